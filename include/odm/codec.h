@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* codec.h - bytes to messages and back: SyncML 1.2 as XML and as WBXML.
+ *
+ * The two codecs are values behind one interface; a program that names only one
+ * links only that one.  Facts: dm-representation.md. */
+#ifndef ODM_CODEC_H
+#define ODM_CODEC_H
+
+#include "odm/msg.h"
+
+/* Ceilings of a decoder.  Reaching one is ODM_ELIMIT. */
+typedef struct odm_limits {
+        size_t max_msg;        /* octets of a document; default 1 MiB */
+        uint32_t max_depth;    /* nested elements; default 32 (dm-representation.md 4.10) */
+        uint32_t max_commands; /* commands of a message, members included; default 4096 */
+        uint32_t max_items;    /* items of a message, doc nodes of a document; default 16384 */
+} odm_limits;
+
+void odm_limits_init(odm_limits *l);
+
+typedef struct odm_codec odm_codec;
+extern const odm_codec odm_codec_xml;
+extern const odm_codec odm_codec_wbxml;
+
+const char *odm_codec_name(const odm_codec *c);      /* "xml", "wbxml" */
+const char *odm_codec_mime(const odm_codec *c);      /* application/vnd.syncml.dm+xml ... */
+const char *odm_codec_tnds_mime(const odm_codec *c); /* application/vnd.syncml.dmtnds+xml ... */
+bool odm_codec_is_binary(const odm_codec *c);        /* WBXML: octets need no base64 */
+
+/* Decodes one whole message into `arena`; text is borrowed from `in` where
+ * possible, so `in` must outlive the message.  Lenient as dm-representation.md 2
+ * and dm-protocol.md 11 ask: any order of elements, Meta on the command, bare text
+ * in Target.  Commands nobody knows arrive as ODM_CMD_UNKNOWN.
+ * Returns 0; ODM_EMALFORMED for what is no SyncML message; ODM_ELIMIT for a
+ * ceiling of `lim` or of the arena; ODM_ENOMEM.  *out is set on success only. */
+ODM_MUST_USE int odm_decode(const odm_codec *c, odm_str in, const odm_limits *lim, odm_arena *arena,
+                            odm_msg **out);
+
+/* Guesses the codec of a document from its first octets; NULL when it is neither. */
+const odm_codec *odm_codec_guess(odm_str in);
+
+/* Writes a message piece by piece, so that a session can stop before MaxMsgSize.
+ *
+ *     odm_write_begin(&w, codec, buf, &hdr);
+ *     mark = odm_write_mark(&w);
+ *     odm_write_command(&w, cmd);
+ *     if (odm_write_size(&w, true) > max)
+ *             odm_write_undo(&w, mark);
+ *     odm_write_end(&w, true);                                              */
+typedef struct odm_writer {
+        const odm_codec *codec;
+        odm_buf *buf;
+        size_t start; /* where in buf the message begins */
+        uint8_t page; /* WBXML: the current code page */
+} odm_writer;
+
+typedef struct odm_mark {
+        size_t n;
+        uint8_t page;
+} odm_mark;
+
+/* Each returns 0, ODM_ENOMEM, or ODM_ELIMIT when the buffer's maximum is reached;
+ * after a failure the buffer holds what it held before the call. */
+ODM_MUST_USE int odm_write_begin(odm_writer *w, const odm_codec *c, odm_buf *buf,
+                                 const odm_hdr *hdr);
+ODM_MUST_USE int odm_write_command(odm_writer *w,
+                                   const odm_command *cmd); /* cmd->next is not looked at */
+ODM_MUST_USE int odm_write_end(odm_writer *w, bool final);
+/* Octets the message would have if it were ended now. */
+size_t odm_write_size(const odm_writer *w, bool final);
+odm_mark odm_write_mark(const odm_writer *w);
+void odm_write_undo(odm_writer *w, odm_mark m);
+/* How many octets of `d` from `off` on fit into `room` octets of message, element
+ * and length octets of Data included; never cuts a character or an escape. */
+size_t odm_write_fit(const odm_writer *w, const odm_data *d, size_t off, size_t room);
+
+/* A whole message at once. */
+ODM_MUST_USE int odm_encode(const odm_codec *c, const odm_msg *m, odm_buf *out);
+
+/* Rewrites in place, for the other codec, what differs between them: octets of
+ * Format bin become base64 of Format b64 for XML; TNDS documents change their form
+ * (dm-representation.md 4.10 rule 6, dm-tree.md 8).  Memory from `arena`.
+ * Returns 0, ODM_ENOMEM, ODM_ELIMIT, or ODM_EMALFORMED for a broken inner document. */
+ODM_MUST_USE int odm_msg_convert(odm_msg *m, const odm_codec *to, odm_arena *arena);
+
+/* ---- DDF and TNDS documents ------------------------------------------------- */
+
+/* Decodes a MgmtTree document, XML or WBXML by its first octets, with the
+ * tolerances of dm-representation.md 4.9.  Errors as odm_decode(). */
+ODM_MUST_USE int odm_doc_decode(odm_str in, const odm_limits *lim, odm_arena *arena, odm_doc **out);
+/* Encodes `d`; the WBXML form has its own header (4.9).  `df` writes DFProperties
+ * too (a DDF); a TNDS document has none. */
+ODM_MUST_USE int odm_doc_encode(const odm_codec *c, const odm_doc *d, bool df, odm_buf *out);
+
+/* XML text for people: indented, two blanks a level.  Errors as odm_encode(). */
+ODM_MUST_USE int odm_xml_pretty(odm_str xml, const odm_limits *lim, odm_buf *out);
+
+#endif
