@@ -27,8 +27,9 @@ typedef struct odm_notification {
         odm_str vendor;      /* the rest, mostly empty */
 } odm_notification;
 
-/* Appends package 0 to b.  ODM_EINVAL for a field out of range. */
-ODM_MUST_USE int odm_notify_make(const odm_notification *n, odm_str password,
+/* Appends package 0 to b.  `secret` is odm_secret_of(server_id, password of SRVCRED): the user
+ * part is the Server Identifier.  ODM_EINVAL for a field out of range, ODM_ENOMEM, ODM_ELIMIT. */
+ODM_MUST_USE int odm_notify_make(const odm_notification *n, const odm_secret *secret,
                                  const odm_nonce *nonce, odm_buf *b);
 /* Reads the layout; checks no digest.  ODM_EMALFORMED for a bad length or version. */
 ODM_MUST_USE int odm_notify_parse(odm_str in, odm_notification *out);
@@ -40,8 +41,7 @@ typedef enum odm_notify_check {
         ODM_NOTIFY_RESYNC_ASCII,
 } odm_notify_check;
 /* Checks the digest against the stored nonce, then the default ones (B2, B3). */
-odm_notify_check odm_notify_verify(odm_str in, odm_str server_id, odm_str password,
-                                   const odm_nonce *nonce);
+odm_notify_check odm_notify_verify(odm_str in, const odm_secret *secret, const odm_nonce *nonce);
 
 /* SessionID text of a trigger: upper-case hex without leading zeros. */
 void odm_notify_session(uint16_t id, char out[5]);
