@@ -51,7 +51,7 @@ odm_str odm_auth_basic(odm_arena *a, odm_str user, odm_str password);
 /* 16 random octets.  Returns 0 or ODM_EIO. */
 ODM_MUST_USE int odm_nonce_new(const odm_rng *rng, odm_nonce *out);
 /* From base64 text; what is no base64 or too long is ODM_EMALFORMED. */
-ODM_MUST_USE int odm_nonce_parse(odm_arena *a, odm_str b64, odm_nonce *out);
+ODM_MUST_USE int odm_nonce_parse(odm_str b64, odm_nonce *out);
 odm_str odm_nonce_view(const odm_nonce *n);
 
 /* The value of the x-syncml-hmac header (dm-protocol.md 9.1). */
@@ -63,6 +63,7 @@ typedef struct odm_mac {
 /* Any order, folded, mac quoted or not.  Returns 0, ODM_EMALFORMED, or
  * ODM_EUNSUPPORTED for an algorithm not known.  *out borrows from `header`. */
 ODM_MUST_USE int odm_mac_parse(odm_str header, odm_mac *out);
+/* Appends the value.  ODM_EINVAL for a user that no quoted string holds, ODM_ENOMEM, ODM_ELIMIT. */
 ODM_MUST_USE int odm_mac_format(odm_buf *b, const odm_mac *m);
 
 /* ---- proving who we are ---------------------------------------------------- */
@@ -97,10 +98,12 @@ typedef enum odm_verdict {
         ODM_VERDICT_GIVE_UP /* refused for good: end the session */
 } odm_verdict;
 
-/* Takes the peer's Status for our SyncHdr.  Learns the nonce from `chal`
+/* Takes the peer's Status for our SyncHdr.  A 401 or 407 to a message that showed nothing is
+ * no refusal; the second refusal of what was shown gives up, so does a challenge without a
+ * type we may answer, and one of another type than before.  Learns the nonce from `chal`
  * (dm-protocol.md 9.2, 9.3): used at once, but to be persisted only when the peer
  * has been authenticated: the owner looks at nonce_changed then. */
-odm_verdict odm_prover_answer(odm_prover *p, unsigned status, const odm_meta *chal, odm_arena *a);
+odm_verdict odm_prover_answer(odm_prover *p, unsigned status, const odm_meta *chal);
 
 /* ---- checking who the peer is ------------------------------------------------ */
 
@@ -116,8 +119,12 @@ typedef struct odm_verifier {
         bool has_nonce, has_previous;
         bool allow_default; /* session begun by a resync trigger: 0x00000000 in both forms */
         bool authenticated; /* for the whole session: 212 was said */
+        bool proven;        /* the peer proved itself in this session: `previous` is over */
+        bool challenged;    /* `nonce` was issued by a challenge of this session, not stored */
         bool mac_used;      /* the peer used MAC: it must go on so */
-        bool nonce_changed; /* `nonce` is new: to be persisted before the reply leaves */
+        bool nonce_changed; /* nonce and previous are new: to be persisted before the reply
+                               leaves.  Only a peer that proved itself changes what is stored:
+                               a challenge's nonce lives in the session (nonce, challenged). */
         uint8_t failures;
 } odm_verifier;
 
