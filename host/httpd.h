@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* httpd.h - an HTTP/1.1 server over libmicrohttpd, behind a gate of our own.
+ *
+ * The gate refuses with 400, and closes, what servers and proxies read differently: two or
+ * differing lengths, a length beside a transfer coding, a coding other than exactly "chunked", a
+ * field name that is no token, NUL or control characters in a value, no Host or several.  An
+ * application sees only requests that passed, with their whole body, inflated when it came as
+ * gzip.  TLS is 1.2 or later, with session tickets.
+ *
+ * Handlers run on the listener's worker threads, several at once.  A handler either replies, or
+ * keeps the request and replies later from any thread: the connection sleeps meanwhile. */
+#ifndef HOST_HTTPD_H
+#define HOST_HTTPD_H
+
+#include "http_parse.h"
+#include "net.h"
+#include "tls.h"
+
+typedef struct httpd httpd;
+typedef struct httpd_req httpd_req;
+
+/* What a listener serves. */
+typedef struct httpd_app {
+        /* The head of a request is in, the body not yet.  May lower or raise *max_body (given as
+         * the listener's), or reply at once: then the body is not read.  NULL: nothing to do. */
+        void (*head)(void *ctx, httpd_req *r, size_t *max_body);
+        /* The request is whole.  Replies now, or keeps r and replies later, once in any case. */
+        void (*handle)(void *ctx, httpd_req *r);
+        void *ctx;
+} httpd_app;
+
+typedef struct httpd_listener {
+        net_addr addr; /* port 0: a free one, see httpd_port() */
+        bool tls;
+        const char *cert_file, *key_file; /* PEM, with tls */
+        const char *client_ca_file;       /* ask clients for certificates of this CA; NULL = no */
+        const char *ticket_file;          /* session ticket key; NULL = a new key each start */
+        httpd_app app;
+        size_t max_body;  /* octets, inflated; default 1 MiB: beyond 413 */
+        unsigned workers; /* threads; default 2 */
+} httpd_listener;
+void httpd_listener_init(httpd_listener *l);
+
+typedef struct httpd_opt {
+        unsigned max_connections; /* of each listener; default 4096 */
+        unsigned max_per_address; /* default 0 = no limit */
+        unsigned max_active;      /* requests being handled, all listeners: beyond 503 with
+                                     Retry-After; default 2048 */
+        unsigned idle_s;          /* a connection without octets is closed; default 60 */
+        size_t connection_memory; /* head of a request fits into it: beyond 431; default 16384 */
+        const char *server_name;  /* Server header; NULL = none */
+} httpd_opt;
+void httpd_opt_init(httpd_opt *o);
+
+/* Opens the listeners and starts.  Strings are copied, file contents read.  Returns 0, ODM_EIO,
+ * ODM_EMALFORMED (certificates), ODM_EINVAL, ODM_ENOMEM; `d` says which listener and why. */
+ODM_MUST_USE int httpd_start(const httpd_opt *opt, const httpd_listener *l, size_t n, httpd **out,
+                             diag *d);
+uint16_t httpd_port(const httpd *h, size_t listener);
+/* Accepts no more, lets running requests finish for at most `ms`, then answers what is kept with
+ * 503 and ends.  Requests kept by the application stay valid until it replies (to nobody).
+ * Called once, not from a handler. */
+void httpd_stop(httpd *h, int64_t ms); /* frees; NULL is allowed */
+
+typedef struct httpd_stats {
+        uint64_t requests, refused, shed; /* handled; by the gate; by max_active */
+        uint64_t handshakes, resumed;     /* TLS */
+        unsigned active;
+} httpd_stats;
+httpd_stats httpd_get_stats(const httpd *h);
+
+/* ---- the request: good until it is replied to --------------------------------- */
+
+odm_str httpd_method(const httpd_req *r);
+odm_str httpd_path(const httpd_req *r);       /* percent-encoded as it came, no query */
+odm_str httpd_query_text(const httpd_req *r); /* without '?', as it came; may be empty */
+odm_str httpd_query(const httpd_req *r,
+                    const char *name); /* decoded value; absent when not there */
+odm_str httpd_field(const httpd_req *r, const char *name); /* header; absent when not there */
+odm_str httpd_body(const httpd_req *r);                    /* whole, inflated */
+const net_addr *httpd_peer(const httpd_req *r);
+bool httpd_is_tls(const httpd_req *r);
+const tls_peer *httpd_peer_cert(const httpd_req *r); /* never NULL; verified once a connection */
+size_t httpd_listener_of(const httpd_req *r);
+/* A pointer of the application's that travels with the request. */
+void httpd_set_data(httpd_req *r, void *data);
+void *httpd_data(const httpd_req *r);
+/* Percent-decodes, '+' too when `form`; into the request's memory.  Absent for a bad encoding
+ * or a NUL. */
+odm_str httpd_unescape(httpd_req *r, odm_str s, bool form);
+
+/* ---- the reply ------------------------------------------------------------------- */
+
+typedef struct httpd_reply {
+        unsigned status;
+        const char *type;         /* Content-Type; NULL = none */
+        const http_field *fields; /* more headers */
+        size_t n_fields;
+        odm_str body; /* copied */
+        bool no_gzip; /* never compress: it is compressed already, or secret beside a stranger's
+                         text */
+} httpd_reply;
+
+/* Replies, from any thread, once; r is gone.  A body of 256 octets or more is sent as gzip when
+ * the client asked for it and it is shorter.  Never fails: when memory is out the client gets
+ * 500 or a closed connection. */
+void httpd_send(httpd_req *r, const httpd_reply *reply);
+/* The same with a text/plain body of one line. */
+void httpd_send_text(httpd_req *r, unsigned status, const char *text);
+
+/* A reply without end: event streams.  r is gone; the stream is the caller's until
+ * httpd_stream_end().  NULL when memory is out (r has been answered). */
+typedef struct httpd_stream httpd_stream;
+httpd_stream *httpd_stream_begin(httpd_req *r, unsigned status, const char *type,
+                                 const http_field *fields, size_t n);
+/* Any thread.  Copies.  Returns 0; ODM_ESTATE when the peer has gone or the server stops;
+ * ODM_ELIMIT when more than 1 MiB waits for a slow peer; ODM_ENOMEM. */
+ODM_MUST_USE int httpd_stream_write(httpd_stream *s, odm_str data);
+void httpd_stream_end(httpd_stream *s); /* NULL is allowed */
+
+#endif
