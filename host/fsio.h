@@ -63,7 +63,8 @@ ODM_MUST_USE int fsio_journal_sync(fsio_journal *j);
 uint64_t fsio_journal_size(const fsio_journal *j);
 uint64_t fsio_journal_grown(const fsio_journal *j);
 /* Replaces the whole journal by one record, which stands for all before; durable on return.
- * On failure the old journal goes on. */
+ * On failure the old journal goes on, unless only the folder could not be synced: then the journal
+ * takes no more until a compaction succeeds. */
 ODM_MUST_USE int fsio_journal_compact(fsio_journal *j, odm_str snapshot);
 
 #endif

@@ -42,7 +42,9 @@ typedef struct http_parse {
         odm_buf head;
         uint8_t mode, chunk_state;
         uint64_t left;
-        bool any; /* an octet came */
+        bool any;       /* an octet came */
+        char line[256]; /* a line of the chunked coding, being collected */
+        size_t line_n, trailer_n;
 } http_parse;
 
 void http_parse_init(http_parse *p, const odm_mem *m, const http_limits *lim);
