@@ -1,0 +1,622 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The one place that knows which element is which field.  A row of rules per context,
+ * indexed by token; what has no rule is skipped with all that is in it, except among
+ * commands, where it becomes ODM_CMD_UNKNOWN (dm-protocol.md 2). */
+#include <assert.h>
+#include <string.h>
+
+#include "builder.h"
+
+#define AT(ctx, id) [ctx][(id)&63]
+#define FIELD(ctx, id, how, arg, type, field) AT(ctx, id) = {ACT_##how, arg, offsetof(type, field)}
+#define TEXT(ctx, id, type, field) FIELD(ctx, id, TEXT, 0, type, field)
+#define ENTER(ctx, id, into, type, field) FIELD(ctx, id, ENTER, into, type, field)
+#define VALUE(ctx, id, how, value) AT(ctx, id) = {ACT_##how, value, 0}
+
+#define COMMANDS_OF(ctx)                                            \
+        VALUE(ctx, E0_Status, COMMAND, ODM_CMD_STATUS),             \
+                VALUE(ctx, E0_Results, COMMAND, ODM_CMD_RESULTS),   \
+                VALUE(ctx, E0_Alert, COMMAND, ODM_CMD_ALERT),       \
+                VALUE(ctx, E0_Add, COMMAND, ODM_CMD_ADD),           \
+                VALUE(ctx, E0_Replace, COMMAND, ODM_CMD_REPLACE),   \
+                VALUE(ctx, E0_Delete, COMMAND, ODM_CMD_DELETE),     \
+                VALUE(ctx, E0_Get, COMMAND, ODM_CMD_GET),           \
+                VALUE(ctx, E0_Copy, COMMAND, ODM_CMD_COPY),         \
+                VALUE(ctx, E0_Exec, COMMAND, ODM_CMD_EXEC),         \
+                VALUE(ctx, E0_Sequence, COMMAND, ODM_CMD_SEQUENCE), \
+                VALUE(ctx, E0_Atomic, COMMAND, ODM_CMD_ATOMIC),     \
+                VALUE(ctx, E0_Put, COMMAND, ODM_CMD_PUT),           \
+                VALUE(ctx, E0_Search, COMMAND, ODM_CMD_SEARCH),     \
+                VALUE(ctx, E0_Map, COMMAND, ODM_CMD_MAP),           \
+                VALUE(ctx, E0_Move, COMMAND, ODM_CMD_MOVE),         \
+                VALUE(ctx, E0_Sync, COMMAND, ODM_CMD_SYNC)
+
+#define COMMAND_HEAD(ctx)                         \
+        TEXT(ctx, E0_CmdID, odm_command, cmd_id), \
+                FIELD(ctx, E0_NoResp, FLAG, 0, odm_command, no_resp)
+
+#define ITEM_OF(ctx) VALUE(ctx, E0_Item, ITEM, 0)
+#define META_OF(ctx, type) ENTER(ctx, E0_Meta, CTX_META, type, meta)
+#define CRED_OF(ctx, type) ENTER(ctx, E0_Cred, CTX_CRED, type, cred)
+#define REFS_OF(ctx) VALUE(ctx, E0_TargetRef, REF, 1), VALUE(ctx, E0_SourceRef, REF, 2)
+
+const struct rule builder_rules[CTX_TABLES][64] = {
+        VALUE(CTX_ROOT, E0_SyncML, ENTER, CTX_SYNCML),
+
+        ENTER(CTX_SYNCML, E0_SyncHdr, CTX_HDR, odm_msg, hdr),
+        VALUE(CTX_SYNCML, E0_SyncBody, ENTER, CTX_BODY),
+
+        TEXT(CTX_HDR, E0_VerDTD, odm_hdr, ver_dtd),
+        TEXT(CTX_HDR, E0_VerProto, odm_hdr, ver_proto),
+        TEXT(CTX_HDR, E0_SessionID, odm_hdr, session_id),
+        TEXT(CTX_HDR, E0_MsgID, odm_hdr, msg_id),
+        ENTER(CTX_HDR, E0_Target, CTX_LOC, odm_hdr, target),
+        ENTER(CTX_HDR, E0_Source, CTX_LOC, odm_hdr, source),
+        TEXT(CTX_HDR, E0_RespURI, odm_hdr, resp_uri),
+        FIELD(CTX_HDR, E0_NoResp, FLAG, 0, odm_hdr, no_resp),
+        CRED_OF(CTX_HDR, odm_hdr),
+        META_OF(CTX_HDR, odm_hdr),
+
+        COMMANDS_OF(CTX_BODY),
+        FIELD(CTX_BODY, E0_Final, FLAG, 0, odm_msg, final),
+
+        VALUE(CTX_LOC, E0_LocURI, TEXT, 0),
+        AT(CTX_LOC, E0_LocName) = {ACT_TEXT, 0, sizeof(odm_str)},
+
+        META_OF(CTX_CRED, odm_cred),
+        TEXT(CTX_CRED, E0_Data, odm_cred, data),
+        ENTER(CTX_CHAL, E0_Meta, CTX_META, odm_command, chal),
+
+        COMMAND_HEAD(CTX_STATUS),
+        TEXT(CTX_STATUS, E0_MsgRef, odm_command, msg_ref),
+        TEXT(CTX_STATUS, E0_CmdRef, odm_command, cmd_ref),
+        TEXT(CTX_STATUS, E0_Cmd, odm_command, cmd),
+        REFS_OF(CTX_STATUS),
+        CRED_OF(CTX_STATUS, odm_command),
+        VALUE(CTX_STATUS, E0_Chal, ENTER, CTX_CHAL),
+        FIELD(CTX_STATUS, E0_Data, CODE, 0, odm_command, code),
+        ITEM_OF(CTX_STATUS),
+
+        COMMAND_HEAD(CTX_RESULTS),
+        TEXT(CTX_RESULTS, E0_MsgRef, odm_command, msg_ref),
+        TEXT(CTX_RESULTS, E0_CmdRef, odm_command, cmd_ref),
+        TEXT(CTX_RESULTS, E0_Cmd, odm_command, cmd),
+        META_OF(CTX_RESULTS, odm_command),
+        REFS_OF(CTX_RESULTS),
+        ITEM_OF(CTX_RESULTS),
+
+        COMMAND_HEAD(CTX_ALERT),
+        CRED_OF(CTX_ALERT, odm_command),
+        FIELD(CTX_ALERT, E0_Data, CODE, 0, odm_command, code),
+        TEXT(CTX_ALERT, E0_Correlator, odm_command, correlator),
+        ITEM_OF(CTX_ALERT),
+
+        COMMAND_HEAD(CTX_PLAIN),
+        CRED_OF(CTX_PLAIN, odm_command),
+        META_OF(CTX_PLAIN, odm_command),
+        ITEM_OF(CTX_PLAIN),
+
+        COMMAND_HEAD(CTX_EXEC),
+        CRED_OF(CTX_EXEC, odm_command),
+        META_OF(CTX_EXEC, odm_command),
+        TEXT(CTX_EXEC, E0_Correlator, odm_command, correlator),
+        ITEM_OF(CTX_EXEC),
+
+        COMMAND_HEAD(CTX_LIST),
+        META_OF(CTX_LIST, odm_command),
+        COMMANDS_OF(CTX_LIST),
+
+        COMMAND_HEAD(CTX_FOREIGN),
+
+        ENTER(CTX_ITEM, E0_Target, CTX_LOC, odm_item, target),
+        ENTER(CTX_ITEM, E0_Source, CTX_LOC, odm_item, source),
+        META_OF(CTX_ITEM, odm_item),
+        FIELD(CTX_ITEM, E0_Data, DATA, 0, odm_item, data),
+        FIELD(CTX_ITEM, E0_MoreData, FLAG, 0, odm_item, more),
+
+        VALUE(CTX_META, E1_Format, META_FORMAT, 0),
+        TEXT(CTX_META, E1_Type, odm_meta, type),
+        TEXT(CTX_META, E1_Mark, odm_meta, mark),
+        VALUE(CTX_META, E1_Size, SIZE, 0),
+        VALUE(CTX_META, E1_NextNonce, NONCE, 0),
+        VALUE(CTX_META, E1_MaxMsgSize, MAX_MSG, 0),
+        VALUE(CTX_META, E1_MaxObjSize, MAX_OBJ, 0),
+        VALUE(CTX_META, E1_MetInf, ENTER, CTX_META),
+
+        VALUE(CTX_DOC, E2_MgmtTree, ENTER, CTX_TREE),
+
+        TEXT(CTX_TREE, E2_VerDTD, odm_doc, ver_dtd),
+        TEXT(CTX_TREE, E2_Man, odm_doc, man),
+        TEXT(CTX_TREE, E2_Mod, odm_doc, mod),
+        VALUE(CTX_TREE, E2_Node, NODE, 0),
+
+        TEXT(CTX_NODE, E2_NodeName, odm_doc_node, name),
+        TEXT(CTX_NODE, E2_Path, odm_doc_node, path),
+        FIELD(CTX_NODE, E2_Value, DATA, 0, odm_doc_node, value),
+        VALUE(CTX_NODE, E2_RTProperties, ENTER, CTX_RT),
+        VALUE(CTX_NODE, E2_DFProperties, ENTER, CTX_DF),
+        VALUE(CTX_NODE, E2_Node, NODE, 0),
+
+        TEXT(CTX_RT, E2_ACL, odm_doc_node, acl),
+        ENTER(CTX_RT, E2_Format, CTX_FORMAT, odm_doc_node, format),
+        TEXT(CTX_RT, E2_Title, odm_doc_node, title),
+        TEXT(CTX_RT, E2_TStamp, odm_doc_node, tstamp),
+        VALUE(CTX_RT, E2_Type, ENTER, CTX_TYPE),
+        TEXT(CTX_RT, E2_VerNo, odm_doc_node, ver_no),
+
+        TEXT(CTX_TYPE, E2_MIME, odm_doc_node, type),
+        VALUE(CTX_TYPE, E2_DDFName, DDF_NAME, 0),
+
+        VALUE(CTX_DF, E2_AccessType, ENTER, CTX_ACCESS),
+        TEXT(CTX_DF, E2_DefaultValue, odm_doc_node, default_value),
+        TEXT(CTX_DF, E2_Description, odm_doc_node, description),
+        ENTER(CTX_DF, E2_DFFormat, CTX_FORMAT, odm_doc_node, df_format),
+        VALUE(CTX_DF, E2_Occurrence, ENTER, CTX_OCCURS),
+        VALUE(CTX_DF, E2_Scope, ENTER, CTX_SCOPE),
+        TEXT(CTX_DF, E2_DFTitle, odm_doc_node, df_title),
+        VALUE(CTX_DF, E2_DFType, ENTER, CTX_DFTYPE),
+        VALUE(CTX_DF, E2_CaseSense, ENTER, CTX_CASE),
+
+        VALUE(CTX_FORMAT, E2_b64, FORMAT, ODM_FMT_B64),
+        VALUE(CTX_FORMAT, E2_bin, FORMAT, ODM_FMT_BIN),
+        VALUE(CTX_FORMAT, E2_bool, FORMAT, ODM_FMT_BOOL),
+        VALUE(CTX_FORMAT, E2_chr, FORMAT, ODM_FMT_CHR),
+        VALUE(CTX_FORMAT, E2_int, FORMAT, ODM_FMT_INT),
+        VALUE(CTX_FORMAT, E2_node, FORMAT, ODM_FMT_NODE),
+        VALUE(CTX_FORMAT, E2_null, FORMAT, ODM_FMT_NULL),
+        VALUE(CTX_FORMAT, E2_xml, FORMAT, ODM_FMT_XML),
+        VALUE(CTX_FORMAT, E2_date, FORMAT, ODM_FMT_DATE),
+        VALUE(CTX_FORMAT, E2_time, FORMAT, ODM_FMT_TIME),
+        VALUE(CTX_FORMAT, E2_float, FORMAT, ODM_FMT_FLOAT),
+
+        VALUE(CTX_ACCESS, E2_Add, ACCESS, ODM_ACC_ADD),
+        VALUE(CTX_ACCESS, E2_Copy, ACCESS, ODM_ACC_COPY),
+        VALUE(CTX_ACCESS, E2_Delete, ACCESS, ODM_ACC_DELETE),
+        VALUE(CTX_ACCESS, E2_Exec, ACCESS, ODM_ACC_EXEC),
+        VALUE(CTX_ACCESS, E2_Get, ACCESS, ODM_ACC_GET),
+        VALUE(CTX_ACCESS, E2_Replace, ACCESS, ODM_ACC_REPLACE),
+
+        VALUE(CTX_OCCURS, E2_One, OCCURS, ODM_OCC_ONE),
+        VALUE(CTX_OCCURS, E2_ZeroOrOne, OCCURS, ODM_OCC_ZERO_OR_ONE),
+        VALUE(CTX_OCCURS, E2_ZeroOrMore, OCCURS, ODM_OCC_ZERO_OR_MORE),
+        VALUE(CTX_OCCURS, E2_OneOrMore, OCCURS, ODM_OCC_ONE_OR_MORE),
+        VALUE(CTX_OCCURS, E2_ZeroOrN, OCCURS_N, ODM_OCC_ZERO_OR_N),
+        VALUE(CTX_OCCURS, E2_OneOrN, OCCURS_N, ODM_OCC_ONE_OR_N),
+
+        FIELD(CTX_SCOPE, E2_Permanent, FLAG, 0, odm_doc_node, permanent),
+        FIELD(CTX_CASE, E2_CIS, FLAG, 0, odm_doc_node, any_case),
+
+        VALUE(CTX_DFTYPE, E2_MIME, DF_MIME, 0),
+        VALUE(CTX_DFTYPE, E2_DDFName, DF_DDF_NAME, 0),
+};
+
+const uint8_t builder_pages[CTX_TABLES] = {
+        [CTX_META] = PAGE_METINF, [CTX_DOC] = PAGE_DDF,    [CTX_TREE] = PAGE_DDF,
+        [CTX_NODE] = PAGE_DDF,    [CTX_RT] = PAGE_DDF,     [CTX_DF] = PAGE_DDF,
+        [CTX_FORMAT] = PAGE_DDF,  [CTX_TYPE] = PAGE_DDF,   [CTX_DFTYPE] = PAGE_DDF,
+        [CTX_ACCESS] = PAGE_DDF,  [CTX_OCCURS] = PAGE_DDF, [CTX_SCOPE] = PAGE_DDF,
+        [CTX_CASE] = PAGE_DDF,
+};
+
+static const uint8_t command_ctx[] = {
+        [ODM_CMD_UNKNOWN] = CTX_FOREIGN, [ODM_CMD_STATUS] = CTX_STATUS,
+        [ODM_CMD_RESULTS] = CTX_RESULTS, [ODM_CMD_ALERT] = CTX_ALERT,
+        [ODM_CMD_ADD] = CTX_PLAIN,       [ODM_CMD_REPLACE] = CTX_PLAIN,
+        [ODM_CMD_DELETE] = CTX_PLAIN,    [ODM_CMD_GET] = CTX_PLAIN,
+        [ODM_CMD_COPY] = CTX_PLAIN,      [ODM_CMD_EXEC] = CTX_EXEC,
+        [ODM_CMD_SEQUENCE] = CTX_LIST,   [ODM_CMD_ATOMIC] = CTX_LIST,
+        [ODM_CMD_PUT] = CTX_FOREIGN,     [ODM_CMD_SEARCH] = CTX_FOREIGN,
+        [ODM_CMD_MAP] = CTX_FOREIGN,     [ODM_CMD_MOVE] = CTX_FOREIGN,
+        [ODM_CMD_SYNC] = CTX_FOREIGN,
+};
+
+/* Lists are chained generically: `next` is the first member of all that is listed. */
+static_assert(offsetof(odm_command, next) == 0 && offsetof(odm_item, next) == 0 &&
+                      offsetof(odm_ref, next) == 0 && offsetof(odm_doc_node, next) == 0,
+              "next comes first");
+
+static void append(void ***tail, void *node)
+{
+        **tail = node;
+        *tail = (void **)node;
+}
+
+static int begin(struct builder *b, odm_str in, const odm_limits *lim, odm_arena *arena)
+{
+        b->arena = arena;
+        if (lim)
+                b->lim = *lim;
+        else
+                odm_limits_init(&b->lim);
+        if (b->lim.max_depth > ODM_DEPTH_MOST)
+                b->lim.max_depth = ODM_DEPTH_MOST;
+        b->commands = b->items = 0;
+        b->depth = 0;
+        b->rooted = b->has_hdr = false;
+        b->acc = ODM_ABSENT;
+        b->acc_cap = 0;
+        b->acc_kind = ODM_DATA_TEXT;
+        b->msg = NULL;
+        b->doc = NULL;
+        return in.n > b->lim.max_msg ? ODM_ELIMIT : 0;
+}
+
+int builder_begin_msg(struct builder *b, odm_str in, const odm_limits *lim, odm_arena *arena)
+{
+        int rc = begin(b, in, lim, arena);
+
+        if (rc < 0)
+                return rc;
+        b->msg = odm_new(arena, odm_msg);
+        b->stack[0] = (struct frame){.ctx = CTX_ROOT, .base = b->msg};
+        return b->msg ? 0 : odm_arena_err(arena);
+}
+
+int builder_begin_doc(struct builder *b, odm_str in, const odm_limits *lim, odm_arena *arena)
+{
+        int rc = begin(b, in, lim, arena);
+
+        if (rc < 0)
+                return rc;
+        b->doc = odm_new(arena, odm_doc);
+        b->stack[0] = (struct frame){.ctx = CTX_DOC, .base = b->doc};
+        return b->doc ? 0 : odm_arena_err(arena);
+}
+
+int builder_end_msg(const struct builder *b)
+{
+        return b->rooted && b->depth == 0 && b->has_hdr ? 0 : ODM_EMALFORMED;
+}
+
+int builder_end_doc(const struct builder *b)
+{
+        return b->rooted && b->depth == 0 ? 0 : ODM_EMALFORMED;
+}
+
+static void forget_text(struct builder *b)
+{
+        b->acc = ODM_ABSENT;
+        b->acc_cap = 0;
+        b->acc_kind = ODM_DATA_TEXT;
+}
+
+int builder_push(struct builder *b, enum context ctx, void *base)
+{
+        if (b->depth >= b->lim.max_depth)
+                return ODM_ELIMIT;
+        struct frame *f = &b->stack[++b->depth];
+        f->ctx = (uint8_t)ctx;
+        f->act = ACT_SKIP;
+        f->base = base;
+        return 0;
+}
+
+static int count(uint32_t *n, uint32_t max)
+{
+        return (*n)++ >= max ? ODM_ELIMIT : 0;
+}
+
+/* ---- elements that hold elements ------------------------------------------- */
+
+static int open_command(struct builder *b, odm_cmd kind, unsigned id, odm_str name)
+{
+        struct frame *up = builder_top(b);
+
+        if (count(&b->commands, b->lim.max_commands) < 0)
+                return ODM_ELIMIT;
+        odm_command *c = odm_new(b->arena, odm_command);
+        if (c == NULL)
+                return odm_arena_err(b->arena);
+        c->kind = kind;
+        if (kind == ODM_CMD_UNKNOWN)
+                c->name = name.p ? name : odm_cstr(element_name(id) ? element_name(id) : "?");
+        append(&up->tail[0], c);
+        int rc = builder_push(b, command_ctx[kind], c);
+        if (rc < 0)
+                return rc;
+        struct frame *f = builder_top(b);
+        f->tail[0] = command_ctx[kind] == CTX_LIST ? (void **)&c->body : (void **)&c->items;
+        f->tail[1] = (void **)&c->target_refs;
+        f->tail[2] = (void **)&c->source_refs;
+        return 0;
+}
+
+static int open_item(struct builder *b)
+{
+        if (count(&b->items, b->lim.max_items) < 0)
+                return ODM_ELIMIT;
+        odm_item *i = odm_new(b->arena, odm_item);
+        if (i == NULL)
+                return odm_arena_err(b->arena);
+        append(&builder_top(b)->tail[0], i);
+        return builder_push(b, CTX_ITEM, i);
+}
+
+static int open_node(struct builder *b)
+{
+        if (count(&b->items, b->lim.max_items) < 0)
+                return ODM_ELIMIT;
+        odm_doc_node *n = odm_new(b->arena, odm_doc_node);
+        if (n == NULL)
+                return odm_arena_err(b->arena);
+        append(&builder_top(b)->tail[0], n);
+        int rc = builder_push(b, CTX_NODE, n);
+        if (rc < 0)
+                return rc;
+        builder_top(b)->tail[0] = (void **)&n->children;
+        builder_top(b)->tail[1] = (void **)&n->df_types;
+        return 0;
+}
+
+/* What entering some elements says by itself. */
+static void entered(struct builder *b, struct frame *f)
+{
+        switch ((enum context)f->ctx) {
+        case CTX_SYNCML:
+        case CTX_TREE:
+                b->rooted = true;
+                if (f->ctx == CTX_TREE)
+                        f->tail[0] = (void **)&b->doc->nodes;
+                break;
+        case CTX_HDR: b->has_hdr = true; break;
+        case CTX_BODY:
+                b->msg->has_body = true;
+                f->tail[0] = (void **)&b->msg->body;
+                while (*f->tail[0]) /* a second SyncBody goes on where the first ended */
+                        f->tail[0] = (void **)*f->tail[0];
+                break;
+        case CTX_META: ((odm_meta *)f->base)->present = true; break;
+        case CTX_CRED: ((odm_cred *)f->base)->present = true; break;
+        case CTX_CHAL: ((odm_command *)f->base)->chal.present = true; break;
+        case CTX_RT: ((odm_doc_node *)f->base)->has_rt = true; break;
+        case CTX_DF: ((odm_doc_node *)f->base)->has_df = true; break;
+        default: break; /* the others say nothing */
+        }
+}
+
+static int enter(struct builder *b, const struct rule *r)
+{
+        struct frame *up = builder_top(b);
+        int rc = builder_push(b, r->arg, (char *)up->base + r->off);
+
+        if (rc < 0)
+                return rc;
+        entered(b, builder_top(b));
+        forget_text(b);
+        return 0;
+}
+
+static int open_skipped(struct builder *b, unsigned id, odm_str name)
+{
+        enum context ctx = builder_top(b)->ctx;
+
+        if (ctx == CTX_BODY || ctx == CTX_LIST)
+                return open_command(b, ODM_CMD_UNKNOWN, id, name);
+        if (ctx == CTX_ROOT || ctx == CTX_DOC)
+                return ODM_EMALFORMED;
+        return builder_push(b, CTX_SKIP, NULL);
+}
+
+int builder_open(struct builder *b, unsigned id, odm_str name)
+{
+        const struct rule *r = builder_rule(b, id);
+        char *base = builder_top(b)->base;
+        int rc;
+
+        if (rule_is_leaf(r)) {
+                rc = builder_push(b, r->act == ACT_DATA ? CTX_DATA : CTX_LEAF,
+                                  (void *)(uintptr_t)r);
+                forget_text(b);
+                return rc;
+        }
+        switch ((enum act)r->act) {
+        case ACT_ENTER: return enter(b, r);
+        case ACT_COMMAND: return open_command(b, (odm_cmd)r->arg, id, name);
+        case ACT_ITEM: return open_item(b);
+        case ACT_NODE: return open_node(b);
+        case ACT_FLAG: *(bool *)(base + r->off) = true; break;
+        case ACT_FORMAT: *(odm_format *)(void *)base = (odm_format)r->arg; break;
+        case ACT_ACCESS: ((odm_doc_node *)(void *)base)->access |= r->arg; break;
+        case ACT_OCCURS: ((odm_doc_node *)(void *)base)->occurs = (odm_occurs)r->arg; break;
+        default: return open_skipped(b, id, name);
+        }
+        return builder_push(b, CTX_SKIP, NULL);
+}
+
+/* ---- elements that are their text ------------------------------------------- */
+
+static odm_str trimmed(odm_str s)
+{
+        if (s.n && ((unsigned char)s.p[0] <= ' ' || (unsigned char)s.p[s.n - 1] <= ' '))
+                return odm_str_trim(s);
+        return s;
+}
+
+#define WORD(a, b, c, d) \
+        ((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | (uint32_t)(d) << 24)
+
+static odm_format format_of(odm_str s)
+{
+        if (s.n == 3 || s.n == 4) {
+                const unsigned char *p = (const unsigned char *)s.p;
+                switch (WORD(p[0], p[1], p[2], s.n == 4 ? p[3] : 0)) {
+                case WORD('c', 'h', 'r', 0): return ODM_FMT_CHR;
+                case WORD('i', 'n', 't', 0): return ODM_FMT_INT;
+                case WORD('b', '6', '4', 0): return ODM_FMT_B64;
+                case WORD('b', 'i', 'n', 0): return ODM_FMT_BIN;
+                case WORD('b', 'o', 'o', 'l'): return ODM_FMT_BOOL;
+                case WORD('n', 'o', 'd', 'e'): return ODM_FMT_NODE;
+                default: break;
+                }
+        }
+        return s.n ? odm_format_parse(s) : ODM_FMT_ABSENT;
+}
+
+static bool is_b64(odm_str s)
+{
+        size_t chars = 0, pads = 0;
+
+        for (size_t i = 0; i < s.n; i++) {
+                char c = s.p[i];
+                if (c == ' ' || c == '\t' || c == '\r' || c == '\n')
+                        continue;
+                if (c == '=')
+                        pads++;
+                else if (pads || !((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                                   (c >= '0' && c <= '9') || c == '+' || c == '/'))
+                        return false;
+                chars++;
+        }
+        return chars % 4 == 0 && pads <= 2;
+}
+
+static void set_nonce(odm_meta *m, odm_data_kind kind, odm_str text)
+{
+        m->nonce_raw = kind == ODM_DATA_OPAQUE && !is_b64(text);
+        m->next_nonce = m->nonce_raw ? text : trimmed(text);
+}
+
+static void set_number(bool *has, uint64_t *value, odm_str text)
+{
+        uint64_t v;
+
+        if (odm_str_u64(trimmed(text), UINT64_MAX, &v) == 0) {
+                *has = true;
+                *value = v;
+        }
+}
+
+static unsigned code_of(odm_str text)
+{
+        uint64_t v;
+
+        return odm_str_u64(trimmed(text), UINT32_MAX, &v) == 0 ? (unsigned)v : 0;
+}
+
+static int add_ref(struct builder *b, void ***tail, odm_str uri)
+{
+        if (count(&b->items, b->lim.max_items) < 0)
+                return ODM_ELIMIT;
+        odm_ref *r = odm_new(b->arena, odm_ref);
+        if (r == NULL)
+                return odm_arena_err(b->arena);
+        r->uri = trimmed(uri);
+        append(tail, r);
+        return 0;
+}
+
+/* DFType stands two elements below its Node, which holds the list. */
+static int add_df_type(struct builder *b, const struct rule *r, odm_str text)
+{
+        odm_doc_node *n = builder_top(b)->base;
+        unsigned d = b->depth;
+
+        while (b->stack[d].ctx != CTX_NODE)
+                d--;
+        n->df_type_is_ddf_name = r->act == ACT_DF_DDF_NAME;
+        return add_ref(b, &b->stack[d].tail[1], text);
+}
+
+static void set_occurs_n(odm_doc_node *n, odm_occurs occurs, odm_str text)
+{
+        uint64_t v = 0;
+
+        n->occurs = occurs;
+        if (odm_str_u64(trimmed(text), UINT32_MAX, &v) == 0)
+                n->occurs_n = (uint32_t)v;
+}
+
+int builder_leaf(struct builder *b, const struct rule *r, odm_data_kind kind, odm_str text)
+{
+        void *base = (char *)builder_top(b)->base + r->off;
+        odm_meta *m = base;
+
+        switch ((enum act)r->act) {
+        case ACT_TEXT: *(odm_str *)base = trimmed(text); return 0;
+        case ACT_DATA: *(odm_data *)base = (odm_data){kind, text}; return 0;
+        case ACT_CODE: *(unsigned *)base = code_of(text); return 0;
+        case ACT_SIZE: set_number(&m->has_size, &m->size, text); return 0;
+        case ACT_MAX_MSG: set_number(&m->has_max_msg, &m->max_msg, text); return 0;
+        case ACT_MAX_OBJ: set_number(&m->has_max_obj, &m->max_obj, text); return 0;
+        case ACT_META_FORMAT:
+                m->format_text = trimmed(text);
+                m->format = format_of(m->format_text);
+                return 0;
+        case ACT_NONCE: set_nonce(m, kind, text); return 0;
+        case ACT_REF: return add_ref(b, &builder_top(b)->tail[r->arg], text);
+        case ACT_DDF_NAME:
+                ((odm_doc_node *)base)->type = trimmed(text);
+                ((odm_doc_node *)base)->type_is_ddf_name = true;
+                return 0;
+        case ACT_DF_MIME:
+        case ACT_DF_DDF_NAME: return add_df_type(b, r, text);
+        case ACT_OCCURS_N: set_occurs_n(base, (odm_occurs)r->arg, text); return 0;
+        default: ODM_UNREACHABLE(); /* rule_is_leaf() */
+        }
+}
+
+/* Text of several pieces, doubling its room so that many small ones stay cheap. */
+static int append_text(struct builder *b, odm_str piece)
+{
+        if (b->acc.n + piece.n > b->acc_cap) {
+                size_t cap = (b->acc.n + piece.n) * 2;
+                char *p = odm_arena_get(b->arena, cap);
+                if (p == NULL)
+                        return odm_arena_err(b->arena);
+                if (b->acc.n)
+                        memcpy(p, b->acc.p, b->acc.n);
+                b->acc.p = p;
+                b->acc_cap = cap;
+        }
+        if (piece.n)
+                memcpy((char *)(uintptr_t)b->acc.p + b->acc.n, piece.p, piece.n);
+        b->acc.n += piece.n;
+        return 0;
+}
+
+static bool takes_text(enum context ctx)
+{
+        return ctx == CTX_LEAF || ctx == CTX_DATA || ctx == CTX_LOC || ctx == CTX_FORMAT;
+}
+
+int builder_text(struct builder *b, odm_data_kind kind, odm_str piece, bool borrowed)
+{
+        if (!takes_text(builder_top(b)->ctx))
+                return 0;
+        if (kind > b->acc_kind)
+                b->acc_kind = kind;
+        if (borrowed && b->acc.p == NULL) {
+                b->acc = piece;
+                return 0;
+        }
+        if (borrowed && b->acc_cap == 0 && b->acc.p && b->acc.p + b->acc.n == piece.p) {
+                b->acc.n += piece.n;
+                return 0;
+        }
+        return append_text(b, piece);
+}
+
+int builder_close(struct builder *b)
+{
+        struct frame *f = builder_top(b);
+        odm_str text = b->acc.p ? b->acc : ODM_STR("");
+        odm_data_kind kind = b->acc_kind;
+
+        assert(b->depth > 0);
+        b->depth--;
+        switch ((enum context)f->ctx) {
+        case CTX_LEAF:
+        case CTX_DATA: forget_text(b); return builder_leaf(b, f->base, kind, text);
+        case CTX_LOC: /* bare text instead of LocURI (dm-representation.md 2) */
+                text = trimmed(text);
+                if (text.n && ((odm_str *)f->base)->p == NULL)
+                        *(odm_str *)f->base = text;
+                return 0;
+        case CTX_FORMAT: /* bare text instead of an element */
+                text = trimmed(text);
+                if (text.n && *(odm_format *)f->base == ODM_FMT_ABSENT)
+                        *(odm_format *)f->base = odm_format_parse(text);
+                return 0;
+        default: return 0;
+        }
+}

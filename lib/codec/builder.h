@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* builder.h - elements in, a message or a document out.
+ *
+ * Both decoders say here which element begins, which text they met and that an
+ * element ends; the tables in builder.c know which field that is.  The nesting
+ * lives in a stack of frames, so a stranger's depth costs no recursion. */
+#ifndef BUILDER_H
+#define BUILDER_H
+
+#include "codec_ops.h"
+#include "element.h"
+
+/* What the element on top of the stack is. */
+enum context {
+        CTX_ROOT, /* outside the root element of a message */
+        CTX_SYNCML,
+        CTX_HDR,
+        CTX_BODY,
+        CTX_LOC, /* Target, Source */
+        CTX_CRED,
+        CTX_CHAL,
+        CTX_STATUS,
+        CTX_RESULTS,
+        CTX_ALERT,
+        CTX_PLAIN, /* Add, Replace, Delete, Get, Copy */
+        CTX_EXEC,
+        CTX_LIST, /* Sequence, Atomic */
+        CTX_FOREIGN,
+        CTX_ITEM,
+        CTX_META,
+        CTX_DOC, /* outside the root element of a document */
+        CTX_TREE,
+        CTX_NODE,
+        CTX_RT,
+        CTX_DF,
+        CTX_FORMAT,
+        CTX_TYPE,
+        CTX_DFTYPE,
+        CTX_ACCESS,
+        CTX_OCCURS,
+        CTX_SCOPE,
+        CTX_CASE,
+        CTX_TABLES, /* those above have a row of rules */
+        CTX_SKIP = CTX_TABLES,
+        CTX_LEAF, /* an element whose text is a field */
+        CTX_DATA, /* the same, and elements inside are kept as XML */
+        CTX_RAW,  /* such an element */
+};
+
+/* What an element does to the one it stands in.  Up to ACT_LEAF it is its text. */
+enum act {
+        ACT_SKIP,
+        ACT_TEXT,
+        ACT_DATA,
+        ACT_CODE,
+        ACT_SIZE,
+        ACT_MAX_MSG,
+        ACT_MAX_OBJ,
+        ACT_META_FORMAT,
+        ACT_NONCE,
+        ACT_REF,
+        ACT_DDF_NAME,
+        ACT_DF_MIME,
+        ACT_DF_DDF_NAME,
+        ACT_OCCURS_N,
+        ACT_LEAF = ACT_OCCURS_N,
+        ACT_FLAG,
+        ACT_FORMAT,
+        ACT_ACCESS,
+        ACT_OCCURS,
+        ACT_ENTER,
+        ACT_COMMAND,
+        ACT_ITEM,
+        ACT_NODE,
+};
+
+struct rule {
+        uint8_t act;  /* enum act */
+        uint8_t arg;  /* ENTER: the context; COMMAND: its kind; REF: which list; else a value */
+        uint16_t off; /* of the field in what the context fills */
+};
+
+extern const struct rule builder_rules[CTX_TABLES][64];
+extern const uint8_t builder_pages[CTX_TABLES];
+
+struct frame {
+        uint8_t ctx, act, arg;
+        void *base;     /* what this element fills; CTX_RAW: its name */
+        void **tail[3]; /* ends of the lists it holds: items or members, TargetRefs, SourceRefs */
+};
+
+struct builder {
+        odm_arena *arena;
+        odm_limits lim;
+        uint32_t commands, items;
+        unsigned depth;       /* stack[depth] is the element we are in; stack[0] the document */
+        bool rooted, has_hdr; /* the root element and SyncHdr were seen */
+        odm_str acc;          /* the text of the element so far; p == NULL = none */
+        size_t acc_cap;       /* 0 = acc is borrowed from the input */
+        odm_data_kind acc_kind;
+        odm_msg *msg;
+        odm_doc *doc;
+        struct frame stack[ODM_DEPTH_MOST + 1];
+};
+
+/* Begins a message or a document; `lim` NULL means the defaults. */
+ODM_MUST_USE int builder_begin_msg(struct builder *b, odm_str in, const odm_limits *lim,
+                                   odm_arena *arena);
+ODM_MUST_USE int builder_begin_doc(struct builder *b, odm_str in, const odm_limits *lim,
+                                   odm_arena *arena);
+/* An element begins; `name` is for one that is in no table, borrowed. */
+ODM_MUST_USE int builder_open(struct builder *b, unsigned id, odm_str name);
+/* An element of text only, whole.  `r` is its rule, for which rule_is_leaf(). */
+ODM_MUST_USE int builder_leaf(struct builder *b, const struct rule *r, odm_data_kind kind,
+                              odm_str text);
+/* A piece of text; when `borrowed` it lives as long as the message. */
+ODM_MUST_USE int builder_text(struct builder *b, odm_data_kind kind, odm_str piece, bool borrowed);
+ODM_MUST_USE int builder_close(struct builder *b);
+/* Pushes a frame by hand; ODM_ELIMIT for the depth. */
+ODM_MUST_USE int builder_push(struct builder *b, enum context ctx, void *base);
+/* The input has ended: 0, or ODM_EMALFORMED when the message is none. */
+ODM_MUST_USE int builder_end_msg(const struct builder *b);
+ODM_MUST_USE int builder_end_doc(const struct builder *b);
+
+static inline struct frame *builder_top(struct builder *b)
+{
+        return &b->stack[b->depth];
+}
+
+static inline const struct rule *builder_rule(const struct builder *b, unsigned id)
+{
+        static const struct rule skip = {ACT_SKIP, 0, 0};
+        unsigned ctx = b->stack[b->depth].ctx;
+
+        if (ctx >= CTX_TABLES || PAGE(id) != builder_pages[ctx])
+                return &skip;
+        return &builder_rules[ctx][TOKEN(id)];
+}
+
+static inline bool rule_is_leaf(const struct rule *r)
+{
+        return (unsigned)r->act - 1 < ACT_LEAF;
+}
+
+#endif
