@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* acl.h - what the root's list needs beyond odm_acl_without(). */
+#ifndef TREE_ACL_H
+#define TREE_ACL_H
+
+#include "odm/tree.h"
+
+/* `acl` without `server`; with `keep_commands` an entry left without ids becomes "Cmd=*", as the
+ * root's must (dm-tree.md 4.6), else it goes.  Absent when the arena is exhausted. */
+odm_str acl_remove(odm_arena *a, odm_str acl, odm_str server, bool keep_commands);
+
+#endif

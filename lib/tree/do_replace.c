@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Replace of a leaf's value, and of the properties that a server may set (dm-protocol.md 7.3,
+ * dm-tree.md 3, 4.4). */
+#include "desc.h"
+#include "job.h"
+#include "txn.h"
+#include "value.h"
+
+#define TITLE_MOST 255
+
+/* ---- values ------------------------------------------------------------------------- */
+
+static bool would_fit(const odm_tree *t, size_t out, size_t in)
+{
+        return in <= t->opt.max_bytes && t->n_bytes - out <= t->opt.max_bytes - in;
+}
+
+static int set_value(struct job *j, odm_str uri)
+{
+        struct node *n = j->trail.at.node;
+        value_place place = {n->desc, (odm_format)n->format, node_type(n), n->permanent};
+        odm_value v = {.format = ODM_FMT_ABSENT};
+        odm_str usual = n->desc && n->desc->type.n ? n->desc->type : ODM_STR("text/plain");
+        unsigned status = ODM_ST_OK;
+        int rc = value_take(&place, j->op, j->t->opt.max_value, j->a, &v, &status);
+
+        if (rc == 0 && odm_status_ok(status))
+                rc = job_check(j, &j->trail.at, uri, &v, &status);
+        if (rc != 0 || !odm_status_ok(status))
+                return rc ? rc : job_status(j, status);
+        if (odm_str_eq(v.type, usual))
+                v.type = NO_STR;
+        if (!would_fit(j->t, n->value.n + n->type.n, v.data.n + v.type.n))
+                return job_status(j, ODM_ST_FULL);
+        return txn_value(j->t, n, v.format, v.type, v.data, job_is_device(j) && j->op->quiet);
+}
+
+static int replace_value(struct job *j)
+{
+        const struct spot *s = &j->trail.at;
+        odm_str uri;
+
+        if (spot_is_leaf(s) ? spot_is_live(s) || !job_may(j, s, ODM_ACC_REPLACE) : true)
+                return job_status(j, ODM_ST_NOT_ALLOWED);
+        if (!job_has_right(j, s, ODM_ACC_REPLACE))
+                return job_status(j, ODM_ST_DENIED);
+        uri = uri_text(&j->uri, j->uri.depth, j->a);
+        return uri.p ? set_value(j, uri) : odm_arena_err(j->a);
+}
+
+/* ---- properties ------------------------------------------------------------------------ */
+
+/* The list of a leaf is its parent's business alone (dm-tree.md 4.4). */
+static bool may_set_acl(const struct job *j)
+{
+        const struct trail *w = &j->trail;
+
+        if (j->uri.depth && job_has_right(j, &w->above, ODM_ACC_REPLACE))
+                return true;
+        return !spot_is_leaf(&w->at) && job_has_right(j, &w->at, ODM_ACC_REPLACE);
+}
+
+static int set_acl(struct job *j, odm_str acl)
+{
+        struct node *n = j->trail.at.node;
+
+        if (!may_set_acl(j))
+                return job_status(j, ODM_ST_DENIED);
+        if (odm_acl_check(acl) < 0)
+                return job_status(j, ODM_ST_FAILED);
+        if (n == j->t->root && !odm_acl_allows(acl, ODM_ACC_ADD, ODM_STR("")))
+                return job_status(j, ODM_ST_NOT_ALLOWED); /* not Add=* any more */
+        if (!would_fit(j->t, n->acl.n, acl.n))
+                return job_status(j, ODM_ST_FULL);
+        return txn_acl(j->t, n, acl);
+}
+
+static int set_title(struct job *j, odm_str title)
+{
+        struct node *n = j->trail.at.node;
+
+        if (!j->t->opt.has_tstamp)
+                return job_status(j, ODM_ST_UNSUPPORTED);
+        if (!job_has_right(j, &j->trail.at, ODM_ACC_REPLACE))
+                return job_status(j, ODM_ST_DENIED);
+        if (!odm_utf8_ok(title))
+                return job_status(j, ODM_ST_BAD_FORMAT);
+        if (title.n > TITLE_MOST)
+                return job_status(j, ODM_ST_TOO_LARGE);
+        if (!would_fit(j->t, n->title.n, title.n))
+                return job_status(j, ODM_ST_FULL);
+        return txn_title(j->t, n, title);
+}
+
+/* Its description names the node, or would name it after the rename. */
+static bool name_is_given(const struct spot *above, const struct node *n, odm_str name)
+{
+        const odm_desc *d = NULL;
+
+        if (n->desc && n->desc->name.n)
+                return true;
+        if (above->desc)
+                d = desc_child(above->mount->p->mo, above->desc, name);
+        return d && d->name.n;
+}
+
+static int set_name(struct job *j, odm_str name)
+{
+        struct node *n = j->trail.at.node;
+        struct spot sibling = j->trail.above;
+        uint16_t most = j->t->opt.uri.max_seg_len;
+        int rc;
+
+        if (n == j->t->root || n->permanent || n->fixed || name_is_given(&sibling, n, name))
+                return job_status(j, ODM_ST_NOT_ALLOWED);
+        if (!job_has_right(j, &j->trail.at, ODM_ACC_REPLACE))
+                return job_status(j, ODM_ST_DENIED);
+        if (!odm_name_ok(name))
+                return job_status(j, ODM_ST_FAILED);
+        if (most && odm_utf8_len(name) > most)
+                return job_status(j, ODM_ST_URI_TOO_LONG);
+        if (odm_str_eq(name, n->name))
+                return job_status(j, ODM_ST_OK);
+        odm_str up = uri_text(&j->uri, j->uri.depth - 1u, j->a);
+        if (up.p == NULL)
+                return odm_arena_err(j->a);
+        rc = spot_step_at(&sibling, up, name);
+        if (rc != 0)
+                return rc < 0 ? rc : job_status(j, ODM_ST_EXISTS);
+        if (!would_fit(j->t, n->name.n, name.n))
+                return job_status(j, ODM_ST_FULL);
+        return txn_rename(j->t, n, name);
+}
+
+int do_prop_replace(struct job *j)
+{
+        odm_str text = j->op->value.data.p ? j->op->value.data : ODM_STR("");
+
+        if (j->trail.at.node == NULL) /* live: a provider's, without properties to set */
+                return job_status(j, ODM_ST_NOT_ALLOWED);
+        switch (j->uri.prop) {
+        case ODM_PROP_ACL: return set_acl(j, text);
+        case ODM_PROP_NAME: return set_name(j, text);
+        case ODM_PROP_TITLE: return set_title(j, text);
+        default: return job_status(j, ODM_ST_NOT_ALLOWED);
+        }
+}
+
+int do_replace(struct job *j)
+{
+        if (j->uri.list)
+                return job_status(j, ODM_ST_NOT_ALLOWED);
+        if (!j->trail.found)
+                return job_status(j, ODM_ST_NOT_FOUND);
+        if (j->uri.prop)
+                return do_prop_replace(j);
+        return j->op->doc ? do_doc_replace(j) : replace_value(j);
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finding places, whether they are stored or live at a provider. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "desc.h"
+#include "spot.h"
+
+void spot_root(odm_tree *t, struct spot *out)
+{
+        *out = (struct spot){.node = t->root, .near = t->root, .name = ODM_STR("")};
+}
+
+odm_format spot_format(const struct spot *s)
+{
+        return s->node ? (odm_format)s->node->format : s->desc->format;
+}
+
+bool spot_is_leaf(const struct spot *s)
+{
+        return spot_format(s) != ODM_FMT_NODE;
+}
+
+odm_str spot_type(const struct spot *s)
+{
+        return s->node ? node_type(s->node) : s->desc->type;
+}
+
+const odm_binding *spot_binding(const struct spot *s)
+{
+        return node_binding(s->mount, s->desc);
+}
+
+bool spot_is_live(const struct spot *s)
+{
+        const odm_binding *b = spot_binding(s);
+
+        return s->node == NULL || (b && b->read);
+}
+
+odm_str uri_text(const odm_uri *uri, unsigned depth, odm_arena *a)
+{
+        const odm_str *last = depth ? &uri->seg[depth - 1] : NULL;
+
+        if (depth == 0)
+                return ODM_STR(".");
+        return odm_arena_join(a, ODM_STR("./"),
+                              odm_str_to(uri->path, (size_t)(last->p + last->n - uri->path.p)));
+}
+
+void spot_at(const struct spot *s, odm_str uri, odm_at *out)
+{
+        *out = (odm_at){.uri = uri, .desc = s->desc};
+        for (size_t i = 0; i < ODM_COUNT(out->name); i++)
+                out->name[i] = i < s->n_unnamed ? s->unnamed[i] : ODM_ABSENT;
+}
+
+static void note_unnamed(struct spot *s)
+{
+        if (s->desc && s->desc->name.n == 0 && s->n_unnamed < ODM_COUNT(s->unnamed))
+                s->unnamed[s->n_unnamed++] = s->name;
+}
+
+/* ---- live children ------------------------------------------------------------- */
+
+struct wanted {
+        odm_str name;
+};
+
+static int is_wanted(void *list, odm_str name)
+{
+        const struct wanted *w = list;
+
+        return odm_str_eq(w->name, name);
+}
+
+static int live_is_listed(const struct spot *s, odm_str uri, odm_str name)
+{
+        const odm_binding *b = spot_binding(s);
+        struct wanted w = {name};
+        odm_at at;
+
+        if (b == NULL || b->list == NULL)
+                return 0;
+        spot_at(s, uri, &at);
+        return b->list(s->mount->p->ctx, &at, is_wanted, &w);
+}
+
+/* True when the described child `d` of `s` is there without being stored. */
+static bool live_by_name(const struct spot *s, const odm_desc *d)
+{
+        const odm_binding *b = node_binding(s->mount, d);
+
+        if (d->name.n == 0)
+                return false;
+        return desc_is_leaf(d) ? b && b->read : s->node == NULL;
+}
+
+static int step_live(struct spot *s, odm_str uri, odm_str name)
+{
+        const odm_desc *d = s->desc ? desc_child(s->mount->p->mo, s->desc, name) : NULL;
+        int rc = 1;
+
+        if (d == NULL)
+                return 0;
+        if (d->name.n == 0)
+                rc = live_is_listed(s, uri, name);
+        else if (!live_by_name(s, d))
+                rc = 0;
+        if (rc <= 0)
+                return rc;
+        s->node = NULL;
+        s->desc = d;
+        s->name = name;
+        note_unnamed(s);
+        return 1;
+}
+
+int spot_step_at(struct spot *s, odm_str uri, odm_str name)
+{
+        struct node *kid = s->node ? node_find(s->node, name) : NULL;
+
+        if (kid == NULL)
+                return step_live(s, uri, name);
+        if (kid->mount != s->mount)
+                s->n_unnamed = 0;
+        s->node = s->near = kid;
+        s->mount = kid->mount;
+        s->desc = kid->desc;
+        s->name = kid->name;
+        note_unnamed(s);
+        return 1;
+}
+
+static bool forwards(const struct spot *s)
+{
+        return s->node && s->mount && s->mount->top == s->node && s->mount->p->forward;
+}
+
+int trail_follow(odm_tree *t, const odm_uri *uri, odm_arena *a, struct trail *out)
+{
+        struct trail w = {.found = false};
+        int rc = 1;
+
+        spot_root(t, &w.at);
+        w.above = w.at;
+        while (rc == 1 && w.depth < uri->depth && !w.forwarded) {
+                struct spot next = w.at;
+                odm_str text = uri_text(uri, w.depth, a);
+                if (text.p == NULL)
+                        return odm_arena_err(a);
+                rc = spot_step_at(&next, text, uri->seg[w.depth]);
+                if (rc < 0)
+                        return rc;
+                if (rc == 0)
+                        break;
+                rc = 1;
+                w.above = w.at;
+                w.at = next;
+                w.depth++;
+                w.forwarded = forwards(&w.at);
+        }
+        w.found = w.depth == uri->depth;
+        *out = w;
+        return 0;
+}
+
+int spot_read(const struct spot *s, odm_str uri, odm_arena *a, odm_value *out)
+{
+        const odm_binding *b = spot_binding(s);
+        odm_value v = {.format = spot_format(s), .type = spot_type(s)};
+        odm_at at;
+
+        if (b && b->read) {
+                spot_at(s, uri, &at);
+                int rc = b->read(s->mount->p->ctx, &at, a, &v);
+                if (rc != 0)
+                        return rc;
+                if (v.format == ODM_FMT_ABSENT)
+                        v.format = spot_format(s);
+        } else if (s->node) {
+                v.data = node_value(s->node);
+        } else {
+                return ODM_ENOENT;
+        }
+        if (v.type.n == 0)
+                v.type = ODM_STR("text/plain");
+        if (v.data.p == NULL)
+                v.data = ODM_STR("");
+        *out = v;
+        return 0;
+}
+
+/* ---- names of all children ------------------------------------------------------- */
+
+struct gather {
+        odm_arena *a;
+        struct names *to;
+};
+
+static int add_name(odm_arena *a, struct names *to, odm_str name)
+{
+        if (to->n == to->cap) {
+                size_t cap = to->cap ? to->cap * 2 : 16;
+                odm_str *more = odm_arena_get(a, cap * sizeof *more);
+                if (more == NULL)
+                        return odm_arena_err(a);
+                if (to->n)
+                        memcpy(more, to->name, to->n * sizeof *more);
+                to->name = more;
+                to->cap = cap;
+        }
+        to->name[to->n++] = name;
+        return 0;
+}
+
+static int gather_live(void *list, odm_str name)
+{
+        struct gather *g = list;
+        odm_str copy;
+
+        if (!odm_name_ok(name)) /* a provider's name that no URI could carry */
+                return 0;
+        copy = odm_arena_copy(g->a, name);
+        return copy.p ? add_name(g->a, g->to, copy) : odm_arena_err(g->a);
+}
+
+static int compare(const void *x, const void *y)
+{
+        return odm_str_cmp(*(const odm_str *)x, *(const odm_str *)y);
+}
+
+static void sort_names(struct names *l)
+{
+        size_t n = 0;
+
+        if (l->n < 2)
+                return;
+        qsort(l->name, l->n, sizeof *l->name, compare);
+        for (size_t i = 0; i < l->n; i++)
+                if (n == 0 || !odm_str_eq(l->name[n - 1], l->name[i]))
+                        l->name[n++] = l->name[i];
+        l->n = n;
+}
+
+int spot_names(odm_tree *t, const struct spot *s, odm_str uri, odm_arena *a, struct names *out)
+{
+        struct names l = {.n = 0};
+        struct gather g = {a, &l};
+        const odm_binding *b = spot_binding(s);
+        size_t stored = s->node ? s->node->n_kids : 0;
+        int rc = 0;
+
+        (void)t;
+        for (size_t i = 0; rc == 0 && i < stored; i++)
+                rc = add_name(a, &l, s->node->kids[i]->name);
+        if (rc == 0 && b && b->list && !spot_is_leaf(s)) {
+                odm_at at;
+                spot_at(s, uri, &at);
+                rc = b->list(s->mount->p->ctx, &at, gather_live, &g);
+        }
+        if (rc == 0 && s->desc && !forwards(s)) {
+                const odm_mo *mo = s->mount->p->mo;
+                for (uint16_t i = s->desc->first_child; rc == 0 && i; i = mo->nodes[i].next)
+                        if (live_by_name(s, &mo->nodes[i]))
+                                rc = add_name(a, &l, mo->nodes[i].name);
+        }
+        if (rc != 0)
+                return rc;
+        if (l.n > stored) /* stored ones are in order already */
+                sort_names(&l);
+        *out = l;
+        return 0;
+}

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Add and Replace of a TNDS document: a subtree in one go, all or nothing (dm-tree.md 8).
+ *
+ * Each node of the document becomes an operation of its own, in document order; the first that is
+ * refused gives its status to the whole, and the operation around takes back what was done.
+ * Where the top node goes is the decision procedure of section 8:
+ *
+ *   Path is there                               target / Path / NodeName
+ *   NodeName empty                              the target itself                   (b)
+ *   target exists and is interior (Add)         target / NodeName                   (a)
+ *   NodeName is the target's last segment       the target itself                   (b)
+ *   otherwise                                   target / NodeName, making target    (a) */
+#include "desc.h"
+#include "job.h"
+#include "txn.h"
+
+struct load {
+        struct job *j;
+        odm_str target; /* "./A/b" */
+        bool replace;
+        odm_str last;      /* last segment of the target */
+        bool target_there; /* before the operation, and interior */
+};
+
+static odm_str strip_dots(odm_str path)
+{
+        if (odm_str_is(path, "."))
+                return ODM_STR("");
+        return odm_str_starts(path, "./") ? odm_str_from(path, 2) : path;
+}
+
+static odm_str join(odm_arena *a, odm_str base, odm_str name)
+{
+        if (base.p == NULL || name.n == 0)
+                return base;
+        return odm_arena_fmt(a, "%.*s/%.*s", (int)base.n, base.p, (int)name.n, name.p);
+}
+
+static odm_str place_of_top(const struct load *l, const odm_doc_node *n)
+{
+        odm_arena *a = l->j->a;
+
+        if (n->path.p)
+                return join(a, join(a, l->target, strip_dots(n->path)), n->name);
+        if (n->name.n == 0 || odm_str_is(n->name, "."))
+                return l->target;
+        if ((l->replace || !l->target_there) && odm_str_eq(n->name, l->last))
+                return l->target;
+        return join(a, l->target, n->name);
+}
+
+static bool is_interior(const odm_doc_node *n)
+{
+        if (n->format != ODM_FMT_ABSENT)
+                return n->format == ODM_FMT_NODE;
+        return n->children || (n->has_rt && n->type_is_ddf_name);
+}
+
+/* The operation that a node of the document stands for. */
+static odm_op op_of(const struct load *l, const odm_doc_node *n, odm_str uri, odm_cmd kind)
+{
+        odm_op op = {.kind = kind, .target = uri, .server = l->j->op->server, .has_value = true};
+
+        op.value.type = n->type;
+        if (is_interior(n)) {
+                op.value.format = ODM_FMT_NODE;
+                return op;
+        }
+        op.value.format = n->format;
+        op.value.data = n->value.bytes;
+        if (n->format == ODM_FMT_BIN && n->value.kind != ODM_DATA_OPAQUE)
+                op.b64 = true; /* the XML form has base64 */
+        if (op.value.format == ODM_FMT_ABSENT)
+                op.value.format = ODM_FMT_CHR;
+        return op;
+}
+
+/* An ACL in the document stays as it is there; else the usual of a new node. */
+static int apply_acl(struct job *sub, const odm_doc_node *n)
+{
+        struct trail w;
+        int rc;
+
+        if (n->acl.n == 0)
+                return 0;
+        if (odm_acl_check(n->acl) < 0)
+                return job_status(sub, ODM_ST_FAILED);
+        if (sub->t->n_bytes > sub->t->opt.max_bytes - n->acl.n)
+                return job_status(sub, ODM_ST_FULL);
+        rc = trail_follow(sub->t, &sub->uri, sub->a, &w);
+        if (rc < 0 || odm_str_eq(w.at.node->acl, n->acl))
+                return rc;
+        return txn_acl(sub->t, w.at.node, n->acl);
+}
+
+static int add_node(struct load *l, const odm_doc_node *n, odm_str uri)
+{
+        odm_op op = op_of(l, n, uri, ODM_CMD_ADD);
+        struct job sub = job_for(l->j, &op, l->j->out);
+        int rc;
+
+        sub.in_doc = true;
+        rc = job_find(&sub, uri);
+        if (rc <= 0)
+                return rc;
+        if (sub.trail.forwarded || (spot_is_inbox(&sub.trail.at) && !job_is_device(&sub)))
+                return job_status(&sub, ODM_ST_NOT_ALLOWED);
+        if (n->children && op.value.format != ODM_FMT_NODE)
+                return job_status(&sub, ODM_ST_BAD_FORMAT);
+        rc = do_add(&sub);
+        if (rc != 0 || !odm_status_ok(sub.out->status))
+                return rc;
+        return apply_acl(&sub, n);
+}
+
+/* ---- Replace ---------------------------------------------------------------------------- */
+
+/* What a reader of the tree hands back unchanged need not be writable. */
+static bool stays_as_it_is(struct job *sub)
+{
+        struct node *n = sub->trail.at.node;
+        const struct spot *s = &sub->trail.at;
+
+        if (job_may(sub, s, ODM_ACC_REPLACE) && !spot_is_live(s))
+                return false;
+        return spot_is_live(s) ||
+               (n && !sub->op->b64 && odm_str_eq(node_value(n), sub->op->value.data));
+}
+
+static int replace_leaf(struct job *sub)
+{
+        if (stays_as_it_is(sub))
+                return 0;
+        if (!job_may(sub, &sub->trail.at, ODM_ACC_REPLACE))
+                return job_status(sub, ODM_ST_NOT_ALLOWED);
+        return do_replace(sub);
+}
+
+/* A node that exists: it keeps its place, and takes value and list from the document. */
+static int replace_there(struct load *l, struct job *sub, const odm_doc_node *n)
+{
+        struct node *node = sub->trail.at.node;
+        int rc = 0;
+
+        if (spot_is_leaf(&sub->trail.at))
+                rc = replace_leaf(sub);
+        if (rc != 0 || !odm_status_ok(sub->out->status) || node == NULL)
+                return rc;
+        node->marked = l->j->t->serial;
+        if (n->acl.n)
+                return apply_acl(sub, n);
+        if (node->permanent || node->acl.n == 0 || odm_str_eq(sub->uri.path, l->j->uri.path))
+                return 0;
+        return txn_acl(sub->t, node, ODM_STR(""));
+}
+
+static int mark_found(struct job *j, odm_str uri)
+{
+        struct trail w;
+        odm_uri u;
+        int rc = odm_uri_parse(uri, NULL, &u);
+
+        if (rc == 0)
+                rc = trail_follow(j->t, &u, j->a, &w);
+        if (rc == 0)
+                for (struct node *n = w.at.node; n; n = n->parent)
+                        n->marked = j->t->serial;
+        return rc;
+}
+
+static int replace_node(struct load *l, const odm_doc_node *n, odm_str uri)
+{
+        odm_op op = op_of(l, n, uri, ODM_CMD_REPLACE);
+        struct job sub = job_for(l->j, &op, l->j->out);
+        bool leaf;
+        int rc = job_find(&sub, uri);
+
+        if (rc <= 0)
+                return rc;
+        if (sub.trail.forwarded || spot_is_inbox(&sub.trail.at))
+                return job_status(&sub, ODM_ST_NOT_ALLOWED);
+        leaf = sub.trail.found && spot_is_leaf(&sub.trail.at);
+        if (sub.trail.found && leaf == !is_interior(n))
+                return replace_there(l, &sub, n);
+        if (sub.trail.found && sub.trail.at.node) { /* leaf and interior change places */
+                rc = delete_found(&sub);
+                if (rc != 0 || !odm_status_ok(sub.out->status))
+                        return rc;
+        }
+        rc = add_node(l, n, uri);
+        if (rc != 0 || !odm_status_ok(sub.out->status))
+                return rc;
+        return mark_found(l->j, uri);
+}
+
+static bool has_permanent(const struct node *top)
+{
+        for (const struct node *n = top; n; n = node_next(top, (struct node *)(uintptr_t)n))
+                if (n->permanent || n->fixed)
+                        return true;
+        return false;
+}
+
+/* What the document does not have goes, but for what cannot. */
+static int delete_unmarked(struct job *j, struct node *top)
+{
+        struct node *n = node_next(top, top);
+
+        while (n) {
+                bool keep = n->marked == j->t->serial || has_permanent(n);
+                struct node *after = keep ? node_next(top, n) : node_after(top, n);
+                if (!keep) {
+                        struct job sub = *j;
+                        sub.trail.at.node = n;
+                        int rc = delete_found(&sub);
+                        if (rc != 0 || !odm_status_ok(j->out->status))
+                                return rc;
+                }
+                n = after;
+        }
+        return 0;
+}
+
+/* ---- both ---------------------------------------------------------------------------------- */
+
+struct step {
+        const odm_doc_node *node;
+        odm_str uri;
+};
+
+static int one_node(struct load *l, const odm_doc_node *n, odm_str uri)
+{
+        return l->replace ? replace_node(l, n, uri) : add_node(l, n, uri);
+}
+
+/* The tree of one top node, in document order, with a stack instead of recursion. */
+static int one_top(struct load *l, const odm_doc_node *top)
+{
+        struct step up[ODM_URI_SEGS];
+        const odm_doc_node *n = top;
+        odm_str uri = place_of_top(l, top);
+        unsigned depth = 0;
+        int rc = 0;
+
+        while (n && rc == 0) {
+                if (uri.p == NULL)
+                        return odm_arena_err(l->j->a);
+                rc = one_node(l, n, uri);
+                if (rc != 0 || !odm_status_ok(l->j->out->status))
+                        return rc;
+                if (n->children && depth == ODM_URI_SEGS)
+                        return job_status(l->j, ODM_ST_URI_TOO_LONG);
+                if (n->children) {
+                        up[depth++] = (struct step){n, uri};
+                        n = n->children;
+                } else {
+                        while (depth && n->next == NULL)
+                                n = up[--depth].node;
+                        n = depth ? n->next : NULL;
+                }
+                if (n && n->name.n == 0)
+                        return job_status(l->j, ODM_ST_FAILED);
+                if (n)
+                        uri = join(l->j->a, up[depth - 1].uri, n->name);
+        }
+        return rc;
+}
+
+static int all_tops(struct load *l)
+{
+        int rc = 0;
+
+        if (l->j->op->doc->nodes == NULL)
+                return job_status(l->j, ODM_ST_FAILED);
+        for (const odm_doc_node *n = l->j->op->doc->nodes; n && rc == 0; n = n->next) {
+                rc = one_top(l, n);
+                if (!odm_status_ok(l->j->out->status))
+                        break;
+        }
+        return rc;
+}
+
+static int load_init(struct load *l, struct job *j, bool replace)
+{
+        *l = (struct load){.j = j, .replace = replace};
+        l->target = uri_text(&j->uri, j->uri.depth, j->a);
+        l->last = j->uri.depth ? j->uri.seg[j->uri.depth - 1] : ODM_STR(".");
+        l->target_there = j->trail.found && !spot_is_leaf(&j->trail.at);
+        return l->target.p ? 0 : odm_arena_err(j->a);
+}
+
+int do_doc_add(struct job *j)
+{
+        struct load l;
+        int rc = load_init(&l, j, false);
+
+        return rc < 0 ? rc : all_tops(&l);
+}
+
+/* The node that the document replaces: the target, or the child of it that the top names. */
+static int find_top(struct load *l, struct job *top)
+{
+        const odm_doc_node *first = l->j->op->doc->nodes;
+        odm_str uri = first ? place_of_top(l, first) : ODM_ABSENT;
+        int rc;
+
+        if (first == NULL)
+                return job_status(l->j, ODM_ST_FAILED);
+        if (uri.p == NULL)
+                return odm_arena_err(l->j->a);
+        if (first->path.p) /* a flat document: the target is what is replaced */
+                uri = l->target;
+        *top = job_for(l->j, l->j->op, l->j->out);
+        rc = job_find(top, uri);
+        if (rc == 1 && !top->trail.found)
+                return job_status(l->j, ODM_ST_NOT_FOUND);
+        if (rc == 1 && (top->trail.at.node == NULL || top->trail.forwarded))
+                return job_status(l->j, ODM_ST_NOT_ALLOWED);
+        return rc;
+}
+
+int do_doc_replace(struct job *j)
+{
+        struct load l;
+        struct job top;
+        int rc = load_init(&l, j, true);
+
+        if (rc == 0)
+                rc = find_top(&l, &top);
+        if (rc <= 0)
+                return rc;
+        const struct spot *s = &top.trail.at;
+        if (!job_has_right(j, s, ODM_ACC_REPLACE) || !job_has_right(j, s, ODM_ACC_ADD) ||
+            !job_has_right(j, s, ODM_ACC_DELETE))
+                return job_status(j, ODM_ST_DENIED);
+        top.trusted = true; /* rights at the top are rights to all of it */
+        l.j = &top;
+        s->node->marked = j->t->serial;
+        rc = all_tops(&l);
+        if (rc != 0 || !odm_status_ok(j->out->status))
+                return rc;
+        return delete_unmarked(&top, s->node);
+}
