@@ -614,7 +614,8 @@ int builder_close(struct builder *b)
                 return 0;
         case CTX_FORMAT: /* bare text instead of an element */
                 text = trimmed(text);
-                if (text.n && *(odm_format *)f->base == ODM_FMT_ABSENT)
+                if (*(odm_format *)f->base == ODM_FMT_ABSENT &&
+                    odm_format_parse(text) != ODM_FMT_OTHER)
                         *(odm_format *)f->base = odm_format_parse(text);
                 return 0;
         default: return 0;

@@ -65,6 +65,8 @@ static void on_start(void *ctx, const char *name, const char **attributes)
 {
         struct pretty *p = ctx;
 
+        if (p->parse.rc < 0)
+                return;
         finish_tag(p);
         flush_text(p);
         if (p->depth >= p->max_depth) {
@@ -92,6 +94,8 @@ static void on_end(void *ctx, const char *name)
 {
         struct pretty *p = ctx;
 
+        if (p->parse.rc < 0)
+                return;
         if (p->leaf && p->text.n == 0) {
                 put(p, "/>");
         } else if (p->leaf) {

@@ -89,11 +89,10 @@ static bool in_data(struct reader *r)
         return ctx == CTX_DATA || ctx == CTX_RAW;
 }
 
-static int raw_put(struct reader *r, struct sink *s)
+static int raw_put(struct sink *s)
 {
         int rc = sink_end(s);
 
-        (void)r;
         return rc == ODM_EINVAL ? ODM_EMALFORMED : rc;
 }
 
@@ -116,10 +115,6 @@ static int raw_open(struct reader *r, unsigned id, odm_str name, bool content)
         const struct frame *up = builder_top(&r->b);
         struct sink s = sink_begin(&r->xml, 0);
 
-        if (name.p == NULL)
-                name = odm_cstr(element_name(id));
-        if (!is_name(name))
-                return builder_push(&r->b, CTX_SKIP, NULL);
         r->bin = id == E2_bin || (r->bin && id != E2_Node);
         sink_byte(&s, '<');
         sink_put(&s, name.p, name.n);
@@ -127,7 +122,7 @@ static int raw_open(struct reader *r, unsigned id, odm_str name, bool content)
                 sink_put(&s, spaces[PAGE(id)], strlen(spaces[PAGE(id)]));
         sink_put(&s, content ? ">" : "/>", content ? 1 : 2);
         unsigned page = id != E_NONE || up->ctx == CTX_DATA ? PAGE(id) : up->arg;
-        int rc = raw_put(r, &s);
+        int rc = raw_put(&s);
         if (rc == 0)
                 rc = builder_push(&r->b, CTX_RAW, (void *)(uintptr_t)(content ? name.p : NULL));
         if (rc == 0)
@@ -150,7 +145,7 @@ static int raw_text(struct reader *r, odm_data_kind kind, odm_str text)
         if (kind == ODM_DATA_OPAQUE && r->bin)
                 return raw_b64(r, text);
         sink_escaped(&s, text);
-        return raw_put(r, &s);
+        return raw_put(&s);
 }
 
 static int raw_close(struct reader *r, const char *name)
@@ -162,7 +157,7 @@ static int raw_close(struct reader *r, const char *name)
                 sink_put(&s, name, strlen(name));
                 sink_byte(&s, '>');
         }
-        return raw_put(r, &s);
+        return raw_put(&s);
 }
 
 /* Data that held elements ends: its value is their text. */
@@ -188,6 +183,19 @@ static int raw_begin(struct reader *r)
         r->b.acc_kind = ODM_DATA_XML;
         r->bin = false;
         return before.n ? raw_text(r, ODM_DATA_TEXT, before) : 0;
+}
+
+static int open_in_data(struct reader *r, unsigned id, odm_str name, bool content)
+{
+        int rc = 0;
+
+        if (name.p == NULL)
+                name = odm_cstr(element_name(id));
+        if (!is_name(name)) /* nothing that XML has a name for */
+                return builder_push(&r->b, CTX_SKIP, NULL);
+        if (r->b.acc_kind != ODM_DATA_XML)
+                rc = raw_begin(r);
+        return rc < 0 ? rc : raw_open(r, id, name, content);
 }
 
 /* ---- tokens ------------------------------------------------------------------- */
@@ -277,14 +285,9 @@ static int open_tag(struct reader *r, uint8_t tag, unsigned id, odm_str name)
 
         if (tag & WB_ATTRIBUTES)
                 rc = skip_attributes(r);
-        if (rc == 0 && in_data(r)) {
-                if (r->b.acc_kind != ODM_DATA_XML)
-                        rc = raw_begin(r);
-                if (rc == 0)
-                        rc = raw_open(r, id, name, content);
-        } else if (rc == 0) {
-                rc = builder_open(&r->b, id, name);
-        }
+        if (rc == 0)
+                rc = in_data(r) ? open_in_data(r, id, name, content)
+                                : builder_open(&r->b, id, name);
         return rc < 0 || content ? rc : end(r);
 }
 
