@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sessions of a device, and what was said in them. */
+#include "call.h"
+#include "readable.h"
+
+static json_t *session_json(const store_session *s, odm_str device, bool addresses)
+{
+        json_t *o = json_object();
+        bool ok = json_object_set_new(o, "id", id_text(s->id)) == 0 &&
+                  put_text(o, "device", device) && put_text(o, "session_id", s->dm_id) &&
+                  put_ms(o, "started", s->started) &&
+                  (!s->outcome.p || put_ms(o, "ended", s->last)) &&
+                  put_text(o, "outcome", s->outcome) &&
+                  put_cstr(o, "transport", s->tls ? "https" : "http") &&
+                  put_text(o, "codec", s->codec) &&
+                  put_bool(o, "authenticated", s->authenticated) &&
+                  put_text(o, "route", s->route) && put_text(o, "agent", s->agent) &&
+                  put_int(o, "message_count", s->messages) &&
+                  put_int(o, "bytes_in", (int64_t)s->bytes_in) &&
+                  put_int(o, "bytes_out", (int64_t)s->bytes_out) &&
+                  (!addresses || put_text(o, "peer", s->peer));
+
+        if (ok)
+                return o;
+        json_decref(o);
+        return NULL;
+}
+
+void session_list(call *c)
+{
+        store_session_list l = {0};
+        store_device d;
+        uint32_t limit;
+        int64_t before;
+        bool addresses;
+        json_t *items;
+        int rc;
+
+        if (!call_page(c, &limit, &before) || !call_admin_flag(c, "addresses", &addresses) ||
+            !call_device(c, &d)) {
+                call_fail(c);
+                return;
+        }
+        rc = store_session_find(c->api->opt.store, d.id, before, limit, &c->arena, &l);
+        if (rc < 0) {
+                call_refused(c, "the sessions cannot be read", rc);
+                return;
+        }
+        items = json_array();
+        for (size_t i = 0; i < l.n; i++)
+                if (json_array_append_new(items, session_json(&l.v[i], d.name, addresses)) < 0) {
+                        json_decref(items);
+                        call_fail(c);
+                        return;
+                }
+        call_reply(c, 200, page_new(items, l.more ? id_text(l.v[l.n - 1].id) : NULL));
+}
+
+static bool put_decoded(call *c, json_t *o, const store_message *m, bool secrets)
+{
+        odm_str xml, b64;
+        int rc;
+
+        if (!m->bytes.p)
+                return put_bool(o, "missing", true);
+        if (m->bytes.n == 0)
+                return true;
+        rc = readable_xml(m->bytes, secrets, &c->arena, &xml);
+        if (rc == ODM_ENOMEM)
+                return false;
+        if (rc < 0 ? !put_bool(o, "broken", true) : !put_text(o, "xml", xml))
+                return false;
+        if (!secrets)
+                return true;
+        b64 = odm_b64_encode(&c->arena, m->bytes);
+        return b64.p && put_text(o, "raw_base64", b64);
+}
+
+static json_t *message_json(call *c, const store_message *m, bool secrets)
+{
+        json_t *o = json_object();
+
+        if (put_cstr(o, "direction", m->out ? "out" : "in") && put_ms(o, "time", m->at) &&
+            put_int(o, "size", (int64_t)m->size) &&
+            put_text(o, "content_type", m->mime.p ? m->mime : ODM_STR("")) &&
+            put_bool(o, "mac", m->hmac.p != NULL) && put_decoded(c, o, m, secrets))
+                return o;
+        json_decref(o);
+        return NULL;
+}
+
+static json_t *messages_json(call *c, const store_message_list *l, bool secrets)
+{
+        json_t *list = json_array();
+
+        for (size_t i = 0; i < l->n; i++)
+                if (json_array_append_new(list, message_json(c, &l->v[i], secrets)) < 0) {
+                        json_decref(list);
+                        return NULL;
+                }
+        return list;
+}
+
+/* Reads the session of the path; false with the problem set. */
+static bool find_session(call *c, const store_device *d, store_session *out)
+{
+        int64_t id;
+        int rc;
+
+        if (!call_id(c, c->param[1], "session", &id))
+                return false;
+        rc = store_session_get(c->api->opt.store, id, &c->arena, out);
+        if (rc == ODM_ENOENT || (rc == 0 && out->device != d->id))
+                problem_set(&c->problem, PROBLEM_NOT_FOUND,
+                            "This device has no session %lld, or it is no longer kept.",
+                            (long long)id);
+        else if (rc < 0)
+                problem_err(&c->problem, rc, "the session cannot be read");
+        return !problem_is(&c->problem);
+}
+
+void session_show(call *c)
+{
+        store_message_list l = {0};
+        store_device d;
+        store_session s;
+        bool secrets, addresses;
+        json_t *o;
+        int rc;
+
+        if (!call_admin_flag(c, "secrets", &secrets) ||
+            !call_admin_flag(c, "addresses", &addresses) || !call_device(c, &d) ||
+            !find_session(c, &d, &s)) {
+                call_fail(c);
+                return;
+        }
+        rc = store_session_messages(c->api->opt.store, d.id, s.id, &c->arena, &l);
+        if (rc < 0) {
+                call_refused(c, "the messages cannot be read", rc);
+                return;
+        }
+        c->secret = secrets;
+        o = session_json(&s, d.name, addresses);
+        if (o && json_object_set_new(o, "messages", messages_json(c, &l, secrets)) < 0) {
+                json_decref(o);
+                o = NULL;
+        }
+        call_reply(c, 200, o);
+}

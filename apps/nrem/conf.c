@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conf.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "log.h"
+#include "net.h"
+
+static const char *const unknown_words[] = {"refuse", "hold", "accept", NULL};
+static const char *const plain_auth_words[] = {"every", "session", NULL};
+static const char *const engine_words[] = {"sqlite", "mem", NULL};
+static const char *const metrics_words[] = {"open", "token", NULL};
+
+#define SECOND ((int64_t)1000)
+#define HOUR (3600 * SECOND)
+#define DAY (24 * HOUR)
+#define KIB ((int64_t)1024)
+#define MIB (1024 * KIB)
+
+const cfg_key conf_keys[] = {
+        {"server.state", CFG_PATH, "/var/lib/nremd",
+         "Folder of everything the server keeps: database, first token, ticket key."},
+        {"server.stop_time", CFG_DURATION, "15s",
+         "How long running exchanges may go on after SIGTERM.", 0, 10 * 60 * SECOND},
+        {"server.pid_file", CFG_PATH, NULL,
+         "Where the process number is written; none if not set."},
+
+        {"dm.listen", CFG_LIST, "127.0.0.1:8080",
+         "Addresses for devices without TLS: address:port, [v6]:port, or :port for all\n"
+         "addresses. Empty for none."},
+        {"dm.listen_tls", CFG_LIST, "", "The same with TLS; needs tls.cert."},
+        {"dm.path", CFG_STRING, "/dm", "Path of the one URL that all devices use."},
+        {"dm.url", CFG_STRING, NULL,
+         "URL by which devices reach the server, for RespURI. Default: made from the first\n"
+         "listener."},
+        {"dm.server_id", CFG_STRING, "xrem",
+         "Server Identifier, as devices have it in ServerID of their account."},
+        {"dm.unknown", CFG_ENUM, "refuse",
+         "What happens to devices nobody created: refuse; hold for an operator's approval;\n"
+         "accept (only where the network itself is trusted).",
+         .choices = unknown_words},
+        {"dm.plain_auth", CFG_ENUM, "every",
+         "Without TLS, a device proves itself with every message or once a session.",
+         .choices = plain_auth_words},
+        {"dm.max_message", CFG_SIZE, "64k", "Largest message taken and sent.", 2 * KIB, 16 * MIB},
+        {"dm.max_object", CFG_SIZE, "16M", "Largest object taken.", 64 * KIB, 1024 * MIB},
+        {"dm.session_memory", CFG_SIZE, "32M", "Memory one session may hold.", MIB, 1024 * MIB},
+        {"dm.session_idle", CFG_DURATION, "5m",
+         "A session without a message for so long is lost; its jobs are put back.", SECOND, HOUR},
+        {"dm.sessions", CFG_INT, "4096", "Sessions at one time.", 1, 1000000},
+        {"dm.lockout_after", CFG_INT, "5",
+         "Wrong credentials in a row before a device is locked out.", 1, 1000},
+        {"dm.lockout", CFG_DURATION, "30s",
+         "First lock-out; doubles with each further failure up to an hour.", SECOND, HOUR},
+        {"dm.workers", CFG_INT, "2", "Threads of each listener.", 1, 64},
+
+        {"api.listen", CFG_LIST, "127.0.0.1:8081",
+         "Addresses of the REST interface without TLS. An address that dm.listen has too\n"
+         "serves both."},
+        {"api.listen_tls", CFG_LIST, "", "The same with TLS."},
+        {"api.metrics", CFG_ENUM, "open", "Whether /metrics is open or needs a token.",
+         .choices = metrics_words},
+        {"api.max_body", CFG_SIZE, "32M", "Largest job taken.", 64 * KIB, 1024 * MIB},
+
+        {"tls.cert", CFG_PATH, NULL, "Certificate chain of the server, PEM."},
+        {"tls.key", CFG_PATH, NULL, "Its key, PEM."},
+        {"tls.client_ca", CFG_PATH, NULL,
+         "Devices are asked for certificates of this CA; PEM. None if not set."},
+        {"tls.tickets", CFG_PATH, NULL,
+         "Key for session tickets, made when it is not there. Default: ticket.key in\n"
+         "server.state."},
+
+        {"store.engine", CFG_ENUM, "sqlite", "sqlite, or mem, which forgets all at the end.",
+         .choices = engine_words},
+        {"store.path", CFG_PATH, NULL, "Database file. Default: nrem.db in server.state."},
+        {"store.sessions_kept", CFG_INT, "20", "Sessions kept of each device, with their messages.",
+         1, 1000},
+        {"store.session_bytes", CFG_SIZE, "1M", "Octets of messages kept of one session.", KIB,
+         256 * MIB},
+        {"store.jobs_kept", CFG_INT, "1000", "Ended jobs kept of each device.", 1, 1000000},
+        {"store.mirror_value", CFG_SIZE, "4k", "Larger values of nodes are not mirrored.", 0, MIB},
+
+        {"jobs.ttl", CFG_DURATION, "7d", "Life of a job that names none; 0 for no end.", 0,
+         3650 * DAY},
+        {"jobs.attempts", CFG_INT, "10", "Sessions that may try a job before it has failed.", 1,
+         1000},
+        {"jobs.open_max", CFG_INT, "1000", "Jobs of one device that may wait.", 1, 1000000},
+
+        {"wake.enabled", CFG_BOOL, "yes",
+         "Whether devices with work are woken by package 0 over UDP."},
+        {"wake.listen", CFG_STRING, "*:0", "Address the datagrams are sent from."},
+        {"wake.first", CFG_DURATION, "5s", "Wait for an answer before the next datagram; doubles.",
+         100, HOUR},
+        {"wake.max", CFG_DURATION, "15m", "Longest wait between two datagrams.", 100, DAY},
+        {"wake.tries", CFG_INT, "6",
+         "Datagrams without an answer before the job waits for the\n"
+         "device's next contact.",
+         1, 1000},
+
+        {"limits.connections", CFG_INT, "4096", "Connections of each listener.", 1, 1000000},
+        {"limits.per_address", CFG_INT, "0", "Connections of one address; 0 for no limit.", 0,
+         1000000},
+        {"limits.active", CFG_INT, "2048", "Requests at work at one time; beyond it, 503.", 1,
+         1000000},
+        {"limits.idle", CFG_DURATION, "60s", "A connection without octets is closed.", SECOND,
+         HOUR},
+
+        {"log.level", CFG_ENUM, "info", "error, warn, info or debug.", .choices = log_level_names},
+        {"log.form", CFG_ENUM, "text", "text, logfmt or json.", .choices = log_form_names},
+        {"log.file", CFG_PATH, NULL, "Log file, opened again on SIGHUP. Default: standard error."},
+        {"log.trace", CFG_STRING, NULL,
+         "Rooms of the library to trace, such as codec,server, or all."},
+};
+const size_t conf_keys_n = ODM_COUNT(conf_keys);
+
+static int check_addresses(const cfg *c, const char *key, diag *d)
+{
+        net_addr a;
+
+        for (size_t i = 0; i < cfg_list_n(c, key); i++)
+                if (net_hostport_parse(cfg_list_at(c, key, i), &a) < 0)
+                        return diag_set(d, ODM_EINVAL, "%s: %s is no address:port", key,
+                                        cfg_list_at(c, key, i));
+        return 0;
+}
+
+/* A server identifier and path that fit the places they go to. */
+static int check_dm(const cfg *c, diag *d)
+{
+        const char *path = cfg_str(c, "dm.path"), *id = cfg_str(c, "dm.server_id"),
+                   *url = cfg_str(c, "dm.url");
+        net_url u;
+
+        if (path[0] != '/' || strcspn(path, " ?#%") != strlen(path) ||
+            strncmp(path, "/api/", 5) == 0)
+                return diag_set(d, ODM_EINVAL,
+                                "dm.path: has to begin with / and to hold no blank, ?, # or %%");
+        if (!id[0] || strlen(id) > 255 || strchr(id, ':'))
+                return diag_set(d, ODM_EINVAL,
+                                "dm.server_id: has to be 1 to 255 octets without a colon");
+        if (url && (net_url_parse(odm_cstr(url), &u) < 0 || strncmp(u.scheme, "http", 4) != 0))
+                return diag_set(d, ODM_EINVAL, "dm.url: %s is no http or https URL", url);
+        return 0;
+}
+
+int conf_check(const cfg *c, diag *d)
+{
+        static const char *const lists[] = {"dm.listen", "dm.listen_tls", "api.listen",
+                                            "api.listen_tls"};
+        size_t n = 0;
+        int rc = 0;
+
+        for (size_t i = 0; rc == 0 && i < ODM_COUNT(lists); i++) {
+                rc = check_addresses(c, lists[i], d);
+                n += cfg_list_n(c, lists[i]);
+        }
+        if (rc == 0)
+                rc = check_dm(c, d);
+        if (rc < 0)
+                return rc;
+        if (n == 0)
+                return diag_set(d, ODM_EINVAL, "no listener: set dm.listen, api.listen or others");
+        if ((cfg_list_n(c, "dm.listen_tls") || cfg_list_n(c, "api.listen_tls")) &&
+            (!cfg_str(c, "tls.cert") || !cfg_str(c, "tls.key")))
+                return diag_set(d, ODM_EINVAL,
+                                "a TLS listener needs tls.cert and tls.key "
+                                "(nremd --make-dev-ca DIR makes some for trying)");
+        return 0;
+}
+
+int conf_state_path(const cfg *c, const char *key, const char *def, char out[CONF_PATH], diag *d)
+{
+        const char *given = key ? cfg_str(c, key) : NULL;
+        char path[CONF_PATH];
+        int n = given ? snprintf(path, sizeof path, "%s", given)
+                      : snprintf(path, sizeof path, "%s/%s", cfg_str(c, "server.state"), def);
+
+        if (n < 0 || (size_t)n >= sizeof path)
+                return diag_set(d, ODM_ELIMIT, "the path of %s is too long", def);
+        memcpy(out, path, (size_t)n + 1);
+        return 0;
+}

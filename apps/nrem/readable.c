@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "readable.h"
+
+#include <string.h>
+
+#include "heap.h"
+
+static const odm_str mask = {READABLE_MASK, sizeof READABLE_MASK - 1};
+
+/* dm-stdobj.md 1: where DMAcc keeps secrets; AAuthData is the nonce */
+static const char *const secret_nodes[] = {"AAuthSecret", "AAuthData",   "AAuthPW",    "ClientPW",
+                                           "ServerPW",    "ClientNonce", "ServerNonce"};
+
+bool readable_is_secret(odm_str uri)
+{
+        size_t end = 0, begin;
+
+        while (end < uri.n && uri.p[end] != '?')
+                end++;
+        for (begin = end; begin > 0 && uri.p[begin - 1] != '/'; begin--)
+                ;
+        odm_str last = {uri.p + begin, end - begin};
+        for (size_t i = 0; i < ODM_COUNT(secret_nodes); i++)
+                if (odm_str_is(last, secret_nodes[i]))
+                        return true;
+        return false;
+}
+
+/* Whether octets name a secret anywhere: a TNDS document that may carry one. */
+static bool mentions_secret(odm_str s)
+{
+        for (size_t i = 0; i < ODM_COUNT(secret_nodes); i++)
+                if (s.p && memmem(s.p, s.n, secret_nodes[i], strlen(secret_nodes[i])))
+                        return true;
+        return false;
+}
+
+static void mask_meta(odm_meta *m)
+{
+        if (m->next_nonce.p) {
+                m->next_nonce = mask;
+                m->nonce_raw = false;
+        }
+}
+
+static void mask_cred(odm_cred *c)
+{
+        if (c->data.p)
+                c->data = mask;
+        mask_meta(&c->meta);
+}
+
+static void mask_item(odm_item *i)
+{
+        mask_meta(&i->meta);
+        if (i->data.kind == ODM_DATA_ABSENT)
+                return;
+        if (readable_is_secret(i->target) || readable_is_secret(i->source) ||
+            mentions_secret(i->data.bytes))
+                i->data = (odm_data){ODM_DATA_TEXT, mask};
+}
+
+static void mask_list(odm_command *c)
+{
+        for (; c; c = c->next) {
+                mask_meta(&c->meta);
+                mask_meta(&c->chal);
+                mask_cred(&c->cred);
+                for (odm_item *i = c->items; i; i = i->next)
+                        mask_item(i);
+        }
+}
+
+/* Sequence holds Atomic at most, and the decoder's depth is limited: three levels. */
+static void mask_message(odm_msg *m)
+{
+        mask_cred(&m->hdr.cred);
+        mask_meta(&m->hdr.meta);
+        mask_list(m->body);
+        for (odm_command *c = m->body; c; c = c->next) {
+                mask_list(c->body);
+                for (odm_command *d = c->body; d; d = d->next) {
+                        mask_list(d->body);
+                        for (odm_command *e = d->body; e; e = e->next)
+                                e->body = NULL; /* nothing of DM is that deep: not shown */
+                }
+        }
+}
+
+int readable_xml(odm_str bytes, bool secrets, odm_arena *a, odm_str *out)
+{
+        const odm_codec *codec = odm_codec_guess(bytes);
+        odm_limits lim;
+        odm_buf flat, pretty;
+        odm_msg *m;
+        int rc;
+
+        if (!codec)
+                return ODM_EMALFORMED;
+        odm_limits_init(&lim);
+        lim.max_msg = (size_t)16 << 20;
+        odm_buf_init(&flat, &heap_mem, (size_t)64 << 20);
+        odm_buf_init(&pretty, &heap_mem, (size_t)128 << 20);
+        rc = odm_decode(codec, bytes, &lim, a, &m);
+        if (rc < 0)
+                goto out;
+        rc = odm_msg_convert(m, &odm_codec_xml, a);
+        if (rc == ODM_EMALFORMED) /* a broken document inside: the message is shown all the same */
+                rc = 0;
+        if (rc < 0)
+                goto out;
+        if (!secrets)
+                mask_message(m);
+        rc = odm_encode(&odm_codec_xml, m, &flat);
+        if (rc == 0)
+                rc = odm_xml_pretty(odm_buf_view(&flat), &lim, &pretty);
+        if (rc < 0)
+                goto out;
+        odm_str text = odm_arena_copy(a, odm_buf_view(&pretty));
+        rc = text.p ? 0 : odm_arena_err(a);
+        if (rc == 0)
+                *out = text;
+out:
+        odm_buf_done(&flat);
+        odm_buf_done(&pretty);
+        return rc;
+}
