@@ -104,6 +104,10 @@ typedef struct odm_mo {
  * ODM_EMALFORMED with *why (static text) for what breaks the DDF rules of dm-tree.md 7. */
 ODM_MUST_USE int odm_mo_from_doc(const odm_doc_node *top, odm_arena *arena, odm_mo *out,
                                  const char **why);
+/* Where the node is that made odm_mo_from_doc() refuse: its path from the top, names joined by "/",
+ * "<X>" for an unnamed one.  0 with *where in `arena`, ODM_ENOENT when nothing is wrong, ODM_ENOMEM,
+ * ODM_ELIMIT. */
+ODM_MUST_USE int odm_mo_culprit(const odm_doc_node *top, odm_arena *arena, odm_str *where);
 /* Finds the descriptor of a path relative to the object's top ("" is the top itself),
  * taking unnamed descriptors for any name; NULL when there is none. */
 const odm_desc *odm_mo_find(const odm_mo *mo, odm_str rel);

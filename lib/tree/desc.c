@@ -182,26 +182,77 @@ static const odm_doc_node *walk_next(const odm_doc_node *n, const odm_doc_node *
         return *depth ? n->next : NULL;
 }
 
-/* Counts the nodes below `top` and checks each; 0 with *why set when one breaks a rule. */
-static size_t check_all(const odm_doc_node *top, const char **why)
+static bool path_ok(odm_str path, odm_str *plain)
 {
-        const odm_doc_node *up[ODM_URI_SEGS];
-        const odm_doc_node *n = top;
-        unsigned depth = 0;
+        odm_uri u;
+
+        if (path.n == 0) {
+                *plain = ODM_STR("");
+                return true;
+        }
+        if (odm_uri_parse(path, NULL, &u) < 0 || u.prop || u.list)
+                return false;
+        *plain = u.path;
+        return true;
+}
+
+/* Where a walk through a document is. */
+struct place {
+        const odm_doc_node *up[ODM_URI_SEGS], *at;
+        unsigned depth;
+};
+
+/* Counts the nodes below `top` and checks each; 0 with *why set when one breaks a rule. */
+static size_t check_all(const odm_doc_node *top, struct place *p, const char **why)
+{
         size_t count = 0;
 
-        while (n && *why == NULL) {
-                *why = check_node(n, n == top);
+        *p = (struct place){.at = top};
+        while (p->at && *why == NULL) {
+                *why = check_node(p->at, p->at == top);
                 if (*why == NULL)
-                        *why = check_siblings(n->children);
-                if (*why == NULL && n->children && depth + 1 >= ODM_URI_SEGS)
+                        *why = check_siblings(p->at->children);
+                if (*why == NULL && p->at->children && p->depth + 1 >= ODM_URI_SEGS)
                         *why = "nodes are nested too deeply";
                 if (*why == NULL && ++count > UINT16_MAX)
                         *why = "more than 65535 nodes";
                 if (*why == NULL)
-                        n = walk_next(n, up, &depth);
+                        p->at = walk_next(p->at, p->up, &p->depth);
         }
         return *why ? 0 : count;
+}
+
+static odm_str add_name(odm_arena *a, odm_str path, odm_str name)
+{
+        odm_str shown = name.n ? name : ODM_STR("<X>");
+
+        if (path.p == NULL)
+                return path;
+        return odm_arena_fmt(a, "%.*s%s%.*s", (int)path.n, path.p, path.n ? "/" : "", (int)shown.n,
+                             shown.p);
+}
+
+int odm_mo_culprit(const odm_doc_node *top, odm_arena *arena, odm_str *where)
+{
+        const char *why = NULL;
+        odm_str path = ODM_STR("");
+        struct place p;
+
+        (void)check_all(top, &p, &why);
+        if (why == NULL) {
+                p.at = top; /* then it is the Path, which only the top has */
+                p.depth = 0;
+                if (path_ok(top->path, &path))
+                        return ODM_ENOENT;
+                path = ODM_STR("");
+        }
+        for (unsigned i = 0; i < p.depth; i++)
+                path = add_name(arena, path, p.up[i]->name);
+        path = add_name(arena, path, p.at->name);
+        if (path.p == NULL)
+                return odm_arena_err(arena);
+        *where = path;
+        return 0;
 }
 
 static int fill_all(const odm_doc_node *top, odm_desc *nodes, odm_arena *a)
@@ -228,26 +279,13 @@ static int fill_all(const odm_doc_node *top, odm_desc *nodes, odm_arena *a)
         return 0;
 }
 
-static bool path_ok(odm_str path, odm_str *plain)
-{
-        odm_uri u;
-
-        if (path.n == 0) {
-                *plain = ODM_STR("");
-                return true;
-        }
-        if (odm_uri_parse(path, NULL, &u) < 0 || u.prop || u.list)
-                return false;
-        *plain = u.path;
-        return true;
-}
-
 int odm_mo_from_doc(const odm_doc_node *top, odm_arena *arena, odm_mo *out, const char **why)
 {
         const char *reason = NULL;
         odm_mo mo = {.n = 0};
         odm_str path = ODM_ABSENT;
-        size_t n = check_all(top, &reason);
+        struct place place;
+        size_t n = check_all(top, &place, &reason);
         int rc = 0;
 
         if (reason == NULL && !path_ok(top->path, &path))
