@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* api.h - the REST interface of nremd (docs/openapi.yaml), and what its answers mean for the
+ * exit code. */
+#ifndef XREM_API_H
+#define XREM_API_H
+
+#include "json.h"
+#include "progress.h"
+
+typedef struct xrem_ask {
+        const char *method, *path; /* the path with its query */
+        json_t *body;              /* taken; NULL for none */
+        unsigned wait_s;           /* how long the server may take before it answers at all */
+        xrem_progress *progress;   /* drawn meanwhile; NULL for none */
+        bool any_status;           /* answers that are no success are answers too */
+} xrem_ask;
+
+/* Asks, and gives the JSON of a success, which lives as long as the program; NULL for an answer
+ * without body.  Otherwise says on stderr what the server's problem document says.
+ * Returns XREM_OK, or the exit code that fits. */
+int xrem_api(xrem *c, const xrem_ask *ask, json_t **out);
+/* The items of a list, over as many pages as `limit` entries take (0 = all), as an array. */
+int xrem_api_list(xrem *c, const char *path, uint64_t limit, json_t **out);
+void xrem_api_done(xrem *c); /* closes the connection */
+
+/* `s` as one segment of a path, or a value of a query. */
+const char *xrem_escape(xrem *c, const char *s);
+/* `path` with "name=value" added to its query; unchanged when value is NULL. */
+const char *xrem_query(xrem *c, const char *path, const char *name, const char *value);
+const char *xrem_device_path(xrem *c, const char *device, const char *rest);
+/* "3 min ago", for a time as the server writes it; "-" when absent. */
+odm_str xrem_ago(xrem *c, odm_str time);
+
+#endif

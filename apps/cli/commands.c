@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of commands.  Whoever adds one adds a row here, a function in the file of its
+ * group, and a paragraph in docs/man/xrem.1 (a test looks for it). */
+#include "commands.h"
+
+#include <string.h>
+
+#define OPTS(a) .opts = (a), .n_opts = ODM_COUNT(a)
+
+const xrem_opt xrem_global_opts[] = {
+        {0, "server", "URL", "the server; default http://127.0.0.1:8080"},
+        {0, "token", "TOKEN", "bearer token for the server"},
+        {0, "token-file", "FILE", "a file whose first line is the token"},
+        {0, "ca", "FILE", "trust the certificates in this PEM file"},
+        {0, "timeout", "SECONDS", "how long to wait for a device; default 60"},
+        {'j', "json", NULL, "print JSON, for scripts"},
+        {'q', "quiet", NULL, "no progress and no remarks"},
+        {'h', "help", NULL, "explain the command"},
+        {'V', "version", NULL, "print the version"},
+};
+const size_t xrem_n_global_opts = ODM_COUNT(xrem_global_opts);
+
+/* ---- options of each command -------------------------------------------------- */
+
+static const xrem_opt get_opts[] = {
+        {0, "raw", NULL, "write the octets of the value as they are"},
+        {'o', "output", "FILE", "write the octets of the value to a file"},
+        {0, "no-wait", NULL, "print the id of the job and do not wait"},
+};
+static const xrem_opt set_opts[] = {
+        {'f', "format", "FORMAT", "chr int bool bin xml date time float b64 null"},
+        {'t', "type", "MIME", "MIME type of the value"},
+        {0, "file", "FILE", "take the value from a file"},
+        {0, "stdin", NULL, "take the value from standard input"},
+        {0, "b64", NULL, "the value is base64; sent as octets"},
+        {0, "no-wait", NULL, "print the id of the job and do not wait"},
+};
+static const xrem_opt add_opts[] = {
+        {0, "node", NULL, "an interior node; VALUE is none"},
+        {0, "tnds", "FILE", "a whole subtree, as 'xrem tnds' reads and writes them"},
+        {'f', "format", "FORMAT", "chr int bool bin xml date time float b64 null"},
+        {'t', "type", "MIME", "MIME type, or the object's identifier with --node"},
+        {0, "file", "FILE", "take the value from a file"},
+        {0, "stdin", NULL, "take the value from standard input"},
+        {0, "b64", NULL, "the value is base64; sent as octets"},
+        {0, "no-wait", NULL, "print the id of the job and do not wait"},
+};
+static const xrem_opt wait_opts[] = {
+        {0, "no-wait", NULL, "print the id of the job and do not wait"},
+};
+static const xrem_opt exec_opts[] = {
+        {'c', "correlator", "TEXT", "comes back in the alert that ends it"},
+        {0, "no-wait", NULL, "print the id of the job and do not wait"},
+};
+static const xrem_opt run_opts[] = {
+        {0, "file", "FILE", "JSON list of commands, - for standard input"},
+        {0, "atomic", NULL, "all of them or none"},
+        {0, "no-wait", NULL, "print the id of the job and do not wait"},
+};
+static const xrem_opt tree_opts[] = {
+        {0, "mirror", NULL, "what the server remembers, with its age; asks no device"},
+        {0, "depth", "N", "only so many levels"},
+};
+static const xrem_opt device_add_opts[] = {
+        {0, "devid", "ID", "DevId of DevInfo; default: the name"},
+        {0, "user", "USER", "name the device proves itself by; default: the DevId"},
+        {0, "password", "TEXT", "the device's password; made up when left out"},
+        {0, "password-file", "FILE", "a file whose first line is the password"},
+        {0, "auth", "TYPE", "basic, md5, mac or none; default md5"},
+        {0, "accept-basic", NULL, "basic is good enough too"},
+        {0, "server-user", "USER", "name the server proves itself by"},
+        {0, "server-password", "TEXT", "the server's password; made up when left out"},
+        {0, "wake", "URL", "where it listens for wake-ups, udp://host:2948"},
+        {0, "tag", "TAG", "a tag; may be given several times"},
+        {0, "note", "TEXT", "anything worth knowing"},
+};
+static const xrem_opt device_set_opts[] = {
+        {0, "name", "NAME", "a new name"},
+        {0, "state", "STATE", "active, refused or deactivated"},
+        {0, "devid", "ID", "DevId of DevInfo"},
+        {0, "user", "USER", "needs a password with it"},
+        {0, "password", "TEXT", "the device's password"},
+        {0, "password-file", "FILE", "a file whose first line is the password"},
+        {0, "auth", "TYPE", "basic, md5, mac or none"},
+        {0, "accept-basic", "YESNO", "yes or no"},
+        {0, "server-user", "USER", "needs a server password with it"},
+        {0, "server-password", "TEXT", "the server's password"},
+        {0, "wake", "URL", "udp://host:2948; empty clears it"},
+        {0, "tag", "TAG", "replaces all tags; may be given several times"},
+        {0, "note", "TEXT", "empty clears it"},
+};
+static const xrem_opt device_list_opts[] = {
+        {0, "state", "STATE", "provisioned, active, held, refused or deactivated"},
+        {0, "tag", "TAG", "devices with this tag"},
+        {0, "model", "MODEL", "devices of this model"},
+        {0, "prefix", "TEXT", "how the name begins"},
+        {0, "find", "TEXT", "part of name, DevId, maker or model"},
+        {'n', "limit", "N", "at most so many; default all"},
+};
+static const xrem_opt device_show_opts[] = {
+        {0, "addresses", NULL, "network addresses too (role admin)"},
+};
+static const xrem_opt job_list_opts[] = {
+        {0, "state", "STATE", "queued notified in_session waiting done failed expired cancelled"},
+        {'n', "limit", "N", "at most so many, newest first; default 20"},
+};
+static const xrem_opt session_list_opts[] = {
+        {'n', "limit", "N", "at most so many, newest first; default 20"},
+};
+static const xrem_opt session_show_opts[] = {
+        {0, "summary", NULL, "a line per command and status"},
+        {0, "raw", NULL, "the octets as they were on the wire (role admin)"},
+        {0, "secrets", NULL, "do not mask credentials and nonces (role admin)"},
+};
+static const xrem_opt token_add_opts[] = {
+        {0, "role", "ROLE", "viewer, operator or admin; default viewer"},
+        {0, "scope", "PREFIX", "only devices whose names begin so"},
+        {0, "expires", "TIME", "such as 2027-01-31T00:00:00Z"},
+};
+static const xrem_opt msg_decode_opts[] = {
+        {0, "summary", NULL, "a line per command and status"},
+        {'o', "output", "FILE", "write to a file"},
+};
+static const xrem_opt msg_convert_opts[] = {
+        {0, "to", "CODEC", "xml or wbxml; default the other one"},
+        {'o', "output", "FILE", "write to a file"},
+};
+static const xrem_opt tnds_to_opts[] = {
+        {0, "xml", NULL, "convert to an XML document instead"},
+        {0, "wbxml", NULL, "convert to a WBXML document instead"},
+        {'o', "output", "FILE", "write to a file"},
+};
+static const xrem_opt tnds_from_opts[] = {
+        {0, "xml", NULL, "an XML document (the default)"},
+        {0, "wbxml", NULL, "a WBXML document"},
+        {'o', "output", "FILE", "write to a file"},
+};
+static const xrem_opt notify_make_opts[] = {
+        {0, "server-id", "ID", "the server's identifier"},
+        {0, "password", "TEXT", "the server's password at the device"},
+        {0, "password-file", "FILE", "a file whose first line is the password"},
+        {0, "secret", "B64", "B64(MD5(id:password)) instead of the password"},
+        {0, "nonce", "OCTETS", "the server nonce; default four zero octets"},
+        {0, "session", "N", "session number, decimal or 0x..; default 1"},
+        {0, "ui", "MODE", "unspecified, background, informative, interaction"},
+        {0, "initiator", "WHO", "server (the default) or user"},
+        {0, "protocol", "N", "version field, 10 to 13; default 11 for DM 1.2"},
+        {0, "vendor", "OCTETS", "vendor specific octets at the end"},
+        {0, "wsp", NULL, "with the WSP push around it, as UDP and SMS carry it"},
+        {0, "tid", "N", "transaction number of the push; default 1"},
+        {0, "b64", NULL, "print base64; default hexadecimal"},
+        {0, "raw", NULL, "write the octets as they are"},
+        {'o', "output", "FILE", "write the octets to a file"},
+};
+static const xrem_opt notify_decode_opts[] = {
+        {0, "password", "TEXT", "check the digest with this server password"},
+        {0, "password-file", "FILE", "a file whose first line is the password"},
+        {0, "secret", "B64", "B64(MD5(id:password)) instead of the password"},
+        {0, "nonce", "OCTETS", "the server nonce to check with"},
+};
+static const xrem_opt auth_compute_opts[] = {
+        {'u', "user", "USER", "user name"},
+        {'p', "password", "TEXT", "password"},
+        {0, "password-file", "FILE", "a file whose first line is the password"},
+        {0, "nonce", "OCTETS", "nonce, for md5 and mac; default empty"},
+        {0, "body", "FILE", "the message, for mac"},
+        {0, "alg", "ALG", "md5 (the default) or sha256, for mac"},
+};
+
+/* ---- explanations that take more than a line -------------------------------------- */
+
+#define TEXT_OCTETS                                                           \
+        "OCTETS are base64 (or b64:...), hexadecimal as hex:00ff, or plain\n" \
+        "characters as text:abc.\n"
+#define TEXT_WAKE                                                                    \
+        "The server makes a job of it, wakes the device and waits for the answer;\n" \
+        "after --timeout the job goes on without us (exit code 5).\n"
+
+static const char get_text[] =
+        "With one leaf its value is printed alone; octets are printed as base64\n"
+        "unless --raw or --output is given. An interior node prints the names of its\n"
+        "children. URI may end in ?prop=NAME or ?list=Struct, StructData or TNDS.\n" TEXT_WAKE;
+static const char set_text[] = "Replaces the value of a leaf.\n" TEXT_WAKE;
+static const char add_text[] =
+        "Adds a leaf, with --node an interior node, with --tnds a subtree. For a\n"
+        "subtree URI is the node below which it goes.\n" TEXT_WAKE;
+static const char run_text[] =
+        "FILE is a JSON list such as [{\"cmd\": \"replace\", \"uri\": \"./A/b\", \"data\": "
+        "\"1\"}],\n"
+        "as docs/openapi.yaml tells. One job is made of all of them.\n" TEXT_WAKE;
+static const char tree_text[] =
+        "Draws the tree below URI (the root when left out) with types and values.\n"
+        "The device is asked, unless --mirror is given.\n";
+static const char tnds_text[] =
+        "FILE is a TNDS document, XML or WBXML. It is printed as a list with a line a\n"
+        "node: URI, format, type and value, between them tabs; \\t, \\n, \\r, \\\\ and\n"
+        "\\xNN stand for what cannot be written plainly, and octets are base64. With\n"
+        "--json a list of objects, which also has ACL and title.\n";
+static const char tnds_from_text[] =
+        "FILE is a list as 'xrem tnds to' prints it, or its JSON form. Interior nodes\n"
+        "that are left out are made.\n";
+static const char session_text[] =
+        "Prints every message of a session, with direction, time and size, as XML. The\n"
+        "last session is shown when ID is left out.\n";
+static const char notify_decode_text[] =
+        "FILE or - holds the octets, or their hexadecimal or base64 text; a WSP push\n"
+        "around them is taken off. With a password or secret the digest is checked, and\n"
+        "the exit code is 1 when it is wrong.\n" TEXT_OCTETS;
+static const char auth_text[] =
+        "KIND is basic, md5, mac (of --body), or secret: B64(MD5(user:password)), which\n"
+        "is all a server need keep.\n" TEXT_OCTETS;
+
+/* ---- the table ---------------------------------------------------------------------- */
+
+const xrem_cmd xrem_commands[] = {
+        {NULL, "get", "NAME URI...", "Read nodes of a device", get_text, OPTS(get_opts), 2,
+         XREM_ANY, "d-", xrem_run_get},
+        {NULL, "set", "NAME URI [VALUE]", "Change the value of a node", set_text, OPTS(set_opts), 2,
+         3, "d-", xrem_run_set},
+        {NULL, "add", "NAME URI [VALUE]", "Add a node", add_text, OPTS(add_opts), 2, 3, "d-",
+         xrem_run_add},
+        {NULL, "delete", "NAME URI...", "Delete nodes with all below them", TEXT_WAKE,
+         OPTS(wait_opts), 2, XREM_ANY, "d-", xrem_run_delete},
+        {NULL, "copy", "NAME SOURCE TARGET", "Copy a node", TEXT_WAKE, OPTS(wait_opts), 3, 3, "d-",
+         xrem_run_copy},
+        {NULL, "exec", "NAME URI [ARGUMENT]", "Run a node", TEXT_WAKE, OPTS(exec_opts), 2, 3, "d-",
+         xrem_run_exec},
+        {NULL, "run", "NAME", "Have a list of commands done, in order", run_text, OPTS(run_opts), 1,
+         1, "d", xrem_run_run},
+        {NULL, "tree", "NAME [URI]", "Show a device's tree", tree_text, OPTS(tree_opts), 1, 2, "d-",
+         xrem_run_tree},
+        {NULL, "health", "", "Ask the server how it is", NULL, NULL, 0, 0, 0, "", xrem_run_health,
+         true},
+        {NULL, "help", "[COMMAND]", "Explain a command", NULL, NULL, 0, 0, 2, "c", xrem_run_help,
+         true},
+        {"device", "list", "", "List devices", NULL, OPTS(device_list_opts), 0, 0, "",
+         xrem_run_device_list},
+        {"device", "show", "NAME", "Show a device", NULL, OPTS(device_show_opts), 1, 1, "d",
+         xrem_run_device_show},
+        {"device", "add", "NAME", "Make a device known", NULL, OPTS(device_add_opts), 1, 1, "-",
+         xrem_run_device_add},
+        {"device", "set", "NAME", "Change what the server knows of a device", NULL,
+         OPTS(device_set_opts), 1, 1, "d", xrem_run_device_set},
+        {"device", "approve", "NAME", "Let a device in that is held", NULL, NULL, 0, 1, 1, "d",
+         xrem_run_device_approve},
+        {"device", "remove", "NAME", "Remove a device with its jobs and sessions", NULL, NULL, 0, 1,
+         1, "d", xrem_run_device_remove},
+        {"device", "wake", "NAME", "Ask a device to call the server now", NULL, NULL, 0, 1, 1, "d",
+         xrem_run_device_wake},
+        {"job", "list", "[NAME]", "List jobs, newest first", NULL, OPTS(job_list_opts), 0, 1, "d",
+         xrem_run_job_list},
+        {"job", "show", "ID", "Show a job with its commands and results", NULL, NULL, 0, 1, 1, "-",
+         xrem_run_job_show},
+        {"job", "watch", "ID", "Wait for the end of a job", NULL, NULL, 0, 1, 1, "-",
+         xrem_run_job_watch},
+        {"job", "cancel", "ID", "Cancel a job", NULL, NULL, 0, 1, 1, "-", xrem_run_job_cancel},
+        {"session", "list", "NAME", "List recent sessions of a device", NULL,
+         OPTS(session_list_opts), 1, 1, "d", xrem_run_session_list},
+        {"session", "show", "NAME [ID]", "Show what was said in a session", session_text,
+         OPTS(session_show_opts), 1, 2, "d-", xrem_run_session_show},
+        {"token", "list", "", "List who may use the server", NULL, NULL, 0, 0, 0, "",
+         xrem_run_token_list},
+        {"token", "add", "NAME", "Make a token; it is shown this once", NULL, OPTS(token_add_opts),
+         1, 1, "-", xrem_run_token_add},
+        {"token", "remove", "NAME", "Withdraw a token", NULL, NULL, 0, 1, 1, "-",
+         xrem_run_token_remove},
+        {"msg", "decode", "[FILE]", "Print a message, XML or WBXML, as readable XML", NULL,
+         OPTS(msg_decode_opts), 0, 1, "f", xrem_run_msg_decode},
+        {"msg", "convert", "[FILE]", "Convert a message between XML and WBXML", NULL,
+         OPTS(msg_convert_opts), 0, 1, "f", xrem_run_msg_convert},
+        {"ddf", "check", "FILE...", "Check descriptions of management objects", NULL, NULL, 0, 1,
+         XREM_ANY, "f", xrem_run_ddf_check},
+        {"ddf", "show", "FILE", "Draw a description as a tree", NULL, NULL, 0, 1, 1, "f",
+         xrem_run_ddf_show},
+        {"tnds", "to", "FILE", "Print the nodes of a TNDS document", tnds_text, OPTS(tnds_to_opts),
+         1, 1, "f", xrem_run_tnds_to},
+        {"tnds", "from", "FILE", "Make a TNDS document of a list", tnds_from_text,
+         OPTS(tnds_from_opts), 1, 1, "f", xrem_run_tnds_from},
+        {"notify", "make", "", "Make a package 0", TEXT_OCTETS, OPTS(notify_make_opts), 0, 0, "",
+         xrem_run_notify_make},
+        {"notify", "decode", "[FILE]", "Read and check a package 0", notify_decode_text,
+         OPTS(notify_decode_opts), 0, 1, "f", xrem_run_notify_decode},
+        {"auth", "compute", "KIND", "Compute credentials and digests", auth_text,
+         OPTS(auth_compute_opts), 1, 1, "-", xrem_run_auth_compute},
+};
+const size_t xrem_n_commands = ODM_COUNT(xrem_commands);
+
+static bool same(const char *a, const char *b)
+{
+        return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+const xrem_cmd *xrem_command_find(const char *group, const char *name)
+{
+        for (size_t i = 0; i < xrem_n_commands; i++)
+                if (same(xrem_commands[i].group, group) && same(xrem_commands[i].name, name))
+                        return &xrem_commands[i];
+        return NULL;
+}
+
+bool xrem_is_group(const char *word)
+{
+        for (size_t i = 0; i < xrem_n_commands; i++)
+                if (xrem_commands[i].group && same(xrem_commands[i].group, word))
+                        return true;
+        return false;
+}
+
+size_t xrem_command_names(const char *group, const char **names, size_t max)
+{
+        const char *last = NULL; /* the rows of a group stand together */
+        size_t n = 0;
+
+        for (size_t i = 0; i < xrem_n_commands && n < max; i++) {
+                const xrem_cmd *cmd = &xrem_commands[i];
+
+                if (same(cmd->group, group)) {
+                        names[n++] = cmd->name;
+                } else if (group == NULL && !same(cmd->group, last)) {
+                        names[n++] = cmd->group;
+                        last = cmd->group;
+                }
+        }
+        return n;
+}
+
+const char *xrem_cmd_title(xrem *c, const xrem_cmd *cmd)
+{
+        return cmd->group ? xrem_fmt(c, "%s %s", cmd->group, cmd->name) : cmd->name;
+}

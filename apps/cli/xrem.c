@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Memory and messages for all commands.  Running out of memory ends the program:
+ * nothing is half done that another run would not find as it was. */
+#include "xrem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Noreturn void xrem_out_of_memory(void)
+{
+        fputs("xrem: out of memory\n", stderr);
+        exit(XREM_BROKEN);
+}
+
+int xrem_fail(int code, const char *fmt, ...)
+{
+        va_list ap;
+
+        fflush(stdout);
+        fputs("xrem: ", stderr);
+        va_start(ap, fmt);
+        vfprintf(stderr, fmt, ap);
+        va_end(ap);
+        fputc('\n', stderr);
+        return code;
+}
+
+void xrem_note(const xrem *c, const char *fmt, ...)
+{
+        va_list ap;
+
+        if (c->set.quiet)
+                return;
+        fflush(stdout);
+        va_start(ap, fmt);
+        vfprintf(stderr, fmt, ap);
+        va_end(ap);
+        fputc('\n', stderr);
+}
+
+void *xrem_get(xrem *c, size_t n)
+{
+        void *p = odm_arena_zget(&c->arena, n);
+
+        if (p == NULL)
+                xrem_out_of_memory();
+        return p;
+}
+
+static odm_str format_text(xrem *c, const char *fmt, va_list ap)
+{
+        va_list again;
+
+        va_copy(again, ap);
+        int n = vsnprintf(NULL, 0, fmt, again);
+        va_end(again);
+        if (n < 0)
+                xrem_out_of_memory();
+        char *p = xrem_get(c, (size_t)n + 1);
+        vsnprintf(p, (size_t)n + 1, fmt, ap);
+        return (odm_str){p, (size_t)n};
+}
+
+odm_str xrem_str(xrem *c, const char *fmt, ...)
+{
+        va_list ap;
+
+        va_start(ap, fmt);
+        odm_str s = format_text(c, fmt, ap);
+        va_end(ap);
+        return s;
+}
+
+const char *xrem_fmt(xrem *c, const char *fmt, ...)
+{
+        va_list ap;
+
+        va_start(ap, fmt);
+        odm_str s = format_text(c, fmt, ap);
+        va_end(ap);
+        return s.p;
+}
+
+odm_str xrem_copy(xrem *c, odm_str s)
+{
+        char *p = xrem_get(c, s.n + 1);
+
+        if (s.n > 0)
+                memcpy(p, s.p, s.n);
+        return (odm_str){p, s.n};
+}
+
+const char *xrem_z(xrem *c, odm_str s)
+{
+        return xrem_copy(c, s).p;
+}
