@@ -85,8 +85,10 @@ void odm_server_free(odm_server *s);
 /* Takes one message of the device; `in` is read during the call, and until the events of this
  * message have been taken.  A byte-identical repetition of the last message (same MsgID) lends the
  * last reply again and makes no events.  What the device got wrong is answered.
+ * After an end that was as it should be, a further message is answered with Statuses only.
  * Returns 0, ODM_ENOMEM, ODM_EIO (no randomness); ODM_EMALFORMED or ODM_ELIMIT for a body that is
- * no message (HTTP 400, 413), ODM_ESTATE when the session has ended or events are left. */
+ * no message (HTTP 400, 413: the session stays as it was), ODM_ESTATE when the session has ended
+ * otherwise or events are left. */
 ODM_MUST_USE int odm_server_recv(odm_server *s, const odm_packet *in, odm_time now);
 
 /* ---- events -------------------------------------------------------------------------- */
@@ -101,7 +103,8 @@ typedef enum odm_event_kind {
         ODM_EV_RESULT, /* status and items for one command of a job */
         ODM_EV_JOB_DONE, /* every command of `job` has its status, or the engine gave up on it */
         ODM_EV_WORK,     /* wants a job: answer with odm_server_work() */
-        ODM_EV_END,      /* the session is over after this reply; outcome tells how */
+        ODM_EV_END,      /* the session is over after this reply; outcome tells how.  A job without
+                            its JOB_DONE is to be put back, but for the commands whose RESULT came */
 } odm_event_kind;
 
 typedef struct odm_event {
@@ -116,15 +119,19 @@ typedef struct odm_event {
         uint32_t command;        /* RESULT: index, counting members of Atomic and Sequence in
                                     document order */
         bool sent;               /* RESULT, JOB_DONE: false when it never went out */
-        unsigned status;         /* RESULT: the device's, or ours when not sent */
+        unsigned status;         /* RESULT: the device's (the first that is no success, when several
+                                    came); ours when `why` is set; 0 when the device gave none */
         const odm_item *items;   /* RESULT: items of the Status (texts, failing parent) */
         const odm_item *results; /* RESULT of Get: all its Results items, chunks joined */
-        odm_str why;             /* RESULT of ours, END: a sentence */
+        odm_str why;             /* RESULT of ours, END: a sentence.  An Atomic that was split has
+                                    status 200 and says so here */
         odm_outcome outcome;     /* END */
 } odm_event;
 
-/* Returns 1 with *out set, valid until the next call on s; 0 when all is told. */
-int odm_server_next(odm_server *s, const odm_event **out);
+/* Returns 1 with *out set, valid until the next call on s; 0 when all is told.  The message is
+ * worked on between the events: ODM_ENOMEM, ODM_ELIMIT, ODM_EIO mean what they mean of
+ * odm_server_recv(), and the session is spent. */
+ODM_MUST_USE int odm_server_next(odm_server *s, const odm_event **out);
 /* Answers the last ODM_EV_ALERT: 200, 202, 406, 415, 412. */
 void odm_server_alert_status(odm_server *s, unsigned status);
 

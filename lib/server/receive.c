@@ -1,0 +1,723 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One message of the device: who sent it, whether it belongs to this session, and
+ * what it says (dm-protocol.md 1, 2, 9, and what dm-conformance.md 4 asks).  Every
+ * command gets its Status here; what the host must know becomes events.  Matching goes
+ * by MsgRef and CmdRef, never by position. */
+#include <string.h>
+
+#include "session.h"
+
+#define STATUS_NUL ODM_ST_BAD_REQUEST /* a NUL octet in text: that item fails */
+
+static int nomem(const odm_server *s)
+{
+        return session_arena_err(s, &s->arena);
+}
+
+static int tell_plain(odm_server *s, odm_event_kind kind)
+{
+        return session_tell(s, kind) ? 0 : nomem(s);
+}
+
+/* ---- versions and numbers ------------------------------------------------------- */
+
+static uint8_t version_of(const odm_server *s, odm_str proto)
+{
+        proto = odm_str_trim(proto);
+        if (odm_str_is(proto, "DM/1.2"))
+                return 2;
+        if (odm_str_is(proto, "DM/1.3"))
+                return 3;
+        return odm_str_is(proto, "DM/1.1") && s->opt.peer.allow_dm11 ? 1 : 0;
+}
+
+/* 200, or why we cannot speak with this version. */
+static unsigned version_status(odm_server *s)
+{
+        const odm_hdr *h = &s->in->hdr;
+        uint8_t v = version_of(s, h->ver_proto);
+        odm_str dtd = odm_str_trim(h->ver_dtd);
+
+        if (v == 0)
+                return ODM_ST_BAD_PROTO;
+        if (!odm_str_is(dtd, "1.2") && !(v == 1 && odm_str_is(dtd, "1.1")))
+                return ODM_ST_BAD_DTD;
+        s->version = v;
+        return ODM_ST_OK;
+}
+
+static int learn_peer(odm_server *s)
+{
+        const odm_hdr *h = &s->in->hdr;
+
+        if (h->meta.has_max_msg)
+                s->peer_max_msg = h->meta.max_msg;
+        if (h->meta.has_max_obj)
+                s->peer_max_obj = h->meta.max_obj;
+        if (s->session_id_n > 0)
+                return 0;
+        memcpy(s->session_id, h->session_id.p, h->session_id.n);
+        s->session_id_n = (uint8_t)h->session_id.n;
+        return session_copy(s, h->source, &s->device);
+}
+
+/* Does the message belong here, and is it the next one?  An absent reason is good. */
+static const char *order_fault(const odm_server *s)
+{
+        const odm_hdr *h = &s->in->hdr;
+
+        if (!odm_str_eq(h->session_id, (odm_str){s->session_id, s->session_id_n}))
+                return "a message of another session";
+        if (!odm_str_eq(h->source, s->device))
+                return "a message of another device";
+        if (odm_ref_number(h->msg_id) != s->in_id + 1)
+                return "a message out of order";
+        return NULL;
+}
+
+/* ---- Statuses without work --------------------------------------------------------- */
+
+static bool wants_status(const odm_command *c)
+{
+        return c->kind != ODM_CMD_STATUS && c->kind != ODM_CMD_RESULTS;
+}
+
+/* One code for every command received (dm-protocol.md 9.3). */
+static int answer_all(odm_server *s, unsigned code)
+{
+        for (const odm_command *c = s->in->body; c; c = c->next)
+                if (wants_status(c) && status_add(s, c, code) == NULL)
+                        return nomem(s);
+        return 0;
+}
+
+static int answer_hdr(odm_server *s, unsigned code, const odm_meta *chal)
+{
+        struct status_out *st = status_add(s, NULL, code);
+
+        if (st == NULL)
+                return nomem(s);
+        if (chal)
+                st->c.chal = *chal;
+        return 0;
+}
+
+static odm_item *text_item(odm_server *s, const char *z)
+{
+        odm_item *it = odm_new(&s->arena, odm_item);
+
+        if (it)
+                it->data = (odm_data){ODM_DATA_TEXT, odm_cstr(z)};
+        return it;
+}
+
+/* 513 and 505 name what we do speak. */
+static int refuse_version(odm_server *s, unsigned code)
+{
+        odm_item *one = text_item(s, code == ODM_ST_BAD_DTD ? "1.2" : "DM/1.2");
+        odm_item *two = code == ODM_ST_BAD_DTD ? one : text_item(s, "DM/1.3");
+        int rc = answer_hdr(s, code, NULL);
+
+        if (rc < 0 || one == NULL || two == NULL)
+                return rc < 0 ? rc : nomem(s);
+        s->statuses->c.items = one;
+        if (two != one)
+                one->next = two;
+        s->plan = PLAN_REFUSE;
+        s->diag = "no common version";
+        return answer_all(s, code);
+}
+
+static int refuse_order(odm_server *s, const char *why)
+{
+        int rc = answer_hdr(s, ODM_ST_BAD_REQUEST, NULL);
+
+        session_finish(s, ODM_OUTCOME_BAD_MESSAGE, why);
+        s->plan = PLAN_ABORT;
+        return rc < 0 ? rc : answer_all(s, ODM_ST_BAD_REQUEST);
+}
+
+/* ---- who is it ------------------------------------------------------------------------ */
+
+/* A resync session: a device that used the default nonce expects us to use it too
+ * (security B3). */
+static void adopt_default_nonce(odm_server *s)
+{
+        const odm_nonce *const forms[] = {&odm_nonce_default_zero, &odm_nonce_default_ascii};
+        odm_secret secret = s->opt.peer.secret;
+        char digest[ODM_SECRET_LEN];
+
+        if (!s->opt.peer.has_secret)
+                odm_secret_of(s->opt.peer.user, s->opt.peer.password, &secret);
+        for (size_t i = 0; i < ODM_COUNT(forms); i++) {
+                odm_auth_md5(&secret, forms[i], digest);
+                if (odm_str_eq(odm_str_trim(s->in->hdr.cred.data),
+                               (odm_str){digest, sizeof digest}))
+                        s->prover.nonce = *forms[i];
+        }
+        odm_wipe(&secret, sizeof secret);
+}
+
+static int tell_nonces(odm_server *s)
+{
+        bool server = s->prover.nonce_changed && s->phase != PHASE_SETUP;
+
+        if (!s->opt.peer.known || !(s->verifier.nonce_changed || server))
+                return 0;
+        struct told *t = session_tell(s, ODM_EV_NONCES);
+        if (t == NULL)
+                return nomem(s);
+        t->ev.client_nonce = s->verifier.nonce_changed;
+        t->ev.server_nonce = server;
+        s->verifier.nonce_changed = false;
+        if (server)
+                s->prover.nonce_changed = false;
+        return 0;
+}
+
+static int refuse_peer(odm_server *s, const odm_check *check)
+{
+        int rc = 0;
+
+        /* only the message we wait for may count: a stranger must not move the numbers */
+        if (odm_ref_number(s->in->hdr.msg_id) == s->in_id + 1)
+                s->in_id++;
+        if (check->status == ODM_ST_INVALID_CREDENTIALS || check->terminate)
+                rc = tell_plain(s, ODM_EV_AUTH_FAILED);
+        if (check->terminate)
+                session_finish(s, ODM_OUTCOME_AUTH_REFUSED, "the device did not prove itself");
+        s->plan = check->terminate ? PLAN_STOP : PLAN_REFUSE;
+        if (rc == 0)
+                rc = answer_hdr(s, check->status, check->challenge ? &check->chal : NULL);
+        if (rc == 0)
+                rc = answer_all(s, check->status);
+        return rc < 0 ? rc : tell_nonces(s);
+}
+
+static int check_peer(odm_server *s, odm_check *out)
+{
+        const odm_hdr *h = &s->in->hdr;
+        odm_str user = s->opt.peer.user.p ? h->source_name : ODM_ABSENT;
+        int rc = odm_verifier_check(&s->verifier, user, &h->cred, s->packet.mac, s->packet.body,
+                                    &s->opt.rng, &s->arena, out);
+
+        if (rc < 0)
+                return rc == ODM_ENOMEM ? session_nomem(s) : rc;
+        if (!s->opt.peer.known)
+                out->ok = false;
+        return 0;
+}
+
+/* Who shows a MAC wants to see one (dm-protocol.md 9.1). */
+static void answer_in_kind(odm_server *s)
+{
+        odm_prover *p = &s->prover;
+
+        if (s->verifier.mac_used && !p->typed && (p->has_secret || p->password.p))
+                p->type = ODM_AUTH_MAC;
+}
+
+static int welcome(odm_server *s, const odm_check *check)
+{
+        int rc = answer_hdr(s, check->status, check->challenge ? &check->chal : NULL);
+
+        if (rc == 0 && !s->told_auth) {
+                s->told_auth = true;
+                rc = tell_plain(s, ODM_EV_AUTHENTICATED);
+                if (s->opt.peer.default_nonce && s->in->hdr.cred.present)
+                        adopt_default_nonce(s);
+                answer_in_kind(s);
+        }
+        if (s->phase == PHASE_SETUP)
+                session_phase(s, PHASE_MANAGE);
+        return rc;
+}
+
+/* ---- Status for our SyncHdr --------------------------------------------------------------- */
+
+static bool is_hdr_status(const odm_server *s, const odm_command *c)
+{
+        odm_str ref = odm_str_trim(c->cmd_ref);
+
+        if (c->kind != ODM_CMD_STATUS)
+                return false;
+        if (c->msg_ref.n && odm_ref_number(c->msg_ref) != s->out_id)
+                return false;
+        return odm_str_is(ref, "0") || (ref.n == 0 && odm_str_is(c->cmd, "SyncHdr"));
+}
+
+/* The device could not take our message at all. */
+static void refused_whole(odm_server *s, unsigned code)
+{
+        bool version = code == ODM_ST_BAD_DTD || code == ODM_ST_BAD_PROTO;
+
+        session_finish(s, version ? ODM_OUTCOME_VERSION : ODM_OUTCOME_BAD_MESSAGE,
+                       "the device refused our message");
+        s->plan = PLAN_STOP;
+        sent_all_status(s, code);
+}
+
+/* Returns true when the Statuses of commands count: false after a challenge, when all of
+ * them only repeat it. */
+static bool take_hdr_status(odm_server *s, const odm_command *c)
+{
+        bool auth = c->code == ODM_ST_INVALID_CREDENTIALS || c->code == ODM_ST_MISSING_CREDENTIALS;
+
+        switch (odm_prover_answer(&s->prover, c->code, &c->chal)) {
+        case ODM_VERDICT_OK: break;
+        case ODM_VERDICT_RETRY: sent_rewind(s); return false;
+        case ODM_VERDICT_GIVE_UP:
+                session_finish(s, ODM_OUTCOME_AUTH_REFUSED,
+                               "the device did not take our credentials");
+                s->plan = PLAN_STOP;
+                sent_forget(s);
+                return false;
+        }
+        if (c->code >= 400 && !auth)
+                refused_whole(s, c->code);
+        return true;
+}
+
+/* ---- Results --------------------------------------------------------------------------------- */
+
+static bool has_nul(odm_format f, const odm_data *d)
+{
+        bool text = f != ODM_FMT_BIN && f != ODM_FMT_B64 && f != ODM_FMT_XML;
+
+        return text && d->bytes.n && memchr(d->bytes.p, '\0', d->bytes.n);
+}
+
+static void taking_close(odm_server *s)
+{
+        s->taking.open = false;
+        odm_buf_done(&s->taking.data);
+}
+
+/* The object is not whole; its Get fails with a status of ours. */
+static unsigned taking_fail(odm_server *s, unsigned code)
+{
+        struct sent *e = &s->out[s->taking.entry];
+
+        e->status = (uint16_t)code;
+        e->flags |= SENT_MINE;
+        taking_close(s);
+        return code;
+}
+
+static int taking_begin(odm_server *s, struct sent *e, const odm_meta *meta, const odm_item *item,
+                        unsigned *status)
+{
+        odm_item *copy = item_copy(&s->held, meta, item, true);
+
+        if (copy == NULL)
+                return session_arena_err(s, &s->held);
+        s->taking.open = true;
+        s->taking.entry = (uint32_t)(e - s->out);
+        s->taking.item = *copy;
+        s->taking.item.more = false;
+        s->taking.item.data = (odm_data){.kind = item->data.kind};
+        s->taking.has_size = meta->has_size;
+        s->taking.size = meta->size;
+        if (!meta->has_size)
+                *status = taking_fail(s, ODM_ST_SIZE_REQUIRED);
+        else if (meta->size > s->opt.max_obj_size)
+                *status = taking_fail(s, ODM_ST_TOO_LARGE);
+        return 0;
+}
+
+static void taking_add(odm_server *s, const odm_item *item, unsigned *status)
+{
+        int rc = odm_buf_str(&s->taking.data, item->data.bytes);
+
+        if (rc == ODM_ELIMIT)
+                *status = taking_fail(s, ODM_ST_TOO_LARGE);
+        else if (rc < 0)
+                *status = taking_fail(s, ODM_ST_FULL);
+        else
+                *status = ODM_ST_CHUNK_ACCEPTED;
+}
+
+/* Size may count what travelled or what it means (dm-protocol.md 4). */
+static bool size_fits(const struct taking *t)
+{
+        odm_str text = odm_str_trim(odm_buf_view(&t->data));
+
+        if (t->data.n == t->size || text.n == t->size)
+                return true;
+        if (t->item.meta.format != ODM_FMT_B64 || text.n % 4 != 0 || text.n == 0)
+                return false;
+        size_t pad = (text.p[text.n - 1] == '=') + (size_t)(text.p[text.n - 2] == '=');
+        return text.n / 4 * 3 - pad == t->size;
+}
+
+static int taking_end(odm_server *s, unsigned *status)
+{
+        struct taking *t = &s->taking;
+        odm_data data = {t->item.data.kind, odm_buf_view(&t->data)};
+        struct object *o;
+
+        if (!size_fits(t)) {
+                *status = taking_fail(s, ODM_ST_SIZE_MISMATCH);
+                return 0;
+        }
+        o = odm_new(&s->held, struct object);
+        if (o == NULL)
+                return session_arena_err(s, &s->held);
+        o->data = t->data; /* the octets move: events will lend them */
+        o->next = s->objects;
+        s->objects = o;
+        odm_buf_init(&t->data, &s->mem, s->opt.max_obj_size);
+        t->open = false;
+        *status = ODM_ST_OK;
+        return sent_result(s, &s->out[t->entry], NULL, &t->item, &data);
+}
+
+/* Something else began before the object was whole (dm-protocol.md 4, receiver rule 3). */
+static int taking_interrupted(odm_server *s)
+{
+        s->no_end = odm_arena_copy(&s->arena, s->taking.item.source);
+        if (s->no_end.p == NULL)
+                s->no_end = ODM_STR("");
+        (void)taking_fail(s, ODM_ST_SIZE_MISMATCH);
+        s->out[s->taking.entry].flags &= (uint8_t)~SENT_MINE; /* it may come again */
+        return s->arena.err ? nomem(s) : 0;
+}
+
+static int take_item(odm_server *s, struct sent *e, const odm_command *c, const odm_item *item,
+                     unsigned *status)
+{
+        odm_meta meta = odm_meta_of(c, item);
+        int rc = 0;
+
+        if (s->taking.open && (&s->out[s->taking.entry] != e ||
+                               !odm_str_eq(s->taking.item.source, item->source)))
+                rc = taking_interrupted(s);
+        *status = ODM_ST_OK;
+        if (rc == 0 && item->more && !s->taking.open)
+                rc = taking_begin(s, e, &meta, item, status);
+        if (rc < 0 || *status != ODM_ST_OK)
+                return rc;
+        if (s->taking.open) {
+                taking_add(s, item, status);
+                if (*status == ODM_ST_CHUNK_ACCEPTED && !item->more)
+                        rc = taking_end(s, status);
+                return rc;
+        }
+        if (has_nul(meta.format, &item->data)) {
+                e->status = STATUS_NUL;
+                e->flags |= SENT_MINE;
+                return 0;
+        }
+        return sent_result(s, e, c, item, &item->data);
+}
+
+/* Results get a Status only when it is not 200 (dm-protocol.md 2). */
+static int on_results(odm_server *s, const odm_command *c)
+{
+        struct sent *e = sent_find(s, c->msg_ref, c->cmd_ref);
+        unsigned worst = ODM_ST_OK, status = ODM_ST_OK;
+        int rc = 0;
+
+        for (const odm_item *it = c->items; it && rc == 0; it = it->next) {
+                if (e)
+                        rc = take_item(s, e, c, it, &status);
+                else
+                        status = it->more ? ODM_ST_NOT_FOUND : ODM_ST_OK;
+                if (status != ODM_ST_OK)
+                        worst = status;
+        }
+        if (rc == 0 && worst != ODM_ST_OK && status_add(s, c, worst) == NULL)
+                rc = nomem(s);
+        return rc;
+}
+
+/* ---- alerts ---------------------------------------------------------------------------------- */
+
+static void name_item(odm_server *s, struct status_out *st, const odm_item *item)
+{
+        odm_ref *t = item->target.p ? odm_new(&s->arena, odm_ref) : NULL;
+        odm_ref *f = item->source.p ? odm_new(&s->arena, odm_ref) : NULL;
+
+        if (t)
+                t->uri = item->target;
+        if (f)
+                f->uri = item->source;
+        st->c.target_refs = t;
+        st->c.source_refs = f;
+}
+
+static unsigned alert_item_status(const odm_command *c, const odm_item *item)
+{
+        odm_meta meta = odm_meta_of(c, item);
+
+        if (odm_str_trim(meta.type).n == 0)
+                return ODM_ST_INCOMPLETE;
+        return has_nul(meta.format, &item->data) ? STATUS_NUL : ODM_ST_OK;
+}
+
+/* 1224 and 1226: each Item is an event of its own (dm-protocol.md 5.1, 5.2). */
+static int on_device_alert(odm_server *s, const odm_command *c)
+{
+        if (c->items == NULL)
+                return status_add(s, c, ODM_ST_INCOMPLETE) ? 0 : nomem(s);
+        for (const odm_item *it = c->items; it; it = it->next) {
+                unsigned code = alert_item_status(c, it);
+                struct status_out *st = status_add(s, c, code);
+                odm_meta meta = odm_meta_of(c, it);
+                if (st == NULL)
+                        return nomem(s);
+                name_item(s, st, it);
+                if (code != ODM_ST_OK)
+                        continue;
+                struct told *t = session_tell(s, ODM_EV_ALERT);
+                odm_item *copy = item_copy(&s->arena, &meta, it, false);
+                if (t == NULL || copy == NULL)
+                        return nomem(s);
+                t->ev.alert = c;
+                t->ev.item = copy;
+                t->status = st;
+        }
+        return s->arena.err ? nomem(s) : 0;
+}
+
+static int on_session_alert(odm_server *s, const odm_command *c)
+{
+        if (status_add(s, c, ODM_ST_OK) == NULL)
+                return nomem(s);
+        if (s->told_session)
+                return 0;
+        s->told_session = true;
+        struct told *t = session_tell(s, ODM_EV_SESSION_ALERT);
+        if (t == NULL)
+                return nomem(s);
+        t->ev.code = c->code;
+        return 0;
+}
+
+/* The device lost our object on the way: once more from the start, then no more. */
+static int on_no_end(odm_server *s)
+{
+        if (!s->sending.open)
+                return 0;
+        sent_forget(s);
+        s->sending.off = s->sending.flying = 0;
+        if (!s->sending.again) {
+                s->sending.again = true;
+                return 0;
+        }
+        struct job *j = s->sending.job;
+        chunk_close(s);
+        return job_give_up(s, j, ODM_ST_SIZE_MISMATCH, "the object did not arrive whole");
+}
+
+static int on_alert(odm_server *s, const odm_command *c)
+{
+        unsigned code = ODM_ST_OK;
+        int rc = 0;
+
+        switch (c->code) {
+        case ODM_ALERT_SERVER_INITIATED:
+        case ODM_ALERT_CLIENT_INITIATED: return on_session_alert(s, c);
+        case ODM_ALERT_CLIENT_EVENT:
+        case ODM_ALERT_GENERIC:          return on_device_alert(s, c);
+        case ODM_ALERT_NEXT_MESSAGE:     break;
+        case ODM_ALERT_NO_END_OF_DATA:   rc = on_no_end(s); break;
+        case ODM_ALERT_ABORT:
+                session_finish(s, ODM_OUTCOME_USER_ABORT, "the device stopped the session");
+                s->plan = PLAN_STOP;
+                break;
+        case 0:  code = ODM_ST_INCOMPLETE; break;
+        default: code = ODM_ST_UNSUPPORTED; break; /* user interaction and the unknown */
+        }
+        if (rc == 0 && status_add(s, c, code) == NULL)
+                rc = nomem(s);
+        return rc;
+}
+
+/* ---- DevInfo ------------------------------------------------------------------------------------ */
+
+static bool is_devinfo(odm_str uri)
+{
+        if (odm_str_starts(uri, "./"))
+                uri = odm_str_from(uri, 2);
+        return odm_str_is(uri, "DevInfo") || odm_str_starts(uri, "DevInfo/");
+}
+
+static int tell_devinfo(odm_server *s, odm_str uri, const odm_meta *meta, const odm_data *data,
+                        unsigned *code)
+{
+        odm_str octets = data->bytes;
+        int rc = 0;
+
+        if (meta->format == ODM_FMT_B64)
+                rc = odm_b64_decode(&s->arena, data->bytes, &octets);
+        if (rc == ODM_EMALFORMED) {
+                *code = ODM_ST_BAD_REQUEST;
+                return 0;
+        }
+        struct told *t = rc == 0 ? session_tell(s, ODM_EV_DEVINFO) : NULL;
+        if (t == NULL)
+                return nomem(s);
+        t->ev.uri = uri;
+        t->ev.value = (odm_value){meta->format, meta->type, octets};
+        return 0;
+}
+
+/* One Item of a Replace; the nodes travel as Source, and strangers use Target. */
+static int on_devinfo_item(odm_server *s, const odm_command *c, const odm_item *it)
+{
+        odm_str uri = odm_str_trim(it->source.n ? it->source : it->target);
+        odm_meta meta = odm_meta_of(c, it);
+        unsigned code = ODM_ST_OK;
+        int rc = 0;
+
+        if (!is_devinfo(uri))
+                code = ODM_ST_NOT_ALLOWED;
+        else if (has_nul(meta.format, &it->data))
+                code = STATUS_NUL;
+        else if (meta.format != ODM_FMT_NODE && it->data.kind != ODM_DATA_ABSENT)
+                rc = tell_devinfo(s, uri, &meta, &it->data, &code);
+        struct status_out *st = rc == 0 ? status_add(s, c, code) : NULL;
+        if (st == NULL)
+                return rc < 0 ? rc : nomem(s);
+        name_item(s, st, it);
+        return s->arena.err ? nomem(s) : 0;
+}
+
+static int on_replace(odm_server *s, const odm_command *c)
+{
+        int rc = 0;
+
+        if (c->items == NULL)
+                return status_add(s, c, ODM_ST_INCOMPLETE) ? 0 : nomem(s);
+        for (const odm_item *it = c->items; it && rc == 0; it = it->next)
+                rc = on_devinfo_item(s, c, it);
+        return rc;
+}
+
+/* ---- the body -------------------------------------------------------------------------------------- */
+
+static int on_status(odm_server *s, const odm_command *c)
+{
+        struct sent *e = sent_find(s, c->msg_ref, c->cmd_ref);
+
+        return e ? sent_status(s, e, c) : 0; /* for a command we never sent: nothing */
+}
+
+/* A device may not command us (dm-protocol.md 1); members fall with their container. */
+static int on_illegal(odm_server *s, const odm_command *c, unsigned code)
+{
+        if (status_add(s, c, code) == NULL)
+                return nomem(s);
+        for (const odm_command *m = c->body; m; m = m->next)
+                if (wants_status(m) && status_add(s, m, code) == NULL)
+                        return nomem(s);
+        return 0;
+}
+
+static int on_command(odm_server *s, const odm_command *c, bool statuses_count)
+{
+        if (wants_status(c) && odm_str_trim(c->cmd_id).n == 0)
+                return on_illegal(s, c, ODM_ST_BAD_REQUEST);
+        if (s->taking.open && wants_status(c) &&
+            !(c->kind == ODM_CMD_ALERT && c->code == ODM_ALERT_NEXT_MESSAGE)) {
+                int rc = taking_interrupted(s);
+                if (rc < 0)
+                        return rc;
+        }
+        switch (c->kind) {
+        case ODM_CMD_STATUS:  return statuses_count ? on_status(s, c) : 0;
+        case ODM_CMD_RESULTS: return statuses_count ? on_results(s, c) : 0;
+        case ODM_CMD_ALERT:   return on_alert(s, c);
+        case ODM_CMD_REPLACE: return on_replace(s, c);
+        case ODM_CMD_ADD:
+        case ODM_CMD_DELETE:
+        case ODM_CMD_GET:
+        case ODM_CMD_COPY:
+        case ODM_CMD_EXEC:
+        case ODM_CMD_SEQUENCE:
+        case ODM_CMD_ATOMIC:  return on_illegal(s, c, ODM_ST_NOT_ALLOWED);
+        case ODM_CMD_PUT:
+        case ODM_CMD_SEARCH:
+        case ODM_CMD_MAP:
+        case ODM_CMD_MOVE:
+        case ODM_CMD_SYNC:    return on_illegal(s, c, ODM_ST_UNSUPPORTED);
+        case ODM_CMD_UNKNOWN: return on_illegal(s, c, ODM_ST_BAD_REQUEST);
+        }
+        ODM_UNREACHABLE();
+}
+
+static int take_body(odm_server *s, bool complete)
+{
+        bool count = true;
+        int rc = sent_open(s, !complete);
+
+        for (const odm_command *c = s->in->body; c && rc == 0; c = c->next)
+                if (is_hdr_status(s, c))
+                        count = take_hdr_status(s, c) && count;
+        for (const odm_command *c = s->in->body; c && rc == 0; c = c->next)
+                if (!is_hdr_status(s, c))
+                        rc = on_command(s, c, count);
+        return rc;
+}
+
+/* The device speaks, and is who it says.  Its package is complete when it says Final, or
+ * when ours is open: then every message of it is an answer to go on with. */
+static int take_message(odm_server *s)
+{
+        bool complete = s->in->final || s->open;
+        int rc = take_body(s, complete);
+
+        if (rc == 0)
+                rc = tell_nonces(s);
+        if (rc == 0 && s->plan == PLAN_WORK && !complete)
+                s->plan = PLAN_NEXT;
+        if (rc < 0 || s->plan == PLAN_NEXT)
+                return rc;
+        if (s->taking.open) /* the package ended inside an object */
+                (void)taking_fail(s, ODM_ST_SIZE_MISMATCH);
+        return sent_settle(s, s->plan == PLAN_WORK);
+}
+
+static void look_for_an_end(odm_server *s)
+{
+        if (s->plan == PLAN_STOP || s->plan == PLAN_ABORT)
+                return;
+        if (s->messages >= s->opt.max_messages) {
+                session_finish(s, ODM_OUTCOME_BAD_MESSAGE, "too many messages");
+                s->plan = PLAN_ABORT;
+        } else if (s->abort_asked) {
+                session_finish(s, ODM_OUTCOME_ABORTED, "stopped by the server");
+                s->plan = PLAN_ABORT;
+        }
+}
+
+int receive_message(odm_server *s)
+{
+        odm_check check = {0};
+        int rc = learn_peer(s);
+
+        if (rc < 0)
+                return rc;
+        s->messages += 2; /* this one and our answer */
+        unsigned version = version_status(s);
+        if (version != ODM_ST_OK) {
+                s->in_id = odm_ref_number(s->in->hdr.msg_id);
+                return refuse_version(s, version);
+        }
+        rc = check_peer(s, &check);
+        if (rc < 0)
+                return rc;
+        if (!check.ok)
+                return refuse_peer(s, &check);
+        const char *fault = order_fault(s);
+        if (fault)
+                return refuse_order(s, fault);
+        s->in_id++;
+        rc = welcome(s, &check);
+        if (rc == 0)
+                rc = take_message(s);
+        if (rc == 0)
+                look_for_an_end(s);
+        return rc;
+}
