@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The wiring of nremd.
+ *
+ *     listener --/dm--> dm --batches--> store --durable--> dm --> reply
+ *        \------/api--> api --batches--> store --durable--> api --> answer
+ *                        |  jobs made        ^                |
+ *                        +-----------------> dm <-- loop: waits, wake-ups, deadlines
+ *
+ * Requests are handled on the listeners' threads, and continue on the store's writer. */
+#include "app.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api.h"
+#include "conf.h"
+#include "fsio.h"
+#include "heap.h"
+#include "httpd.h"
+#include "log.h"
+#include "token.h"
+
+#define LISTENERS_MAX 32
+
+enum { SERVES_DM = 1, SERVES_API = 2 };
+
+typedef struct door {
+        app *app;
+        unsigned serves;
+        bool tls;
+        const char *text; /* of the configuration */
+} door;
+
+struct app {
+        const cfg *conf; /* borrowed */
+        loop *loop;      /* borrowed */
+        store *store;
+        metrics metrics;
+        api *api;
+        httpd *httpd;
+        int lock;
+        atomic_bool ready; /* requests are let through */
+        door doors[LISTENERS_MAX];
+        size_t n_doors;
+};
+
+/* ---- requests --------------------------------------------------------------------- */
+
+static bool is_dm(const door *at, const httpd_req *r)
+{
+        return (at->serves & SERVES_DM) &&
+               odm_str_is(httpd_path(r), cfg_str(at->app->conf, "dm.path"));
+}
+
+/* A probe may look at any listener. */
+static bool is_api(const door *at, const httpd_req *r)
+{
+        return (at->serves & SERVES_API) || odm_str_is(httpd_path(r), "/healthz");
+}
+
+static void on_head(void *ctx, httpd_req *r, size_t *max_body)
+{
+        const door *at = ctx;
+
+        if (!atomic_load(&at->app->ready)) {
+                httpd_send_text(r, 503, "starting");
+                return;
+        }
+        if (!is_dm(at, r) && is_api(at, r))
+                api_head(at->app->api, r, max_body);
+}
+
+static void on_request(void *ctx, httpd_req *r)
+{
+        const door *at = ctx;
+
+        if (!is_dm(at, r) && is_api(at, r))
+                api_handle(at->app->api, r);
+        else
+                httpd_send_text(r, 404, "not found");
+}
+
+/* ---- listeners -------------------------------------------------------------------- */
+
+/* An address named for both purposes is one listener. */
+static int add_doors(app *a, const char *key, unsigned serves, bool tls, diag *d)
+{
+        for (size_t i = 0; i < cfg_list_n(a->conf, key); i++) {
+                const char *text = cfg_list_at(a->conf, key, i);
+                size_t k = 0;
+                while (k < a->n_doors &&
+                       (a->doors[k].tls != tls || strcmp(a->doors[k].text, text) != 0))
+                        k++;
+                if (k == LISTENERS_MAX)
+                        return diag_set(d, ODM_ELIMIT, "more than %d listeners", LISTENERS_MAX);
+                if (k == a->n_doors)
+                        a->doors[a->n_doors++] = (door){.app = a, .tls = tls, .text = text};
+                a->doors[k].serves |= serves;
+        }
+        return 0;
+}
+
+static int fill_listeners(app *a, httpd_listener *l, const char *tickets, diag *d)
+{
+        const cfg *c = a->conf;
+
+        for (size_t i = 0; i < a->n_doors; i++) {
+                httpd_listener_init(&l[i]);
+                if (net_hostport_parse(a->doors[i].text, &l[i].addr) < 0)
+                        return diag_set(d, ODM_EINVAL, "%s is no address:port", a->doors[i].text);
+                l[i].tls = a->doors[i].tls;
+                if (l[i].tls) {
+                        l[i].cert_file = cfg_str(c, "tls.cert");
+                        l[i].key_file = cfg_str(c, "tls.key");
+                        l[i].client_ca_file = cfg_str(c, "tls.client_ca");
+                        l[i].ticket_file = tickets;
+                }
+                l[i].app = (httpd_app){on_head, on_request, &a->doors[i]};
+                l[i].max_body = (size_t)cfg_int(c, "dm.max_message");
+                l[i].workers = (unsigned)cfg_int(c, "dm.workers");
+        }
+        return 0;
+}
+
+static void say_listening(const app *a)
+{
+        for (size_t i = 0; i < a->n_doors; i++)
+                log_info("listening", log_text("address", a->doors[i].text),
+                         log_int("port", httpd_port(a->httpd, i)), log_bool("tls", a->doors[i].tls),
+                         log_bool("devices", a->doors[i].serves & SERVES_DM),
+                         log_bool("rest", a->doors[i].serves & SERVES_API));
+}
+
+static int start_httpd(app *a, diag *d)
+{
+        const cfg *c = a->conf;
+        httpd_listener l[LISTENERS_MAX];
+        httpd_opt opt;
+        char tickets[CONF_PATH];
+        int rc = conf_state_path(c, "tls.tickets", "ticket.key", tickets, d);
+
+        httpd_opt_init(&opt);
+        opt.max_connections = (unsigned)cfg_int(c, "limits.connections");
+        opt.max_per_address = (unsigned)cfg_int(c, "limits.per_address");
+        opt.max_active = (unsigned)cfg_int(c, "limits.active");
+        opt.idle_s = (unsigned)(cfg_ms(c, "limits.idle") / 1000);
+        opt.server_name = "xrem";
+        if (rc == 0)
+                rc = add_doors(a, "dm.listen", SERVES_DM, false, d);
+        if (rc == 0)
+                rc = add_doors(a, "dm.listen_tls", SERVES_DM, true, d);
+        if (rc == 0)
+                rc = add_doors(a, "api.listen", SERVES_API, false, d);
+        if (rc == 0)
+                rc = add_doors(a, "api.listen_tls", SERVES_API, true, d);
+        if (rc == 0)
+                rc = fill_listeners(a, l, tickets, d);
+        return rc == 0 ? httpd_start(&opt, l, a->n_doors, &a->httpd, d) : rc;
+}
+
+unsigned app_port(const app *a, bool rest, bool tls)
+{
+        unsigned want = rest ? SERVES_API : SERVES_DM;
+
+        for (size_t i = 0; i < a->n_doors; i++)
+                if ((a->doors[i].serves & want) && a->doors[i].tls == tls)
+                        return httpd_port(a->httpd, i);
+        return 0;
+}
+
+/* ---- state ------------------------------------------------------------------------ */
+
+static int open_store(app *a, diag *d)
+{
+        const cfg *c = a->conf;
+        char path[CONF_PATH], where[CONF_PATH + 16], why[STORE_DIAG] = "";
+        store_opt opt;
+        int rc = conf_state_path(c, "store.path", "nrem.db", path, d);
+
+        if (rc < 0)
+                return rc;
+        if (strcmp(cfg_str(c, "store.engine"), "mem") == 0)
+                (void)snprintf(where, sizeof where, "mem:");
+        else
+                (void)snprintf(where, sizeof where, "sqlite:%s", path);
+        store_opt_init(&opt);
+        opt.where = where;
+        opt.sessions_kept = (uint32_t)cfg_int(c, "store.sessions_kept");
+        opt.session_bytes = (size_t)cfg_int(c, "store.session_bytes");
+        opt.mirror_value_max = (size_t)cfg_int(c, "store.mirror_value");
+        opt.jobs_open_max = (uint32_t)cfg_int(c, "jobs.open_max");
+        opt.jobs_kept = (uint32_t)cfg_int(c, "store.jobs_kept");
+        rc = store_open(&opt, &a->store, why);
+        return rc < 0 ? diag_set(d, rc, "store %s: %s", where, why[0] ? why : odm_err_text(rc)) : 0;
+}
+
+/* Two servers on one folder would each believe to be the only writer. */
+static int lock_state(app *a, diag *d)
+{
+        char path[CONF_PATH];
+        int rc = fsio_mkdir(cfg_str(a->conf, "server.state"), 0700, d);
+
+        if (rc == 0)
+                rc = conf_state_path(a->conf, NULL, "lock", path, d);
+        return rc == 0 ? fsio_lock(path, &a->lock, d) : rc;
+}
+
+static int first_token(app *a, diag *d)
+{
+        char path[CONF_PATH], text[TOKEN_TEXT];
+        int rc = conf_state_path(a->conf, NULL, "admin.token", path, d);
+
+        if (rc == 0)
+                rc = token_first(a->store, path, loop_wall().s * 1000, text, d);
+        if (rc == 1) { /* for the person who starts it, once; never into the log */
+                (void)printf("First start. The token of the first administrator, kept in %s:\n%s\n",
+                             path, text);
+                (void)fflush(stdout);
+                odm_wipe(text, sizeof text);
+                rc = 0;
+        }
+        return rc;
+}
+
+static int write_pid(const app *a, diag *d)
+{
+        const char *path = cfg_str(a->conf, "server.pid_file");
+        char text[24];
+
+        if (!path)
+                return 0;
+        (void)snprintf(text, sizeof text, "%ld\n", (long)getpid());
+        return fsio_write(NULL, path, odm_cstr(text), 0644, d);
+}
+
+/* ---- REST ------------------------------------------------------------------------- */
+
+static int hook_metrics(void *ctx, odm_buf *out)
+{
+        app *a = ctx;
+        httpd_stats s = httpd_get_stats(a->httpd);
+        const struct row {
+                const char *name, *type, *help;
+                double value;
+        } rows[] = {
+                {"nrem_http_requests_total", "counter", "HTTP requests handled",
+                 (double)s.requests},
+                {"nrem_http_refused_total", "counter", "HTTP requests refused as malformed",
+                 (double)s.refused},
+                {"nrem_http_shed_total", "counter", "HTTP requests turned away under load",
+                 (double)s.shed},
+                {"nrem_http_active", "gauge", "HTTP requests at work now", (double)s.active},
+                {"nrem_tls_handshakes_total", "counter", "TLS handshakes", (double)s.handshakes},
+                {"nrem_tls_resumed_total", "counter", "TLS sessions resumed", (double)s.resumed},
+        };
+        int rc = 0;
+
+        for (size_t i = 0; rc == 0 && i < ODM_COUNT(rows); i++)
+                rc = metrics_line(out, rows[i].name, "", rows[i].type, rows[i].help, rows[i].value);
+        return rc;
+}
+
+static int start_api(app *a, const char *version)
+{
+        const cfg *c = a->conf;
+        const api_opt opt = {
+                .store = a->store,
+                .loop = a->loop,
+                .metrics = &a->metrics,
+                .version = version,
+                .server_id = cfg_str(c, "dm.server_id"),
+                .job_ttl_ms = cfg_ms(c, "jobs.ttl"),
+                .job_attempts = (uint32_t)cfg_int(c, "jobs.attempts"),
+                .metrics_open = strcmp(cfg_str(c, "api.metrics"), "open") == 0,
+                .max_body = (size_t)cfg_int(c, "api.max_body"),
+                .hooks = {.metrics = hook_metrics, .ctx = a},
+        };
+
+        return api_new(&opt, &a->api);
+}
+
+/* ---- start and stop ----------------------------------------------------------------- */
+
+int app_start(const cfg *c, loop *l, const char *version, app **out, diag *d)
+{
+        app *a = odm_alloc(&heap_mem, sizeof *a);
+        int rc;
+
+        if (!a)
+                return ODM_ENOMEM;
+        a->conf = c;
+        a->loop = l;
+        a->lock = -1;
+        if ((rc = lock_state(a, d)) < 0 || (rc = open_store(a, d)) < 0 ||
+            (rc = first_token(a, d)) < 0 || (rc = start_api(a, version)) < 0 ||
+            (rc = start_httpd(a, d)) < 0 || (rc = write_pid(a, d)) < 0) {
+                app_stop(a);
+                return rc;
+        }
+        atomic_store(&a->ready, true);
+        say_listening(a);
+        log_info("started", log_text("version", version),
+                 log_text("store", store_engine_name(a->store)));
+        *out = a;
+        return 0;
+}
+
+void app_stop(app *a)
+{
+        const char *pid;
+
+        if (!a)
+                return;
+        if (a->api)
+                api_stop(a->api); /* those who wait get their answer now */
+        httpd_stop(a->httpd, cfg_ms(a->conf, "server.stop_time"));
+        if (a->api) {
+                if (loop_once(a->loop, 0) < 0) /* what was posted meanwhile still runs */
+                        log_warn("the loop failed at the end");
+        }
+        store_close(a->store); /* its writer may still be in a continuation of a call */
+        api_free(a->api);
+        pid = cfg_str(a->conf, "server.pid_file");
+        if (pid && atomic_load(&a->ready))
+                (void)unlink(pid);
+        if (a->lock >= 0)
+                fsio_unlock(a->lock);
+        odm_free(&heap_mem, a, sizeof *a);
+}

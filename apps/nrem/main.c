@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* nremd: the management server.  The command line, the configuration and the signals; the rest is
+ * app.c. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app.h"
+#include "cli.h"
+#include "conf.h"
+#include "devca.h"
+#include "log.h"
+#include "sdnotify.h"
+
+static const char about[] =
+        "Manages devices and gateways over OMA Device Management, and offers what it\n"
+        "knows and does as REST under /api/v1.";
+
+static const char more[] =
+        "Signals:\n"
+        "  TERM, INT   takes no more requests, finishes running exchanges, ends; a\n"
+        "              second one ends at once\n"
+        "  HUP         opens the log file again\n"
+        "\n"
+        "Exit codes: 0 ended as asked, 1 failed, 2 wrong command line or configuration.\n"
+        "Manual pages: nremd(8), nremd.conf(5).\n";
+
+typedef struct arguments {
+        const char *config, *dev_ca;
+        cli_list set;
+        bool print_config, check;
+} arguments;
+
+typedef struct running {
+        const cfg *conf;
+        loop *loop;
+        app *app;
+        int log_fd;
+} running;
+
+static void on_stop(void *ctx, int signo)
+{
+        running *r = ctx;
+        sigset_t set;
+
+        log_info("stopping", log_text("signal", signo == SIGINT ? "INT" : "TERM"));
+        sdnotify("STOPPING=1");
+        /* from now on the signal is the kernel's: a second one ends the process at once */
+        (void)signal(SIGTERM, SIG_DFL);
+        (void)signal(SIGINT, SIG_DFL);
+        sigemptyset(&set);
+        sigaddset(&set, SIGTERM);
+        sigaddset(&set, SIGINT);
+        (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+        loop_stop(r->loop);
+}
+
+static int open_log(const cfg *c)
+{
+        const char *path = cfg_str(c, "log.file");
+
+        return path ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640) : STDERR_FILENO;
+}
+
+/* The descriptor's number stays, so that threads in the middle of a line are not disturbed. */
+static void on_hup(void *ctx, int signo)
+{
+        running *r = ctx;
+        int fd;
+
+        (void)signo;
+        if (r->log_fd == STDERR_FILENO)
+                return;
+        fd = open_log(r->conf);
+        if (fd < 0 || dup3(fd, r->log_fd, O_CLOEXEC) < 0)
+                log_error("the log file is not opened again", log_int("errno", errno));
+        else
+                log_info("the log file is opened again");
+        if (fd >= 0)
+                close(fd);
+}
+
+static int configure(const arguments *a, cfg **out)
+{
+        cfg *c = NULL;
+        diag d = {{0}};
+        int rc = cfg_new(conf_keys, conf_keys_n, &c);
+
+        if (rc < 0)
+                (void)diag_set(&d, rc, "the table of settings: %s", odm_err_text(rc));
+        for (size_t i = 0; rc == 0 && i < a->set.n; i++)
+                rc = cfg_set(c, a->set.at[i], &d);
+        if (rc == 0 && a->config)
+                rc = cfg_load(c, a->config, &d);
+        if (rc == 0)
+                rc = cfg_check(c, &d);
+        if (rc == 0)
+                rc = conf_check(c, &d);
+        if (rc < 0) {
+                (void)fprintf(stderr, "nremd: %s\n", d.text[0] ? d.text : odm_err_text(rc));
+                cfg_free(c);
+                return rc;
+        }
+        *out = c;
+        return 0;
+}
+
+static int serve(const cfg *c, int log_fd)
+{
+        running r = {.conf = c, .log_fd = log_fd};
+        diag d = {{0}};
+        int rc = loop_new(&r.loop);
+
+        (void)signal(SIGPIPE, SIG_IGN);
+        if (rc == 0)
+                rc = loop_signal(r.loop, SIGTERM, on_stop, &r);
+        if (rc == 0)
+                rc = loop_signal(r.loop, SIGINT, on_stop, &r);
+        if (rc == 0)
+                rc = loop_signal(r.loop, SIGHUP, on_hup, &r);
+        if (rc == 0)
+                rc = app_start(c, r.loop, XREM_VERSION, &r.app, &d);
+        if (rc < 0) {
+                log_error("not started", log_text("reason", d.text[0] ? d.text : odm_err_text(rc)));
+        } else {
+                sdnotify("READY=1");
+                rc = loop_run(r.loop);
+        }
+        app_stop(r.app);
+        loop_free(r.loop);
+        if (rc == 0)
+                log_info("ended");
+        return rc < 0 ? CLI_FAILED : CLI_OK;
+}
+
+/* The log's descriptor, or -1 when its file cannot be opened. */
+static int start_log(const cfg *c)
+{
+        int fd = open_log(c);
+
+        if (fd < 0)
+                (void)fprintf(stderr, "nremd: log.file: %s: %s\n", cfg_str(c, "log.file"),
+                              strerror(errno));
+        else
+                log_init("nremd", (log_level)cfg_enum(c, "log.level"),
+                         (log_form)cfg_enum(c, "log.form"), fd, cfg_str(c, "log.trace"));
+        return fd;
+}
+
+static int make_dev_ca(const char *folder)
+{
+        diag d = {{0}};
+        int rc = devca_make(folder, &d);
+
+        if (rc < 0) {
+                (void)fprintf(stderr, "nremd: %s\n", d.text[0] ? d.text : odm_err_text(rc));
+                return CLI_FAILED;
+        }
+        (void)printf("%s/ca.pem\n%s/server.pem\n%s/server.key\n", folder, folder, folder);
+        return CLI_OK;
+}
+
+int main(int argc, char **argv)
+{
+        arguments a = {0};
+        const cli_option options[] = {
+                {'c', "config", CLI_STRING, &a.config, "FILE", "configuration; see nremd.conf(5)"},
+                {'s', "set", CLI_LIST, &a.set, "KEY=VALUE",
+                 "one setting, such as log.level=debug; wins over the file"},
+                {0, "check", CLI_FLAG, &a.check, NULL, "check the configuration and end"},
+                {0, "print-config", CLI_FLAG, &a.print_config, NULL,
+                 "print all settings with their defaults as a file"},
+                {0, "make-dev-ca", CLI_STRING, &a.dev_ca, "DIR",
+                 "make a CA and a certificate for this machine, for trying"},
+        };
+        const cli_program p = {"nremd", XREM_VERSION,       "[options]", about,
+                               options, ODM_COUNT(options), more};
+        int first;
+        cfg *c = NULL;
+
+        switch (cli_parse(&p, argc, argv, false, &first)) {
+        case CLI_EXIT_OK: return CLI_OK;
+        case CLI_EXIT_USAGE: return CLI_USAGE;
+        case CLI_GO_ON: break;
+        }
+        if (first < argc) {
+                (void)fprintf(stderr, "nremd: %s: takes no operands; try --help\n", argv[first]);
+                return CLI_USAGE;
+        }
+        if (a.print_config) {
+                cfg_print(conf_keys, conf_keys_n, stdout);
+                return CLI_OK;
+        }
+        if (a.dev_ca)
+                return make_dev_ca(a.dev_ca);
+        if (configure(&a, &c) < 0)
+                return CLI_USAGE;
+        int code = CLI_OK;
+        int log_fd = a.check ? STDERR_FILENO : start_log(c);
+        if (!a.check)
+                code = log_fd < 0 ? CLI_USAGE : serve(c, log_fd);
+        cfg_free(c);
+        return code;
+}
