@@ -176,6 +176,7 @@ typedef struct store_job {
         uint32_t max_attempts;
         odm_str correlator; /* of its Exec; the later alert names it */
         odm_str actor;      /* who asked */
+        odm_str route;      /* how the device was reached: "called", "udp wake" ... */
         odm_str reason;     /* why it failed, waits or was put back */
         int64_t session;    /* the session (store id) that last claimed it; 0: none */
         int64_t created, updated, started, finished;
@@ -207,6 +208,7 @@ typedef struct store_result_list {
 
 typedef struct store_note {
         int64_t at;
+        store_job_state state; /* of the job then */
         odm_str text;
 } store_note;
 
@@ -446,6 +448,7 @@ typedef struct store_job_move {
         int64_t session;    /* 0: kept */
         odm_str reason;     /* absent: kept; empty: cleared */
         odm_str correlator; /* absent: kept */
+        odm_str route;      /* absent: kept */
         int64_t at;         /* becomes `updated`, and `finished` for a state that is an end */
 } store_job_move;
 
@@ -573,7 +576,7 @@ typedef struct store_stats {
 } store_stats;
 void store_stat(store *st, store_stats *out);
 const char *store_engine_name(const store *st); /* "sqlite", "mem" */
-/* Copies the last failure's sentence into `out` ("" when there was none). */
+/* Copies the sentence of the last transaction that failed into `out` ("" when none did). */
 void store_diag(store *st, char out[STORE_DIAG]);
 
 #endif

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What each operation of a batch means, in terms of an engine's rows: the same for all engines. */
+#include "engine.h"
+
+#define NOTES_KEPT 100
+
+typedef struct apply {
+        const store_engine *eng;
+        const engine_reads *read;
+        void *e;
+        const store_opt *opt;
+        store_op *op;
+        odm_arena *a;
+} apply;
+
+bool store_is_refusal(int rc)
+{
+        return rc == ODM_ENOENT || rc == ODM_EEXIST || rc == ODM_ESTATE || rc == ODM_EINVAL ||
+               rc == ODM_ELIMIT;
+}
+
+/* ---- devices ------------------------------------------------------------------- */
+
+static int must_be_free(int (*owner)(void *, odm_str, int64_t *), void *e, odm_str key,
+                        int64_t self)
+{
+        int64_t id;
+        int rc;
+
+        if (key.n == 0)
+                return 0;
+        rc = owner(e, key, &id);
+        if (rc == ODM_ENOENT)
+                return 0;
+        if (rc < 0)
+                return rc;
+        return id == self ? 0 : ODM_EEXIST;
+}
+
+static int names_free(const apply *x, const store_device *d)
+{
+        int rc = must_be_free(x->read->name_owner, x->e, d->name, d->id);
+
+        return rc < 0 ? rc : must_be_free(x->read->devid_owner, x->e, d->devid, d->id);
+}
+
+static int device_create(const apply *x)
+{
+        store_device d = x->op->device;
+        int rc;
+
+        if (d.name.n == 0 || (unsigned)d.state >= STORE_DEVICE_STATES)
+                return ODM_EINVAL;
+        d.id = 0;
+        d.rev = 1;
+        if (d.devid.n == 0)
+                d.devid = ODM_ABSENT;
+        if (d.updated == 0)
+                d.updated = d.created;
+        rc = names_free(x, &d);
+        if (rc == 0)
+                rc = x->eng->next_id(x->e, ID_DEVICE, &d.id);
+        if (rc == 0)
+                rc = x->eng->device_put(x->e, NULL, &d);
+        if (rc == 0)
+                x->op->id = d.id;
+        return rc;
+}
+
+static void patch(store_device *d, uint32_t f, const store_device *to)
+{
+        const struct {
+                uint32_t bit;
+                odm_str *text;
+                odm_str value;
+        } texts[] = {
+                {STORE_DF_NAME, &d->name, to->name},
+                {STORE_DF_DEVID, &d->devid, to->devid.n ? to->devid : ODM_ABSENT},
+                {STORE_DF_MAKER, &d->maker, to->maker},
+                {STORE_DF_MODEL, &d->model, to->model},
+                {STORE_DF_HWV, &d->hwv, to->hwv},
+                {STORE_DF_FWV, &d->fwv, to->fwv},
+                {STORE_DF_SWV, &d->swv, to->swv},
+                {STORE_DF_DMV, &d->dmv, to->dmv},
+                {STORE_DF_LANG, &d->lang, to->lang},
+                {STORE_DF_TAGS, &d->tags, to->tags},
+                {STORE_DF_NOTE, &d->note, to->note},
+                {STORE_DF_WAKE_REPORTED, &d->wake_reported, to->wake_reported},
+                {STORE_DF_WAKE_OVERRIDE, &d->wake_override, to->wake_override},
+                {STORE_DF_ADDRESS, &d->address, to->address},
+                {STORE_DF_ROUTE, &d->route, to->route},
+        };
+
+        for (size_t i = 0; i < ODM_COUNT(texts); i++)
+                if (f & texts[i].bit)
+                        *texts[i].text = texts[i].value;
+        if (f & STORE_DF_STATE)
+                d->state = to->state;
+        if (f & STORE_DF_LAST_CONTACT)
+                d->last_contact = to->last_contact;
+        if (f & STORE_DF_WAKE) {
+                d->wake_at = to->wake_at;
+                d->wake_tries = to->wake_tries;
+                d->wake_session = to->wake_session;
+        }
+        if (f & STORE_DF_OPERATOR)
+                d->rev++;
+        d->updated = to->updated;
+}
+
+static int device_patch(const apply *x)
+{
+        const store_device_patch *p = &x->op->device_patch;
+        store_device old, d;
+        int rc = x->read->device_get(x->e, p->to.id, x->a, &old);
+
+        if (rc < 0)
+                return rc;
+        if (p->expect_rev && p->expect_rev != old.rev)
+                return ODM_ESTATE;
+        d = old;
+        patch(&d, p->fields, &p->to);
+        if (d.name.n == 0 || (unsigned)d.state >= STORE_DEVICE_STATES)
+                return ODM_EINVAL;
+        rc = p->fields & (STORE_DF_NAME | STORE_DF_DEVID) ? names_free(x, &d) : 0;
+        x->op->id = d.id;
+        return rc < 0 ? rc : x->eng->device_put(x->e, &old, &d);
+}
+
+static int device_delete(const apply *x)
+{
+        store_device d;
+        int rc = x->read->device_get(x->e, x->op->of, x->a, &d);
+
+        return rc < 0 ? rc : x->eng->device_delete(x->e, &d);
+}
+
+static int must_exist(const apply *x, int64_t device)
+{
+        store_device d;
+
+        return x->read->device_get(x->e, device, x->a, &d);
+}
+
+/* ---- accounts ------------------------------------------------------------------- */
+
+static int account_put(const apply *x)
+{
+        store_account acc = x->op->account, old;
+        int rc = must_exist(x, acc.device);
+
+        if (rc < 0)
+                return rc;
+        acc.nonce = acc.previous = acc.server_nonce = ODM_ABSENT;
+        acc.failures = 0;
+        acc.locked_until = 0;
+        rc = x->read->account_get(x->e, acc.device, x->a, &old);
+        if (rc == 0) {
+                acc.nonce = old.nonce;
+                acc.previous = old.previous;
+                acc.server_nonce = old.server_nonce;
+                acc.failures = old.failures;
+                acc.locked_until = old.locked_until;
+        } else if (rc != ODM_ENOENT) {
+                return rc;
+        }
+        return x->eng->account_put(x->e, &acc);
+}
+
+static int nonces_put(const apply *x)
+{
+        const store_nonces *n = &x->op->nonces;
+        store_account acc;
+        int rc = x->read->account_get(x->e, n->device, x->a, &acc);
+
+        if (rc < 0)
+                return rc;
+        if (n->nonce.p)
+                acc.nonce = n->nonce;
+        if (n->previous.p)
+                acc.previous = n->previous;
+        if (n->server_nonce.p)
+                acc.server_nonce = n->server_nonce;
+        return x->eng->account_put(x->e, &acc);
+}
+
+static int lockout_put(const apply *x)
+{
+        store_account acc;
+        int rc = x->read->account_get(x->e, x->op->lockout.device, x->a, &acc);
+
+        if (rc < 0)
+                return rc;
+        acc.failures = x->op->lockout.failures;
+        acc.locked_until = x->op->lockout.locked_until;
+        return x->eng->account_put(x->e, &acc);
+}
+
+/* ---- jobs ------------------------------------------------------------------------ */
+
+static int job_create(const apply *x)
+{
+        store_job j = x->op->job;
+        uint64_t open = 0;
+        int rc = must_exist(x, j.device);
+
+        if (rc == 0)
+                rc = x->eng->job_open_count(x->e, j.device, &open);
+        if (rc < 0)
+                return rc;
+        if ((unsigned)j.state >= STORE_JOB_STATES || j.commands.p == NULL)
+                return ODM_EINVAL;
+        if (open >= x->opt->jobs_open_max)
+                return ODM_ELIMIT;
+        rc = x->eng->next_id(x->e, ID_JOB, &j.id);
+        if (j.updated == 0)
+                j.updated = j.created;
+        if (rc == 0)
+                rc = x->eng->job_create(x->e, &j);
+        if (rc == 0)
+                x->op->id = j.id;
+        return rc;
+}
+
+static int job_move(const apply *x)
+{
+        const store_job_move *m = &x->op->job_move;
+        bool end = !(STORE_JOB_OPEN & STORE_JOB_BIT(m->to));
+        store_job j;
+        int rc = x->read->job_get(x->e, m->device, m->job, x->a, &j);
+
+        if (rc < 0)
+                return rc;
+        if (!(m->from & STORE_JOB_BIT(j.state)) ||
+            (m->expect_session && m->expect_session != j.session) ||
+            (m->expect_attempts >= 0 && m->expect_attempts != (int64_t)j.attempts))
+                return ODM_ESTATE;
+        j.state = m->to;
+        j.attempts += m->attempt;
+        if (m->attempt && j.started == 0)
+                j.started = m->at;
+        if (m->session)
+                j.session = m->session;
+        if (m->reason.p)
+                j.reason = m->reason.n ? m->reason : ODM_ABSENT;
+        if (m->correlator.p)
+                j.correlator = m->correlator;
+        if (m->route.p)
+                j.route = m->route;
+        j.updated = m->at;
+        j.finished = end ? m->at : 0;
+        x->op->id = j.id;
+        rc = x->eng->job_update(x->e, &j);
+        return rc == 0 && end ? x->eng->job_trim(x->e, j.device, x->opt->jobs_kept) : rc;
+}
+
+static int job_must_exist(const apply *x, int64_t device, int64_t job)
+{
+        store_job j;
+
+        return x->read->job_get(x->e, device, job, x->a, &j);
+}
+
+static int result_put(const apply *x)
+{
+        const store_result *r = &x->op->result.r;
+        odm_str items;
+        int rc = job_must_exist(x, x->op->result.device, x->op->result.job);
+
+        if (rc == 0)
+                rc = pack_values(r->items, r->n_items, x->a, &items);
+        return rc < 0 ? rc
+                      : x->eng->result_put(x->e, x->op->result.device, x->op->result.job, r, items);
+}
+
+static int note_add(const apply *x)
+{
+        int rc = job_must_exist(x, x->op->note.device, x->op->note.job);
+
+        return rc < 0 ? rc
+                      : x->eng->note_add(x->e, x->op->note.device, x->op->note.job, &x->op->note.n,
+                                         NOTES_KEPT);
+}
+
+/* ---- tree, sessions ---------------------------------------------------------------- */
+
+static int tree_update(const apply *x)
+{
+        const path_book book = {x->read->path_text, x->eng->path_id, x->e};
+        int64_t device = x->op->tree.device;
+        odm_str blob = ODM_ABSENT;
+        int rc = must_exist(x, device);
+
+        if (rc < 0)
+                return rc;
+        rc = x->read->tree_get(x->e, device, x->a, &blob);
+        if (rc == ODM_ENOENT) /* nothing mirrored yet */
+                rc = 0;
+        if (rc == 0)
+                rc = mirror_update(blob, &book, x->opt, x->op->tree.at, x->op->tree.v,
+                                   x->op->tree.n, x->a, &blob);
+        return rc < 0 ? rc : x->eng->tree_put(x->e, device, x->op->tree.at, blob);
+}
+
+static int session_open(const apply *x)
+{
+        store_session s = x->op->session;
+        int rc = must_exist(x, s.device);
+
+        if (rc == 0)
+                rc = x->eng->next_id(x->e, ID_SESSION, &s.id);
+        if (s.last == 0)
+                s.last = s.started;
+        if (rc == 0)
+                rc = x->eng->session_create(x->e, &s);
+        if (rc == 0)
+                x->op->id = s.id;
+        return rc < 0 ? rc : x->eng->session_trim(x->e, s.device, x->opt->sessions_kept);
+}
+
+static int session_update(const apply *x)
+{
+        const store_session *to = &x->op->session;
+        store_session s;
+        int rc = x->read->session_get(x->e, to->device, to->id, x->a, &s);
+
+        if (rc < 0)
+                return rc;
+        const struct {
+                odm_str *text;
+                odm_str value;
+        } texts[] = {{&s.dm_id, to->dm_id},    {&s.sid, to->sid},     {&s.peer, to->peer},
+                     {&s.route, to->route},    {&s.codec, to->codec}, {&s.agent, to->agent},
+                     {&s.outcome, to->outcome}};
+        for (size_t i = 0; i < ODM_COUNT(texts); i++)
+                if (texts[i].value.p)
+                        *texts[i].text = texts[i].value;
+        s.authenticated = to->authenticated;
+        s.last = to->last;
+        s.messages = to->messages;
+        s.bytes_in = to->bytes_in;
+        s.bytes_out = to->bytes_out;
+        return x->eng->session_update(x->e, &s);
+}
+
+static int session_exists(const apply *x, int64_t device, int64_t session)
+{
+        store_session s;
+
+        return x->read->session_get(x->e, device, session, x->a, &s);
+}
+
+static int session_save(const apply *x)
+{
+        int rc = session_exists(x, x->op->save.device, x->op->save.session);
+
+        return rc < 0 ? rc
+                      : x->eng->session_save(x->e, x->op->save.device, x->op->save.session,
+                                             x->op->save.saved);
+}
+
+static int message_add(const apply *x)
+{
+        int64_t device = x->op->message.device, session = x->op->message.session;
+        store_message m = x->op->message.m;
+        uint64_t bytes = 0;
+        uint32_t n = 0;
+        int rc = session_exists(x, device, session);
+
+        if (rc == 0)
+                rc = x->eng->session_bytes(x->e, device, session, &bytes, &n);
+        if (rc < 0)
+                return rc;
+        if (m.size == 0)
+                m.size = m.bytes.n;
+        if (bytes + m.bytes.n > x->opt->session_bytes)
+                m.bytes = ODM_ABSENT;
+        m.n = n + 1;
+        x->op->id = m.n;
+        return x->eng->message_add(x->e, device, session, &m);
+}
+
+/* ---- tokens, settings, events, audit -------------------------------------------------- */
+
+static int token_put(const apply *x)
+{
+        store_token t;
+        int rc;
+
+        if (x->op->token.name.n == 0 || x->op->token.hash.n == 0)
+                return ODM_EINVAL;
+        rc = x->read->token_by_hash(x->e, x->op->token.hash, x->a, &t);
+        if (rc == 0 && !odm_str_eq(t.name, x->op->token.name))
+                return ODM_EEXIST;
+        if (rc < 0 && rc != ODM_ENOENT)
+                return rc;
+        return x->eng->token_put(x->e, &x->op->token);
+}
+
+static int event_add(const apply *x)
+{
+        store_event v = x->op->event;
+        int rc = x->eng->next_id(x->e, ID_EVENT, &v.seq);
+
+        x->op->id = v.seq;
+        return rc < 0 ? rc : x->eng->event_add(x->e, &v, x->opt->events_kept);
+}
+
+static int audit_add(const apply *x)
+{
+        store_audit v = x->op->audit;
+        int rc = x->eng->next_id(x->e, ID_AUDIT, &v.seq);
+
+        x->op->id = v.seq;
+        return rc < 0 ? rc : x->eng->audit_add(x->e, &v);
+}
+
+static int dispatch(const apply *x)
+{
+        switch (x->op->kind) {
+        case STORE_DEVICE_CREATE: return device_create(x);
+        case STORE_DEVICE_PATCH: return device_patch(x);
+        case STORE_DEVICE_DELETE: return device_delete(x);
+        case STORE_ACCOUNT_PUT: return account_put(x);
+        case STORE_NONCES: return nonces_put(x);
+        case STORE_LOCKOUT: return lockout_put(x);
+        case STORE_JOB_CREATE: return job_create(x);
+        case STORE_JOB_MOVE: return job_move(x);
+        case STORE_RESULT_PUT: return result_put(x);
+        case STORE_JOB_NOTE: return note_add(x);
+        case STORE_TREE_UPDATE: return tree_update(x);
+        case STORE_SESSION_OPEN: return session_open(x);
+        case STORE_SESSION_UPDATE: return session_update(x);
+        case STORE_SESSION_SAVE: return session_save(x);
+        case STORE_MESSAGE_ADD: return message_add(x);
+        case STORE_TOKEN_PUT: return token_put(x);
+        case STORE_TOKEN_DELETE: return x->eng->token_delete(x->e, x->op->key);
+        case STORE_SETTING_PUT:
+                return x->op->setting.key.n
+                               ? x->eng->setting_put(x->e, x->op->setting.key, x->op->setting.value)
+                               : ODM_EINVAL;
+        case STORE_EVENT_ADD: return event_add(x);
+        case STORE_AUDIT_ADD: return audit_add(x);
+        }
+        return ODM_EINVAL;
+}
+
+int store_apply(const store_engine *eng, void *e, const store_opt *opt, store_op *op, odm_arena *a)
+{
+        const apply x = {eng, &eng->read, e, opt, op, a};
+
+        return dispatch(&x);
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine.h - what a store engine does: keep rows, in transactions.
+ *
+ * The meaning of each operation is in apply.c, once for all engines; an engine reads and writes
+ * rows. Functions of the writer are called by the writer thread alone, between begin() and commit()
+ * or rollback(); a batch lies between mark() and keep() or undo().  Readers work on a handle of
+ * reader_take(), in any thread.  Reads put their texts into the arena; all return as store.h says.
+ */
+#ifndef STORE_ENGINE_H
+#define STORE_ENGINE_H
+
+#include "store.h"
+
+typedef enum id_kind { ID_DEVICE, ID_JOB, ID_SESSION, ID_EVENT, ID_AUDIT, ID_KINDS } id_kind;
+
+/* What both a writer and a reader can ask; `h` is the engine for the writer, else a reader's
+ * handle. */
+typedef struct engine_reads {
+        int (*device_get)(void *h, int64_t id, odm_arena *a, store_device *out);
+        int (*name_owner)(void *h, odm_str name, int64_t *out);
+        int (*devid_owner)(void *h, odm_str devid, int64_t *out);
+        int (*device_find)(void *h, const store_device_filter *f, odm_arena *a,
+                           store_device_list *out);
+        int (*wake_due)(void *h, int64_t now, uint32_t limit, odm_arena *a, store_device_list *out);
+        int (*account_get)(void *h, int64_t device, odm_arena *a, store_account *out);
+        /* device 0: not known */
+        int (*job_get)(void *h, int64_t device, int64_t id, odm_arena *a, store_job *out);
+        int (*job_find)(void *h, const store_job_filter *f, odm_arena *a, store_job_list *out);
+        int (*results)(void *h, int64_t device, int64_t job, odm_arena *a, store_result_list *out);
+        int (*notes)(void *h, int64_t device, int64_t job, odm_arena *a, store_note_list *out);
+        int (*tree_get)(void *h, int64_t device, odm_arena *a, odm_str *out);
+        /* absent when nobody has that number */
+        int (*path_text)(void *h, uint32_t id, odm_arena *a, odm_str *out);
+        int (*session_find)(void *h, int64_t device, int64_t before, uint32_t limit, odm_arena *a,
+                            store_session_list *out);
+        int (*session_get)(void *h, int64_t device, int64_t id, odm_arena *a, store_session *out);
+        int (*messages)(void *h, int64_t device, int64_t session, odm_arena *a,
+                        store_message_list *out);
+        int (*saved)(void *h, odm_str sid, odm_arena *a, store_session *out, odm_str *saved);
+        int (*token_by_hash)(void *h, odm_str hash, odm_arena *a, store_token *out);
+        int (*token_find)(void *h, odm_arena *a, store_token_list *out);
+        int (*setting_get)(void *h, odm_str key, odm_arena *a, odm_str *out);
+        int (*event_find)(void *h, int64_t after, int64_t device, uint32_t limit, odm_arena *a,
+                          store_event_list *out);
+        int (*audit_find)(void *h, int64_t before, int64_t device, uint32_t limit, odm_arena *a,
+                          store_audit_list *out);
+        int (*count)(void *h, store_counts *out);
+} engine_reads;
+
+typedef struct store_engine {
+        const char *name;
+        int (*open)(const store_opt *opt, const char *where, void **out, char diag[STORE_DIAG]);
+        void (*close)(void *e);
+        void (*diag)(void *e, char out[STORE_DIAG]); /* the writer's last failure */
+
+        int (*reader_take)(void *e, void **out);
+        void (*reader_give)(void *e, void *h);
+        engine_reads read;
+
+        int (*begin)(void *e);
+        int (*commit)(void *e);
+        void (*rollback)(void *e);
+        int (*mark)(void *e);
+        int (*keep)(void *e);
+        int (*undo)(void *e);
+
+        int (*next_id)(void *e, id_kind kind, int64_t *out);
+        /* old is NULL for a new row; name and devid are known to be free */
+        int (*device_put)(void *e, const store_device *old, const store_device *d);
+        int (*device_delete)(void *e, const store_device *d);
+        int (*account_put)(void *e, const store_account *x);
+        int (*job_create)(void *e, const store_job *j);
+        int (*job_update)(void *e, const store_job *j); /* all but commands */
+        int (*job_open_count)(void *e, int64_t device, uint64_t *out);
+        int (*job_trim)(void *e, int64_t device, uint32_t keep); /* oldest finished ones go */
+        int (*result_put)(void *e, int64_t device, int64_t job, const store_result *r,
+                          odm_str items);
+        int (*note_add)(void *e, int64_t device, int64_t job, const store_note *n, uint32_t keep);
+        int (*tree_put)(void *e, int64_t device, int64_t at, odm_str blob);
+        int (*path_id)(void *e, odm_str path, uint32_t *out); /* 0: the dictionary is full */
+        int (*session_create)(void *e, const store_session *x);
+        int (*session_update)(void *e, const store_session *x);
+        int (*session_save)(void *e, int64_t device, int64_t session, odm_str saved);
+        int (*session_trim)(void *e, int64_t device, uint32_t keep);
+        int (*session_bytes)(void *e, int64_t device, int64_t session, uint64_t *bytes,
+                             uint32_t *last_n);
+        int (*message_add)(void *e, int64_t device, int64_t session, const store_message *m);
+        int (*token_put)(void *e, const store_token *t);
+        int (*token_delete)(void *e, odm_str name);
+        int (*setting_put)(void *e, odm_str key, odm_str value);
+        int (*event_add)(void *e, const store_event *v, uint32_t keep);
+        int (*audit_add)(void *e, const store_audit *v);
+} store_engine;
+
+extern const odm_mem store_heap; /* the C library's */
+extern const store_engine engine_mem, engine_sqlite;
+
+/* A wrapper that fails on demand (fail.c). */
+extern const store_engine engine_fail;
+void engine_fail_wraps(void *e, const store_engine *inner, void *inner_e, store_fault *fault);
+
+/* ---- apply.c ------------------------------------------------------------------ */
+
+/* Carries out one operation; ids are resolved.  0, a refusal (ODM_ENOENT, ODM_EEXIST, ODM_ESTATE,
+ * ODM_ELIMIT, ODM_EINVAL), or a failure (ODM_EIO, ODM_ENOMEM). */
+ODM_MUST_USE int store_apply(const store_engine *eng, void *e, const store_opt *opt, store_op *op,
+                             odm_arena *a);
+/* True when the operation was understood and turned down, and nothing of it happened. */
+bool store_is_refusal(int rc);
+
+/* ---- pack.c: values and trees as octets ---------------------------------------- */
+
+/* The items of a result as one block, in `a`; and back. */
+ODM_MUST_USE int pack_values(const store_value *v, size_t n, odm_arena *a, odm_str *out);
+ODM_MUST_USE int unpack_values(odm_str blob, odm_arena *a, store_value **out, size_t *out_n);
+
+/* ---- mirror.c: a device's tree as one block ------------------------------------- */
+
+#define MIRROR_PATH_MAX 2048
+
+/* Where paths have numbers. */
+typedef struct path_book {
+        int (*text)(void *h, uint32_t id, odm_arena *a, odm_str *out);
+        int (*id)(void *e, odm_str path, uint32_t *out); /* NULL for a reader */
+        void *h;
+} path_book;
+
+ODM_MUST_USE int mirror_decode(odm_str blob, const path_book *book, odm_arena *a, store_tree *out);
+/* Applies n changes to `blob` and gives the new one, in `a`.  Where it would pass the ceiling of
+ * `opt`, values are left out, and then nodes, from the end.  ODM_EINVAL for a path that does not
+ * begin with
+ * "." or is longer than MIRROR_PATH_MAX. */
+ODM_MUST_USE int mirror_update(odm_str blob, const path_book *book, const store_opt *opt,
+                               int64_t at, const store_tree_change *v, size_t n, odm_arena *a,
+                               odm_str *out);
+/* The part of a tree at and below prefix ("." is all). */
+void mirror_cut(store_tree *t, odm_str prefix);
+int mirror_path_cmp(odm_str a, odm_str b);
+
+#endif

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine that fails on demand: around another one, it counts rows written, commits and readers
+ * taken, and answers ODM_EIO to those the test chose.  A failing write comes in the middle of a
+ * batch and of a transaction, as a full disk's does. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine.h"
+
+typedef struct wrapped {
+        const store_engine *in;
+        void *e;
+        store_fault *fault;
+} wrapped;
+
+static bool strikes(uint64_t *count, uint64_t at, bool for_ever)
+{
+        uint64_t n = __atomic_add_fetch(count, 1, __ATOMIC_RELAXED);
+
+        return at && (n == at || (for_ever && n > at));
+}
+
+static int write_fault(wrapped *w)
+{
+        return strikes(&w->fault->writes, w->fault->fail_write, w->fault->for_ever) ? ODM_EIO : 0;
+}
+
+void engine_fail_wraps(void *e, const store_engine *inner, void *inner_e, store_fault *fault)
+{
+        *(wrapped *)e = (wrapped){inner, inner_e, fault};
+}
+
+static int fail_open(const store_opt *opt, const char *where, void **out, char diag[STORE_DIAG])
+{
+        void *w = calloc(1, sizeof(wrapped));
+
+        (void)opt;
+        (void)where;
+        (void)diag;
+        if (w == NULL)
+                return ODM_ENOMEM;
+        *out = w;
+        return 0;
+}
+
+static void fail_close(void *e)
+{
+        wrapped *w = e;
+
+        w->in->close(w->e);
+        free(w);
+}
+
+static void fail_diag(void *e, char out[STORE_DIAG])
+{
+        memcpy(out, "a failure made for a test", sizeof "a failure made for a test");
+        (void)e;
+}
+
+/* A reader's handle has to lead to the inner reader: the handles of both kinds are pairs. */
+typedef struct handle {
+        wrapped w; /* w.e is the inner engine's handle */
+} handle;
+
+static int fail_reader_take(void *e, void **out)
+{
+        wrapped *w = e;
+        handle *h;
+        int rc;
+
+        if (strikes(&w->fault->reads, w->fault->fail_read, w->fault->for_ever))
+                return ODM_EIO;
+        h = calloc(1, sizeof *h);
+        if (h == NULL)
+                return ODM_ENOMEM;
+        *h = (handle){*w};
+        rc = w->in->reader_take(w->e, &h->w.e);
+        if (rc < 0) {
+                free(h);
+                return rc;
+        }
+        *out = h;
+        return 0;
+}
+
+static void fail_reader_give(void *e, void *h)
+{
+        wrapped *w = e;
+
+        w->in->reader_give(w->e, ((handle *)h)->w.e);
+        free(h);
+}
+
+static int fail_commit(void *e)
+{
+        wrapped *w = e;
+
+        if (strikes(&w->fault->commits, w->fault->fail_commit, w->fault->for_ever))
+                return ODM_EIO;
+        return w->in->commit(w->e);
+}
+
+static void fail_rollback(void *e)
+{
+        wrapped *w = e;
+
+        w->in->rollback(w->e);
+}
+
+/* Passes a call on to the inner engine: reads as they are, writes after counting. */
+#define PASS(name, params, args)         \
+        static int fail_##name params    \
+        {                                \
+                wrapped *w = e;          \
+                return w->in->name args; \
+        }
+#define PASS_READ(name, params, args)         \
+        static int fail_##name params         \
+        {                                     \
+                wrapped *w = e;               \
+                return w->in->read.name args; \
+        }
+#define PASS_WRITE(name, params, args)             \
+        static int fail_##name params              \
+        {                                          \
+                wrapped *w = e;                    \
+                int rc = write_fault(w);           \
+                return rc ? rc : w->in->name args; \
+        }
+
+PASS(begin, (void *e), (w->e))
+PASS(mark, (void *e), (w->e))
+PASS(keep, (void *e), (w->e))
+PASS(undo, (void *e), (w->e))
+PASS(next_id, (void *e, id_kind kind, int64_t *out), (w->e, kind, out))
+
+PASS_READ(device_get, (void *e, int64_t id, odm_arena *a, store_device *out), (w->e, id, a, out))
+PASS_READ(name_owner, (void *e, odm_str name, int64_t *out), (w->e, name, out))
+PASS_READ(devid_owner, (void *e, odm_str devid, int64_t *out), (w->e, devid, out))
+PASS_READ(device_find,
+          (void *e, const store_device_filter *f, odm_arena *a, store_device_list *out),
+          (w->e, f, a, out))
+PASS_READ(wake_due, (void *e, int64_t now, uint32_t limit, odm_arena *a, store_device_list *out),
+          (w->e, now, limit, a, out))
+PASS_READ(account_get, (void *e, int64_t device, odm_arena *a, store_account *out),
+          (w->e, device, a, out))
+PASS_READ(job_get, (void *e, int64_t device, int64_t id, odm_arena *a, store_job *out),
+          (w->e, device, id, a, out))
+PASS_READ(job_find, (void *e, const store_job_filter *f, odm_arena *a, store_job_list *out),
+          (w->e, f, a, out))
+PASS_READ(results, (void *e, int64_t device, int64_t job, odm_arena *a, store_result_list *out),
+          (w->e, device, job, a, out))
+PASS_READ(notes, (void *e, int64_t device, int64_t job, odm_arena *a, store_note_list *out),
+          (w->e, device, job, a, out))
+PASS_READ(tree_get, (void *e, int64_t device, odm_arena *a, odm_str *out), (w->e, device, a, out))
+PASS_READ(path_text, (void *e, uint32_t id, odm_arena *a, odm_str *out), (w->e, id, a, out))
+PASS_READ(session_find,
+          (void *e, int64_t device, int64_t before, uint32_t limit, odm_arena *a,
+           store_session_list *out),
+          (w->e, device, before, limit, a, out))
+PASS_READ(session_get, (void *e, int64_t device, int64_t id, odm_arena *a, store_session *out),
+          (w->e, device, id, a, out))
+PASS_READ(messages,
+          (void *e, int64_t device, int64_t session, odm_arena *a, store_message_list *out),
+          (w->e, device, session, a, out))
+PASS_READ(saved, (void *e, odm_str sid, odm_arena *a, store_session *out, odm_str *bytes),
+          (w->e, sid, a, out, bytes))
+PASS_READ(token_by_hash, (void *e, odm_str hash, odm_arena *a, store_token *out),
+          (w->e, hash, a, out))
+PASS_READ(token_find, (void *e, odm_arena *a, store_token_list *out), (w->e, a, out))
+PASS_READ(setting_get, (void *e, odm_str key, odm_arena *a, odm_str *out), (w->e, key, a, out))
+PASS_READ(event_find,
+          (void *e, int64_t after, int64_t device, uint32_t limit, odm_arena *a,
+           store_event_list *out),
+          (w->e, after, device, limit, a, out))
+PASS_READ(audit_find,
+          (void *e, int64_t before, int64_t device, uint32_t limit, odm_arena *a,
+           store_audit_list *out),
+          (w->e, before, device, limit, a, out))
+PASS_READ(count, (void *e, store_counts *out), (w->e, out))
+
+PASS_WRITE(device_put, (void *e, const store_device *old, const store_device *d), (w->e, old, d))
+PASS_WRITE(device_delete, (void *e, const store_device *d), (w->e, d))
+PASS_WRITE(account_put, (void *e, const store_account *x), (w->e, x))
+PASS_WRITE(job_create, (void *e, const store_job *j), (w->e, j))
+PASS_WRITE(job_update, (void *e, const store_job *j), (w->e, j))
+PASS(job_open_count, (void *e, int64_t device, uint64_t *out), (w->e, device, out))
+PASS_WRITE(job_trim, (void *e, int64_t device, uint32_t keep), (w->e, device, keep))
+PASS_WRITE(result_put, (void *e, int64_t device, int64_t job, const store_result *r, odm_str items),
+           (w->e, device, job, r, items))
+PASS_WRITE(note_add, (void *e, int64_t device, int64_t job, const store_note *n, uint32_t keep),
+           (w->e, device, job, n, keep))
+PASS_WRITE(tree_put, (void *e, int64_t device, int64_t at, odm_str blob), (w->e, device, at, blob))
+PASS_WRITE(path_id, (void *e, odm_str path, uint32_t *out), (w->e, path, out))
+PASS_WRITE(session_create, (void *e, const store_session *x), (w->e, x))
+PASS_WRITE(session_update, (void *e, const store_session *x), (w->e, x))
+PASS_WRITE(session_save, (void *e, int64_t device, int64_t session, odm_str bytes),
+           (w->e, device, session, bytes))
+PASS_WRITE(session_trim, (void *e, int64_t device, uint32_t keep), (w->e, device, keep))
+PASS(session_bytes, (void *e, int64_t device, int64_t session, uint64_t *bytes, uint32_t *last_n),
+     (w->e, device, session, bytes, last_n))
+PASS_WRITE(message_add, (void *e, int64_t device, int64_t session, const store_message *m),
+           (w->e, device, session, m))
+PASS_WRITE(token_put, (void *e, const store_token *t), (w->e, t))
+PASS_WRITE(token_delete, (void *e, odm_str name), (w->e, name))
+PASS_WRITE(setting_put, (void *e, odm_str key, odm_str value), (w->e, key, value))
+PASS_WRITE(event_add, (void *e, const store_event *v, uint32_t keep), (w->e, v, keep))
+PASS_WRITE(audit_add, (void *e, const store_audit *v), (w->e, v))
+
+const store_engine engine_fail = {
+        .name = "fail",
+        .open = fail_open,
+        .close = fail_close,
+        .diag = fail_diag,
+        .reader_take = fail_reader_take,
+        .reader_give = fail_reader_give,
+        .read = {fail_device_get,    fail_name_owner,  fail_devid_owner, fail_device_find,
+                 fail_wake_due,      fail_account_get, fail_job_get,     fail_job_find,
+                 fail_results,       fail_notes,       fail_tree_get,    fail_path_text,
+                 fail_session_find,  fail_session_get, fail_messages,    fail_saved,
+                 fail_token_by_hash, fail_token_find,  fail_setting_get, fail_event_find,
+                 fail_audit_find,    fail_count},
+        .begin = fail_begin,
+        .commit = fail_commit,
+        .rollback = fail_rollback,
+        .mark = fail_mark,
+        .keep = fail_keep,
+        .undo = fail_undo,
+        .next_id = fail_next_id,
+        .device_put = fail_device_put,
+        .device_delete = fail_device_delete,
+        .account_put = fail_account_put,
+        .job_create = fail_job_create,
+        .job_update = fail_job_update,
+        .job_open_count = fail_job_open_count,
+        .job_trim = fail_job_trim,
+        .result_put = fail_result_put,
+        .note_add = fail_note_add,
+        .tree_put = fail_tree_put,
+        .path_id = fail_path_id,
+        .session_create = fail_session_create,
+        .session_update = fail_session_update,
+        .session_save = fail_session_save,
+        .session_trim = fail_session_trim,
+        .session_bytes = fail_session_bytes,
+        .message_add = fail_message_add,
+        .token_put = fail_token_put,
+        .token_delete = fail_token_delete,
+        .setting_put = fail_setting_put,
+        .event_add = fail_event_add,
+        .audit_add = fail_audit_add,
+};

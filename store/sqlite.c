@@ -1,0 +1,1226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The embedded engine: one SQLite file in WAL mode, synced fully at each commit.  The writer thread
+ * has a connection of its own; readers borrow one of a small pool.  The path dictionary is small
+ * and only grows, so all of it is kept in memory too. */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine.h"
+#include "map.h"
+#include "sqlite_db.h"
+#include "sqlite_schema.h"
+
+#define PATHS_MAX (1u << 20)
+#define FILE_TEXT 4096
+#define CHECK_MOST ((off_t)256 << 20) /* octets of a file that is checked at each start */
+
+static const char *const migrations[] = {SQLITE_MIGRATIONS};
+
+typedef struct reader {
+        db db; /* first: a handle is a db */
+        struct reader *next;
+} reader;
+
+typedef struct path_entry {
+        uint32_t id;
+        size_t n;
+        char p[];
+} path_entry;
+
+typedef struct sqlite {
+        db w; /* first: the writer's handle is a db */
+        char file[FILE_TEXT];
+        int lock_fd;
+        int64_t ids[ID_KINDS];
+        bool ids_moved;
+
+        pthread_mutex_t pool_lock;
+        pthread_cond_t pool_cond;
+        reader *idle;
+        uint32_t open_readers, max_readers;
+
+        pthread_rwlock_t book_lock;
+        map by_text; /* path -> entry, which it owns; the writer's alone */
+        path_entry **by_id;
+        uint32_t paths, cap_paths, mark_paths, begin_paths;
+} sqlite;
+
+#define FIRST(f, k) "\"" #f "\""
+#define MORE(f, k) ",\"" #f "\""
+#define FIRST_D(f, k) "d.\"" #f "\""
+#define MORE_D(f, k) ",d.\"" #f "\""
+#define FIRST_P(f, k) "?"
+#define MORE_P(f, k) ",?"
+
+#define COLS(FIELDS) FIELDS(FIRST, MORE)
+#define PARAMS(FIELDS) FIELDS(FIRST_P, MORE_P)
+#define PUT_ROW(table, FIELDS) "REPLACE INTO " table "(" COLS(FIELDS) ") VALUES(" PARAMS(FIELDS) ")"
+
+/* Most rows are put whole: a record of the table's columns. */
+static int put_record(sqlite *s, const char *sql, const record *r, const void *rec)
+{
+        sqlite3_stmt *st = db_statement(&s->w, sql);
+        int rc = db_bind_record(&s->w, st, r, r->n, rec);
+
+        return rc < 0 ? rc : db_run(&s->w, st);
+}
+
+/* ---- the path dictionary ----------------------------------------------------------- */
+
+static int book_grow(sqlite *s)
+{
+        uint32_t cap = s->cap_paths ? s->cap_paths * 2 : 256;
+        path_entry **v;
+
+        if (s->paths < s->cap_paths)
+                return 0;
+        v = realloc(s->by_id, cap * sizeof(path_entry *));
+        if (v == NULL)
+                return ODM_ENOMEM;
+        s->by_id = v;
+        s->cap_paths = cap;
+        return 0;
+}
+
+/* Adds number paths + 1. */
+static int book_add(sqlite *s, odm_str path)
+{
+        path_entry *e = malloc(sizeof *e + path.n + 1);
+        void *old;
+        int rc;
+
+        if (e == NULL)
+                return ODM_ENOMEM;
+        *e = (path_entry){.id = s->paths + 1, .n = path.n};
+        memcpy(e->p, path.p, path.n);
+        pthread_rwlock_wrlock(&s->book_lock);
+        rc = book_grow(s);
+        if (rc == 0)
+                rc = map_put(&s->by_text, (map_key){.text = path}, e, &old);
+        if (rc == 0)
+                s->by_id[s->paths++] = e;
+        else
+                free(e);
+        pthread_rwlock_unlock(&s->book_lock);
+        return rc;
+}
+
+/* Forgets the numbers above n, which were never committed. */
+static void book_cut(sqlite *s, uint32_t n)
+{
+        pthread_rwlock_wrlock(&s->book_lock);
+        while (s->paths > n) {
+                path_entry *e = s->by_id[--s->paths];
+                map_remove(&s->by_text, (map_key){.text = {e->p, e->n}});
+                free(e);
+        }
+        pthread_rwlock_unlock(&s->book_lock);
+}
+
+static int book_load(sqlite *s)
+{
+        sqlite3_stmt *st = db_bind(&s->w, "SELECT id, path FROM path ORDER BY id", "");
+        int rc;
+
+        if (st == NULL)
+                return db_error(&s->w, s->w.rc);
+        while ((rc = db_step(&s->w, st)) == 1) {
+                const char *p = sqlite3_column_blob(st, 1);
+                odm_str path = {p ? p : "", (size_t)sqlite3_column_bytes(st, 1)};
+                bool in_order = sqlite3_column_int64(st, 0) == (int64_t)s->paths + 1;
+                rc = in_order ? book_add(s, path) : ODM_EMALFORMED;
+                if (rc < 0) {
+                        db_reset(st);
+                        break;
+                }
+        }
+        return rc;
+}
+
+static int path_text(void *h, uint32_t id, odm_arena *a, odm_str *out)
+{
+        sqlite *s = ((db *)h)->owner;
+        odm_str t = ODM_ABSENT;
+        int rc = 0;
+
+        pthread_rwlock_rdlock(&s->book_lock);
+        if (id >= 1 && id <= s->paths) {
+                const path_entry *e = s->by_id[id - 1];
+                t = odm_arena_copy(a, (odm_str){e->p, e->n});
+                rc = t.p ? 0 : odm_arena_err(a);
+        }
+        pthread_rwlock_unlock(&s->book_lock);
+        if (rc == 0)
+                *out = t;
+        return rc;
+}
+
+static int path_id(void *h, odm_str path, uint32_t *out)
+{
+        sqlite *s = h;
+        const path_entry *e = map_find(&s->by_text, (map_key){.text = path});
+        int rc;
+
+        if (e || s->paths == PATHS_MAX) {
+                *out = e ? e->id : 0;
+                return 0;
+        }
+        rc = db_run(&s->w, db_bind(&s->w, "INSERT INTO path VALUES(?,?)", "is",
+                                   (int64_t)s->paths + 1, path));
+        if (rc == 0)
+                rc = book_add(s, path);
+        if (rc == 0)
+                *out = s->paths;
+        return rc;
+}
+
+/* ---- opening ------------------------------------------------------------------------- */
+
+static int load_ids(sqlite *s)
+{
+        static const char *const sql[ID_KINDS] = {
+                [ID_DEVICE] = "SELECT ifnull(max(value), 0) FROM counter WHERE kind = 0",
+                [ID_JOB] = "SELECT ifnull(max(value), 0) FROM counter WHERE kind = 1",
+                [ID_SESSION] = "SELECT ifnull(max(value), 0) FROM counter WHERE kind = 2",
+                [ID_EVENT] = "SELECT ifnull(max(seq), 0) FROM event",
+                [ID_AUDIT] = "SELECT ifnull(max(seq), 0) FROM audit",
+        };
+        int rc = 0;
+
+        for (int i = 0; rc == 0 && i < ID_KINDS; i++)
+                rc = db_number(&s->w, db_bind(&s->w, sql[i], ""), &s->ids[i]);
+        return rc;
+}
+
+/* One process at a time: the numbers and the dictionary live in memory.  A file of its own, because
+ * closing any other descriptor of the database would drop SQLite's locks. */
+static int take_lock(sqlite *s, char diag[STORE_DIAG])
+{
+        char name[FILE_TEXT + 8];
+
+        snprintf(name, sizeof name, "%s-lock", s->file);
+        s->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (s->lock_fd < 0) {
+                snprintf(diag, STORE_DIAG, "store %.150s: cannot be opened for writing: %.60s",
+                         s->file, strerror(errno));
+                return errno == EACCES || errno == EPERM || errno == EROFS || errno == ENOENT ||
+                                       errno == ENOTDIR || errno == EISDIR
+                               ? ODM_EACCESS
+                               : ODM_EIO;
+        }
+        if (flock(s->lock_fd, LOCK_EX | LOCK_NB)) {
+                snprintf(diag, STORE_DIAG, "store %.180s: another process has it open", s->file);
+                return ODM_EACCESS;
+        }
+        return 0;
+}
+
+/* Reads the file through, as long as that takes no more than a moment. */
+static int check_file(sqlite *s)
+{
+        sqlite3_stmt *st = NULL;
+        struct stat file;
+        int code, rc = 0;
+
+        if (stat(s->file, &file) == 0 && file.st_size > CHECK_MOST)
+                return 0;
+        code = sqlite3_prepare_v2(s->w.c, "PRAGMA quick_check(1)", -1, &st, NULL);
+        if (code == SQLITE_OK)
+                code = sqlite3_step(st);
+        if (code != SQLITE_ROW) {
+                rc = db_error(&s->w, code);
+        } else if (strcmp((const char *)sqlite3_column_text(st, 0), "ok") != 0) {
+                snprintf(s->w.diag, sizeof s->w.diag, "%.200s",
+                         (const char *)sqlite3_column_text(st, 0));
+                rc = ODM_EMALFORMED;
+        }
+        sqlite3_finalize(st);
+        return rc;
+}
+
+static const char *explain(int rc)
+{
+        switch (rc) {
+        case ODM_EMALFORMED: return "is damaged, or is no store of xrem";
+        case ODM_EACCESS: return "may not be written";
+        case ODM_EUNSUPPORTED: return "is of a newer version";
+        case ODM_ENOMEM: return "needs more memory than there is";
+        default: return "cannot be opened";
+        }
+}
+
+static int prepare_file(sqlite *s)
+{
+        int rc = db_open(&s->w, s->file, false);
+
+        s->w.owner = s;
+        if (rc == 0)
+                rc = check_file(s);
+        if (rc == 0)
+                rc = db_migrate(&s->w, migrations, ODM_COUNT(migrations));
+        if (rc == 0) /* a file that may not be written must be known now, not at the first device */
+                rc = db_exec(&s->w, "BEGIN IMMEDIATE; REPLACE INTO counter VALUES(99, 0); COMMIT");
+        if (rc == 0)
+                rc = load_ids(s);
+        return rc < 0 ? rc : book_load(s);
+}
+
+static void sqlite_close(void *e)
+{
+        sqlite *s = e;
+        reader *r;
+
+        while ((r = s->idle)) {
+                s->idle = r->next;
+                db_close(&r->db);
+                free(r);
+        }
+        book_cut(s, 0);
+        free(s->by_id);
+        if (s->w.c) {
+                sqlite3_exec(s->w.c, "PRAGMA optimize", NULL, NULL, NULL);
+                db_close(&s->w);
+        }
+        if (s->lock_fd >= 0)
+                close(s->lock_fd);
+        pthread_mutex_destroy(&s->pool_lock);
+        pthread_cond_destroy(&s->pool_cond);
+        pthread_rwlock_destroy(&s->book_lock);
+        free(s);
+}
+
+static int sqlite_open(const store_opt *opt, const char *where, void **out, char diag[STORE_DIAG])
+{
+        sqlite *s = calloc(1, sizeof *s);
+        int rc;
+
+        if (s == NULL)
+                return ODM_ENOMEM;
+        s->lock_fd = -1;
+        s->max_readers = opt->readers;
+        pthread_mutex_init(&s->pool_lock, NULL);
+        pthread_cond_init(&s->pool_cond, NULL);
+        pthread_rwlock_init(&s->book_lock, NULL);
+        if (where[0] == 0 || strlen(where) >= sizeof s->file) {
+                snprintf(diag, STORE_DIAG, "store: the name of the file is empty or too long");
+                rc = ODM_EINVAL;
+                goto out;
+        }
+        memcpy(s->file, where, strlen(where) + 1);
+        rc = take_lock(s, diag);
+        if (rc < 0)
+                goto out;
+        rc = prepare_file(s);
+        if (rc < 0) {
+                snprintf(diag, STORE_DIAG, "store %.120s: %s: %.80s", s->file, explain(rc),
+                         s->w.diag);
+                goto out;
+        }
+        *out = s;
+        s = NULL;
+out:
+        if (s)
+                sqlite_close(s);
+        return rc;
+}
+
+static void sqlite_diag(void *e, char out[STORE_DIAG])
+{
+        memcpy(out, ((sqlite *)e)->w.diag, STORE_DIAG);
+}
+
+static int new_reader(sqlite *s, reader **out)
+{
+        reader *r = calloc(1, sizeof *r);
+        int rc = r ? db_open(&r->db, s->file, true) : ODM_ENOMEM;
+
+        if (rc < 0) {
+                free(r);
+                return rc == ODM_ENOMEM ? rc : ODM_EIO;
+        }
+        r->db.owner = s;
+        *out = r;
+        return 0;
+}
+
+static int reader_take(void *e, void **out)
+{
+        sqlite *s = e;
+        reader *r;
+        bool make;
+        int rc = 0;
+
+        pthread_mutex_lock(&s->pool_lock);
+        while (s->idle == NULL && s->open_readers == s->max_readers)
+                pthread_cond_wait(&s->pool_cond, &s->pool_lock);
+        r = s->idle;
+        make = r == NULL;
+        if (make)
+                s->open_readers++;
+        else
+                s->idle = r->next;
+        pthread_mutex_unlock(&s->pool_lock);
+        if (make) {
+                rc = new_reader(s, &r);
+                if (rc < 0) {
+                        pthread_mutex_lock(&s->pool_lock);
+                        s->open_readers--;
+                        pthread_cond_signal(&s->pool_cond);
+                        pthread_mutex_unlock(&s->pool_lock);
+                }
+        }
+        if (rc == 0)
+                *out = r;
+        return rc;
+}
+
+static void reader_give(void *e, void *h)
+{
+        sqlite *s = e;
+        reader *r = h;
+
+        pthread_mutex_lock(&s->pool_lock);
+        r->next = s->idle;
+        s->idle = r;
+        pthread_cond_signal(&s->pool_cond);
+        pthread_mutex_unlock(&s->pool_lock);
+}
+
+/* ---- transactions ---------------------------------------------------------------------- */
+
+static int run(sqlite *s, const char *sql)
+{
+        return db_run(&s->w, db_bind(&s->w, sql, ""));
+}
+
+static int sqlite_begin(void *e)
+{
+        sqlite *s = e;
+
+        s->begin_paths = s->paths;
+        return run(s, "BEGIN IMMEDIATE");
+}
+
+static int store_ids(sqlite *s)
+{
+        int rc = 0;
+
+        for (int64_t i = ID_DEVICE; rc == 0 && s->ids_moved && i <= ID_SESSION; i++)
+                rc = db_run(&s->w,
+                            db_bind(&s->w, "REPLACE INTO counter VALUES(?,?)", "ii", i, s->ids[i]));
+        return rc;
+}
+
+static int sqlite_commit(void *e)
+{
+        sqlite *s = e;
+        int rc = store_ids(s);
+
+        if (rc == 0)
+                rc = run(s, "COMMIT");
+        if (rc == 0)
+                s->ids_moved = false;
+        return rc;
+}
+
+static void sqlite_rollback(void *e)
+{
+        sqlite *s = e;
+
+        if (!sqlite3_get_autocommit(s->w.c))
+                sqlite3_exec(s->w.c, "ROLLBACK", NULL, NULL, NULL);
+        book_cut(s, s->begin_paths);
+}
+
+static int sqlite_mark(void *e)
+{
+        sqlite *s = e;
+
+        s->mark_paths = s->paths;
+        return run(s, "SAVEPOINT batch");
+}
+
+static int sqlite_keep(void *e)
+{
+        return run(e, "RELEASE batch");
+}
+
+static int sqlite_undo(void *e)
+{
+        sqlite *s = e;
+        int rc = run(s, "ROLLBACK TO batch");
+
+        book_cut(s, s->mark_paths);
+        return rc < 0 ? rc : run(s, "RELEASE batch");
+}
+
+static int next_id(void *e, id_kind kind, int64_t *out)
+{
+        sqlite *s = e;
+
+        *out = ++s->ids[kind];
+        s->ids_moved |= kind <= ID_SESSION;
+        return 0;
+}
+
+/* ---- devices ----------------------------------------------------------------------------- */
+
+#define DEVICE_COLS DEVICE_FIELDS(FIRST_D, MORE_D)
+
+static int device_get(void *h, int64_t id, odm_arena *a, store_device *out)
+{
+        return db_one(h, db_bind(h, "SELECT " DEVICE_COLS " FROM device d WHERE id = ?", "i", id),
+                      &record_device, a, out);
+}
+
+static int name_owner(void *h, odm_str name, int64_t *out)
+{
+        return db_number(h, db_bind(h, "SELECT device FROM device_name WHERE name = ?", "s", name),
+                         out);
+}
+
+static int devid_owner(void *h, odm_str devid, int64_t *out)
+{
+        return db_number(
+                h, db_bind(h, "SELECT device FROM device_devid WHERE devid = ?", "s", devid), out);
+}
+
+static int move_key(sqlite *s, const char *remove, const char *add, odm_str old, odm_str now,
+                    int64_t id)
+{
+        int rc = 0;
+
+        if (old.p && now.p && odm_str_eq(old, now))
+                return 0;
+        if (old.p)
+                rc = db_run(&s->w, db_bind(&s->w, remove, "s", old));
+        if (rc == 0 && now.p)
+                rc = db_run(&s->w, db_bind(&s->w, add, "si", now, id));
+        return rc;
+}
+
+static int move_keys(sqlite *s, const store_device *old, const store_device *now)
+{
+        static const store_device none;
+        int64_t id = now ? now->id : 0;
+        int rc;
+
+        old = old ? old : &none;
+        now = now ? now : &none;
+        rc = move_key(s, "DELETE FROM device_name WHERE name = ?",
+                      "INSERT INTO device_name VALUES(?,?)", old->name, now->name, id);
+        if (rc < 0)
+                return rc;
+        return move_key(s, "DELETE FROM device_devid WHERE devid = ?",
+                        "INSERT INTO device_devid VALUES(?,?)", old->devid, now->devid, id);
+}
+
+static int device_put(void *e, const store_device *old, const store_device *d)
+{
+        int rc = move_keys(e, old, d);
+
+        return rc < 0 ? rc : put_record(e, PUT_ROW("device", DEVICE_FIELDS), &record_device, d);
+}
+
+static int device_delete(void *e, const store_device *d)
+{
+        static const char *const sql[] = {
+                "DELETE FROM device WHERE id = ?",      "DELETE FROM account WHERE device = ?",
+                "DELETE FROM job WHERE device = ?",     "DELETE FROM result WHERE device = ?",
+                "DELETE FROM note WHERE device = ?",    "DELETE FROM tree WHERE device = ?",
+                "DELETE FROM session WHERE device = ?", "DELETE FROM saved WHERE device = ?",
+                "DELETE FROM message WHERE device = ?",
+        };
+        sqlite *s = e;
+        int rc = move_keys(s, d, NULL);
+
+        for (size_t i = 0; rc == 0 && i < ODM_COUNT(sql); i++)
+                rc = db_run(&s->w, db_bind(&s->w, sql[i], "i", d->id));
+        return rc;
+}
+
+#define DEVICE_FIND                                                                             \
+        "SELECT " DEVICE_COLS " FROM device_name n JOIN device d ON d.id = n.device"            \
+        " WHERE n.name > ifnull(?1, '') AND n.name >= ifnull(?2, '')"                           \
+        " AND (?2 IS NULL OR substr(n.name, 1, length(?2)) = ?2)"                               \
+        " AND (?3 = 0 OR (?3 >> d.state) & 1)"                                                  \
+        " AND (?4 IS NULL OR instr(lower(n.name), ?4) OR instr(lower(ifnull(d.devid, '')), ?4)" \
+        "  OR instr(lower(ifnull(d.maker, '')), ?4) OR instr(lower(ifnull(d.model, '')), ?4))"  \
+        " AND (?5 IS NULL OR ifnull(d.maker, '') = ?5)"                                         \
+        " AND (?6 IS NULL OR ifnull(d.model, '') = ?6)"                                         \
+        " AND (?7 IS NULL OR ifnull(d.fwv, '') = ?7)"                                           \
+        " AND (?8 IS NULL OR instr(' ' || ifnull(d.tags, '') || ' ', ' ' || ?8 || ' '))"        \
+        " AND (?9 = 0 OR d.last_contact >= ?9) AND (?10 = 0 OR d.last_contact < ?10)"           \
+        " ORDER BY n.name LIMIT ?11"
+
+static odm_str or_absent(odm_str s)
+{
+        return s.n ? s : ODM_ABSENT;
+}
+
+static int lower_copy(odm_str s, odm_arena *a, odm_str *out)
+{
+        char *p;
+
+        if (s.n == 0) {
+                *out = ODM_ABSENT;
+                return 0;
+        }
+        p = odm_arena_get(a, s.n);
+        if (p == NULL)
+                return odm_arena_err(a);
+        for (size_t i = 0; i < s.n; i++)
+                p[i] = s.p[i] >= 'A' && s.p[i] <= 'Z' ? (char)(s.p[i] + 32) : s.p[i];
+        *out = (odm_str){p, s.n};
+        return 0;
+}
+
+/* One more than asked was looked for, to know whether there is more. */
+static bool cut_list(record_list *l, uint32_t limit)
+{
+        bool more = l->n > limit;
+
+        if (more)
+                l->n = limit;
+        return more;
+}
+
+static int device_find(void *h, const store_device_filter *f, odm_arena *a, store_device_list *out)
+{
+        record_list l = {.r = &record_device, .a = a};
+        odm_str text;
+        bool more;
+        int rc = lower_copy(f->text, a, &text);
+
+        if (rc == 0)
+                rc = db_all(h,
+                            db_bind(h, DEVICE_FIND, "ssisssssiii", or_absent(f->after),
+                                    or_absent(f->prefix), (int64_t)f->states, text, f->maker,
+                                    f->model, f->fwv, or_absent(f->tag), f->contact_after,
+                                    f->contact_before, (int64_t)f->limit + 1),
+                            &l);
+        if (rc < 0)
+                return rc;
+        more = cut_list(&l, f->limit);
+        *out = (store_device_list){(store_device *)(void *)l.v, l.n, more};
+        return 0;
+}
+
+static int wake_due(void *h, int64_t now, uint32_t limit, odm_arena *a, store_device_list *out)
+{
+        record_list l = {.r = &record_device, .a = a};
+        bool more;
+        int rc = db_all(h,
+                        db_bind(h,
+                                "SELECT " DEVICE_COLS " FROM device d WHERE wake_at > 0"
+                                " AND wake_at <= ? ORDER BY wake_at LIMIT ?",
+                                "ii", now, (int64_t)limit + 1),
+                        &l);
+
+        if (rc < 0)
+                return rc;
+        more = cut_list(&l, limit);
+        *out = (store_device_list){(store_device *)(void *)l.v, l.n, more};
+        return 0;
+}
+
+static int account_get(void *h, int64_t device, odm_arena *a, store_account *out)
+{
+        return db_one(h,
+                      db_bind(h, "SELECT " COLS(ACCOUNT_FIELDS) " FROM account WHERE device = ?",
+                              "i", device),
+                      &record_account, a, out);
+}
+
+static int account_put(void *e, const store_account *x)
+{
+        return put_record(e, PUT_ROW("account", ACCOUNT_FIELDS), &record_account, x);
+}
+
+/* ---- jobs ---------------------------------------------------------------------------------- */
+
+#define JOB_SELECT "SELECT " COLS(JOB_FIELDS) " FROM job"
+#define JOB_LIST \
+        "SELECT " COLS(JOB_HEAD_FIELDS) ", CASE WHEN ?1 THEN NULL ELSE commands END FROM job"
+/* ?1 no commands, ?2 states, ?3 limit, ?4 correlator, ?5 deadline, ?6 before, ?7 device */
+#define JOB_FILTER                                                           \
+        " (?2 >> state) & 1 AND (?4 IS NULL OR ifnull(correlator, '') = ?4)" \
+        " AND (?5 = 0 OR (deadline > 0 AND deadline <= ?5)) AND (?6 = 0 OR id < ?6)"
+
+static int job_get(void *h, int64_t device, int64_t id, odm_arena *a, store_job *out)
+{
+        sqlite3_stmt *st =
+                device ? db_bind(h, JOB_SELECT " WHERE device = ? AND id = ?", "ii", device, id)
+                       : db_bind(h, JOB_SELECT " WHERE id = ?", "i", id);
+
+        return db_one(h, st, &record_job, a, out);
+}
+
+/* Each shape of question has the statement whose index answers it. */
+static const char *job_question(const store_job_filter *f)
+{
+        bool open = !(f->states & ~STORE_JOB_OPEN);
+
+        if (f->in_order)
+                return open ? JOB_LIST " WHERE device = ?7 AND state < 4 AND" JOB_FILTER
+                                       " ORDER BY priority DESC, id LIMIT ?3"
+                            : JOB_LIST " WHERE device = ?7 AND" JOB_FILTER
+                                       " ORDER BY priority DESC, id LIMIT ?3";
+        if (f->device)
+                return open ? JOB_LIST " INDEXED BY job_open WHERE device = ?7 AND state < 4"
+                                       " AND" JOB_FILTER " ORDER BY id DESC LIMIT ?3"
+                            : JOB_LIST " WHERE device = ?7 AND" JOB_FILTER
+                                       " ORDER BY id DESC LIMIT ?3";
+        if (f->deadline_before && open)
+                return JOB_LIST
+                        " INDEXED BY job_deadline WHERE ?7 = 0 AND state < 4 AND deadline > 0"
+                        " AND deadline <= ?5 AND" JOB_FILTER " ORDER BY id DESC LIMIT ?3";
+        if (open)
+                return JOB_LIST " INDEXED BY job_state WHERE ?7 = 0 AND state IN (0, 1, 2, 3)"
+                                " AND" JOB_FILTER " ORDER BY id DESC LIMIT ?3";
+        return JOB_LIST " INDEXED BY job_id WHERE ?7 = 0 AND" JOB_FILTER
+                        " ORDER BY id DESC LIMIT ?3";
+}
+
+static int job_find(void *h, const store_job_filter *f, odm_arena *a, store_job_list *out)
+{
+        record_list l = {.r = &record_job, .a = a};
+        bool more;
+        int rc = db_all(h,
+                        db_bind(h, job_question(f), "iiisiii", (int64_t)f->no_commands,
+                                (int64_t)f->states, (int64_t)f->limit + 1, f->correlator,
+                                f->deadline_before, f->before, f->device),
+                        &l);
+
+        if (rc < 0)
+                return rc;
+        more = cut_list(&l, f->limit);
+        *out = (store_job_list){(store_job *)(void *)l.v, l.n, more};
+        return 0;
+}
+
+static int job_create(void *e, const store_job *j)
+{
+        return put_record(e, PUT_ROW("job", JOB_FIELDS), &record_job, j);
+}
+
+static int job_update(void *e, const store_job *j)
+{
+        sqlite *s = e;
+        size_t n = record_job.n - 1;
+        sqlite3_stmt *st =
+                db_statement(&s->w, "UPDATE job SET (" COLS(JOB_HEAD_FIELDS) ") = (" PARAMS(
+                                            JOB_HEAD_FIELDS) ") WHERE device = ? AND id = ?");
+        int rc = db_bind_record(&s->w, st, &record_job, n, j);
+
+        if (rc == 0)
+                rc = db_bind_more(&s->w, st, (int)n + 1, "ii", j->device, j->id);
+        return rc < 0 ? rc : db_run(&s->w, st);
+}
+
+static int job_open_count(void *e, int64_t device, uint64_t *out)
+{
+        int64_t n;
+        int rc = db_number(
+                e,
+                db_bind(e, "SELECT count(*) FROM job WHERE device = ? AND state < 4", "i", device),
+                &n);
+
+        if (rc == 0)
+                *out = (uint64_t)n;
+        return rc;
+}
+
+static int job_trim(void *e, int64_t device, uint32_t keep)
+{
+        static const char *const sql[] = {"DELETE FROM result WHERE device = ? AND job = ?",
+                                          "DELETE FROM note WHERE device = ? AND job = ?",
+                                          "DELETE FROM job WHERE device = ? AND id = ?"};
+        sqlite *s = e;
+        int64_t id;
+        int rc;
+
+        for (;;) {
+                rc = db_number(&s->w,
+                               db_bind(&s->w,
+                                       "SELECT id FROM job WHERE device = ? AND state >= 4"
+                                       " ORDER BY id DESC LIMIT 1 OFFSET ?",
+                                       "ii", device, (int64_t)keep),
+                               &id);
+                if (rc == ODM_ENOENT)
+                        return 0;
+                for (size_t i = 0; rc == 0 && i < ODM_COUNT(sql); i++)
+                        rc = db_run(&s->w, db_bind(&s->w, sql[i], "ii", device, id));
+                if (rc < 0)
+                        return rc;
+        }
+}
+
+static int result_put(void *e, int64_t device, int64_t job, const store_result *r, odm_str items)
+{
+        sqlite *s = e;
+        sqlite3_stmt *st = db_statement(
+                &s->w,
+                "REPLACE INTO result(" COLS(RESULT_FIELDS) ", device, job, items) VALUES(" PARAMS(
+                        RESULT_FIELDS) ",?,?,?)");
+        int rc = db_bind_record(&s->w, st, &record_result, record_result.n, r);
+
+        if (rc == 0)
+                rc = db_bind_more(&s->w, st, (int)record_result.n + 1, "iib", device, job, items);
+        return rc < 0 ? rc : db_run(&s->w, st);
+}
+
+static int read_result(sqlite3_stmt *st, odm_arena *a, record_list *l)
+{
+        void *slot;
+        odm_str items;
+        int rc = record_list_room(l, &slot);
+
+        if (rc == 0)
+                rc = db_read_record(st, 0, &record_result, a, slot);
+        if (rc == 0)
+                rc = db_read_str(st, (int)record_result.n, a, &items);
+        if (rc == 0) {
+                store_result *r = slot;
+                rc = unpack_values(items, a, &r->items, &r->n_items);
+        }
+        if (rc == 0)
+                l->n++;
+        return rc;
+}
+
+static int results(void *h, int64_t device, int64_t job, odm_arena *a, store_result_list *out)
+{
+        record_list l = {.r = &record_result, .a = a};
+        db *x = h;
+        sqlite3_stmt *st = db_bind(
+                x,
+                "SELECT " COLS(RESULT_FIELDS) ", items FROM result"
+                                              " WHERE device = ? AND job = ? ORDER BY \"index\"",
+                "ii", device, job);
+        int rc;
+
+        if (st == NULL)
+                return db_error(x, x->rc);
+        while ((rc = db_step(x, st)) == 1) {
+                rc = read_result(st, a, &l);
+                if (rc < 0) {
+                        db_reset(st);
+                        break;
+                }
+        }
+        if (rc == 0)
+                *out = (store_result_list){(store_result *)(void *)l.v, l.n};
+        return rc;
+}
+
+static int note_add(void *e, int64_t device, int64_t job, const store_note *n, uint32_t keep)
+{
+        sqlite *s = e;
+        int64_t last;
+        int rc = db_number(
+                &s->w,
+                db_bind(&s->w, "SELECT ifnull(max(n), 0) FROM note WHERE device = ? AND job = ?",
+                        "ii", device, job),
+                &last);
+
+        if (rc == 0)
+                rc = db_run(&s->w,
+                            db_bind(&s->w, "INSERT INTO note VALUES(?,?,?,?,?,?)", "iiiiis", device,
+                                    job, last + 1, n->at, (int64_t)n->state, n->text));
+        if (rc == 0 && last + 1 > (int64_t)keep)
+                rc = db_run(&s->w,
+                            db_bind(&s->w,
+                                    "DELETE FROM note WHERE device = ? AND job = ? AND n <= ?",
+                                    "iii", device, job, last + 1 - (int64_t)keep));
+        return rc;
+}
+
+static int notes(void *h, int64_t device, int64_t job, odm_arena *a, store_note_list *out)
+{
+        record_list l = {.r = &record_note, .a = a};
+        int rc = db_all(
+                h,
+                db_bind(h,
+                        "SELECT " COLS(NOTE_FIELDS) " FROM note"
+                                                    " WHERE device = ? AND job = ? ORDER BY n",
+                        "ii", device, job),
+                &l);
+
+        if (rc == 0)
+                *out = (store_note_list){(store_note *)(void *)l.v, l.n};
+        return rc;
+}
+
+/* ---- the mirror -------------------------------------------------------------------------------
+ */
+
+static int one_str(db *x, sqlite3_stmt *st, odm_arena *a, odm_str *out)
+{
+        int rc;
+
+        if (st == NULL)
+                return db_error(x, x->rc);
+        rc = db_step(x, st);
+        if (rc == 0)
+                return ODM_ENOENT;
+        if (rc < 0)
+                return rc;
+        rc = db_read_str(st, 0, a, out);
+        db_reset(st);
+        return rc;
+}
+
+static int tree_get(void *h, int64_t device, odm_arena *a, odm_str *out)
+{
+        return one_str(h, db_bind(h, "SELECT nodes FROM tree WHERE device = ?", "i", device), a,
+                       out);
+}
+
+static int tree_put(void *e, int64_t device, int64_t at, odm_str blob)
+{
+        return db_run(e, db_bind(e, "REPLACE INTO tree VALUES(?,?,?)", "iib", device, at, blob));
+}
+
+/* ---- sessions -----------------------------------------------------------------------------------
+ */
+
+#define SESSION_SELECT "SELECT " COLS(SESSION_FIELDS) " FROM session"
+
+static int session_get(void *h, int64_t device, int64_t id, odm_arena *a, store_session *out)
+{
+        sqlite3_stmt *st =
+                device ? db_bind(h, SESSION_SELECT " WHERE device = ? AND id = ?", "ii", device, id)
+                       : db_bind(h, SESSION_SELECT " WHERE id = ?", "i", id);
+
+        return db_one(h, st, &record_session, a, out);
+}
+
+static int session_put(void *e, const store_session *x)
+{
+        return put_record(e, PUT_ROW("session", SESSION_FIELDS), &record_session, x);
+}
+
+static int session_save(void *e, int64_t device, int64_t session, odm_str saved)
+{
+        return db_run(e, saved.p ? db_bind(e, "REPLACE INTO saved VALUES(?,?,?)", "iib", device,
+                                           session, saved)
+                                 : db_bind(e, "DELETE FROM saved WHERE device = ? AND session = ?",
+                                           "ii", device, session));
+}
+
+static int session_trim(void *e, int64_t device, uint32_t keep)
+{
+        static const char *const sql[] = {"DELETE FROM message WHERE device = ? AND session = ?",
+                                          "DELETE FROM saved WHERE device = ? AND session = ?",
+                                          "DELETE FROM session WHERE device = ? AND id = ?"};
+        sqlite *s = e;
+        int64_t id;
+        int rc;
+
+        for (;;) {
+                rc = db_number(&s->w,
+                               db_bind(&s->w,
+                                       "SELECT id FROM session WHERE device = ?"
+                                       " ORDER BY id DESC LIMIT 1 OFFSET ?",
+                                       "ii", device, (int64_t)keep),
+                               &id);
+                if (rc == ODM_ENOENT)
+                        return 0;
+                for (size_t i = 0; rc == 0 && i < ODM_COUNT(sql); i++)
+                        rc = db_run(&s->w, db_bind(&s->w, sql[i], "ii", device, id));
+                if (rc < 0)
+                        return rc;
+        }
+}
+
+static int session_bytes(void *e, int64_t device, int64_t session, uint64_t *bytes,
+                         uint32_t *last_n)
+{
+        int64_t sum, n;
+        int rc = db_number(e,
+                           db_bind(e,
+                                   "SELECT ifnull(sum(length(bytes)), 0) FROM message"
+                                   " WHERE device = ? AND session = ?",
+                                   "ii", device, session),
+                           &sum);
+
+        if (rc == 0)
+                rc = db_number(e,
+                               db_bind(e,
+                                       "SELECT ifnull(max(n), 0) FROM message"
+                                       " WHERE device = ? AND session = ?",
+                                       "ii", device, session),
+                               &n);
+        if (rc == 0) {
+                *bytes = (uint64_t)sum;
+                *last_n = (uint32_t)n;
+        }
+        return rc;
+}
+
+static int message_add(void *e, int64_t device, int64_t session, const store_message *m)
+{
+        sqlite *s = e;
+        sqlite3_stmt *st = db_statement(
+                &s->w,
+                "INSERT INTO message(" COLS(MESSAGE_FIELDS) ", device, session) VALUES(" PARAMS(
+                        MESSAGE_FIELDS) ",?,?)");
+        int rc = db_bind_record(&s->w, st, &record_message, record_message.n, m);
+
+        if (rc == 0)
+                rc = db_bind_more(&s->w, st, (int)record_message.n + 1, "ii", device, session);
+        return rc < 0 ? rc : db_run(&s->w, st);
+}
+
+static int session_find(void *h, int64_t device, int64_t before, uint32_t limit, odm_arena *a,
+                        store_session_list *out)
+{
+        record_list l = {.r = &record_session, .a = a};
+        int64_t below = before ? before : INT64_MAX, most = (int64_t)limit + 1;
+        bool more;
+        int rc = db_all(h,
+                        device ? db_bind(h,
+                                         SESSION_SELECT " WHERE device = ? AND id < ?"
+                                                        " ORDER BY id DESC LIMIT ?",
+                                         "iii", device, below, most)
+                               : db_bind(h, SESSION_SELECT " WHERE id < ? ORDER BY id DESC LIMIT ?",
+                                         "ii", below, most),
+                        &l);
+
+        if (rc < 0)
+                return rc;
+        more = cut_list(&l, limit);
+        *out = (store_session_list){(store_session *)(void *)l.v, l.n, more};
+        return 0;
+}
+
+static int messages(void *h, int64_t device, int64_t session, odm_arena *a, store_message_list *out)
+{
+        record_list l = {.r = &record_message, .a = a};
+        int rc = db_all(
+                h,
+                db_bind(h,
+                        "SELECT " COLS(
+                                MESSAGE_FIELDS) " FROM message"
+                                                " WHERE device = ? AND session = ? ORDER BY n",
+                        "ii", device, session),
+                &l);
+
+        if (rc == 0)
+                *out = (store_message_list){(store_message *)(void *)l.v, l.n};
+        return rc;
+}
+
+static int saved_get(void *h, odm_str sid, odm_arena *a, store_session *out, odm_str *saved)
+{
+        store_session x;
+        int rc = db_one(h,
+                        db_bind(h,
+                                SESSION_SELECT " s WHERE sid = ? AND EXISTS (SELECT 1 FROM saved v"
+                                               " WHERE v.device = s.device AND v.session = s.id)",
+                                "s", sid),
+                        &record_session, a, &x);
+
+        if (rc == 0)
+                rc = one_str(h,
+                             db_bind(h, "SELECT state FROM saved WHERE device = ? AND session = ?",
+                                     "ii", x.device, x.id),
+                             a, saved);
+        if (rc == 0)
+                *out = x;
+        return rc;
+}
+
+/* ---- tokens, settings, events, audit
+ * --------------------------------------------------------------- */
+
+static int token_by_hash(void *h, odm_str hash, odm_arena *a, store_token *out)
+{
+        return db_one(
+                h, db_bind(h, "SELECT " COLS(TOKEN_FIELDS) " FROM token WHERE hash = ?", "b", hash),
+                &record_token, a, out);
+}
+
+static int token_find(void *h, odm_arena *a, store_token_list *out)
+{
+        record_list l = {.r = &record_token, .a = a};
+        int rc = db_all(h, db_bind(h, "SELECT " COLS(TOKEN_FIELDS) " FROM token ORDER BY name", ""),
+                        &l);
+
+        if (rc == 0)
+                *out = (store_token_list){(store_token *)(void *)l.v, l.n};
+        return rc;
+}
+
+static int token_put(void *e, const store_token *t)
+{
+        return put_record(e, PUT_ROW("token", TOKEN_FIELDS), &record_token, t);
+}
+
+static int token_delete(void *e, odm_str name)
+{
+        sqlite *s = e;
+        int rc = db_run(&s->w, db_bind(&s->w, "DELETE FROM token WHERE name = ?", "s", name));
+
+        return rc < 0 ? rc : sqlite3_changes(s->w.c) ? 0 : ODM_ENOENT;
+}
+
+static int setting_get(void *h, odm_str key, odm_arena *a, odm_str *out)
+{
+        return one_str(h, db_bind(h, "SELECT value FROM setting WHERE key = ?", "s", key), a, out);
+}
+
+static int setting_put(void *e, odm_str key, odm_str value)
+{
+        return db_run(e, value.p ? db_bind(e, "REPLACE INTO setting VALUES(?,?)", "sb", key, value)
+                                 : db_bind(e, "DELETE FROM setting WHERE key = ?", "s", key));
+}
+
+static int event_find(void *h, int64_t after, int64_t device, uint32_t limit, odm_arena *a,
+                      store_event_list *out)
+{
+        record_list l = {.r = &record_event, .a = a};
+        int64_t most = (int64_t)limit + 1;
+        bool more;
+        int rc = db_all(
+                h,
+                device ? db_bind(h,
+                                 "SELECT " COLS(EVENT_FIELDS) " FROM event"
+                                                              " WHERE device = ? AND seq > ? ORDER "
+                                                              "BY seq LIMIT ?",
+                                 "iii", device, after, most)
+                       : db_bind(h,
+                                 "SELECT " COLS(EVENT_FIELDS) " FROM event"
+                                                              " WHERE seq > ? ORDER BY seq LIMIT ?",
+                                 "ii", after, most),
+                &l);
+
+        if (rc < 0)
+                return rc;
+        more = cut_list(&l, limit);
+        *out = (store_event_list){(store_event *)(void *)l.v, l.n, more};
+        return 0;
+}
+
+static int event_add(void *e, const store_event *v, uint32_t keep)
+{
+        int rc = put_record(e, PUT_ROW("event", EVENT_FIELDS), &record_event, v);
+
+        return rc < 0 ? rc
+                      : db_run(e, db_bind(e, "DELETE FROM event WHERE seq <= ?", "i",
+                                          v->seq - (int64_t)keep));
+}
+
+static int audit_find(void *h, int64_t before, int64_t device, uint32_t limit, odm_arena *a,
+                      store_audit_list *out)
+{
+        record_list l = {.r = &record_audit, .a = a};
+        int64_t below = before ? before : INT64_MAX, most = (int64_t)limit + 1;
+        bool more;
+        int rc = db_all(
+                h,
+                device ? db_bind(h,
+                                 "SELECT " COLS(AUDIT_FIELDS) " FROM audit"
+                                                              " WHERE device = ? AND seq < ? ORDER "
+                                                              "BY seq DESC LIMIT ?",
+                                 "iii", device, below, most)
+                       : db_bind(h,
+                                 "SELECT " COLS(
+                                         AUDIT_FIELDS) " FROM audit"
+                                                       " WHERE seq < ? ORDER BY seq DESC LIMIT ?",
+                                 "ii", below, most),
+                &l);
+
+        if (rc < 0)
+                return rc;
+        more = cut_list(&l, limit);
+        *out = (store_audit_list){(store_audit *)(void *)l.v, l.n, more};
+        return 0;
+}
+
+static int audit_add(void *e, const store_audit *v)
+{
+        return put_record(e, PUT_ROW("audit", AUDIT_FIELDS), &record_audit, v);
+}
+
+static int count_by(db *x, const char *sql, uint64_t *out, int64_t n)
+{
+        sqlite3_stmt *st = db_bind(x, sql, "");
+        int rc;
+
+        if (st == NULL)
+                return db_error(x, x->rc);
+        while ((rc = db_step(x, st)) == 1) {
+                int64_t i = sqlite3_column_int64(st, 0);
+                if (i >= 0 && i < n)
+                        out[i] = (uint64_t)sqlite3_column_int64(st, 1);
+        }
+        return rc;
+}
+
+static int count(void *h, store_counts *out)
+{
+        store_counts c = {.sessions = 0};
+        int rc = count_by(h, "SELECT state, count(*) FROM device GROUP BY state", c.devices,
+                          STORE_DEVICE_STATES);
+
+        if (rc == 0)
+                rc = count_by(h, "SELECT state, count(*) FROM job GROUP BY state", c.jobs,
+                              STORE_JOB_STATES);
+        if (rc == 0)
+                rc = count_by(h, "SELECT 0, count(*) FROM session", &c.sessions, 1);
+        if (rc == 0)
+                *out = c;
+        return rc;
+}
+
+const store_engine engine_sqlite = {
+        .name = "sqlite",
+        .open = sqlite_open,
+        .close = sqlite_close,
+        .diag = sqlite_diag,
+        .reader_take = reader_take,
+        .reader_give = reader_give,
+        .read = {device_get,   name_owner,  devid_owner, device_find, wake_due,      account_get,
+                 job_get,      job_find,    results,     notes,       tree_get,      path_text,
+                 session_find, session_get, messages,    saved_get,   token_by_hash, token_find,
+                 setting_get,  event_find,  audit_find,  count},
+        .begin = sqlite_begin,
+        .commit = sqlite_commit,
+        .rollback = sqlite_rollback,
+        .mark = sqlite_mark,
+        .keep = sqlite_keep,
+        .undo = sqlite_undo,
+        .next_id = next_id,
+        .device_put = device_put,
+        .device_delete = device_delete,
+        .account_put = account_put,
+        .job_create = job_create,
+        .job_update = job_update,
+        .job_open_count = job_open_count,
+        .job_trim = job_trim,
+        .result_put = result_put,
+        .note_add = note_add,
+        .tree_put = tree_put,
+        .path_id = path_id,
+        .session_create = session_put,
+        .session_update = session_put,
+        .session_save = session_save,
+        .session_trim = session_trim,
+        .session_bytes = session_bytes,
+        .message_add = message_add,
+        .token_put = token_put,
+        .token_delete = token_delete,
+        .setting_put = setting_put,
+        .event_add = event_add,
+        .audit_add = audit_add,
+};

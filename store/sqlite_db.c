@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of SQLite's interface that the engine needs, with one place for its errors. */
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sqlite_db.h"
+
+#define BUSY_MS 10000
+#define APPLICATION 0x7872656d /* "xrem" */
+
+int db_error(db *x, int code)
+{
+        x->rc = code;
+        snprintf(x->diag, sizeof x->diag, "%s (%d)",
+                 x->c ? sqlite3_errmsg(x->c) : sqlite3_errstr(code),
+                 x->c ? sqlite3_extended_errcode(x->c) : code);
+        switch (code & 0xff) {
+        case SQLITE_NOMEM: return ODM_ENOMEM;
+        case SQLITE_PERM:
+        case SQLITE_READONLY:
+        case SQLITE_AUTH:
+        case SQLITE_CANTOPEN: return ODM_EACCESS;
+        case SQLITE_CORRUPT:
+        case SQLITE_NOTADB: return ODM_EMALFORMED;
+        default: return ODM_EIO;
+        }
+}
+
+int db_exec(db *x, const char *sql)
+{
+        int code = sqlite3_exec(x->c, sql, NULL, NULL, NULL);
+
+        return code == SQLITE_OK ? 0 : db_error(x, code);
+}
+
+int db_open(db *x, const char *file, bool read_only)
+{
+        int flags = read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+        int code, rc;
+
+        *x = (db){.c = NULL};
+        code = sqlite3_open_v2(file, &x->c, flags | SQLITE_OPEN_NOMUTEX, NULL);
+        if (code != SQLITE_OK) {
+                rc = db_error(x, code);
+                goto out;
+        }
+        sqlite3_busy_timeout(x->c, BUSY_MS);
+        sqlite3_extended_result_codes(x->c, 1);
+        rc = read_only ? db_exec(x, "PRAGMA query_only=1")
+                       : db_exec(x, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                                    "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16384");
+out:
+        if (rc < 0) {
+                sqlite3_close(x->c);
+                x->c = NULL;
+        }
+        return rc;
+}
+
+void db_close(db *x)
+{
+        for (size_t i = 0; i < DB_STATEMENTS; i++)
+                sqlite3_finalize(x->cache[i].st);
+        sqlite3_close(x->c);
+        x->c = NULL;
+}
+
+/* ---- statements ---------------------------------------------------------------- */
+
+sqlite3_stmt *db_statement(db *x, const char *sql)
+{
+        size_t i = (size_t)((uintptr_t)sql >> 3) % DB_STATEMENTS, tried = 0;
+        int code;
+
+        while (x->cache[i].sql && x->cache[i].sql != sql) {
+                i = (i + 1) % DB_STATEMENTS;
+                tried++;
+                assert(tried < DB_STATEMENTS); /* more texts in the code than room for them */
+        }
+        if (x->cache[i].sql)
+                return x->cache[i].st;
+        code = sqlite3_prepare_v3(x->c, sql, -1, SQLITE_PREPARE_PERSISTENT, &x->cache[i].st, NULL);
+        if (code != SQLITE_OK) {
+                db_error(x, code);
+                return NULL;
+        }
+        x->cache[i].sql = sql;
+        return x->cache[i].st;
+}
+
+static int bind_str(sqlite3_stmt *st, int i, bool octets, odm_str s)
+{
+        if (s.p == NULL)
+                return sqlite3_bind_null(st, i);
+        if (octets)
+                return sqlite3_bind_blob64(st, i, s.n ? s.p : "", s.n, SQLITE_STATIC);
+        return sqlite3_bind_text64(st, i, s.p, s.n, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+static int bind_list(db *x, sqlite3_stmt *st, int first, const char *fmt, va_list ap)
+{
+        int code = SQLITE_OK;
+
+        for (int i = 0; code == SQLITE_OK && fmt[i]; i++) {
+                if (fmt[i] == 'i')
+                        code = sqlite3_bind_int64(st, first + i, va_arg(ap, int64_t));
+                else
+                        code = bind_str(st, first + i, fmt[i] == 'b', va_arg(ap, odm_str));
+        }
+        if (code == SQLITE_OK)
+                return 0;
+        db_reset(st);
+        return db_error(x, code);
+}
+
+sqlite3_stmt *db_bind(db *x, const char *sql, const char *fmt, ...)
+{
+        sqlite3_stmt *st = db_statement(x, sql);
+        va_list ap;
+        int rc = 0;
+
+        va_start(ap, fmt);
+        if (st)
+                rc = bind_list(x, st, 1, fmt, ap);
+        va_end(ap);
+        return rc < 0 ? NULL : st;
+}
+
+int db_bind_more(db *x, sqlite3_stmt *st, int first, const char *fmt, ...)
+{
+        va_list ap;
+        int rc;
+
+        va_start(ap, fmt);
+        rc = bind_list(x, st, first, fmt, ap);
+        va_end(ap);
+        return rc;
+}
+
+static int64_t number_of(const field *f, const void *rec)
+{
+        const char *p = (const char *)rec + f->offset;
+        union {
+                int64_t i64;
+                int32_t i32;
+                uint32_t u32;
+                bool b;
+        } v;
+
+        switch (f->kind) {
+        case FIELD_I64:
+        case FIELD_U64: memcpy(&v.i64, p, sizeof v.i64); return v.i64;
+        case FIELD_I32: memcpy(&v.i32, p, sizeof v.i32); return v.i32;
+        case FIELD_U32: memcpy(&v.u32, p, sizeof v.u32); return v.u32;
+        case FIELD_BOOL: memcpy(&v.b, p, sizeof v.b); return v.b;
+        case FIELD_STR:
+        case FIELD_BLOB: break;
+        }
+        return 0;
+}
+
+int db_bind_record(db *x, sqlite3_stmt *st, const record *r, size_t n, const void *rec)
+{
+        assert(n <= r->n);
+        if (st == NULL)
+                return db_error(x, x->rc);
+        for (size_t i = 0; i < n; i++) {
+                const field *f = &r->fields[i];
+                int code;
+
+                if (f->kind == FIELD_STR || f->kind == FIELD_BLOB) {
+                        odm_str s;
+                        memcpy(&s, (const char *)rec + f->offset, sizeof s);
+                        code = bind_str(st, (int)i + 1, f->kind == FIELD_BLOB, s);
+                } else {
+                        code = sqlite3_bind_int64(st, (int)i + 1, number_of(f, rec));
+                }
+                if (code != SQLITE_OK) {
+                        db_reset(st);
+                        return db_error(x, code);
+                }
+        }
+        return 0;
+}
+
+void db_reset(sqlite3_stmt *st)
+{
+        if (st == NULL)
+                return;
+        sqlite3_reset(st);
+        sqlite3_clear_bindings(st);
+}
+
+int db_step(db *x, sqlite3_stmt *st)
+{
+        int code = sqlite3_step(st), rc = 0;
+
+        if (code == SQLITE_ROW)
+                return 1;
+        if (code != SQLITE_DONE)
+                rc = db_error(x, code);
+        db_reset(st);
+        return rc;
+}
+
+int db_run(db *x, sqlite3_stmt *st)
+{
+        int rc;
+
+        if (st == NULL)
+                return db_error(x, x->rc);
+        rc = db_step(x, st);
+        if (rc == 1)
+                db_reset(st);
+        return rc < 0 ? rc : 0;
+}
+
+/* ---- reading ------------------------------------------------------------------------ */
+
+int db_read_str(sqlite3_stmt *st, int col, odm_arena *a, odm_str *out)
+{
+        odm_str s = ODM_ABSENT;
+
+        if (sqlite3_column_type(st, col) != SQLITE_NULL) {
+                const char *p = sqlite3_column_blob(st, col);
+                size_t n = (size_t)sqlite3_column_bytes(st, col);
+                s = odm_arena_copy(a, (odm_str){p ? p : "", n});
+                if (s.p == NULL)
+                        return odm_arena_err(a);
+        }
+        *out = s;
+        return 0;
+}
+
+static void set_number(const field *f, void *rec, int64_t v)
+{
+        char *p = (char *)rec + f->offset;
+
+        switch (f->kind) {
+        case FIELD_I64:
+        case FIELD_U64: memcpy(p, &v, sizeof v); break;
+        case FIELD_I32: memcpy(p, &(int32_t){(int32_t)v}, 4); break;
+        case FIELD_U32: memcpy(p, &(uint32_t){(uint32_t)v}, 4); break;
+        case FIELD_BOOL: memcpy(p, &(bool){v != 0}, sizeof(bool)); break;
+        case FIELD_STR:
+        case FIELD_BLOB: break;
+        }
+}
+
+int db_read_record(sqlite3_stmt *st, int col, const record *r, odm_arena *a, void *rec)
+{
+        for (size_t i = 0; i < r->n; i++) {
+                const field *f = &r->fields[i];
+
+                if (f->kind == FIELD_STR || f->kind == FIELD_BLOB) {
+                        odm_str s;
+                        int rc = db_read_str(st, col + (int)i, a, &s);
+                        if (rc < 0)
+                                return rc;
+                        memcpy((char *)rec + f->offset, &s, sizeof s);
+                } else {
+                        set_number(f, rec, sqlite3_column_int64(st, col + (int)i));
+                }
+        }
+        return 0;
+}
+
+int db_one(db *x, sqlite3_stmt *st, const record *r, odm_arena *a, void *rec)
+{
+        char tmp[512] = {0};
+        int rc;
+
+        assert(r->size <= sizeof tmp);
+        if (st == NULL)
+                return db_error(x, x->rc);
+        rc = db_step(x, st);
+        if (rc == 0)
+                return ODM_ENOENT;
+        if (rc < 0)
+                return rc;
+        rc = db_read_record(st, 0, r, a, tmp);
+        if (rc == 0)
+                memcpy(rec, tmp, r->size);
+        db_reset(st);
+        return rc;
+}
+
+int db_all(db *x, sqlite3_stmt *st, record_list *l)
+{
+        int rc;
+
+        if (st == NULL)
+                return db_error(x, x->rc);
+        while ((rc = db_step(x, st)) == 1) {
+                void *slot;
+                rc = record_list_room(l, &slot);
+                if (rc == 0)
+                        rc = db_read_record(st, 0, l->r, l->a, slot);
+                if (rc < 0) {
+                        db_reset(st);
+                        break;
+                }
+                l->n++;
+        }
+        return rc;
+}
+
+int db_number(db *x, sqlite3_stmt *st, int64_t *out)
+{
+        int rc;
+
+        if (st == NULL)
+                return db_error(x, x->rc);
+        rc = db_step(x, st);
+        if (rc == 0)
+                return ODM_ENOENT;
+        if (rc < 0)
+                return rc;
+        *out = sqlite3_column_int64(st, 0);
+        db_reset(st);
+        return 0;
+}
+
+/* ---- migrations ---------------------------------------------------------------------- */
+
+static int pragma_number(db *x, const char *sql, int64_t *out)
+{
+        sqlite3_stmt *st = NULL;
+        int code = sqlite3_prepare_v2(x->c, sql, -1, &st, NULL), rc = 0;
+
+        if (code == SQLITE_OK)
+                code = sqlite3_step(st);
+        if (code == SQLITE_ROW)
+                *out = sqlite3_column_int64(st, 0);
+        else
+                rc = db_error(x, code);
+        sqlite3_finalize(st);
+        return rc;
+}
+
+static int step_version(db *x, const char *script, unsigned version)
+{
+        char sql[96];
+        int rc = db_exec(x, "BEGIN IMMEDIATE");
+
+        if (rc < 0)
+                return rc;
+        rc = db_exec(x, script);
+        snprintf(sql, sizeof sql, "PRAGMA application_id=%d; PRAGMA user_version=%u", APPLICATION,
+                 version);
+        if (rc == 0)
+                rc = db_exec(x, sql);
+        if (rc == 0)
+                rc = db_exec(x, "COMMIT");
+        if (rc < 0) /* the sentence of the first failure is the one to keep */
+                sqlite3_exec(x->c, "ROLLBACK", NULL, NULL, NULL);
+        return rc;
+}
+
+int db_migrate(db *x, const char *const *scripts, unsigned n)
+{
+        int64_t version, application, tables;
+        int rc = pragma_number(x, "PRAGMA user_version", &version);
+
+        if (rc == 0)
+                rc = pragma_number(x, "PRAGMA application_id", &application);
+        if (rc == 0)
+                rc = pragma_number(x, "SELECT count(*) FROM sqlite_master", &tables);
+        if (rc < 0)
+                return rc;
+        if (tables && application != APPLICATION) {
+                snprintf(x->diag, sizeof x->diag, "it is the database of another program");
+                return ODM_EMALFORMED;
+        }
+        if (version < 0 || version > n) {
+                snprintf(x->diag, sizeof x->diag,
+                         "it was written by a newer version (%lld; this one knows %u)",
+                         (long long)version, n);
+                return ODM_EUNSUPPORTED;
+        }
+        for (unsigned v = (unsigned)version; v < n; v++) {
+                rc = step_version(x, scripts[v], v + 1);
+                if (rc < 0)
+                        return rc;
+        }
+        return 0;
+}
