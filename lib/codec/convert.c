@@ -91,13 +91,16 @@ static int convert_doc(odm_item *i, const odm_codec *to, bool df, odm_arena *are
 {
         odm_str doc;
 
+        int rc = 0;
+
+        if (!has_form_of(to, i->data.bytes)) {
+                rc = reform(i->data.bytes, to, df, arena, &doc);
+                if (rc < 0)
+                        return rc;
+                set_data(i, odm_codec_is_binary(to) ? ODM_DATA_OPAQUE : ODM_DATA_XML, doc);
+        }
         i->meta.present = true;
         i->meta.type = odm_cstr(df ? to->ddf_mime : to->tnds_mime);
-        if (has_form_of(to, i->data.bytes))
-                return 0;
-        int rc = reform(i->data.bytes, to, df, arena, &doc);
-        if (rc == 0)
-                set_data(i, odm_codec_is_binary(to) ? ODM_DATA_OPAQUE : ODM_DATA_XML, doc);
         return rc;
 }
 
