@@ -15,8 +15,8 @@
 
 bool chunk_possible(const odm_command *c)
 {
-        bool carries = c->kind == ODM_CMD_ADD || c->kind == ODM_CMD_REPLACE ||
-                       c->kind == ODM_CMD_EXEC;
+        bool carries =
+                c->kind == ODM_CMD_ADD || c->kind == ODM_CMD_REPLACE || c->kind == ODM_CMD_EXEC;
 
         return carries && c->items && c->items->next == NULL && c->items->data.bytes.n > 1;
 }
@@ -88,8 +88,7 @@ static int write_chunk(odm_server *s, odm_command *c, const odm_data *d, size_t 
 
         c->items->data = (odm_data){d->kind, slice};
         if (b64)
-                c->items->data =
-                        (odm_data){ODM_DATA_TEXT, odm_b64_encode(&s->arena, slice)};
+                c->items->data = (odm_data){ODM_DATA_TEXT, odm_b64_encode(&s->arena, slice)};
         if (c->items->data.bytes.p == NULL)
                 return session_arena_err(s, &s->arena);
         c->items->more = s->sending.off + n < d->bytes.n;

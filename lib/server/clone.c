@@ -50,8 +50,7 @@ static bool clone_members(odm_arena *a, const odm_command *from, odm_command *to
         return true;
 }
 
-int clone_command(odm_server *s, const odm_command *c, uint32_t id, bool convert,
-                  odm_command **out)
+int clone_command(odm_server *s, const odm_command *c, uint32_t id, bool convert, odm_command **out)
 {
         odm_command *copy = clone_one(&s->arena, c, id++);
 

@@ -19,8 +19,8 @@ static bool plain_allowed(const odm_command *c)
         case ODM_CMD_REPLACE:
         case ODM_CMD_DELETE:
         case ODM_CMD_GET:
-        case ODM_CMD_COPY:  return c->items != NULL;
-        case ODM_CMD_EXEC:  return c->items != NULL && c->items->next == NULL;
+        case ODM_CMD_COPY: return c->items != NULL;
+        case ODM_CMD_EXEC: return c->items != NULL && c->items->next == NULL;
         case ODM_CMD_ALERT: return c->code >= 1100 && c->code < 1200;
         case ODM_CMD_UNKNOWN:
         case ODM_CMD_STATUS:
@@ -320,6 +320,7 @@ int sent_result(odm_server *s, struct sent *e, const odm_command *results, const
         copy->data = (odm_data){data->kind, joined ? data->bytes : copy->data.bytes};
         copy->more = false;
         list_add(&answer_of(s, e)->results, copy);
+        e->flags &= (uint8_t)~SENT_BROKEN;
         return 0;
 }
 
@@ -424,6 +425,10 @@ static int settle_one(odm_server *s, uint32_t *at, const struct sent *container)
                 return settle_chunk(s, e);
         if (e->flags & SENT_MEMBER)
                 settle_member(e, container);
+        if (e->flags & SENT_BROKEN) {
+                e->status = ODM_ST_SIZE_MISMATCH;
+                e->flags |= SENT_MINE;
+        }
         if (!refuses_atomic(e) || e->job->commands == NULL)
                 return settle_plain(s, e);
         while (*at + 1 < s->n_out && (s->out[*at + 1].flags & SENT_MEMBER))

@@ -7,8 +7,6 @@
 
 #include "session.h"
 
-#define STATUS_NUL ODM_ST_BAD_REQUEST /* a NUL octet in text: that item fails */
-
 static int nomem(const odm_server *s)
 {
         return session_arena_err(s, &s->arena);
@@ -213,8 +211,13 @@ static void answer_in_kind(odm_server *s)
 {
         odm_prover *p = &s->prover;
 
-        if (s->verifier.mac_used && !p->typed && (p->has_secret || p->password.p))
-                p->type = ODM_AUTH_MAC;
+        odm_mac m;
+
+        if (!s->verifier.mac_used || p->typed || !(p->has_secret || p->password.p))
+                return;
+        p->type = ODM_AUTH_MAC;
+        if (p->password.p && odm_mac_parse(s->packet.mac, &m) == 0)
+                p->mac_alg = m.alg; /* SHA-256 needs the password itself */
 }
 
 static int welcome(odm_server *s, const odm_check *check)
@@ -278,159 +281,6 @@ static bool take_hdr_status(odm_server *s, const odm_command *c)
         return true;
 }
 
-/* ---- Results --------------------------------------------------------------------------------- */
-
-static bool has_nul(odm_format f, const odm_data *d)
-{
-        bool text = f != ODM_FMT_BIN && f != ODM_FMT_B64 && f != ODM_FMT_XML;
-
-        return text && d->bytes.n && memchr(d->bytes.p, '\0', d->bytes.n);
-}
-
-static void taking_close(odm_server *s)
-{
-        s->taking.open = false;
-        odm_buf_done(&s->taking.data);
-}
-
-/* The object is not whole; its Get fails with a status of ours. */
-static unsigned taking_fail(odm_server *s, unsigned code)
-{
-        struct sent *e = &s->out[s->taking.entry];
-
-        e->status = (uint16_t)code;
-        e->flags |= SENT_MINE;
-        taking_close(s);
-        return code;
-}
-
-static int taking_begin(odm_server *s, struct sent *e, const odm_meta *meta, const odm_item *item,
-                        unsigned *status)
-{
-        odm_item *copy = item_copy(&s->held, meta, item, true);
-
-        if (copy == NULL)
-                return session_arena_err(s, &s->held);
-        s->taking.open = true;
-        s->taking.entry = (uint32_t)(e - s->out);
-        s->taking.item = *copy;
-        s->taking.item.more = false;
-        s->taking.item.data = (odm_data){.kind = item->data.kind};
-        s->taking.has_size = meta->has_size;
-        s->taking.size = meta->size;
-        if (!meta->has_size)
-                *status = taking_fail(s, ODM_ST_SIZE_REQUIRED);
-        else if (meta->size > s->opt.max_obj_size)
-                *status = taking_fail(s, ODM_ST_TOO_LARGE);
-        return 0;
-}
-
-static void taking_add(odm_server *s, const odm_item *item, unsigned *status)
-{
-        int rc = odm_buf_str(&s->taking.data, item->data.bytes);
-
-        if (rc == ODM_ELIMIT)
-                *status = taking_fail(s, ODM_ST_TOO_LARGE);
-        else if (rc < 0)
-                *status = taking_fail(s, ODM_ST_FULL);
-        else
-                *status = ODM_ST_CHUNK_ACCEPTED;
-}
-
-/* Size may count what travelled or what it means (dm-protocol.md 4). */
-static bool size_fits(const struct taking *t)
-{
-        odm_str text = odm_str_trim(odm_buf_view(&t->data));
-
-        if (t->data.n == t->size || text.n == t->size)
-                return true;
-        if (t->item.meta.format != ODM_FMT_B64 || text.n % 4 != 0 || text.n == 0)
-                return false;
-        size_t pad = (text.p[text.n - 1] == '=') + (size_t)(text.p[text.n - 2] == '=');
-        return text.n / 4 * 3 - pad == t->size;
-}
-
-static int taking_end(odm_server *s, unsigned *status)
-{
-        struct taking *t = &s->taking;
-        odm_data data = {t->item.data.kind, odm_buf_view(&t->data)};
-        struct object *o;
-
-        if (!size_fits(t)) {
-                *status = taking_fail(s, ODM_ST_SIZE_MISMATCH);
-                return 0;
-        }
-        o = odm_new(&s->held, struct object);
-        if (o == NULL)
-                return session_arena_err(s, &s->held);
-        o->data = t->data; /* the octets move: events will lend them */
-        o->next = s->objects;
-        s->objects = o;
-        odm_buf_init(&t->data, &s->mem, s->opt.max_obj_size);
-        t->open = false;
-        *status = ODM_ST_OK;
-        return sent_result(s, &s->out[t->entry], NULL, &t->item, &data);
-}
-
-/* Something else began before the object was whole (dm-protocol.md 4, receiver rule 3). */
-static int taking_interrupted(odm_server *s)
-{
-        s->no_end = odm_arena_copy(&s->arena, s->taking.item.source);
-        if (s->no_end.p == NULL)
-                s->no_end = ODM_STR("");
-        (void)taking_fail(s, ODM_ST_SIZE_MISMATCH);
-        s->out[s->taking.entry].flags &= (uint8_t)~SENT_MINE; /* it may come again */
-        return s->arena.err ? nomem(s) : 0;
-}
-
-static int take_item(odm_server *s, struct sent *e, const odm_command *c, const odm_item *item,
-                     unsigned *status)
-{
-        odm_meta meta = odm_meta_of(c, item);
-        int rc = 0;
-
-        if (s->taking.open && (&s->out[s->taking.entry] != e ||
-                               !odm_str_eq(s->taking.item.source, item->source)))
-                rc = taking_interrupted(s);
-        *status = ODM_ST_OK;
-        if (rc == 0 && item->more && !s->taking.open)
-                rc = taking_begin(s, e, &meta, item, status);
-        if (rc < 0 || *status != ODM_ST_OK)
-                return rc;
-        if (s->taking.open) {
-                taking_add(s, item, status);
-                if (*status == ODM_ST_CHUNK_ACCEPTED && !item->more)
-                        rc = taking_end(s, status);
-                return rc;
-        }
-        if (has_nul(meta.format, &item->data)) {
-                e->status = STATUS_NUL;
-                e->flags |= SENT_MINE;
-                return 0;
-        }
-        return sent_result(s, e, c, item, &item->data);
-}
-
-/* Results get a Status only when it is not 200 (dm-protocol.md 2). */
-static int on_results(odm_server *s, const odm_command *c)
-{
-        struct sent *e = sent_find(s, c->msg_ref, c->cmd_ref);
-        unsigned worst = ODM_ST_OK, status = ODM_ST_OK;
-        int rc = 0;
-
-        for (const odm_item *it = c->items; it && rc == 0; it = it->next) {
-                if (e)
-                        rc = take_item(s, e, c, it, &status);
-                else
-                        status = it->more ? ODM_ST_NOT_FOUND : ODM_ST_OK;
-                if (status != ODM_ST_OK)
-                        worst = status;
-        }
-        if (rc == 0 && worst != ODM_ST_OK && status_add(s, c, worst) == NULL)
-                rc = nomem(s);
-        return rc;
-}
-
 /* ---- alerts ---------------------------------------------------------------------------------- */
 
 static void name_item(odm_server *s, struct status_out *st, const odm_item *item)
@@ -452,7 +302,7 @@ static unsigned alert_item_status(const odm_command *c, const odm_item *item)
 
         if (odm_str_trim(meta.type).n == 0)
                 return ODM_ST_INCOMPLETE;
-        return has_nul(meta.format, &item->data) ? STATUS_NUL : ODM_ST_OK;
+        return data_has_nul(meta.format, &item->data) ? STATUS_NUL : ODM_ST_OK;
 }
 
 /* 1224 and 1226: each Item is an event of its own (dm-protocol.md 5.1, 5.2). */
@@ -519,14 +369,14 @@ static int on_alert(odm_server *s, const odm_command *c)
         case ODM_ALERT_SERVER_INITIATED:
         case ODM_ALERT_CLIENT_INITIATED: return on_session_alert(s, c);
         case ODM_ALERT_CLIENT_EVENT:
-        case ODM_ALERT_GENERIC:          return on_device_alert(s, c);
-        case ODM_ALERT_NEXT_MESSAGE:     break;
-        case ODM_ALERT_NO_END_OF_DATA:   rc = on_no_end(s); break;
+        case ODM_ALERT_GENERIC: return on_device_alert(s, c);
+        case ODM_ALERT_NEXT_MESSAGE: break;
+        case ODM_ALERT_NO_END_OF_DATA: rc = on_no_end(s); break;
         case ODM_ALERT_ABORT:
                 session_finish(s, ODM_OUTCOME_USER_ABORT, "the device stopped the session");
                 s->plan = PLAN_STOP;
                 break;
-        case 0:  code = ODM_ST_INCOMPLETE; break;
+        case 0: code = ODM_ST_INCOMPLETE; break;
         default: code = ODM_ST_UNSUPPORTED; break; /* user interaction and the unknown */
         }
         if (rc == 0 && status_add(s, c, code) == NULL)
@@ -534,7 +384,8 @@ static int on_alert(odm_server *s, const odm_command *c)
         return rc;
 }
 
-/* ---- DevInfo ------------------------------------------------------------------------------------ */
+/* ---- DevInfo ------------------------------------------------------------------------------------
+ */
 
 static bool is_devinfo(odm_str uri)
 {
@@ -573,7 +424,7 @@ static int on_devinfo_item(odm_server *s, const odm_command *c, const odm_item *
 
         if (!is_devinfo(uri))
                 code = ODM_ST_NOT_ALLOWED;
-        else if (has_nul(meta.format, &it->data))
+        else if (data_has_nul(meta.format, &it->data))
                 code = STATUS_NUL;
         else if (meta.format != ODM_FMT_NODE && it->data.kind != ODM_DATA_ABSENT)
                 rc = tell_devinfo(s, uri, &meta, &it->data, &code);
@@ -595,7 +446,8 @@ static int on_replace(odm_server *s, const odm_command *c)
         return rc;
 }
 
-/* ---- the body -------------------------------------------------------------------------------------- */
+/* ---- the body
+ * -------------------------------------------------------------------------------------- */
 
 static int on_status(odm_server *s, const odm_command *c)
 {
@@ -621,14 +473,14 @@ static int on_command(odm_server *s, const odm_command *c, bool statuses_count)
                 return on_illegal(s, c, ODM_ST_BAD_REQUEST);
         if (s->taking.open && wants_status(c) &&
             !(c->kind == ODM_CMD_ALERT && c->code == ODM_ALERT_NEXT_MESSAGE)) {
-                int rc = taking_interrupted(s);
+                int rc = results_interrupted(s);
                 if (rc < 0)
                         return rc;
         }
         switch (c->kind) {
-        case ODM_CMD_STATUS:  return statuses_count ? on_status(s, c) : 0;
-        case ODM_CMD_RESULTS: return statuses_count ? on_results(s, c) : 0;
-        case ODM_CMD_ALERT:   return on_alert(s, c);
+        case ODM_CMD_STATUS: return statuses_count ? on_status(s, c) : 0;
+        case ODM_CMD_RESULTS: return statuses_count ? results_take(s, c) : 0;
+        case ODM_CMD_ALERT: return on_alert(s, c);
         case ODM_CMD_REPLACE: return on_replace(s, c);
         case ODM_CMD_ADD:
         case ODM_CMD_DELETE:
@@ -636,12 +488,12 @@ static int on_command(odm_server *s, const odm_command *c, bool statuses_count)
         case ODM_CMD_COPY:
         case ODM_CMD_EXEC:
         case ODM_CMD_SEQUENCE:
-        case ODM_CMD_ATOMIC:  return on_illegal(s, c, ODM_ST_NOT_ALLOWED);
+        case ODM_CMD_ATOMIC: return on_illegal(s, c, ODM_ST_NOT_ALLOWED);
         case ODM_CMD_PUT:
         case ODM_CMD_SEARCH:
         case ODM_CMD_MAP:
         case ODM_CMD_MOVE:
-        case ODM_CMD_SYNC:    return on_illegal(s, c, ODM_ST_UNSUPPORTED);
+        case ODM_CMD_SYNC: return on_illegal(s, c, ODM_ST_UNSUPPORTED);
         case ODM_CMD_UNKNOWN: return on_illegal(s, c, ODM_ST_BAD_REQUEST);
         }
         ODM_UNREACHABLE();
@@ -674,8 +526,7 @@ static int take_message(odm_server *s)
                 s->plan = PLAN_NEXT;
         if (rc < 0 || s->plan == PLAN_NEXT)
                 return rc;
-        if (s->taking.open) /* the package ended inside an object */
-                (void)taking_fail(s, ODM_ST_SIZE_MISMATCH);
+        results_cut_off(s);
         return sent_settle(s, s->plan == PLAN_WORK);
 }
 

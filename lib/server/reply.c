@@ -37,8 +37,8 @@ struct status_out *status_add(odm_server *s, const odm_command *of, unsigned cod
         st->c.msg_ref = odm_str_trim(h->msg_id);
         if (of) {
                 st->c.cmd_ref = of->cmd_id.p ? odm_str_trim(of->cmd_id) : ODM_STR("");
-                st->c.cmd = of->kind == ODM_CMD_UNKNOWN ? of->name
-                                                        : odm_cstr(odm_cmd_name(of->kind));
+                st->c.cmd =
+                        of->kind == ODM_CMD_UNKNOWN ? of->name : odm_cstr(odm_cmd_name(of->kind));
         } else {
                 st->c.cmd_ref = ODM_STR("0");
                 st->c.cmd = ODM_STR("SyncHdr");
@@ -467,8 +467,9 @@ int reply_end(odm_server *s)
         bool chunks = s->n_out > 0 && s->wrote > 0 && (s->out[0].flags & SENT_CHUNK);
         int rc;
 
-        s->open = s->plan == PLAN_WORK && (chunks || s->stay_open || s->overflow);
-        rc = odm_write_end(&s->w, !s->open && s->plan != PLAN_NEXT);
+        if (s->plan != PLAN_REFUSE) /* after a refusal we go on where we were */
+                s->open = s->plan == PLAN_WORK && (chunks || s->stay_open || s->overflow);
+        rc = odm_write_end(&s->w, s->plan == PLAN_REFUSE || !(s->open || s->plan == PLAN_NEXT));
         if (rc == 0 && odm_prover_wants_mac(&s->prover))
                 rc = odm_prover_mac(&s->prover, odm_buf_view(&s->reply), &s->mac);
         if (rc == 0 && !goes_on(s))

@@ -88,17 +88,16 @@ static uint64_t ordinal_of(const odm_server *s, const struct job *j)
 }
 
 /* The flags of a session, in one place for both ways. */
-#define SESSION_FLAGS(s)                                                                      \
-        {                                                                                     \
-                &(s)->xml, &(s)->bare_mime, &(s)->large_objects, &(s)->no_atomic,             \
-                        &(s)->told_auth, &(s)->told_session, &(s)->announced,                 \
-                        &(s)->abort_asked, &(s)->open, &(s)->has_reply, &(s)->holding,        \
-                        &(s)->sending.open, &(s)->sending.again, &(s)->taking.open,           \
-                        &(s)->taking.has_size, &(s)->verifier.has_nonce,                      \
-                        &(s)->verifier.has_previous, &(s)->verifier.authenticated,            \
-                        &(s)->verifier.proven, &(s)->verifier.challenged,                     \
-                        &(s)->verifier.mac_used, &(s)->prover.every_message,                  \
-                        &(s)->prover.accepted, &(s)->prover.typed, &(s)->prover.nonce_changed \
+#define SESSION_FLAGS(s)                                                                           \
+        {                                                                                          \
+                &(s)->xml, &(s)->bare_mime, &(s)->large_objects, &(s)->no_atomic, &(s)->told_auth, \
+                        &(s)->told_session, &(s)->announced, &(s)->abort_asked, &(s)->open,        \
+                        &(s)->has_reply, &(s)->holding, &(s)->sending.open, &(s)->sending.again,   \
+                        &(s)->taking.open, &(s)->taking.has_size, &(s)->verifier.has_nonce,        \
+                        &(s)->verifier.has_previous, &(s)->verifier.authenticated,                 \
+                        &(s)->verifier.proven, &(s)->verifier.challenged, &(s)->verifier.mac_used, \
+                        &(s)->prover.every_message, &(s)->prover.accepted, &(s)->prover.typed,     \
+                        &(s)->prover.nonce_changed                                                 \
         }
 
 static void put_conversation(struct out *o, const odm_server *s)
@@ -123,6 +122,7 @@ static void put_conversation(struct out *o, const odm_server *s)
         put_u(o, s->verifier.failures);
         put_nonce(o, &s->prover.nonce);
         put_u(o, s->prover.type);
+        put_u(o, s->prover.mac_alg);
         put_u(o, s->prover.refused);
 }
 
@@ -366,6 +366,7 @@ static void get_conversation(struct in *in, odm_server *s)
         s->verifier.failures = (uint8_t)get_u(in, UINT8_MAX);
         get_nonce(in, &s->prover.nonce);
         s->prover.type = (odm_auth_type)get_u(in, ODM_AUTH_MAC);
+        s->prover.mac_alg = (odm_mac_alg)get_u(in, ODM_MAC_SHA256);
         s->prover.refused = (uint8_t)get_u(in, UINT8_MAX);
 }
 
@@ -407,7 +408,7 @@ static void get_one_sent(struct in *in, odm_server *s, uint32_t i)
         struct job *j = job_at(s, get_u(in, UINT32_MAX));
         uint32_t index = (uint32_t)get_u(in, UINT32_MAX);
         unsigned status = (unsigned)get_u(in, UINT16_MAX);
-        uint8_t flags = (uint8_t)get_u(in, 2 * SENT_ANSWERED - 1);
+        uint8_t flags = (uint8_t)get_u(in, 2 * SENT_BROKEN - 1);
         bool chunk = flags & (SENT_CHUNK | SENT_LAST);
 
         if (j == NULL || index >= j->total || (i == 0 && (flags & SENT_MEMBER)) ||

@@ -172,7 +172,8 @@ static void say_members(play *p, const odm_command *c, unsigned code)
                 (void)snprintf(ref, sizeof ref, "%.*s", (int)c->cmd_id.n, c->cmd_id.p);
                 if (c->kind == ODM_CMD_STATUS)
                         continue;
-                say(p, "status %s %u", ref, c->kind == ODM_CMD_ALERT && c->code >= 1200 ? 200 : code);
+                say(p, "status %s %u", ref,
+                    c->kind == ODM_CMD_ALERT && c->code >= 1200 ? 200 : code);
                 if (c->kind == ODM_CMD_GET && odm_status_ok(code))
                         for (const odm_item *it = c->items; it; it = it->next)
                                 say(p, "results %s %.*s v", ref, (int)it->target.n, it->target.p);
@@ -194,9 +195,8 @@ static void show_cred(play *p)
         if (p->show == ODM_AUTH_NONE || p->show == ODM_AUTH_MAC)
                 return;
         h->cred.present = true;
-        h->cred.meta = (odm_meta){.present = true,
-                                  .format = ODM_FMT_B64,
-                                  .type = odm_cstr(odm_auth_name(p->show))};
+        h->cred.meta = (odm_meta){
+                .present = true, .format = ODM_FMT_B64, .type = odm_cstr(odm_auth_name(p->show))};
         if (p->show == ODM_AUTH_BASIC) {
                 h->cred.data = odm_auth_basic(&p->a, odm_cstr(p->user), odm_cstr(p->password));
                 return;
@@ -355,7 +355,8 @@ static void hear(play *p, const odm_event *ev)
         case ODM_EV_AUTHENTICATED: add(p->log, "auth"); break;
         case ODM_EV_AUTH_FAILED: add(p->log, "failed"); break;
         case ODM_EV_NONCES:
-                add(p->log, "nonces%s%s", ev->client_nonce ? " c" : "", ev->server_nonce ? " s" : "");
+                add(p->log, "nonces%s%s", ev->client_nonce ? " c" : "",
+                    ev->server_nonce ? " s" : "");
                 break;
         case ODM_EV_DEVINFO:
                 add(p->log, "%.*s=%.*s", (int)ev->uri.n, ev->uri.p, (int)ev->value.data.n,
@@ -374,7 +375,9 @@ static void hear(play *p, const odm_event *ev)
                 hear_items(p, ev->items);
                 hear_items(p, ev->results);
                 break;
-        case ODM_EV_JOB_DONE: add(p->log, "done %u%s", (unsigned)ev->job, ev->sent ? "" : " unsent"); break;
+        case ODM_EV_JOB_DONE:
+                add(p->log, "done %u%s", (unsigned)ev->job, ev->sent ? "" : " unsent");
+                break;
         case ODM_EV_END: add(p->log, "end %d", (int)ev->outcome); break;
         case ODM_EV_WORK: break;
         }

@@ -99,9 +99,9 @@ void odm_server_opt_init(odm_server_opt *o, const odm_mem *mem)
         o->peer.type = ODM_AUTH_MD5;
 }
 
-#define OPTION_STRINGS(o)                                                                      \
-        {                                                                                      \
-                &(o)->server_uri, &(o)->resp_uri, &(o)->peer.device_id, &(o)->peer.user,       \
+#define OPTION_STRINGS(o)                                                                       \
+        {                                                                                       \
+                &(o)->server_uri, &(o)->resp_uri, &(o)->peer.device_id, &(o)->peer.user,        \
                         &(o)->peer.password, &(o)->peer.server_user, &(o)->peer.server_password \
         }
 
@@ -318,8 +318,8 @@ static int decode(odm_server *s, const odm_packet *in)
         int rc = odm_decode(codec, in->body, &s->opt.limits, &s->arena, &s->in);
         if (rc == ODM_ENOMEM)
                 rc = session_nomem(s);
-        if (rc == 0 && (s->in->hdr.session_id.n == 0 ||
-                        s->in->hdr.session_id.n > SESSION_ID_MAX || s->in->hdr.source.n > URI_MAX))
+        if (rc == 0 && (s->in->hdr.session_id.n == 0 || s->in->hdr.session_id.n > SESSION_ID_MAX ||
+                        s->in->hdr.source.n > URI_MAX))
                 rc = ODM_EMALFORMED;
         if (rc < 0)
                 return rc;
@@ -499,10 +499,10 @@ static int step(odm_server *s, const odm_event **out)
                 return pop_told(s, out);
         switch (s->turn) {
         case TURN_RELEND: return on_relend(s, out);
-        case TURN_TELL:   return on_tell(s);
-        case TURN_FILL:   return on_fill(s, out);
-        case TURN_CLOSE:  on_close(s); return 0;
-        case TURN_WAIT:   return 0;
+        case TURN_TELL: return on_tell(s);
+        case TURN_FILL: return on_fill(s, out);
+        case TURN_CLOSE: on_close(s); return 0;
+        case TURN_WAIT: return 0;
         }
         ODM_UNREACHABLE(); /* no default: -Wswitch names a turn we forgot */
 }

@@ -76,9 +76,10 @@ static void many_jobs_share_a_message(void **state)
                 play p;
                 open_play(&p, i);
                 chain(job(&p, 1), command(&p, ODM_CMD_REPLACE, "./B", "x"));
-                job_list(&p, 2, group(&p, ODM_CMD_ATOMIC,
-                                      chain(command(&p, ODM_CMD_ADD, "./C", "1"),
-                                            command(&p, ODM_CMD_DELETE, "./D", NULL))));
+                job_list(&p, 2,
+                         group(&p, ODM_CMD_ATOMIC,
+                               chain(command(&p, ODM_CMD_ADD, "./C", "1"),
+                                     command(&p, ODM_CMD_DELETE, "./D", NULL))));
                 job(&p, 3);
                 p.jobs[2].alone = true;
                 job(&p, 4);
@@ -146,7 +147,8 @@ static void bad_jobs_are_refused(void **state)
         job_list(&p, 6, command(&p, ODM_CMD_GET, NULL, NULL));
         package1(&p);
         expect(&p, SETUP " Final");
-        heard(&p, WELCOME "; refused 1; refused 2; refused 3; refused 4; refused 5; refused 6; end 1");
+        heard(&p,
+              WELCOME "; refused 1; refused 2; refused 3; refused 4; refused 5; refused 6; end 1");
         play_close(&p);
 }
 
@@ -235,7 +237,7 @@ static void every_message(void **state)
                 st->code = 200;
                 post(&p);
                 expect(&p, "S0=200! Final");
-                heard(&p, "1/0 200; done 1; nonces c; end 1");
+                heard(&p, "nonces c; 1/0 200; done 1; end 1");
                 play_close(&p);
         }
 }
@@ -366,8 +368,9 @@ static void proves_itself_on_demand(void **state)
                 post(&p);
                 expect(&p, "S0=200 Final");
                 assert_false(p.reply->hdr.cred.present);
-                heard(&p, "nonces s; 1/0 200 ./A=v; 1/1 200; done 1; 2/0 200; 2/1 200 ./C=v; done 2; "
-                          "end 1");
+                heard(&p,
+                      "nonces s; 1/0 200 ./A=v; 1/1 200; done 1; 2/0 200; 2/1 200 ./C=v; done 2; "
+                      "end 1");
                 play_close(&p);
         }
 }
@@ -446,7 +449,8 @@ static void nonces_are_told(void **state)
         play_close(&p);
 }
 
-/* ---- versions and order ------------------------------------------------------------------------ */
+/* ---- versions and order ------------------------------------------------------------------------
+ */
 
 static void versions(void **state)
 {
@@ -456,7 +460,8 @@ static void versions(void **state)
         } rows[] = {
                 {"DM 1.2", "DM/1.2", "1.2", SETUP " Final", "DM/1.2", false},
                 {"DM 1.3", "DM/1.3", "1.2", SETUP " Final", "DM/1.3", false},
-                {"a version to come", "DM/9.9", "1.2", "S0=513 S1=513 S2=513 Final", "DM/1.2", false},
+                {"a version to come", "DM/9.9", "1.2", "S0=513 S1=513 S2=513 Final", "DM/1.2",
+                 false},
                 {"a DTD to come", "DM/1.2", "9.9", "S0=505 S1=505 S2=505 Final", "DM/1.2", false},
                 {"DM 1.1 refused", "DM/1.1", "1.1", "S0=513 S1=513 S2=513 Final", "DM/1.2", false},
                 {"DM 1.1 allowed", "DM/1.1", "1.1", SETUP " Final", "DM/1.1", true},
@@ -570,22 +575,23 @@ static void rubbish_changes_nothing(void **state)
         play_close(&p);
 }
 
-/* ---- what a device may say ------------------------------------------------------------------------ */
+/* ---- what a device may say
+ * ------------------------------------------------------------------------ */
 
 static void illegal_commands(void **state)
 {
         static const struct row {
                 const char *say, *want;
         } rows[] = {
-                {"Get ./A", "S0=212! S1=405 Final"},      {"Add ./A 1", "S0=212! S1=405 Final"},
-                {"Delete ./A", "S0=212! S1=405 Final"},   {"Copy ./A", "S0=212! S1=405 Final"},
-                {"Exec ./A", "S0=212! S1=405 Final"},     {"Put ./A", "S0=212! S1=406 Final"},
-                {"Search ./A", "S0=212! S1=406 Final"},   {"Replace ./A 1", "S0=212! S1=405 Final"},
-                {"Replace", "S0=212! S1=412 Final"},      {"alert 1100", "S0=212! S1=406 Final"},
-                {"alert 1104", "S0=212! S1=406 Final"},   {"alert 1221", "S0=212! S1=406 Final"},
-                {"alert 1299", "S0=212! S1=406 Final"},   {"alert 0", "S0=212! S1=412 Final"},
-                {"alert 1222", "S0=212! S1=200 Final"},   {"alert 1225", "S0=212! S1=200 Final"},
-                {"alert 1226", "S0=212! S1=412 Final"},   {"alert 1223", "S0=212! S1=200 Final"},
+                {"Get ./A", "S0=212! S1=405 Final"},    {"Add ./A 1", "S0=212! S1=405 Final"},
+                {"Delete ./A", "S0=212! S1=405 Final"}, {"Copy ./A", "S0=212! S1=405 Final"},
+                {"Exec ./A", "S0=212! S1=405 Final"},   {"Put ./A", "S0=212! S1=406 Final"},
+                {"Search ./A", "S0=212! S1=406 Final"}, {"Replace ./A 1", "S0=212! S1=405 Final"},
+                {"Replace", "S0=212! S1=412 Final"},    {"alert 1100", "S0=212! S1=406 Final"},
+                {"alert 1104", "S0=212! S1=406 Final"}, {"alert 1221", "S0=212! S1=406 Final"},
+                {"alert 1299", "S0=212! S1=406 Final"}, {"alert 0", "S0=212! S1=412 Final"},
+                {"alert 1222", "S0=212! S1=200 Final"}, {"alert 1225", "S0=212! S1=200 Final"},
+                {"alert 1226", "S0=212! S1=412 Final"}, {"alert 1223", "S0=212! S1=200 Final"},
         };
         (void)state;
         EACH_CODEC(i)
@@ -762,7 +768,8 @@ static void whole_message_refused(void **state)
         play_close(&p);
 }
 
-/* ---- packages of several messages --------------------------------------------------------------- */
+/* ---- packages of several messages ---------------------------------------------------------------
+ */
 
 static void next_message(void **state)
 {
@@ -882,7 +889,8 @@ static void statuses_that_find_no_room(void **state)
         }
 }
 
-/* ---- large objects -------------------------------------------------------------------------------- */
+/* ---- large objects
+ * -------------------------------------------------------------------------------- */
 
 /* A device that puts chunks together; returns how many messages it took. */
 static unsigned take_object(play *p, odm_str want, unsigned max)
@@ -951,7 +959,7 @@ static void sends_a_large_object(void **state)
         } rows[] = {
                 {"100 kB in 8 kB messages", 100000, 8192, false},
                 {"in messages of 1500, saved at each", 9001, 1500, true},
-                {"one octet more than fits", 1500, 2000, false},
+                {"a little more than fits", 2100, 2000, false},
         };
         (void)state;
         for (size_t r = 0; r < ODM_COUNT(rows); r++)
@@ -965,7 +973,8 @@ static void sends_a_large_object(void **state)
                         job_list(&p, 1, chain(c, command(&p, ODM_CMD_GET, "./After", NULL)));
                         package1(&p);
                         heard(&p, WELCOME);
-                        while (p.seen[strlen(p.seen) - 1] == '0') { /* only Statuses: asks for more */
+                        while (p.seen[strlen(p.seen) - 1] ==
+                               '0') { /* only Statuses: asks for more */
                                 say(&p, "status 0 212");
                                 say(&p, "alert 1222");
                                 p.no_final = true;
@@ -1054,8 +1063,7 @@ static void too_big_for_one_message(void **state)
         {
                 play p;
                 open_play(&p, i);
-                job_list(&p, 1,
-                         group(&p, ODM_CMD_ATOMIC, chain(big(&p, 4000), big(&p, 4000))));
+                job_list(&p, 1, group(&p, ODM_CMD_ATOMIC, chain(big(&p, 4000), big(&p, 4000))));
                 job(&p, 2);
                 p.max_msg = 4096;
                 package1(&p);
@@ -1065,7 +1073,8 @@ static void too_big_for_one_message(void **state)
                 p.no_final = true;
                 post(&p);
                 expect(&p, "S0=200 S2=200 Get(./A) Final");
-                heard(&p, WELCOME "; 1/0 413 unsent; 1/1 215 unsent; 1/2 215 unsent; done 1 unsent");
+                heard(&p,
+                      WELCOME "; 1/0 413 unsent; 1/1 215 unsent; 1/2 215 unsent; done 1 unsent");
                 play_close(&p);
         }
 }
@@ -1142,6 +1151,37 @@ static void chunk_challenged(void **state)
         }
 }
 
+/* A chunk's answer without credentials: refused, and then the object goes on. */
+static void chunk_after_a_refusal(void **state)
+{
+        (void)state;
+        play p;
+        open_play(&p, 1);
+        p.max_msg = 4096;
+        p.opt.every_message = true;
+        odm_command *c = big(&p, 20000);
+        job_list(&p, 1, c);
+        package1(&p);
+        heard(&p, WELCOME);
+        p.show = ODM_AUTH_NONE;
+        p.no_final = true;
+        say_all(&p, 213);
+        say(&p, "alert 1222");
+        post(&p);
+        expect(&p, "S0=407! S3=407 Final");
+        p.show = ODM_AUTH_MD5;
+        say(&p, "status 0 200");
+        odm_command *st = say_command(&p, ODM_CMD_STATUS);
+        st->msg_ref = ODM_STR("1");
+        st->cmd_ref = ODM_STR("4");
+        st->code = 213;
+        say(&p, "alert 1222");
+        post(&p);
+        expect(&p, "S0=200! S3=200 Replace(./Big)+");
+        assert_false(p.reply->body->next->next->items->meta.has_size);
+        play_close(&p);
+}
+
 static void send_chunk(play *p, const char *text, size_t size, bool more)
 {
         odm_command *c = say_command(p, ODM_CMD_RESULTS);
@@ -1160,8 +1200,10 @@ static void takes_chunked_results(void **state)
                 size_t size;
                 const char *first, *last, *log;
         } rows[] = {
-                {"whole", 9, "S0=200 S4=213 1222", "S0=200 Final", "1/0 200 ./A=onetwosix; done 1; end 1"},
-                {"another Size", 10, "S0=200 S4=213 1222", "S0=200 S3=424 Final", "1/0 424; done 1; end 1"},
+                {"whole", 9, "S0=200 S4=213 1222", "S0=200 Final",
+                 "1/0 200 ./A=onetwosix; done 1; end 1"},
+                {"another Size", 10, "S0=200 S4=213 1222", "S0=200 S3=424 Final",
+                 "1/0 424; done 1; end 1"},
                 {"no Size", 0, "S0=200 S4=411 1222", NULL, NULL},
                 {"too large", 99999999, "S0=200 S4=413 1222", NULL, NULL},
         };
@@ -1248,12 +1290,14 @@ static void package_ends_inside_an_object(void **state)
         play_close(&p);
 }
 
-/* ---- falling back ------------------------------------------------------------------------------------ */
+/* ---- falling back
+ * ------------------------------------------------------------------------------------ */
 
 static odm_command *pair(play *p)
 {
-        return group(p, ODM_CMD_ATOMIC,
-                     chain(command(p, ODM_CMD_ADD, "./C", "1"), command(p, ODM_CMD_ADD, "./D", "2")));
+        return group(
+                p, ODM_CMD_ATOMIC,
+                chain(command(p, ODM_CMD_ADD, "./C", "1"), command(p, ODM_CMD_ADD, "./D", "2")));
 }
 
 static void atomic_is_split(void **state)
@@ -1283,8 +1327,9 @@ static void atomic_is_split(void **state)
                         heard(&p, saved ? "1/0 200; 2/0 200" : "1/0 200; 2/0 200");
                         say_all(&p, 200);
                         post(&p);
-                        heard(&p, "1/1 200; 1/2 200; 1/3 200 ./A=v; done 1; 2/1 200; 2/2 200; done 2; "
-                                  "end 1");
+                        heard(&p,
+                              "1/1 200; 1/2 200; 1/3 200 ./A=v; done 1; 2/1 200; 2/2 200; done 2; "
+                              "end 1");
                         play_close(&p);
                 }
 }
@@ -1309,12 +1354,14 @@ static void members_without_a_status(void **state)
         play_close(&p);
 }
 
-/* ---- values in the codec's form ----------------------------------------------------------------------- */
+/* ---- values in the codec's form
+ * ----------------------------------------------------------------------- */
 
 static void values_take_the_codecs_form(void **state)
 {
         static const char tnds[] =
-                "<MgmtTree xmlns=\"syncml:dmddf1.2\"><VerDTD>1.2</VerDTD><Node><NodeName>M</NodeName>"
+                "<MgmtTree "
+                "xmlns=\"syncml:dmddf1.2\"><VerDTD>1.2</VerDTD><Node><NodeName>M</NodeName>"
                 "<RTProperties><Format><chr/></Format><Type><MIME>text/plain</MIME></Type>"
                 "</RTProperties><Value>x</Value></Node></MgmtTree>";
         (void)state;
@@ -1325,7 +1372,7 @@ static void values_take_the_codecs_form(void **state)
                 open_play(&p, i);
                 odm_command *c = big(&p, 5);
                 odm_command *d = command(&p, ODM_CMD_ADD, "./M", NULL);
-                d->items->data = (odm_data){ODM_DATA_XML, ODM_STR(tnds)};
+                d->items->data = (odm_data){ODM_DATA_XML, odm_cstr(tnds)};
                 d->items->meta = (odm_meta){.present = true,
                                             .format = ODM_FMT_XML,
                                             .type = ODM_STR("application/vnd.syncml.dmtnds+xml")};
@@ -1335,10 +1382,10 @@ static void values_take_the_codecs_form(void **state)
                 assert_int_equal(r->items->meta.format, xml ? ODM_FMT_B64 : ODM_FMT_BIN);
                 assert_int_equal(r->items->data.bytes.n, xml ? 8 : 5);
                 assert_int_equal(r->next->items->data.kind, xml ? ODM_DATA_XML : ODM_DATA_OPAQUE);
-                assert_str(r->next->items->meta.type,
-                           xml ? "application/vnd.syncml.dmtnds+xml"
-                               : "application/vnd.syncml.dmtnds+wbxml");
-                assert_int_equal(c->items->data.kind, ODM_DATA_OPAQUE); /* the host's stay as they are */
+                assert_str(r->next->items->meta.type, xml ? "application/vnd.syncml.dmtnds+xml"
+                                                          : "application/vnd.syncml.dmtnds+wbxml");
+                assert_int_equal(c->items->data.kind,
+                                 ODM_DATA_OPAQUE); /* the host's stay as they are */
                 assert_int_equal(d->items->data.kind, ODM_DATA_XML);
                 play_close(&p);
         }
@@ -1357,13 +1404,14 @@ static void large_document(void **state)
                                                    "</VerDTD>"),
                                  0);
                 for (int n = 0; n < 60; n++)
-                        assert_int_equal(odm_buf_fmt(&doc,
-                                                     "<Node><NodeName>N%d</NodeName><RTProperties>"
-                                                     "<Format><chr/></Format><Type><MIME>text/plain"
-                                                     "</MIME></Type></RTProperties><Value>some longer "
-                                                     "text for a value</Value></Node>",
-                                                     n),
-                                         0);
+                        assert_int_equal(
+                                odm_buf_fmt(&doc,
+                                            "<Node><NodeName>N%d</NodeName><RTProperties>"
+                                            "<Format><chr/></Format><Type><MIME>text/plain"
+                                            "</MIME></Type></RTProperties><Value>some longer "
+                                            "text for a value</Value></Node>",
+                                            n),
+                                0);
                 assert_int_equal(odm_buf_fmt(&doc, "</MgmtTree>"), 0);
                 odm_command *d = command(&p, ODM_CMD_ADD, "./M", NULL);
                 d->items->data = (odm_data){ODM_DATA_XML, odm_buf_view(&doc)};
@@ -1371,7 +1419,7 @@ static void large_document(void **state)
                                             .format = ODM_FMT_XML,
                                             .type = ODM_STR("application/vnd.syncml.dmtnds+xml")};
                 job_list(&p, 1, d);
-                p.max_msg = 3000;
+                p.max_msg = 2000;
                 package1(&p);
                 heard(&p, WELCOME);
                 unsigned n = 0;
@@ -1406,7 +1454,8 @@ static void broken_document(void **state)
         play_close(&p);
 }
 
-/* ---- addresses, ceilings, saving --------------------------------------------------------------------- */
+/* ---- addresses, ceilings, saving
+ * --------------------------------------------------------------------- */
 
 static void addresses(void **state)
 {
@@ -1468,8 +1517,8 @@ static void command_ceiling(void **state)
         play p;
         open_play(&p, 0);
         p.opt.max_in_message = 2;
-        chain(job(&p, 1), chain(command(&p, ODM_CMD_GET, "./B", NULL),
-                                command(&p, ODM_CMD_GET, "./C", NULL)));
+        chain(job(&p, 1),
+              chain(command(&p, ODM_CMD_GET, "./B", NULL), command(&p, ODM_CMD_GET, "./C", NULL)));
         package1(&p);
         expect(&p, SETUP " Get(./A) Get(./B) Final");
         play_close(&p);
@@ -1497,10 +1546,12 @@ static void little_memory_between_messages(void **state)
         for (int n = 0; n < 19; n++)
                 chain(list, command(&p, ODM_CMD_GET, "./DevDetail/SwV", NULL));
         package1(&p);
-        size_t held = odm_server_memory(p.s);
-        print_message("# %zu octets held between messages, %zu of them the reply of %zu octets\n", held,
-                      (size_t)2048, p.reply_n);
-        assert_true(held < 4096 + 4096); /* the reply's buffer is at most twice its octets */
+        size_t held = odm_server_memory(p.s), reply = 256;
+        while (reply < p.reply_n)
+                reply *= 2; /* as a buffer grows */
+        print_message("# %zu octets held between messages, beside a reply of %zu\n", held - reply,
+                      p.reply_n);
+        assert_true(held - reply <= 4096);
         play_close(&p);
 }
 
@@ -1511,8 +1562,8 @@ static void job_gone_after_a_load(void **state)
         open_play(&p, 0);
         p.opt.max_in_message = 1;
         p.save_each = true;
-        chain(job(&p, 1), chain(command(&p, ODM_CMD_GET, "./B", NULL),
-                                command(&p, ODM_CMD_GET, "./C", NULL)));
+        chain(job(&p, 1),
+              chain(command(&p, ODM_CMD_GET, "./B", NULL), command(&p, ODM_CMD_GET, "./C", NULL)));
         package1(&p);
         heard(&p, WELCOME);
         p.forget = true;
@@ -1596,21 +1647,22 @@ static void peeks(void **state)
                 p.show = ODM_AUTH_BASIC;
                 package1(&p);
                 odm_limits_init(&lim);
-                assert_int_equal(
-                        odm_server_peek(p.codec, odm_buf_view(&p.body), &lim, &p.a, &peek), 0);
+                assert_int_equal(odm_server_peek(p.codec, odm_buf_view(&p.body), &lim, &p.a, &peek),
+                                 0);
                 assert_str(peek.session_id, "A1");
                 assert_str(peek.msg_id, "1");
                 assert_str(peek.source, "IMEI:1");
                 assert_str(peek.user, "dev");
                 assert_str(peek.cred_user, "dev");
                 assert_str(peek.target, "http://dm/s");
-                assert_int_equal(
-                        odm_server_peek(p.codec, ODM_STR("no"), &lim, &p.a, &peek) < 0, true);
+                assert_int_equal(odm_server_peek(p.codec, ODM_STR("no"), &lim, &p.a, &peek) < 0,
+                                 true);
                 play_close(&p);
         }
 }
 
-/* ---- torture ------------------------------------------------------------------------------------------ */
+/* ---- torture
+ * ------------------------------------------------------------------------------------------ */
 
 struct tortured {
         size_t codec;
@@ -1703,6 +1755,7 @@ int main(void)
                 cmocka_unit_test(object_that_breaks_off),
                 cmocka_unit_test(chunk_refused),
                 cmocka_unit_test(chunk_challenged),
+                cmocka_unit_test(chunk_after_a_refusal),
                 cmocka_unit_test(takes_chunked_results),
                 cmocka_unit_test(results_that_break_off),
                 cmocka_unit_test(package_ends_inside_an_object),

@@ -3,8 +3,11 @@
  *
  *   server.c   the public calls, the turn of a message, what is told to the host
  *   receive.c  one message of the device: who it is, what it says
+ *   results.c  Results, whole or in chunks
  *   job.c      jobs, their cursors, and the commands that wait for a Status
- *   reply.c    our message: Statuses, commands, chunks
+ *   reply.c    our message: Statuses, commands
+ *   chunk.c    objects that leave in chunks
+ *   clone.c    a command as it goes out
  *   save.c     the whole state as bytes, and back
  *
  * A message takes its turn like this:
@@ -44,20 +47,21 @@ struct job {
         const odm_command *commands; /* NULL after a load, until lent again */
         const odm_command *top;      /* the cursor: next command to send, NULL at the end */
         const odm_command *member;   /* set when an Atomic's members go singly */
-        uint32_t at, end;     /* commands from `end` on are not to be sent */
-        uint32_t total, told; /* commands, and RESULTs told */
+        uint32_t at, end;            /* commands from `end` on are not to be sent */
+        uint32_t total, told;        /* commands, and RESULTs told */
         bool alone, split;
         bool sent; /* something of it went out */
         bool lost; /* the host has it no more: nothing of it can be sent */
 };
 
 enum sent_flags {
-        SENT_MEMBER = 1,   /* inside the nearest entry before that is no member */
-        SENT_CHUNK = 2,    /* a chunk with more to come: 213 is wanted */
-        SENT_LAST = 4,     /* the last chunk */
-        SENT_ATOMIC = 8,   /* an Atomic whose members may go singly */
-        SENT_MINE = 16,    /* `status` is ours: the answer was unusable */
-        SENT_ANSWERED = 32 /* a Status came */
+        SENT_MEMBER = 1,    /* inside the nearest entry before that is no member */
+        SENT_CHUNK = 2,     /* a chunk with more to come: 213 is wanted */
+        SENT_LAST = 4,      /* the last chunk */
+        SENT_ATOMIC = 8,    /* an Atomic whose members may go singly */
+        SENT_MINE = 16,     /* `status` is ours: the answer was unusable */
+        SENT_ANSWERED = 32, /* a Status came */
+        SENT_BROKEN = 64    /* its object broke off and has not come again */
 };
 
 /* One command that waits for its Status.  Entry i has the CmdID first + i. */
@@ -117,12 +121,12 @@ struct object {
 };
 
 struct odm_server {
-        odm_server_opt opt;      /* text in `text` */
-        const odm_mem *parent;   /* the host's allocator */
-        odm_mem mem;             /* ours: counts, and stops at opt.max_memory */
+        odm_server_opt opt;    /* text in `text` */
+        const odm_mem *parent; /* the host's allocator */
+        odm_mem mem;           /* ours: counts, and stops at opt.max_memory */
         size_t live;
-        bool over_memory;        /* an allocation was refused by our ceiling */
-        char *text;              /* copies of the option's strings */
+        bool over_memory; /* an allocation was refused by our ceiling */
+        char *text;       /* copies of the option's strings */
         size_t text_n;
         odm_verifier verifier;
         odm_prover prover;
@@ -137,9 +141,9 @@ struct odm_server {
         /* the conversation */
         char session_id[SESSION_ID_MAX];
         uint8_t session_id_n;
-        odm_str device; /* Source of the device; ours */
-        bool xml, bare_mime; /* codec; application/vnd.syncml+... was used */
-        uint8_t version;     /* 1, 2, 3: DM/1.x */
+        odm_str device;         /* Source of the device; ours */
+        bool xml, bare_mime;    /* codec; application/vnd.syncml+... was used */
+        uint8_t version;        /* 1, 2, 3: DM/1.x */
         uint32_t in_id, out_id; /* MsgID of the last message of each side */
         uint32_t messages;
         uint64_t peer_max_msg, peer_max_obj;
@@ -156,8 +160,8 @@ struct odm_server {
         struct sent *out;
         struct answer *answers; /* n_out of them while a message is in hand, or held */
         odm_arena held;         /* answers of a package that takes several messages */
-        bool holding; /* `answers` live in `held` */
-        bool deep;    /* what arrives now must outlive its message */
+        bool holding;           /* `answers` live in `held` */
+        bool deep;              /* what arrives now must outlive its message */
         struct object *objects;
         struct sending sending;
         struct taking taking;
@@ -170,18 +174,18 @@ struct odm_server {
         odm_packet packet;
         struct told *told, **told_end, *lent;
         struct status_out *statuses, **statuses_end;
-        odm_str no_end; /* Source of an object that was cut off: Alert 1225 */
+        odm_str no_end;    /* Source of an object that was cut off: Alert 1225 */
         struct job *asked; /* RELEND: the job asked for */
         bool want_work, no_more;
         odm_writer w;
-        uint32_t next_cmd; /* CmdID of the next command we write */
-        uint32_t wrote;    /* commands of jobs in this message */
+        uint32_t next_cmd;           /* CmdID of the next command we write */
+        uint32_t wrote;              /* commands of jobs in this message */
         const struct job *wrote_job; /* the last one with a command in this message */
         bool wrote_full;             /* nothing may follow */
         bool overflow;               /* Statuses are left for the next message */
         bool stay_open;              /* a command needs a message with fewer Statuses */
         bool lean;                   /* no message of ours could have more room */
-        size_t limit;      /* octets of this message */
+        size_t limit;                /* octets of this message */
 };
 
 /* ---- server.c ------------------------------------------------------------ */
@@ -203,6 +207,18 @@ void session_free_str(odm_server *s, odm_str *str);
 
 /* Works through the decoded message: 0, ODM_ENOMEM, ODM_ELIMIT, ODM_EIO. */
 ODM_MUST_USE int receive_message(odm_server *s);
+
+/* A NUL octet in what should be text: that item fails, never the session. */
+#define STATUS_NUL ODM_ST_BAD_REQUEST
+bool data_has_nul(odm_format f, const odm_data *d);
+
+/* ---- results.c ------------------------------------------------------------- */
+
+ODM_MUST_USE int results_take(odm_server *s, const odm_command *c);
+/* Something else began before the object was whole: Alert 1225 will name it. */
+ODM_MUST_USE int results_interrupted(odm_server *s);
+/* The package ended; an object still open has failed. */
+void results_cut_off(odm_server *s);
 
 /* ---- job.c ----------------------------------------------------------------- */
 
