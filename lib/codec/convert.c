@@ -89,7 +89,7 @@ static bool has_form_of(const odm_codec *c, odm_str doc)
 
 static int convert_doc(odm_item *i, const odm_codec *to, bool df, odm_arena *arena)
 {
-        odm_str doc;
+        odm_str doc = ODM_ABSENT;
 
         int rc = 0;
 

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* codec.c - our codecs beside libwbxml and a bare scan by expat, in one run: the same two
+ * messages, the parties taking turns, the median of several rounds.  See bench/README.md. */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <expat.h>
+#include <wbxml/wbxml.h>
+
+#include "odm/codec.h"
+
+#define MOST ((size_t)1 << 26)
+#define ROUNDS_MOST 101
+
+static void *heap_resize(void *ctx, void *p, size_t old_n, size_t n)
+{
+        (void)ctx, (void)old_n;
+        if (n == 0) {
+                free(p);
+                return NULL;
+        }
+        return realloc(p, n);
+}
+
+static const odm_mem heap = {heap_resize, NULL};
+
+/* One message in both forms, and what the parties keep between runs. */
+struct subject {
+        unsigned commands;
+        odm_msg *msg;
+        odm_buf wbxml, xml, out;
+        odm_arena arena, work; /* of msg; of each decode, reset before it */
+};
+
+static void must(bool holds, const char *what)
+{
+        if (!holds) {
+                fprintf(stderr, "codec: %s failed\n", what);
+                exit(1);
+        }
+}
+
+/* ---- the message ------------------------------------------------------------------ */
+
+static odm_item *new_item(odm_arena *a, unsigned n)
+{
+        odm_item *i = odm_new(a, odm_item);
+
+        must(i != NULL, "memory");
+        i->target = odm_arena_fmt(a, "./Vendor/App%u/Port", n);
+        return i;
+}
+
+/* Three kinds in turn: a Status, a Get, a Replace with Meta and Data. */
+static odm_command *new_command(odm_arena *a, unsigned n)
+{
+        static const char *const names[] = {"Get", "Replace", "Add"};
+        odm_command *c = odm_new(a, odm_command);
+
+        must(c != NULL, "memory");
+        c->cmd_id = odm_arena_fmt(a, "%u", n + 1);
+        if (n % 3 == 0) {
+                c->kind = ODM_CMD_STATUS;
+                c->msg_ref = ODM_STR("1");
+                c->cmd_ref = c->cmd_id;
+                c->cmd = odm_cstr(names[n / 3 % 3]);
+                c->target_refs = odm_new(a, odm_ref);
+                must(c->target_refs != NULL, "memory");
+                c->target_refs->uri =
+                        odm_arena_fmt(a, "./Vendor/App%u/Port/Number/Of/The/Service", n);
+                c->code = 200;
+                return c;
+        }
+        c->kind = n % 3 == 1 ? ODM_CMD_GET : ODM_CMD_REPLACE;
+        c->items = new_item(a, n);
+        if (c->kind == ODM_CMD_REPLACE) {
+                c->items->meta = (odm_meta){
+                        .present = true, .format = ODM_FMT_CHR, .type = ODM_STR("text/plain")};
+                c->items->data = (odm_data){
+                        ODM_DATA_TEXT,
+                        odm_arena_fmt(
+                                a,
+                                "the value number %u of this node, as long as such a thing is here",
+                                n)};
+        }
+        return c;
+}
+
+static void subject_init(struct subject *s, unsigned commands)
+{
+        s->commands = commands;
+        odm_arena_init(&s->arena, &heap, MOST);
+        odm_arena_init(&s->work, &heap, MOST);
+        odm_buf_init(&s->wbxml, &heap, MOST);
+        odm_buf_init(&s->xml, &heap, MOST);
+        odm_buf_init(&s->out, &heap, MOST);
+        s->msg = odm_new(&s->arena, odm_msg);
+        must(s->msg != NULL, "memory");
+        s->msg->hdr = (odm_hdr){.ver_dtd = ODM_STR("1.2"),
+                                .ver_proto = ODM_STR("DM/1.2"),
+                                .session_id = ODM_STR("A1"),
+                                .msg_id = ODM_STR("2"),
+                                .target = ODM_STR("IMEI:004999010640000"),
+                                .source = ODM_STR("http://dm.example/s")};
+        s->msg->final = true;
+        odm_command **tail = &s->msg->body;
+        for (unsigned n = 0; n < commands; n++, tail = &(*tail)->next)
+                *tail = new_command(&s->arena, n);
+        must(odm_encode(&odm_codec_wbxml, s->msg, &s->wbxml) == 0, "encoding WBXML");
+        must(odm_encode(&odm_codec_xml, s->msg, &s->xml) == 0, "encoding XML");
+}
+
+static void subject_done(struct subject *s)
+{
+        odm_buf_done(&s->out);
+        odm_buf_done(&s->xml);
+        odm_buf_done(&s->wbxml);
+        odm_arena_done(&s->work);
+        odm_arena_done(&s->arena);
+}
+
+/* ---- the parties ------------------------------------------------------------------- */
+
+static void our_decode(struct subject *s, const odm_codec *c, const odm_buf *in)
+{
+        odm_msg *m;
+
+        odm_arena_reset(&s->work);
+        must(odm_decode(c, odm_buf_view(in), NULL, &s->work, &m) == 0, "decoding");
+}
+
+static void our_wbxml_decode(struct subject *s)
+{
+        our_decode(s, &odm_codec_wbxml, &s->wbxml);
+}
+
+static void our_xml_decode(struct subject *s)
+{
+        our_decode(s, &odm_codec_xml, &s->xml);
+}
+
+static void our_wbxml_encode(struct subject *s)
+{
+        odm_buf_cut(&s->out, 0);
+        must(odm_encode(&odm_codec_wbxml, s->msg, &s->out) == 0, "encoding");
+}
+
+static void our_xml_encode(struct subject *s)
+{
+        odm_buf_cut(&s->out, 0);
+        must(odm_encode(&odm_codec_xml, s->msg, &s->out) == 0, "encoding");
+}
+
+static void expat_scan(struct subject *s)
+{
+        XML_Parser p = XML_ParserCreate("UTF-8");
+
+        must(p && XML_Parse(p, s->xml.p, (int)s->xml.n, 1) == XML_STATUS_OK, "expat");
+        XML_ParserFree(p);
+}
+
+static void libwbxml_to_xml(struct subject *s)
+{
+        WBXMLConvWBXML2XML *conv = NULL;
+        WB_UTINY *out = NULL;
+        WB_ULONG n = 0;
+
+        must(wbxml_conv_wbxml2xml_create(&conv) == WBXML_OK, "libwbxml");
+        wbxml_conv_wbxml2xml_set_gen_type(conv, WBXML_GEN_XML_COMPACT);
+        must(wbxml_conv_wbxml2xml_run(conv, (WB_UTINY *)s->wbxml.p, (WB_ULONG)s->wbxml.n, &out,
+                                      &n) == WBXML_OK,
+             "wbxml2xml");
+        free(out);
+        wbxml_conv_wbxml2xml_destroy(conv);
+}
+
+static void libwbxml_to_wbxml(struct subject *s)
+{
+        WBXMLConvXML2WBXML *conv = NULL;
+        WB_UTINY *out = NULL;
+        WB_ULONG n = 0;
+
+        must(wbxml_conv_xml2wbxml_create(&conv) == WBXML_OK, "libwbxml");
+        wbxml_conv_xml2wbxml_disable_string_table(conv);
+        must(wbxml_conv_xml2wbxml_run(conv, (WB_UTINY *)s->xml.p, (WB_ULONG)s->xml.n, &out, &n) ==
+                     WBXML_OK,
+             "xml2wbxml");
+        free(out);
+        wbxml_conv_xml2wbxml_destroy(conv);
+}
+
+/* What libwbxml's converters do, done by us. */
+static void our_to_xml(struct subject *s)
+{
+        odm_msg *m;
+
+        odm_arena_reset(&s->work);
+        must(odm_decode(&odm_codec_wbxml, odm_buf_view(&s->wbxml), NULL, &s->work, &m) == 0,
+             "decoding");
+        odm_buf_cut(&s->out, 0);
+        must(odm_encode(&odm_codec_xml, m, &s->out) == 0, "encoding");
+}
+
+static void our_to_wbxml(struct subject *s)
+{
+        odm_msg *m;
+
+        odm_arena_reset(&s->work);
+        must(odm_decode(&odm_codec_xml, odm_buf_view(&s->xml), NULL, &s->work, &m) == 0,
+             "decoding");
+        odm_buf_cut(&s->out, 0);
+        must(odm_encode(&odm_codec_wbxml, m, &s->out) == 0, "encoding");
+}
+
+static const struct party {
+        const char *name, *what;
+        void (*run)(struct subject *s);
+        int beside; /* the row it is measured against */
+} parties[] = {
+        {"wbxml-decode", "our WBXML decode", our_wbxml_decode, 5},
+        {"wbxml-encode", "our WBXML encode", our_wbxml_encode, 6},
+        {"xml-decode", "our XML decode", our_xml_decode, 3},
+        {"expat-scan", "expat's scan alone", expat_scan, -1},
+        {"xml-encode", "our XML encode", our_xml_encode, 5},
+        {"libwbxml-to-xml", "libwbxml, WBXML to XML", libwbxml_to_xml, -1},
+        {"libwbxml-to-wbxml", "libwbxml, XML to WBXML", libwbxml_to_wbxml, -1},
+        {"to-xml", "ours, WBXML to XML", our_to_xml, 5},
+        {"to-wbxml", "ours, XML to WBXML", our_to_wbxml, 6},
+};
+
+#define PARTIES (sizeof parties / sizeof parties[0])
+
+/* ---- measuring ---------------------------------------------------------------------- */
+
+static double now_us(void)
+{
+        struct timespec t;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &t);
+        return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+static double once(const struct party *p, struct subject *s, unsigned times)
+{
+        double start = now_us();
+
+        for (unsigned i = 0; i < times; i++)
+                p->run(s);
+        return (now_us() - start) / times;
+}
+
+static int by_value(const void *a, const void *b)
+{
+        double x = *(const double *)a, y = *(const double *)b;
+
+        return (x > y) - (x < y);
+}
+
+static void measure(struct subject *s, unsigned rounds, double medians[PARTIES])
+{
+        static double taken[PARTIES][ROUNDS_MOST];
+        unsigned times = 40000 / s->commands / 8 + 1;
+
+        for (size_t i = 0; i < PARTIES; i++) /* once, unmeasured */
+                (void)once(&parties[i], s, times / 4 + 1);
+        for (unsigned r = 0; r < rounds; r++)
+                for (size_t i = 0; i < PARTIES; i++)
+                        taken[i][r] = once(&parties[i], s, times);
+        for (size_t i = 0; i < PARTIES; i++) {
+                qsort(taken[i], rounds, sizeof(double), by_value);
+                medians[i] = taken[i][rounds / 2];
+        }
+}
+
+static void print_table(const struct subject *s, const double medians[PARTIES])
+{
+        printf("%u commands: %zu octets of WBXML, %zu of XML\n", s->commands, s->wbxml.n, s->xml.n);
+        for (size_t i = 0; i < PARTIES; i++) {
+                int beside = parties[i].beside;
+                printf("  %-26s %10.2f us", parties[i].what, medians[i]);
+                if (beside >= 0)
+                        printf("   %5.2f times as fast as %s", medians[beside] / medians[i],
+                               parties[beside].what);
+                printf("\n");
+        }
+}
+
+static void print_json(const struct subject *s, const double medians[PARTIES], bool last)
+{
+        printf("  {\"commands\": %u, \"wbxml_octets\": %zu, \"xml_octets\": %zu, \"us\": {",
+               s->commands, s->wbxml.n, s->xml.n);
+        for (size_t i = 0; i < PARTIES; i++)
+                printf("%s\"%s\": %.3f", i ? ", " : "", parties[i].name, medians[i]);
+        printf("}}%s\n", last ? "" : ",");
+}
+
+/* For a profiler, which counts instructions where a clock cannot. */
+static int run_only(const char *name, unsigned rounds)
+{
+        for (size_t i = 0; i < PARTIES; i++)
+                if (strcmp(parties[i].name, name) == 0) {
+                        struct subject s;
+                        subject_init(&s, 24);
+                        (void)once(&parties[i], &s, rounds);
+                        subject_done(&s);
+                        return 0;
+                }
+        fprintf(stderr, "codec: no such row: %s\n", name);
+        return 2;
+}
+
+static int usage(FILE *to)
+{
+        fprintf(to, "usage: bench-codec [--json] [--rounds N] [--only ROW]\n"
+                    "Times our codecs beside libwbxml and expat; medians of N rounds (11).\n"
+                    "  --only ROW  run one row of the small message N times and print nothing,\n"
+                    "              to be counted by a profiler.  Rows:");
+        for (size_t i = 0; i < PARTIES; i++)
+                fprintf(to, " %s", parties[i].name);
+        fprintf(to, "\n");
+        return to == stdout ? 0 : 2;
+}
+
+static void run_all(unsigned rounds, bool json)
+{
+        static const unsigned sizes[] = {24, 816};
+
+        if (json)
+                printf("[\n");
+        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+                struct subject s;
+                double medians[PARTIES];
+                subject_init(&s, sizes[i]);
+                measure(&s, rounds, medians);
+                if (json)
+                        print_json(&s, medians, i > 0);
+                else
+                        print_table(&s, medians);
+                subject_done(&s);
+        }
+        if (json)
+                printf("]\n");
+}
+
+int main(int argc, char **argv)
+{
+        const char *only = NULL;
+        unsigned rounds = 11;
+        bool json = false;
+
+        for (int i = 1; i < argc; i++) {
+                if (strcmp(argv[i], "--help") == 0)
+                        return usage(stdout);
+                if (strcmp(argv[i], "--json") == 0)
+                        json = true;
+                else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc)
+                        rounds = (unsigned)strtoul(argv[++i], NULL, 10);
+                else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
+                        only = argv[++i];
+                else
+                        return usage(stderr);
+        }
+        if (only)
+                return run_only(only, rounds);
+        if (rounds < 1 || rounds > ROUNDS_MOST)
+                return usage(stderr);
+        run_all(rounds, json);
+        return 0;
+}
