@@ -41,7 +41,7 @@ static void go_on(odm_server *s)
 {
         odm_item item = {.target = ODM_STR("./A"), .data = {ODM_DATA_TEXT, ODM_STR("v")}};
         odm_command list = {.kind = ODM_CMD_REPLACE, .items = &item};
-        odm_packet in = {.body = ODM_STR(next_message)};
+        odm_packet in = {.body = odm_cstr(next_message)};
         const odm_event *ev;
 
         if (odm_server_recv(s, &in, (odm_time){0}) < 0)
