@@ -244,6 +244,7 @@ int lab_open(struct lab *l, const odm_mem *mem, const odm_tree_opt *opt)
         }
         *l = (struct lab){.mem = mem, .now = 994869497};
         odm_arena_init(&l->a, mem, (size_t)64 << 20);
+        odm_arena_init(&l->docs, mem, (size_t)64 << 20);
         rc = odm_tree_new(&o, &l->t);
         if (rc == 0)
                 rc = odm_tree_mount(l->t, NULL, &lab_provider);
@@ -263,6 +264,7 @@ void lab_close(struct lab *l)
 {
         odm_tree_free(l->t);
         odm_arena_done(&l->a);
+        odm_arena_done(&l->docs);
 }
 
 odm_op lab_op(const char *server, odm_cmd kind, const char *target, odm_format f, const char *data)

@@ -22,7 +22,8 @@ struct row {
 struct lab {
         const odm_mem *mem;
         odm_tree *t;
-        odm_arena a;
+        odm_arena a;    /* of answers: emptied by each operation */
+        odm_arena docs; /* of what must live longer */
         int64_t now;
 };
 

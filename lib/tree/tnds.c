@@ -242,6 +242,8 @@ static int one_top(struct load *l, const odm_doc_node *top)
         unsigned depth = 0;
         int rc = 0;
 
+        if (top->name.n && !odm_name_ok(top->name) && !odm_str_is(top->name, "."))
+                return job_status(l->j, ODM_ST_FAILED);
         while (n && rc == 0) {
                 if (uri.p == NULL)
                         return odm_arena_err(l->j->a);
@@ -258,7 +260,7 @@ static int one_top(struct load *l, const odm_doc_node *top)
                                 n = up[--depth].node;
                         n = depth ? n->next : NULL;
                 }
-                if (n && n->name.n == 0)
+                if (n && !odm_name_ok(n->name))
                         return job_status(l->j, ODM_ST_FAILED);
                 if (n)
                         uri = join(l->j->a, up[depth - 1].uri, n->name);

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Access control: the grammar, and who may do what (dm-tree.md 4). */
+#include "fixture.h"
+
+#define ADD ODM_CMD_ADD
+#define REP ODM_CMD_REPLACE
+#define DEL ODM_CMD_DELETE
+#define GET ODM_CMD_GET
+#define NODE ODM_FMT_NODE
+#define CHR ODM_FMT_CHR
+#define ABS ODM_FMT_ABSENT
+
+static void the_grammar_is_as_the_table_says(void **state)
+{
+        static const struct row_acl {
+                const char *why, *in;
+                bool ok;
+        } rows[] = {
+                {"empty", "", true},
+                {"anyone", "Get=*", true},
+                {"several", "Add=a&Delete=a&Replace=a+321_ibm.com&Get=*", true},
+                {"anyone and one", "Get=*+A", true},
+                {"dots and dashes", "Exec=www.sonera.fi-8765", true},
+                {"no such command", "Foo=A", false},
+                {"Copy has no entry", "Copy=A", false},
+                {"a command alone", "Get", false},
+                {"no ids", "Get=", false},
+                {"an end that goes on", "Get=A&", false},
+                {"a beginning without", "&Get=A", false},
+                {"an empty id", "Get=A++B", false},
+                {"an id missing at the end", "Get=A+", false},
+                {"a blank", "Get=A B", false},
+                {"a star inside", "Get=A*", false},
+                {"an equals sign inside", "Get=A=B", false},
+                {"twice the same", "Get=A&Get=B", false},
+                {"other letters", "get=A", false},
+                {"no UTF-8", "Get=\xff", false},
+        };
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                odm_str in = exact_copy(rows[i].in);
+                if ((odm_acl_check(in) == 0) != rows[i].ok)
+                        fail_msg("%s: '%s'", rows[i].why, rows[i].in);
+                exact_free(in);
+        }
+}
+
+static void ids_match_whole(void **state)
+{
+        odm_str acl = ODM_STR("Add=srv1&Get=srv10+srv2&Replace=*");
+
+        (void)state;
+        assert_true(odm_acl_allows(acl, ODM_ACC_ADD, ODM_STR("srv1")));
+        assert_false(odm_acl_allows(acl, ODM_ACC_ADD, ODM_STR("srv10")));
+        assert_false(odm_acl_allows(acl, ODM_ACC_GET, ODM_STR("srv1")));
+        assert_true(odm_acl_allows(acl, ODM_ACC_GET, ODM_STR("srv2")));
+        assert_true(odm_acl_allows(acl, ODM_ACC_REPLACE, ODM_STR("anyone")));
+        assert_false(odm_acl_allows(acl, ODM_ACC_DELETE, ODM_STR("srv1")));
+        assert_false(odm_acl_allows(acl, ODM_ACC_ADD, ODM_STR("")));
+        assert_false(odm_acl_allows(ODM_STR(""), ODM_ACC_GET, ODM_STR("srv1")));
+}
+
+static void a_server_is_taken_out_as_the_table_says(void **state)
+{
+        static const struct row_out {
+                const char *in, *want;
+        } rows[] = {
+                {"Get=A", ""},
+                {"Get=A+B", "Get=B"},
+                {"Get=B+A", "Get=B"},
+                {"Add=A&Get=A+B+A&Delete=C", "Get=B&Delete=C"},
+                {"Get=AA+A", "Get=AA"},
+                {"Get=*", "Get=*"},
+                {"", ""},
+                {"Add=C&Get=A", "Add=C"},
+        };
+        odm_arena a;
+
+        (void)state;
+        odm_arena_init(&a, &heap, 65536);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                odm_str in = exact_copy(rows[i].in);
+                assert_str(odm_acl_without(&a, in, ODM_STR("A")), rows[i].want);
+                exact_free(in);
+        }
+        odm_arena_done(&a);
+}
+
+static const struct row example_tree[] = {
+        {"A", NULL, ADD, "./NodeA", NODE, NULL, 200},
+        {"A's list", NULL, REP, "./NodeA?prop=ACL", ABS, "Get=ServerC&Replace=ServerC", 200},
+        {"1", NULL, ADD, "./NodeA/Node1", CHR, "1", 200},
+        {"1's list", NULL, REP, "./NodeA/Node1?prop=ACL", ABS, "Get=*", 200},
+        {"B", NULL, ADD, "./NodeB", NODE, NULL, 200},
+        {"B's list", NULL, REP, "./NodeB?prop=ACL", ABS, "Get=ServerA&Replace=ServerA", 200},
+        {"2", NULL, ADD, "./NodeB/Node2", CHR, "2", 200},
+        {"3", NULL, ADD, "./NodeB/Node3", NODE, NULL, 200},
+        {"3's list", NULL, REP, "./NodeB/Node3?prop=ACL", ABS,
+         "Get=ServerB&Replace=ServerB&Delete=ServerB", 200},
+        {"4", NULL, ADD, "./NodeB/Node3/Node4", CHR, "4", 200},
+        {"5", NULL, ADD, "./NodeB/Node3/Node5", CHR, "5", 200},
+        {"5's list", NULL, REP, "./NodeB/Node3/Node5?prop=ACL", ABS,
+         "Get=ServerA+ServerB&Replace=ServerA", 200},
+        {"C", NULL, ADD, "./NodeC", NODE, NULL, 200},
+        {"C's list", NULL, REP, "./NodeC?prop=ACL", ABS, "Get=ServerA&Replace=ServerA", 200},
+};
+
+static void the_worked_example_holds(void **state) /* dm-tree.md 4.7, C-ACL-01 */
+{
+        static const struct row rows[] = {
+                {"own list: any", "ServerA", GET, "./NodeA/Node1", ABS, NULL, 200, "1"},
+                {"own list: any", "ServerB", GET, "./NodeA/Node1", ABS, NULL, 200, "1"},
+                {"Replace on the parent", "ServerC", REP, "./NodeA/Node1?prop=ACL", ABS, "Get=*",
+                 200},
+                {"none on the parent", "ServerA", REP, "./NodeA/Node1?prop=ACL", ABS, "Get=*", 425},
+                {"none on the parent", "ServerB", REP, "./NodeA/Node1?prop=ACL", ABS, "Get=*", 425},
+                {"no Delete", "ServerC", DEL, "./NodeA/Node1", ABS, NULL, 425},
+                {"no Replace", "ServerC", REP, "./NodeA/Node1", CHR, "x", 425},
+                {"its list, to any", "ServerA", GET, "./NodeA/Node1?prop=ACL", ABS, NULL, 200,
+                 "Get=*"},
+                {"C-ACL-02 its own only", "ServerB", GET, "./NodeB/Node3/Node4?prop=ACL", ABS, NULL,
+                 200, ""},
+                {"inherited", "ServerA", GET, "./NodeB/Node2", ABS, NULL, 200, "2"},
+                {"inherited", "ServerB", GET, "./NodeB/Node2", ABS, NULL, 425},
+                {"own Replace", "ServerA", REP, "./NodeB/Node3/Node5", CHR, "x", 200},
+                {"none", "ServerB", REP, "./NodeB/Node3/Node5", CHR, "x", 425},
+                {"C-ACL-03 on the parent", "ServerB", REP, "./NodeB/Node3/Node5?prop=ACL", ABS,
+                 "Get=ServerA+ServerB&Replace=ServerA", 200},
+                {"C-ACL-03 on the leaf only", "ServerA", REP, "./NodeB/Node3/Node5?prop=ACL", ABS,
+                 "Get=*", 425},
+                {"interior, by the parent", "ServerA", REP, "./NodeB/Node3?prop=ACL", ABS,
+                 "Get=ServerB&Replace=ServerB&Delete=ServerB", 200},
+                {"interior, by itself", "ServerB", REP, "./NodeB/Node3?prop=ACL", ABS,
+                 "Get=ServerB&Replace=ServerB&Delete=ServerB", 200},
+                {"interior, by neither", "ServerC", REP, "./NodeB/Node3?prop=ACL", ABS, "Get=*",
+                 425},
+                {"a child of no concern", "ServerB", DEL, "./NodeB/Node3", ABS, NULL, 200},
+                {"C-ACL-05 nothing is merged", "ServerA", ADD, "./NodeB/NodeX", NODE, NULL, 425},
+                {"C-ACL-04 the creator", "ServerB", ADD, "./NodeX", NODE, NULL, 200},
+                {"C-ACL-04 may change it, not read it", "ServerB", GET, "./NodeX", ABS, NULL, 425},
+                {"the device sees it", NULL, GET, "./NodeX?prop=ACL", ABS, NULL, 200,
+                 "Add=ServerB&Delete=ServerB&Replace=ServerB"},
+                {"C-ACL-04 a leaf gets none", "ServerB", ADD, "./NodeX/l", CHR, "", 200},
+                {"C-ACL-04 none", NULL, GET, "./NodeX/l?prop=ACL", ABS, NULL, 200, ""},
+                {"nor an interior node of his own", "ServerB", ADD, "./NodeX/i", NODE, NULL, 200},
+                {"none", NULL, GET, "./NodeX/i?prop=ACL", ABS, NULL, 200, ""},
+                {"the read-modify-write of a list", "ServerA", GET, "./NodeA?prop=ACL", ABS, NULL,
+                 425},
+                {"renaming needs Replace", "ServerC", REP, "./NodeX?prop=Name", ABS, "Y", 425},
+                {"Title needs Replace", "ServerC", REP, "./NodeX?prop=Title", ABS, "Y", 425},
+                {"and is given", "ServerB", REP, "./NodeX?prop=Title", ABS, "Y", 200},
+        };
+        struct lab l;
+
+        (void)state;
+        lab_init(&l);
+        lab_rows(&l, example_tree, ODM_COUNT(example_tree));
+        lab_rows(&l, rows, ODM_COUNT(rows));
+        lab_close(&l);
+}
+
+static void the_root_keeps_its_list(void **state)
+{
+        static const struct row rows[] = {
+                {"C-ACL-08 no Replace right", "S", REP, ".?prop=ACL", ABS, "Get=*", 425},
+                {"a right for S", NULL, REP, ".?prop=ACL", ABS, "Add=*&Get=*&Replace=S", 200},
+                {"C-ACL-08 Add=* must stay", "S", REP, ".?prop=ACL", ABS, "Add=S&Get=*", 405},
+                {"C-ACL-07 no command", "S", REP, ".?prop=ACL", ABS, "Foo=A", 500},
+                {"C-ACL-07 no ids", "S", REP, ".?prop=ACL", ABS, "Get=", 500},
+                {"C-ACL-07 goes on", "S", REP, ".?prop=ACL", ABS, "Get=A&", 500},
+                {"it is as it was", "S", GET, ".?prop=ACL", ABS, NULL, 200,
+                 "Add=*&Get=*&Replace=S"},
+                {"another one", "S", REP, ".?prop=ACL", ABS, "Add=*&Get=S&Replace=S", 200},
+                {"empty would be none", "S", REP, ".?prop=ACL", ABS, "", 405},
+                {"no other name", "S", REP, ".?prop=Name", ABS, "x", 405},
+                {"C-ACL-06 any and one", NULL, REP, "./Vendor/lab?prop=ACL", ABS, "Get=*+A", 200},
+                {"any", "B", GET, "./Vendor/lab/Name", ABS, NULL, 200, "lab"},
+        };
+        struct lab l;
+
+        (void)state;
+        lab_init(&l);
+        lab_rows(&l, rows, ODM_COUNT(rows));
+        lab_close(&l);
+}
+
+static void a_server_is_forgotten_everywhere(void **state) /* C-ACL-09 */
+{
+        static const struct row before[] = {
+                {"a list", NULL, ADD, "./X", NODE, NULL, 200},
+                {"a list", NULL, REP, "./X?prop=ACL", ABS, "Get=A+AB&Replace=A", 200},
+                {"another", NULL, ADD, "./X/y", CHR, "1", 200},
+                {"another", NULL, REP, "./X/y?prop=ACL", ABS, "Get=A", 200},
+                {"the root's", NULL, REP, ".?prop=ACL", ABS, "Add=*&Get=A&Exec=A+B", 200},
+        };
+        static const struct row after[] = {
+                {"left", NULL, GET, "./X?prop=ACL", ABS, NULL, 200, "Get=AB"},
+                {"inherits", NULL, GET, "./X/y?prop=ACL", ABS, NULL, 200, ""},
+                {"for all", NULL, GET, ".?prop=ACL", ABS, NULL, 200, "Add=*&Get=*&Exec=B"},
+        };
+        struct lab l;
+
+        (void)state;
+        lab_init(&l);
+        lab_rows(&l, before, ODM_COUNT(before));
+        assert_int_equal(odm_tree_forget_server(l.t, ODM_STR("A"), (odm_wall){9}), 0);
+        lab_rows(&l, after, ODM_COUNT(after));
+        lab_close(&l);
+}
+
+static void a_creator_may_be_given_get(void **state)
+{
+        static const struct row rows[] = {
+                {"the creator", "S", ADD, "./X/Y", NODE, NULL, 200},
+                {"reads", "S", GET, "./X?prop=ACL", ABS, NULL, 200,
+                 "Add=S&Delete=S&Get=S&Replace=S"},
+                {"below it is inherited", "S", GET, "./X/Y?prop=ACL", ABS, NULL, 200, ""},
+        };
+        odm_tree_opt o;
+        struct lab l;
+
+        (void)state;
+        odm_tree_opt_init(&o, &heap);
+        o.creator_get = true;
+        assert_int_equal(lab_open(&l, &heap, &o), 0);
+        lab_rows(&l, rows, ODM_COUNT(rows));
+        lab_close(&l);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(the_grammar_is_as_the_table_says),
+                cmocka_unit_test(ids_match_whole),
+                cmocka_unit_test(a_server_is_taken_out_as_the_table_says),
+                cmocka_unit_test(the_worked_example_holds),
+                cmocka_unit_test(the_root_keeps_its_list),
+                cmocka_unit_test(a_server_is_forgotten_everywhere),
+                cmocka_unit_test(a_creator_may_be_given_get),
+        };
+
+        return RUN_TESTS(tests);
+}
