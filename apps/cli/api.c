@@ -191,6 +191,8 @@ static int take_answer(xrem *c, const xrem_ask *ask, json_t **out)
         const struct xrem_link *k = c->link;
         json_t *j = NULL;
 
+        if (k->rc == ODM_EINVAL)
+                return xrem_fail(XREM_BAD_INPUT, "'%s': %s", c->set.server, k->why);
         if (k->rc < 0)
                 return xrem_fail(XREM_UNREACHABLE, "cannot reach %s: %s", c->set.server, k->why);
         if (odm_str_trim(k->body).n > 0) {

@@ -191,6 +191,9 @@ static const char run_text[] =
 static const char tree_text[] =
         "Draws the tree below URI (the root when left out) with types and values.\n"
         "The device is asked, unless --mirror is given.\n";
+static const char ddf_show_text[] =
+        "Access is the first letters of Add, Copy, Delete, Exec, Get and Replace. Occurs\n"
+        "is 1, ? (none or one), * (any number), + (one or more) or a range.\n";
 static const char tnds_text[] =
         "FILE is a TNDS document, XML or WBXML. It is printed as a list with a line a\n"
         "node: URI, format, type and value, between them tabs; \\t, \\n, \\r, \\\\ and\n"
@@ -270,7 +273,7 @@ const xrem_cmd xrem_commands[] = {
          OPTS(msg_convert_opts), 0, 1, "f", xrem_run_msg_convert},
         {"ddf", "check", "FILE...", "Check descriptions of management objects", NULL, NULL, 0, 1,
          XREM_ANY, "f", xrem_run_ddf_check},
-        {"ddf", "show", "FILE", "Draw a description as a tree", NULL, NULL, 0, 1, 1, "f",
+        {"ddf", "show", "FILE", "Draw a description as a tree", ddf_show_text, NULL, 0, 1, 1, "f",
          xrem_run_ddf_show},
         {"tnds", "to", "FILE", "Print the nodes of a TNDS document", tnds_text, OPTS(tnds_to_opts),
          1, 1, "f", xrem_run_tnds_to},

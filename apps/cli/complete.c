@@ -74,7 +74,8 @@ typedef struct before {
 static void look_at(before *b, const char *word)
 {
         if (b->pending) {
-                b->pending = NULL;
+                if (strcmp(word, "=") != 0) /* bash makes a word of its own of it */
+                        b->pending = NULL;
         } else if (word[0] == '-' && word[1] == '-') {
                 const xrem_opt *o = option_named(b->cmd, word);
 

@@ -124,6 +124,12 @@ static int load_options(xrem *c, const xrem_args *a)
                 c->set.server = v;
         if ((v = xrem_value(a, "token")))
                 c->set.token = v;
+        if ((v = xrem_value(a, "token-file"))) {
+                int rc = token_from_file(c, v);
+
+                if (rc != XREM_OK)
+                        return rc;
+        }
         if ((v = xrem_value(a, "ca")))
                 c->set.ca = v;
         if ((v = xrem_value(a, "timeout")) && set_timeout(c, odm_cstr(v)) < 0)

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* xrem ddf show: a description drawn as a tree. */
-#include "ddf.h"
-
-#include <stdio.h>
-
 #include "commands.h"
+#include "doc.h"
 #include "json.h"
 #include "table.h"
 
@@ -16,17 +13,19 @@ static const struct {
         {ODM_ACC_EXEC, "Exec"}, {ODM_ACC_GET, "Get"},   {ODM_ACC_REPLACE, "Replace"},
 };
 
-const char *xrem_ddf_access(xrem *c, unsigned access)
+/* First letters, which differ: "ADGR" is Add, Delete, Get and Replace. */
+static odm_str access_letters(xrem *c, unsigned access)
 {
-        const char *text = "";
+        char *p = xrem_get(c, ODM_COUNT(accesses) + 1);
+        size_t n = 0;
 
         for (size_t i = 0; i < ODM_COUNT(accesses); i++)
                 if (access & accesses[i].bit)
-                        text = xrem_fmt(c, "%s%s%s", text, *text ? " " : "", accesses[i].name);
-        return text;
+                        p[n++] = accesses[i].name[0];
+        return (odm_str){p, n};
 }
 
-const char *xrem_ddf_occurs(xrem *c, const odm_doc_node *node)
+static const char *occurs_text(xrem *c, const odm_doc_node *node)
 {
         switch (node->occurs) {
         case ODM_OCC_ONE: return "1";
@@ -59,9 +58,10 @@ static odm_str about(xrem *c, const odm_doc_node *n)
 
 static void show_table(xrem *c, const odm_doc *d)
 {
-        static const xrem_col cols[] = {{.head = "Node", .keep = true},   {.head = "Format"},
-                                        {.head = "Occurs", .keep = true}, {.head = "Access"},
-                                        {.head = "Scope", .keep = true},  {.head = "Description"}};
+        static const xrem_col cols[] = {
+                {.head = "Node", .keep = true},   {.head = "Format"},
+                {.head = "Occurs", .keep = true}, {.head = "Access", .keep = true},
+                {.head = "Scope", .keep = true},  {.head = "Description"}};
         xrem_table *t = xrem_table_new(c, cols, ODM_COUNT(cols));
         xrem_walk w = {.first = d->nodes, .unnamed = "<X>"};
 
@@ -72,8 +72,8 @@ static void show_table(xrem *c, const odm_doc *d)
                         CELL_IN(w.depth ? name : w.uri,
                                 n->df_format == ODM_FMT_NODE ? XREM_BLUE : XREM_PLAIN),
                         CELL(odm_cstr(odm_format_name(n->df_format))),
-                        CELL(odm_cstr(xrem_ddf_occurs(c, n))),
-                        CELL(odm_cstr(xrem_ddf_access(c, n->access))),
+                        CELL(odm_cstr(occurs_text(c, n))),
+                        CELL(access_letters(c, n->access)),
                         CELL(odm_cstr(n->permanent ? "permanent" : "dynamic")),
                         CELL_IN(about(c, n), XREM_DIM),
                 };
@@ -89,7 +89,7 @@ static json_t *node_json(xrem *c, const xrem_walk *w)
 
         xrem_json_set(o, "uri", xrem_json_text(c, w->uri));
         xrem_json_set(o, "format", json_string(odm_format_name(n->df_format)));
-        xrem_json_set(o, "occurs", json_string(xrem_ddf_occurs(c, n)));
+        xrem_json_set(o, "occurs", json_string(occurs_text(c, n)));
         for (size_t i = 0; i < ODM_COUNT(accesses); i++)
                 if (n->access & accesses[i].bit)
                         xrem_json_push(access, json_string(accesses[i].name));

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "commands.h"
-#include "ddf.h"
+#include "doc.h"
 #include "json.h"
 #include "odm/tree.h"
 #include "term.h"

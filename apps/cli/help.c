@@ -43,9 +43,9 @@ static void list_options(FILE *to, const xrem_opt *opts, size_t n)
                 snprintf(left, sizeof left, "--%s%s%s", opts[i].name, opts[i].arg ? " " : "",
                          opts[i].arg ? opts[i].arg : "");
                 if (opts[i].letter)
-                        fprintf(to, "  -%c, %-20s %s\n", opts[i].letter, left, opts[i].help);
+                        fprintf(to, "  -%c, %-24s %s\n", opts[i].letter, left, opts[i].help);
                 else
-                        fprintf(to, "      %-20s %s\n", left, opts[i].help);
+                        fprintf(to, "      %-24s %s\n", left, opts[i].help);
         }
 }
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define GAP 2    /* blanks between columns */
-#define LEAST 6  /* a column is not cut to less than this */
+#define LEAST 3  /* a column is not cut to less than this */
 #define DEPTH 64 /* as many levels as `open` has bits */
 
 struct row {

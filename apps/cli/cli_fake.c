@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A stand-in for nremd, so that the online commands can be tested without one.
+ *
+ * It answers as docs/openapi.yaml says, from the table below, and prints its port on stdout.
+ * Jobs are queued when first asked for, and ended from the second time on; device "asleep"
+ * never ends one.  Each request's method, path and body is a line on stderr.  It ends with its
+ * standard input. */
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "httpd.h"
+
+#define TOKEN "Bearer good"
+
+static const struct route {
+        const char *method, *path;
+        unsigned status;
+        const char *body;
+} routes[] = {
+        {"GET", "/api/v1/health", 200, "{\"status\":\"ok\",\"checks\":{\"store\":\"ok\"}}"},
+        {"GET", "/api/v1/devices", 200,
+         "{\"items\":[{\"name\":\"this\",\"state\":\"active\",\"tags\":[\"lab\",\"linux\"],"
+         "\"manufacturer\":\"A maker whose name is far too long for any terminal\","
+         "\"model\":\"M\\u001b[31m\",\"created\":\"2026-01-01T00:00:00Z\"}]}"},
+        {"POST", "/api/v1/devices", 201,
+         "{\"name\":\"acme/1\",\"state\":\"provisioned\",\"tags\":[],\"created\":"
+         "\"2026-01-01T00:00:00Z\",\"password\":\"made-up\",\"server_password\":\"made-too\"}"},
+        {"GET", "/api/v1/devices/acme%2F1", 200,
+         "{\"name\":\"acme/1\",\"state\":\"held\",\"tags\":[],\"created\":"
+         "\"2026-01-01T00:00:00Z\"}"},
+        {"PATCH", "/api/v1/devices/acme%2F1", 200,
+         "{\"name\":\"acme/1\",\"state\":\"active\",\"tags\":[],\"created\":"
+         "\"2026-01-01T00:00:00Z\"}"},
+        {"DELETE", "/api/v1/devices/acme%2F1", 204, ""},
+        {"POST", "/api/v1/devices/this/wake", 202, "{\"device\":\"this\",\"route\":\"udp\"}"},
+        {"GET", "/api/v1/devices/this/tree", 200,
+         "{\"device\":\"this\",\"uri\":\"./A\",\"source\":\"mirror\",\"nodes\":["
+         "{\"uri\":\"./A\",\"format\":\"node\",\"age\":3},"
+         "{\"uri\":\"./A/b\",\"format\":\"node\",\"age\":3},"
+         "{\"uri\":\"./A/b/c\",\"format\":\"int\",\"data\":\"5\",\"age\":300},"
+         "{\"uri\":\"./A/d\",\"format\":\"chr\",\"data\":\"x\",\"age\":3}]}"},
+        {"POST", "/api/v1/devices/this/jobs", 201,
+         "{\"id\":\"j1\",\"device\":\"this\",\"state\":\"queued\"}"},
+        {"POST", "/api/v1/devices/bad/jobs", 201,
+         "{\"id\":\"j2\",\"device\":\"bad\",\"state\":\"queued\"}"},
+        {"POST", "/api/v1/devices/asleep/jobs", 201,
+         "{\"id\":\"j3\",\"device\":\"asleep\",\"state\":\"queued\"}"},
+        {"POST", "/api/v1/devices/bytes/jobs", 201,
+         "{\"id\":\"j4\",\"device\":\"bytes\",\"state\":\"queued\"}"},
+        {"POST", "/api/v1/devices/picky/jobs", 400,
+         "{\"type\":\"urn:xrem:problem:invalid\",\"title\":\"Bad request\",\"status\":400,"
+         "\"errors\":[{\"name\":\"commands[0].uri\",\"reason\":\"no URI\"}]}"},
+        {"GET", "/api/v1/jobs/j1", 200,
+         "{\"id\":\"j1\",\"device\":\"this\",\"state\":\"done\",\"atomic\":false,\"attempts\":1,"
+         "\"commands\":[{\"cmd\":\"get\",\"uri\":\"./A/b\",\"status\":200,\"results\":["
+         "{\"uri\":\"./A/b\",\"format\":\"chr\",\"data\":\"hello\"}]}]}"},
+        {"GET", "/api/v1/jobs/j2", 200,
+         "{\"id\":\"j2\",\"device\":\"bad\",\"state\":\"failed\",\"commands\":["
+         "{\"cmd\":\"get\",\"uri\":\"./No\",\"status\":404,\"status_text\":\"Not found\"}]}"},
+        {"GET", "/api/v1/jobs/j3", 200,
+         "{\"id\":\"j3\",\"device\":\"asleep\",\"state\":\"notified\"}"},
+        {"GET", "/api/v1/jobs/j4", 200,
+         "{\"id\":\"j4\",\"device\":\"bytes\",\"state\":\"done\",\"commands\":["
+         "{\"cmd\":\"get\",\"uri\":\"./B\",\"status\":200,\"results\":["
+         "{\"uri\":\"./B\",\"format\":\"bin\",\"data_base64\":\"AAEC/w==\"}]}]}"},
+        {"DELETE", "/api/v1/jobs/j1", 409,
+         "{\"type\":\"urn:xrem:problem:state\",\"title\":\"Conflict\",\"status\":409,"
+         "\"detail\":\"the job has ended\"}"},
+        {"GET", "/api/v1/jobs", 200,
+         "{\"items\":[{\"id\":\"j1\",\"device\":\"this\",\"state\":\"done\",\"attempts\":1}]}"},
+        {"GET", "/api/v1/devices/this/sessions", 200,
+         "{\"items\":[{\"id\":\"s1\",\"device\":\"this\",\"started\":\"2026-01-01T00:00:00Z\"}]}"},
+        {"GET", "/api/v1/devices/this/sessions/s1", 200,
+         "{\"id\":\"s1\",\"device\":\"this\",\"started\":\"2026-01-01T00:00:00Z\",\"messages\":["
+         "{\"direction\":\"in\",\"time\":\"2026-01-01T00:00:00Z\",\"size\":3,\"content_type\":"
+         "\"application/vnd.syncml.dm+xml\",\"raw_base64\":\"YWJj\",\"xml\":\"<SyncML><SyncHdr>"
+         "<MsgID>1</MsgID></SyncHdr><SyncBody><Alert><CmdID>1</CmdID><Data>1200</Data></Alert>"
+         "<Final/></SyncBody></SyncML>\"}]}"},
+        {"GET", "/api/v1/tokens", 200,
+         "{\"items\":[{\"name\":\"ci\",\"role\":\"viewer\",\"created\":"
+         "\"2026-01-01T00:00:00Z\"}]}"},
+        {"POST", "/api/v1/tokens", 201,
+         "{\"name\":\"ci\",\"role\":\"viewer\",\"created\":\"2026-01-01T00:00:00Z\","
+         "\"token\":\"xr_secret\"}"},
+        {"DELETE", "/api/v1/tokens/ci", 204, ""},
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned asked[ODM_COUNT(routes)];
+
+static void reply(httpd_req *r, unsigned status, const char *body)
+{
+        httpd_reply out = {.status = status, .type = "application/json", .body = odm_cstr(body)};
+
+        if (status == 204)
+                out.type = NULL;
+        httpd_send(r, &out);
+}
+
+static void trace(const httpd_req *r)
+{
+        odm_str m = httpd_method(r), p = httpd_path(r), q = httpd_query_text(r), b = httpd_body(r);
+
+        fprintf(stderr, "%.*s %.*s?%.*s %.*s\n", (int)m.n, m.p, (int)p.n, p.p, (int)q.n,
+                q.p ? q.p : "", (int)b.n, b.p ? b.p : "");
+}
+
+/* A job that ends does so from the second question on. */
+static bool still_queued(size_t i)
+{
+        pthread_mutex_lock(&lock);
+        bool first = asked[i]++ == 0;
+        pthread_mutex_unlock(&lock);
+        return first && strncmp(routes[i].path, "/api/v1/jobs/", 13) == 0 &&
+               strcmp(routes[i].method, "GET") == 0;
+}
+
+static void handle(void *ctx, httpd_req *r)
+{
+        (void)ctx;
+        trace(r);
+        if (!odm_str_is(httpd_path(r), "/api/v1/health") &&
+            !odm_str_is(httpd_field(r, "Authorization"), TOKEN)) {
+                reply(r, 401, "{\"title\":\"Unauthorized\",\"status\":401}");
+                return;
+        }
+        for (size_t i = 0; i < ODM_COUNT(routes); i++) {
+                if (!odm_str_is(httpd_method(r), routes[i].method) ||
+                    !odm_str_is(httpd_path(r), routes[i].path))
+                        continue;
+                if (still_queued(i))
+                        reply(r, 200, "{\"id\":\"j\",\"device\":\"this\",\"state\":\"queued\"}");
+                else
+                        reply(r, routes[i].status, routes[i].body);
+                return;
+        }
+        reply(r, 404, "{\"title\":\"Not found\",\"status\":404,\"detail\":\"no such device\"}");
+}
+
+int main(void)
+{
+        httpd_listener l;
+        httpd_opt opt;
+        httpd *h = NULL;
+        diag d = {{0}};
+        char c;
+
+        httpd_listener_init(&l);
+        httpd_opt_init(&opt);
+        if (net_addr_parse("127.0.0.1", 0, &l.addr) < 0)
+                return 1;
+        l.app.handle = handle;
+        if (httpd_start(&opt, &l, 1, &h, &d) < 0) {
+                fprintf(stderr, "%s\n", d.text);
+                return 1;
+        }
+        printf("%u\n", httpd_port(h, 0));
+        fflush(stdout);
+        while (read(STDIN_FILENO, &c, 1) > 0)
+                continue;
+        httpd_stop(h, 100);
+        return 0;
+}

@@ -1,0 +1,308 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs the built program: cli_test.sh XREM FAKE SOURCE_DIR.  Prints TAP.
+#
+# Each line below is a case: a title, the exit code, and what stdout (or, after "err", stderr)
+# must be or contain.  FAKE stands in for the server; see cli_fake.c.
+set -u
+xrem=$1 fake=$2 src=$3
+data=$src/apps/cli/testdata
+tmp=$(mktemp -d)
+export XREM_CONFIG=$tmp/config NO_COLOR=1 LC_ALL=C.UTF-8 ASAN_OPTIONS=detect_leaks=1
+unset XREM_SERVER XREM_TOKEN XREM_CA
+: >"$XREM_CONFIG"
+n=0 failed=0
+
+finish() {
+        exec 9>&- # the stand-in ends with its input
+        [ -n "${fake_pid:-}" ] && wait "$fake_pid" 2>/dev/null
+        rm -rf "$tmp"
+}
+trap finish EXIT
+
+unhex() { # file: octets of its hexadecimal text
+        perl -0pe 's/\s//g; $_ = pack("H*", $_)' "$1"
+}
+
+verdict() { # ok? title
+        n=$((n + 1))
+        if [ "$1" = 0 ]; then
+                echo "ok $n - $2"
+        else
+                failed=$((failed + 1))
+                echo "not ok $n - $2"
+                sed 's/^/# out: /' "$tmp/out"
+                sed 's/^/# err: /' "$tmp/err"
+        fi
+}
+
+run() { # words: runs xrem, keeps stdout, stderr and code
+        "$xrem" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
+        code=$?
+}
+
+is() { # title code expected words...
+        local title=$1 want=$2 text=$3
+        shift 3
+        run "$@"
+        [ $code = "$want" ] && [ "$(cat "$tmp/out")" = "$text" ]
+        verdict $? "$title (code $code)"
+}
+
+has() { # title code pattern words...
+        local title=$1 want=$2 text=$3
+        shift 3
+        run "$@"
+        [ $code = "$want" ] && grep -qF -e "$text" "$tmp/out"
+        verdict $? "$title (code $code)"
+}
+
+err() { # title code pattern words...
+        local title=$1 want=$2 text=$3
+        shift 3
+        run "$@"
+        [ $code = "$want" ] && grep -qF -e "$text" "$tmp/err"
+        verdict $? "$title (code $code)"
+}
+
+check() { # title command...
+        local title=$1
+        shift
+        "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
+        verdict $? "$title"
+}
+
+# ---- the command line itself -------------------------------------------------------------
+has "help lists the commands" 0 "device list" --help
+has "help of a group" 0 "device wake" help device
+has "help of a command" 0 "xrem get NAME URI" help get
+has "help after a command" 0 "--no-wait" exec --help
+has "the version" 0 "xrem " --version
+err "nothing at all" 2 "Usage: xrem"
+err "a group alone" 2 "device add" device
+err "an unknown command" 2 "did you mean 'get'" gte x y
+err "an unknown command of a group" 2 "did you mean 'list'" device lst
+err "an unknown option" 2 "did you mean --json" get --jsno x y
+err "an option without its value" 2 "needs a value" get x y --server
+err "a flag with a value" 2 "takes no value" get x y --json=1
+err "too few words" 2 "usage: xrem get NAME URI" get x
+err "too many words" 2 "does not take 'c'" device show a c
+err "help for nothing" 2 "no help for" help nonsense
+err "a bad timeout" 2 "--timeout" --timeout 0 health
+
+"$xrem" --help | sed -n 's/^  \([a-z][a-z ]*[a-z]\)   *[A-Z].*/\1/p' >"$tmp/commands"
+for_all() {
+        [ "$(wc -l <"$tmp/commands")" -ge 35 ] || return 1
+        while read -r cmd; do
+                # shellcheck disable=SC2086
+                [ "$("$xrem" help $cmd | wc -l)" -gt 5 ] || { echo "no help: $cmd"; return 1; }
+                grep -q "^\.SS xrem $cmd" "$src/docs/man/xrem.1" || { echo "not in the manual: $cmd"; return 1; }
+                # shellcheck disable=SC2086
+                for o in $("$xrem" --complete $cmd --); do
+                        grep -q -e "^\.B[RI]\? .*${o//-/\\\\-}\b" "$src/docs/man/xrem.1" || { echo "not in the manual: $cmd $o"; return 1; }
+                done
+        done <"$tmp/commands"
+}
+check "every command has help, and its place in the manual" for_all
+
+# ---- completion ----------------------------------------------------------------------------
+is "completes commands" 0 "delete
+device" --complete de
+is "completes commands of a group" 0 "make" --complete notify m
+is "completes options" 0 "--no-wait" --complete exec this ./A --no
+is "asks for files" 0 "<file>" --complete msg decode ""
+is "asks for a file as a value" 0 "<file>" --complete get this ./A --output ""
+
+bash_does() {
+        # shellcheck disable=SC1091
+        . "$src/tools/xrem.bash-completion" &&
+                COMP_WORDS=("$xrem" notify m) COMP_CWORD=2 && _xrem && [ "${COMPREPLY[*]}" = make ] &&
+                COMP_WORDS=("$xrem" msg decode --output = /et) COMP_CWORD=5 && { _xrem || true; } &&
+                [ "${COMPREPLY[*]}" = /etc ]
+}
+check "bash completes" bash_does
+
+# ---- configuration ---------------------------------------------------------------------------
+printf 'server = http://127.0.0.1:1\nserverr = x\n' >"$XREM_CONFIG"
+err "an unknown key in the configuration" 7 "config:2: serverr: unknown key" health
+printf 'timeout = never\n' >"$XREM_CONFIG"
+err "a bad value in the configuration" 7 "config:1: timeout" health
+printf '# nobody listens there\nserver = http://127.0.0.1:1\n' >"$XREM_CONFIG"
+err "nobody listens" 4 "cannot reach http://127.0.0.1:1" health
+: >"$XREM_CONFIG"
+err "a scheme nobody knows" 7 "gopher://x" health --server gopher://x
+
+# ---- msg ------------------------------------------------------------------------------------
+has "decodes WBXML" 0 "    <VerProto>DM/1.2</VerProto>" msg decode "$data/setup.hex"
+has "sums up" 0 "1 Alert 1201 client-initiated session" msg decode --summary "$data/setup.hex"
+has "sums up a value" 0 '2 Replace ./DevInfo/DevId (chr) = "IMEI:004999010640000"' msg decode --summary "$data/setup.hex"
+has "octets become base64 in XML" 0 "<Data>AAEC/w==</Data>" msg convert "$data/add.hex"
+round() {
+        unhex "$data/setup.hex" >"$tmp/m.wbxml" &&
+                "$xrem" msg convert --to xml -o "$tmp/m.xml" "$tmp/m.wbxml" &&
+                "$xrem" msg convert -o "$tmp/again.wbxml" "$tmp/m.xml" &&
+                cmp "$tmp/m.wbxml" "$tmp/again.wbxml"
+}
+check "WBXML to XML and back is the same" round
+err "no message" 7 "this is no SyncML message" msg decode "$src/LICENSE"
+printf '<SyncML><SyncHdr>\n</SyncBody>' >"$tmp/broken.xml"
+err "says where XML is broken" 7 "broken.xml:2:3: mismatched tag" msg decode "$tmp/broken.xml"
+err "a file that is not there" 7 "No such file" msg decode "$tmp/none"
+err "an empty input" 7 "it is empty" msg decode
+err "an unknown codec" 2 "neither xml nor wbxml" msg convert --to json "$data/setup.hex"
+
+# ---- ddf ------------------------------------------------------------------------------------
+has "a good description" 0 "0 errors" ddf check "$src"/mo/devinfo.ddf
+has "says what is wrong, and where" 7 "./Vendor/Audio/Volume: error: DefaultValue 'loud' is no int" ddf check "$data/bad.ddf"
+has "a node without properties" 7 "./A: error: DFProperties are missing" ddf check "$data/bad.ddf"
+has "checks as JSON" 7 '"level": "error"' ddf check --json "$data/bad.ddf"
+has "draws a description" 0 "── DevId" ddf show "$src"/mo/devinfo.ddf
+has "shows a description as JSON" 0 '"uri": "./DevInfo/DevId"' ddf show --json "$src"/mo/devinfo.ddf
+
+# ---- tnds -----------------------------------------------------------------------------------
+is "lists a document" 0 "$(printf './Acc1\tnode\turn:oma:mo:oma-dm-dmacc:1.0\n./Acc1/AppID\tchr\ttext/plain\tw7')" tnds to "$data/acc.hex"
+has "lists it as JSON" 0 '"data": "w7"' tnds to --json "$data/acc.hex"
+has "converts it to XML" 0 "<DDFName>urn:oma:mo:oma-dm-dmacc:1.0</DDFName>" tnds to --xml "$data/acc.hex"
+same_doc() {
+        unhex "$data/acc.hex" >"$tmp/d.wbxml" &&
+                "$xrem" tnds to ${1:+"$1"} "$tmp/d.wbxml" >"$tmp/d.flat" &&
+                "$xrem" tnds from --wbxml "$tmp/d.flat" | cmp - "$tmp/d.wbxml"
+}
+check "a list makes the same document" same_doc ""
+check "its JSON makes the same document" same_doc --json
+printf './A/B/c\tchr\t\tone\\ttwo\\n\\\\\n./A/B/d\tbin\t\tAAEC/w==\n./A/e\tint\ttext/plain\t-5\n' >"$tmp/list"
+tnds_round() {
+        "$xrem" tnds from "$1" "$tmp/list" -o "$tmp/doc" && "$xrem" tnds to "$tmp/doc" >"$tmp/back" &&
+                grep -q "^./A/B/c	chr	text/plain	one\\\\ttwo\\\\n\\\\\\\\$" "$tmp/back" &&
+                grep -q "^./A/B/d	bin	application/octet-stream	AAEC/w==$" "$tmp/back"
+}
+check "values survive, by way of XML" tnds_round --xml
+check "values survive, by way of WBXML" tnds_round --wbxml
+printf './A\tchr\t\tx\n./A/b\tchr\t\ty\n' >"$tmp/list"
+err "a node below a leaf" 7 "./A/b is below a leaf" tnds from "$tmp/list"
+printf './A\tnode\n./A\tnode\n' >"$tmp/list"
+err "a node twice" 7 "./A is there twice" tnds from "$tmp/list"
+printf './A//b\tchr\t\ty\n' >"$tmp/list"
+err "a bad URI" 7 "list:1: this is no URI" tnds from "$tmp/list"
+printf './A\twood\t\ty\n' >"$tmp/list"
+err "a bad format" 7 "list:1: the second field is no format" tnds from "$tmp/list"
+
+# ---- notify and auth: the vectors of the specification's facts -----------------------------------
+id=(--server-id com.mgmtsrv.manage --session 0x1234 --ui background --initiator user)
+nonce=(--password srv-pass --nonce hex:a0a1a2a3a4a5a6a7a8a9aaabacadaeaf)
+trigger=02d0000000123412636f6d2e6d676d747372762e6d616e616765
+is "package 0, stored nonce" 0 "c3bd3cd50a5d3c74dec33b19f3bb674e$trigger" notify make "${id[@]}" "${nonce[@]}"
+is "package 0, default nonce" 0 "364f84071188c374543f01282a33a588$trigger" notify make "${id[@]}" --password srv-pass
+is "package 0, default nonce as text" 0 "7fb1e35dbcda6912d1339a7cdd144100$trigger" notify make "${id[@]}" --password srv-pass --nonce text:0x00000000
+is "package 0, second vector" 0 "d7c60738e9d215c43c76d0c6f02bec2202e8000000000a0473727631" notify make --server-id srv1 --password pw --nonce text:nonce --session 10 --ui informative
+is "package 0 from a secret, in a push" 0 "010603c4af87c3bd3cd50a5d3c74dec33b19f3bb674e$trigger" notify make "${id[@]}" --secret 1eETcbNJxVoxso8DjL4lGA== --nonce oKGio6SlpqeoqaqrrK2urw== --wsp
+"$xrem" notify make "${id[@]}" "${nonce[@]}" --wsp -o "$tmp/p0"
+has "a good digest" 0 "checked    good" notify decode "$tmp/p0" "${nonce[@]}"
+has "its fields" 0 "session    1234 (4660)" notify decode "$tmp/p0"
+has "a wrong password" 1 "checked    wrong" notify decode "$tmp/p0" --password other
+has "its fields as JSON" 0 '"server": "com.mgmtsrv.manage"' notify decode --json "$tmp/p0"
+err "no package 0" 7 "this is no package 0" notify decode "$src/LICENSE"
+err "a session out of range" 2 "--session" notify make "${id[@]}" --password x --session 65536
+err "no password" 2 "--password or --secret" notify make "${id[@]}"
+err "a nonce that is neither" 7 "neither base64 nor hex" notify decode "$tmp/p0" --password x --nonce hex:0
+
+is "basic" 0 "QnJ1Y2UyOk9oQmVoYXZl" auth compute basic -u Bruce2 -p OhBehave
+is "md5, a nonce of text" 0 "Zz6EivR3yeaaENcRN6lpAQ==" auth compute md5 -u Bruce2 -p OhBehave --nonce text:Nonce
+is "md5, a nonce of octets" 0 "gr8X0aiuQVvDV7QGvXQl9A==" auth compute md5 -u dev-0001 -p s3cr3t-pw --nonce AAECAwQFBgcICQoLDA0ODw==
+is "the secret" 0 "qCuuTa3laq2VWRZa+k/r6g==" auth compute secret -u dev-0001 -p s3cr3t-pw
+printf "%s" "<SyncML xmlns='SYNCML:SYNCML1.2'><SyncHdr/><SyncBody><Final/></SyncBody></SyncML>" >"$tmp/body"
+printf 's3cr3t-pw\n' >"$tmp/pw"
+is "mac, the password from a file" 0 "WAOF5z/xLT/UY7bR7VCMDA==" auth compute mac -u dev-0001 --password-file "$tmp/pw" --nonce hex:000102030405060708090a0b0c0d0e0f --body "$tmp/body"
+err "mac without a body" 2 "--body FILE" auth compute mac -u a -p b
+err "an unknown kind" 2 "did you mean basic" auth compute bsic -u a -p b
+
+# ---- online, with a stand-in for the server --------------------------------------------------------
+mkfifo "$tmp/in" "$tmp/port"
+"$fake" <"$tmp/in" >"$tmp/port" 2>"$tmp/trace" &
+fake_pid=$!
+exec 9>"$tmp/in"
+read -r port <"$tmp/port"
+printf 'server = http://127.0.0.1:%s\ntoken = good\n' "$port" >"$XREM_CONFIG"
+asked() { grep -qF -e "$1" "$tmp/trace"; }
+
+has "health" 0 "store" health
+has "lists devices" 0 "this" device list
+has "control characters never reach anyone's terminal" 0 'M\x1b[31m' device list
+has "lists devices as JSON" 0 '"name": "this"' device list --json
+has "makes a device" 0 "made-up" device add acme/1 --auth md5 --tag a --tag b
+check "sends what was said" asked '{"name":"acme/1","auth":"md5","tags":["a","b"]}'
+has "shows a device" 0 "held" device show acme/1
+has "approves a device" 0 "active" device approve acme/1
+check "as a change of state" asked 'PATCH /api/v1/devices/acme%2F1? {"state":"active"}'
+is "clears a note" 0 "$("$xrem" device approve acme/1)" device set acme/1 --note ""
+check "with null" asked '{"note":null}'
+err "changes nothing" 2 "nothing to change" device set acme/1
+is "removes a device" 0 "" device remove acme/1
+err "wakes a device" 0 "by udp" device wake this
+err "no such device" 3 "no such device" device show nobody
+err "a wrong token" 6 "Unauthorized" device list --token bad
+
+is "gets a value" 0 "hello" get this ./A/b
+has "gets it as JSON" 0 '"state": "done"' get this ./A/b --json
+is "does not wait" 0 "j1" get this ./A/b --no-wait
+err "a node that is not there" 3 "./No: 404 Not found" get bad ./No
+err "a device that sleeps" 5 "xrem job watch j3" get asleep ./A --timeout 1
+is "octets as base64" 0 "AAEC/w==" get bytes ./B
+raw() { "$xrem" get bytes ./B --raw | od -An -tx1 | grep -qx ' 00 01 02 ff'; }
+check "octets as they are" raw
+err "what the server refuses" 7 "commands[0].uri: no URI" get picky ./A
+run set this ./A/b 30
+check "sets a value" asked '{"commands":[{"cmd":"replace","uri":"./A/b","data":"30"}]}'
+run set this ./A/b -5 --format int
+check "a negative number is no option" asked '{"cmd":"replace","uri":"./A/b","format":"int","data":"-5"}'
+run set this ./A/b AAEC/w== --b64
+check "octets travel as base64" asked '"data_base64":"AAEC/w=="'
+run add this ./A/n --node
+check "adds a node" asked '{"cmd":"add","uri":"./A/n","format":"node"}'
+run add this ./A --tnds "$data/acc.hex"
+check "adds a subtree" asked '"type":"application/vnd.syncml.dmtnds+xml"'
+run copy this ./A/b ./A/c
+check "copies" asked '{"cmd":"copy","uri":"./A/c","source":"./A/b"}'
+run exec this ./A/x now --correlator c1
+check "runs a node" asked '{"cmd":"exec","uri":"./A/x","data":"now","correlator":"c1"}'
+run delete this ./A/b ./A/c
+check "deletes" asked '[{"cmd":"delete","uri":"./A/b"},{"cmd":"delete","uri":"./A/c"}]'
+printf '[{"cmd":"delete","uri":"./Z"}]' >"$tmp/cmds"
+run run this --file "$tmp/cmds" --atomic
+check "runs a list, all or nothing" asked '{"commands":[{"cmd":"delete","uri":"./Z"}],"atomic":true}'
+printf '[{"cmd":' >"$tmp/cmds"
+err "a list that is broken" 7 "cmds:1:" run this --file "$tmp/cmds"
+err "an unknown format" 2 "did you mean chr" set this ./A x --format char
+err "no value" 2 "what value" set this ./A
+
+is "draws a tree" 0 "$(printf './A\n├── b\n│   └── c  int  5\n└── d      chr  x')" tree this ./A
+check "of the device" asked "live=1&timeout=60"
+has "draws what is remembered" 0 "5 min" tree this ./A --mirror
+has "a tree as JSON" 0 '"uri": "./A/b/c"' tree this --json
+has "lists jobs" 0 "j1" job list
+has "shows a job" 0 "hello" job show j1
+err "cannot cancel what has ended" 1 "the job has ended" job cancel j1
+has "watches a job" 3 "404 Not found" job watch j2
+has "lists sessions" 0 "s1" session list this
+has "shows the last session" 0 "<MsgID>1</MsgID>" session show this
+has "sums a session up" 0 "Alert 1200 server-initiated session" session show this s1 --summary
+has "shows its octets" 0 "61 62 63" session show this --raw
+has "lists tokens" 0 "viewer" token list
+is "makes a token" 0 "xr_secret" token add ci
+is "withdraws a token" 0 "" token remove ci
+is "completes device names" 0 "this" --complete get t
+
+# ---- the terminal --------------------------------------------------------------------------------
+narrow() {
+        script -qec "stty cols 50; '$xrem' device list" /dev/null | tr -d '\r' >"$tmp/wide"
+        [ "$(wc -L <"$tmp/wide")" -le 50 ] && grep -q '…' "$tmp/wide"
+}
+check "tables fit the terminal" narrow
+colours() {
+        script -qec "env -u NO_COLOR TERM=xterm '$xrem' device list" /dev/null | grep -q $'\033\[1m' &&
+                ! script -qec "TERM=xterm '$xrem' device list" /dev/null | grep -q $'\033\['
+}
+check "colours on terminals, unless NO_COLOR" colours
+
+echo "1..$n"
+[ $failed = 0 ]
