@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dm.h - the endpoint that devices call: their sessions, the jobs they carry out, and wake-ups.
+ *
+ * Requests are handled on the listeners' threads and continue on the crew (crew.h) when what they
+ * wrote is durable; no reply leaves before.  Wake-ups, deadlines and lost sessions live on the
+ * loop. Facts: dm-protocol.md 9 and 10.1, security part B, mo-others.md 1.5; xrem.md N1, N5, X1,
+ * X2. */
+#ifndef NREM_DM_H
+#define NREM_DM_H
+
+#include "httpd.h"
+#include "loop.h"
+#include "metrics.h"
+#include "store.h"
+
+typedef struct dm dm;
+
+typedef enum dm_unknown { DM_UNKNOWN_REFUSE, DM_UNKNOWN_HOLD, DM_UNKNOWN_ACCEPT } dm_unknown;
+
+typedef struct dm_opt {
+        store *store;     /* borrowed, as all here, until dm_free() */
+        loop *loop;       /* wake-ups, deadlines and lost sessions */
+        metrics *metrics; /* NULL: nothing is counted */
+
+        const char *server_id; /* Server Identifier */
+        const char *path;      /* of the one URL; default "/dm" */
+        const char *url;       /* of ours for RespURI; NULL: from scheme and Host of the request */
+        dm_unknown unknown;    /* what happens to devices nobody created; default refuse */
+        uint32_t held_max;     /* devices held for approval; default 1000 */
+        bool plain_once;       /* without TLS too, a device proves itself once a session only */
+
+        size_t max_message;      /* octets, both ways; default 64 KiB */
+        size_t max_object;       /* default 16 MiB */
+        size_t session_memory;   /* default 32 MiB */
+        int64_t session_idle_ms; /* then a session is lost; default 5 min */
+        uint32_t sessions;       /* at one time: beyond it 503; default 4096 */
+        uint32_t lockout_after;  /* wrong credentials in a row; default 5 */
+        int64_t lockout_ms;      /* first lock-out, doubling up to an hour; default 30 s */
+        unsigned crew;           /* threads that continue sessions; default 2 */
+
+        bool wake;             /* package 0 over UDP; default on */
+        const char *wake_from; /* address:port the datagrams leave from; default "*:0" */
+        int64_t wake_first_ms; /* wait for an answer; doubles; default 5 s */
+        int64_t wake_max_ms;   /* longest wait; default 15 min */
+        uint32_t wake_tries;   /* default 6 */
+        uint32_t wake_resync;  /* datagrams after which the default nonce is tried (security B3);
+                                  0: never; default 3 */
+
+        /* A job has moved and is durable; any thread.  NULL: nobody to tell. */
+        void (*job_moved)(void *ctx, int64_t job);
+        void *ctx;
+} dm_opt;
+
+void dm_opt_init(dm_opt *o);
+
+/* Copies the texts.  Jobs that a process before us left in a session are put back.
+ * 0, or ODM_ENOMEM, ODM_EIO and others with a sentence in `d`. */
+ODM_MUST_USE int dm_new(const dm_opt *opt, dm **out, diag *d);
+
+/* For httpd_app, requests of opt.path: the head decides how much body is read, handle() answers. */
+void dm_head(dm *m, httpd_req *r, size_t *max_body);
+void dm_handle(dm *m, httpd_req *r);
+
+/* For api_hooks.  Any thread; none blocks. */
+int dm_wake(dm *m, const store_device *d); /* 0; ODM_ENOENT: no address; ODM_ESTATE: switched off */
+void dm_job_created(dm *m, int64_t device, int64_t job);
+void dm_device_changed(dm *m, int64_t device);
+ODM_MUST_USE int dm_metrics(dm *m, odm_buf *out); /* appends gauges */
+
+/* No new sessions from now on; those that run are asked to end with their next message. */
+void dm_stop(dm *m);
+/* On the loop's thread, when no request is running any more: puts back the jobs of sessions that
+ * are left, and frees.  Before store_close().  NULL is allowed. */
+void dm_free(dm *m);
+
+#endif
