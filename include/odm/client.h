@@ -50,9 +50,23 @@ ODM_MUST_USE int odm_account_read(odm_tree *t, odm_str uri, odm_arena *a, odm_ac
  * Returns 0 or ODM_ENOENT, ODM_ENOMEM. */
 ODM_MUST_USE int odm_account_find(odm_tree *t, odm_str server_id, odm_arena *a, odm_account *out);
 
-/* The provider of ./DMAcc: refuses to delete the last account (403), and forgets a deleted
- * account's server in all ACLs.  `ctx` is not used. */
-extern const odm_provider odm_dmacc_provider;
+/* The behaviour of ./DMAcc: the last account cannot be deleted (403), and the server of an account
+ * that goes is forgotten in all ACLs (dm-tree.md 4.6).  The host keeps `d` as long as the tree;
+ * `mo` is the object's description, `at` where it is mounted ("./DMAcc").  Mount &d->provider,
+ * and say odm_dmacc_learn() once the tree is loaded. */
+#define ODM_DMACC_MAX 16
+typedef struct odm_dmacc {
+        odm_provider provider;
+        const odm_mem *mem;
+        const char *at;
+        struct odm_dmacc_entry { /* who was there when the last transaction ended */
+                char name[64], server[ODM_USER_MAX + 1];
+        } entry[ODM_DMACC_MAX];
+        size_t n;
+} odm_dmacc;
+void odm_dmacc_init(odm_dmacc *d, const odm_mem *mem, const odm_mo *mo, const char *at);
+/* Remembers which account is which server's.  0, ODM_ENOMEM. */
+ODM_MUST_USE int odm_dmacc_learn(odm_dmacc *d, odm_tree *t);
 
 /* ---- options ------------------------------------------------------------------ */
 
@@ -76,11 +90,13 @@ typedef struct odm_client_opt {
         uint32_t send_max;      /* ceiling of what we send even if the server names none;
                                    default 65536 */
         bool has_copy, has_exec, has_atomic, has_tnds, has_list; /* default: all */
-        bool has_ui;         /* user interaction alerts: else 406; default off */
-        uint32_t max_alerts; /* queued by the host; default 64 */
-        odm_limits limits;   /* of the decoder */
-        int64_t reply_ms;    /* time a reply may take; default 60000 */
-        uint8_t retries;     /* of the last message when no reply came; default 2 */
+        bool has_ui;           /* user interaction alerts: else 406; default off */
+        uint32_t max_alerts;   /* queued by the host; default 64 */
+        odm_limits limits;     /* of the decoder */
+        int64_t reply_ms;      /* time a reply may take; default 60000 */
+        uint8_t retries;       /* of the last message when no reply came; default 2 */
+        uint32_t max_messages; /* of ours in one session; default 10000 */
+        size_t max_memory;     /* octets the session may hold; default 64 MiB */
 } odm_client_opt;
 
 void odm_client_opt_init(odm_client_opt *o, const odm_mem *mem);
@@ -106,6 +122,8 @@ typedef enum odm_outcome {
         ODM_OUTCOME_NO_REPLY,         /* retries and deadlines exhausted */
         ODM_OUTCOME_TRANSPORT,        /* odm_client_fail() */
         ODM_OUTCOME_TOO_LARGE,        /* our answer fits no message the server takes */
+        ODM_OUTCOME_REFUSED, /* the server refused our message as such (400, 503, 511 ...) */
+        ODM_OUTCOME_LIMIT,   /* a ceiling of this session was reached */
 } odm_outcome;
 const char *odm_outcome_name(odm_outcome o); /* "done", "auth-refused" ... */
 
@@ -113,7 +131,8 @@ typedef struct odm_client odm_client;
 
 /* Makes an idle session.  Copies `opt`; borrows `tree` until the session is freed.  On success
  * *out is the caller's to free; on failure it is untouched.
- * Returns 0, ODM_ENOMEM, ODM_EINVAL for an option out of range, or what odm_account_read() says. */
+ * Returns 0, ODM_ENOMEM, ODM_EINVAL for an option out of range, ODM_ENOENT when ./DevInfo/DevId is
+ * missing, ODM_EIO, or what odm_account_read() says. */
 ODM_MUST_USE int odm_client_new(const odm_client_opt *opt, odm_tree *tree, odm_client **out);
 void odm_client_free(odm_client *c); /* NULL is allowed; wipes secrets */
 
@@ -133,7 +152,8 @@ ODM_MUST_USE int odm_client_start(odm_client *c, odm_time now, odm_wall wall);
 
 /* Takes the reply; it is read during the call only.  What the server got wrong is not an error
  * here: the session answers it, or ends with a reason that odm_client_outcome() gives.
- * Returns 0, ODM_ENOMEM, or ODM_ESTATE if no reply is due. */
+ * Returns 0, ODM_ENOMEM, ODM_EIO (no randomness, or the tree failed), or ODM_ESTATE if no reply is
+ * due: the session goes on as it was then. */
 ODM_MUST_USE int odm_client_recv(odm_client *c, const odm_packet *reply, odm_time now,
                                  odm_wall wall);
 
@@ -187,7 +207,10 @@ typedef struct odm_reply { /* answer to a request */
 } odm_reply;
 
 /* Returns 1 with *out set (lent until the answer), or 0.  EXEC, NODE and USER come one at a time,
- * and the same one again until it is answered. */
+ * and the same one again until it is answered; an ALERTED is told once, and lent until the next
+ * call of this function.  Those of the last message are told after the session has ended.
+ * While a request is open inside an Atomic so is the tree's transaction: the host leaves the tree
+ * alone until it has answered. */
 int odm_client_next(odm_client *c, const odm_request **out);
 /* Answers request `id`; copies what it needs.  ODM_ESTATE for an id that is not open. */
 ODM_MUST_USE int odm_client_answer(odm_client *c, uint64_t id, const odm_reply *r, odm_time now,

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What ./DMAcc does beyond holding its nodes (dm-stdobj.md 1, dm-tree.md 4.6): it never loses its
+ * last account, and the server of an account that goes loses its rights everywhere.  When a
+ * transaction is validated the account's nodes are gone already, so who was there is
+ * remembered from the time before. */
+#include <string.h>
+
+#include "odm/client.h"
+
+#define URI_LEN 256
+
+static int count_child(void *ctx, odm_str name)
+{
+        (void)name;
+        (*(size_t *)ctx)++;
+        return 0;
+}
+
+struct learner {
+        odm_dmacc *d;
+        odm_tree *t;
+        odm_arena *a;
+        size_t n;
+        struct odm_dmacc_entry entry[ODM_DMACC_MAX];
+        int rc;
+};
+
+static int learn_one(void *ctx, odm_str name)
+{
+        struct learner *l = ctx;
+        odm_str uri = odm_arena_fmt(l->a, "%s/%.*s/ServerID", l->d->at, (int)name.n, name.p);
+        odm_value v = {ODM_FMT_ABSENT};
+
+        if (l->n == ODM_DMACC_MAX)
+                return 1;
+        struct odm_dmacc_entry *e = &l->entry[l->n];
+        l->rc = uri.p ? odm_tree_read(l->t, uri, l->a, &v) : odm_arena_err(l->a);
+        if (l->rc == ODM_ENOENT || l->rc == ODM_EINVAL)
+                l->rc = 0;
+        if (l->rc < 0)
+                return 1;
+        if (name.n >= sizeof e->name || v.data.n >= sizeof e->server)
+                return 0;
+        memcpy(e->name, name.p, name.n);
+        if (v.data.n)
+                memcpy(e->server, v.data.p, v.data.n);
+        l->n++;
+        return 0;
+}
+
+int odm_dmacc_learn(odm_dmacc *d, odm_tree *t)
+{
+        odm_arena a;
+        struct learner l = {.d = d, .t = t, .a = &a};
+
+        odm_arena_init(&a, d->mem, 65536);
+        (void)odm_tree_children(t, odm_cstr(d->at), learn_one, &l);
+        odm_arena_done(&a);
+        if (l.rc < 0)
+                return l.rc;
+        memcpy(d->entry, l.entry, sizeof d->entry);
+        d->n = l.n;
+        return 0;
+}
+
+/* The account that `uri` is, if it was one; NULL for nodes below one. */
+static const struct odm_dmacc_entry *account_at(const odm_dmacc *d, odm_str uri)
+{
+        size_t at = strlen(d->at);
+
+        if (!odm_str_starts(uri, d->at) || uri.n <= at + 1 || uri.p[at] != '/')
+                return NULL;
+        odm_str name = odm_str_from(uri, at + 1);
+        for (size_t i = 0; i < d->n; i++)
+                if (odm_str_is(name, d->entry[i].name))
+                        return &d->entry[i];
+        return NULL;
+}
+
+static bool served_elsewhere(const odm_dmacc *d, odm_tree *t, const struct odm_dmacc_entry *gone)
+{
+        char uri[URI_LEN];
+
+        for (size_t i = 0; i < d->n; i++) {
+                const struct odm_dmacc_entry *e = &d->entry[i];
+                size_t n = strlen(d->at), m = strlen(e->name);
+                if (e == gone || strcmp(e->server, gone->server) != 0 || n + m + 2 > sizeof uri)
+                        continue;
+                memcpy(uri, d->at, n);
+                uri[n] = '/';
+                memcpy(uri + n + 1, e->name, m);
+                if (odm_tree_exists(t, (odm_str){uri, n + 1 + m}))
+                        return true;
+        }
+        return false;
+}
+
+static int dmacc_validate(void *ctx, odm_tree *t, const odm_change *list, unsigned *status)
+{
+        odm_dmacc *d = ctx;
+        size_t left = 0;
+        int rc = 0;
+
+        for (const odm_change *ch = list; ch && rc == 0; ch = ch->next) {
+                const struct odm_dmacc_entry *e =
+                        ch->kind == ODM_CHANGE_DELETE ? account_at(d, ch->uri) : NULL;
+                if (e == NULL || odm_tree_exists(t, ch->uri))
+                        continue;
+                left = 0;
+                (void)odm_tree_children(t, odm_cstr(d->at), count_child, &left);
+                if (left == 0) {
+                        *status = ODM_ST_FORBIDDEN;
+                        return 0;
+                }
+                if (e->server[0] && !served_elsewhere(d, t, e))
+                        rc = odm_tree_forget_server(t, odm_cstr(e->server), (odm_wall){0});
+        }
+        return rc;
+}
+
+static int dmacc_commit(void *ctx, odm_tree *t, const odm_change *list)
+{
+        (void)list;
+        return odm_dmacc_learn(ctx, t);
+}
+
+void odm_dmacc_init(odm_dmacc *d, const odm_mem *mem, const odm_mo *mo, const char *at)
+{
+        *d = (odm_dmacc){.provider = {.name = "dmacc",
+                                      .mo = mo,
+                                      .validate = dmacc_validate,
+                                      .commit = dmacc_commit},
+                         .mem = mem,
+                         .at = at};
+        d->provider.ctx = d;
+}

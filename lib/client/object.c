@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Large objects of the server (dm-protocol.md 4): chunks of one Item in consecutive
+ * messages are joined, and executed when the last has come.
+ *
+ *     NONE --MoreData, good Size--> OPEN --last chunk--> NONE (execute, or 424)
+ *       '--MoreData, bad Size--> REFUSED --last chunk, or another command--> NONE
+ *     OPEN --another command--> NONE (Alert 1225)
+ *
+ * REFUSED exists so that the last chunk of an object we did not take is not mistaken for a
+ * whole value. */
+#include "session.h"
+
+static void set_state(odm_client *c, enum object_state to)
+{
+        CLIENT_TRACE(c, "object %d -> %d", (int)c->object.state, (int)to);
+        c->object.state = to;
+}
+
+void object_forget(odm_client *c)
+{
+        odm_buf_cut(&c->object.data, 0);
+        set_state(c, OBJECT_NONE);
+}
+
+static bool same_place(const struct object *o, odm_cmd kind, const odm_item *item)
+{
+        return o->kind == kind && odm_str_eq(odm_buf_view(&o->target), item->target) &&
+               odm_str_eq(odm_buf_view(&o->source), item->source);
+}
+
+bool object_continues(const odm_client *c, const odm_command *cmd)
+{
+        return c->object.state != OBJECT_NONE && cmd->items &&
+               same_place(&c->object, cmd->kind, cmd->items);
+}
+
+int object_interrupt(odm_client *c)
+{
+        struct object *o = &c->object;
+        struct entry *e;
+
+        if (o->state == OBJECT_OPEN) {
+                e = outbox_add(c, LANE_RESULTS, ODM_CMD_ALERT);
+                odm_item *it = e ? odm_new(&c->box.arena, odm_item) : NULL;
+                if (it == NULL)
+                        return arena_rc(&c->box.arena);
+                e->cmd.code = ODM_ALERT_NO_END_OF_DATA;
+                e->cmd.items = it;
+                it->target = outbox_copy(c, odm_buf_view(&o->target));
+                if (o->source.n > 0)
+                        it->source = outbox_copy(c, odm_buf_view(&o->source));
+                if (it->target.p == NULL || (o->source.n > 0 && it->source.p == NULL))
+                        return arena_rc(&c->box.arena);
+        }
+        object_forget(c);
+        return 0;
+}
+
+static int refuse(odm_client *c, unsigned status, unsigned *code)
+{
+        odm_buf_cut(&c->object.data, 0);
+        c->object.refusal = status;
+        *code = status;
+        set_state(c, OBJECT_REFUSED);
+        return 0;
+}
+
+static int append(odm_client *c, odm_str bytes, unsigned *code)
+{
+        struct object *o = &c->object;
+
+        if (bytes.n > o->size || o->data.n > o->size - bytes.n)
+                return refuse(c, ODM_ST_SIZE_MISMATCH, code);
+        int rc = odm_buf_str(&o->data, bytes);
+        if (rc == ODM_ELIMIT)
+                return refuse(c, ODM_ST_TOO_LARGE, code);
+        if (rc == 0)
+                *code = ODM_ST_CHUNK_ACCEPTED;
+        return rc;
+}
+
+static int begin(odm_client *c, const odm_command *cmd, const odm_item *item, unsigned *code)
+{
+        struct object *o = &c->object;
+        odm_meta meta = odm_meta_of(cmd, item);
+        int rc;
+
+        o->kind = cmd->kind;
+        o->size = meta.size;
+        odm_buf_cut(&o->data, 0);
+        odm_buf_cut(&o->target, 0);
+        odm_buf_cut(&o->source, 0);
+        rc = odm_buf_str(&o->target, item->target);
+        if (rc == 0)
+                rc = odm_buf_str(&o->source, item->source);
+        if (rc == ODM_ELIMIT) {
+                *code = ODM_ST_URI_TOO_LONG;
+                return 0;
+        }
+        if (rc < 0)
+                return rc;
+        o->fresh = true;
+        if (!meta.has_size)
+                return refuse(c, ODM_ST_SIZE_REQUIRED, code);
+        if (meta.size > c->opt.max_obj_size)
+                return refuse(c, ODM_ST_TOO_LARGE, code);
+        set_state(c, OBJECT_OPEN);
+        return append(c, item->data.bytes, code);
+}
+
+/* Base64 may be counted before or after decoding (dm-protocol.md 4). */
+static bool size_fits(odm_client *c, odm_format format)
+{
+        const struct object *o = &c->object;
+        odm_str octets;
+
+        if (o->data.n == o->size)
+                return true;
+        return format == ODM_FMT_B64 &&
+               odm_b64_decode(&c->scratch, odm_buf_view(&o->data), &octets) == 0 &&
+               octets.n == o->size;
+}
+
+static int finish(odm_client *c, const odm_command *cmd, const odm_item *item, odm_data *data,
+                  unsigned *code)
+{
+        struct object *o = &c->object;
+        int rc = odm_buf_str(&o->data, item->data.bytes);
+
+        if (rc == ODM_ENOMEM)
+                return rc;
+        bool fits = rc == 0 && size_fits(c, odm_meta_of(cmd, item).format);
+        if (!fits && c->scratch.err == ODM_ENOMEM)
+                return ODM_ENOMEM;
+        *data = (odm_data){item->data.kind == ODM_DATA_ABSENT ? ODM_DATA_TEXT : item->data.kind,
+                           odm_buf_view(&o->data)};
+        *code = fits ? 0 : ODM_ST_SIZE_MISMATCH;
+        set_state(c, OBJECT_NONE); /* the data stays until the next object begins */
+        return 0;
+}
+
+static bool may_be_large(odm_cmd kind)
+{
+        return kind == ODM_CMD_ADD || kind == ODM_CMD_REPLACE || kind == ODM_CMD_EXEC;
+}
+
+int object_take(odm_client *c, const odm_command *cmd, const odm_item *item, odm_data *data,
+                unsigned *code)
+{
+        struct object *o = &c->object;
+        bool goes_on = o->state != OBJECT_NONE && same_place(o, cmd->kind, item) &&
+                       !(item->more && odm_meta_of(cmd, item).has_size);
+
+        *code = 0;
+        *data = item->data;
+        if (item->more && (!may_be_large(cmd->kind) || c->run.depth > 0)) {
+                *code = ODM_ST_BAD_REQUEST; /* members of Sequence and Atomic come whole */
+                return 0;
+        }
+        if (!goes_on && !item->more)
+                return 0;
+        if (!goes_on)
+                return begin(c, cmd, item, code);
+        o->fresh = true;
+        if (o->state == OBJECT_REFUSED) {
+                *code = o->refusal;
+                if (!item->more)
+                        object_forget(c);
+                return 0;
+        }
+        if (item->more)
+                return append(c, item->data.bytes, code);
+        return finish(c, cmd, item, data, code);
+}
