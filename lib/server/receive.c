@@ -260,6 +260,17 @@ static void refused_whole(odm_server *s, unsigned code)
         sent_all_status(s, code);
 }
 
+/* Some devices put their nonce into base64 twice, and mean what is inside.  Tried when what
+ * we showed by the plain reading was refused. */
+static void unwrap_nonce(odm_server *s)
+{
+        odm_nonce inner;
+        odm_str text = odm_nonce_view(&s->prover.nonce);
+
+        if (text.n > 0 && text.n % 4 == 0 && odm_nonce_parse(text, &inner) == 0 && inner.n > 0)
+                s->prover.nonce = inner;
+}
+
 /* Returns true when the Statuses of commands count: false after a challenge, when all of
  * them only repeat it. */
 static bool take_hdr_status(odm_server *s, const odm_command *c)
@@ -268,7 +279,11 @@ static bool take_hdr_status(odm_server *s, const odm_command *c)
 
         switch (odm_prover_answer(&s->prover, c->code, &c->chal)) {
         case ODM_VERDICT_OK: break;
-        case ODM_VERDICT_RETRY: sent_rewind(s); return false;
+        case ODM_VERDICT_RETRY:
+                if (s->prover.refused > 0)
+                        unwrap_nonce(s);
+                sent_rewind(s);
+                return false;
         case ODM_VERDICT_GIVE_UP:
                 session_finish(s, ODM_OUTCOME_AUTH_REFUSED,
                                "the device did not take our credentials");

@@ -400,6 +400,77 @@ static void gives_up_proving(void **state)
         play_close(&p);
 }
 
+/* A nonce in base64 of base64: when the plain reading is refused, the inner one is tried. */
+static void nonce_wrapped_twice(void **state)
+{
+        (void)state;
+        play p;
+        char digest[ODM_SECRET_LEN];
+        odm_secret secret;
+        odm_nonce inner;
+        open_play(&p, 0);
+        p.opt.peer.server_type = ODM_AUTH_MD5;
+        job(&p, 1);
+        package1(&p);
+        say_all(&p, 401);
+        p.out.body->code = 401;
+        odm_str wrapped = odm_b64_encode(&p.a, ODM_STR("AAECAwQFBgcICQoLDA0ODw=="));
+        p.out.body->chal = chal(wrapped.p);
+        post(&p);
+        assert_int_equal(odm_nonce_parse(ODM_STR("AAECAwQFBgcICQoLDA0ODw=="), &inner), 0);
+        odm_secret_of(ODM_STR("srv"), ODM_STR("spw"), &secret);
+        odm_auth_md5(&secret, &inner, digest);
+        assert_octets(p.reply->hdr.cred.data, ((odm_str){digest, sizeof digest}));
+        play_close(&p);
+}
+
+/* A Status for our SyncHdr that names it by Cmd alone, and comes last. */
+static void hdr_status_without_refs(void **state)
+{
+        (void)state;
+        play p;
+        open_play(&p, 0);
+        job(&p, 1);
+        package1(&p);
+        heard(&p, WELCOME);
+        say(&p, "status 4 407");
+        say(&p, "status 0 407");
+        odm_command *st = p.out.body->next;
+        st->cmd_ref = st->msg_ref = ODM_ABSENT;
+        st->chal = chal("AAECAwQFBgcICQoLDA0ODw==");
+        post(&p);
+        expect(&p, "S0=200 Get(./A) Final");
+        assert_true(p.reply->hdr.cred.present);
+        say_all(&p, 200);
+        p.out.body->next->msg_ref = ODM_ABSENT; /* nor the Status of the Get */
+        p.out.body->next->next->msg_ref = ODM_ABSENT;
+        post(&p);
+        heard(&p, "nonces s; 1/0 200 ./A=v; done 1; end 1");
+        play_close(&p);
+}
+
+/* Meta on the command counts for its items. */
+static void meta_on_the_command(void **state)
+{
+        (void)state;
+        EACH_CODEC(i)
+        {
+                play p;
+                open_play(&p, i);
+                odm_command *c = say_command(&p, ODM_CMD_ALERT);
+                c->code = 1226;
+                c->meta = (odm_meta){.present = true, .type = ODM_STR("com.x/a")};
+                say_item(&p, c, "./A", "1");
+                c = say_command(&p, ODM_CMD_REPLACE);
+                c->meta = (odm_meta){.present = true, .format = ODM_FMT_B64};
+                say_item(&p, c, "./DevInfo/Man", "RXhhbXBsZQ==");
+                post(&p);
+                expect(&p, "S0=212! S1=200 S2=200 Final");
+                heard(&p, "auth; alert 1226 com.x/a ; ./DevInfo/Man=Example; nonces c; end 1");
+                play_close(&p);
+        }
+}
+
 /* A session after a resync trigger: the default nonce is good, here and only here. */
 static void default_nonce(void **state)
 {
@@ -1730,6 +1801,9 @@ int main(void)
                 cmocka_unit_test(mac_is_answered_with_mac),
                 cmocka_unit_test(proves_itself_on_demand),
                 cmocka_unit_test(gives_up_proving),
+                cmocka_unit_test(nonce_wrapped_twice),
+                cmocka_unit_test(hdr_status_without_refs),
+                cmocka_unit_test(meta_on_the_command),
                 cmocka_unit_test(default_nonce),
                 cmocka_unit_test(nonces_are_told),
                 cmocka_unit_test(versions),
