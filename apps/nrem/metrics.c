@@ -58,8 +58,8 @@ int metrics_line(odm_buf *out, const char *family, const char *labels, const cha
         if (rc < 0)
                 return rc;
         if (labels[0])
-                return odm_buf_fmt(out, "%s{%s} %.17g\n", family, labels, value);
-        return odm_buf_fmt(out, "%s %.17g\n", family, value);
+                return odm_buf_fmt(out, "%s{%s} %.15g\n", family, labels, value);
+        return odm_buf_fmt(out, "%s %.15g\n", family, value);
 }
 
 static int format_time(const metric_histogram *h, const struct timing *t, odm_buf *out)

@@ -1,0 +1,939 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* REST over a real listener: docs/openapi.yaml, and what it promises. */
+#include "api_world.h"
+
+#include "heap.h"
+#include "odm/auth.h"
+#include "odm/codec.h"
+
+#define V TOKEN_VIEWER
+#define O TOKEN_OPERATOR
+#define A TOKEN_ADMIN
+#define DEV "/api/v1/devices"
+#define ACME "/api/v1/devices/acme%2Fmeter%2F17"
+
+/* ---- the contract ------------------------------------------------------------------ */
+
+static bool route_known(const char *method, const char *path)
+{
+        for (size_t i = 0; api_route_at(i).method; i++) {
+                api_route r = api_route_at(i);
+                if (strcasecmp(r.method, method) == 0 && strcmp(r.pattern, path) == 0)
+                        return true;
+        }
+        return false;
+}
+
+/* docs/openapi.yaml keeps paths at two blanks and methods at four. */
+static void openapi_lists_exactly_the_routes(void **state)
+{
+        FILE *f = fopen(OPENAPI, "r");
+        char line[512], path[256] = "";
+        size_t listed = 0, known = 0;
+        bool in_paths = false;
+
+        (void)state;
+        assert_non_null(f);
+        while (fgets(line, sizeof line, f)) {
+                char word[255];
+                if (line[0] != ' ' && line[0] != '\n')
+                        in_paths = strncmp(line, "paths:", 6) == 0;
+                if (!in_paths)
+                        continue;
+                if (sscanf(line, "  /%253[^:\n]:", word) == 1 && line[2] == '/') {
+                        (void)snprintf(path, sizeof path, "/%s", word);
+                } else if (strncmp(line, "    ", 4) == 0 && line[4] != ' ' &&
+                           sscanf(line, "    %15[a-z]:", word) == 1 &&
+                           strncmp(word, "parameters", 10) != 0) {
+                        listed++;
+                        if (!route_known(word, path))
+                                fail_msg("docs/openapi.yaml has %s %s, which is no route", word,
+                                         path);
+                }
+        }
+        (void)fclose(f);
+        while (api_route_at(known).method)
+                known++;
+        assert_int_equal(listed, known);
+}
+
+/* ---- requests and their answers -------------------------------------------------------- */
+
+static const struct row {
+        const char *why;
+        unsigned who;
+        const char *method, *path, *body;
+        unsigned status;
+        const char *problem; /* word, or NULL */
+        const char *error;   /* name of the first parameter at fault, or NULL */
+} rows[] = {
+        {"health is open", NOBODY, "GET", "/api/v1/health", NULL, 200},
+        {"for probes too", NOBODY, "GET", "/healthz", NULL, 200},
+        {"version is open", NOBODY, "GET", "/api/v1/version", NULL, 200},
+        {"no such path", V, "GET", "/api/v1/nothing", NULL, 404, "not-found"},
+        {"not under a file name either", V, "GET", "/", NULL, 404, "not-found"},
+        {"a wrong method", V, "PUT", DEV, NULL, 405, "method"},
+        {"without a token", NOBODY, "GET", DEV, NULL, 401, "unauthenticated"},
+        {"metrics want a token by setting", NOBODY, "GET", "/metrics", NULL, 401,
+         "unauthenticated"},
+        {"metrics with one", V, "GET", "/metrics", NULL, 200},
+        {"viewers look", V, "GET", DEV, NULL, 200},
+        {"viewers change nothing", V, "POST", DEV, "{\"name\":\"x\"}", 403, "forbidden"},
+        {"operators make no tokens", O, "GET", "/api/v1/tokens", NULL, 403, "forbidden"},
+        {"the audit log is the admin's", O, "GET", "/api/v1/audit", NULL, 403, "forbidden"},
+        {"admins read it", A, "GET", "/api/v1/audit", NULL, 200},
+        {"who am I", V, "GET", "/api/v1/whoami", NULL, 200},
+        {"a parameter unknown", V, "GET", DEV "?foo=1", NULL, 400, "invalid", "foo"},
+        {"a parameter twice", V, "GET", DEV "?limit=1&limit=2", NULL, 400, "invalid", "limit"},
+        {"a limit out of range", V, "GET", DEV "?limit=1001", NULL, 400, "invalid", "limit"},
+        {"a limit that is no number", V, "GET", DEV "?limit=ten", NULL, 400, "invalid", "limit"},
+        {"a state unknown", V, "GET", DEV "?state=asleep", NULL, 400, "invalid", "state"},
+        {"addresses are the admin's", O, "GET", DEV "?addresses=1", NULL, 403, "forbidden"},
+        {"a body that is no JSON", O, "POST", DEV, "{", 400, "invalid"},
+        {"a body that is no object", O, "POST", DEV, "[1]", 400, "invalid"},
+        {"a member twice", O, "POST", DEV, "{\"name\":\"a\",\"name\":\"b\"}", 400, "invalid"},
+        {"a member unknown", O, "POST", DEV, "{\"name\":\"a\",\"colour\":\"red\"}", 400, "invalid",
+         "colour"},
+        {"no name", O, "POST", DEV, "{}", 400, "invalid", "name"},
+        {"an empty name", O, "POST", DEV, "{\"name\":\"\"}", 400, "invalid", "name"},
+        {"an empty segment", O, "POST", DEV, "{\"name\":\"a//b\"}", 400, "invalid", "name"},
+        {"a segment that paths fold away", O, "POST", DEV, "{\"name\":\"a/../b\"}", 400, "invalid",
+         "name"},
+        {"a blank in a name", O, "POST", DEV, "{\"name\":\"a b\"}", 400, "invalid", "name"},
+        {"tags are words", O, "POST", DEV, "{\"name\":\"a\",\"tags\":[\"x y\"]}", 400, "invalid",
+         "tags"},
+        {"an auth unknown", O, "POST", DEV, "{\"name\":\"a\",\"auth\":\"sha1\"}", 400, "invalid",
+         "auth"},
+        {"a wake address of another kind", O, "POST", DEV, "{\"name\":\"a\",\"wake\":\"http://x\"}",
+         400, "invalid", "wake"},
+        {"a colon would end the user name", O, "POST", DEV, "{\"name\":\"a\",\"user\":\"a:b\"}",
+         400, "invalid", "user"},
+        {"a device as it should be", O, "POST", DEV,
+         "{\"name\":\"acme/meter/17\",\"devid\":\"urn:1\",\"tags\":[\"hot\",\"old\"]}", 201},
+        {"the same name again", O, "POST", DEV, "{\"name\":\"acme/meter/17\",\"devid\":\"urn:2\"}",
+         409, "exists"},
+        {"the same devid again", O, "POST", DEV, "{\"name\":\"acme/meter/18\",\"devid\":\"urn:1\"}",
+         409, "exists"},
+        {"a name is one segment", V, "GET", DEV "/acme/meter/17", NULL, 404, "not-found"},
+        {"with its slashes encoded", V, "GET", ACME, NULL, 200},
+        {"a name badly encoded", V, "GET", DEV "/acme%2", NULL, 400, "invalid"},
+        {"no such device", V, "GET", DEV "/nobody", NULL, 404, "not-found"},
+        {"a state only the device can reach", O, "PATCH", ACME, "{\"state\":\"provisioned\"}", 400,
+         "invalid", "state"},
+        {"a new user needs the password", O, "PATCH", ACME, "{\"user\":\"u2\"}", 400, "invalid",
+         "password"},
+        {"so does a new server user", O, "PATCH", ACME, "{\"server_user\":\"u2\"}", 400, "invalid",
+         "server_password"},
+        {"basic sends the server's password", O, "PATCH", ACME, "{\"auth\":\"basic\"}", 400,
+         "invalid", "server_password"},
+        {"a change as it should be", O, "PATCH", ACME, "{\"note\":\"in the cellar\"}", 200},
+        {"and cleared", O, "PATCH", ACME, "{\"note\":null}", 200},
+        {"nothing in the mirror yet", V, "GET", ACME "/tree", NULL, 404, "not-found"},
+        {"a URI that is none", V, "GET", ACME "/tree?uri=DevInfo", NULL, 400, "invalid", "uri"},
+        {"a query inside of it", V, "GET", ACME "/tree?uri=./A%3Flist=Struct", NULL, 400, "invalid",
+         "uri"},
+        {"asking the device is a change", V, "GET", ACME "/tree?live=1", NULL, 403, "forbidden"},
+        {"a wake-up without anybody to send it", O, "POST", ACME "/wake", NULL, 409, "state"},
+        {"no commands", O, "POST", ACME "/jobs", "{\"commands\":[]}", 400, "invalid", "commands"},
+        {"a command unknown", O, "POST", ACME "/jobs", "{\"commands\":[{\"cmd\":\"put\"}]}", 400,
+         "invalid", "commands[0].cmd"},
+        {"no URI", O, "POST", ACME "/jobs", "{\"commands\":[{\"cmd\":\"get\"}]}", 400, "invalid",
+         "commands[0].uri"},
+        {"Exec in an atomic job", O, "POST", ACME "/jobs",
+         "{\"commands\":[{\"cmd\":\"exec\",\"uri\":\"./A\"}],\"atomic\":true}", 400, "not-atomic",
+         "commands[0].cmd"},
+        {"Get in an atomic job", O, "POST", ACME "/jobs",
+         "{\"commands\":[{\"cmd\":\"get\",\"uri\":\"./A\"}],\"atomic\":true}", 400, "not-atomic",
+         "commands[0].cmd"},
+        {"ttl and deadline", O, "POST", ACME "/jobs",
+         "{\"commands\":[{\"cmd\":\"get\",\"uri\":\"./A\"}],\"ttl\":5,"
+         "\"deadline\":\"2099-01-01T00:00:00Z\"}",
+         400, "invalid", "deadline"},
+        {"a deadline of yesterday", O, "POST", ACME "/jobs",
+         "{\"commands\":[{\"cmd\":\"get\",\"uri\":\"./A\"}],\"deadline\":\"2001-01-01T00:00:00Z\"}",
+         400, "invalid", "deadline"},
+        {"viewers make no jobs", V, "POST", ACME "/jobs",
+         "{\"commands\":[{\"cmd\":\"get\",\"uri\":\"./A\"}]}", 403, "forbidden"},
+        {"nobody makes none either", NOBODY, "POST", ACME "/jobs",
+         "{\"commands\":[{\"cmd\":\"get\",\"uri\":\"./A\"}]}", 401, "unauthenticated"},
+        {"a job as it should be", O, "POST", ACME "/jobs",
+         "{\"commands\":[{\"cmd\":\"get\",\"uri\":\"./A\"}],\"priority\":3,\"ttl\":60}", 201},
+        {"no such job", V, "GET", "/api/v1/jobs/999999", NULL, 404, "not-found"},
+        {"an id that is none", V, "GET", "/api/v1/jobs/abc", NULL, 404, "not-found"},
+        {"a cursor that is none", V, "GET", "/api/v1/jobs?cursor=abc", NULL, 400, "invalid",
+         "cursor"},
+        {"jobs of a device unknown", V, "GET", "/api/v1/jobs?device=nobody", NULL, 404,
+         "not-found"},
+        {"jobs of one device", V, "GET", "/api/v1/jobs?device=acme%2Fmeter%2F17", NULL, 200},
+        {"sessions, none yet", V, "GET", ACME "/sessions", NULL, 200},
+        {"no such session", O, "GET", ACME "/sessions/7", NULL, 404, "not-found"},
+        {"secrets are the admin's", O, "GET", ACME "/sessions/7?secrets=1", NULL, 403, "forbidden"},
+        {"a scope sees its own", SCOPED, "GET", ACME, NULL, 200},
+        {"and makes its own", SCOPED, "POST", DEV, "{\"name\":\"acme/new\"}", 201},
+        {"not another's", SCOPED, "POST", DEV, "{\"name\":\"bell/1\"}", 403, "forbidden"},
+        {"another's device", O, "POST", DEV, "{\"name\":\"bell/1\"}", 201},
+        {"is not there for the scoped", SCOPED, "GET", DEV "/bell%2F1", NULL, 404, "not-found"},
+        {"nor can a device be moved out", SCOPED, "PATCH", ACME, "{\"name\":\"bell/2\"}", 403,
+         "forbidden"},
+        {"a token without a role", A, "POST", "/api/v1/tokens", "{\"name\":\"t\"}", 400, "invalid",
+         "role"},
+        {"a token", A, "POST", "/api/v1/tokens", "{\"name\":\"t\",\"role\":\"viewer\"}", 201},
+        {"its name again", A, "POST", "/api/v1/tokens", "{\"name\":\"t\",\"role\":\"viewer\"}", 409,
+         "exists"},
+        {"a limited admin is none", A, "POST", "/api/v1/tokens",
+         "{\"name\":\"u\",\"role\":\"admin\",\"scope\":\"acme/\"}", 400, "invalid", "scope"},
+        {"withdrawn", A, "DELETE", "/api/v1/tokens/t", NULL, 204},
+        {"only once", A, "DELETE", "/api/v1/tokens/t", NULL, 404, "not-found"},
+        {"never the last admin", A, "DELETE", "/api/v1/tokens/ada", NULL, 409, "state"},
+        {"a device removed", O, "DELETE", ACME, NULL, 204},
+        {"is gone", V, "GET", ACME, NULL, 404, "not-found"},
+};
+
+static void check_problem(const struct row *r, const answer *a)
+{
+        char type[64];
+
+        if (!r->problem)
+                return;
+        (void)snprintf(type, sizeof type, "urn:xrem:problem:%s", r->problem);
+        if (strcmp(answer_text(a, "type"), type) != 0 ||
+            strcmp(a->type, "application/problem+json") != 0)
+                fail_msg("%s: type '%s' (%s)", r->why, answer_text(a, "type"), a->type);
+        assert_int_equal(json_integer_value(json_object_get(a->json, "status")), r->status);
+        assert_true(answer_text(a, "title")[0] != '\0');
+        if (!r->error)
+                return;
+        const char *name = json_string_value(
+                json_object_get(json_array_get(json_object_get(a->json, "errors"), 0), "name"));
+        if (!name || strcmp(name, r->error) != 0)
+                fail_msg("%s: blames '%s', not '%s'", r->why, name ? name : "nothing", r->error);
+}
+
+static void answers_as_the_table_says(void **state)
+{
+        world w;
+
+        (void)state;
+        world_start(&w, NULL);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                const struct row *r = &rows[i];
+                answer a = world_ask(&w, r->who, r->method, r->path, r->body);
+                if (a.status != r->status) {
+                        char *text = json_dumps(a.json, 0);
+                        fail_msg("%s: %s %s gave %u: %s", r->why, r->method, r->path, a.status,
+                                 text ? text : "");
+                }
+                check_problem(r, &a);
+                if (a.status == 405)
+                        assert_string_equal(a.allow, "GET, POST");
+                answer_done(&a);
+        }
+        world_stop(&w);
+}
+
+static void refuses_bodies_of_the_wrong_kind_or_size(void **state)
+{
+        static char big[80 << 10];
+        world w;
+        answer a;
+
+        (void)state;
+        world_start(&w, NULL);
+        a = world_send(&w, O, "POST", DEV, "text/plain", ODM_STR("{\"name\":\"a\"}"));
+        assert_int_equal(a.status, 415);
+        answer_done(&a);
+        a = world_send(&w, O, "POST", DEV, "application/json; charset=utf-8",
+                       ODM_STR("{\"name\":\"a\"}"));
+        assert_int_equal(a.status, 201);
+        answer_done(&a);
+        memset(big, ' ', sizeof big);
+        a = world_send(&w, O, "POST", DEV, "application/json", (odm_str){big, sizeof big});
+        assert_int_equal(a.status, 413);
+        answer_done(&a);
+        /* a job may be that large, but not from just anybody */
+        a = world_send(&w, NOBODY, "POST", DEV "/a/jobs", "application/json",
+                       (odm_str){big, sizeof big});
+        assert_int_equal(a.status, 401);
+        answer_done(&a);
+        static const char job[] = "{\"commands\":[{\"cmd\":\"get\",\"uri\":\".\"}]}";
+        memcpy(big, job, sizeof job - 1);
+        a = world_send(&w, O, "POST", DEV "/a/jobs", "application/json",
+                       (odm_str){big, sizeof big});
+        assert_int_equal(a.status, 201);
+        answer_done(&a);
+        world_stop(&w);
+}
+
+/* ---- devices ---------------------------------------------------------------------------- */
+
+static void pages_through_devices(void **state)
+{
+        world w;
+        char path[256] = DEV "?limit=3&prefix=p%2F", name[64];
+        unsigned seen = 0, pages = 0;
+
+        (void)state;
+        world_start(&w, NULL);
+        for (unsigned i = 0; i < 8; i++) {
+                (void)snprintf(name, sizeof name, "p/%02u", i);
+                world_device(&w, name);
+        }
+        world_device(&w, "q/1");
+        for (;;) {
+                answer a = world_ask(&w, V, "GET", path, NULL);
+                assert_int_equal(a.status, 200);
+                const json_t *items = json_object_get(a.json, "items"), *d;
+                size_t i;
+                json_array_foreach(items, i, d)
+                {
+                        (void)snprintf(name, sizeof name, "p/%02u", seen++);
+                        assert_string_equal(json_string_value(json_object_get(d, "name")), name);
+                }
+                pages++;
+                if (!json_object_get(a.json, "next")) {
+                        answer_done(&a);
+                        break;
+                }
+                (void)snprintf(path, sizeof path, DEV "?limit=3&prefix=p%%2F&cursor=%s",
+                               answer_text(&a, "next"));
+                answer_done(&a);
+        }
+        assert_int_equal(seen, 8);
+        assert_int_equal(pages, 3);
+        world_stop(&w);
+}
+
+static size_t count_devices(world *w, unsigned who, const char *query)
+{
+        char path[256];
+
+        (void)snprintf(path, sizeof path, DEV "%s", query);
+        answer a = world_ask(w, who, "GET", path, NULL);
+        assert_int_equal(a.status, 200);
+        size_t n = json_array_size(json_object_get(a.json, "items"));
+        answer_done(&a);
+        return n;
+}
+
+static void filters_devices_and_keeps_to_the_scope(void **state)
+{
+        world w;
+        answer a;
+
+        (void)state;
+        world_start(&w, NULL);
+        a = world_ask(&w, O, "POST", DEV, "{\"name\":\"acme/1\",\"tags\":[\"hot\"]}");
+        answer_done(&a);
+        world_device(&w, "acme/2");
+        world_device(&w, "bell/1");
+        assert_int_equal(count_devices(&w, V, ""), 3);
+        assert_int_equal(count_devices(&w, V, "?tag=hot"), 1);
+        assert_int_equal(count_devices(&w, V, "?q=BELL"), 1);
+        assert_int_equal(count_devices(&w, V, "?state=active"), 0);
+        assert_int_equal(count_devices(&w, SCOPED, ""), 2);
+        assert_int_equal(count_devices(&w, SCOPED, "?prefix=a"), 2);
+        assert_int_equal(count_devices(&w, SCOPED, "?prefix=acme%2F2"), 1);
+        assert_int_equal(count_devices(&w, SCOPED, "?prefix=bell"), 0);
+        assert_int_equal(world_job(&w, "bell%2F1") > 0, 1);
+        a = world_ask(&w, SCOPED, "GET", "/api/v1/jobs", NULL);
+        assert_int_equal(json_array_size(json_object_get(a.json, "items")), 0);
+        answer_done(&a);
+        world_stop(&w);
+}
+
+static store_account account_of(world *w, const char *name, odm_arena *arena)
+{
+        store_device d;
+        store_account acc;
+
+        assert_int_equal(store_device_by_name(w->store, odm_cstr(name), arena, &d), 0);
+        assert_int_equal(store_account_get(w->store, d.id, arena, &acc), 0);
+        return acc;
+}
+
+static void keeps_digests_and_shows_generated_passwords_once(void **state)
+{
+        world w;
+        odm_arena arena;
+        odm_secret want;
+        answer a;
+
+        (void)state;
+        world_start(&w, NULL);
+        odm_arena_init(&arena, &heap_mem, 1 << 20);
+        a = world_ask(&w, O, "POST", DEV, "{\"name\":\"d\",\"user\":\"u\"}");
+        assert_int_equal(a.status, 201);
+        assert_int_equal(strlen(answer_text(&a, "password")), 24);
+        odm_secret_of(ODM_STR("u"), odm_cstr(answer_text(&a, "password")), &want);
+        store_account acc = account_of(&w, "d", &arena);
+        assert_octets(acc.secret, ((odm_str){want.b64, ODM_SECRET_LEN}));
+        assert_null(acc.password.p);
+        odm_secret_of(ODM_STR("xrem"), odm_cstr(answer_text(&a, "server_password")), &want);
+        assert_octets(acc.server_secret, ((odm_str){want.b64, ODM_SECRET_LEN}));
+        assert_null(acc.server_password.p); /* the digest is the one package 0 needs */
+        answer_done(&a);
+        a = world_ask(&w, O, "GET", DEV "/d", NULL);
+        assert_null(json_object_get(a.json, "password"));
+        assert_null(json_object_get(a.json, "server_password"));
+        answer_done(&a);
+        a = world_ask(&w, O, "PATCH", DEV "/d", "{\"password\":\"new\",\"accept_basic\":true}");
+        assert_int_equal(a.status, 200);
+        answer_done(&a);
+        acc = account_of(&w, "d", &arena);
+        odm_secret_of(ODM_STR("u"), ODM_STR("new"), &want);
+        assert_octets(acc.secret, ((odm_str){want.b64, ODM_SECRET_LEN}));
+        assert_true(acc.flags & STORE_ACCOUNT_BASIC);
+        odm_arena_done(&arena);
+        world_stop(&w);
+}
+
+static void renames_switches_off_and_on(void **state)
+{
+        world w;
+        answer a;
+
+        (void)state;
+        world_start(&w, NULL);
+        world_device(&w, "old");
+        a = world_ask(&w, O, "PATCH", DEV "/old",
+                      "{\"name\":\"new/name\",\"state\":\"deactivated\"}");
+        assert_int_equal(a.status, 200);
+        assert_string_equal(answer_text(&a, "name"), "new/name");
+        assert_string_equal(answer_text(&a, "state"), "deactivated");
+        answer_done(&a);
+        a = world_ask(&w, O, "PATCH", DEV "/new%2Fname", "{\"state\":\"active\"}");
+        assert_string_equal(answer_text(&a, "state"), "provisioned"); /* it has never called */
+        answer_done(&a);
+        a = world_ask(&w, V, "GET", DEV "/old", NULL);
+        assert_int_equal(a.status, 404);
+        answer_done(&a);
+        world_stop(&w);
+}
+
+/* ---- jobs ------------------------------------------------------------------------------- */
+
+static const store_value man = {
+        .uri = {"./DevInfo/Man", 13}, .format = {"chr", 3}, .data = {"Maker", 5}};
+static const store_result man_result = {.index = 0,
+                                        .status = 200,
+                                        .sent = true,
+                                        .items = (store_value *)(uintptr_t)&man,
+                                        .n_items = 1};
+
+static void shows_what_came_of_a_job(void **state)
+{
+        world w;
+        char path[64];
+        answer a;
+
+        (void)state;
+        world_start(&w, NULL);
+        world_device(&w, "d");
+        int64_t id = world_job(&w, "d");
+        world_finish_job(&w, id, STORE_JOB_DONE, &man_result, 1);
+        (void)snprintf(path, sizeof path, "/api/v1/jobs/%lld", (long long)id);
+        a = world_ask(&w, V, "GET", path, NULL);
+        assert_int_equal(a.status, 200);
+        assert_string_equal(answer_text(&a, "state"), "done");
+        assert_string_equal(answer_text(&a, "actor"), "otto");
+        assert_true(json_array_size(json_object_get(a.json, "history")) > 0);
+        const json_t *cmd = json_array_get(json_object_get(a.json, "commands"), 0);
+        assert_int_equal(json_integer_value(json_object_get(cmd, "status")), 200);
+        const json_t *v = json_array_get(json_object_get(cmd, "results"), 0);
+        assert_string_equal(json_string_value(json_object_get(v, "data")), "Maker");
+        answer_done(&a);
+        a = world_ask(&w, O, "DELETE", path, NULL);
+        assert_int_equal(a.status, 409);
+        answer_done(&a);
+        world_stop(&w);
+}
+
+static void never_shows_a_secret_that_a_job_writes(void **state)
+{
+        static const char body[] =
+                "{\"commands\":[{\"cmd\":\"sequence\",\"commands\":[{\"cmd\":\"replace\",\"uri\":"
+                "\"./DMAcc/x/AppAuth/s/AAuthSecret\",\"data\":\"hush-hush\"}]}]}";
+        world w;
+
+        (void)state;
+        world_start(&w, NULL);
+        world_device(&w, "d");
+        for (int i = 0; i < 2; i++) {
+                answer a = i == 0 ? world_ask(&w, O, "POST", DEV "/d/jobs", body)
+                                  : world_ask(&w, A, "GET", "/api/v1/jobs/1", NULL);
+                char *text = json_dumps(a.json, 0);
+                assert_non_null(strstr(text, "AAuthSecret"));
+                assert_null(strstr(text, "hush-hush"));
+                free(text);
+                answer_done(&a);
+        }
+        world_stop(&w);
+}
+
+static void refuses_more_open_jobs_than_are_allowed(void **state)
+{
+        world w;
+
+        (void)state;
+        world_start(&w, NULL);
+        world_device(&w, "d");
+        for (int i = 0; i < 50; i++)
+                (void)world_job(&w, "d");
+        answer a = world_ask(&w, O, "POST", DEV "/d/jobs",
+                             "{\"commands\":[{\"cmd\":\"get\",\"uri\":\".\"}]}");
+        assert_int_equal(a.status, 409);
+        answer_done(&a);
+        a = world_ask(&w, V, "GET", "/api/v1/jobs?limit=20&state=queued", NULL);
+        assert_int_equal(json_array_size(json_object_get(a.json, "items")), 20);
+        char path[128];
+        (void)snprintf(path, sizeof path, "/api/v1/jobs?limit=40&cursor=%s",
+                       answer_text(&a, "next"));
+        answer_done(&a);
+        a = world_ask(&w, V, "GET", path, NULL);
+        assert_int_equal(json_array_size(json_object_get(a.json, "items")), 30);
+        assert_null(json_object_get(a.json, "next"));
+        answer_done(&a);
+        world_stop(&w);
+}
+
+/* ---- waiting ------------------------------------------------------------------------------ */
+
+typedef struct waiting {
+        world *w;
+        char path[96];
+        unsigned status;
+        char state[16];
+        pthread_t thread;
+} waiting;
+
+static void *wait_for(void *ctx)
+{
+        waiting *t = ctx;
+        answer a = world_ask(t->w, V, "GET", t->path, NULL);
+
+        t->status = a.status;
+        (void)snprintf(t->state, sizeof t->state, "%s", answer_text(&a, "state"));
+        answer_done(&a);
+        return NULL;
+}
+
+static void many_wait_while_others_are_served(void **state)
+{
+        enum { WAITERS = 40 }; /* far more than the listener has threads */
+        static waiting t[WAITERS];
+        world w;
+
+        (void)state;
+        world_start(&w, NULL);
+        world_device(&w, "d");
+        int64_t id = world_job(&w, "d");
+        for (int i = 0; i < WAITERS; i++) {
+                t[i].w = &w;
+                (void)snprintf(t[i].path, sizeof t[i].path, "/api/v1/jobs/%lld?wait=60",
+                               (long long)id);
+                assert_int_equal(pthread_create(&t[i].thread, NULL, wait_for, &t[i]), 0);
+        }
+        odm_time began = loop_now();
+        for (int i = 0; i < 20; i++)
+                (void)count_devices(&w, V, "");
+        world_finish_job(&w, id, STORE_JOB_FAILED, NULL, 0);
+        for (int i = 0; i < WAITERS; i++) {
+                pthread_join(t[i].thread, NULL);
+                assert_int_equal(t[i].status, 200);
+                assert_string_equal(t[i].state, "failed");
+        }
+        assert_true(loop_now().ms - began.ms < 20000);
+        world_stop(&w);
+}
+
+static void a_wait_ends_with_its_time_and_without_a_hint(void **state)
+{
+        world w;
+        odm_time began;
+        answer a;
+
+        (void)state;
+        world_start(&w, NULL);
+        world_device(&w, "d");
+        began = loop_now();
+        a = world_ask(&w, O, "POST", DEV "/d/jobs",
+                      "{\"commands\":[{\"cmd\":\"get\",\"uri\":\".\"}],\"wait\":1}");
+        assert_int_equal(a.status, 201);
+        assert_string_equal(answer_text(&a, "state"), "queued");
+        assert_string_equal(a.location, "/api/v1/jobs/1");
+        assert_true(loop_now().ms - began.ms >= 900);
+        answer_done(&a);
+        waiting t = {.w = &w, .path = "/api/v1/jobs/1?wait=30"};
+        assert_int_equal(pthread_create(&t.thread, NULL, wait_for, &t), 0);
+        a = world_ask(&w, O, "DELETE", "/api/v1/jobs/1", NULL);
+        assert_int_equal(a.status, 200);
+        assert_string_equal(answer_text(&a, "state"), "cancelled");
+        answer_done(&a);
+        pthread_join(t.thread, NULL);
+        assert_string_equal(t.state, "cancelled");
+        world_stop(&w);
+}
+
+static void stopping_answers_who_waits(void **state)
+{
+        world w;
+        waiting t = {.w = &w, .path = "/api/v1/jobs/1?wait=60"};
+
+        (void)state;
+        world_start(&w, NULL);
+        world_device(&w, "d");
+        (void)world_job(&w, "d");
+        assert_int_equal(pthread_create(&t.thread, NULL, wait_for, &t), 0);
+        while (httpd_get_stats(w.httpd).active == 0) /* until the request is there */
+                (void)count_devices(&w, V, "");
+        odm_time began = loop_now();
+        world_stop(&w);
+        pthread_join(t.thread, NULL);
+        assert_int_equal(t.status, 200);
+        assert_string_equal(t.state, "queued");
+        assert_true(loop_now().ms - began.ms < 10000);
+}
+
+/* ---- trees ------------------------------------------------------------------------------- */
+
+/* A device that answers each job at once: knows ?list= or not, and has ./A (node: B/C), ./A/B = 1,
+ * ./A/C (node: D), ./A/C/D = 2. */
+typedef struct fake {
+        world *w;
+        bool lists;
+        unsigned jobs;
+} fake;
+
+static const store_value nodes[] = {
+        {.uri = {"./A", 3}, .format = {"node", 4}, .data = {"B/C", 3}},
+        {.uri = {"./A/B", 5}, .format = {"int", 3}, .data = {"1", 1}},
+        {.uri = {"./A/C", 5}, .format = {"node", 4}, .data = {"D", 1}},
+        {.uri = {"./A/C/D", 7}, .format = {"bin", 3}, .data = {"\x00\xff", 2}},
+};
+
+static store_result fake_answer(const fake *f, const char *uri)
+{
+        store_result r = {.status = 404, .sent = true};
+
+        if (strstr(uri, "?list=")) {
+                if (!f->lists || strcmp(uri, "./A?list=StructData") != 0)
+                        return r;
+                r.status = 200;
+                r.items = (store_value *)(uintptr_t)nodes;
+                r.n_items = ODM_COUNT(nodes);
+                return r;
+        }
+        for (size_t i = 0; i < ODM_COUNT(nodes); i++)
+                if (odm_str_is(nodes[i].uri, uri)) {
+                        r.status = 200;
+                        r.items = (store_value *)(uintptr_t)&nodes[i];
+                        r.n_items = 1;
+                }
+        return r;
+}
+
+static void on_fake_done(void *ctx, store_batch *b, int rc)
+{
+        fake *f = ctx;
+
+        assert_int_equal(rc, 0);
+        api_job_moved(f->w->api, b->ops[b->n - 1]->job_move.job);
+}
+
+static void fake_job(void *ctx, int64_t device, int64_t job)
+{
+        fake *f = ctx;
+        store_batch *b = store_batch_new();
+        store_op *op;
+        store_job j;
+        size_t i;
+        json_t *c;
+
+        assert_int_equal(store_job_get(f->w->store, job, store_batch_arena(b), &j), 0);
+        json_t *list = json_loadb(j.commands.p, j.commands.n, 0, NULL);
+        json_array_foreach(list, i, c)
+        {
+                op = store_batch_add(b, STORE_RESULT_PUT);
+                op->result.device = device;
+                op->result.job = job;
+                op->result.r = fake_answer(f, json_string_value(json_object_get(c, "uri")));
+                op->result.r.index = (uint32_t)i;
+        }
+        json_decref(list);
+        op = store_batch_add(b, STORE_JOB_MOVE);
+        op->job_move.device = device;
+        op->job_move.job = job;
+        op->job_move.from = STORE_JOB_OPEN;
+        op->job_move.to = STORE_JOB_DONE;
+        op->job_move.at = j.created + 1;
+        f->jobs++;
+        assert_int_equal(store_write(f->w->store, b, on_fake_done, f), 0);
+}
+
+static void assert_whole_tree(const answer *a, size_t n)
+{
+        const json_t *list = json_object_get(a->json, "nodes"), *v;
+        size_t i;
+        bool octets = false;
+
+        assert_int_equal(a->status, 200);
+        assert_string_equal(answer_text(a, "source"), "device");
+        assert_int_equal(json_array_size(list), n);
+        assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "uri")),
+                            "./A");
+        json_array_foreach(list, i, v)
+        {
+                const char *b64 = json_string_value(json_object_get(v, "data_base64"));
+                octets |= b64 && strcmp(b64, "AP8=") == 0;
+        }
+        assert_int_equal(octets, n == 4);
+}
+
+static void asks_the_device_for_its_tree(void **state)
+{
+        static const struct {
+                const char *why, *path;
+                bool lists;
+                size_t nodes;
+                unsigned jobs;
+        } cases[] = {
+                {"a device that lists", DEV "/d/tree?uri=./A&live=1&timeout=20", true, 4, 1},
+                {"a part of it", DEV "/d/tree?uri=./A&live=1&depth=1&timeout=20", true, 3, 1},
+                {"one that does not", DEV "/d/tree?uri=./A&live=1&timeout=20", false, 4, 4},
+                {"a part of that", DEV "/d/tree?uri=./A&live=1&depth=1&timeout=20", false, 3, 3},
+        };
+        world w;
+        fake f = {.w = &w};
+        const api_hooks hooks = {.job_created = fake_job, .ctx = &f};
+
+        (void)state;
+        world_start(&w, &hooks);
+        world_device(&w, "d");
+        for (size_t i = 0; i < ODM_COUNT(cases); i++) {
+                f.lists = cases[i].lists;
+                f.jobs = 0;
+                answer a = world_ask(&w, O, "GET", cases[i].path, NULL);
+                assert_whole_tree(&a, cases[i].nodes);
+                if (f.jobs != cases[i].jobs)
+                        fail_msg("%s: took %u jobs", cases[i].why, f.jobs);
+                answer_done(&a);
+        }
+        answer a = world_ask(&w, O, "GET", DEV "/d/tree?uri=./Z&live=1&timeout=20", NULL);
+        assert_int_equal(a.status, 404);
+        assert_int_equal(json_integer_value(json_object_get(a.json, "device_status")), 404);
+        answer_done(&a);
+        world_stop(&w);
+}
+
+static void says_when_the_device_does_not_call(void **state)
+{
+        world w;
+
+        (void)state;
+        world_start(&w, NULL);
+        world_device(&w, "d");
+        answer a = world_ask(&w, O, "GET", DEV "/d/tree?live=1&timeout=1", NULL);
+        assert_int_equal(a.status, 504);
+        assert_string_equal(answer_text(&a, "type"), "urn:xrem:problem:device-timeout");
+        assert_string_equal(answer_text(&a, "job"), "1");
+        answer_done(&a);
+        world_stop(&w);
+}
+
+static void shows_the_mirror_with_ages(void **state)
+{
+        static const store_tree_change ch[] = {
+                {.path = {"./A", 3}, .format = {"node", 4}},
+                {.path = {"./A/B", 5}, .format = {"chr", 3}, .value = {"x", 1}},
+                {.path = {"./AB", 4}, .format = {"chr", 3}, .value = {"y", 1}},
+                {.path = {"./A/Big", 7}, .format = {"chr", 3}, .size = 100000},
+        };
+        world w;
+        odm_arena arena;
+        store_device d;
+
+        (void)state;
+        world_start(&w, NULL);
+        world_device(&w, "d");
+        odm_arena_init(&arena, &heap_mem, 1 << 20);
+        assert_int_equal(store_device_by_name(w.store, ODM_STR("d"), &arena, &d), 0);
+        store_batch *b = store_batch_new();
+        store_op *op = store_batch_add(b, STORE_TREE_UPDATE);
+        op->tree.device = d.id;
+        op->tree.at = d.created - 60000;
+        op->tree.v = (const store_tree_change *)ch;
+        op->tree.n = ODM_COUNT(ch);
+        assert_int_equal(store_write_sync(w.store, b), 0);
+        store_batch_free(b);
+        odm_arena_done(&arena);
+
+        answer a = world_ask(&w, V, "GET", DEV "/d/tree?uri=./A", NULL);
+        assert_int_equal(a.status, 200);
+        const json_t *list = json_object_get(a.json, "nodes");
+        assert_int_equal(json_array_size(list), 3);
+        const json_t *leaf = json_array_get(list, 1);
+        assert_string_equal(json_string_value(json_object_get(leaf, "data")), "x");
+        assert_true(json_integer_value(json_object_get(leaf, "age")) >= 59);
+        const json_t *big = json_array_get(list, 2);
+        assert_int_equal(json_integer_value(json_object_get(big, "size")), 100000);
+        assert_null(json_object_get(big, "data"));
+        answer_done(&a);
+        a = world_ask(&w, V, "GET", DEV "/d/tree?uri=./A&depth=0", NULL);
+        assert_int_equal(json_array_size(json_object_get(a.json, "nodes")), 1);
+        answer_done(&a);
+        world_stop(&w);
+}
+
+/* ---- sessions ------------------------------------------------------------------------------ */
+
+static odm_str a_message(odm_buf *out)
+{
+        odm_item item = {.target = ODM_STR("./DMAcc/x/AppAuth/s/AAuthSecret"),
+                         .data = {ODM_DATA_TEXT, ODM_STR("hush-hush")}};
+        odm_command cmd = {.kind = ODM_CMD_REPLACE, .cmd_id = ODM_STR("1"), .items = &item};
+        odm_msg m = {
+                .hdr = {.ver_dtd = ODM_STR("1.2"),
+                        .ver_proto = ODM_STR("DM/1.2"),
+                        .session_id = ODM_STR("1"),
+                        .msg_id = ODM_STR("1"),
+                        .target = ODM_STR("http://127.0.0.1/dm"),
+                        .source = ODM_STR("urn:1"),
+                        .cred = {.present = true,
+                                 .meta = {.present = true, .type = ODM_STR("syncml:auth-basic")},
+                                 .data = ODM_STR("dTpwYXNzd29yZA==")}},
+                .body = &cmd,
+                .final = true,
+                .has_body = true};
+
+        odm_buf_init(out, &heap_mem, 1 << 16);
+        assert_int_equal(odm_encode(&odm_codec_wbxml, &m, out), 0);
+        return odm_buf_view(out);
+}
+
+static void open_session(world *w, odm_str message)
+{
+        odm_arena arena;
+        store_device d;
+        store_batch *b = store_batch_new();
+        store_op *op = store_batch_add(b, STORE_SESSION_OPEN);
+
+        odm_arena_init(&arena, &heap_mem, 1 << 20);
+        assert_int_equal(store_device_by_name(w->store, ODM_STR("d"), &arena, &d), 0);
+        op->session = (store_session){.device = d.id,
+                                      .dm_id = ODM_STR("A1"),
+                                      .sid = ODM_STR("tok"),
+                                      .peer = ODM_STR("192.0.2.1:5000"),
+                                      .codec = ODM_STR("wbxml"),
+                                      .route = ODM_STR("called"),
+                                      .started = 1000000,
+                                      .last = 1001000,
+                                      .messages = 2};
+        for (int i = 0; i < 2; i++) {
+                op = store_batch_add(b, STORE_MESSAGE_ADD);
+                op->message.device = d.id;
+                op->message.session = STORE_LAST;
+                op->message.m =
+                        (store_message){.at = 1000000,
+                                        .mime = ODM_STR("application/vnd.syncml.dm+wbxml"),
+                                        .bytes = i == 0 ? message : ODM_STR("not a message"),
+                                        .size = message.n};
+        }
+        assert_int_equal(store_write_sync(w->store, b), 0);
+        store_batch_free(b);
+        odm_arena_done(&arena);
+}
+
+static void shows_messages_without_their_secrets(void **state)
+{
+        world w;
+        odm_buf buf;
+        answer a;
+
+        (void)state;
+        world_start(&w, NULL);
+        world_device(&w, "d");
+        open_session(&w, a_message(&buf));
+        a = world_ask(&w, V, "GET", DEV "/d/sessions", NULL);
+        assert_int_equal(json_array_size(json_object_get(a.json, "items")), 1);
+        answer_done(&a);
+        for (unsigned who = O; who <= A; who++) {
+                a = world_ask(&w, who, "GET",
+                              who == A ? DEV "/d/sessions/1?secrets=1" : DEV "/d/sessions/1", NULL);
+                assert_int_equal(a.status, 200);
+                const json_t *list = json_object_get(a.json, "messages");
+                const json_t *m = json_array_get(list, 0);
+                const char *xml = json_string_value(json_object_get(m, "xml"));
+                assert_non_null(xml);
+                assert_non_null(strstr(xml, "AAuthSecret"));
+                assert_int_equal(strstr(xml, "hush-hush") != NULL, who == A);
+                assert_int_equal(strstr(xml, "dTpwYXNzd29yZA==") != NULL, who == A);
+                assert_int_equal(json_object_get(m, "raw_base64") != NULL, who == A);
+                assert_true(json_is_true(json_object_get(json_array_get(list, 1), "broken")));
+                assert_null(json_object_get(a.json, "peer"));
+                answer_done(&a);
+        }
+        a = world_ask(&w, A, "GET", DEV "/d/sessions?addresses=1", NULL);
+        const json_t *s = json_array_get(json_object_get(a.json, "items"), 0);
+        assert_string_equal(json_string_value(json_object_get(s, "peer")), "192.0.2.1:5000");
+        answer_done(&a);
+        odm_buf_done(&buf);
+        world_stop(&w);
+}
+
+/* ---- who did what --------------------------------------------------------------------------- */
+
+static void writes_down_who_changed_what(void **state)
+{
+        static const char *const actions[] = {"device.remove", "job.create", "device.change",
+                                              "device.create"};
+        world w;
+        answer a;
+
+        (void)state;
+        world_start(&w, NULL);
+        world_device(&w, "d");
+        a = world_ask(&w, O, "PATCH", DEV "/d", "{\"tags\":[\"x\"],\"password\":\"hush-hush\"}");
+        answer_done(&a);
+        (void)world_job(&w, "d");
+        a = world_ask(&w, A, "DELETE", DEV "/d", NULL);
+        answer_done(&a);
+        a = world_ask(&w, A, "GET", "/api/v1/audit", NULL);
+        const json_t *items = json_object_get(a.json, "items");
+        assert_int_equal(json_array_size(items), ODM_COUNT(actions));
+        for (size_t i = 0; i < ODM_COUNT(actions); i++) {
+                const json_t *e = json_array_get(items, i);
+                assert_string_equal(json_string_value(json_object_get(e, "action")), actions[i]);
+                assert_string_equal(json_string_value(json_object_get(e, "actor")),
+                                    i == 0 ? "ada" : "otto");
+        }
+        char *text = json_dumps(a.json, 0);
+        assert_null(strstr(text, "hush-hush"));
+        free(text);
+        answer_done(&a);
+        world_stop(&w);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(openapi_lists_exactly_the_routes),
+                cmocka_unit_test(answers_as_the_table_says),
+                cmocka_unit_test(refuses_bodies_of_the_wrong_kind_or_size),
+                cmocka_unit_test(pages_through_devices),
+                cmocka_unit_test(filters_devices_and_keeps_to_the_scope),
+                cmocka_unit_test(keeps_digests_and_shows_generated_passwords_once),
+                cmocka_unit_test(renames_switches_off_and_on),
+                cmocka_unit_test(shows_what_came_of_a_job),
+                cmocka_unit_test(never_shows_a_secret_that_a_job_writes),
+                cmocka_unit_test(refuses_more_open_jobs_than_are_allowed),
+                cmocka_unit_test(many_wait_while_others_are_served),
+                cmocka_unit_test(a_wait_ends_with_its_time_and_without_a_hint),
+                cmocka_unit_test(stopping_answers_who_waits),
+                cmocka_unit_test(asks_the_device_for_its_tree),
+                cmocka_unit_test(says_when_the_device_does_not_call),
+                cmocka_unit_test(shows_the_mirror_with_ages),
+                cmocka_unit_test(shows_messages_without_their_secrets),
+                cmocka_unit_test(writes_down_who_changed_what),
+        };
+        return RUN_TESTS(tests);
+}
