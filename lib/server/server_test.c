@@ -457,16 +457,12 @@ static void meta_on_the_command(void **state)
         {
                 play p;
                 open_play(&p, i);
-                odm_command *c = say_command(&p, ODM_CMD_ALERT);
-                c->code = 1226;
-                c->meta = (odm_meta){.present = true, .type = ODM_STR("com.x/a")};
-                say_item(&p, c, "./A", "1");
-                c = say_command(&p, ODM_CMD_REPLACE);
+                odm_command *c = say_command(&p, ODM_CMD_REPLACE);
                 c->meta = (odm_meta){.present = true, .format = ODM_FMT_B64};
                 say_item(&p, c, "./DevInfo/Man", "RXhhbXBsZQ==");
                 post(&p);
-                expect(&p, "S0=212! S1=200 S2=200 Final");
-                heard(&p, "auth; alert 1226 com.x/a ; ./DevInfo/Man=Example; nonces c; end 1");
+                expect(&p, "S0=212! S1=200 Final");
+                heard(&p, "auth; ./DevInfo/Man=Example; nonces c; end 1");
                 play_close(&p);
         }
 }
