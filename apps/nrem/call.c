@@ -85,7 +85,7 @@ void call_fail(call *c)
 
         if (!problem_is(&c->problem))
                 problem_set(&c->problem, PROBLEM_INTERNAL, "out of memory");
-        if (problem_status(&c->problem) >= 500)
+        if (c->problem.kind == PROBLEM_INTERNAL || c->problem.kind == PROBLEM_UNAVAILABLE)
                 log_warn("request failed", log_text("problem", problem_word(&c->problem)),
                          log_text("detail", c->problem.detail), log_str("path", path));
         send_json(c, problem_status(&c->problem), "application/problem+json",
