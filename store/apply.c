@@ -236,8 +236,9 @@ static int job_move(const apply *x)
             (m->expect_attempts >= 0 && m->expect_attempts != (int64_t)j.attempts))
                 return ODM_ESTATE;
         j.state = m->to;
-        j.attempts += m->attempt;
-        if (m->attempt && j.started == 0)
+        if (m->attempt > 0 || (m->attempt < 0 && j.attempts > 0))
+                j.attempts += m->attempt > 0 ? 1u : ~0u;
+        if (m->attempt > 0 && j.started == 0)
                 j.started = m->at;
         if (m->session)
                 j.session = m->session;

@@ -444,7 +444,7 @@ typedef struct store_job_move {
         int64_t expect_session;  /* 0: any; else job.session must be this */
         int64_t expect_attempts; /* -1: any; else job.attempts must be this */
         store_job_state to;
-        bool attempt;       /* attempts + 1, and `started` when it is the first */
+        int attempt; /* 1: one more, and `started` when it is the first; -1: it came to nothing */
         int64_t session;    /* 0: kept */
         odm_str reason;     /* absent: kept; empty: cleared */
         odm_str correlator; /* absent: kept */
