@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* small_test.c - the small things of the room: log, gzip, identity, command lines, randomness. */
+#include <fcntl.h>
+#include <jansson.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "gzip.h"
+#include "heap.h"
+#include "ident.h"
+#include "log.h"
+#include "rand.h"
+#include "support.h"
+
+/* ---- log ------------------------------------------------------------------------ */
+
+static char logged[8192];
+
+static void read_back(int fd)
+{
+        ssize_t n = pread(fd, logged, sizeof logged - 1, 0);
+
+        logged[n > 0 ? n : 0] = 0;
+        assert_int_equal(ftruncate(fd, 0), 0);
+        lseek(fd, 0, SEEK_SET);
+}
+
+static int log_file(void)
+{
+        char name[] = "/tmp/log_test.XXXXXX";
+        int fd = mkstemp(name);
+
+        assert_true(fd >= 0);
+        unlink(name);
+        return fd;
+}
+
+static void forms_say_the_same(void **state)
+{
+        int fd = log_file();
+        json_t *j;
+
+        (void)state;
+        log_init("prog", LOG_LEVEL_INFO, LOG_FORM_TEXT, fd, "");
+        log_info("it went", log_text("who", "a b"), log_int("n", -3), log_bool("ok", true));
+        log_debug("not said");
+        read_back(fd);
+        assert_non_null(strstr(logged, " INFO  prog: it went  who=\"a b\" n=-3 ok=true\n"));
+        assert_int_equal(strlen(logged), strcspn(logged, "\n") + 1);
+        log_init("prog", LOG_LEVEL_DEBUG, LOG_FORM_LOGFMT, fd, "");
+        log_debug("said", log_str("s", ODM_STR("x\"\n\\")), log_err(ODM_EIO));
+        read_back(fd);
+        assert_non_null(
+                strstr(logged, "level=debug program=prog msg=said s=\"x\\\"\\n\\\\\" error="));
+        log_init("prog", LOG_LEVEL_INFO, LOG_FORM_JSON, fd, "");
+        log_info("odd", log_str("bytes", ODM_STR("\x01\xff")), log_int("n", 5));
+        read_back(fd);
+        j = json_loads(logged, 0, NULL);
+        assert_non_null(j);
+        assert_string_equal(json_string_value(json_object_get(j, "msg")), "odd");
+        assert_int_equal(json_integer_value(json_object_get(j, "n")), 5);
+        json_decref(j);
+        close(fd);
+}
+
+static void long_lines_are_cut_whole(void **state)
+{
+        int fd = log_file();
+        char big[6000];
+        json_t *j;
+
+        (void)state;
+        memset(big, 'x', sizeof big);
+        log_init("prog", LOG_LEVEL_INFO, LOG_FORM_JSON, fd, "");
+        log_info("long", log_str("big", (odm_str){big, sizeof big}), log_int("n", 1));
+        read_back(fd);
+        j = json_loads(logged, 0, NULL);
+        assert_non_null(j); /* still one line of JSON */
+        assert_null(json_object_get(j, "big"));
+        json_decref(j);
+        close(fd);
+}
+
+static void rooms_are_traced_by_name(void **state)
+{
+        int fd = log_file();
+
+        (void)state;
+        log_init("prog", LOG_LEVEL_INFO, LOG_FORM_LOGFMT, fd, "codec,client");
+        ODM_TRACE(log_tracer(), "client", "state %d", 1);
+        ODM_TRACE(log_tracer(), "tree", "state %d", 2);
+        read_back(fd);
+        assert_non_null(strstr(logged, "level=trace"));
+        assert_non_null(strstr(logged, "msg=\"state 1\" room=client"));
+        assert_null(strstr(logged, "state 2"));
+        log_init("prog", LOG_LEVEL_INFO, LOG_FORM_LOGFMT, fd, "");
+        assert_null(log_tracer());
+        close(fd);
+        log_init("prog", LOG_LEVEL_INFO, LOG_FORM_TEXT, 2, "");
+        assert_int_equal(log_level_parse(ODM_STR("WARN")), LOG_LEVEL_WARN);
+        assert_int_equal(log_level_parse(ODM_STR("loud")), -1);
+}
+
+/* ---- gzip ------------------------------------------------------------------------ */
+
+static void gzip_gives_back_what_it_took(void **state)
+{
+        static const size_t sizes[] = {0, 1, 255, 4096, 100000};
+        odm_buf packed, plain;
+        char *text = malloc(100000);
+
+        (void)state;
+        for (size_t i = 0; i < 100000; i++)
+                text[i] = (char)(i * i >> 3);
+        for (size_t i = 0; i < ODM_COUNT(sizes); i++) {
+                odm_str in = {text, sizes[i]};
+                odm_buf_init(&packed, &heap_mem, 200000);
+                odm_buf_init(&plain, &heap_mem, sizes[i] ? sizes[i] : 1); /* exactly enough */
+                assert_int_equal(gzip_pack(in, &packed), 0);
+                assert_int_equal(gzip_unpack(odm_buf_view(&packed), &plain), 0);
+                assert_octets(odm_buf_view(&plain), in);
+                odm_buf_done(&plain);
+                if (sizes[i] > 1) {
+                        odm_buf_init(&plain, &heap_mem, sizes[i] - 1);
+                        assert_int_equal(gzip_unpack(odm_buf_view(&packed), &plain), ODM_ELIMIT);
+                        assert_int_equal(plain.n, 0);
+                        odm_buf_done(&plain);
+                }
+                odm_buf_done(&packed);
+        }
+        free(text);
+}
+
+static void damaged_streams_are_refused(void **state)
+{
+        odm_buf packed, plain;
+
+        (void)state;
+        odm_buf_init(&packed, &heap_mem, 1000);
+        odm_buf_init(&plain, &heap_mem, 1000);
+        assert_int_equal(gzip_pack(ODM_STR("hello hello hello hello"), &packed), 0);
+        for (size_t n = 0; n < packed.n; n++) {
+                odm_str cut = exact_bytes(packed.p, n);
+                assert_int_equal(gzip_unpack(cut, &plain), ODM_EMALFORMED);
+                assert_int_equal(plain.n, 0);
+                exact_free(cut);
+        }
+        assert_int_equal(odm_buf_byte(&packed, 'x'), 0);
+        assert_int_equal(gzip_unpack(odm_buf_view(&packed), &plain), ODM_EMALFORMED);
+        odm_buf_done(&packed);
+        odm_buf_init(&packed, &heap_mem, 10);
+        assert_int_equal(gzip_pack(ODM_STR("does not fit at all"), &packed), ODM_ELIMIT);
+        assert_int_equal(packed.n, 0);
+        odm_buf_done(&packed);
+        odm_buf_done(&plain);
+}
+
+/* ---- identity ---------------------------------------------------------------------- */
+
+static void put_file(const char *root, const char *path, const char *text)
+{
+        char whole[256];
+        FILE *f;
+
+        snprintf(whole, sizeof whole, "%s%s", root, path);
+        for (char *at = whole + strlen(root) + 1; (at = strchr(at, '/')); at++) {
+                *at = 0;
+                mkdir(whole, 0755);
+                *at = '/';
+        }
+        f = fopen(whole, "we");
+        assert_non_null(f);
+        fputs(text, f);
+        fclose(f);
+}
+
+static void machines_are_told_apart(void **state)
+{
+        char root[] = "/tmp/ident_test.XXXXXX", command[64];
+        ident a, b;
+
+        (void)state;
+        assert_non_null(mkdtemp(root));
+        put_file(root, "/etc/machine-id", "0123456789abcdef0123456789abcdef\n");
+        put_file(root, "/etc/os-release",
+                 "NAME=\"An OS\"\nVERSION_ID=12\nPRETTY_NAME='An OS 12'\n"
+                 "ID=x\n");
+        put_file(root, "/sys/class/dmi/id/sys_vendor", "To Be Filled By O.E.M.\n");
+        put_file(root, "/sys/class/dmi/id/board_vendor", "Maker\n");
+        put_file(root, "/sys/class/dmi/id/product_name", " Model 1 \n");
+        ident_read(root, &a);
+        assert_string_equal(a.os_name, "An OS");
+        assert_string_equal(a.os_version, "12");
+        assert_string_equal(a.os_pretty, "An OS 12");
+        assert_string_equal(a.maker, "Maker");
+        assert_string_equal(a.model, "Model 1");
+        assert_string_equal(a.hw_version, "");
+        assert_int_equal(strlen(a.machine_uuid), 36);
+        assert_null(strstr(a.machine_uuid, "01234567")); /* never the id itself */
+        ident_read(root, &b);
+        assert_string_equal(a.machine_uuid, b.machine_uuid);
+        put_file(root, "/etc/machine-id", "1123456789abcdef0123456789abcdef\n");
+        ident_read(root, &b);
+        assert_string_not_equal(a.machine_uuid, b.machine_uuid);
+        assert_true(a.kernel[0] != 0);
+        snprintf(command, sizeof command, "rm -r %s", root);
+        assert_int_equal(system(command), 0);
+}
+
+/* ---- command lines -------------------------------------------------------------------- */
+
+static int split(char *line, char **argv)
+{
+        int n = 0;
+
+        for (char *at = line; at; n++) {
+                argv[n] = at;
+                at = strchr(at, ' ');
+                if (at)
+                        *at++ = 0;
+        }
+        argv[n] = NULL;
+        return n;
+}
+
+static void options_are_read(void **state)
+{
+        bool flag = false;
+        const char *name = NULL;
+        int64_t count = 0;
+        cli_list list = {0};
+        const cli_option options[] = {
+                {'f', "flag", CLI_FLAG, &flag, NULL, "A flag."},
+                {'n', "name", CLI_STRING, &name, "NAME", "A name."},
+                {0, "count", CLI_INT, &count, "N", "A count."},
+                {0, "set", CLI_LIST, &list, "K=V", "Several."},
+        };
+        const cli_program p = {.name = "prog",
+                               .version = "1",
+                               .usage = "[options]",
+                               .options = options,
+                               .n = ODM_COUNT(options)};
+        char line[] = "prog --name=x one -f --count -5 --set=a --set b two";
+        char *argv[12];
+        int argc = split(line, argv);
+        int first = 0;
+
+        (void)state;
+        assert_int_equal(cli_parse(&p, argc, argv, false, &first), CLI_GO_ON);
+        assert_true(flag);
+        assert_string_equal(name, "x");
+        assert_int_equal(count, -5);
+        assert_int_equal(list.n, 2);
+        assert_string_equal(list.at[1], "b");
+        assert_int_equal(first, 8);
+        assert_string_equal(argv[8], "one");
+}
+
+static void randomness_is_spread(void **state)
+{
+        unsigned seen[5] = {0};
+        char hex[9];
+
+        (void)state;
+        for (int i = 0; i < 5000; i++)
+                seen[rand_below(5)]++;
+        for (int i = 0; i < 5; i++)
+                assert_in_range(seen[i], 800, 1200);
+        rand_hex(hex, 4);
+        assert_int_equal(strspn(hex, "0123456789abcdef"), 8);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(forms_say_the_same),
+                cmocka_unit_test(long_lines_are_cut_whole),
+                cmocka_unit_test(rooms_are_traced_by_name),
+                cmocka_unit_test(gzip_gives_back_what_it_took),
+                cmocka_unit_test(damaged_streams_are_refused),
+                cmocka_unit_test(machines_are_told_apart),
+                cmocka_unit_test(options_are_read),
+                cmocka_unit_test(randomness_is_spread),
+        };
+
+        return RUN_TESTS(tests);
+}
