@@ -40,7 +40,7 @@
 #define CRED_OF(ctx, type) ENTER(ctx, E0_Cred, CTX_CRED, type, cred)
 #define REFS_OF(ctx) VALUE(ctx, E0_TargetRef, REF, 1), VALUE(ctx, E0_SourceRef, REF, 2)
 
-const struct rule builder_rules[CTX_TABLES][64] = {
+const struct rule builder_rules[CTX_COUNT][64] = {
         VALUE(CTX_ROOT, E0_SyncML, ENTER, CTX_SYNCML),
 
         ENTER(CTX_SYNCML, E0_SyncHdr, CTX_HDR, odm_msg, hdr),
@@ -190,7 +190,7 @@ const struct rule builder_rules[CTX_TABLES][64] = {
         VALUE(CTX_DFTYPE, E2_DDFName, DF_DDF_NAME, 0),
 };
 
-const uint8_t builder_pages[CTX_TABLES] = {
+const uint8_t builder_pages[CTX_COUNT] = {
         [CTX_META] = PAGE_METINF, [CTX_DOC] = PAGE_DDF,    [CTX_TREE] = PAGE_DDF,
         [CTX_NODE] = PAGE_DDF,    [CTX_RT] = PAGE_DDF,     [CTX_DF] = PAGE_DDF,
         [CTX_FORMAT] = PAGE_DDF,  [CTX_TYPE] = PAGE_DDF,   [CTX_DFTYPE] = PAGE_DDF,
@@ -397,30 +397,37 @@ static int open_skipped(struct builder *b, unsigned id, odm_str name)
         return builder_push(b, CTX_SKIP, NULL);
 }
 
+static int open_leaf(struct builder *b, const struct rule *r)
+{
+        forget_text(b);
+        return builder_push(b, r->act == ACT_DATA ? CTX_DATA : CTX_LEAF, (void *)(uintptr_t)r);
+}
+
+int builder_apply(struct builder *b, const struct rule *r)
+{
+        void *base = (char *)builder_top(b)->base + r->off;
+
+        switch ((enum act)r->act) {
+        case ACT_ENTER: return enter(b, r);
+        case ACT_COMMAND: return open_command(b, (odm_cmd)r->arg, E_NONE, ODM_ABSENT);
+        case ACT_ITEM: return open_item(b);
+        case ACT_NODE: return open_node(b);
+        case ACT_FLAG: *(bool *)base = true; break;
+        case ACT_FORMAT: *(odm_format *)base = (odm_format)r->arg; break;
+        case ACT_ACCESS: ((odm_doc_node *)base)->access |= r->arg; break;
+        case ACT_OCCURS: ((odm_doc_node *)base)->occurs = (odm_occurs)r->arg; break;
+        default: ODM_UNREACHABLE(); /* leaves and what has no rule are others' */
+        }
+        return builder_push(b, CTX_SKIP, NULL);
+}
+
 int builder_open(struct builder *b, unsigned id, odm_str name)
 {
         const struct rule *r = builder_rule(b, id);
-        char *base = builder_top(b)->base;
-        int rc;
 
-        if (rule_is_leaf(r)) {
-                rc = builder_push(b, r->act == ACT_DATA ? CTX_DATA : CTX_LEAF,
-                                  (void *)(uintptr_t)r);
-                forget_text(b);
-                return rc;
-        }
-        switch ((enum act)r->act) {
-        case ACT_ENTER: return enter(b, r);
-        case ACT_COMMAND: return open_command(b, (odm_cmd)r->arg, id, name);
-        case ACT_ITEM: return open_item(b);
-        case ACT_NODE: return open_node(b);
-        case ACT_FLAG: *(bool *)(base + r->off) = true; break;
-        case ACT_FORMAT: *(odm_format *)(void *)base = (odm_format)r->arg; break;
-        case ACT_ACCESS: ((odm_doc_node *)(void *)base)->access |= r->arg; break;
-        case ACT_OCCURS: ((odm_doc_node *)(void *)base)->occurs = (odm_occurs)r->arg; break;
-        default: return open_skipped(b, id, name);
-        }
-        return builder_push(b, CTX_SKIP, NULL);
+        if (rule_is_leaf(r))
+                return open_leaf(b, r);
+        return r->act == ACT_SKIP ? open_skipped(b, id, name) : builder_apply(b, r);
 }
 
 /* ---- elements that are their text ------------------------------------------- */

@@ -40,11 +40,12 @@ enum context {
         CTX_OCCURS,
         CTX_SCOPE,
         CTX_CASE,
-        CTX_TABLES, /* those above have a row of rules */
-        CTX_SKIP = CTX_TABLES,
+        CTX_HOLDERS, /* those above hold elements that mean something */
+        CTX_SKIP = CTX_HOLDERS,
         CTX_LEAF, /* an element whose text is a field */
         CTX_DATA, /* the same, and elements inside are kept as XML */
         CTX_RAW,  /* such an element */
+        CTX_COUNT,
 };
 
 /* What an element does to the one it stands in.  Up to ACT_LEAF it is its text. */
@@ -80,8 +81,8 @@ struct rule {
         uint16_t off; /* of the field in what the context fills */
 };
 
-extern const struct rule builder_rules[CTX_TABLES][64];
-extern const uint8_t builder_pages[CTX_TABLES];
+extern const struct rule builder_rules[CTX_COUNT][64];
+extern const uint8_t builder_pages[CTX_COUNT];
 
 struct frame {
         uint8_t ctx, act, arg;
@@ -110,6 +111,8 @@ ODM_MUST_USE int builder_begin_doc(struct builder *b, odm_str in, const odm_limi
                                    odm_arena *arena);
 /* An element begins; `name` is for one that is in no table, borrowed. */
 ODM_MUST_USE int builder_open(struct builder *b, unsigned id, odm_str name);
+/* The same when its rule is known and is neither a leaf nor ACT_SKIP. */
+ODM_MUST_USE int builder_apply(struct builder *b, const struct rule *r);
 /* An element of text only, whole.  `r` is its rule, for which rule_is_leaf(). */
 ODM_MUST_USE int builder_leaf(struct builder *b, const struct rule *r, odm_data_kind kind,
                               odm_str text);
@@ -132,9 +135,18 @@ static inline const struct rule *builder_rule(const struct builder *b, unsigned 
         static const struct rule skip = {ACT_SKIP, 0, 0};
         unsigned ctx = b->stack[b->depth].ctx;
 
-        if (ctx >= CTX_TABLES || PAGE(id) != builder_pages[ctx])
+        if (PAGE(id) != builder_pages[ctx])
                 return &skip;
         return &builder_rules[ctx][TOKEN(id)];
+}
+
+/* Closes an element that collected no text and holds elements; false when it is another. */
+static inline bool builder_close_holder(struct builder *b)
+{
+        if (b->acc.p || b->depth == 0 || b->stack[b->depth].ctx >= CTX_HOLDERS)
+                return false;
+        b->depth--;
+        return true;
 }
 
 static inline bool rule_is_leaf(const struct rule *r)

@@ -351,8 +351,12 @@ static inline int whole_leaf(struct reader *r, const struct rule *rule)
         if (r->b.depth >= r->b.lim.max_depth)
                 return ODM_ELIMIT;
         r->p = nul + 2;
-        return builder_leaf(&r->b, rule, ODM_DATA_TEXT,
-                            (odm_str){(const char *)at, (size_t)(nul - at)});
+        odm_str s = {(const char *)at, (size_t)(nul - at)};
+        if (rule->act == ACT_TEXT && s.n && *at > ' ' && nul[-1] > ' ') { /* nothing to trim */
+                *(odm_str *)(void *)((char *)builder_top(&r->b)->base + rule->off) = s;
+                return 0;
+        }
+        return builder_leaf(&r->b, rule, ODM_DATA_TEXT, s);
 }
 
 static inline int tag(struct reader *r, uint8_t c)
@@ -365,6 +369,8 @@ static inline int tag(struct reader *r, uint8_t c)
                         int rc = whole_leaf(r, rule);
                         if (rc <= 0)
                                 return rc;
+                } else if (rule->act != ACT_SKIP) {
+                        return builder_apply(&r->b, rule);
                 }
         }
         return open_tag(r, c, element_name(id) ? id : E_NONE, ODM_ABSENT);
@@ -378,6 +384,8 @@ static int walk(struct reader *r)
                 if (r->p == r->end)
                         return ODM_EMALFORMED;
                 uint8_t c = *r->p++;
+                if (c == WB_END && builder_close_holder(&r->b))
+                        continue;
                 rc = (c & 63) < 5 ? global(r, c) : tag(r, c);
         } while (rc == 0 && (r->b.depth > 0 || !r->b.rooted));
         return rc;

@@ -42,7 +42,7 @@ static void on_start(void *ctx, const char *qualified, const char **attributes)
                 return;
         }
         odm_str name = local_name(r, qualified);
-        unsigned page = top < CTX_TABLES ? builder_pages[top] : PAGE_SYNCML;
+        unsigned page = builder_pages[top];
         xml_fail(&r->parse, builder_open(&r->b, element_find(page, name.p, name.n), name));
         if (builder_top(&r->b)->ctx == CTX_DATA)
                 r->data_at = here(r) + (size_t)XML_GetCurrentByteCount(r->parse.parser);
