@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* stage.h - what the tests of this room share: a device with a small tree, and a server that
+ * says what the test writes, in XML, and hears the client as short lines.
+ *
+ *     says(&s, "<Get><CmdID>1</CmdID>...</Get><Final/>");
+ *     hears(&s, "Status 1/0 SyncHdr 200 | Status 1/1 Get 200 [./A] | Results 1/1 ./A='x' | Final");
+ *
+ * A stage plays in XML or in WBXML; lines look the same in both. */
+#ifndef CLIENT_STAGE_H
+#define CLIENT_STAGE_H
+
+#include "odm/client.h"
+#include "support.h"
+
+struct stage {
+        const odm_mem *mem;
+        const odm_codec *codec;
+        odm_tree *tree;
+        odm_provider provider;
+        odm_mo mo;
+        odm_dmacc dmacc;
+        odm_mo dmacc_mo;
+        odm_client_opt opt;
+        odm_client *c;
+        seeded seed;
+        odm_arena a; /* the tree's descriptions and what was heard */
+        odm_time now;
+        odm_wall wall;
+        unsigned server_msg; /* MsgID of the server's last message */
+        const char *hdr;     /* XML put into the server's SyncHdr behind Source; or NULL */
+        const char *proto, *dtd, *session, *target;
+        odm_prover prover; /* the server's; type NONE shows nothing */
+        odm_packet sent;   /* the client's last message */
+        odm_msg *heard;
+        odm_str line;     /* ... as text; absent when the client said nothing */
+        odm_str mac_said; /* by the server with its last message */
+        int rc;           /* of the last call that can fail for memory */
+        unsigned execs;
+};
+
+/* A device on the heap; `account` chooses the credentials below. */
+enum stage_account {
+        STAGE_OPEN,   /* no credentials, the transport knows the server */
+        STAGE_DIGEST, /* dev-0001/s3cr3t-pw nonce 00..0f, com.mgmtsrv.manage/srv-pass a0..af */
+        STAGE_MAC,    /* the same with HMAC both ways */
+};
+ODM_MUST_USE int stage_open(struct stage *s, const odm_mem *mem, const odm_codec *codec,
+                            enum stage_account account);
+void stage_close(struct stage *s);
+/* Makes and starts a session with s->opt and hears its package 1. */
+ODM_MUST_USE int stage_start(struct stage *s);
+/* The server's message: SyncBody in XML.  The answer is heard, unless a request is open. */
+ODM_MUST_USE int stage_say(struct stage *s, const char *body);
+/* Takes the client's next message, if there is one, into s->line. */
+ODM_MUST_USE int stage_listen(struct stage *s);
+/* Answers the open request. */
+ODM_MUST_USE int stage_answer(struct stage *s, unsigned status, const char *const *items,
+                              size_t n_items);
+
+/* The same, for tests: they assert. */
+void begins(struct stage *s, const odm_codec *codec, enum stage_account account);
+void starts(struct stage *s);
+void says(struct stage *s, const char *body);
+void hears_at(struct stage *s, const char *line, const char *file, int at);
+#define hears(s, text) hears_at((s), (text), __FILE__, __LINE__)
+void silent_at(struct stage *s, odm_outcome o, const char *file, int at);
+#define silent(s, o) silent_at((s), (o), __FILE__, __LINE__)
+void answers(struct stage *s, unsigned status, const char *item);
+
+void sets(struct stage *s, const char *uri, const char *value); /* as the device */
+/* The value of a leaf, or "(none)". */
+const char *value_of(struct stage *s, const char *uri);
+
+#define FOR_BOTH_CODECS(codec)                                                               \
+        for (const odm_codec *codec = &odm_codec_xml; codec;                                 \
+             codec = codec == &odm_codec_xml ? &odm_codec_wbxml : NULL)
+
+#endif
