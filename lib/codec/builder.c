@@ -232,6 +232,7 @@ static int begin(struct builder *b, odm_str in, const odm_limits *lim, odm_arena
                 b->lim.max_depth = ODM_DEPTH_MOST;
         b->commands = b->items = 0;
         b->depth = 0;
+        b->top = b->stack;
         b->rooted = b->has_hdr = false;
         b->acc = ODM_ABSENT;
         b->acc_cap = 0;
@@ -284,7 +285,8 @@ int builder_push(struct builder *b, enum context ctx, void *base)
 {
         if (b->depth >= b->lim.max_depth)
                 return ODM_ELIMIT;
-        struct frame *f = &b->stack[++b->depth];
+        b->depth++;
+        struct frame *f = ++b->top;
         f->ctx = (uint8_t)ctx;
         f->act = ACT_SKIP;
         f->base = base;
@@ -611,6 +613,7 @@ int builder_close(struct builder *b)
 
         assert(b->depth > 0);
         b->depth--;
+        b->top--;
         switch ((enum context)f->ctx) {
         case CTX_LEAF:
         case CTX_DATA: forget_text(b); return builder_leaf(b, f->base, kind, text);

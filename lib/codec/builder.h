@@ -94,7 +94,8 @@ struct builder {
         odm_arena *arena;
         odm_limits lim;
         uint32_t commands, items;
-        unsigned depth;       /* stack[depth] is the element we are in; stack[0] the document */
+        unsigned depth;       /* of the element we are in; 0 is the document */
+        struct frame *top;    /* &stack[depth] */
         bool rooted, has_hdr; /* the root element and SyncHdr were seen */
         odm_str acc;          /* the text of the element so far; p == NULL = none */
         size_t acc_cap;       /* 0 = acc is borrowed from the input */
@@ -125,15 +126,15 @@ ODM_MUST_USE int builder_push(struct builder *b, enum context ctx, void *base);
 ODM_MUST_USE int builder_end_msg(const struct builder *b);
 ODM_MUST_USE int builder_end_doc(const struct builder *b);
 
-static inline struct frame *builder_top(struct builder *b)
+static inline struct frame *builder_top(const struct builder *b)
 {
-        return &b->stack[b->depth];
+        return b->top;
 }
 
 static inline const struct rule *builder_rule(const struct builder *b, unsigned id)
 {
         static const struct rule skip = {ACT_SKIP, 0, 0};
-        unsigned ctx = b->stack[b->depth].ctx;
+        unsigned ctx = b->top->ctx;
 
         if (PAGE(id) != builder_pages[ctx])
                 return &skip;
@@ -143,9 +144,10 @@ static inline const struct rule *builder_rule(const struct builder *b, unsigned 
 /* Closes an element that collected no text and holds elements; false when it is another. */
 static inline bool builder_close_holder(struct builder *b)
 {
-        if (b->acc.p || b->depth == 0 || b->stack[b->depth].ctx >= CTX_HOLDERS)
+        if (b->acc.p || b->depth == 0 || b->top->ctx >= CTX_HOLDERS)
                 return false;
         b->depth--;
+        b->top--;
         return true;
 }
 

@@ -16,7 +16,7 @@
 struct reader {
         const uint8_t *p, *end;
         odm_str table;
-        unsigned page;
+        unsigned page; /* the current one, shifted to where an element's number has it */
         struct builder b;
         /* Elements inside Data, as XML text. */
         odm_buf xml;
@@ -303,7 +303,7 @@ static int switch_page(struct reader *r)
 {
         if (r->p == r->end)
                 return ODM_EMALFORMED;
-        r->page = *r->p++;
+        r->page = (unsigned)*r->p++ << 6;
         return 0;
 }
 
@@ -361,7 +361,7 @@ static inline int whole_leaf(struct reader *r, const struct rule *rule)
 
 static inline int tag(struct reader *r, uint8_t c)
 {
-        unsigned id = r->page < PAGES ? r->page << 6 | (c & 63) : E_NONE;
+        unsigned id = r->page | (c & 63);
 
         if ((c & (WB_CONTENT | WB_ATTRIBUTES)) == WB_CONTENT) {
                 const struct rule *rule = builder_rule(&r->b, id);
@@ -458,7 +458,7 @@ static int doc_header(struct reader *r)
                 rc = header(r);
         if (r->end - r->p > 3 && memcmp(r->p, uncounted, sizeof uncounted) == 0)
                 r->p++;
-        r->page = PAGE_DDF;
+        r->page = PAGE_DDF << 6;
         return rc;
 }
 
