@@ -221,6 +221,20 @@ static void append(void ***tail, void *node)
         *tail = (void **)node;
 }
 
+/* odm_arena_zget() with the usual case here, where n is a constant. */
+static inline void *zeroed(odm_arena *a, size_t n)
+{
+        void *p = a->at;
+
+        n = (n + 7) / 8 * 8; /* what the arena aligns to */
+        if (n > (size_t)(a->end - a->at))
+                return odm_arena_zget(a, n);
+        a->at += n;
+        return memset(p, 0, n);
+}
+
+#define NEW(arena, type) ((type *)zeroed((arena), sizeof(type)))
+
 static int begin(struct builder *b, odm_str in, const odm_limits *lim, odm_arena *arena)
 {
         b->arena = arena;
@@ -306,7 +320,7 @@ static int open_command(struct builder *b, odm_cmd kind, unsigned id, odm_str na
 
         if (count(&b->commands, b->lim.max_commands) < 0)
                 return ODM_ELIMIT;
-        odm_command *c = odm_new(b->arena, odm_command);
+        odm_command *c = NEW(b->arena, odm_command);
         if (c == NULL)
                 return odm_arena_err(b->arena);
         c->kind = kind;
@@ -327,7 +341,7 @@ static int open_item(struct builder *b)
 {
         if (count(&b->items, b->lim.max_items) < 0)
                 return ODM_ELIMIT;
-        odm_item *i = odm_new(b->arena, odm_item);
+        odm_item *i = NEW(b->arena, odm_item);
         if (i == NULL)
                 return odm_arena_err(b->arena);
         append(&builder_top(b)->tail[0], i);
@@ -338,7 +352,7 @@ static int open_node(struct builder *b)
 {
         if (count(&b->items, b->lim.max_items) < 0)
                 return ODM_ELIMIT;
-        odm_doc_node *n = odm_new(b->arena, odm_doc_node);
+        odm_doc_node *n = NEW(b->arena, odm_doc_node);
         if (n == NULL)
                 return odm_arena_err(b->arena);
         append(&builder_top(b)->tail[0], n);
@@ -506,7 +520,7 @@ static int add_ref(struct builder *b, void ***tail, odm_str uri)
 {
         if (count(&b->items, b->lim.max_items) < 0)
                 return ODM_ELIMIT;
-        odm_ref *r = odm_new(b->arena, odm_ref);
+        odm_ref *r = NEW(b->arena, odm_ref);
         if (r == NULL)
                 return odm_arena_err(b->arena);
         r->uri = trimmed(uri);
