@@ -105,8 +105,8 @@ typedef struct odm_mo {
 ODM_MUST_USE int odm_mo_from_doc(const odm_doc_node *top, odm_arena *arena, odm_mo *out,
                                  const char **why);
 /* Where the node is that made odm_mo_from_doc() refuse: its path from the top, names joined by "/",
- * "<X>" for an unnamed one.  0 with *where in `arena`, ODM_ENOENT when nothing is wrong, ODM_ENOMEM,
- * ODM_ELIMIT. */
+ * "<X>" for an unnamed one.  0 with *where in `arena`, ODM_ENOENT when nothing is wrong,
+ * ODM_ENOMEM, ODM_ELIMIT. */
 ODM_MUST_USE int odm_mo_culprit(const odm_doc_node *top, odm_arena *arena, odm_str *where);
 /* Finds the descriptor of a path relative to the object's top ("" is the top itself),
  * taking unnamed descriptors for any name; NULL when there is none. */
@@ -195,10 +195,15 @@ typedef struct odm_change { /* what a transaction did below a provider's mount, 
         odm_str old_name; /* PROP of Name */
 } odm_change;
 
+/* In validate and commit only: the stored value that a leaf had when DELETE `c` took it away. `rel`
+ * is its path below c->uri, "" for that node itself.  Absent when there was no such leaf. */
+odm_str odm_change_value(const odm_change *c, odm_str rel);
+
 struct odm_tree;
 
-/* A provider serves one object at one place.  begin .. rollback may be NULL.
- * Refusing is for `validate`; `commit` fails only when the device itself does. */
+/* A provider serves one object at one place.  validate .. forward may be NULL.
+ * Refusing is for `validate`; `commit` fails only when the device itself does.  Changes that the
+ * device makes are shown to providers as those of servers are. */
 typedef struct odm_provider {
         const char *name; /* for traces */
         const odm_mo *mo;
@@ -206,14 +211,18 @@ typedef struct odm_provider {
         size_t n_bind;
         void *ctx;
         /* Called before a transaction commits: may refuse (set *status, return 0), and may
-         * make further changes through odm_tree_do() as the device itself. */
+         * make further changes through odm_tree_do() as the device itself, which providers of
+         * other objects are then asked about too. */
         int (*validate)(void *ctx, struct odm_tree *t, const odm_change *list, unsigned *status);
-        /* The transaction holds: apply it.  Called after it was logged. */
+        /* The transaction holds: apply it.  Called after it was logged.  The tree may be read, not
+         * changed (ODM_ESTATE).  A negative return becomes ODM_EIO of the commit; the tree keeps
+         * what was agreed. */
         int (*commit)(void *ctx, struct odm_tree *t, const odm_change *list);
         void (*rollback)(void *ctx);
         /* A whole operation below the mount, instead of the tree's own nodes: for trees that
-         * live elsewhere (devices behind a gateway).  ACL and URI are checked before.  Fills
-         * *out and returns 0, or ODM_LATER. */
+         * live elsewhere (devices behind a gateway).  ACL and URI are checked before, the ACL being
+         * that of the mount.  Fills *out and returns 0, or ODM_LATER.  Not called for properties of
+         * the mount itself, nor for a ?list= from above, which shows only the mount. */
         int (*forward)(void *ctx, const odm_op *op, const odm_at *at, odm_arena *a,
                        odm_answer *out);
 } odm_provider;
@@ -227,7 +236,7 @@ typedef struct odm_tree_opt {
         uint32_t max_nodes;      /* default 16384: beyond 420 */
         size_t max_value;        /* octets of one value, default 16 MiB: beyond 413 */
         size_t max_bytes;  /* of all values, names and properties, default 64 MiB: beyond 420 */
-        uint16_t max_list; /* most nodes of a ?list= answer; default 16384: beyond 413 */
+        uint32_t max_list; /* most nodes of a ?list= answer; default 16384: beyond 413 */
         bool creator_get;  /* dm-tree.md 4.5: the creator also gets Get */
         bool has_tstamp;   /* offer TStamp, VerNo, Title, Size; default on */
         /* Called with the record of each committed transaction before providers apply it; the
@@ -260,31 +269,42 @@ void odm_tree_rollback(odm_tree *t);
 bool odm_tree_in_transaction(const odm_tree *t);
 
 /* Does one operation.  Everything the peer got wrong is a status in *out; on any status that is
- * no success the tree is as it was.  Results are in `a`; values they hold may be borrowed from
- * the tree until its next change.
- * Returns 0; ODM_LATER when a provider asked for its host (see odm_client_next()); ODM_ENOMEM,
- * ODM_ELIMIT (the arena's). */
+ * no success, and on any error but ODM_EIO of a provider's commit, the tree is as it was, and an
+ * open transaction stays open.  Results are in `a`; values they hold may be borrowed from the tree
+ * until its next change.  Inside a transaction its time counts, not `now`.
+ * A device's own operation (op->server absent) meets no ACL and no AccessType.
+ * Returns 0; ODM_LATER when a provider asked for its host (see odm_client_next()), with nothing
+ * changed; ODM_ENOMEM; ODM_ELIMIT (the arena's); ODM_EIO; ODM_ESTATE from within a commit.  *out is
+ * set for 0 and ODM_LATER. */
 ODM_MUST_USE int odm_tree_do(odm_tree *t, const odm_op *op, odm_wall now, odm_arena *a,
                              odm_answer *out);
 
 /* The device's own view, without access checks: the stored or live value of a leaf.
  * Returns 0, ODM_ENOENT, ODM_EINVAL for an interior node, ODM_ENOMEM, ODM_EIO. */
 ODM_MUST_USE int odm_tree_read(odm_tree *t, odm_str uri, odm_arena *a, odm_value *out);
-/* Sets a leaf, creating it and its parents when needed, as the device itself. */
+/* Sets a leaf, creating it and its parents when needed, as the device itself; `uri` may name a
+ * property ("./A?prop=ACL").  In a transaction, or as one of its own.
+ * Returns 0; ODM_EINVAL for a value that does not fit; ODM_EACCESS where the description has no
+ * such node, or it is live; ODM_ELIMIT for a ceiling or an address too long; ODM_ENOMEM; ODM_EIO
+ * when a provider or the log refused; ODM_ESTATE from within a commit. */
 ODM_MUST_USE int odm_tree_write(odm_tree *t, odm_str uri, const odm_value *v, odm_wall now);
-/* Calls fn for each child name, in order of names; stops when fn returns non-zero and returns that.
- */
+/* Calls fn for each child name, stored and live, in order of names; stops when fn returns non-zero
+ * and returns that.  fn may not change the tree.  ODM_ENOENT, ODM_EINVAL for a leaf, ODM_ENOMEM. */
 int odm_tree_children(odm_tree *t, odm_str uri, int (*fn)(void *ctx, odm_str name), void *ctx);
 bool odm_tree_exists(odm_tree *t, odm_str uri);
 /* The next node, in tree order, whose Type is the MO identifier `id`; start with after absent.
  * *out is in `a`.  Returns 1, or 0 when there is no more, or a negative error. */
 int odm_tree_find_mo(odm_tree *t, odm_str id, odm_str after, odm_arena *a, odm_str *out);
-/* Removes a Server Identifier from every ACL (dm-tree.md 4.6). */
+/* Removes a Server Identifier from every ACL (dm-tree.md 4.6), in a transaction or as one of its
+ * own. Returns 0, ODM_ENOMEM, ODM_EIO when a provider or the log refused, ODM_ESTATE from within a
+ * commit. */
 ODM_MUST_USE int odm_tree_forget_server(odm_tree *t, odm_str server, odm_wall now);
 
 /* Persistence.  dump appends the whole state of stored nodes as one record; load replays a
- * record that dump or the log made, in order, onto a tree with the same mounts.  A record for
- * nodes that exist no more is skipped.  ODM_EMALFORMED for what is no record. */
+ * record that dump or the log made, or several joined in order, onto a tree with the same mounts;
+ * providers are not told, and nothing is logged.  What is for nodes that exist no more is skipped.
+ * dump: 0, ODM_ENOMEM, ODM_ELIMIT (the buffer's).  load: 0, or with nothing changed ODM_EMALFORMED
+ * for what is no record, ODM_ENOMEM, ODM_ESTATE in a transaction. */
 ODM_MUST_USE int odm_tree_dump(odm_tree *t, odm_buf *out);
 ODM_MUST_USE int odm_tree_load(odm_tree *t, odm_str record);
 

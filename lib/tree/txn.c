@@ -386,6 +386,22 @@ static void settle(odm_tree *t)
         t->txn.last = NULL;
 }
 
+odm_str odm_change_value(const odm_change *c, odm_str rel)
+{
+        const struct undo *u = (const void *)((const char *)c - offsetof(struct undo, change));
+        const struct node *n = u->node;
+
+        assert(u->kind == UNDO_DELETE);
+        while (n && rel.n) {
+                size_t len = 0;
+                while (len < rel.n && rel.p[len] != '/')
+                        len++;
+                n = node_find(n, odm_str_to(rel, len));
+                rel = odm_str_from(rel, len + 1);
+        }
+        return n && node_is_leaf(n) ? node_value(n) : ODM_ABSENT;
+}
+
 /* ---- the end --------------------------------------------------------------------- */
 
 static void close_txn(odm_tree *t)

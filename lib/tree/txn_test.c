@@ -104,6 +104,12 @@ static int watch_validate(void *ctx, odm_tree *t, const odm_change *list, unsign
 
         w->validated++;
         w->changes = 0;
+        for (const odm_change *c = list; c; c = c->next)
+                if (c->kind == ODM_CHANGE_DELETE) {
+                        assert_str(odm_change_value(c, ODM_STR("Id")), "3");
+                        assert_null(odm_change_value(c, ODM_STR("None")).p);
+                        assert_null(odm_change_value(c, ODM_STR("")).p);
+                }
         w->seen[0] = '\0';
         for (const odm_change *c = list; c; c = c->next, w->changes++)
                 n += (size_t)snprintf(w->seen + n, sizeof w->seen - n, "%s %.*s;",
