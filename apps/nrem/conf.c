@@ -32,8 +32,8 @@ const cfg_key conf_keys[] = {
         {"dm.listen_tls", CFG_LIST, "", "The same with TLS; needs tls.cert."},
         {"dm.path", CFG_STRING, "/dm", "Path of the one URL that all devices use."},
         {"dm.url", CFG_STRING, NULL,
-         "URL by which devices reach the server, for RespURI. Default: made from the first\n"
-         "listener."},
+         "URL by which devices reach the server, for RespURI. Default: made from the Host of\n"
+         "each request."},
         {"dm.server_id", CFG_STRING, "xrem",
          "Server Identifier, as devices have it in ServerID of their account."},
         {"dm.unknown", CFG_ENUM, "refuse",
@@ -53,9 +53,12 @@ const cfg_key conf_keys[] = {
          "Wrong credentials in a row before a device is locked out.", 1, 1000},
         {"dm.lockout", CFG_DURATION, "30s",
          "First lock-out; doubles with each further failure up to an hour.", SECOND, HOUR},
+        {"dm.held_max", CFG_INT, "1000", "Unknown devices held for approval at one time.", 0,
+         1000000},
+        {"dm.crew", CFG_INT, "2", "Threads that work on sessions.", 1, 64},
         {"dm.workers", CFG_INT, "2", "Threads of each listener.", 1, 64},
 
-        {"api.listen", CFG_LIST, "127.0.0.1:8081",
+        {"api.listen", CFG_LIST, "127.0.0.1:8080",
          "Addresses of the REST interface without TLS. An address that dm.listen has too\n"
          "serves both."},
         {"api.listen_tls", CFG_LIST, "", "The same with TLS."},
@@ -89,7 +92,7 @@ const cfg_key conf_keys[] = {
 
         {"wake.enabled", CFG_BOOL, "yes",
          "Whether devices with work are woken by package 0 over UDP."},
-        {"wake.listen", CFG_STRING, "*:0", "Address the datagrams are sent from."},
+        {"wake.from", CFG_STRING, "*:0", "Address the datagrams are sent from."},
         {"wake.first", CFG_DURATION, "5s", "Wait for an answer before the next datagram; doubles.",
          100, HOUR},
         {"wake.max", CFG_DURATION, "15m", "Longest wait between two datagrams.", 100, DAY},
@@ -97,6 +100,10 @@ const cfg_key conf_keys[] = {
          "Datagrams without an answer before the job waits for the\n"
          "device's next contact.",
          1, 1000},
+        {"wake.resync", CFG_INT, "3",
+         "Datagrams without an answer before the default nonce is tried, for a device that lost\n"
+         "its own; 0 for never.",
+         0, 1000},
 
         {"limits.connections", CFG_INT, "4096", "Connections of each listener.", 1, 1000000},
         {"limits.per_address", CFG_INT, "0", "Connections of one address; 0 for no limit.", 0,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conf.h"
 
+#include "fsio.h"
 #include "support.h"
 
 static const struct row {
@@ -56,9 +57,48 @@ static void finds_paths_in_the_state_folder(void **state)
         cfg_free(c);
 }
 
+/* Whether a line of the document begins with `mark` followed by the key without its section. */
+static bool tells(const char *doc, const char *mark, const char *key, const char *end)
+{
+        char want[128];
+
+        (void)snprintf(want, sizeof want, "\n%s%s%s", mark, strchr(key, '.') + 1, end);
+        return strstr(doc, want) != NULL;
+}
+
+static size_t count(const char *doc, const char *mark)
+{
+        size_t n = 0;
+
+        for (const char *at = doc; (at = strstr(at, mark)); at++)
+                n++;
+        return n;
+}
+
+static void documents_tell_of_every_key(void **state)
+{
+        odm_buf md, man;
+
+        (void)state;
+        odm_buf_init(&md, &heap, 1 << 20);
+        odm_buf_init(&man, &heap, 1 << 20);
+        assert_int_equal(fsio_read(DOCS "/configure.md", 1 << 20, &md, NULL), 0);
+        assert_int_equal(fsio_read(DOCS "/man/nremd.conf.5", 1 << 20, &man, NULL), 0);
+        assert_int_equal(odm_buf_byte(&md, 0), 0);
+        assert_int_equal(odm_buf_byte(&man, 0), 0);
+        for (size_t i = 0; i < conf_keys_n; i++)
+                if (!tells(md.p, "| `", conf_keys[i].name, "`") ||
+                    !tells(man.p, ".BI \"", conf_keys[i].name, " "))
+                        fail_msg("no document tells of %s", conf_keys[i].name);
+        assert_int_equal(count(man.p, "\n.BI "), conf_keys_n);
+        odm_buf_done(&md);
+        odm_buf_done(&man);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(documents_tell_of_every_key),
                 cmocka_unit_test(refuses_as_the_table_says),
                 cmocka_unit_test(finds_paths_in_the_state_folder),
         };
