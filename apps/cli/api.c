@@ -163,6 +163,22 @@ static int code_of(unsigned status, long long device_status)
         }
 }
 
+/* The members at fault, a line each; the detail says no more than the first of them. */
+static void tell_errors(int code, const char *title, const json_t *errors)
+{
+        size_t n = json_array_size(errors);
+
+        if (n > 1)
+                xrem_fail(code, "%s:", title);
+        for (size_t i = 0; i < n; i++) {
+                const json_t *e = json_array_get(errors, i);
+                const char *name = xrem_json_z(e, "name"), *reason = xrem_json_z(e, "reason");
+
+                xrem_fail(code, "%s%s%s: %s", n > 1 ? "  " : title, n > 1 ? "" : ": ",
+                          name ? name : "?", reason ? reason : "?");
+        }
+}
+
 static int tell_problem(xrem *c, const struct xrem_link *k, const json_t *problem)
 {
         const char *title = xrem_json_z(problem, "title"), *detail = xrem_json_z(problem, "detail");
@@ -172,17 +188,14 @@ static int tell_problem(xrem *c, const struct xrem_link *k, const json_t *proble
 
         if (title == NULL)
                 title = xrem_fmt(c, "the server answered %u", k->status);
-        xrem_fail(code, "%s%s%s", title, detail ? ": " : "", detail ? detail : "");
-        for (size_t i = 0; i < json_array_size(errors); i++) {
-                const json_t *e = json_array_get(errors, i);
-                const char *name = xrem_json_z(e, "name"), *reason = xrem_json_z(e, "reason");
-
-                xrem_fail(code, "  %s: %s", name ? name : "?", reason ? reason : "?");
-        }
+        if (json_array_size(errors))
+                tell_errors(code, title, errors);
+        else
+                xrem_fail(code, "%s%s%s", title, detail ? ": " : "", detail ? detail : "");
         if (k->status == 401 && c->set.token == NULL)
                 xrem_fail(code, "no token is known; see --token, XREM_TOKEN and the config file");
         if (k->status == 504 && job)
-                xrem_fail(code, "the job goes on: xrem job watch %s", job);
+                xrem_fail(code, "xrem job show %s tells more", job);
         return code;
 }
 
@@ -307,13 +320,13 @@ odm_str xrem_ago(xrem *c, odm_str time)
         if (odm_wall_parse((odm_str){compact, n}, &then) < 0)
                 return time;
         int64_t s = loop_wall().s - then.s;
-        if (s < 0)
-                s = 0;
+        const char *in = s < -1 ? "in " : "", *ago = s < -1 ? "" : " ago";
+        s = s < -1 ? -s : s < 0 ? 0 : s; /* clocks of two machines differ a little */
         if (s < 120)
-                return xrem_str(c, "%d s ago", (int)s);
+                return xrem_str(c, "%s%d s%s", in, (int)s, ago);
         if (s < 120 * 60)
-                return xrem_str(c, "%d min ago", (int)(s / 60));
+                return xrem_str(c, "%s%d min%s", in, (int)(s / 60), ago);
         if (s < 48 * 3600)
-                return xrem_str(c, "%d h ago", (int)(s / 3600));
-        return xrem_str(c, "%lld days ago", (long long)(s / 86400));
+                return xrem_str(c, "%s%d h%s", in, (int)(s / 3600), ago);
+        return xrem_str(c, "%s%lld days%s", in, (long long)(s / 86400), ago);
 }

@@ -28,7 +28,7 @@ const char *xrem_escape(xrem *c, const char *s);
 /* `path` with "name=value" added to its query; unchanged when value is NULL. */
 const char *xrem_query(xrem *c, const char *path, const char *name, const char *value);
 const char *xrem_device_path(xrem *c, const char *device, const char *rest);
-/* "3 min ago", for a time as the server writes it; "-" when absent. */
+/* "3 min ago" or "in 7 days", for a time as the server writes it; absent when absent. */
 odm_str xrem_ago(xrem *c, odm_str time);
 
 #endif
