@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Descriptors of management objects: made of a decoded DDF document (dm-tree.md 7), and found by
  * path.  Documents come from vendors, so each rule is checked with a reason of its own. */
-#include <strings.h>
-
 #include "desc.h"
 #include "value.h"
 
@@ -46,7 +44,7 @@ bool desc_takes_type(const odm_desc *d, odm_str type)
                 size_t n = 0;
                 while (n < all.n && all.p[n] != ' ')
                         n++;
-                if (n == type.n && strncasecmp(all.p, type.p, n) == 0)
+                if (text_same(odm_str_to(all, n), type))
                         return true;
                 all = odm_str_from(all, n + 1);
         }

@@ -58,12 +58,6 @@ static bool may_add_below(const struct job *j, const struct spot *parent)
 
 /* ---- making one node --------------------------------------------------------------- */
 
-static bool has_room(const odm_tree *t, size_t bytes)
-{
-        return t->n_nodes < t->opt.max_nodes && bytes <= t->opt.max_bytes &&
-               t->n_bytes <= t->opt.max_bytes - bytes;
-}
-
 static int creator_acl(struct job *j, const struct spot *parent, odm_str *out)
 {
         odm_str s = j->op->server;
@@ -85,7 +79,8 @@ static int make(struct job *j, struct spot *at, odm_str name, const odm_desc *d,
         struct node *n;
         int rc = 0;
 
-        if (!has_room(t, name.n + v.data.n + v.type.n + acl.n))
+        if (t->n_nodes >= t->opt.max_nodes ||
+            !tree_has_room(t, 0, name.n + v.data.n + v.type.n + acl.n))
                 return job_status(j, ODM_ST_FULL);
         n = node_new(t, name, d, at->mount);
         if (n == NULL)

@@ -10,11 +10,6 @@
 
 /* ---- values ------------------------------------------------------------------------- */
 
-static bool would_fit(const odm_tree *t, size_t out, size_t in)
-{
-        return in <= t->opt.max_bytes && t->n_bytes - out <= t->opt.max_bytes - in;
-}
-
 static int set_value(struct job *j, odm_str uri)
 {
         struct node *n = j->trail.at.node;
@@ -30,7 +25,7 @@ static int set_value(struct job *j, odm_str uri)
                 return rc ? rc : job_status(j, status);
         if (odm_str_eq(v.type, usual))
                 v.type = NO_STR;
-        if (!would_fit(j->t, n->value.n + n->type.n, v.data.n + v.type.n))
+        if (!tree_has_room(j->t, n->value.n + n->type.n, v.data.n + v.type.n))
                 return job_status(j, ODM_ST_FULL);
         return txn_value(j->t, n, v.format, v.type, v.data, job_is_device(j) && j->op->quiet);
 }
@@ -70,7 +65,7 @@ static int set_acl(struct job *j, odm_str acl)
                 return job_status(j, ODM_ST_FAILED);
         if (n == j->t->root && !odm_acl_allows(acl, ODM_ACC_ADD, ODM_STR("")))
                 return job_status(j, ODM_ST_NOT_ALLOWED); /* not Add=* any more */
-        if (!would_fit(j->t, n->acl.n, acl.n))
+        if (!tree_has_room(j->t, n->acl.n, acl.n))
                 return job_status(j, ODM_ST_FULL);
         return txn_acl(j->t, n, acl);
 }
@@ -87,7 +82,7 @@ static int set_title(struct job *j, odm_str title)
                 return job_status(j, ODM_ST_BAD_FORMAT);
         if (title.n > TITLE_MOST)
                 return job_status(j, ODM_ST_TOO_LARGE);
-        if (!would_fit(j->t, n->title.n, title.n))
+        if (!tree_has_room(j->t, n->title.n, title.n))
                 return job_status(j, ODM_ST_FULL);
         return txn_title(j->t, n, title);
 }
@@ -127,7 +122,7 @@ static int set_name(struct job *j, odm_str name)
         rc = spot_step_at(&sibling, up, name);
         if (rc != 0)
                 return rc < 0 ? rc : job_status(j, ODM_ST_EXISTS);
-        if (!would_fit(j->t, n->name.n, name.n))
+        if (!tree_has_room(j->t, n->name.n, name.n))
                 return job_status(j, ODM_ST_FULL);
         return txn_rename(j->t, n, name);
 }

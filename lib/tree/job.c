@@ -13,6 +13,8 @@ int job_find(struct job *j, odm_str target)
         if (rc < 0)
                 return job_status(j, odm_uri_status(rc));
         rc = trail_follow(j->t, &j->uri, j->a, &j->trail);
+        if (rc == ODM_EIO) /* a provider could not say what is there */
+                return job_status(j, ODM_ST_FAILED);
         return rc < 0 ? rc : 1;
 }
 

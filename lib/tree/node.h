@@ -64,6 +64,12 @@ struct odm_tree {
 
 #define NO_STR ((odm_str){NULL, 0})
 
+/* Would strings of `in` octets fit in place of `out`? */
+static inline bool tree_has_room(const odm_tree *t, size_t out, size_t in)
+{
+        return in <= t->opt.max_bytes && t->n_bytes - out <= t->opt.max_bytes - in;
+}
+
 /* A copy in the tree's memory; absent stays absent, empty needs none.  ODM_ENOMEM. */
 ODM_MUST_USE int str_dup(const odm_tree *t, odm_str s, odm_str *out);
 void str_free(const odm_tree *t, odm_str s);

@@ -407,8 +407,7 @@ static int set_fields(odm_tree *t, struct node *n, const struct entry *e)
         size_t more = e->value.n + e->type.n + e->acl.n + e->title.n;
         int rc = 0;
 
-        if (more > t->opt.max_bytes || t->n_bytes > t->opt.max_bytes - more ||
-            e->value.n > t->opt.max_value)
+        if (!tree_has_room(t, 0, more) || e->value.n > t->opt.max_value)
                 return 0;
         if ((e->what & REC_VALUE) && value_is_taken(n, e))
                 rc = txn_value(t, n, e->format, e->type, e->value, true);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Finding places, whether they are stored or live at a provider. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "desc.h"
@@ -65,25 +64,28 @@ static void note_unnamed(struct spot *s)
 
 struct wanted {
         odm_str name;
+        bool found;
 };
 
 static int is_wanted(void *list, odm_str name)
 {
-        const struct wanted *w = list;
+        struct wanted *w = list;
 
-        return odm_str_eq(w->name, name);
+        w->found = odm_str_eq(w->name, name);
+        return w->found;
 }
 
 static int live_is_listed(const struct spot *s, odm_str uri, odm_str name)
 {
         const odm_binding *b = spot_binding(s);
-        struct wanted w = {name};
+        struct wanted w = {name, false};
         odm_at at;
 
         if (b == NULL || b->list == NULL)
                 return 0;
         spot_at(s, uri, &at);
-        return b->list(s->mount->p->ctx, &at, is_wanted, &w);
+        int rc = b->list(s->mount->p->ctx, &at, is_wanted, &w);
+        return rc < 0 ? rc : w.found;
 }
 
 /* True when the described child `d` of `s` is there without being stored. */
@@ -225,9 +227,33 @@ static int gather_live(void *list, odm_str name)
         return copy.p ? add_name(g->a, g->to, copy) : odm_arena_err(g->a);
 }
 
-static int compare(const void *x, const void *y)
+/* Lets the name at i sink to its place in the heap of the first n. */
+static void sift(odm_str *name, size_t i, size_t n)
 {
-        return odm_str_cmp(*(const odm_str *)x, *(const odm_str *)y);
+        odm_str it = name[i];
+
+        for (size_t kid = 2 * i + 1; kid < n; kid = 2 * i + 1) {
+                if (kid + 1 < n && odm_str_cmp(name[kid], name[kid + 1]) < 0)
+                        kid++;
+                if (odm_str_cmp(it, name[kid]) >= 0)
+                        break;
+                name[i] = name[kid];
+                i = kid;
+        }
+        name[i] = it;
+}
+
+/* By heap: the C library's sort may ask for memory behind our back. */
+static void order(odm_str *name, size_t n)
+{
+        for (size_t i = n / 2; i > 0; i--)
+                sift(name, i - 1, n);
+        for (size_t i = n; i > 1; i--) {
+                odm_str last = name[i - 1];
+                name[i - 1] = name[0];
+                name[0] = last;
+                sift(name, 0, i - 1);
+        }
 }
 
 static void sort_names(struct names *l)
@@ -236,7 +262,7 @@ static void sort_names(struct names *l)
 
         if (l->n < 2)
                 return;
-        qsort(l->name, l->n, sizeof *l->name, compare);
+        order(l->name, l->n);
         for (size_t i = 0; i < l->n; i++)
                 if (n == 0 || !odm_str_eq(l->name[n - 1], l->name[i]))
                         l->name[n++] = l->name[i];

@@ -85,7 +85,7 @@ static int apply_acl(struct job *sub, const odm_doc_node *n)
                 return 0;
         if (odm_acl_check(n->acl) < 0)
                 return job_status(sub, ODM_ST_FAILED);
-        if (sub->t->n_bytes > sub->t->opt.max_bytes - n->acl.n)
+        if (!tree_has_room(sub->t, 0, n->acl.n))
                 return job_status(sub, ODM_ST_FULL);
         rc = trail_follow(sub->t, &sub->uri, sub->a, &w);
         if (rc < 0 || odm_str_eq(w.at.node->acl, n->acl))

@@ -2,7 +2,6 @@
 /* Values and their formats (dm-tree.md 3; dm-protocol.md 7.1 step 5).  A server that says chr, or
  * nothing, of a number is taken at its value: many say chr of everything. */
 #include <string.h>
-#include <strings.h>
 
 #include "desc.h"
 #include "value.h"
@@ -101,6 +100,21 @@ bool value_fits(odm_format f, odm_str data)
         ODM_UNREACHABLE();
 }
 
+static char lower(char c)
+{
+        return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+bool text_same(odm_str a, odm_str b)
+{
+        if (a.n != b.n)
+                return false;
+        for (size_t i = 0; i < a.n; i++)
+                if (lower(a.p[i]) != lower(b.p[i]))
+                        return false;
+        return true;
+}
+
 bool mime_ok(odm_str type)
 {
         size_t slash = type.n;
@@ -118,7 +132,7 @@ bool mime_ok(odm_str type)
 
 bool mime_is_text(odm_str type)
 {
-        return type.n == 0 || (type.n >= 5 && strncasecmp(type.p, "text/", 5) == 0);
+        return type.n == 0 || text_same(odm_str_to(type, 5), ODM_STR("text/"));
 }
 
 /* The format the node will have, or ODM_FMT_OTHER when the sent one cannot be. */

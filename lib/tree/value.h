@@ -7,6 +7,8 @@
 
 /* True when `data` is a value of `f`: int a signed 32 bit decimal, bool "true" or "false" ... */
 bool value_fits(odm_format f, odm_str data);
+/* True when a and b differ in the case of ASCII letters at most. */
+bool text_same(odm_str a, odm_str b);
 /* True for "major/minor". */
 bool mime_ok(odm_str type);
 bool mime_is_text(odm_str type);
