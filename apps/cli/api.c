@@ -2,6 +2,7 @@
 /* One connection to the server, one request at a time on it. */
 #include "api.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ struct xrem_link {
         tls_cred *tls;
         loop_timer tick;
         xrem_progress *progress;
+        bool interrupted; /* Ctrl-C */
         /* the answer */
         bool done;
         int rc;
@@ -50,6 +52,15 @@ static void free_link(struct xrem_link *k)
         odm_free(&heap_mem, k, sizeof *k);
 }
 
+static void on_signal(void *ctx, int signo)
+{
+        struct xrem_link *k = ctx;
+
+        (void)signo;
+        k->interrupted = true;
+        loop_stop(k->l);
+}
+
 static int open_link(xrem *c, unsigned wait_s)
 {
         struct xrem_link *k;
@@ -72,7 +83,8 @@ static int open_link(xrem *c, unsigned wait_s)
         opt.reply_ms = c->hurry ? HURRY_MS : (int64_t)wait_s * 1000 + SLACK_MS;
         if (c->hurry)
                 opt.connect_ms = HURRY_MS;
-        if (loop_new(&k->l) < 0 || http_client_new(k->l, &opt, &k->http) < 0) {
+        if (loop_new(&k->l) < 0 || loop_signal(k->l, SIGINT, on_signal, k) < 0 ||
+            http_client_new(k->l, &opt, &k->http) < 0) {
                 free_link(k);
                 return xrem_fail(XREM_BROKEN, "cannot make an HTTP client");
         }
@@ -138,10 +150,15 @@ static int exchange(xrem *c, const xrem_ask *ask, odm_str body)
         if (rc < 0)
                 return xrem_fail(XREM_USAGE, "cannot ask %s: %s", c->set.server, odm_err_text(rc));
         on_tick(k);
-        while (!k->done)
+        while (!k->done && !k->interrupted)
                 if (loop_run(k->l) < 0)
                         return xrem_fail(XREM_BROKEN, "cannot wait for the server");
-        return XREM_OK;
+        loop_timer_stop(&k->tick);
+        if (k->done)
+                return XREM_OK;
+        http_client_cancel(k->http);
+        c->interrupted = true;
+        return XREM_TIMEOUT;
 }
 
 /* ---- what an answer means ------------------------------------------------------------- */

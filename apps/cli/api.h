@@ -17,7 +17,7 @@ typedef struct xrem_ask {
 
 /* Asks, and gives the JSON of a success, which lives as long as the program; NULL for an answer
  * without body.  Otherwise says on stderr what the server's problem document says.
- * Returns XREM_OK, or the exit code that fits. */
+ * Returns XREM_OK, or the exit code that fits; XREM_TIMEOUT, without a word, after Ctrl-C. */
 int xrem_api(xrem *c, const xrem_ask *ask, json_t **out);
 /* The items of a list, over as many pages as `limit` entries take (0 = all), as an array. */
 int xrem_api_list(xrem *c, const char *path, uint64_t limit, json_t **out);

@@ -247,6 +247,11 @@ has "gets it as JSON" 0 '"state": "done"' get this ./A/b --json
 is "does not wait" 0 "j1" get this ./A/b --no-wait
 err "a node that is not there" 3 "./No: 404 Not found" get bad ./No
 err "a device that sleeps" 5 "xrem job watch j3" get asleep ./A --timeout 1
+ctrl_c() {
+        timeout --preserve-status -s INT 1 "$xrem" get asleep ./A 2>"$tmp/said"
+        [ $? = 5 ] && grep -q "the job goes on" "$tmp/said"
+}
+check "Ctrl-C leaves the job as it is, and says so" ctrl_c
 is "octets as base64" 0 "AAEC/w==" get bytes ./B
 raw() { "$xrem" get bytes ./B --raw | od -An -tx1 | grep -qx ' 00 01 02 ff'; }
 check "octets as they are" raw

@@ -114,6 +114,8 @@ int xrem_run_tree(xrem *c, const xrem_args *a)
         xrem_ask ask = {.method = "GET", .path = path, .wait_s = mirror ? 0 : wait, .progress = &p};
         int rc = xrem_api(c, &ask, &tree);
         xrem_progress_end(&p);
+        if (c->interrupted)
+                return xrem_fail(rc, "interrupted");
         if (rc != XREM_OK)
                 return rc;
         if (c->set.json)

@@ -36,6 +36,7 @@ typedef struct xrem {
         odm_arena arena;          /* all that a command makes */
         struct xrem_owned *owned; /* JSON values, see json.h */
         struct xrem_link *link;   /* to the server, see api.h */
+        bool interrupted;         /* by Ctrl-C, while waiting */
         unsigned link_wait_s;     /* how long it may take to answer */
         xrem_settings set;
         bool hurry;            /* completion: a slow server counts as none */
