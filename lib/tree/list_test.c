@@ -263,6 +263,19 @@ static void documents_replace_whole_subtrees(void **state) /* C-TND-03 */
         assert_int_equal(send_doc(&l, "S", REP, "./A", top, &got), 200);
         lab_rows(&l, rows, ODM_COUNT(rows));
 
+        /* the top named, or left to the target */
+        top = inner(&l, "new", leaf(&l, "z", CHR, "2", NULL), NULL);
+        assert_int_equal(send_doc(&l, "S", REP, "./A", top, &got), 200);
+        lab_do(&l, &(struct row){"its child only", NULL, GET, "./A", ABS, NULL, 200, "n/new"});
+        lab_do(&l, &(struct row){"replaced", NULL, GET, "./A/new", ABS, NULL, 200, "z"});
+        assert_int_equal(send_doc(&l, "S", REP, "./A/new", inner(&l, "", NULL, NULL), &got), 200);
+        lab_do(&l, &(struct row){"emptied", NULL, GET, "./A/new", ABS, NULL, 200, ""});
+        assert_int_equal(send_doc(&l, "S", REP, "./A/n", leaf(&l, "n", INT, "9", NULL), &got), 200);
+        lab_do(&l, &(struct row){"a leaf", NULL, GET, "./A/n", ABS, NULL, 200, "9"});
+        assert_int_equal(send_doc(&l, "S", REP, "./A/n", inner(&l, "n", NULL, NULL), &got), 200);
+        lab_do(&l,
+               &(struct row){"now a node", NULL, GET, "./A/n?prop=Format", ABS, NULL, 200, "node"});
+
         /* what was read can be written back, permanent and live nodes and all */
         lab_do(&l, &(struct row){"item", NULL, ADD, "./Vendor/lab/Items/i/Id", INT, "1", 200});
         lab_do(&l, &(struct row){"blob", NULL, REP, "./Vendor/lab/Blob", BIN, "\xff\x01", 200});
