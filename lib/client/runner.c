@@ -14,6 +14,13 @@
 #define DONE 0
 #define MORE 1
 
+/* 214 to 216 count as success by their class, and say that nothing was done. */
+static bool took_effect(unsigned code)
+{
+        return odm_status_ok(code) && code != ODM_ST_CANCELLED && code != ODM_ST_NOT_EXECUTED &&
+               code != ODM_ST_ROLLED_BACK;
+}
+
 static struct frame *top(odm_client *c)
 {
         return &c->run.frame[c->run.depth];
@@ -77,7 +84,7 @@ int commands_walk(const odm_command *list, int (*fn)(void *ctx, const odm_comman
 static void undo_members(const struct frame *f, const struct entry *upto)
 {
         for (struct entry *e = f->status->next; e && e != upto; e = e->next)
-                if (odm_status_ok(e->cmd.code))
+                if (took_effect(e->cmd.code))
                         e->cmd.code = e->late ? ODM_ST_ROLLBACK_FAILED : ODM_ST_ROLLED_BACK;
 }
 
@@ -106,7 +113,7 @@ static int commit_atomic(odm_client *c)
                         return rc;
                 status = ODM_ST_STORE_FAILED;
         }
-        if (odm_status_ok(status))
+        if (took_effect(status))
                 return 0;
         undo_members(f, NULL);
         f->status->cmd.code = ODM_ST_ATOMIC_FAILED;
@@ -212,7 +219,7 @@ static struct outcome *add_outcome(odm_client *c, const odm_item *item, unsigned
         *o = (struct outcome){.item = item, .code = code};
         *c->run.last = o;
         c->run.last = &o->next;
-        if (!odm_status_ok(code))
+        if (!took_effect(code))
                 c->run.item_failed = true;
         return o;
 }
@@ -320,7 +327,7 @@ static int finish_command(odm_client *c)
 
         if (c->run.item_failed && in_atomic(c)) {
                 for (struct outcome *o = c->run.first; o; o = o->next)
-                        if (odm_status_ok(o->code))
+                        if (took_effect(o->code))
                                 o->code = o->late ? ODM_ST_ROLLBACK_FAILED : ODM_ST_ROLLED_BACK;
                 fail_atomic(c);
         }
@@ -351,7 +358,7 @@ static int take_answer(odm_client *c, const odm_item *item, const odm_answer *a,
         unsigned code = a->status;
         int rc = 0;
 
-        if (c->run.cmd->kind == ODM_CMD_GET && odm_status_ok(code))
+        if (c->run.cmd->kind == ODM_CMD_GET && took_effect(code))
                 rc = operation_items(c, a->results, &items, &code);
         if (rc == ODM_ELIMIT) {
                 rc = 0;
@@ -363,7 +370,7 @@ static int take_answer(odm_client *c, const odm_item *item, const odm_answer *a,
         if (o == NULL)
                 return arena_rc(&c->box.arena);
         o->late = late;
-        o->items = odm_status_ok(code) ? items : NULL;
+        o->items = took_effect(code) ? items : NULL;
         o->failing = outbox_copy(c, a->failing);
         o->created = outbox_copy(c, a->created);
         bool lost = (a->failing.p && !o->failing.p) || (a->created.p && !o->created.p);
@@ -494,7 +501,7 @@ static int user_items(odm_client *c, const odm_reply *r, odm_item **out)
 {
         odm_item *first = NULL, **last = &first;
 
-        for (size_t i = 0; i < r->n_items && odm_status_ok(r->status); i++) {
+        for (size_t i = 0; i < r->n_items && took_effect(r->status); i++) {
                 odm_item *it = odm_new(&c->box.arena, odm_item);
                 if (it == NULL)
                         return arena_rc(&c->box.arena);

@@ -22,17 +22,18 @@ static const char vendor_ddf[] =
         "<Node><NodeName>Free</NodeName><DFProperties><AccessType><Get/><Add/></AccessType>"
         "<DFFormat><node/></DFFormat><Scope><Permanent/></Scope><DFType><DDFName/></DFType>"
         "</DFProperties>"
-        "<Node><NodeName></NodeName><DFProperties><AccessType><Get/><Add/><Replace/><Delete/><Copy/>"
+        "<Node><NodeName></NodeName><DFProperties><AccessType><Get/><Add/><Replace/><Delete/><Copy/"
+        ">"
         "</AccessType><DFFormat><chr/></DFFormat><Occurrence><ZeroOrMore/></Occurrence>"
         "<DFType><MIME>text/plain</MIME></DFType></DFProperties></Node></Node>"
         "</Node></MgmtTree>";
 
-#define LEAF(name, format)                                                             \
+#define LEAF(name, format)                                                                 \
         "<Node><NodeName>" name "</NodeName><DFProperties><AccessType><Get/><Replace/>"    \
         "<Delete/></AccessType><DFFormat><" format "/></DFFormat><DFType><MIME>text/plain" \
         "</MIME></DFType></DFProperties></Node>"
 #define NODE(name, more)                                                              \
-        "<Node><NodeName>" name "</NodeName><DFProperties><AccessType><Get/><Add/>"    \
+        "<Node><NodeName>" name "</NodeName><DFProperties><AccessType><Get/><Add/>"   \
         "<Delete/></AccessType><DFFormat><node/></DFFormat><Occurrence><ZeroOrMore/>" \
         "</Occurrence><DFType><DDFName/></DFType></DFProperties>" more "</Node>"
 
@@ -40,15 +41,13 @@ static const char dmacc_ddf[] =
         "<MgmtTree xmlns='syncml:dmddf1.2'><VerDTD>1.2</VerDTD><Node><NodeName>DMAcc</NodeName>"
         "<DFProperties><AccessType><Get/><Add/></AccessType><DFFormat><node/></DFFormat>"
         "<Scope><Permanent/></Scope><DFType><DDFName/></DFType></DFProperties>" NODE(
-                "",
-                LEAF("AppID", "chr") LEAF("ServerID", "chr") LEAF("AAuthPref", "chr") NODE(
-                        "AppAddr",
-                        NODE("", LEAF("Addr", "chr") LEAF("AddrType", "chr")
-                                         NODE("Port", NODE("", LEAF("PortNbr", "chr")))))
-                        NODE("AppAuth",
-                             NODE("", LEAF("AAuthLevel", "chr") LEAF("AAuthType", "chr")
-                                              LEAF("AAuthName", "chr") LEAF("AAuthSecret", "chr")
-                                                      LEAF("AAuthData", "bin")))) "</Node></MgmtTree>";
+                "", LEAF("AppID", "chr") LEAF("ServerID", "chr") LEAF("AAuthPref", "chr") NODE(
+                            "AppAddr", NODE("", LEAF("Addr", "chr") LEAF("AddrType", "chr") NODE(
+                                                        "Port", NODE("", LEAF("PortNbr", "chr")))))
+                            NODE("AppAuth",
+                                 NODE("", LEAF("AAuthLevel", "chr") LEAF("AAuthType", "chr") LEAF(
+                                                  "AAuthName", "chr") LEAF("AAuthSecret", "chr")
+                                                  LEAF("AAuthData", "bin")))) "</Node></MgmtTree>";
 
 static int vendor_exec(void *ctx, const odm_at *at, const odm_op *op, unsigned *status)
 {
@@ -152,7 +151,15 @@ static int fill_tree(struct stage *s)
                 {"./A/c", ""},
         };
 
-        return set_all(s, leaves, ODM_COUNT(leaves));
+        const odm_op everyone = {
+                .kind = ODM_CMD_REPLACE,
+                .target = ODM_STR(".?prop=ACL"),
+                .value = {.data = ODM_STR("Add=*&Delete=*&Exec=*&Get=*&Replace=*")},
+                .has_value = true};
+        odm_answer a;
+        int rc = set_all(s, leaves, ODM_COUNT(leaves));
+
+        return rc == 0 ? odm_tree_do(s->tree, &everyone, s->wall, &s->a, &a) : rc;
 }
 
 static int fill_credentials(struct stage *s, const char *type)
@@ -257,11 +264,11 @@ static odm_str cred_xml(struct stage *s)
         s->rc = odm_prover_cred(&s->prover, &s->a, &cred);
         if (s->rc < 0 || !cred.present)
                 return ODM_STR("");
-        return odm_arena_fmt(&s->a,
-                             "<Cred><Meta><Format xmlns='syncml:metinf'>b64</Format>"
-                             "<Type xmlns='syncml:metinf'>%.*s</Type></Meta><Data>%.*s</Data></Cred>",
-                             (int)cred.meta.type.n, cred.meta.type.p, (int)cred.data.n,
-                             cred.data.p);
+        return odm_arena_fmt(
+                &s->a,
+                "<Cred><Meta><Format xmlns='syncml:metinf'>b64</Format>"
+                "<Type xmlns='syncml:metinf'>%.*s</Type></Meta><Data>%.*s</Data></Cred>",
+                (int)cred.meta.type.n, cred.meta.type.p, (int)cred.data.n, cred.data.p);
 }
 
 static odm_str message_xml(struct stage *s, const char *body)
@@ -288,10 +295,12 @@ static int in_codec(struct stage *s, odm_str xml, odm_buf *out)
         odm_msg *m;
         int rc;
 
+        if (!odm_codec_is_binary(s->codec))
+                return odm_buf_str(out, xml);
         odm_limits_init(&lim);
         lim.max_msg = 64 << 20;
         rc = odm_decode(&odm_codec_xml, xml, &lim, &s->a, &m);
-        if (rc == 0 && odm_codec_is_binary(s->codec))
+        if (rc == 0)
                 rc = odm_msg_convert(m, s->codec, &s->a);
         return rc == 0 ? odm_encode(s->codec, m, out) : rc;
 }
@@ -487,7 +496,8 @@ int stage_answer(struct stage *s, unsigned status, const char *const *items, siz
         return rc == 0 ? stage_listen(s) : rc;
 }
 
-/* ---- for tests ---------------------------------------------------------------------------------- */
+/* ---- for tests ----------------------------------------------------------------------------------
+ */
 
 void begins(struct stage *s, const odm_codec *codec, enum stage_account account)
 {

@@ -71,8 +71,39 @@ void sets(struct stage *s, const char *uri, const char *value); /* as the device
 /* The value of a leaf, or "(none)". */
 const char *value_of(struct stage *s, const char *uri);
 
-#define FOR_BOTH_CODECS(codec)                                                               \
-        for (const odm_codec *codec = &odm_codec_xml; codec;                                 \
+/* Pieces of the server's messages. */
+#define HDR_CODE(msg, code, more)               \
+        "<Status><CmdID>h</CmdID><MsgRef>" #msg \
+        "</MsgRef><CmdRef>0</CmdRef><Cmd>SyncHdr</Cmd>" more "<Data>" #code "</Data></Status>"
+#define HDR_OK(msg) HDR_CODE(msg, 200, "")
+#define STATUS(msg, ref, cmd, code)                                            \
+        "<Status><CmdID>s" ref "</CmdID><MsgRef>" #msg "</MsgRef><CmdRef>" ref \
+        "</CmdRef><Cmd>" cmd "</Cmd><Data>" #code "</Data></Status>"
+#define CHAL(type, nonce)                                                                         \
+        "<Chal><Meta><Format xmlns='syncml:metinf'>b64</Format><Type xmlns='syncml:metinf'>" type \
+        "</Type><NextNonce xmlns='syncml:metinf'>" nonce "</NextNonce></Meta></Chal>"
+#define META(format) "<Meta><Format xmlns='syncml:metinf'>" format "</Format></Meta>"
+#define SIZE(n) "<Meta><Size xmlns='syncml:metinf'>" #n "</Size></Meta>"
+#define TARGET(uri) "<Target><LocURI>" uri "</LocURI></Target>"
+#define ITEM(uri, more) "<Item>" TARGET(uri) more "</Item>"
+#define DATA(text) "<Data>" text "</Data>"
+#define CMD(name, id, more) "<" name "><CmdID>" id "</CmdID>" more "</" name ">"
+#define GET(id, uri) CMD("Get", id, ITEM(uri, ""))
+#define DELETE(id, uri) CMD("Delete", id, ITEM(uri, ""))
+#define EXEC(id, uri) CMD("Exec", id, ITEM(uri, ""))
+#define REPLACE(id, uri, text) CMD("Replace", id, ITEM(uri, DATA(text)))
+#define ADD(id, uri, text) CMD("Add", id, ITEM(uri, DATA(text)))
+#define ADD_NODE(id, uri) CMD("Add", id, ITEM(uri, META("node")))
+#define ALERT(id, code, items) CMD("Alert", id, DATA(code) items)
+#define TEXT_ITEM(text) "<Item>" DATA(text) "</Item>"
+#define PKG1_DEVINFO                                                             \
+        "Replace ./DevInfo/DevId='IMEI:004999010640000' ./DevInfo/DmV='1.0' "    \
+        "./DevInfo/Ext/Color='red' ./DevInfo/Lang='en' ./DevInfo/Man='Example' " \
+        "./DevInfo/Mod='X1'"
+#define PKG1 "Alert 1201 | " PKG1_DEVINFO " | Final"
+
+#define FOR_BOTH_CODECS(codec)                               \
+        for (const odm_codec *codec = &odm_codec_xml; codec; \
              codec = codec == &odm_codec_xml ? &odm_codec_wbxml : NULL)
 
 #endif

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the session lends to its host: user interaction, operations that take time, and what
+ * became of the host's own alerts (dm-protocol.md 5, 6, 7.7). */
+#include "stage.h"
+
+#define OK1 "Status 1/0 SyncHdr 200 | "
+#define CONFIRM(id) ALERT(id, "1101", TEXT_ITEM("MINDT=2&amp;FOO=1") TEXT_ITEM("Really?"))
+
+static const odm_request *asks(struct stage *s)
+{
+        const odm_request *req = NULL;
+
+        if (odm_client_next(s->c, &req) != 1)
+                fail_msg("nothing is asked; heard %.*s", (int)s->line.n,
+                         s->line.p ? s->line.p : "");
+        assert_null(s->line.p);
+        return req;
+}
+
+static void with_user(struct stage *s, const odm_codec *codec)
+{
+        begins(s, codec, STAGE_OPEN);
+        s->opt.has_ui = true;
+        starts(s);
+}
+
+static void options_reach_the_host_decoded(void **state)
+{
+        (void)state;
+        FOR_BOTH_CODECS(codec)
+        {
+                struct stage s;
+                with_user(&s, codec);
+                says(&s, HDR_OK(1) ALERT("1", "1102",
+                                         TEXT_ITEM("MINDT=2&amp;MAXDT=60&amp;DR=John+D%6fe%2&amp;"
+                                                   "MAXLEN=10&amp;IT=N&amp;ET=P&amp;WHAT=ever")
+                                                 TEXT_ITEM("Your name?")) "<Final/>");
+                const odm_request *r = asks(&s);
+                assert_int_equal(r->kind, ODM_REQ_USER);
+                assert_int_equal(r->alert, 1102);
+                assert_str(r->text, "Your name?");
+                assert_str(r->preset, "John Doe%2");
+                assert_int_equal(r->min_s, 2);
+                assert_int_equal(r->max_s, 60);
+                assert_int_equal(r->max_len, 10);
+                assert_int_equal(r->input, 'N');
+                assert_int_equal(r->echo, 'P');
+                assert_ptr_equal(asks(&s), r); /* the same until it is answered */
+                odm_packet p;
+                assert_int_equal(odm_client_send(s.c, &p), 0);
+                assert_int_equal(odm_client_answer(s.c, r->id + 1, &(odm_reply){.status = 200},
+                                                   s.now, s.wall),
+                                 ODM_ESTATE);
+                answers(&s, 200, "abc");
+                hears(&s, OK1 "Status 1/1 Alert 200 ='abc' | Final");
+                stage_close(&s);
+        }
+}
+
+static void choices_are_handed_over_in_order(void **state)
+{
+        static const char *const taken[] = {"3", "1"};
+        (void)state;
+        FOR_BOTH_CODECS(codec)
+        {
+                struct stage s;
+                with_user(&s, codec);
+                says(&s, HDR_OK(1) ALERT("1", "1104",
+                                         "<Item><Data>DR=1-3</Data></Item>" TEXT_ITEM("Which?")
+                                                 TEXT_ITEM("Mail") TEXT_ITEM("Browser")
+                                                         TEXT_ITEM("Store")) "<Final/>");
+                const odm_request *r = asks(&s);
+                assert_str(r->preset, "1-3");
+                assert_str(r->choices->data.bytes, "Mail");
+                assert_str(r->choices->next->next->data.bytes, "Store");
+                assert_int_equal(stage_answer(&s, 200, taken, 2), 0);
+                hears(&s, OK1 "Status 1/1 Alert 200 ='3' ='1' | Final");
+                stage_close(&s);
+        }
+}
+
+static const struct row {
+        const char *why, *said;
+        unsigned status; /* of the user; 0: nobody is asked */
+        const char *heard;
+        const char *uri, *value;
+} rows[] = {
+        {"text is shown", ALERT("1", "1100", "<Item></Item>" TEXT_ITEM("hello")), 200,
+         OK1 "Status 1/1 Alert 200 | Final"},
+        {"no text", ALERT("1", "1101", TEXT_ITEM("")), 0, OK1 "Status 1/1 Alert 412 | Final"},
+        {"no choices", ALERT("1", "1103", TEXT_ITEM("") TEXT_ITEM("Which?")), 0,
+         OK1 "Status 1/1 Alert 412 | Final"},
+        {"too many choices to show",
+         ALERT("1", "1103", TEXT_ITEM("") TEXT_ITEM("?") TEXT_ITEM("a")), 416,
+         OK1 "Status 1/1 Alert 416 | Final"},
+        {"No has no effect on others", CONFIRM("1") REPLACE("2", "./A/b", "x"), 304,
+         OK1 "Status 1/1 Alert 304 | Status 1/2 Replace 200 [./A/b] | Final", "./A/b", "x"},
+        {"Cancel stops the message",
+         GET("1", "./A/c") CONFIRM("2") REPLACE("3", "./A/b", "x")
+                 CMD("Atomic", "4", ADD("5", "./A/x", "1")),
+         214,
+         OK1 "Status 1/1 Get 200 [./A/c] | Status 1/2 Alert 214 | Status 1/3 Replace 215 | "
+             "Status 1/4 Atomic 215 | Status 1/5 Add 215 | Results 1/1 ./A/c='' | Final",
+         "./A/b", "hello"},
+        {"so does waiting too long", CONFIRM("1") REPLACE("2", "./A/b", "x"), 408,
+         OK1 "Status 1/1 Alert 408 | Status 1/2 Replace 215 | Final", "./A/b", "hello"},
+        {"No in a Sequence",
+         CMD("Sequence", "1", CONFIRM("2") REPLACE("3", "./A/b", "x")) GET("4", "./A/b"), 304,
+         OK1 "Status 1/1 Sequence 200 | Status 1/2 Alert 304 | Status 1/3 Replace 215 | "
+             "Status 1/4 Get 200 [./A/b] | Results 1/4 ./A/b='hello' | Final",
+         "./A/b", "hello"},
+        {"Cancel in a Sequence",
+         CMD("Sequence", "1", CONFIRM("2") REPLACE("3", "./A/b", "x")) GET("4", "./A/b"), 214,
+         OK1 "Status 1/1 Sequence 200 | Status 1/2 Alert 214 | Status 1/3 Replace 215 | "
+             "Status 1/4 Get 215 | Final",
+         "./A/b", "hello"},
+        {"Yes in an Atomic", CMD("Atomic", "1", CONFIRM("2") REPLACE("3", "./A/b", "x")), 200,
+         OK1
+         "Status 1/1 Atomic 200 | Status 1/2 Alert 200 | Status 1/3 Replace 200 [./A/b] | Final",
+         "./A/b", "x"},
+        {"No in an Atomic",
+         CMD("Atomic", "1", REPLACE("2", "./A/b", "x") CONFIRM("3") ADD("4", "./A/x", "1")), 304,
+         OK1 "Status 1/1 Atomic 507 | Status 1/2 Replace 216 [./A/b] | Status 1/3 Alert 304 | "
+             "Status 1/4 Add 215 | Final",
+         "./A/b", "hello"},
+        {"Cancel in an Atomic",
+         CMD("Atomic", "1", REPLACE("2", "./A/b", "x") CONFIRM("3")) GET("4", "./A/b"), 214,
+         OK1 "Status 1/1 Atomic 507 | Status 1/2 Replace 216 [./A/b] | Status 1/3 Alert 214 | "
+             "Status 1/4 Get 215 | Final",
+         "./A/b", "hello"},
+        {"an Exec that takes time", EXEC("1", "./Vendor/Later") GET("2", "./A/b"), 202,
+         OK1 "Status 1/1 Exec 202 [./Vendor/Later] | Status 1/2 Get 200 [./A/b] | "
+             "Results 1/2 ./A/b='hello' | Final"},
+        {"one with a result of its own", EXEC("1", "./Vendor/Later"), 1415,
+         OK1 "Status 1/1 Exec 1415 [./Vendor/Later] | Final"},
+};
+
+static void answers_have_their_effects(void **state)
+{
+        (void)state;
+        FOR_BOTH_CODECS(codec)
+        {
+                for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                        const struct row *r = &rows[i];
+                        struct stage s;
+                        char said[4096];
+                        with_user(&s, codec);
+                        (void)snprintf(said, sizeof said, "%s%s<Final/>", HDR_OK(1), r->said);
+                        says(&s, said);
+                        if (r->status)
+                                answers(&s, r->status, NULL);
+                        if (!odm_str_is(s.line, r->heard))
+                                print_error("%s\n", r->why);
+                        hears(&s, r->heard);
+                        if (r->uri)
+                                assert_string_equal(value_of(&s, r->uri), r->value);
+                        stage_close(&s);
+                }
+        }
+}
+
+static void an_operation_can_be_done_by_the_host(void **state)
+{
+        (void)state;
+        FOR_BOTH_CODECS(codec)
+        {
+                struct stage s;
+                odm_result two = {.uri = ODM_STR("./Vendor/Later"),
+                                  .value = {ODM_FMT_INT, ODM_ABSENT, ODM_STR("42")},
+                                  .has_data = true};
+                odm_reply r = {.status = 200, .results = &two};
+                begins(&s, codec, STAGE_OPEN);
+                starts(&s);
+                says(&s, HDR_OK(1) CMD("Get", "1",
+                                       ITEM("./A/b", "") ITEM("./Vendor/Later", "")
+                                               ITEM("./A/c", "")) "<Final/>");
+                const odm_request *req = asks(&s);
+                assert_int_equal(req->kind, ODM_REQ_NODE);
+                assert_str(req->op->target, "./Vendor/Later");
+                assert_int_equal(odm_client_answer(s.c, req->id, &r, s.now, s.wall), 0);
+                assert_int_equal(stage_listen(&s), 0);
+                hears(&s, OK1 "Status 1/1 Get 200 [./A/b ./Vendor/Later ./A/c] | "
+                              "Results 1/1 ./A/b='hello' | Results 1/1 ./Vendor/Later:int='42' | "
+                              "Results 1/1 ./A/c='' | Final");
+                stage_close(&s);
+        }
+}
+
+static void an_exec_hands_over_its_argument(void **state)
+{
+        struct stage s;
+
+        (void)state;
+        begins(&s, &odm_codec_xml, STAGE_OPEN);
+        starts(&s);
+        says(&s, HDR_OK(1) CMD("Sequence", "1", EXEC("2", "./Vendor/Later") GET("3", "./A/b"))
+                         CMD("Exec", "4",
+                             "<Correlator>job-17</Correlator>" ITEM("./Vendor/Later",
+                                                                    DATA("arg"))) "<Final/>");
+        answers(&s, 200, NULL);
+        const odm_request *req = asks(&s);
+        assert_str(req->op->correlator, "job-17");
+        assert_str(req->op->value.data, "arg");
+        assert_int_equal(req->op->has_value, true);
+        answers(&s, 202, NULL);
+        hears(&s, OK1 "Status 1/1 Sequence 200 | Status 1/2 Exec 200 [./Vendor/Later] | "
+                      "Status 1/3 Get 200 [./A/b] | Status 1/4 Exec 202 [./Vendor/Later] | "
+                      "Results 1/3 ./A/b='hello' | Final");
+        stage_close(&s);
+}
+
+static odm_alert event(uint64_t id, const char *data)
+{
+        return (odm_alert){.id = id,
+                           .code = ODM_ALERT_GENERIC,
+                           .source = ODM_STR("./Vendor/Diag/1"),
+                           .type = ODM_STR("Reversed-Domain-Name: com.example.dm/diag"),
+                           .mark = ODM_STR("warning"),
+                           .format = ODM_FMT_INT,
+                           .correlator = ODM_STR("job-17"),
+                           .data = odm_cstr(data)};
+}
+
+#define EVENT(n)                                                         \
+        "Alert 1226 (job-17) ./Vendor/Diag/1:int;Reversed-Domain-Name: " \
+        "com.example.dm/diag!warning='" n "'"
+
+static void alerts_of_the_host_are_delivered(void **state)
+{
+        (void)state;
+        FOR_BOTH_CODECS(codec)
+        {
+                struct stage s;
+                odm_alert one = event(11, "1"), two = event(12, "2");
+                const odm_request *req;
+                begins(&s, codec, STAGE_OPEN);
+                assert_int_equal(odm_client_new(&s.opt, s.tree, &s.c), 0);
+                assert_int_equal(odm_client_alert(s.c, &one), 0);
+                assert_int_equal(odm_client_start(s.c, s.now, s.wall), 0);
+                assert_int_equal(stage_listen(&s), 0);
+                hears(&s, "Alert 1201 | " PKG1_DEVINFO " | " EVENT("1") " | Final");
+                two.code = ODM_ALERT_CLIENT_EVENT;
+                two.correlator = ODM_ABSENT;
+                two.mark = ODM_ABSENT;
+                two.source = ODM_ABSENT;
+                two.type = ODM_STR("com.example/login");
+                two.format = ODM_FMT_ABSENT;
+                assert_int_equal(odm_client_alert(s.c, &two), 0);
+                says(&s, HDR_OK(1) STATUS(1, "3", "Alert", 200) GET("1", "./A/b") "<Final/>");
+                hears(&s, OK1 "Status 1/1 Get 200 [./A/b] | Results 1/1 ./A/b='hello' | "
+                              "Alert 1224 :chr;com.example/login='2' | Final");
+                assert_int_equal(odm_client_next(s.c, &req), 1);
+                assert_int_equal(req->kind, ODM_REQ_ALERTED);
+                assert_int_equal(req->alert_id, 11);
+                assert_int_equal(req->status, 200);
+                assert_int_equal(odm_client_next(s.c, &req), 0);
+                says(&s, HDR_OK(2) STATUS(2, "4", "Alert", 415) "<Final/>");
+                silent(&s, ODM_OUTCOME_DONE);
+                assert_int_equal(odm_client_next(s.c, &req), 1); /* told after the end, too */
+                assert_int_equal(req->alert_id, 12);
+                assert_int_equal(req->status, 415);
+                assert_int_equal(odm_client_next(s.c, &req), 0);
+                assert_int_equal(odm_client_alert(s.c, &two), ODM_ESTATE);
+                stage_close(&s);
+        }
+}
+
+static void alerts_have_a_ceiling(void **state)
+{
+        struct stage s;
+        odm_alert one = event(1, "1");
+
+        (void)state;
+        begins(&s, &odm_codec_xml, STAGE_OPEN);
+        s.opt.max_alerts = 2;
+        assert_int_equal(odm_client_new(&s.opt, s.tree, &s.c), 0);
+        assert_int_equal(odm_client_alert(s.c, &one), 0);
+        assert_int_equal(odm_client_alert(s.c, &one), 0);
+        assert_int_equal(odm_client_alert(s.c, &one), ODM_ELIMIT);
+        one.code = 1201;
+        assert_int_equal(odm_client_alert(s.c, &one), ODM_EINVAL);
+        stage_close(&s);
+}
+
+static void the_user_can_stop_it_all(void **state)
+{
+        (void)state;
+        FOR_BOTH_CODECS(codec)
+        {
+                struct stage s;
+                with_user(&s, codec); /* while the reply is awaited */
+                assert_int_equal(odm_client_abort(s.c), 0);
+                says(&s, HDR_OK(1) GET("1", "./A/b") "<Final/>");
+                hears(&s, OK1 "Alert 1223 | Final");
+                says(&s, HDR_OK(2) STATUS(2, "2", "Alert", 200) "<Final/>");
+                silent(&s, ODM_OUTCOME_USER_ABORT);
+                stage_close(&s);
+
+                with_user(&s, codec); /* while a question is open */
+                says(&s, HDR_OK(1) CMD("Atomic", "1", REPLACE("2", "./A/b", "x") CONFIRM("3"))
+                                 GET("4", "./A/b") "<Final/>");
+                assert_int_equal(odm_client_abort(s.c), 0);
+                assert_int_equal(stage_listen(&s), 0);
+                hears(&s,
+                      OK1 "Alert 1223 | Status 1/1 Atomic 507 | Status 1/2 Replace 216 [./A/b] | "
+                          "Status 1/3 Alert 215 | Status 1/4 Get 215 | Final");
+                assert_string_equal(value_of(&s, "./A/b"), "hello");
+                odm_client_fail(s.c);
+                assert_int_equal(odm_client_outcome(s.c), ODM_OUTCOME_USER_ABORT);
+                stage_close(&s);
+
+                begins(&s, codec, STAGE_OPEN); /* while package 1 waits to be sent */
+                assert_int_equal(odm_client_new(&s.opt, s.tree, &s.c), 0);
+                assert_int_equal(odm_client_start(s.c, s.now, s.wall), 0);
+                assert_int_equal(odm_client_abort(s.c), 0);
+                assert_int_equal(stage_listen(&s), 0);
+                assert_str(s.heard->hdr.msg_id, "1");
+                assert_true(s.heard->final);
+                assert_int_equal(s.heard->body->code, 1223);
+                stage_close(&s);
+
+                begins(&s, codec, STAGE_OPEN); /* before it began */
+                assert_int_equal(odm_client_new(&s.opt, s.tree, &s.c), 0);
+                assert_int_equal(odm_client_abort(s.c), 0);
+                silent(&s, ODM_OUTCOME_USER_ABORT);
+                stage_close(&s);
+        }
+}
+
+static void freeing_with_a_request_open_undoes_the_atomic(void **state)
+{
+        struct stage s;
+
+        (void)state;
+        with_user(&s, &odm_codec_wbxml);
+        says(&s, HDR_OK(1) CMD("Atomic", "1", REPLACE("2", "./A/b", "x") CONFIRM("3")) "<Final/>");
+        assert_true(odm_tree_in_transaction(s.tree));
+        odm_client_free(s.c);
+        s.c = NULL;
+        assert_false(odm_tree_in_transaction(s.tree));
+        assert_string_equal(value_of(&s, "./A/b"), "hello");
+        stage_close(&s);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(options_reach_the_host_decoded),
+                cmocka_unit_test(choices_are_handed_over_in_order),
+                cmocka_unit_test(answers_have_their_effects),
+                cmocka_unit_test(an_operation_can_be_done_by_the_host),
+                cmocka_unit_test(an_exec_hands_over_its_argument),
+                cmocka_unit_test(alerts_of_the_host_are_delivered),
+                cmocka_unit_test(alerts_have_a_ceiling),
+                cmocka_unit_test(the_user_can_stop_it_all),
+                cmocka_unit_test(freeing_with_a_request_open_undoes_the_atomic),
+        };
+        return RUN_TESTS(tests);
+}
