@@ -87,8 +87,8 @@ void odm_server_free(odm_server *s);
  * last reply again and makes no events.  What the device got wrong is answered.
  * After an end that was as it should be, a further message is answered with Statuses only.
  * Returns 0, ODM_ENOMEM, ODM_EIO (no randomness); ODM_EMALFORMED or ODM_ELIMIT for a body that is
- * no message (HTTP 400, 413: the session stays as it was), ODM_ESTATE when the session has ended
- * otherwise or events are left. */
+ * no message, or one from before the last (HTTP 400, 413: the session stays as it was), ODM_ESTATE
+ * when the session has ended otherwise or events are left. */
 ODM_MUST_USE int odm_server_recv(odm_server *s, const odm_packet *in, odm_time now);
 
 /* ---- events -------------------------------------------------------------------------- */

@@ -307,6 +307,15 @@ static bool is_repetition(const odm_server *s, const uint8_t digest[DIGEST_LEN])
         return s->has_reply && memcmp(digest, s->digest, DIGEST_LEN) == 0;
 }
 
+/* A message from before the last one, come late or sent again by someone else: it must not
+ * disturb the session. */
+static bool is_stale(const odm_server *s)
+{
+        uint32_t id = odm_ref_number(s->in->hdr.msg_id);
+
+        return id > 0 && id < s->in_id;
+}
+
 static int decode(odm_server *s, const odm_packet *in)
 {
         const odm_codec *codec = odm_codec_guess(in->body);
@@ -320,6 +329,8 @@ static int decode(odm_server *s, const odm_packet *in)
                 rc = session_nomem(s);
         if (rc == 0 && (s->in->hdr.session_id.n == 0 || s->in->hdr.session_id.n > SESSION_ID_MAX ||
                         s->in->hdr.source.n > URI_MAX))
+                rc = ODM_EMALFORMED;
+        if (rc == 0 && is_stale(s))
                 rc = ODM_EMALFORMED;
         if (rc < 0)
                 return rc;

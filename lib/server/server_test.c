@@ -642,6 +642,29 @@ static void rubbish_changes_nothing(void **state)
         play_close(&p);
 }
 
+/* An old message that comes late finds the session as it was. */
+static void stale_messages_change_nothing(void **state)
+{
+        (void)state;
+        play p;
+        open_play(&p, 0);
+        job(&p, 1);
+        job(&p, 2);
+        p.jobs[0].alone = true;
+        package1(&p);
+        odm_str first = exact_bytes(p.body.p, p.body.n);
+        odm_packet in = {.body = first};
+        say_all(&p, 200);
+        post(&p);
+        assert_int_equal(odm_server_recv(p.s, &in, (odm_time){0}), ODM_EMALFORMED);
+        exact_free(first);
+        p.log[0] = '\0';
+        say_all(&p, 200);
+        post(&p);
+        heard(&p, "2/0 200 ./A=v; done 2; end 1");
+        play_close(&p);
+}
+
 /* ---- what a device may say
  * ------------------------------------------------------------------------ */
 
@@ -1806,6 +1829,7 @@ int main(void)
                 cmocka_unit_test(message_order),
                 cmocka_unit_test(repetition_lends_the_last_reply),
                 cmocka_unit_test(rubbish_changes_nothing),
+                cmocka_unit_test(stale_messages_change_nothing),
                 cmocka_unit_test(illegal_commands),
                 cmocka_unit_test(odd_numbers),
                 cmocka_unit_test(devinfo_of_all_kinds),
