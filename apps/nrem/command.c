@@ -80,6 +80,33 @@ static void check_uri(jread *r, const char *name, bool query)
                 (void)jread_wrong(r, name, "a question mark is for get and replace only");
 }
 
+/* The value of a digit of base64, or -1. */
+static int digit(char c)
+{
+        if (c >= 'A' && c <= 'Z')
+                return c - 'A';
+        if (c >= 'a' && c <= 'z')
+                return c - 'a' + 26;
+        if (c >= '0' && c <= '9')
+                return c - '0' + 52;
+        return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* Padded, in one line, and with nothing in the bits that are cut off (RFC 4648 3.5). */
+static bool is_base64(odm_str s)
+{
+        size_t n = s.n, pad = 0;
+
+        if (n % 4 != 0)
+                return false;
+        while (pad < 2 && n > 0 && s.p[n - 1] == '=')
+                n--, pad++;
+        for (size_t i = 0; i < n; i++)
+                if (digit(s.p[i]) < 0)
+                        return false;
+        return pad == 0 || (digit(s.p[n - 1]) & (pad == 1 ? 3 : 15)) == 0;
+}
+
 /* Reads data or data_base64. */
 static void check_data(jread *r, bool allowed)
 {
@@ -93,14 +120,7 @@ static void check_data(jread *r, bool allowed)
                 (void)jread_wrong(r, text == 1 ? "data" : "data_base64", "this format has no data");
         if (b64 != 1)
                 return;
-        size_t pad = 0, n = s.n;
-        while (pad < 2 && n > 0 && s.p[n - 1] == '=')
-                n--, pad++;
-        bool good = s.n % 4 == 0;
-        for (size_t i = 0; good && i < n; i++)
-                good = (s.p[i] >= 'A' && s.p[i] <= 'Z') || (s.p[i] >= 'a' && s.p[i] <= 'z') ||
-                       (s.p[i] >= '0' && s.p[i] <= '9') || s.p[i] == '+' || s.p[i] == '/';
-        if (!good)
+        if (!is_base64(s))
                 (void)jread_wrong(r, "data_base64", "is not base64");
 }
 
