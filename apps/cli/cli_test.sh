@@ -303,6 +303,10 @@ narrow() {
         [ "$(wc -L <"$tmp/wide")" -le 50 ] && grep -q '…' "$tmp/wide"
 }
 check "tables fit the terminal" narrow
+progress() {
+        script -qec "'$xrem' get asleep ./A --timeout 2; true" /dev/null | grep -q 'notified (job j3), 1 s'
+}
+check "progress on terminals" progress
 colours() {
         script -qec "env -u NO_COLOR TERM=xterm '$xrem' device list" /dev/null | grep -q $'\033\[1m' &&
                 ! script -qec "TERM=xterm '$xrem' device list" /dev/null | grep -q $'\033\['

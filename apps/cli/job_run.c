@@ -97,7 +97,7 @@ static void judge(xrem *c, const json_t *list, unsigned depth, tally *t)
                 const char *why = xrem_json_z(cmd, "why"), *word = xrem_json_z(cmd, "cmd");
 
                 judge(c, inner, depth + 1, t);
-                if (status == 0 || odm_status_ok((unsigned)status))
+                if (status == 0 || xrem_succeeded((unsigned)status))
                         continue;
                 t->failed++;
                 t->missing += status == ODM_ST_NOT_FOUND;

@@ -62,7 +62,7 @@ static void add_commands(xrem *c, xrem_table *t, const json_t *list, unsigned de
                 const json_t *results = json_object_get(cmd, "results");
                 long long status = xrem_json_int(cmd, "status", 0);
                 odm_str uri = xrem_json_str(cmd, "uri"), value = xrem_json_str(cmd, "data");
-                enum xrem_colour colour = odm_status_ok((unsigned)status) ? XREM_GREEN : XREM_RED;
+                enum xrem_colour colour = xrem_succeeded((unsigned)status) ? XREM_GREEN : XREM_RED;
                 bool octets;
 
                 if (json_array_size(results) == 1)

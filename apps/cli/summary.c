@@ -81,7 +81,7 @@ static void print_items(xrem *c, const odm_command *cmd, unsigned indent)
 
 static void print_status(xrem *c, const odm_command *cmd)
 {
-        bool good = odm_status_ok(cmd->code);
+        bool good = xrem_succeeded(cmd->code);
         const char *colour = xrem_colour(c, good ? XREM_GREEN : XREM_RED);
         bool of_hdr = odm_str_is(cmd->cmd_ref, "0");
 

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "odm/msg.h"
+
 _Noreturn void xrem_out_of_memory(void)
 {
         fputs("xrem: out of memory\n", stderr);
@@ -38,6 +40,12 @@ void xrem_note(const xrem *c, const char *fmt, ...)
         vfprintf(stderr, fmt, ap);
         va_end(ap);
         fputc('\n', stderr);
+}
+
+bool xrem_succeeded(unsigned status)
+{
+        return odm_status_ok(status) && status != ODM_ST_CANCELLED &&
+               status != ODM_ST_NOT_EXECUTED && status != ODM_ST_ROLLED_BACK;
 }
 
 void *xrem_get(xrem *c, size_t n)

@@ -52,6 +52,10 @@ void xrem_note(const xrem *c, const char *fmt, ...) ODM_PRINTF(2, 3);
 /* Ends the program: we are out of memory, and there is nobody to ask for more. */
 _Noreturn void xrem_out_of_memory(void);
 
+/* True of a status after which the command's effect stands: success, but not cancelled, not
+ * executed or rolled back (dm-protocol.md 8). */
+bool xrem_succeeded(unsigned status);
+
 void *xrem_get(xrem *c, size_t n);                                    /* zeroed */
 const char *xrem_fmt(xrem *c, const char *fmt, ...) ODM_PRINTF(2, 3); /* zero-terminated */
 odm_str xrem_str(xrem *c, const char *fmt, ...) ODM_PRINTF(2, 3);
