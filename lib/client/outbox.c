@@ -335,7 +335,7 @@ static int put_chunk(odm_client *c, struct draft *d, const odm_command *cmd, siz
         rc = put(d, &one, reserve_of(c));
         if (rc != 0)
                 return rc;
-        size_t used = odm_write_size(&d->w, false) + reserve_of(c);
+        size_t used = odm_write_size(&d->w, true) + reserve_of(c);
         odm_write_undo(&d->w, mark);
         d->cmd_id--;
         *n = odm_write_fit(&d->w, &all, p->off, d->room > used ? d->room - used : 0);

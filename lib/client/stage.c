@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stage.h"
 
-#define SERVER_URI "http://dm.example/s"
+#define SERVER_URI "https://dm.example/s"
 #define DEVICE "IMEI:004999010640000"
 
 /* ---- the device ------------------------------------------------------------------ */
