@@ -142,7 +142,7 @@ static const xrem_opt notify_make_opts[] = {
         {0, "secret", "B64", "B64(MD5(id:password)) instead of the password"},
         {0, "nonce", "OCTETS", "the server nonce; default four zero octets"},
         {0, "session", "N", "session number, decimal or 0x..; default 1"},
-        {0, "ui", "MODE", "unspecified, background, informative, interaction"},
+        {0, "ui", "MODE", "unspecified, background (default), informative, interaction"},
         {0, "initiator", "WHO", "server (the default) or user"},
         {0, "protocol", "N", "version field, 10 to 13; default 11 for DM 1.2"},
         {0, "vendor", "OCTETS", "vendor specific octets at the end"},
