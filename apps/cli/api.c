@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "http_client.h"
+#include "net.h"
 #include "odm/msg.h"
 #include "term.h"
 
@@ -42,6 +43,20 @@ static int open_tls(xrem *c, struct xrem_link *k)
         if (tls_cred_new(&opt, &k->tls, &d) < 0)
                 return xrem_fail(XREM_BAD_INPUT, "%s", d.text);
         return XREM_OK;
+}
+
+/* A token is as good as a password: say when it can be read on its way. */
+static void warn_of_plain_token(const xrem *c)
+{
+        net_url url;
+        net_addr addr;
+
+        if (c->set.token == NULL || net_url_parse(odm_cstr(c->set.server), &url) < 0 ||
+            strcmp(url.scheme, "http") != 0 || strcmp(url.host, "localhost") == 0)
+                return;
+        if (net_addr_parse(url.host, 0, &addr) < 0 || !net_addr_is_loopback(&addr))
+                xrem_note(c, "xrem: the token travels unencrypted to %s; https would hide it",
+                          url.host);
 }
 
 static void free_link(struct xrem_link *k)
@@ -89,6 +104,7 @@ static int open_link(xrem *c, unsigned wait_s)
                 return xrem_fail(XREM_BROKEN, "cannot make an HTTP client");
         }
         c->link = k;
+        warn_of_plain_token(c);
         c->link_wait_s = wait_s;
         return XREM_OK;
 }

@@ -242,6 +242,8 @@ err "wakes a device" 0 "by udp" device wake this
 err "no such device" 3 "no such device" device show nobody
 err "a wrong token" 6 "Unauthorized" device list --token bad
 
+err "a token that could be read on its way" 4 "travels unencrypted to 0.0.0.0" device list --server http://0.0.0.0:1
+
 is "gets a value" 0 "hello" get this ./A/b
 has "gets it as JSON" 0 '"state": "done"' get this ./A/b --json
 is "does not wait" 0 "j1" get this ./A/b --no-wait
