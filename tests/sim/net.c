@@ -174,6 +174,14 @@ static int tick(world *w)
         return odm_client_tick(w->client, w->now);
 }
 
+static void show_message(const world *w, const char *who, odm_str body)
+{
+        if (w->verbose && body.n && body.p[0] == '<')
+                print_message("# %s: %.*s\n", who, (int)(body.n < 4000 ? body.n : 4000), body.p);
+        else if (w->verbose)
+                print_message("# %s: %zu octets\n", who, body.n);
+}
+
 /* One message and what comes of it; false when the session is over. */
 static bool exchange(world *w, odm_buf *back)
 {
@@ -191,12 +199,14 @@ static bool exchange(world *w, odm_buf *back)
         if (pkt.body.n > w->server_max)
                 wrong(w, "the device sends %zu octets", pkt.body.n);
         host_saw_nonces(w, pkt.body);
+        show_message(w, "device", pkt.body);
         w->now.ms += 10;
         switch (carry(w, &pkt, back, &reply)) {
         case FATE_SILENCE: rc = tick(w); break;
         case FATE_ANSWERED:
                 if (reply.body.n > w->device_max)
                         wrong(w, "the server sends %zu octets", reply.body.n);
+                show_message(w, "server", reply.body);
                 rc = odm_client_recv(w->client, &reply, w->now, (odm_wall){++w->dev.wall});
                 break;
         case FATE_DEVICE_DOWN:

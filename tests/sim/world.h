@@ -79,6 +79,7 @@ typedef struct world {
 
         /* the server and its store */
         odm_server *server;
+        bool busy; /* the session had a command */
         char server_sid[8]; /* session it serves */
         odm_nonce nonce, previous, server_nonce;
         bool has_nonce, has_previous;
@@ -88,7 +89,7 @@ typedef struct world {
         model keys[KEYS], pair;
 
         /* what happened */
-        unsigned sessions, finished, jobs_done, lost, crashes;
+        unsigned sessions, finished, jobs_done, lost, crashes, refused;
         odm_str issued[256]; /* nonces, to see none twice */
         unsigned n_issued;
 } world;
