@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dm_inner.h - what the files of the DM side share.
+ *
+ *   dm.c       options, start and end; HTTP; the table of sessions
+ *   session.c  one session and its turns: a message comes, a batch is written, the reply leaves
+ *   heard.c    what the device said: events of the engine become operations of the batch
+ *   work.c     jobs of a session: claimed, given, checked, finished, put back
+ *   care.c     lost sessions, deadlines, jobs nobody holds
+ *   wake.c     package 0
+ *
+ * A session is worked on by one thread at a time, its owner: who finds it not busy, under the lock
+ * of the table, makes it busy.  A turn passes from thread to thread:
+ *
+ *   listener: BEGIN -> recv -> events --no jobs--------------> write -> reply -> next turn, or idle
+ *                                 |                              ^ (crew)
+ *                                 +-jobs: claim (durable) -> crew -> work -> events
+ *
+ * Nothing is sent to a device, job or reply, before the batch that says so is durable. */
+#ifndef NREM_DM_INNER_H
+#define NREM_DM_INNER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "crew.h"
+#include "dm.h"
+#include "job.h"
+#include "lockout.h"
+#include "mirror.h"
+#include "odm/server.h"
+
+#define SID_TEXT 33     /* 128 random bits as hexadecimal, and a zero */
+#define TURNS_MAX 4     /* messages of one session that may wait for their turn */
+#define TABLE_SIZE 4096 /* chains; a power of two */
+#define CLAIM_MOST 4    /* jobs claimed at a time */
+#define TURN_MEMORY ((size_t)256 << 20)
+#define RETRY_AFTER "5"
+
+typedef struct session session;
+
+/* One request on its way. */
+typedef struct turn {
+        struct turn *next;
+        httpd_req *req;
+        const odm_codec *codec;
+        odm_str type; /* Content-Type as it came */
+        odm_arena a;
+        odm_peek peek;
+        int64_t at; /* milliseconds since 1970 */
+        odm_time now;
+        uint64_t digest; /* of the body, to know a repetition */
+} turn;
+
+typedef enum live_state {
+        LIVE_CLAIMING, /* the claim is not durable yet */
+        LIVE_READY,    /* ours, waits for its turn */
+        LIVE_CHECKING, /* Gets for Adds of unknown fate are out */
+        LIVE_GIVEN,    /* its commands are with the engine */
+        LIVE_OVER,     /* its end is in the batch; freed when the turn ends */
+} live_state;
+
+/* A job in this session. */
+typedef struct live {
+        struct live *next;
+        live_state state;
+        store_job job; /* texts in `a` */
+        odm_arena a;
+        job_commands all;
+        job_answer *ans;
+        uint32_t *final; /* by command: what an alert that came before its Status told, or 0 */
+        bool *skip, *there;
+        uint32_t *check, n_check; /* Adds to be looked at */
+        bool given;               /* something of it may have left */
+        odm_command *list;
+        uint32_t *map, n; /* number in `list` -> number in `all` */
+        odm_job lent;
+        const store_op *claim; /* in the batch, while CLAIMING */
+} live;
+
+struct session {
+        dm *dm;
+        /* of the table, under its lock */
+        session *by_sid, *by_source; /* chains */
+        session *older, *newer;      /* by last use */
+        bool listed, busy, doomed;
+        turn *waiting;
+        unsigned n_waiting;
+        odm_time used;
+        char sid[SID_TEXT];
+
+        /* the owner's */
+        odm_arena a; /* all texts below */
+        odm_str source, dm_id, host, uri;
+        char peer[NET_ADDR_TEXT];
+        const odm_codec *codec;
+        bool tls, known;
+        store_device device;
+        store_account account;
+        odm_server *server;
+        uint32_t last_msg;
+        uint64_t last_digest;
+        int64_t id; /* in the store; 0: not yet */
+        bool opened, authenticated, over;
+        const char *route;
+        odm_str outcome;
+        uint32_t messages;
+        uint64_t bytes_in, bytes_out;
+        live *jobs;     /* in order of claim */
+        bool inventory; /* a Get of versions is due */
+        odm_command *inventory_list;
+        odm_job inventory_job;
+        bool put_back; /* the batch in hand puts jobs back that we may take */
+
+        /* the last reply, until a batch takes it */
+        odm_str out_bytes, out_mac; /* on the heap */
+        int64_t out_at;
+
+        /* the turn in hand */
+        turn *turn;
+        store_batch *batch;
+        bool failed; /* an operation found no memory */
+        mirror_changes changes;
+        store_device patch;
+        uint32_t fields;
+        int write_rc;
+        crew_task task;
+        bool session_changed;
+};
+
+typedef struct wake wake;
+
+struct dm {
+        dm_opt opt; /* texts in `a` */
+        odm_arena a;
+        crew *crew;
+        lockout *lockout;
+        wake *wake;
+        loop_timer tick;
+        int64_t next_minute; /* monotonic ms */
+        atomic_bool stopping;
+        atomic_uint held;
+
+        pthread_mutex_t lock;
+        session *by_sid[TABLE_SIZE], *by_source[TABLE_SIZE];
+        session *oldest, *newest;
+        unsigned n_sessions;
+        unsigned turns; /* requests between handle() and their reply */
+        pthread_cond_t calm;
+};
+
+int64_t dm_wall_ms(void);
+void dm_count(dm *m, metric id, uint64_t n);
+/* `done` of batches nobody waits for: tells who follows jobs.  ctx is the dm. */
+void dm_written(void *ctx, store_batch *b, int rc);
+void dm_tell_moved(dm *m, const store_batch *b);
+/* Writes and forgets; takes b, which may be NULL. */
+void dm_write(dm *m, store_batch *b);
+void turn_reply(dm *m, turn *t, unsigned status, const char *text); /* ends the turn */
+void turn_free(dm *m, turn *t);
+bool dm_has_session(dm *m, int64_t id);     /* store's number */
+bool dm_device_talks(dm *m, odm_str devid); /* an authenticated session runs */
+
+/* ---- the table (lock held) ------------------------------------------------------- */
+
+session *table_first(dm *m, odm_str source); /* of those with that source, by s->by_source */
+void table_add(dm *m, session *s);
+void table_remove(dm *m, session *s); /* not listed: does nothing */
+void table_use(dm *m, session *s, odm_time now);
+
+/* ---- session.c -------------------------------------------------------------------- */
+
+/* ODM_ENOMEM.  The session is busy, and has no turn. */
+ODM_MUST_USE int session_new(dm *m, const turn *t, session **out);
+void session_free(session *s);
+/* The owner works through one turn; ends with session_release(). */
+void session_take(session *s, turn *t);
+/* The owner gives up ownership: the next turn, if one waits, is begun. */
+void session_release(session *s);
+/* The session is no more: its jobs are put back.  Owner only; frees. */
+void session_lost(session *s, const char *why);
+/* Another operation of the batch in hand; NULL: no memory, which fails the turn. */
+store_op *session_op(session *s, store_op_kind kind);
+odm_arena *session_batch_arena(session *s); /* NULL: no memory */
+int64_t session_ref(const session *s);      /* as `session` of an operation */
+void session_failed(session *s);            /* no memory: the turn will fail */
+/* Writes the batch with the claims in it; work_claimed() goes on when they are durable.  False: the
+ * store took it not, and the batch is as it was. */
+bool session_write_claims(session *s);
+
+/* ---- heard.c ------------------------------------------------------------------------ */
+
+void heard_authenticated(session *s);
+void heard_refused(session *s);
+void heard_nonces(session *s);
+void heard_devinfo(session *s, const odm_event *ev);
+void heard_alert(session *s, const odm_event *ev);
+/* A value that a Get revealed: some are columns of the device. */
+void heard_values(session *s, const store_value *v, size_t n);
+ODM_MUST_USE int heard_items(session *s, const odm_item *items, odm_arena *a, store_value **out,
+                             size_t *n);
+
+/* ---- work.c ------------------------------------------------------------------------- */
+
+/* The engine asks for a job.  True: answered; false: a claim is being written, and
+ * work_claimed() goes on later. */
+bool work_wanted(session *s);
+/* The claim is durable.  As work_wanted(). */
+bool work_claimed(session *s);
+void work_result(session *s, const odm_event *ev);
+void work_done(session *s, const odm_event *ev);
+/* Puts all jobs that are left into the batch, by the rules of a lost session. */
+void work_put_back(session *s, store_batch *b, int64_t at);
+void work_sweep(session *s); /* frees those that are over */
+void work_free(session *s);
+/* Job `j` of no session: what a lost session makes of it, into the batch.  ODM_ENOMEM and others.
+ */
+ODM_MUST_USE int work_judge_stored(dm *m, store_batch *b, const store_job *j, int64_t at);
+/* An alert for a job that is in no session; true when it was for one. */
+bool work_alert_stored(session *s, odm_str correlator, odm_str source, const store_value *v,
+                       odm_str text);
+bool work_alert_live(session *s, odm_str correlator, odm_str source, const store_value *v,
+                     odm_str text);
+/* Adds a move and its note to a batch; the move is lenient.  NULL: no memory. */
+store_op *work_move(store_batch *b, const store_job *j, uint32_t from, store_job_state to,
+                    const char *reason, int64_t at);
+void work_count(dm *m, store_job_state to, const store_job *j, int64_t at);
+
+/* ---- care.c -------------------------------------------------------------------------- */
+
+ODM_MUST_USE int care_start(dm *m, diag *d); /* what a process before us left */
+void care_tick(void *ctx);                   /* once a second, on the loop */
+
+/* ---- wake.c --------------------------------------------------------------------------- */
+
+ODM_MUST_USE int wake_new(dm *m, diag *d);
+void wake_free(wake *w); /* on the loop's thread; NULL is allowed */
+/* Any thread: a package 0 goes to the device; at once with `now`, else as far as its wake-up is not
+ * running already.  As dm_wake(). */
+int wake_device(dm *m, const store_device *d, bool now);
+void wake_run(dm *m); /* on the loop: sends what is due */
+/* Whether the wake-up that a session answers had gone over to the default nonce. */
+bool wake_resynced(const dm *m, const store_device *d, const store_account *acc);
+
+#endif

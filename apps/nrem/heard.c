@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a device said of itself: proof, nonces, DevInfo, alerts.  Texts of events live until the
+ * next call of the engine, so all that goes into the batch is copied. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "dm_inner.h"
+#include "log.h"
+
+static odm_str keep(session *s, odm_str x)
+{
+        odm_arena *a = session_batch_arena(s);
+        odm_str copy = a ? odm_arena_copy(a, x) : ODM_ABSENT;
+
+        if (x.p && !copy.p)
+                session_failed(s);
+        return copy;
+}
+
+static void patch_text(session *s, uint32_t field, odm_str *place, odm_str value)
+{
+        value = keep(s, odm_str_to(value, 255));
+        if (!value.p)
+                return;
+        *place = value;
+        s->fields |= field;
+}
+
+/* ---- proof -------------------------------------------------------------------------- */
+
+/* Others of this device are lost: what they held goes back before we take work. */
+static void replace_others(session *s)
+{
+        dm *m = s->dm;
+
+        for (;;) {
+                session *x, *found = NULL;
+                pthread_mutex_lock(&m->lock);
+                for (x = table_first(m, s->source); x && !found; x = x->by_source) {
+                        if (x == s || !odm_str_eq(x->source, s->source) || x->doomed)
+                                continue;
+                        if (x->busy) {
+                                x->doomed = true; /* its owner will see */
+                                continue;
+                        }
+                        x->busy = true;
+                        found = x;
+                }
+                pthread_mutex_unlock(&m->lock);
+                if (!found)
+                        return;
+                if (found->jobs && session_batch_arena(s)) {
+                        work_put_back(found, s->batch, s->turn->at);
+                        work_free(found);
+                        s->put_back = true;
+                }
+                session_lost(found, "a newer session of the device took its place");
+        }
+}
+
+void heard_authenticated(session *s)
+{
+        store_op *op;
+
+        s->authenticated = true;
+        if (!s->known)
+                return;
+        lockout_clear(s->dm->lockout, s->source, s->host);
+        if (s->account.failures) {
+                op = session_op(s, STORE_LOCKOUT);
+                if (op)
+                        op->lockout.device = s->device.id;
+        }
+        patch_text(s, STORE_DF_ADDRESS, &s->patch.address, s->host);
+        patch_text(s, STORE_DF_ROUTE, &s->patch.route, odm_cstr(s->route));
+        s->patch.last_contact = s->turn->at;
+        s->fields |= STORE_DF_LAST_CONTACT;
+        if (s->device.state == STORE_DEVICE_PROVISIONED) {
+                s->patch.state = STORE_DEVICE_ACTIVE;
+                s->fields |= STORE_DF_STATE;
+                op = session_op(s, STORE_EVENT_ADD);
+                if (op)
+                        op->event = (store_event){.at = s->turn->at,
+                                                  .device = s->device.id,
+                                                  .kind = ODM_STR("device.active"),
+                                                  .data = ODM_STR("{}")};
+        }
+        if (s->device.wake_at || s->device.wake_session) { /* it is here: no more datagrams */
+                s->patch.wake_at = 0;
+                s->patch.wake_tries = s->patch.wake_session = 0;
+                s->fields |= STORE_DF_WAKE;
+        }
+        replace_others(s);
+}
+
+void heard_refused(session *s)
+{
+        uint32_t failures = lockout_failed(s->dm->lockout, s->source, s->host, s->turn->now);
+        store_op *op;
+
+        dm_count(s->dm, METRIC_AUTH_FAILURES, 1);
+        log_info("wrong credentials", log_str("device", s->source), log_str("address", s->host),
+                 log_int("in_a_row", failures));
+        if (!s->known)
+                return;
+        op = session_op(s, STORE_LOCKOUT);
+        if (op)
+                op->lockout = (store_lockout){.device = s->device.id, .failures = failures};
+        s->account.failures = failures;
+}
+
+void heard_nonces(session *s)
+{
+        odm_nonce client, previous, server;
+        store_op *op;
+
+        if (!s->known)
+                return;
+        odm_server_nonces(s->server, &client, &previous, &server);
+        op = session_op(s, STORE_NONCES);
+        if (!op)
+                return;
+        op->nonces = (store_nonces){.device = s->device.id,
+                                    .nonce = keep(s, odm_nonce_view(&client)),
+                                    .previous = keep(s, odm_nonce_view(&previous)),
+                                    .server_nonce = keep(s, odm_nonce_view(&server))};
+        if (server.n == 0)
+                op->nonces.server_nonce = ODM_ABSENT;
+        if (previous.n == 0)
+                op->nonces.previous = ODM_ABSENT;
+}
+
+/* ---- DevInfo and DevDetail ------------------------------------------------------------ */
+
+static void lift(session *s, odm_str path, odm_str value)
+{
+        store_device *p = &s->patch;
+        const struct {
+                const char *path;
+                uint32_t field;
+                odm_str *place;
+        } columns[] = {
+                {"./DevInfo/Man", STORE_DF_MAKER, &p->maker},
+                {"./DevInfo/Mod", STORE_DF_MODEL, &p->model},
+                {"./DevInfo/DmV", STORE_DF_DMV, &p->dmv},
+                {"./DevInfo/Lang", STORE_DF_LANG, &p->lang},
+                {"./DevInfo/Ext/xrem/Wake", STORE_DF_WAKE_REPORTED, &p->wake_reported},
+                {"./DevDetail/FwV", STORE_DF_FWV, &p->fwv},
+                {"./DevDetail/SwV", STORE_DF_SWV, &p->swv},
+                {"./DevDetail/HwV", STORE_DF_HWV, &p->hwv},
+        };
+
+        for (size_t i = 0; i < ODM_COUNT(columns); i++)
+                if (odm_str_is(path, columns[i].path))
+                        patch_text(s, columns[i].field, columns[i].place, value);
+        if (odm_str_is(path, "./DevDetail/LrgObj") && odm_str_ieq(value, "false"))
+                odm_server_set_large_objects(s->server, false);
+}
+
+void heard_devinfo(session *s, const odm_event *ev)
+{
+        odm_str format = ev->value.format == ODM_FMT_ABSENT
+                                 ? ODM_STR("chr")
+                                 : odm_cstr(odm_format_name(ev->value.format));
+
+        if (!s->known || !session_batch_arena(s))
+                return;
+        lift(s, job_path(ev->uri), ev->value.data);
+        if (mirror_leaf(&s->changes, ev->uri, format, ev->value.type,
+                        ev->value.data.p ? ev->value.data : ODM_STR("")) < 0)
+                session_failed(s);
+}
+
+void heard_values(session *s, const store_value *v, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                if (v[i].data.p && !odm_str_is(v[i].format, "node"))
+                        lift(s, job_path(v[i].uri), v[i].data);
+}
+
+/* Copies: the engine's memory is lent until its next call. */
+int heard_items(session *s, const odm_item *items, odm_arena *a, store_value **out, size_t *n)
+{
+        static const odm_command none;
+        bool binary = odm_codec_is_binary(s->codec);
+        store_value *v;
+        size_t count = 0, k = 0;
+
+        for (const odm_item *i = items; i; i = i->next)
+                count++;
+        v = odm_arena_zget(a, (count + 1) * sizeof *v);
+        if (!v)
+                return odm_arena_err(a);
+        for (const odm_item *i = items; i; i = i->next, k++) {
+                int rc = job_value(&none, i, binary, a, &v[k]);
+                if (rc < 0)
+                        return rc;
+                v[k].uri = odm_arena_copy(a, v[k].uri);
+                v[k].format = odm_arena_copy(a, v[k].format);
+                v[k].type = odm_arena_copy(a, v[k].type);
+                v[k].data = odm_arena_copy(a, v[k].data);
+                if (a->err)
+                        return odm_arena_err(a);
+        }
+        *out = v;
+        *n = count;
+        return 0;
+}
+
+/* ---- alerts -------------------------------------------------------------------------------- */
+
+/* "Reversed-Domain-Name: x" and "Content-Type: x" mean x (mo-others.md 1.2). */
+static odm_str alert_type(odm_str type)
+{
+        static const char *const prefixes[] = {"Reversed-Domain-Name:", "Content-Type:"};
+
+        type = odm_str_trim(type);
+        for (size_t i = 0; i < ODM_COUNT(prefixes); i++)
+                if (type.n > strlen(prefixes[i]) &&
+                    odm_str_ieq(odm_str_to(type, strlen(prefixes[i])), prefixes[i]))
+                        return odm_str_trim(odm_str_from(type, strlen(prefixes[i])));
+        return type;
+}
+
+static void set_text(json_t *o, const char *name, odm_str s)
+{
+        if (s.p && odm_utf8_ok(s))
+                (void)json_object_set_new(o, name, json_stringn_nocheck(s.p, s.n));
+}
+
+static odm_str alert_json(session *s, const odm_event *ev, odm_str type, const store_value *v)
+{
+        odm_arena *a = session_batch_arena(s);
+        json_t *o = json_object();
+        odm_str text = ODM_ABSENT;
+        char *dump;
+
+        if (!o || !a) {
+                json_decref(o);
+                session_failed(s);
+                return text;
+        }
+        (void)json_object_set_new(o, "code", json_integer(ev->alert->code));
+        set_text(o, "type", type);
+        set_text(o, "source", v->uri);
+        set_text(o, "format", v->format);
+        set_text(o, "correlator", ev->alert->correlator);
+        set_text(o, "mark", odm_meta_of(ev->alert, ev->item).mark);
+        set_text(o, "time", ev->item->source_name);
+        if (command_value_put(o, v->format, odm_str_to(v->data, 4096), a) < 0)
+                session_failed(s);
+        dump = json_dumps(o, JSON_COMPACT);
+        json_decref(o);
+        if (dump)
+                text = keep(s, odm_cstr(dump));
+        else
+                session_failed(s);
+        free(dump);
+        return text;
+}
+
+void heard_alert(session *s, const odm_event *ev)
+{
+        odm_arena *a = session_batch_arena(s);
+        odm_item one = *ev->item;
+        odm_str type = alert_type(odm_meta_of(ev->alert, ev->item).type), text, correlator;
+        store_value *v;
+        store_op *op;
+        size_t n;
+
+        odm_server_alert_status(s->server, 200);
+        dm_count(s->dm, METRIC_ALERTS, 1);
+        if (!s->known || !a)
+                return;
+        one.next = NULL;
+        one.meta = odm_meta_of(ev->alert, ev->item);
+        one.meta.type = type;
+        correlator = keep(s, odm_str_trim(ev->alert->correlator));
+        if (heard_items(s, &one, a, &v, &n) < 0) {
+                session_failed(s);
+                return;
+        }
+        op = session_op(s, STORE_EVENT_ADD);
+        if (op)
+                op->event = (store_event){.at = s->turn->at,
+                                          .device = s->device.id,
+                                          .kind = ODM_STR("alert"),
+                                          .data = alert_json(s, ev, type, v)};
+        text = odm_arena_fmt(a, "alert %.*s", (int)odm_str_to(v->type, 120).n,
+                             v->type.p ? v->type.p : "");
+        if (ev->alert->code != ODM_ALERT_GENERIC)
+                return;
+        if (!work_alert_live(s, correlator, v->uri, v, text))
+                (void)work_alert_stored(s, correlator, v->uri, v, text);
+}

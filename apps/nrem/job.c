@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rules of job.h. */
+#include "job.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void say(job_verdict *v, store_job_state to, const char *text)
+{
+        v->to = to;
+        (void)snprintf(v->reason, sizeof v->reason, "%s", text);
+}
+
+static bool is_holder(const odm_command *c)
+{
+        return c->kind == ODM_CMD_SEQUENCE || c->kind == ODM_CMD_ATOMIC;
+}
+
+/* ---- the end ------------------------------------------------------------------------- */
+
+/* The command to name as the cause: in an Atomic that failed, the member that is neither rolled
+ * back nor left out. */
+static uint32_t cause_of(const job_commands *all, const job_answer *ans, uint32_t i)
+{
+        for (uint32_t k = i + 1; k <= i + all->flat[i].members; k++)
+                if (ans[k].has && !job_status_ok(ans[k].status) &&
+                    ans[k].status != ODM_ST_NOT_EXECUTED && ans[k].status != ODM_ST_ROLLED_BACK &&
+                    !is_holder(all->flat[k].c))
+                        return k;
+        return i;
+}
+
+static void say_failure(const job_commands *all, const job_answer *ans, uint32_t i, job_verdict *v)
+{
+        uint32_t k = cause_of(all, ans, i);
+        odm_str uri = odm_str_to(job_uri(all->flat[k].c), 120);
+
+        v->to = STORE_JOB_FAILED;
+        (void)snprintf(v->reason, sizeof v->reason, "%s%s%.*s: %u %s",
+                       odm_cmd_name(all->flat[k].c->kind), uri.n ? " " : "", (int)uri.n,
+                       uri.p ? uri.p : "", ans[k].status,
+                       ans[k].status ? odm_status_text(ans[k].status) : "no answer");
+}
+
+void job_finish(const job_commands *all, const job_answer *ans, job_verdict *out)
+{
+        for (uint32_t i = 0; i < all->n; i++)
+                if (ans[i].pending) {
+                        say(out, STORE_JOB_WAITING,
+                            "accepted by the device; its alert has not come yet");
+                        return;
+                }
+        for (uint32_t i = 0; i < all->n; i++)
+                if (!ans[i].has || !job_status_ok(ans[i].status)) {
+                        say_failure(all, ans, i, out);
+                        return;
+                }
+        say(out, STORE_JOB_DONE, "");
+}
+
+void job_lost(const job_commands *all, const job_answer *ans, bool given, uint32_t attempts,
+              uint32_t max_attempts, odm_str correlator, job_verdict *out)
+{
+        bool left = false;
+
+        for (uint32_t i = 0; i < all->n; i++) {
+                const odm_command *c = all->flat[i].c;
+                if (ans[i].has || is_holder(c))
+                        continue;
+                left = true;
+                if (!given || c->kind != ODM_CMD_EXEC)
+                        continue;
+                odm_str uri = odm_str_to(job_uri(c), 100);
+                out->to = STORE_JOB_WAITING;
+                (void)snprintf(out->reason, sizeof out->reason,
+                               "the session was lost after Exec %.*s may have been sent; it is not "
+                               "repeated: its alert%s%.*s or the deadline ends the job",
+                               (int)uri.n, uri.p ? uri.p : "", correlator.n ? " " : "",
+                               (int)odm_str_to(correlator, 40).n, correlator.p ? correlator.p : "");
+                return;
+        }
+        if (!left)
+                job_finish(all, ans, out);
+        else if (given && attempts >= max_attempts)
+                say(out, STORE_JOB_FAILED, "every session that tried it was lost");
+        else
+                say(out, STORE_JOB_QUEUED,
+                    given ? "the session was lost; it will be tried again"
+                          : "the session ended before its turn came");
+}
+
+void job_answers(const job_commands *all, const store_result_list *l, job_answer *ans)
+{
+        memset(ans, 0, all->n * sizeof *ans);
+        for (size_t i = 0; i < l->n; i++) {
+                const store_result *r = &l->v[i];
+                if (r->index >= all->n)
+                        continue;
+                ans[r->index] = (job_answer){
+                        .has = true,
+                        .status = r->status,
+                        .pending = r->status == ODM_ST_ACCEPTED &&
+                                   all->flat[r->index].c->kind == ODM_CMD_EXEC,
+                };
+        }
+}
+
+/* ---- Adds whose fate is not known -------------------------------------------------------- */
+
+uint32_t job_to_check(const job_commands *all, const job_answer *ans, uint32_t *out)
+{
+        uint32_t n = 0;
+
+        for (uint32_t i = 0; i < all->n; i++)
+                if (all->flat[i].c->kind == ODM_CMD_ADD && !ans[i].has)
+                        out[n++] = i;
+        return n;
+}
+
+static bool is_document(odm_str type)
+{
+        return odm_str_starts(type, "application/vnd.syncml.dmtnds");
+}
+
+bool job_is_there(const odm_command *c, uint32_t status, const store_value *items, size_t n)
+{
+        const odm_item *want = c->items;
+        odm_str path = job_uri(c);
+
+        if (!job_status_ok(status) || n == 0)
+                return false;
+        if (is_document(want->meta.type)) /* what was added with it is not compared */
+                return true;
+        for (size_t i = 0; i < n; i++) {
+                if (!odm_str_eq(job_path(items[i].uri), path))
+                        continue;
+                if (want->meta.format == ODM_FMT_NODE)
+                        return odm_str_is(items[i].format, "node");
+                return !odm_str_is(items[i].format, "node") &&
+                       odm_str_eq(items[i].data, want->data.bytes);
+        }
+        return false;
+}
+
+static bool all_adds_there(const job_commands *all, const bool *there, uint32_t i)
+{
+        bool any = false;
+
+        for (uint32_t k = i + 1; k <= i + all->flat[i].members; k++) {
+                if (all->flat[k].c->kind != ODM_CMD_ADD)
+                        continue;
+                any = true;
+                if (!there[k])
+                        return false;
+        }
+        return any;
+}
+
+static bool in_atomic(const job_commands *all, uint32_t i)
+{
+        for (int32_t p = all->flat[i].parent; p >= 0; p = all->flat[p].parent)
+                if (all->flat[p].c->kind == ODM_CMD_ATOMIC)
+                        return true;
+        return false;
+}
+
+void job_apply_check(const job_commands *all, const bool *there, job_answer *ans, bool *skip)
+{
+        for (uint32_t i = 0; i < all->n; i++) {
+                const job_cmd *f = &all->flat[i];
+                bool done = f->c->kind == ODM_CMD_ATOMIC
+                                    ? !ans[i].has && all_adds_there(all, there, i)
+                                    : f->c->kind == ODM_CMD_ADD && there[i] && !in_atomic(all, i);
+                if (!done)
+                        continue;
+                for (uint32_t k = i; k <= i + f->members; k++)
+                        ans[k] = (job_answer){.has = true, .status = ODM_ST_OK};
+        }
+        for (uint32_t i = 0; i < all->n; i++)
+                skip[i] = ans[i].has;
+}
+
+/* ---- alerts ----------------------------------------------------------------------------- */
+
+/* An alert names the node that was executed or the object above it (mo-others.md 1.2). */
+static bool names(odm_str source, odm_str uri)
+{
+        return odm_str_eq(source, uri) ||
+               (uri.n > source.n && source.n > 0 && uri.p[source.n] == '/' &&
+                odm_str_eq(odm_str_to(uri, source.n), source));
+}
+
+int32_t job_alerted(const job_commands *all, const job_answer *ans, odm_str correlator,
+                    odm_str source)
+{
+        int32_t found = -1;
+
+        source = job_path(source);
+        for (uint32_t i = 0; i < all->n; i++) {
+                const odm_command *c = all->flat[i].c;
+                if (c->kind != ODM_CMD_EXEC || (ans[i].has && !ans[i].pending))
+                        continue;
+                bool same = correlator.n && odm_str_eq(c->correlator, correlator);
+                bool named = names(source, job_uri(c));
+                if (same && named)
+                        return (int32_t)i;
+                if (found < 0 && (correlator.n ? same : named && ans[i].pending))
+                        found = (int32_t)i;
+        }
+        return found;
+}
+
+uint32_t job_alert_status(odm_str data)
+{
+        odm_str s = odm_str_trim(data);
+        uint64_t v;
+        size_t n = 0;
+
+        while (n < s.n && s.p[n] >= '0' && s.p[n] <= '9')
+                n++;
+        if (odm_str_u64(odm_str_to(s, n), 1999, &v) < 0 || v < 200)
+                return ODM_ST_OK;
+        return (uint32_t)v;
+}

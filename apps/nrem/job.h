@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* job.h - what becomes of a job, from its commands and the answers to them.  Pure.
+ *
+ * The rules, for people (README.md has them too):
+ *
+ *   - A job is done when every command has a status of success, failed when one has not.  It waits
+ *     while an Exec was accepted (202) and its alert has not come.
+ *   - Commands that have an answer are never sent again.
+ *   - When the session is lost, a job goes back into the queue; after max_attempts sessions it
+ * failed.
+ *   - But: where an Exec may have been sent and has no answer, the job waits: the alert with its
+ *     correlator tells, or the deadline ends it.
+ *   - Where an Add may have been sent and has no answer, the next session first Gets the node: when
+ * it is there with the wanted value the Add is taken as done, else it is sent.  An atomic job is
+ * taken as done when all nodes it adds are there as wanted, else it is sent again whole.
+ *   - A Delete that is sent again and finds nothing (404) is done. */
+#ifndef NREM_JOB_H
+#define NREM_JOB_H
+
+#include "job_codec.h"
+
+/* What is known of one command. */
+typedef struct job_answer {
+        bool has;     /* a status came, or was made by us */
+        bool pending; /* 202 to an Exec: its alert has not come */
+        uint32_t status;
+} job_answer;
+
+#define JOB_REASON 240
+
+typedef struct job_verdict {
+        store_job_state to;
+        char reason[JOB_REASON]; /* "" when there is nothing to say */
+} job_verdict;
+
+/* After all commands that were given to the session have been answered. */
+void job_finish(const job_commands *all, const job_answer *ans, job_verdict *out);
+/* The session is gone.  `given`: commands may have left; attempts: with this session. */
+void job_lost(const job_commands *all, const job_answer *ans, bool given, uint32_t attempts,
+              uint32_t max_attempts, odm_str correlator, job_verdict *out);
+/* The answers as the store has them; ans has all->n places. */
+void job_answers(const job_commands *all, const store_result_list *l, job_answer *ans);
+
+/* Add commands without an answer, whose nodes must be looked at before the job is sent again:
+ * calls out for each number, returns how many. */
+uint32_t job_to_check(const job_commands *all, const job_answer *ans, uint32_t *out);
+/* True when a Get of the node of Add `c` came back as the Add wants it. */
+bool job_is_there(const odm_command *c, uint32_t status, const store_value *items, size_t n);
+/* From what was found to be there, to commands that need not be sent: skip[i], and answers. */
+void job_apply_check(const job_commands *all, const bool *there, job_answer *ans, bool *skip);
+
+/* Which Exec of the job an alert ends: by correlator, and source where several have it; -1: none.
+ */
+int32_t job_alerted(const job_commands *all, const job_answer *ans, odm_str correlator,
+                    odm_str source);
+/* The result an alert tells: the number its data begin with when that is a status, else 200. */
+uint32_t job_alert_status(odm_str data);
+
+#endif

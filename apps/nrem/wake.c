@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Package 0 over UDP: a datagram, a wait that doubles, some tries, and then the device's own next
+ * contact.  What runs for a device is kept in its row (wake_at, wake_tries, wake_session), so a
+ * restart goes on with it.  A repetition has the session id of the first, so that one session
+ * answers all of them (security B1); after some tries without an answer the default nonce is used
+ * (B3), for a device that lost its own. */
+#include <stdio.h>
+#include <string.h>
+
+#include "dm_inner.h"
+#include "heap.h"
+#include "log.h"
+#include "odm/notify.h"
+#include "rand.h"
+#include "udp.h"
+
+#define DUE_MOST 64 /* datagrams a second and run */
+#define JOBS_MOST 100
+#define WAKE_MEMORY ((size_t)16 << 20)
+
+struct wake {
+        dm *dm;
+        udp *udp;            /* NULL: switched off */
+        struct sending *out; /* names being looked up */
+        unsigned n_out;
+        atomic_bool kicked;
+};
+
+/* A package 0 whose address is being looked up. */
+typedef struct sending {
+        struct sending *next;
+        wake *w;
+        net_query *query;
+        size_t n;
+        char octets[ODM_NOTIFY_MAX + 64];
+} sending;
+
+/* ---- where it goes ------------------------------------------------------------------- */
+
+static odm_str wake_url(const store_device *d)
+{
+        return d->wake_override.n ? d->wake_override : d->wake_reported;
+}
+
+/* udp://host:port; an empty host is where the last session came from (xrem.md N5). */
+static int wake_target(const store_device *d, char *host, size_t size, uint16_t *port)
+{
+        odm_str url = wake_url(d);
+        net_url u;
+        odm_str h;
+
+        if (url.n == 0 || net_url_parse(url, &u) < 0 || strcmp(u.scheme, "udp") != 0)
+                return ODM_ENOENT;
+        h = u.host[0] ? odm_cstr(u.host) : d->address;
+        if (h.n == 0 || h.n >= size)
+                return ODM_ENOENT;
+        memcpy(host, h.p, h.n);
+        host[h.n] = 0;
+        *port = u.port ? u.port : ODM_WAP_PUSH_PORT;
+        return 0;
+}
+
+/* ---- the datagram ------------------------------------------------------------------------ */
+
+bool wake_resynced(const dm *m, const store_device *d, const store_account *acc)
+{
+        return m->opt.wake_resync && d->wake_tries > m->opt.wake_resync &&
+               !(acc->flags & STORE_ACCOUNT_NO_RESYNC);
+}
+
+/* Package 0 is keyed with the Server Identifier as the user (security B1). */
+static int wake_secret(const dm *m, const store_account *acc, odm_str *id, odm_secret *out)
+{
+        *id = acc->server_id.n ? acc->server_id : odm_cstr(m->opt.server_id);
+        if (acc->server_password.n) {
+                odm_secret_of(*id, acc->server_password, out);
+                return 0;
+        }
+        if (acc->server_secret.n != ODM_SECRET_LEN ||
+            (acc->server_user.n && !odm_str_eq(acc->server_user, *id)))
+                return ODM_ENOENT;
+        memcpy(out->b64, acc->server_secret.p, ODM_SECRET_LEN);
+        return 0;
+}
+
+static int make_datagram(const dm *m, const store_device *d, const store_account *acc, sending *out)
+{
+        odm_notification n = {.version = ODM_NOTIFY_VERSION,
+                              .ui = ODM_UI_BACKGROUND,
+                              .by_server = true,
+                              .session_id = (uint16_t)d->wake_session};
+        odm_nonce nonce = {0};
+        odm_secret secret;
+        odm_buf package, datagram;
+        int rc = wake_secret(m, acc, &n.server_id, &secret);
+
+        if (rc < 0)
+                return rc;
+        if (wake_resynced(m, d, acc)) {
+                nonce = odm_nonce_default_zero;
+        } else if (acc->server_nonce.n && acc->server_nonce.n <= ODM_NONCE_MAX) {
+                nonce.n = (uint8_t)acc->server_nonce.n;
+                memcpy(nonce.p, acc->server_nonce.p, nonce.n);
+        }
+        odm_buf_init(&package, &heap_mem, ODM_NOTIFY_MAX);
+        odm_buf_init(&datagram, &heap_mem, sizeof out->octets);
+        rc = odm_notify_make(&n, &secret, &nonce, &package);
+        if (rc == 0)
+                rc = odm_wsp_wrap((uint8_t)d->wake_tries, odm_buf_view(&package), &datagram);
+        if (rc == 0) {
+                memcpy(out->octets, datagram.p, datagram.n);
+                out->n = datagram.n;
+        }
+        odm_wipe(&secret, sizeof secret);
+        odm_buf_done(&package);
+        odm_buf_done(&datagram);
+        return rc;
+}
+
+static void send_to(wake *w, const sending *x, const net_addr *to)
+{
+        char text[NET_ADDR_TEXT];
+        int rc = udp_send(w->udp, (odm_str){x->octets, x->n}, to);
+
+        net_addr_format(to, text);
+        dm_count(w->dm, rc < 0 ? METRIC_WAKES_FAILED : METRIC_WAKES_SENT, 1);
+        if (rc < 0)
+                log_warn("package 0 cannot be sent", log_text("to", text), log_err(rc));
+        else
+                log_debug("package 0 sent", log_text("to", text));
+}
+
+static void sending_free(sending *x)
+{
+        sending **at = &x->w->out;
+
+        while (*at && *at != x)
+                at = &(*at)->next;
+        if (*at) {
+                *at = x->next;
+                x->w->n_out--;
+        }
+        odm_free(&heap_mem, x, sizeof *x);
+}
+
+static void on_resolved(void *ctx, int rc, const net_addr *a, size_t n, const char *why)
+{
+        sending *x = ctx;
+
+        if (rc == 0 && n)
+                send_to(x->w, x, &a[0]);
+        else {
+                dm_count(x->w->dm, METRIC_WAKES_FAILED, 1);
+                log_warn("no address to wake a device", log_text("reason", why));
+        }
+        sending_free(x);
+}
+
+/* Sends at once to a numeric address; a name is looked up first. */
+static int dispatch(wake *w, sending *x, const char *host, uint16_t port)
+{
+        net_addr to;
+        int rc;
+
+        if (net_addr_parse(host, port, &to) == 0) {
+                send_to(w, x, &to);
+                return 0;
+        }
+        if (w->n_out >= DUE_MOST)
+                return ODM_ELIMIT;
+        sending *y = odm_alloc(&heap_mem, sizeof *y);
+        if (!y)
+                return ODM_ENOMEM;
+        *y = *x;
+        y->w = w;
+        y->next = w->out;
+        w->out = y;
+        w->n_out++;
+        rc = net_query_start(w->dm->opt.loop, host, port, SOCK_DGRAM, on_resolved, y, &y->query);
+        if (rc < 0)
+                sending_free(y);
+        return rc;
+}
+
+/* ---- what is kept -------------------------------------------------------------------------- */
+
+static bool patch_wake(store_batch *b, int64_t device, int64_t at, uint32_t tries, uint32_t id,
+                       int64_t now)
+{
+        store_op *op = store_batch_add(b, STORE_DEVICE_PATCH);
+
+        if (!op)
+                return false;
+        op->lenient = true;
+        op->device_patch.fields = STORE_DF_WAKE;
+        op->device_patch.to = (store_device){.id = device,
+                                             .updated = now,
+                                             .wake_at = at,
+                                             .wake_tries = tries,
+                                             .wake_session = id};
+        return true;
+}
+
+/* Moves the device's jobs between queued and notified. */
+static bool move_jobs(dm *m, store_batch *b, const store_device *d, store_job_state from,
+                      store_job_state to, const char *why, odm_arena *a, int64_t now)
+{
+        store_job_filter f = {.device = d->id,
+                              .states = STORE_JOB_BIT(from),
+                              .limit = JOBS_MOST,
+                              .in_order = true,
+                              .no_commands = true};
+        store_job_list l = {0};
+
+        if (store_job_find(m->opt.store, &f, a, &l) < 0)
+                return false;
+        for (size_t i = 0; i < l.n; i++) {
+                store_op *op = work_move(b, &l.v[i], STORE_JOB_BIT(from), to, why, now);
+                if (!op)
+                        return false;
+                if (to == STORE_JOB_NOTIFIED)
+                        op->job_move.route = ODM_STR("udp wake");
+        }
+        return true;
+}
+
+static int64_t wait_after(const dm *m, uint32_t tries)
+{
+        int64_t ms = m->opt.wake_first_ms;
+
+        while (--tries > 0 && ms < m->opt.wake_max_ms)
+                ms *= 2;
+        ms = ms < m->opt.wake_max_ms ? ms : m->opt.wake_max_ms;
+        return ms + (int64_t)rand_below((uint64_t)ms / 8 + 1); /* so that a fleet does not march */
+}
+
+static void give_up(dm *m, store_batch *b, const store_device *d, odm_arena *a, int64_t now,
+                    const char *why)
+{
+        if (patch_wake(b, d->id, 0, 0, 0, now) &&
+            move_jobs(m, b, d, STORE_JOB_NOTIFIED, STORE_JOB_QUEUED, why, a, now)) {
+                dm_write(m, b);
+                log_info("wake-up given up", log_str("device", d->name), log_text("reason", why));
+        } else {
+                store_batch_free(b);
+        }
+}
+
+/* Sends one datagram; its wait, and the state of the jobs, are kept. */
+static void wake_one(wake *w, const store_device *due, odm_arena *a)
+{
+        dm *m = w->dm;
+        int64_t now = dm_wall_ms();
+        store_device d = *due;
+        store_account acc;
+        store_batch *b = store_batch_new();
+        sending x = {.n = 0};
+        char host[256], why[160];
+        uint16_t port;
+        int rc;
+
+        if (!b)
+                return;
+        if (d.wake_tries >= m->opt.wake_tries) {
+                (void)snprintf(why, sizeof why,
+                               "no answer to %u wake-ups; waits for the device to call",
+                               d.wake_tries);
+                give_up(m, b, &d, a, now, why);
+                return;
+        }
+        if (d.wake_session == 0)
+                d.wake_session = 1 + (uint32_t)rand_below(0xffff);
+        d.wake_tries++;
+        rc = store_account_get(m->opt.store, d.id, a, &acc);
+        if (rc == 0)
+                rc = wake_target(&d, host, sizeof host, &port);
+        if (rc == 0)
+                rc = make_datagram(m, &d, &acc, &x);
+        if (rc < 0) {
+                give_up(m, b, &d, a, now, "it cannot be woken; waits for the device to call");
+                return;
+        }
+        (void)snprintf(why, sizeof why, "wake-up %u sent by UDP", d.wake_tries);
+        /* kept before it is sent: its session id must be known when the device calls */
+        if (!patch_wake(b, d.id, now + wait_after(m, d.wake_tries), d.wake_tries, d.wake_session,
+                        now) ||
+            !move_jobs(m, b, &d, STORE_JOB_QUEUED, STORE_JOB_NOTIFIED, why, a, now)) {
+                store_batch_free(b);
+                return;
+        }
+        rc = store_write_sync(m->opt.store, b);
+        if (rc == 0) {
+                dm_tell_moved(m, b);
+                rc = dispatch(w, &x, host, port);
+        }
+        store_batch_free(b);
+        if (rc < 0)
+                log_warn("a device could not be woken", log_str("device", d.name), log_err(rc));
+}
+
+void wake_run(dm *m)
+{
+        store_device_list l = {0};
+        odm_arena a;
+
+        if (!m->wake || !m->wake->udp || atomic_load(&m->stopping))
+                return;
+        odm_arena_init(&a, &heap_mem, WAKE_MEMORY);
+        if (store_device_wake_due(m->opt.store, dm_wall_ms(), DUE_MOST, &a, &l) == 0)
+                for (size_t i = 0; i < l.n; i++)
+                        wake_one(m->wake, &l.v[i], &a);
+        odm_arena_done(&a);
+}
+
+/* ---- asked for ------------------------------------------------------------------------------- */
+
+static void on_kick(void *ctx)
+{
+        wake *w = ctx;
+
+        atomic_store(&w->kicked, false);
+        wake_run(w->dm);
+}
+
+/* The row says that it is due: the loop may look. */
+static void kick_written(void *ctx, store_batch *b, int rc)
+{
+        wake *w = ctx;
+
+        dm_written(w->dm, b, rc);
+        if (rc == 0 && !atomic_exchange(&w->kicked, true) &&
+            loop_post(w->dm->opt.loop, on_kick, w) < 0)
+                atomic_store(&w->kicked, false); /* the clock will see it within a second */
+}
+
+int wake_device(dm *m, const store_device *d, bool now)
+{
+        wake *w = m->wake;
+        char host[256];
+        uint16_t port;
+        store_batch *b;
+        int64_t at = dm_wall_ms();
+        uint32_t tries = d->wake_tries < m->opt.wake_tries ? d->wake_tries : 0;
+        int rc;
+
+        if (!w || !w->udp || atomic_load(&m->stopping))
+                return ODM_ESTATE;
+        rc = wake_target(d, host, sizeof host, &port);
+        if (rc < 0)
+                return rc;
+        if (d->wake_at && !now)
+                return 0; /* it is being woken */
+        b = store_batch_new();
+        if (!b)
+                return ODM_ENOMEM;
+        if (!patch_wake(b, d->id, at, tries, d->wake_session, at)) {
+                store_batch_free(b);
+                return ODM_ENOMEM;
+        }
+        rc = store_write(m->opt.store, b, kick_written, w);
+        if (rc < 0)
+                store_batch_free(b);
+        return rc;
+}
+
+int wake_new(dm *m, diag *d)
+{
+        wake *w = odm_alloc(&heap_mem, sizeof *w);
+        net_addr from;
+        int rc = 0;
+
+        if (!w)
+                return ODM_ENOMEM;
+        w->dm = m;
+        m->wake = w;
+        if (!m->opt.wake)
+                return 0;
+        if (net_hostport_parse(m->opt.wake_from, &from) < 0)
+                return diag_set(d, ODM_EINVAL, "wake.listen: %s is no address:port",
+                                m->opt.wake_from);
+        rc = udp_open(m->opt.loop, &from, NULL, NULL, &w->udp, d);
+        return rc;
+}
+
+void wake_free(wake *w)
+{
+        if (!w)
+                return;
+        while (w->out) {
+                net_query_cancel(w->out->query);
+                sending_free(w->out);
+        }
+        udp_close(w->udp);
+        w->udp = NULL;
+        odm_free(&heap_mem, w, sizeof *w);
+}

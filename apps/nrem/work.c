@@ -1,0 +1,738 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The jobs of a session: claimed in the store, given to the engine, and what came of them.  The
+ * rules are in job.h; here they meet the store. */
+#include <stdio.h>
+#include <string.h>
+
+#include "dm_inner.h"
+#include "heap.h"
+#include "log.h"
+
+#define LIVE_MEMORY ((size_t)256 << 20)
+#define CHECK_BIT ((uint64_t)1 << 62)
+#define INVENTORY_ID ((uint64_t)1 << 63)
+#define CLAIMABLE (STORE_JOB_BIT(STORE_JOB_QUEUED) | STORE_JOB_BIT(STORE_JOB_NOTIFIED))
+
+/* ---- moves --------------------------------------------------------------------------- */
+
+static bool is_end(store_job_state s)
+{
+        return !(STORE_JOB_OPEN & STORE_JOB_BIT(s));
+}
+
+static bool add_note(store_batch *b, const store_job *j, store_job_state to, odm_str text,
+                     int64_t at)
+{
+        store_op *op = store_batch_add(b, STORE_JOB_NOTE);
+
+        if (!op)
+                return false;
+        op->lenient = true;
+        op->note.device = j->device;
+        op->note.job = j->id;
+        op->note.n = (store_note){.at = at, .state = to, .text = text};
+        return true;
+}
+
+static bool add_end_event(store_batch *b, const store_job *j, store_job_state to, int64_t at)
+{
+        odm_arena *a = store_batch_arena(b);
+        store_op *op = store_batch_add(b, STORE_EVENT_ADD);
+
+        if (!op)
+                return false;
+        op->event = (store_event){.at = at,
+                                  .device = j->device,
+                                  .kind = odm_arena_fmt(a, "job.%s", store_job_state_name(to)),
+                                  .data = odm_arena_fmt(a, "{\"job\":%lld}", (long long)j->id)};
+        return op->event.data.p != NULL;
+}
+
+store_op *work_move(store_batch *b, const store_job *j, uint32_t from, store_job_state to,
+                    const char *reason, int64_t at)
+{
+        odm_arena *a = store_batch_arena(b);
+        store_op *op = store_batch_add(b, STORE_JOB_MOVE);
+        odm_str why, text;
+
+        if (!op)
+                return NULL;
+        why = odm_arena_copy(a, odm_cstr(reason));
+        text = odm_arena_fmt(a, "%s%s%s", store_job_state_name(to), reason[0] ? ": " : "", reason);
+        if (!why.p || !text.p)
+                return NULL;
+        op->lenient = true;
+        op->job_move.device = j->device;
+        op->job_move.job = j->id;
+        op->job_move.from = from;
+        op->job_move.to = to;
+        op->job_move.reason = why;
+        op->job_move.at = at;
+        if (!add_note(b, j, to, text, at) || (is_end(to) && !add_end_event(b, j, to, at)))
+                return NULL;
+        return op;
+}
+
+void work_count(dm *m, store_job_state to, const store_job *j, int64_t at)
+{
+        static const metric ends[STORE_JOB_STATES] = {
+                [STORE_JOB_DONE] = METRIC_JOBS_DONE,
+                [STORE_JOB_FAILED] = METRIC_JOBS_FAILED,
+                [STORE_JOB_EXPIRED] = METRIC_JOBS_EXPIRED,
+                [STORE_JOB_CANCELLED] = METRIC_JOBS_CANCELLED,
+        };
+
+        if (is_end(to)) {
+                dm_count(m, ends[to], 1);
+                if (m->opt.metrics)
+                        metrics_observe(m->opt.metrics, METRIC_TIME_JOB, (at - j->created) * 1000);
+        } else if (to == STORE_JOB_QUEUED) {
+                dm_count(m, METRIC_JOBS_PUT_BACK, 1);
+        }
+}
+
+/* ---- jobs in memory ------------------------------------------------------------------ */
+
+static void live_free(live *l)
+{
+        if (!l)
+                return;
+        odm_arena_done(&l->a);
+        odm_free(&heap_mem, l, sizeof *l);
+}
+
+void work_free(session *s)
+{
+        while (s->jobs) {
+                live *l = s->jobs;
+                s->jobs = l->next;
+                live_free(l);
+        }
+}
+
+void work_sweep(session *s)
+{
+        for (live **at = &s->jobs; *at;) {
+                live *l = *at;
+                if (l->state == LIVE_OVER) {
+                        *at = l->next;
+                        live_free(l);
+                } else {
+                        at = &l->next;
+                }
+        }
+}
+
+static bool copy_texts(store_job *j, odm_arena *a)
+{
+        odm_str *texts[] = {&j->kind,  &j->commands, &j->correlator,
+                            &j->actor, &j->route,    &j->reason};
+
+        for (size_t i = 0; i < ODM_COUNT(texts); i++)
+                if (texts[i]->p && !(*texts[i] = odm_arena_copy(a, *texts[i])).p)
+                        return false;
+        return true;
+}
+
+/* Tables by command, and what earlier sessions brought. */
+static int prepare(session *s, live *l)
+{
+        store_result_list r = {0};
+        uint32_t n;
+        int rc = job_decode(l->job.commands, l->job.atomic, &l->a, &l->all);
+
+        if (rc < 0)
+                return rc;
+        n = l->all.n;
+        l->ans = odm_arena_zget(&l->a, n * sizeof *l->ans);
+        l->final = odm_arena_zget(&l->a, n * sizeof *l->final);
+        l->skip = odm_arena_zget(&l->a, n * sizeof *l->skip);
+        l->there = odm_arena_zget(&l->a, n * sizeof *l->there);
+        l->check = odm_arena_zget(&l->a, n * sizeof *l->check);
+        if (!l->ans || !l->final || !l->skip || !l->there || !l->check)
+                return odm_arena_err(&l->a);
+        if (l->job.attempts == 0)
+                return 0;
+        rc = store_job_results(s->dm->opt.store, l->job.device, l->job.id, &l->a, &r);
+        if (rc < 0)
+                return rc;
+        job_answers(&l->all, &r, l->ans);
+        for (uint32_t i = 0; i < n; i++)
+                l->skip[i] = l->ans[i].has;
+        l->n_check = job_to_check(&l->all, l->ans, l->check);
+        return 0;
+}
+
+static int live_new(session *s, const store_job *j, live **out)
+{
+        live *l = odm_alloc(&heap_mem, sizeof *l);
+        int rc;
+
+        if (!l)
+                return ODM_ENOMEM;
+        odm_arena_init(&l->a, &heap_mem, LIVE_MEMORY);
+        l->job = *j;
+        rc = copy_texts(&l->job, &l->a) ? prepare(s, l) : odm_arena_err(&l->a);
+        if (rc < 0) {
+                live_free(l);
+                return rc;
+        }
+        *out = l;
+        return 0;
+}
+
+/* ---- claiming -------------------------------------------------------------------------- */
+
+static void append(session *s, live *l)
+{
+        live **at = &s->jobs;
+
+        while (*at)
+                at = &(*at)->next;
+        *at = l;
+}
+
+static void claim(session *s, const store_job *j)
+{
+        live *l;
+        store_op *op;
+        odm_str text;
+        int rc = live_new(s, j, &l);
+
+        if (rc == ODM_EMALFORMED || rc == ODM_ELIMIT) {
+                if (!work_move(s->batch, j, CLAIMABLE, STORE_JOB_FAILED,
+                               "its commands cannot be read", s->turn->at))
+                        session_failed(s);
+                return;
+        }
+        if (rc < 0) {
+                session_failed(s);
+                return;
+        }
+        op = session_op(s, STORE_JOB_MOVE);
+        text = odm_arena_fmt(store_batch_arena(s->batch), "sent to the device, which %s",
+                             strcmp(s->route, "called") == 0 ? "called by itself"
+                                                             : "was woken by UDP");
+        if (!op || !text.p || !add_note(s->batch, j, STORE_JOB_IN_SESSION, text, s->turn->at)) {
+                live_free(l);
+                session_failed(s);
+                return;
+        }
+        op->lenient = true;
+        op->job_move.device = j->device;
+        op->job_move.job = j->id;
+        op->job_move.from = CLAIMABLE;
+        op->job_move.to = STORE_JOB_IN_SESSION;
+        op->job_move.expect_attempts = j->attempts;
+        op->job_move.attempt = 1;
+        op->job_move.session = session_ref(s);
+        op->job_move.reason = ODM_STR("");
+        op->job_move.route = odm_cstr(s->route);
+        op->job_move.at = s->turn->at;
+        l->job.attempts++;
+        l->claim = op;
+        l->state = LIVE_CLAIMING;
+        append(s, l);
+}
+
+/* Puts claims for the device's next jobs into the batch.  True: something is to be written. */
+static bool claim_next(session *s)
+{
+        store_job_filter f = {
+                .device = s->device.id, .states = CLAIMABLE, .limit = CLAIM_MOST, .in_order = true};
+        store_job_list l = {0};
+        odm_arena a;
+        bool any = false;
+
+        odm_arena_init(&a, &heap_mem, LIVE_MEMORY);
+        if (store_job_find(s->dm->opt.store, &f, &a, &l) < 0)
+                session_failed(s);
+        for (size_t i = 0; i < l.n && session_batch_arena(s) && !s->failed; i++) {
+                if (l.v[i].deadline && l.v[i].deadline <= s->turn->at)
+                        continue; /* expires within the second */
+                claim(s, &l.v[i]);
+                any = true;
+        }
+        odm_arena_done(&a);
+        return any;
+}
+
+/* ---- giving -------------------------------------------------------------------------------- */
+
+static odm_command *get_of(odm_arena *a, odm_str uri)
+{
+        odm_command *c = odm_new(a, odm_command);
+        odm_item *i = odm_new(a, odm_item);
+
+        if (!c || !i)
+                return NULL;
+        i->target = uri;
+        c->kind = ODM_CMD_GET;
+        c->items = i;
+        return c;
+}
+
+/* Gets for the nodes of Adds whose fate is not known. */
+static int make_check(live *l)
+{
+        odm_command *head = NULL, **end = &head;
+
+        for (uint32_t i = 0; i < l->n_check; i++) {
+                *end = get_of(&l->a, job_uri(l->all.flat[l->check[i]].c));
+                if (!*end)
+                        return odm_arena_err(&l->a);
+                end = &(*end)->next;
+        }
+        l->lent = (odm_job){.id = (uint64_t)l->job.id | CHECK_BIT, .commands = head};
+        l->state = LIVE_CHECKING;
+        return 0;
+}
+
+static int make_commands(live *l)
+{
+        int rc = job_remainder(&l->all, l->skip, &l->a, &l->list, &l->map, &l->n);
+
+        if (rc < 0)
+                return rc;
+        l->lent = (odm_job){.id = (uint64_t)l->job.id, .commands = l->list};
+        l->state = LIVE_GIVEN;
+        return 0;
+}
+
+static void finish(session *s, live *l, const job_verdict *v)
+{
+        store_op *op;
+
+        if (!session_batch_arena(s))
+                return;
+        op = work_move(s->batch, &l->job, STORE_JOB_BIT(STORE_JOB_IN_SESSION), v->to, v->reason,
+                       s->turn->at);
+        if (!op) {
+                session_failed(s);
+                return;
+        }
+        op->job_move.expect_session = s->id;
+        work_count(s->dm, v->to, &l->job, s->turn->at);
+        l->state = LIVE_OVER;
+}
+
+/* Offers one job to the engine.  True: it was taken; false: it is over, try the next. */
+static bool give(session *s, live *l)
+{
+        int rc = l->n_check ? make_check(l) : make_commands(l);
+        job_verdict v = {.to = STORE_JOB_FAILED};
+
+        if (rc == 0 && l->state == LIVE_GIVEN && l->n == 0) { /* nothing is left to send */
+                job_finish(&l->all, l->ans, &v);
+                finish(s, l, &v);
+                return false;
+        }
+        if (rc == 0)
+                rc = odm_server_work(s->server, &l->lent);
+        if (rc == 0) {
+                l->given = true;
+                return true;
+        }
+        if (rc == ODM_EINVAL) {
+                (void)snprintf(v.reason, sizeof v.reason,
+                               "it holds what may not be sent, such as Exec or Get inside Atomic");
+                finish(s, l, &v);
+        } else {
+                session_failed(s);
+        }
+        return false;
+}
+
+/* The versions of a device not asked for long; also gives it something to answer, so that it can
+ * hand over its next nonce (dm-protocol.md 9.5). */
+static bool give_inventory(session *s)
+{
+        static const odm_str uris[] = {{"./DevDetail/FwV", 15},
+                                       {"./DevDetail/SwV", 15},
+                                       {"./DevDetail/HwV", 15},
+                                       {"./DevDetail/LrgObj", 18}};
+        odm_command *head = NULL, **end = &head;
+
+        s->inventory = false;
+        for (size_t i = 0; i < ODM_COUNT(uris); i++) {
+                *end = get_of(&s->a, uris[i]);
+                if (!*end)
+                        return false;
+                end = &(*end)->next;
+        }
+        s->inventory_list = head;
+        s->inventory_job = (odm_job){.id = INVENTORY_ID, .commands = head};
+        return odm_server_work(s->server, &s->inventory_job) == 0;
+}
+
+static bool give_ready(session *s)
+{
+        for (live *l = s->jobs; l; l = l->next)
+                if (l->state == LIVE_READY && !s->failed && give(s, l))
+                        return true;
+        return false;
+}
+
+static bool answer_none(session *s)
+{
+        if (odm_server_work(s->server, NULL) < 0)
+                session_failed(s);
+        return true;
+}
+
+bool work_wanted(session *s)
+{
+        bool stop = !s->known || !s->authenticated || s->failed || atomic_load(&s->dm->stopping);
+
+        if (stop)
+                return answer_none(s);
+        if (s->inventory && give_inventory(s))
+                return true;
+        if (give_ready(s))
+                return true;
+        if (s->put_back || claim_next(s)) {
+                s->put_back = false;
+                if (!s->failed && session_write_claims(s))
+                        return false;
+                session_failed(s);
+        }
+        return answer_none(s);
+}
+
+bool work_claimed(session *s)
+{
+        work_sweep(s); /* those that somebody else took or cancelled */
+        if (give_ready(s))
+                return true;
+        if (s->failed || !claim_next(s)) /* once more: what others held may be ours now */
+                return answer_none(s);
+        if (!s->failed && session_write_claims(s))
+                return false;
+        session_failed(s);
+        return answer_none(s);
+}
+
+/* ---- what came back ---------------------------------------------------------------------- */
+
+static live *live_of(session *s, uint64_t id)
+{
+        for (live *l = s->jobs; l; l = l->next)
+                if ((l->state == LIVE_GIVEN || l->state == LIVE_CHECKING) && l->lent.id == id)
+                        return l;
+        return NULL;
+}
+
+/* What the device, or we, said beside the number. */
+static odm_str text_of(odm_arena *a, const odm_event *ev)
+{
+        if (ev->why.n)
+                return odm_arena_copy(a, ev->why);
+        for (const odm_item *i = ev->items; i; i = i->next) {
+                if (i->data.bytes.n)
+                        return odm_arena_copy(a, odm_str_to(i->data.bytes, 512));
+                if (i->target.n)
+                        return odm_arena_fmt(a, "at %.*s", (int)odm_str_to(i->target, 512).n,
+                                             i->target.p);
+        }
+        return ODM_ABSENT;
+}
+
+static void put_result(session *s, const live *l, uint32_t index, const store_result *r)
+{
+        store_op *op = session_op(s, STORE_RESULT_PUT);
+
+        if (!op)
+                return;
+        op->lenient = true;
+        op->result.device = l->job.device;
+        op->result.job = l->job.id;
+        op->result.r = *r;
+        op->result.r.index = index;
+        op->result.r.at = s->turn->at;
+}
+
+static void check_result(session *s, live *l, const odm_event *ev)
+{
+        odm_arena a;
+        store_value *v;
+        size_t n;
+        uint32_t index;
+
+        if (ev->command >= l->n_check)
+                return;
+        index = l->check[ev->command];
+        odm_arena_init(&a, &heap_mem, LIVE_MEMORY);
+        if (heard_items(s, ev->results, &a, &v, &n) < 0)
+                session_failed(s);
+        else
+                l->there[index] = job_is_there(l->all.flat[index].c, ev->status, v, n);
+        odm_arena_done(&a);
+}
+
+static void command_result(session *s, live *l, const odm_event *ev)
+{
+        odm_arena *a = session_batch_arena(s);
+        uint32_t index = ev->command < l->n ? l->map[ev->command] : l->all.n;
+        store_result r = {.status = ev->status, .sent = ev->sent};
+        const odm_command *c;
+        bool again = l->job.attempts > 1;
+
+        if (index >= l->all.n || !a)
+                return;
+        c = l->all.flat[index].c;
+        if (heard_items(s, ev->results, a, &r.items, &r.n_items) < 0) {
+                session_failed(s);
+                return;
+        }
+        r.text = text_of(a, ev);
+        if (c->kind == ODM_CMD_DELETE && again && r.status == ODM_ST_NOT_FOUND) {
+                r.status = ODM_ST_OK;
+                r.text = ODM_STR("it was gone already; an earlier session may have deleted it");
+        }
+        if (mirror_answer(&s->changes, c, ev->status, r.items, r.n_items) < 0)
+                session_failed(s);
+        heard_values(s, r.items, r.n_items);
+        if (c->kind == ODM_CMD_EXEC && r.status == ODM_ST_ACCEPTED && l->final[index])
+                r.status = l->final[index]; /* its alert was faster */
+        l->ans[index] =
+                (job_answer){.has = true,
+                             .status = r.status,
+                             .pending = c->kind == ODM_CMD_EXEC && r.status == ODM_ST_ACCEPTED};
+        dm_count(s->dm, job_status_ok(r.status) ? METRIC_COMMANDS_OK : METRIC_COMMANDS_FAILED, 1);
+        put_result(s, l, index, &r);
+}
+
+static void inventory_result(session *s, const odm_event *ev)
+{
+        odm_arena *a = session_batch_arena(s);
+        const odm_command *c = s->inventory_list;
+        store_value *v;
+        size_t n;
+
+        for (uint32_t i = 0; c && i < ev->command; i++)
+                c = c->next;
+        if (!c || !a)
+                return;
+        if (heard_items(s, ev->results, a, &v, &n) < 0 ||
+            mirror_answer(&s->changes, c, ev->status, v, n) < 0) {
+                session_failed(s);
+                return;
+        }
+        if (job_status_ok(ev->status))
+                heard_values(s, v, n);
+}
+
+void work_result(session *s, const odm_event *ev)
+{
+        live *l = live_of(s, ev->job);
+
+        if (ev->job == INVENTORY_ID)
+                inventory_result(s, ev);
+        else if (l && l->state == LIVE_CHECKING)
+                check_result(s, l, ev);
+        else if (l)
+                command_result(s, l, ev);
+}
+
+/* The Gets are answered: what is there need not be added. */
+static void check_done(session *s, live *l)
+{
+        for (uint32_t i = 0; i < l->all.n; i++)
+                l->skip[i] = l->ans[i].has;
+        bool *before = odm_arena_get(&l->a, l->all.n * sizeof *before);
+        if (!before) {
+                session_failed(s);
+                return;
+        }
+        memcpy(before, l->skip, l->all.n * sizeof *before);
+        job_apply_check(&l->all, l->there, l->ans, l->skip);
+        for (uint32_t i = 0; i < l->all.n; i++)
+                if (l->skip[i] && !before[i])
+                        put_result(s, l, i,
+                                   &(store_result){.status = ODM_ST_OK,
+                                                   .text = ODM_STR("it was there as wanted: an "
+                                                                   "earlier session did it")});
+        l->n_check = 0;
+        l->state = LIVE_READY;
+}
+
+void work_done(session *s, const odm_event *ev)
+{
+        live *l = live_of(s, ev->job);
+        job_verdict v;
+
+        if (!l)
+                return;
+        if (l->state == LIVE_CHECKING) {
+                check_done(s, l);
+                return;
+        }
+        bool whole = true;
+        for (uint32_t i = 0; i < l->all.n; i++)
+                whole = whole && l->ans[i].has;
+        if (whole || ev->sent)
+                job_finish(&l->all, l->ans, &v);
+        else
+                job_lost(&l->all, l->ans, false, l->job.attempts, l->job.max_attempts,
+                         l->job.correlator, &v);
+        finish(s, l, &v);
+}
+
+/* ---- putting back ------------------------------------------------------------------------------
+ */
+
+static void put_back(session *s, store_batch *b, live *l, int64_t at)
+{
+        job_verdict v;
+        store_op *op;
+
+        job_lost(&l->all, l->ans, l->given, l->job.attempts, l->job.max_attempts, l->job.correlator,
+                 &v);
+        op = work_move(b, &l->job, STORE_JOB_BIT(STORE_JOB_IN_SESSION), v.to, v.reason, at);
+        if (!op) {
+                session_failed(s);
+                return;
+        }
+        op->job_move.expect_session = s->id;
+        if (!l->given && v.to == STORE_JOB_QUEUED)
+                op->job_move.attempt = -1;
+        work_count(s->dm, v.to, &l->job, at);
+        l->state = LIVE_OVER;
+}
+
+void work_put_back(session *s, store_batch *b, int64_t at)
+{
+        if (!b)
+                return;
+        for (live *l = s->jobs; l; l = l->next)
+                if (l->state == LIVE_READY || l->state == LIVE_GIVEN || l->state == LIVE_CHECKING)
+                        put_back(s, b, l, at);
+}
+
+/* A job of the store and its answers, in `a`. */
+static int load(dm *m, const store_job *j, odm_arena *a, job_commands *all, job_answer **ans)
+{
+        store_result_list r;
+        int rc = job_decode(j->commands, j->atomic, a, all);
+
+        if (rc == 0)
+                rc = store_job_results(m->opt.store, j->device, j->id, a, &r);
+        if (rc < 0)
+                return rc;
+        *ans = odm_arena_zget(a, all->n * sizeof **ans);
+        if (!*ans)
+                return odm_arena_err(a);
+        job_answers(all, &r, *ans);
+        return 0;
+}
+
+int work_judge_stored(dm *m, store_batch *b, const store_job *j, int64_t at)
+{
+        job_verdict v = {.to = STORE_JOB_FAILED, .reason = "its commands cannot be read"};
+        job_commands all;
+        job_answer *ans;
+        odm_arena a;
+        store_op *op;
+        int rc;
+
+        odm_arena_init(&a, &heap_mem, LIVE_MEMORY);
+        rc = load(m, j, &a, &all, &ans);
+        if (rc == 0)
+                job_lost(&all, ans, true, j->attempts, j->max_attempts, j->correlator, &v);
+        odm_arena_done(&a);
+        if (rc < 0 && rc != ODM_EMALFORMED)
+                return rc;
+        op = work_move(b, j, STORE_JOB_BIT(STORE_JOB_IN_SESSION), v.to, v.reason, at);
+        if (!op)
+                return ODM_ENOMEM;
+        op->job_move.expect_session = j->session;
+        op->job_move.expect_attempts = j->attempts;
+        work_count(m, v.to, j, at);
+        return 0;
+}
+
+/* ---- alerts
+ * -------------------------------------------------------------------------------------- */
+
+bool work_alert_live(session *s, odm_str correlator, odm_str source, const store_value *v,
+                     odm_str text)
+{
+        for (live *l = s->jobs; l; l = l->next) {
+                if (l->state != LIVE_GIVEN)
+                        continue;
+                int32_t i = job_alerted(&l->all, l->ans, correlator, source);
+                if (i < 0)
+                        continue;
+                uint32_t status = job_alert_status(v->data);
+                l->final[i] = status;
+                l->ans[i] = (job_answer){.has = l->ans[i].has, .status = status};
+                put_result(s, l, (uint32_t)i,
+                           &(store_result){.status = status,
+                                           .sent = true,
+                                           .text = text,
+                                           .items = (store_value *)(uintptr_t)v,
+                                           .n_items = 1});
+                return true;
+        }
+        return false;
+}
+
+static bool end_stored(session *s, const store_job *j, const job_commands *all, job_answer *ans,
+                       uint32_t index, const store_value *v, odm_str text)
+{
+        uint32_t status = job_alert_status(v->data);
+        const live shell = {.job = *j};
+        job_verdict verdict;
+        bool whole = true;
+
+        ans[index] = (job_answer){.has = true, .status = status};
+        put_result(s, &shell, index,
+                   &(store_result){.status = status,
+                                   .sent = true,
+                                   .text = text,
+                                   .items = (store_value *)(uintptr_t)v,
+                                   .n_items = 1});
+        for (uint32_t i = 0; i < all->n; i++)
+                whole = whole && (ans[i].has || all->flat[i].members);
+        if (whole) {
+                job_finish(all, ans, &verdict);
+        } else { /* its session was lost before the rest was sent */
+                verdict.to = STORE_JOB_QUEUED;
+                (void)snprintf(verdict.reason, sizeof verdict.reason,
+                               "its alert came; what is left of it will be sent");
+        }
+        if (!session_batch_arena(s) || !work_move(s->batch, j, STORE_JOB_BIT(STORE_JOB_WAITING),
+                                                  verdict.to, verdict.reason, s->turn->at))
+                session_failed(s);
+        work_count(s->dm, verdict.to, j, s->turn->at);
+        return true;
+}
+
+/* The oldest waiting job that the alert can be for. */
+bool work_alert_stored(session *s, odm_str correlator, odm_str source, const store_value *v,
+                       odm_str text)
+{
+        store_job_filter f = {.device = s->device.id,
+                              .states = STORE_JOB_BIT(STORE_JOB_WAITING),
+                              .limit = 200,
+                              .in_order = true};
+        store_job_list l = {0};
+        odm_arena a;
+        bool found = false;
+
+        odm_arena_init(&a, &heap_mem, LIVE_MEMORY);
+        if (store_job_find(s->dm->opt.store, &f, &a, &l) < 0)
+                session_failed(s);
+        for (size_t i = 0; i < l.n && !found; i++) {
+                job_commands all;
+                job_answer *ans;
+                int32_t at;
+                if (load(s->dm, &l.v[i], &a, &all, &ans) < 0)
+                        continue;
+                at = job_alerted(&all, ans, correlator, source);
+                if (at >= 0)
+                        found = end_stored(s, &l.v[i], &all, ans, (uint32_t)at, v, text);
+        }
+        odm_arena_done(&a);
+        return found;
+}
