@@ -61,8 +61,8 @@ typedef struct odm_dmacc {
         const char *at;
         struct odm_dmacc_entry { /* who was there when the last transaction ended */
                 char name[64], server[ODM_USER_MAX + 1];
-        } entry[ODM_DMACC_MAX];
-        size_t n;
+        } entry[ODM_DMACC_MAX], next[ODM_DMACC_MAX]; /* next: when the open one commits */
+        size_t n, n_next;
 } odm_dmacc;
 void odm_dmacc_init(odm_dmacc *d, const odm_mem *mem, const odm_mo *mo, const char *at);
 /* Remembers which account is which server's.  0, ODM_ENOMEM. */

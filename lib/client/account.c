@@ -44,6 +44,14 @@ static odm_str child_uri(odm_arena *a, odm_str base, odm_str name)
         return odm_arena_fmt(a, "%.*s/%.*s", (int)base.n, base.p, (int)name.n, name.p);
 }
 
+static void each_child(struct account_walk *w, odm_str uri, int (*fn)(void *ctx, odm_str name))
+{
+        int rc = odm_tree_children(w->t, uri, fn, w);
+
+        if (rc < 0 && rc != ODM_ENOENT && rc != ODM_EINVAL && w->rc == 0)
+                w->rc = rc;
+}
+
 /* ---- address --------------------------------------------------------------------- */
 
 static int first_name(void *ctx, odm_str name)
@@ -63,7 +71,7 @@ static int read_port(struct account_walk *w, odm_str at, odm_str *port)
         inner.base = odm_arena_fmt(w->a, "%.*s/Port", (int)at.n, at.p);
         if (inner.base.p == NULL)
                 return odm_arena_err(w->a);
-        (void)odm_tree_children(w->t, inner.base, first_name, &inner);
+        each_child(&inner, inner.base, first_name);
         if (inner.rc < 0 || inner.found.p == NULL)
                 return inner.rc;
         return read_leaf(w->t, w->a, inner.found, "PortNbr", port);
@@ -177,7 +185,7 @@ static int visit_children(struct account_walk *w, odm_str uri, const char *below
         w->base = odm_arena_fmt(w->a, "%.*s/%s", (int)uri.n, uri.p, below);
         if (w->base.p == NULL)
                 return odm_arena_err(w->a);
-        (void)odm_tree_children(w->t, w->base, fn, w);
+        each_child(w, w->base, fn);
         return w->rc;
 }
 
@@ -255,7 +263,7 @@ int odm_account_find(odm_tree *t, odm_str server_id, odm_arena *a, odm_account *
         struct account_walk w = {.t = t, .a = a, .acc = out, .wanted = server_id};
         int rc;
 
-        (void)odm_tree_children(t, ODM_STR(DMACC), visit_account, &w);
+        each_child(&w, ODM_STR(DMACC), visit_account);
         rc = w.rc;
         if (rc == 0)
                 rc = find_by_type(&w, ODM_STR("urn:oma:mo:oma-dm-dmacc:1.0"));

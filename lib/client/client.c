@@ -177,6 +177,7 @@ int odm_client_new(const odm_client_opt *opt, odm_tree *tree, odm_client **out)
         odm_arena_init(&c->in, opt->mem, opt->max_memory / ARENA_SHARE);
         odm_arena_init(&c->scratch, opt->mem, opt->max_memory / ARENA_SHARE);
         odm_arena_init(&c->box.arena, opt->mem, opt->max_memory / ARENA_SHARE);
+        odm_arena_init(&c->box.data, opt->mem, opt->max_memory / ARENA_SHARE);
         odm_buf_init(&c->box.buf, opt->mem, (size_t)opt->send_max + LEAST_MESSAGE);
         odm_buf_init(&c->box.mac, opt->mem, 1024);
         odm_buf_init(&c->object.target, opt->mem, LEAST_MESSAGE);
@@ -216,6 +217,7 @@ void odm_client_free(odm_client *c)
         odm_arena_done(&c->in);
         odm_arena_done(&c->scratch);
         odm_arena_done(&c->box.arena);
+        odm_arena_done(&c->box.data);
         odm_buf_done(&c->box.buf);
         odm_buf_done(&c->box.mac);
         odm_buf_done(&c->object.target);
@@ -290,13 +292,22 @@ int odm_client_alert(odm_client *c, const odm_alert *in)
 
 /* ---- moving along ------------------------------------------------------------------------ */
 
+/* A ceiling is the peer's doing, or the host's choice: the session ends, nobody failed. */
+static int end_at_limit(odm_client *c, int rc)
+{
+        if (rc != ODM_ELIMIT)
+                return rc;
+        return client_finish(c, ODM_OUTCOME_LIMIT,
+                             "the session needs more memory than it may have");
+}
+
 int odm_client_start(odm_client *c, odm_time now, odm_wall wall)
 {
         if (c->state != CLIENT_IDLE)
                 return ODM_ESTATE;
         c->now = now;
         c->wall = wall;
-        return setup_build(c);
+        return end_at_limit(c, setup_build(c));
 }
 
 int odm_client_recv(odm_client *c, const odm_packet *reply, odm_time now, odm_wall wall)
@@ -308,7 +319,7 @@ int odm_client_recv(odm_client *c, const odm_packet *reply, odm_time now, odm_wa
         c->deadline = ODM_NEVER;
         c->stats.messages_in++;
         c->stats.bytes_in += reply->body.n;
-        return inbox_take(c, reply);
+        return end_at_limit(c, inbox_take(c, reply));
 }
 
 int odm_client_send(odm_client *c, odm_packet *out)
@@ -341,25 +352,34 @@ static int build_abort(odm_client *c)
         return outbox_build_abort(c);
 }
 
+static int abort_work(odm_client *c)
+{
+        int rc = runner_cancel(c);
+
+        return rc == 0 ? build_abort(c) : rc;
+}
+
+static int abort_unsent(odm_client *c)
+{
+        if (c->tries > 0 || c->stage == STAGE_CLOSING) { /* it is out already */
+                c->abort_wanted = true;
+                return 0;
+        }
+        c->msg_id--; /* what was built is not sent */
+        c->has_hdr_status = c->msg != NULL;
+        outbox_rewind(c);
+        return build_abort(c);
+}
+
 int odm_client_abort(odm_client *c)
 {
-        int rc;
-
         (void)snprintf(c->diag, sizeof c->diag, "aborted here");
         switch (c->state) {
         case CLIENT_IDLE: return client_finish(c, ODM_OUTCOME_USER_ABORT, NULL);
         case CLIENT_ENDED: return 0;
         case CLIENT_WAIT: c->abort_wanted = true; return 0;
-        case CLIENT_WORK: rc = runner_cancel(c); return rc == 0 ? build_abort(c) : rc;
-        case CLIENT_READY:
-                if (c->tries > 0 || c->stage == STAGE_CLOSING) { /* it is out already */
-                        c->abort_wanted = true;
-                        return 0;
-                }
-                c->msg_id--; /* what was built is not sent */
-                c->has_hdr_status = c->msg != NULL;
-                outbox_rewind(c);
-                return build_abort(c);
+        case CLIENT_WORK: return end_at_limit(c, abort_work(c));
+        case CLIENT_READY: return end_at_limit(c, abort_unsent(c));
         }
         ODM_UNREACHABLE();
 }
@@ -432,7 +452,7 @@ int odm_client_answer(odm_client *c, uint64_t id, const odm_reply *r, odm_time n
                 rc = runner_run(c);
         if (rc == 0 && runner_done(c))
                 rc = outbox_build(c);
-        return rc;
+        return end_at_limit(c, rc);
 }
 
 /* ---- afterwards --------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 #include "odm/client.h"
 
 #define URI_LEN 256
+#define BLOCK 2048
 
 static int count_child(void *ctx, odm_str name)
 {
@@ -20,47 +21,61 @@ struct learner {
         odm_dmacc *d;
         odm_tree *t;
         odm_arena *a;
-        size_t n;
-        struct odm_dmacc_entry entry[ODM_DMACC_MAX];
         int rc;
 };
 
 static int learn_one(void *ctx, odm_str name)
 {
         struct learner *l = ctx;
+
+        odm_arena_reset(l->a);
         odm_str uri = odm_arena_fmt(l->a, "%s/%.*s/ServerID", l->d->at, (int)name.n, name.p);
         odm_value v = {ODM_FMT_ABSENT};
 
-        if (l->n == ODM_DMACC_MAX)
+        if (l->d->n_next == ODM_DMACC_MAX)
                 return 1;
-        struct odm_dmacc_entry *e = &l->entry[l->n];
+        struct odm_dmacc_entry *e = &l->d->next[l->d->n_next];
         l->rc = uri.p ? odm_tree_read(l->t, uri, l->a, &v) : odm_arena_err(l->a);
         if (l->rc == ODM_ENOENT || l->rc == ODM_EINVAL)
                 l->rc = 0;
         if (l->rc < 0)
                 return 1;
+        *e = (struct odm_dmacc_entry){.name = ""};
         if (name.n >= sizeof e->name || v.data.n >= sizeof e->server)
                 return 0;
         memcpy(e->name, name.p, name.n);
         if (v.data.n)
                 memcpy(e->server, v.data.p, v.data.n);
-        l->n++;
+        l->d->n_next++;
         return 0;
+}
+
+static int learn_next(odm_dmacc *d, odm_tree *t)
+{
+        char block[BLOCK];
+        odm_arena a;
+        struct learner l = {.d = d, .t = t, .a = &a};
+
+        d->n_next = 0;
+        odm_arena_init_on(&a, d->mem, 65536, block, sizeof block);
+        int rc = odm_tree_children(t, odm_cstr(d->at), learn_one, &l);
+        odm_arena_done(&a);
+        return l.rc < 0 ? l.rc : rc == ODM_ENOMEM ? rc : 0;
+}
+
+static void take_next(odm_dmacc *d)
+{
+        memcpy(d->entry, d->next, sizeof d->entry);
+        d->n = d->n_next;
 }
 
 int odm_dmacc_learn(odm_dmacc *d, odm_tree *t)
 {
-        odm_arena a;
-        struct learner l = {.d = d, .t = t, .a = &a};
+        int rc = learn_next(d, t);
 
-        odm_arena_init(&a, d->mem, 65536);
-        (void)odm_tree_children(t, odm_cstr(d->at), learn_one, &l);
-        odm_arena_done(&a);
-        if (l.rc < 0)
-                return l.rc;
-        memcpy(d->entry, l.entry, sizeof d->entry);
-        d->n = l.n;
-        return 0;
+        if (rc == 0)
+                take_next(d);
+        return rc;
 }
 
 /* The account that `uri` is, if it was one; NULL for nodes below one. */
@@ -107,7 +122,10 @@ static int dmacc_validate(void *ctx, odm_tree *t, const odm_change *list, unsign
                 if (e == NULL || odm_tree_exists(t, ch->uri))
                         continue;
                 left = 0;
-                (void)odm_tree_children(t, odm_cstr(d->at), count_child, &left);
+                rc = odm_tree_children(t, odm_cstr(d->at), count_child, &left);
+                if (rc < 0 && rc != ODM_ENOENT)
+                        return rc;
+                rc = 0;
                 if (left == 0) {
                         *status = ODM_ST_FORBIDDEN;
                         return 0;
@@ -115,13 +133,15 @@ static int dmacc_validate(void *ctx, odm_tree *t, const odm_change *list, unsign
                 if (e->server[0] && !served_elsewhere(d, t, e))
                         rc = odm_tree_forget_server(t, odm_cstr(e->server), (odm_wall){0});
         }
-        return rc;
+        return rc == 0 ? learn_next(d, t) : rc; /* what may fail is done before the commit */
 }
 
 static int dmacc_commit(void *ctx, odm_tree *t, const odm_change *list)
 {
+        (void)t;
         (void)list;
-        return odm_dmacc_learn(ctx, t);
+        take_next(ctx);
+        return 0;
 }
 
 void odm_dmacc_init(odm_dmacc *d, const odm_mem *mem, const odm_mo *mo, const char *at)

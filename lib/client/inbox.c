@@ -274,8 +274,6 @@ static void take_statuses(odm_client *c)
 static int say_again(odm_client *c)
 {
         outbox_rewind(c);
-        if (c->stage == STAGE_SETUP)
-                c->peer_closed = true; /* package 1 is ours to close */
         return outbox_build(c);
 }
 

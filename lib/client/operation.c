@@ -123,7 +123,7 @@ static void put_type(odm_item *it, odm_str type)
 
 int operation_put_value(odm_client *c, const odm_value *v, odm_item *it)
 {
-        odm_arena *a = &c->box.arena;
+        odm_arena *a = &c->box.data;
         bool binary = odm_codec_is_binary(c->opt.codec);
 
         it->meta.format = v->format == ODM_FMT_CHR ? ODM_FMT_ABSENT : v->format;
@@ -156,12 +156,12 @@ static int put_document(odm_client *c, const odm_doc *doc, odm_item *it)
         rc = odm_doc_encode(c->opt.codec, doc, false, &b);
         if (rc == 0) {
                 it->data.kind = binary ? ODM_DATA_OPAQUE : ODM_DATA_XML;
-                it->data.bytes = outbox_copy(c, odm_buf_view(&b));
+                it->data.bytes = odm_arena_copy(&c->box.data, odm_buf_view(&b));
                 it->meta = (odm_meta){.present = true,
                                       .format = ODM_FMT_XML,
                                       .type = odm_cstr(odm_codec_tnds_mime(c->opt.codec))};
                 if (it->data.bytes.p == NULL)
-                        rc = arena_rc(&c->box.arena);
+                        rc = arena_rc(&c->box.data);
         }
         odm_buf_done(&b);
         return rc;
@@ -171,9 +171,9 @@ static int put_result(odm_client *c, const odm_result *r, odm_item *it)
 {
         int rc = 0;
 
-        it->source = outbox_copy(c, r->uri);
+        it->source = odm_arena_copy(&c->box.data, r->uri);
         if (it->source.p == NULL)
-                return arena_rc(&c->box.arena);
+                return arena_rc(&c->box.data);
         if (r->doc)
                 return put_document(c, r->doc, it);
         rc = operation_put_value(c, &r->value, it);
@@ -190,9 +190,9 @@ int operation_items(odm_client *c, const odm_result *results, odm_item **out, un
         int rc = 0;
 
         for (const odm_result *r = results; r && rc == 0; r = r->next) {
-                odm_item *it = odm_new(&c->box.arena, odm_item);
+                odm_item *it = odm_new(&c->box.data, odm_item);
                 if (it == NULL)
-                        return arena_rc(&c->box.arena);
+                        return arena_rc(&c->box.data);
                 rc = put_result(c, r, it);
                 *last = it;
                 last = &it->next;

@@ -93,9 +93,11 @@ void outbox_accepted(odm_client *c)
                 for (int l = LANE_STATUS; l <= LANE_RESULTS; l++)
                         b->head[l] = b->tail[l] = NULL;
                 odm_arena_reset(&b->arena);
+                odm_arena_reset(&b->data);
         }
         b->before = b->now;
         b->before_msg = c->msg_id;
+        b->before_closed = c->peer_closed;
 }
 
 /* The first alert that went out with the last message, or has not gone out yet. */
@@ -120,6 +122,7 @@ void outbox_rewind(odm_client *c)
         b->now.item = b->before.item;
         b->now.lane = b->before.lane;
         b->now.off = b->before.off;
+        c->peer_closed = b->before_closed;
 }
 
 static void entry_sent(odm_client *c, enum lane lane)
@@ -472,6 +475,7 @@ int outbox_build(odm_client *c)
                 return client_finish(c, ODM_OUTCOME_LIMIT, "too many messages in one session");
         c->box.before = c->box.now;
         c->box.before_msg = c->msg_id;
+        c->box.before_closed = c->peer_closed;
         c->box.chunk_cmd = 0;
         rc = begin(c, &d);
         if (rc == 0)
@@ -526,6 +530,7 @@ int outbox_build_refusal(odm_client *c, unsigned code)
                 return client_finish(c, ODM_OUTCOME_LIMIT, "too many messages in one session");
         c->box.before = c->box.now; /* a refusal takes nothing out of the lanes */
         c->box.before_msg = c->msg_id;
+        c->box.before_closed = c->peer_closed;
         c->box.chunk_cmd = 0;
         rc = begin(c, &d);
         if (rc == 0 && code)

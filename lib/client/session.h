@@ -54,10 +54,12 @@ struct position { /* how far the lanes have gone out */
 };
 
 struct outbox {
-        odm_arena arena;
+        odm_arena arena; /* entries and statuses */
+        odm_arena data; /* results: what is too much for it is 413, and its Status still has room */
         struct entry *head[N_LANES], *tail[N_LANES];
         struct position now, before; /* before: where the last message began */
         uint32_t before_msg;         /* our MsgID then */
+        bool before_closed;          /* and whether the server's package was complete */
         uint32_t chunk_cmd;          /* CmdID of the chunk in the last message; 0 = none */
         odm_buf buf;                 /* the last message built */
         odm_buf mac;                 /* its header, when MAC is used */
@@ -167,7 +169,7 @@ int commands_walk(const odm_command *list, int (*fn)(void *ctx, const odm_comman
 /* operation.c.  Makes c->op of one item; *code is 0, or the status that ends it. */
 ODM_MUST_USE int operation_make(odm_client *c, const odm_command *cmd, const odm_item *item,
                                 const odm_data *data, unsigned *code);
-/* The items of a Results, in the outbox's arena; *code becomes 413 above the server's limit. */
+/* The items of a Results, in the outbox's data; *code becomes 413 above the server's limit. */
 ODM_MUST_USE int operation_items(odm_client *c, const odm_result *results, odm_item **out,
                                  unsigned *code);
 /* Sets Meta and Data of `it` from a value of the tree. */

@@ -39,9 +39,9 @@ static int open_branch(odm_client *c, odm_str uri, struct branch **todo)
         struct walk w = {.c = c, .parent = uri};
 
         w.last = &w.first;
-        (void)odm_tree_children(c->tree, uri, add_child, &w);
-        if (w.rc < 0)
-                return w.rc;
+        int rc = odm_tree_children(c->tree, uri, add_child, &w);
+        if (w.rc < 0 || rc == ODM_ENOMEM)
+                return w.rc < 0 ? w.rc : rc;
         *w.last = *todo;
         *todo = w.first;
         return 0;

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Accounts as the tree has them, and what ./DMAcc does when one goes (dm-stdobj.md 1). */
+#include "stage.h"
+
+static void leaves(struct stage *s, const char *const (*rows)[2], size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                sets(s, rows[i][0], rows[i][1]);
+}
+
+static void an_account_is_read_whole(void **state)
+{
+        struct stage s;
+        odm_account a;
+        odm_str uri = ODM_STR("./DMAcc/main");
+
+        (void)state;
+        begins(&s, &odm_codec_xml, STAGE_DIGEST);
+        assert_int_equal(odm_account_read(s.tree, uri, &s.a, &a), 0);
+        assert_str(a.uri, "./DMAcc/main");
+        assert_str(a.server_id, "com.mgmtsrv.manage");
+        assert_str(a.addr, "https://dm.example/s");
+        assert_str(a.user, "dev-0001");
+        assert_str(a.password, "s3cr3t-pw");
+        assert_int_equal(a.type, ODM_AUTH_MD5);
+        assert_true(a.has_nonce);
+        assert_int_equal(a.nonce.n, 16);
+        assert_str(a.nonce_uri, "./DMAcc/main/AppAuth/1/AAuthData");
+        assert_str(a.server_user, "com.mgmtsrv.manage");
+        assert_str(a.server_password, "srv-pass");
+        assert_int_equal(a.server_type, ODM_AUTH_MD5);
+        assert_int_equal(a.server_nonce.p[0], 0xa0);
+        assert_str(a.server_nonce_uri, "./DMAcc/main/AppAuth/2/AAuthData");
+        sets(&s, "./DMAcc/main/AAuthPref", "HMAC");
+        assert_int_equal(odm_account_read(s.tree, uri, &s.a, &a), 0);
+        assert_int_equal(a.type, ODM_AUTH_MAC);
+        stage_close(&s);
+}
+
+static void addresses_without_scheme_get_one(void **state)
+{
+        static const struct row {
+                const char *addr, *type, *port, *url;
+        } rows[] = {
+                {"192.0.2.7", "IPv4", "8080", "http://192.0.2.7:8080/"},
+                {"192.0.2.7", "IPv4", NULL, "http://192.0.2.7/"},
+                {"2001:db8::1", "IPv6", "80", "http://[2001:db8::1]:80/"},
+                {"https://192.0.2.7/dm", "IPv4", NULL, "https://192.0.2.7/dm"},
+                {"https://x.example/dm", "", NULL, "https://x.example/dm"},
+        };
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                struct stage s;
+                odm_account a;
+                begins(&s, &odm_codec_xml, STAGE_OPEN);
+                sets(&s, "./DMAcc/main/AppAddr/1/Addr", rows[i].addr);
+                sets(&s, "./DMAcc/main/AppAddr/1/AddrType", rows[i].type);
+                if (rows[i].port)
+                        sets(&s, "./DMAcc/main/AppAddr/1/Port/1/PortNbr", rows[i].port);
+                assert_int_equal(odm_account_read(s.tree, ODM_STR("./DMAcc/main"), &s.a, &a), 0);
+                assert_str(a.addr, rows[i].url);
+                stage_close(&s);
+        }
+}
+
+static void half_accounts_are_none(void **state)
+{
+        static const struct row {
+                const char *why, *uri, *value;
+                int rc;
+        } rows[] = {
+                {"no AppID", "./DMAcc/main/AppID", "", ODM_ENOENT},
+                {"another application", "./DMAcc/main/AppID", "w2", ODM_EUNSUPPORTED},
+                {"no ServerID", "./DMAcc/main/ServerID", "", ODM_ENOENT},
+                {"no address", "./DMAcc/main/AppAddr/1/Addr", "", ODM_ENOENT},
+        };
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                struct stage s;
+                odm_account a = {.uri = ODM_STR("before")};
+                begins(&s, &odm_codec_xml, STAGE_OPEN);
+                sets(&s, rows[i].uri, rows[i].value);
+                int rc = odm_account_read(s.tree, ODM_STR("./DMAcc/main"), &s.a, &a);
+                if (rc != rows[i].rc)
+                        fail_msg("%s: %s", rows[i].why, odm_err_name(rc));
+                assert_str(a.uri, "before");
+                assert_int_equal(odm_account_find(s.tree, ODM_ABSENT, &s.a, &a), ODM_ENOENT);
+                stage_close(&s);
+        }
+}
+
+static const char *const second[][2] = {
+        {"./DMAcc/b/AppID", "w7"},
+        {"./DMAcc/b/ServerID", "srv-b"},
+        {"./DMAcc/b/AppAddr/1/Addr", "https://b.example/"},
+};
+
+static void accounts_are_found_by_their_server(void **state)
+{
+        struct stage s;
+        odm_account a;
+
+        (void)state;
+        begins(&s, &odm_codec_xml, STAGE_OPEN);
+        leaves(&s, second, ODM_COUNT(second));
+        assert_int_equal(odm_account_find(s.tree, ODM_STR("com.mgmtsrv.manage"), &s.a, &a), 0);
+        assert_str(a.uri, "./DMAcc/main");
+        assert_int_equal(odm_account_find(s.tree, ODM_STR("srv-b"), &s.a, &a), 0);
+        assert_str(a.uri, "./DMAcc/b");
+        assert_int_equal(odm_account_find(s.tree, ODM_STR("srv"), &s.a, &a), ODM_ENOENT);
+        assert_int_equal(odm_account_find(s.tree, ODM_ABSENT, &s.a, &a), 0);
+        stage_close(&s);
+}
+
+static unsigned does(struct stage *s, odm_cmd kind, const char *target, const char *data)
+{
+        odm_op op = {.kind = kind, .target = odm_cstr(target)};
+        odm_answer a = {.status = 0};
+
+        op.value.data = odm_cstr(data);
+        op.has_value = data != NULL;
+        assert_int_equal(odm_tree_do(s->tree, &op, s->wall, &s->a, &a), 0);
+        return a.status;
+}
+
+static odm_str acl_of(struct stage *s, const char *uri)
+{
+        odm_op op = {.kind = ODM_CMD_GET, .target = odm_cstr(uri)};
+        odm_answer a = {.status = 0};
+
+        assert_int_equal(odm_tree_do(s->tree, &op, s->wall, &s->a, &a), 0);
+        assert_int_equal(a.status, 200);
+        return odm_arena_copy(&s->a, a.results->value.data);
+}
+
+static void a_server_that_goes_loses_its_rights(void **state)
+{
+        struct stage s;
+
+        (void)state;
+        begins(&s, &odm_codec_xml, STAGE_OPEN);
+        leaves(&s, second, ODM_COUNT(second));
+        assert_int_equal(does(&s, ODM_CMD_REPLACE, "./A?prop=ACL",
+                              "Get=srv-b+com.mgmtsrv.manage&Replace=srv-b"),
+                         200);
+        assert_int_equal(does(&s, ODM_CMD_DELETE, "./DMAcc/b", NULL), 200);
+        assert_str(acl_of(&s, "./A?prop=ACL"), "Get=com.mgmtsrv.manage");
+        assert_int_equal(does(&s, ODM_CMD_DELETE, "./DMAcc/main", NULL), 403);
+        assert_string_equal(value_of(&s, "./DMAcc/main/AppID"), "w7");
+        assert_str(acl_of(&s, "./A?prop=ACL"), "Get=com.mgmtsrv.manage");
+        stage_close(&s);
+}
+
+static void a_server_with_two_accounts_keeps_them(void **state)
+{
+        struct stage s;
+
+        (void)state;
+        begins(&s, &odm_codec_xml, STAGE_OPEN);
+        leaves(&s, second, ODM_COUNT(second));
+        sets(&s, "./DMAcc/b/ServerID", "com.mgmtsrv.manage");
+        assert_int_equal(does(&s, ODM_CMD_REPLACE, "./A?prop=ACL", "Get=com.mgmtsrv.manage"), 200);
+        assert_int_equal(does(&s, ODM_CMD_DELETE, "./DMAcc/b", NULL), 200);
+        assert_str(acl_of(&s, "./A?prop=ACL"), "Get=com.mgmtsrv.manage");
+        stage_close(&s);
+}
+
+static void an_account_may_be_replaced_in_one_go(void **state)
+{
+        struct stage s;
+        unsigned status = 0;
+
+        (void)state;
+        begins(&s, &odm_codec_xml, STAGE_OPEN);
+        assert_int_equal(odm_tree_begin(s.tree, s.wall), 0);
+        assert_int_equal(does(&s, ODM_CMD_DELETE, "./DMAcc/main", NULL), 200);
+        leaves(&s, second, ODM_COUNT(second));
+        assert_int_equal(odm_tree_commit(s.tree, &status), 0);
+        assert_int_equal(status, 200);
+        assert_string_equal(value_of(&s, "./DMAcc/b/ServerID"), "srv-b");
+        assert_string_equal(value_of(&s, "./DMAcc/main/ServerID"), "(none)");
+        stage_close(&s);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(an_account_is_read_whole),
+                cmocka_unit_test(addresses_without_scheme_get_one),
+                cmocka_unit_test(half_accounts_are_none),
+                cmocka_unit_test(accounts_are_found_by_their_server),
+                cmocka_unit_test(a_server_that_goes_loses_its_rights),
+                cmocka_unit_test(a_server_with_two_accounts_keeps_them),
+                cmocka_unit_test(an_account_may_be_replaced_in_one_go),
+        };
+        return RUN_TESTS(tests);
+}
