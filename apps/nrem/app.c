@@ -18,6 +18,7 @@
 
 #include "api.h"
 #include "conf.h"
+#include "dm.h"
 #include "fsio.h"
 #include "heap.h"
 #include "httpd.h"
@@ -41,6 +42,7 @@ struct app {
         store *store;
         metrics metrics;
         api *api;
+        dm *dm;
         httpd *httpd;
         int lock;
         atomic_bool ready; /* requests are let through */
@@ -70,7 +72,9 @@ static void on_head(void *ctx, httpd_req *r, size_t *max_body)
                 httpd_send_text(r, 503, "starting");
                 return;
         }
-        if (!is_dm(at, r) && is_api(at, r))
+        if (is_dm(at, r))
+                dm_head(at->app->dm, r, max_body);
+        else if (is_api(at, r))
                 api_head(at->app->api, r, max_body);
 }
 
@@ -78,7 +82,9 @@ static void on_request(void *ctx, httpd_req *r)
 {
         const door *at = ctx;
 
-        if (!is_dm(at, r) && is_api(at, r))
+        if (is_dm(at, r))
+                dm_handle(at->app->dm, r);
+        else if (is_api(at, r))
                 api_handle(at->app->api, r);
         else
                 httpd_send_text(r, 404, "not found");
@@ -237,7 +243,27 @@ static int write_pid(const app *a, diag *d)
         return fsio_write(NULL, path, odm_cstr(text), 0644, d);
 }
 
-/* ---- REST ------------------------------------------------------------------------- */
+/* ---- REST and the DM side, which know each other by hooks --------------------------- */
+
+static int hook_wake(void *ctx, const store_device *d)
+{
+        return dm_wake(((app *)ctx)->dm, d);
+}
+
+static void hook_job_created(void *ctx, int64_t device, int64_t job)
+{
+        dm_job_created(((app *)ctx)->dm, device, job);
+}
+
+static void hook_device_changed(void *ctx, int64_t device)
+{
+        dm_device_changed(((app *)ctx)->dm, device);
+}
+
+static void hook_job_moved(void *ctx, int64_t job)
+{
+        api_job_moved(((app *)ctx)->api, job);
+}
 
 static int hook_metrics(void *ctx, odm_buf *out)
 {
@@ -261,7 +287,7 @@ static int hook_metrics(void *ctx, odm_buf *out)
 
         for (size_t i = 0; rc == 0 && i < ODM_COUNT(rows); i++)
                 rc = metrics_line(out, rows[i].name, "", rows[i].type, rows[i].help, rows[i].value);
-        return rc;
+        return rc == 0 ? dm_metrics(a->dm, out) : rc;
 }
 
 static int start_api(app *a, const char *version)
@@ -277,10 +303,51 @@ static int start_api(app *a, const char *version)
                 .job_attempts = (uint32_t)cfg_int(c, "jobs.attempts"),
                 .metrics_open = strcmp(cfg_str(c, "api.metrics"), "open") == 0,
                 .max_body = (size_t)cfg_int(c, "api.max_body"),
-                .hooks = {.metrics = hook_metrics, .ctx = a},
+                .hooks = {.wake = hook_wake,
+                          .job_created = hook_job_created,
+                          .device_changed = hook_device_changed,
+                          .metrics = hook_metrics,
+                          .ctx = a},
         };
 
         return api_new(&opt, &a->api);
+}
+
+static int start_dm(app *a, diag *d)
+{
+        static const dm_unknown unknown[] = {[CONF_UNKNOWN_REFUSE] = DM_UNKNOWN_REFUSE,
+                                             [CONF_UNKNOWN_HOLD] = DM_UNKNOWN_HOLD,
+                                             [CONF_UNKNOWN_ACCEPT] = DM_UNKNOWN_ACCEPT};
+        const cfg *c = a->conf;
+        dm_opt o;
+
+        dm_opt_init(&o);
+        o.store = a->store;
+        o.loop = a->loop;
+        o.metrics = &a->metrics;
+        o.server_id = cfg_str(c, "dm.server_id");
+        o.path = cfg_str(c, "dm.path");
+        o.url = cfg_str(c, "dm.url");
+        o.unknown = unknown[cfg_enum(c, "dm.unknown")];
+        o.held_max = (uint32_t)cfg_int(c, "dm.held_max");
+        o.plain_once = strcmp(cfg_str(c, "dm.plain_auth"), "session") == 0;
+        o.max_message = (size_t)cfg_int(c, "dm.max_message");
+        o.max_object = (size_t)cfg_int(c, "dm.max_object");
+        o.session_memory = (size_t)cfg_int(c, "dm.session_memory");
+        o.session_idle_ms = cfg_ms(c, "dm.session_idle");
+        o.sessions = (uint32_t)cfg_int(c, "dm.sessions");
+        o.lockout_after = (uint32_t)cfg_int(c, "dm.lockout_after");
+        o.lockout_ms = cfg_ms(c, "dm.lockout");
+        o.crew = (unsigned)cfg_int(c, "dm.crew");
+        o.wake = cfg_bool(c, "wake.enabled");
+        o.wake_from = cfg_str(c, "wake.from");
+        o.wake_first_ms = cfg_ms(c, "wake.first");
+        o.wake_max_ms = cfg_ms(c, "wake.max");
+        o.wake_tries = (uint32_t)cfg_int(c, "wake.tries");
+        o.wake_resync = (uint32_t)cfg_int(c, "wake.resync");
+        o.job_moved = hook_job_moved;
+        o.ctx = a;
+        return dm_new(&o, &a->dm, d);
 }
 
 /* ---- start and stop ----------------------------------------------------------------- */
@@ -297,7 +364,8 @@ int app_start(const cfg *c, loop *l, const char *version, app **out, diag *d)
         a->lock = -1;
         if ((rc = lock_state(a, d)) < 0 || (rc = open_store(a, d)) < 0 ||
             (rc = first_token(a, d)) < 0 || (rc = start_api(a, version)) < 0 ||
-            (rc = start_httpd(a, d)) < 0 || (rc = write_pid(a, d)) < 0) {
+            (rc = start_dm(a, d)) < 0 || (rc = start_httpd(a, d)) < 0 ||
+            (rc = write_pid(a, d)) < 0) {
                 app_stop(a);
                 return rc;
         }
@@ -309,19 +377,32 @@ int app_start(const cfg *c, loop *l, const char *version, app **out, diag *d)
         return 0;
 }
 
+/* Waits until every batch so far is durable and its continuation has run: those of REST may still
+ * call the DM side, which goes next. */
+static void settle(app *a)
+{
+        store_batch *b = a->store ? store_batch_new() : NULL;
+
+        if (b && store_write_sync(a->store, b) < 0)
+                log_error("the last changes are not kept");
+        store_batch_free(b);
+}
+
 void app_stop(app *a)
 {
         const char *pid;
 
         if (!a)
                 return;
+        if (a->dm)
+                dm_stop(a->dm);
         if (a->api)
                 api_stop(a->api); /* those who wait get their answer now */
         httpd_stop(a->httpd, cfg_ms(a->conf, "server.stop_time"));
-        if (a->api) {
-                if (loop_once(a->loop, 0) < 0) /* what was posted meanwhile still runs */
-                        log_warn("the loop failed at the end");
-        }
+        if (a->api && loop_once(a->loop, 0) < 0) /* what was posted meanwhile still runs */
+                log_warn("the loop failed at the end");
+        settle(a);
+        dm_free(a->dm);
         store_close(a->store); /* its writer may still be in a continuation of a call */
         api_free(a->api);
         pid = cfg_str(a->conf, "server.pid_file");

@@ -556,6 +556,26 @@ static void turn_refuse(session *s, int rc)
 
 static void write_out(session *s);
 
+static const char *word_of(odm_outcome o)
+{
+        switch (o) {
+        case ODM_OUTCOME_NONE: break;
+        case ODM_OUTCOME_DONE: return "done";
+        case ODM_OUTCOME_ABORTED: return "aborted";
+        case ODM_OUTCOME_USER_ABORT: return "stopped";
+        case ODM_OUTCOME_AUTH_REFUSED: return "auth-refused";
+        case ODM_OUTCOME_SERVER_UNTRUSTED: return "server-untrusted";
+        case ODM_OUTCOME_BAD_MESSAGE: return "bad-message";
+        case ODM_OUTCOME_VERSION: return "version";
+        case ODM_OUTCOME_NO_REPLY: return "no-reply";
+        case ODM_OUTCOME_TRANSPORT: return "transport";
+        case ODM_OUTCOME_TOO_LARGE: return "too-large";
+        case ODM_OUTCOME_REFUSED: return "refused";
+        case ODM_OUTCOME_LIMIT: return "limit";
+        }
+        return "ended";
+}
+
 static void handle(session *s, const odm_event *ev)
 {
         switch (ev->kind) {
@@ -570,11 +590,10 @@ static void handle(session *s, const odm_event *ev)
         case ODM_EV_WORK: return; /* by the caller */
         case ODM_EV_END:
                 s->over = true;
-                s->outcome =
-                        ev->why.n && ev->outcome != ODM_OUTCOME_DONE
-                                ? odm_arena_fmt(&s->a, "%s: %.*s", odm_outcome_name(ev->outcome),
-                                                (int)ev->why.n, ev->why.p)
-                                : odm_cstr(odm_outcome_name(ev->outcome));
+                s->outcome = ev->why.n && ev->outcome != ODM_OUTCOME_DONE
+                                     ? odm_arena_fmt(&s->a, "%s: %.*s", word_of(ev->outcome),
+                                                     (int)ev->why.n, ev->why.p)
+                                     : odm_cstr(word_of(ev->outcome));
                 return;
         }
 }
