@@ -36,6 +36,15 @@ static json_t *tags_json(odm_str tags)
         return list;
 }
 
+/* "none" stands for a certificate: the account then demands a digest that nobody can make, so that
+ * without the certificate there is no way in. */
+static const char *auth_word(const store_account *a)
+{
+        if (a->flags & STORE_ACCOUNT_CERTIFICATE)
+                return auth_words[ODM_AUTH_NONE];
+        return a->auth <= ODM_AUTH_MAC ? auth_words[a->auth] : "?";
+}
+
 static json_t *device_json(const store_device *d, const store_account *acc, bool addresses)
 {
         json_t *o = json_object();
@@ -51,8 +60,7 @@ static json_t *device_json(const store_device *d, const store_account *acc, bool
                   put_ms(o, "created", d->created) && put_ms(o, "last_seen", d->last_contact);
 
         if (acc)
-                ok = ok && put_text(o, "user", acc->user) &&
-                     put_cstr(o, "auth", acc->auth <= ODM_AUTH_MAC ? auth_words[acc->auth] : "?") &&
+                ok = ok && put_text(o, "user", acc->user) && put_cstr(o, "auth", auth_word(acc)) &&
                      put_bool(o, "accept_basic", acc->flags & STORE_ACCOUNT_BASIC) &&
                      put_text(o, "server_user", acc->server_user);
         if (addresses)
@@ -305,6 +313,17 @@ static bool set_server_secret(call *c, store_account *a, odm_str user, odm_str p
         return a->server_secret.p != NULL;
 }
 
+static void set_auth(store_account *a, unsigned auth)
+{
+        a->auth = auth == ODM_AUTH_NONE ? ODM_AUTH_MD5 : auth;
+        a->server_auth = auth;
+        a->flags &= ~(uint32_t)(STORE_ACCOUNT_CERTIFICATE | STORE_ACCOUNT_BASIC);
+        if (auth == ODM_AUTH_NONE)
+                a->flags |= STORE_ACCOUNT_CERTIFICATE;
+        if (auth == ODM_AUTH_BASIC)
+                a->flags |= STORE_ACCOUNT_BASIC;
+}
+
 static odm_str generate(call *c)
 {
         char text[PASSWORD_TEXT];
@@ -329,17 +348,17 @@ static bool fill_account(call *c, const wishes *w, creation *n)
         odm_str password = w->password, server_password = w->server_password;
 
         a->device = STORE_LAST;
-        a->auth = w->has_auth == 1 ? w->auth : ODM_AUTH_MD5;
-        a->server_auth = a->auth;
-        a->flags = (w->accept_basic || a->auth == ODM_AUTH_BASIC) ? STORE_ACCOUNT_BASIC : 0;
-        if (a->auth == ODM_AUTH_NONE)
-                a->flags |= STORE_ACCOUNT_CERTIFICATE;
-        if (!password.p && a->auth != ODM_AUTH_NONE)
-                password = n->password = generate(c);
+        set_auth(a, w->has_auth == 1 ? w->auth : ODM_AUTH_MD5);
+        if (w->accept_basic)
+                a->flags |= STORE_ACCOUNT_BASIC;
+        if (!password.p) {
+                password = generate(c);
+                if (!(a->flags & STORE_ACCOUNT_CERTIFICATE))
+                        n->password = password; /* else nobody is to know it */
+        }
         if (!server_password.p)
                 server_password = n->server_password = generate(c);
-        a->user = w->user.p ? w->user : n->d.devid;
-        return (!password.p || set_device_secret(c, a, a->user, password)) &&
+        return set_device_secret(c, a, w->user.p ? w->user : n->d.devid, password) &&
                set_server_secret(
                        c, a, w->server_user.p ? w->server_user : odm_cstr(c->api->opt.server_id),
                        server_password);
@@ -480,43 +499,62 @@ static void wish_device(const wishes *w, store_device_patch *p)
         wish_state(w, p);
 }
 
-/* Whether the account changes.  Names are part of the digests kept, so a new name needs the
- * password again. */
-static bool wish_account(call *c, const wishes *w, odm_str devid, store_account *a, bool *changed)
+/* What is wrong with the wishes for an account.  Names are part of the digests kept, so a new name
+ * needs its password again. */
+static bool account_wrong(call *c, const wishes *w, const store_account *a)
+{
+        bool none = w->has_auth == 1 ? w->auth == ODM_AUTH_NONE
+                                     : (a->flags & STORE_ACCOUNT_CERTIFICATE) != 0;
+        bool has = a->secret.p && !(a->flags & STORE_ACCOUNT_CERTIFICATE);
+        bool basic = (w->has_auth == 1 ? w->auth : a->server_auth) == ODM_AUTH_BASIC;
+
+        if (!w->password.p && w->user.p && !odm_str_eq(w->user, a->user))
+                problem_at(&c->problem, "password", "is needed with a new user");
+        else if (!w->password.p && !none && !has)
+                problem_at(&c->problem, "password", "is needed: the device has none");
+        if (w->server_password.p)
+                return problem_is(&c->problem);
+        if (w->server_user.p && !odm_str_eq(w->server_user, a->server_user))
+                problem_at(&c->problem, "server_password", "is needed with a new server_user");
+        else if (basic && a->server_secret.p && !a->server_password.p)
+                problem_at(&c->problem, "server_password",
+                           "is needed: with basic it is sent itself");
+        return problem_is(&c->problem);
+}
+
+/* Whether the wishes touch the account: approval does where there is none yet. */
+static bool wants_account(const wishes *w, bool has_account)
+{
+        return w->user.p || w->password.p || w->server_user.p || w->server_password.p ||
+               w->has_auth == 1 || w->has_accept == 1 ||
+               (!has_account && w->has_state == 1 && w->state == 0);
+}
+
+/* Changes the account; *server_password is the one that was made up, where there was none. */
+static bool wish_account(call *c, const wishes *w, odm_str devid, store_account *a,
+                         odm_str *server_password)
 {
         odm_str user = w->user.p ? w->user : a->user.p ? a->user : devid;
         odm_str server = w->server_user.p ? w->server_user : a->server_user;
+        odm_str password = w->server_password;
         bool ok = true;
 
-        *changed = w->user.p || w->password.p || w->server_user.p || w->server_password.p ||
-                   w->has_auth == 1 || w->has_accept == 1;
-        if (w->user.p && !w->password.p && !odm_str_eq(w->user, a->user))
-                problem_at(&c->problem, "password", "is needed with a new user");
-        if (w->server_user.p && !w->server_password.p &&
-            !odm_str_eq(w->server_user, a->server_user))
-                problem_at(&c->problem, "server_password", "is needed with a new server_user");
-        if (w->has_auth == 1) {
-                a->auth = a->server_auth = w->auth;
-                a->flags &= ~(uint32_t)STORE_ACCOUNT_CERTIFICATE;
-                a->flags |= w->auth == ODM_AUTH_NONE    ? STORE_ACCOUNT_CERTIFICATE
-                            : w->auth == ODM_AUTH_BASIC ? STORE_ACCOUNT_BASIC
-                                                        : 0;
-        }
+        if (account_wrong(c, w, a))
+                return false;
+        if (w->has_auth == 1 || !a->secret.p)
+                set_auth(a, w->has_auth == 1 ? w->auth : ODM_AUTH_MD5);
         if (w->has_accept == 1)
                 a->flags = (a->flags & ~(uint32_t)STORE_ACCOUNT_BASIC) |
                            (w->accept_basic ? STORE_ACCOUNT_BASIC : 0);
-        if (w->password.p)
-                ok = set_device_secret(c, a, user, w->password);
-        if (!server.p)
-                server = odm_cstr(c->api->opt.server_id);
-        if (w->server_password.p)
-                ok = ok && set_server_secret(c, a, server, w->server_password);
-        if (*changed && a->auth != ODM_AUTH_NONE && !a->secret.p)
-                problem_at(&c->problem, "password", "is needed: the device has none");
-        if (a->server_auth == ODM_AUTH_BASIC && !a->server_password.p)
-                problem_at(&c->problem, "server_password",
-                           "is needed: with basic it is sent itself");
-        return ok && !problem_is(&c->problem);
+        if (w->password.p || !a->secret.p)
+                ok = set_device_secret(c, a, user, w->password.p ? w->password : generate(c));
+        if (!password.p && !a->server_secret.p)
+                password = *server_password = generate(c);
+        if (password.p)
+                ok = ok &&
+                     set_server_secret(c, a, server.p ? server : odm_cstr(c->api->opt.server_id),
+                                       password);
+        return ok;
 }
 
 typedef struct change {
@@ -524,6 +562,7 @@ typedef struct change {
         store_account acc;
         bool has_account;
         int64_t id;
+        odm_str server_password; /* when it was made up */
 } change;
 
 static void on_changed(call *c, store_batch *b, int rc)
@@ -543,7 +582,13 @@ static void on_changed(call *c, store_batch *b, int rc)
         }
         if (c->api->opt.hooks.device_changed)
                 c->api->opt.hooks.device_changed(c->api->opt.hooks.ctx, n->id);
-        call_reply(c, 200, device_json(&n->d, n->has_account ? &n->acc : NULL, false));
+        json_t *o = device_json(&n->d, n->has_account ? &n->acc : NULL, false);
+        c->secret = n->server_password.p != NULL;
+        if (o && !put_text(o, "server_password", n->server_password)) {
+                json_decref(o);
+                o = NULL;
+        }
+        call_reply(c, 200, o);
 }
 
 /* The names of what is changed, for the audit log; never the values. */
@@ -580,6 +625,23 @@ static bool change_ops(call *c, store_batch *b, store_device_patch *p, const sto
         return call_event(c, b, "device.changed", p->to.id, p->to.name);
 }
 
+static store_batch *change_batch(call *c, const wishes *w, const store_device *d, change *n,
+                                 bool account)
+{
+        store_device_patch p = {.expect_rev = d->rev, .to = *d};
+        store_batch *b = call_batch(c, "device.change", d->id, d->name, changed_words(c));
+
+        p.to.updated = c->now;
+        wish_device(w, &p);
+        n->d = p.to;
+        n->has_account |= account;
+        if (b && !change_ops(c, b, &p, account ? &n->acc : NULL)) {
+                store_batch_free(b);
+                b = NULL;
+        }
+        return b;
+}
+
 void device_change(call *c)
 {
         wishes w;
@@ -600,20 +662,10 @@ void device_change(call *c)
                 return;
         }
         n->has_account = rc == 0;
-        n->acc.device = d.id;
-        if (wish_account(c, &w, d.devid, &n->acc, &account)) {
-                store_device_patch p = {.expect_rev = d.rev, .to = d};
-                p.to.updated = c->now;
-                wish_device(&w, &p);
-                n->d = p.to;
-                n->id = d.id;
-                n->has_account |= account;
-                b = call_batch(c, "device.change", d.id, d.name, changed_words(c));
-                if (b && !change_ops(c, b, &p, account ? &n->acc : NULL)) {
-                        store_batch_free(b);
-                        b = NULL;
-                }
-        }
+        n->acc.device = n->id = d.id;
+        account = wants_account(&w, n->has_account);
+        if (!account || wish_account(c, &w, d.devid, &n->acc, &n->server_password))
+                b = change_batch(c, &w, &d, n, account);
         if (b)
                 call_commit(c, b, on_changed);
         else

@@ -387,6 +387,66 @@ static void keeps_digests_and_shows_generated_passwords_once(void **state)
         world_stop(&w);
 }
 
+static void lets_no_device_in_by_a_certificate_alone_that_has_none(void **state)
+{
+        world w;
+        odm_arena arena;
+        answer a;
+
+        (void)state;
+        world_start(&w, NULL);
+        odm_arena_init(&arena, &heap_mem, 1 << 20);
+        a = world_ask(&w, O, "POST", DEV, "{\"name\":\"c\",\"auth\":\"none\"}");
+        assert_int_equal(a.status, 201);
+        assert_string_equal(answer_text(&a, "auth"), "none");
+        assert_string_equal(answer_text(&a, "password"), "");
+        answer_done(&a);
+        store_account acc = account_of(&w, "c", &arena);
+        assert_true(acc.flags & STORE_ACCOUNT_CERTIFICATE);
+        assert_int_equal(acc.auth, ODM_AUTH_MD5); /* of a password that nobody knows */
+        assert_int_equal(acc.secret.n, ODM_SECRET_LEN);
+        a = world_ask(&w, O, "PATCH", DEV "/c", "{\"auth\":\"md5\"}");
+        assert_int_equal(a.status, 400);
+        answer_done(&a);
+        a = world_ask(&w, O, "PATCH", DEV "/c", "{\"auth\":\"md5\",\"password\":\"x\"}");
+        assert_string_equal(answer_text(&a, "auth"), "md5");
+        answer_done(&a);
+        acc = account_of(&w, "c", &arena);
+        assert_false(acc.flags & STORE_ACCOUNT_CERTIFICATE);
+        odm_arena_done(&arena);
+        world_stop(&w);
+}
+
+static void approves_with_a_password(void **state)
+{
+        world w;
+        odm_arena arena;
+        store_batch *b = store_batch_new();
+        store_op *op = store_batch_add(b, STORE_DEVICE_CREATE);
+
+        (void)state;
+        world_start(&w, NULL);
+        odm_arena_init(&arena, &heap_mem, 1 << 20);
+        op->device = (store_device){
+                .name = ODM_STR("h"), .devid = ODM_STR("urn:h"), .state = STORE_DEVICE_HELD};
+        assert_int_equal(store_write_sync(w.store, b), 0);
+        store_batch_free(b);
+        answer a = world_ask(&w, O, "PATCH", DEV "/h", "{\"state\":\"active\"}");
+        assert_int_equal(a.status, 400);
+        answer_done(&a);
+        a = world_ask(&w, O, "PATCH", DEV "/h", "{\"state\":\"active\",\"password\":\"pw\"}");
+        assert_int_equal(a.status, 200);
+        assert_string_equal(answer_text(&a, "state"), "provisioned");
+        assert_string_equal(answer_text(&a, "user"), "urn:h");
+        assert_int_equal(strlen(answer_text(&a, "server_password")), 24);
+        answer_done(&a);
+        store_account acc = account_of(&w, "h", &arena);
+        assert_int_equal(acc.auth, ODM_AUTH_MD5);
+        assert_str(acc.server_id, "xrem");
+        odm_arena_done(&arena);
+        world_stop(&w);
+}
+
 static void renames_switches_off_and_on(void **state)
 {
         world w;
@@ -922,6 +982,8 @@ int main(void)
                 cmocka_unit_test(pages_through_devices),
                 cmocka_unit_test(filters_devices_and_keeps_to_the_scope),
                 cmocka_unit_test(keeps_digests_and_shows_generated_passwords_once),
+                cmocka_unit_test(lets_no_device_in_by_a_certificate_alone_that_has_none),
+                cmocka_unit_test(approves_with_a_password),
                 cmocka_unit_test(renames_switches_off_and_on),
                 cmocka_unit_test(shows_what_came_of_a_job),
                 cmocka_unit_test(never_shows_a_secret_that_a_job_writes),
