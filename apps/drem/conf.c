@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conf.c - the table of settings; see conf.h. */
+#include "conf.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "fsio.h"
+#include "heap.h"
+#include "log.h"
+#include "net.h"
+
+#define SECOND 1000
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * (int64_t)HOUR)
+#define KIB 1024
+#define MIB (1024 * KIB)
+
+static const char *const auth_words[] = {"none", "basic", "digest", "hmac", NULL};
+static const odm_auth_type auth_types[] = {ODM_AUTH_NONE, ODM_AUTH_BASIC, ODM_AUTH_MD5,
+                                           ODM_AUTH_MAC};
+static const char *const codec_words[] = {"wbxml", "xml", NULL};
+static const char *const plain_words[] = {"no", "loopback", "yes", NULL};
+
+const cfg_key conf_keys[] = {
+        {"agent.state", CFG_PATH, "/var/lib/dremd",
+         "Folder of everything the agent keeps: the tree with its accounts, alerts not yet sent,\n"
+         "the control socket."},
+        {"agent.stop_time", CFG_DURATION, "10s",
+         "How long a running session may go on after SIGTERM.", 0, 10 * MINUTE},
+        {"agent.pid_file", CFG_PATH, NULL, "Where the process number is written; none if not set."},
+
+        {"device.id", CFG_STRING, NULL,
+         "DevId, a URN that no other device has. Default: urn:uuid: and a digest of this "
+         "machine's\n"
+         "id."},
+        {"device.maker", CFG_STRING, NULL, "Man. Default: what the firmware says."},
+        {"device.model", CFG_STRING, NULL, "Mod. Default: what the firmware says."},
+        {"device.type", CFG_STRING, "computer", "DevTyp, such as gateway or meter."},
+        {"device.oem", CFG_STRING, "", "OEM."},
+        {"device.firmware", CFG_STRING, NULL, "FwV. Default: name and version of the system."},
+        {"device.hardware", CFG_STRING, NULL, "HwV. Default: what the firmware says."},
+        {"device.language", CFG_STRING, "en", "Lang, a language tag."},
+
+        {"account.server_id", CFG_STRING, NULL,
+         "Server Identifier of the server that manages this device. This whole section is read\n"
+         "when there is no account yet, and by dremd --reset-account; afterwards the tree holds\n"
+         "the account, and the server can change it."},
+        {"account.name", CFG_STRING, "", "What people call the account."},
+        {"account.url", CFG_STRING, NULL,
+         "Where the server listens, such as https://dm.example/dm"},
+        {"account.auth", CFG_ENUM, "digest", "How the device proves itself.",
+         .choices = auth_words},
+        {"account.user", CFG_STRING, NULL, "Its name there."},
+        {"account.password", CFG_STRING, NULL, "Its password."},
+        {"account.password_file", CFG_PATH, NULL, "File whose first line is its password."},
+        {"account.server_auth", CFG_ENUM, "digest",
+         "How the server proves itself. none leaves it to TLS.", .choices = auth_words},
+        {"account.server_user", CFG_STRING, NULL, "Its name. Default: account.server_id."},
+        {"account.server_password", CFG_STRING, NULL, "Its password; wake-ups are signed with it."},
+        {"account.server_password_file", CFG_PATH, NULL, "File whose first line is its password."},
+
+        {"session.on_start", CFG_BOOL, "yes", "Whether the agent calls when it starts."},
+        {"session.start_jitter", CFG_DURATION, "0s",
+         "It waits a random part of this before; for fleets that get their power back at once.", 0,
+         DAY},
+        {"session.interval", CFG_DURATION, "1h",
+         "Time between sessions, at first; then ./Vendor/xrem/Config/Interval holds it. 0 for\n"
+         "never.",
+         0, 365 * DAY},
+        {"session.retry_min", CFG_DURATION, "10s",
+         "Wait after a session that failed; doubles each time, and a random part is taken off.",
+         100, DAY},
+        {"session.retry_max", CFG_DURATION, "1h", "Longest such wait.", 100, 30 * DAY},
+        {"session.codec", CFG_ENUM, "wbxml", "Form of messages.", .choices = codec_words},
+        {"session.dm13", CFG_BOOL, "no", "Whether to offer DM 1.3 before 1.2."},
+        {"session.max_message", CFG_SIZE, "64k", "Largest message taken.", 2 * KIB, 16 * MIB},
+        {"session.max_object", CFG_SIZE, "16M", "Largest object taken.", 16 * KIB, 256 * MIB},
+        {"session.reply_time", CFG_DURATION, "60s", "How long a reply may take.", SECOND, HOUR},
+
+        {"transport.ca_file", CFG_PATH, NULL,
+         "Certificates to trust, PEM. Default: those of the system. Servers are always verified."},
+        {"transport.cert_file", CFG_PATH, NULL, "Certificate of the device, PEM, if it has one."},
+        {"transport.key_file", CFG_PATH, NULL, "Its key. Default: in transport.cert_file."},
+        {"transport.crl_file", CFG_PATH, NULL, "List of revoked certificates, PEM."},
+        {"transport.plain_http", CFG_ENUM, "loopback",
+         "Where http without TLS may go: nowhere, to servers on this machine, anywhere.",
+         .choices = plain_words},
+        {"transport.proxy", CFG_STRING, NULL, "HTTP proxy, http://host:port."},
+        {"transport.proxy_authorization", CFG_STRING, NULL,
+         "Value of Proxy-Authorization, such as Basic and base64 of user:password."},
+        {"transport.gzip", CFG_BOOL, "no",
+         "Whether to compress what is sent; the server must know how to read it."},
+        {"transport.connect_time", CFG_DURATION, "20s", "How long a connection may take to stand.",
+         SECOND, HOUR},
+
+        {"wake.enabled", CFG_BOOL, "yes", "Whether the server may wake the device over UDP."},
+        {"wake.listen", CFG_STRING, "*:2948", "Address for wake-ups; port 0 takes a free one."},
+        {"wake.address", CFG_STRING, NULL,
+         "What ./DevInfo/Ext/xrem/Wake says, udp://host:port. Default: no host, which stands for\n"
+         "the address the session comes from, and the port of wake.listen."},
+        {"wake.min_interval", CFG_DURATION, "5s",
+         "On average no more than one wake-up in this time is followed, a few at once.", 0, HOUR},
+
+        {"log.level", CFG_ENUM, NULL,
+         "error, warn, info or debug, at first; then ./Vendor/xrem/Config/Log holds it.",
+         .choices = log_level_names},
+        {"log.form", CFG_ENUM, "text", "text, logfmt or json.", .choices = log_form_names},
+        {"log.file", CFG_PATH, NULL, "Log file, opened again on SIGHUP. Default: standard error."},
+        {"log.trace", CFG_STRING, NULL,
+         "Rooms of the library to trace, such as codec,client, or all."},
+};
+const size_t conf_keys_n = ODM_COUNT(conf_keys);
+
+static int check_account(const cfg *c, diag *d)
+{
+        static const char *const needed[] = {"account.server_id", "account.url"};
+        net_url u;
+        size_t given = 0;
+
+        for (size_t i = 0; i < ODM_COUNT(needed); i++)
+                given += cfg_str(c, needed[i]) != NULL;
+        if (given == 0)
+                return 0;
+        for (size_t i = 0; i < ODM_COUNT(needed); i++)
+                if (!cfg_str(c, needed[i]))
+                        return diag_set(d, ODM_EMALFORMED, "%s is missing", needed[i]);
+        if (net_url_parse(odm_cstr(cfg_str(c, "account.url")), &u) < 0 || !u.host[0] ||
+            (strcmp(u.scheme, "https") != 0 && strcmp(u.scheme, "http") != 0))
+                return diag_set(d, ODM_EMALFORMED, "account.url: '%s' is no URL of http or https",
+                                cfg_str(c, "account.url"));
+        if (strlen(cfg_str(c, "account.server_id")) > ODM_USER_MAX)
+                return diag_set(d, ODM_EMALFORMED, "account.server_id: longer than %d octets",
+                                ODM_USER_MAX);
+        return 0;
+}
+
+int conf_check(const cfg *c, diag *d)
+{
+        const char *wake = cfg_str(c, "wake.address");
+        net_addr a;
+        net_url u;
+
+        if (cfg_str(c, "account.password") && cfg_str(c, "account.password_file"))
+                return diag_set(d, ODM_EMALFORMED,
+                                "account.password and account.password_file exclude each other");
+        if (cfg_str(c, "account.server_password") && cfg_str(c, "account.server_password_file"))
+                return diag_set(d, ODM_EMALFORMED,
+                                "account.server_password and "
+                                "account.server_password_file exclude each other");
+        if (cfg_bool(c, "wake.enabled") && net_hostport_parse(cfg_str(c, "wake.listen"), &a) < 0)
+                return diag_set(d, ODM_EMALFORMED, "wake.listen: '%s' is no address:port",
+                                cfg_str(c, "wake.listen"));
+        if (wake && (net_url_parse(odm_cstr(wake), &u) < 0 || strcmp(u.scheme, "udp") != 0))
+                return diag_set(d, ODM_EMALFORMED, "wake.address: '%s' is not udp://host:port",
+                                wake);
+        if (cfg_ms(c, "session.retry_min") > cfg_ms(c, "session.retry_max"))
+                return diag_set(d, ODM_EMALFORMED,
+                                "session.retry_min is longer than session.retry_max");
+        return check_account(c, d);
+}
+
+odm_auth_type conf_auth(const cfg *c, const char *key)
+{
+        return auth_types[cfg_enum(c, key)];
+}
+
+int conf_secret(const cfg *c, const char *key, const char *file_key, char *out, size_t room,
+                diag *d)
+{
+        const char *text = cfg_str(c, key), *path = cfg_str(c, file_key);
+        odm_str s = odm_cstr(text ? text : "");
+        odm_buf b;
+        int rc = 0;
+
+        odm_buf_init(&b, &heap_mem, 4096);
+        if (path) {
+                rc = fsio_read(path, 4000, &b, d);
+                if (rc < 0)
+                        goto out;
+                s = odm_buf_view(&b);
+                s.n = s.n ? strcspn(odm_buf_byte(&b, 0) == 0 ? b.p : "", "\r\n") : 0;
+                s.p = b.p;
+        }
+        if (s.n >= room) {
+                rc = diag_set(d, ODM_ELIMIT, "%s: longer than %zu octets", path ? path : key,
+                              room - 1);
+                goto out;
+        }
+        if (s.n)
+                memcpy(out, s.p, s.n);
+        out[s.n] = 0;
+out:
+        if (b.n)
+                odm_wipe(b.p, b.n);
+        odm_buf_done(&b);
+        return rc;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* device.h - this machine as a managed device: its tree, and what it must not forget. */
+#ifndef DREM_DEVICE_H
+#define DREM_DEVICE_H
+
+#include "conf.h"
+#include "ident.h"
+#include "objects.h"
+#include "state.h"
+
+typedef struct device {
+        odm_tree *tree;
+        state *state;
+        objects objects;
+        ident ident;
+        char dev_id[256], version[64], maker[160], model[160], firmware[300];
+        char wake[256]; /* ./DevInfo/Ext/xrem/Wake; empty: the node is absent */
+} device;
+
+/* Makes the tree with the machine's values, loads what the state folder holds and, when it holds
+ * no account, makes one of the configuration.  `version` is dremd's; `c` is borrowed.
+ * on_config, on_sync and ctx as in objects.h.
+ * Returns 0 or an error with `d` saying what to do. */
+ODM_MUST_USE int device_open(const cfg *c, const char *version, void (*on_config)(void *ctx),
+                             void (*on_sync)(void *ctx, odm_str correlator), void *ctx,
+                             device **out, diag *d);
+void device_close(device *v); /* NULL is allowed */
+
+/* Says where wake-ups reach us: `port` is the one we listen on, 0 for none. */
+void device_set_wake(device *v, const cfg *c, uint16_t port);
+/* Writes the account of the configuration over ./DMAcc/main, its nonces forgotten. */
+ODM_MUST_USE int device_reset_account(device *v, const cfg *c, diag *d);
+
+#endif

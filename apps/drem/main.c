@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dremd: the agent that makes a machine a managed device.  The command line, the configuration and
+ * the signals; the rest is agent.c. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "cli.h"
+#include "conf.h"
+#include "control.h"
+#include "fsio.h"
+#include "heap.h"
+#include "log.h"
+#include "sdnotify.h"
+
+#define DEFAULT_CONFIG "/etc/xrem/dremd.conf"
+#define NOT_RUNNING 3 /* exit code of --status and --sync, as service scripts have it */
+
+static const char about[] = "Makes this machine a device that an OMA DM server manages.";
+
+static const char more[] =
+        "Signals:\n"
+        "  TERM, INT   ends the running session in good order, then ends; a second one\n"
+        "              ends at once\n"
+        "  USR1        begins a session now\n"
+        "  HUP         opens the log file again\n"
+        "\n"
+        "Exit codes: 0 ended as asked, 1 failed, 2 wrong command line or configuration,\n"
+        "3 no agent runs (--status, --sync).\n"
+        "Manual pages: dremd(8), dremd.conf(5).";
+
+typedef struct arguments {
+        const char *config;
+        cli_list set;
+        bool check, print_config, status, sync, reset;
+} arguments;
+
+typedef struct running {
+        const cfg *conf;
+        loop *loop;
+        agent *agent;
+        int log_fd;
+} running;
+
+/* ---- signals and commands ---------------------------------------------------------- */
+
+static void on_stop(void *ctx, int signo)
+{
+        running *r = ctx;
+        sigset_t set;
+
+        log_info("stopping", log_text("signal", signo == SIGINT ? "INT" : "TERM"));
+        sdnotify("STOPPING=1");
+        /* from now on the signal is the kernel's: a second one ends the process at once */
+        (void)signal(SIGTERM, SIG_DFL);
+        (void)signal(SIGINT, SIG_DFL);
+        sigemptyset(&set);
+        sigaddset(&set, SIGTERM);
+        sigaddset(&set, SIGINT);
+        (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+        agent_stop(r->agent);
+}
+
+static void on_usr1(void *ctx, int signo)
+{
+        running *r = ctx;
+
+        (void)signo;
+        agent_sync(r->agent, "signal");
+}
+
+static int open_log(const cfg *c)
+{
+        const char *path = cfg_str(c, "log.file");
+
+        return path ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640) : STDERR_FILENO;
+}
+
+/* The descriptor's number stays, so that threads in the middle of a line are not disturbed. */
+static void on_hup(void *ctx, int signo)
+{
+        running *r = ctx;
+        int fd;
+
+        (void)signo;
+        if (r->log_fd == STDERR_FILENO)
+                return;
+        fd = open_log(r->conf);
+        if (fd < 0 || dup3(fd, r->log_fd, O_CLOEXEC) < 0)
+                log_error("the log file is not opened again", log_int("errno", errno));
+        if (fd >= 0)
+                close(fd);
+}
+
+static int on_command(void *ctx, odm_str command, odm_buf *b)
+{
+        running *r = ctx;
+
+        if (odm_str_is(command, "status"))
+                return agent_status(r->agent, b);
+        if (!odm_str_is(command, "sync"))
+                return ODM_EUNSUPPORTED;
+        agent_sync(r->agent, "control socket");
+        return odm_buf_str(b, ODM_STR("a session begins\n"));
+}
+
+/* ---- running --------------------------------------------------------------------------- */
+
+static int add_signals(running *r)
+{
+        int rc = loop_signal(r->loop, SIGTERM, on_stop, r);
+
+        if (rc == 0)
+                rc = loop_signal(r->loop, SIGINT, on_stop, r);
+        if (rc == 0)
+                rc = loop_signal(r->loop, SIGUSR1, on_usr1, r);
+        if (rc == 0)
+                rc = loop_signal(r->loop, SIGHUP, on_hup, r);
+        return rc;
+}
+
+static int write_pid(const cfg *c, diag *d)
+{
+        const char *path = cfg_str(c, "agent.pid_file");
+        char text[24];
+        int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+
+        return path ? fsio_write(NULL, path, (odm_str){text, (size_t)n}, 0644, d) : 0;
+}
+
+static int run_loop(running *r)
+{
+        int rc;
+
+        log_info("ready");
+        sdnotify("READY=1");
+        rc = loop_run(r->loop);
+        log_info("ended");
+        return rc;
+}
+
+static int take_folder(const cfg *c, int *lock, diag *d)
+{
+        const char *folder = cfg_str(c, "agent.state");
+        char *path = fsio_join(folder, "lock");
+        int rc = path ? fsio_mkdir(folder, 0700, d) : ODM_ENOMEM;
+
+        if (rc == 0)
+                rc = fsio_lock(path, lock, d);
+        free(path);
+        return rc;
+}
+
+static int serve(const cfg *c, const arguments *a, int log_fd)
+{
+        running r = {.conf = c, .log_fd = log_fd};
+        control *ctl = NULL;
+        diag d = {{0}};
+        int lock = -1, rc = take_folder(c, &lock, &d);
+
+        if (rc == 0)
+                rc = loop_new(&r.loop);
+        if (rc == 0)
+                rc = add_signals(&r);
+        if (rc == 0)
+                rc = agent_open(c, r.loop, XREM_VERSION, a->reset, &r.agent, &d);
+        if (rc == 0)
+                rc = control_open(r.loop, cfg_str(c, "agent.state"), on_command, &r, &ctl, &d);
+        if (rc == 0)
+                rc = write_pid(c, &d);
+        if (rc == 0)
+                rc = run_loop(&r);
+        else
+                log_error("not started", log_text("reason", d.text[0] ? d.text : odm_err_text(rc)));
+        control_close(ctl);
+        agent_close(r.agent);
+        loop_free(r.loop);
+        fsio_unlock(lock);
+        return rc < 0 ? CLI_FAILED : CLI_OK;
+}
+
+static int start(const cfg *c, const arguments *a)
+{
+        int fd = open_log(c), level = cfg_enum(c, "log.level");
+
+        if (fd < 0) {
+                (void)fprintf(stderr, "dremd: log.file: %s: %s\n", cfg_str(c, "log.file"),
+                              strerror(errno));
+                return CLI_FAILED;
+        }
+        (void)signal(SIGPIPE, SIG_IGN);
+        log_init("dremd", level < 0 ? LOG_LEVEL_INFO : (log_level)level,
+                 (log_form)cfg_enum(c, "log.form"), fd, cfg_str(c, "log.trace"));
+        return serve(c, a, fd);
+}
+
+/* ---- asking the one that runs -------------------------------------------------------------- */
+
+/* Of an agent that does not run, the last status is still of interest. */
+static int show_last(const cfg *c)
+{
+        char *path = fsio_join(cfg_str(c, "agent.state"), "status");
+        odm_buf b;
+
+        odm_buf_init(&b, &heap_mem, 65536);
+        if (path && fsio_read(path, 60000, &b, NULL) == 0)
+                printf("not running; when it last did:\n%.*s", (int)b.n, b.p);
+        odm_buf_done(&b);
+        free(path);
+        return NOT_RUNNING;
+}
+
+static int ask(const cfg *c, const char *command)
+{
+        diag d = {{0}};
+        odm_buf b;
+        int rc, code = CLI_OK;
+
+        odm_buf_init(&b, &heap_mem, 65536);
+        rc = control_ask(cfg_str(c, "agent.state"), command, &b, &d);
+        if (rc == 0)
+                printf("%.*s", (int)b.n, b.p ? b.p : "");
+        else
+                (void)fprintf(stderr, "dremd: %s\n", d.text);
+        odm_buf_done(&b);
+        if (rc < 0)
+                code = rc != ODM_ENOENT                 ? CLI_FAILED
+                       : strcmp(command, "status") == 0 ? show_last(c)
+                                                        : NOT_RUNNING;
+        return code;
+}
+
+/* ---- the command line ----------------------------------------------------------------------- */
+
+static int configure(const arguments *a, cfg **out)
+{
+        const char *path = a->config ? a->config : DEFAULT_CONFIG;
+        cfg *c = NULL;
+        diag d = {{0}};
+        int rc = cfg_new(conf_keys, conf_keys_n, &c);
+
+        for (size_t i = 0; rc == 0 && i < a->set.n; i++)
+                rc = cfg_set(c, a->set.at[i], &d);
+        if (rc == 0 && (a->config || access(path, F_OK) == 0))
+                rc = cfg_load(c, path, &d);
+        if (rc == 0)
+                rc = cfg_check(c, &d);
+        if (rc == 0)
+                rc = conf_check(c, &d);
+        if (rc < 0) {
+                (void)fprintf(stderr, "dremd: %s\n", d.text[0] ? d.text : odm_err_text(rc));
+                cfg_free(c);
+                return rc;
+        }
+        *out = c;
+        return 0;
+}
+
+static int run(const arguments *a)
+{
+        cfg *c;
+        int code;
+
+        if (a->print_config) {
+                cfg_print(conf_keys, conf_keys_n, stdout);
+                return CLI_OK;
+        }
+        if (configure(a, &c) < 0)
+                return CLI_USAGE;
+        if (a->status)
+                code = ask(c, "status");
+        else if (a->sync)
+                code = ask(c, "sync");
+        else
+                code = a->check ? CLI_OK : start(c, a);
+        cfg_free(c);
+        return code;
+}
+
+int main(int argc, char **argv)
+{
+        arguments a = {0};
+        const cli_option options[] = {
+                {'c', "config", CLI_STRING, &a.config, "FILE",
+                 "read this configuration; without it\n" DEFAULT_CONFIG ", if there is one"},
+                {'s', "set", CLI_LIST, &a.set, "section.key=value",
+                 "one setting; wins over the file, may be repeated"},
+                {0, "check", CLI_FLAG, &a.check, NULL,
+                 "read the configuration, say what is wrong, end"},
+                {0, "print-config", CLI_FLAG, &a.print_config, NULL,
+                 "print all settings with their meaning"},
+                {0, "status", CLI_FLAG, &a.status, NULL, "tell how the running agent fares"},
+                {0, "sync", CLI_FLAG, &a.sync, NULL, "have the running agent begin a session"},
+                {0, "reset-account", CLI_FLAG, &a.reset, NULL,
+                 "at the start, make the account of the\nconfiguration anew, its nonces forgotten"},
+        };
+        const cli_program p = {.name = "dremd",
+                               .version = XREM_VERSION,
+                               .usage = "[options]",
+                               .about = about,
+                               .options = options,
+                               .n = ODM_COUNT(options),
+                               .more = more};
+        int first;
+
+        switch (cli_parse(&p, argc, argv, false, &first)) {
+        case CLI_EXIT_OK: return CLI_OK;
+        case CLI_EXIT_USAGE: return CLI_USAGE;
+        case CLI_GO_ON: break;
+        }
+        if (first < argc) {
+                (void)fprintf(stderr, "dremd: '%s' is one word too many; try 'dremd --help'\n",
+                              argv[first]);
+                return CLI_USAGE;
+        }
+        return run(&a);
+}

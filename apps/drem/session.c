@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* session.c - the client engine over HTTP; see session.h.
+ *
+ *   SENDING --reply--> (engine) --more--> SENDING
+ *      |                  +--nothing more--> over
+ *      +--transport failed in the middle--> RESTING --a while--> SENDING, the same message
+ *      +--failed at once, or a status that is not 200--> over                              */
+#include "session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "heap.h"
+#include "log.h"
+#include "net.h"
+#include "rand.h"
+
+#define REST_MS 2000 /* before a message is sent again */
+#define RETRY_AFTER_MAX (24 * 3600)
+
+struct session {
+        session_opt opt;
+        odm_client *client;
+        loop_timer timer;
+        bool begun;  /* the first message was asked for */
+        bool secure; /* we began with TLS: nothing leaves without it */
+        unsigned rests;
+        int64_t retry_after_ms;
+        diag why;
+        void (*fn)(void *ctx, const session_end *end);
+        void *ctx;
+};
+
+static void pump(session *s);
+
+/* ---- the end ------------------------------------------------------------------------ */
+
+static void end(session *s)
+{
+        void (*fn)(void *ctx, const session_end *e) = s->fn;
+        const char *diag_text = odm_client_diag(s->client);
+        const session_end e = {.outcome = odm_client_outcome(s->client),
+                               .why = s->why.text[0] ? s->why.text : diag_text,
+                               .retry_after_ms = s->retry_after_ms,
+                               .stats = odm_client_get_stats(s->client),
+                               .id = odm_client_session_id(s->client)};
+
+        loop_timer_stop(&s->timer);
+        http_client_close(s->opt.http);
+        fn(s->ctx, &e);
+        session_free(s);
+}
+
+static void fail(session *s)
+{
+        odm_client_fail(s->client);
+        pump(s); /* alerts that were answered are still told */
+}
+
+/* ---- sending --------------------------------------------------------------------------- */
+
+static bool is_here(const char *host)
+{
+        net_addr a;
+
+        return strcmp(host, "localhost") == 0 ||
+               (host[0] && net_addr_parse(host, 0, &a) == 0 && net_addr_is_loopback(&a));
+}
+
+/* May this message go there?  A server may name another URL, but never lead us out of TLS. */
+static bool may_send(session *s, odm_str url)
+{
+        net_url u;
+
+        if (net_url_parse(url, &u) < 0) {
+                diag_set(&s->why, 0, "'%.*s' is no URL", (int)odm_str_to(url, 200).n, url.p);
+                return false;
+        }
+        if (strcmp(u.scheme, "https") == 0) {
+                s->secure = true;
+                return true;
+        }
+        if (s->secure) {
+                diag_set(&s->why, 0, "the server wants to go on without TLS");
+                return false;
+        }
+        if (s->opt.plain == CONF_PLAIN_YES ||
+            (s->opt.plain == CONF_PLAIN_LOOPBACK && is_here(u.host)))
+                return true;
+        diag_set(&s->why, 0, "transport.plain_http does not allow %s://%s", u.scheme, u.host);
+        return false;
+}
+
+static void on_reply(void *ctx, const http_reply *r);
+
+static void post(session *s, const odm_packet *p)
+{
+        const http_field fields[] = {
+                {ODM_STR("Content-Type"), p->content_type},
+                {ODM_STR("Accept"), ODM_STR("application/vnd.syncml.dm+xml, "
+                                            "application/vnd.syncml.dm+wbxml")},
+                {ODM_STR("Accept-Charset"), ODM_STR("utf-8")},
+                {ODM_STR("Cache-Control"), ODM_STR("no-store")},
+                {ODM_STR("x-syncml-hmac"), p->mac},
+        };
+        const http_request r = {.method = "POST",
+                                .url = p->url,
+                                .fields = fields,
+                                .n_fields = ODM_COUNT(fields) - (p->mac.p == NULL),
+                                .body = p->body,
+                                .gzip = s->opt.gzip};
+        int rc;
+
+        if (!may_send(s, p->url)) {
+                fail(s);
+                return;
+        }
+        rc = http_client_send(s->opt.http, &r, on_reply, s);
+        if (rc < 0) {
+                diag_set(&s->why, rc, "cannot send: %s", odm_err_text(rc));
+                fail(s);
+        }
+}
+
+/* What the engine asks of its host.  Our objects do everything at once, and there is nobody to
+ * ask. */
+static void serve(session *s, const odm_request *r)
+{
+        const odm_reply no = {.status = ODM_ST_UNSUPPORTED};
+
+        if (r->kind == ODM_REQ_ALERTED) {
+                log_debug("alert answered", log_int("alert", (int64_t)r->alert_id),
+                          log_int("status", r->status));
+                state_alert_done(s->opt.device->state, r->alert_id);
+                return;
+        }
+        if (odm_client_answer(s->client, r->id, &no, loop_now(), loop_wall()) < 0)
+                odm_client_fail(s->client);
+}
+
+static void pump(session *s)
+{
+        const odm_request *req;
+        odm_packet p;
+
+        while (odm_client_next(s->client, &req) == 1)
+                serve(s, req);
+        if (odm_client_send(s->client, &p) != 1) {
+                if (state_sync(s->opt.device->state) < 0)
+                        log_error("the journal cannot be written");
+                end(s);
+                return;
+        }
+        if (state_sync(s->opt.device->state) < 0) {
+                /* what the message says would not be true after a power cut */
+                diag_set(&s->why, 0, "the journal cannot be written");
+                fail(s);
+                return;
+        }
+        post(s, &p);
+}
+
+/* ---- receiving --------------------------------------------------------------------------- */
+
+static void on_rested(session *s)
+{
+        /* the engine's own clock would wait for the full reply time; its connection is dead */
+        if (odm_client_tick(s->client, odm_client_deadline(s->client)) < 0)
+                odm_client_fail(s->client);
+        pump(s);
+}
+
+static void on_broken(session *s, const http_reply *r)
+{
+        odm_client_stats st = odm_client_get_stats(s->client);
+
+        diag_set(&s->why, r->rc, "%s", r->why);
+        if (r->rc != ODM_EIO || st.messages_in == 0 ||
+            odm_client_deadline(s->client).ms == ODM_NEVER.ms) {
+                fail(s);
+                return;
+        }
+        log_debug("the connection broke in the middle of a session", log_text("reason", r->why));
+        s->rests++;
+        if (loop_timer_set(
+                    s->opt.loop, &s->timer,
+                    odm_time_add(loop_now(), REST_MS * s->rests + (int64_t)rand_below(1000))) < 0)
+                fail(s);
+}
+
+/* Seconds, or a date, which few servers send and which we take for a minute. */
+static int64_t retry_after(const http_reply *r)
+{
+        odm_str v = http_reply_field(r, "retry-after");
+        uint64_t n;
+
+        if (!v.p)
+                return 0;
+        return odm_str_u64(v, RETRY_AFTER_MAX, &n) == 0 ? (int64_t)n * 1000 : 60000;
+}
+
+static void on_refused(session *s, const http_reply *r)
+{
+        bool elsewhere = r->status >= 300 && r->status < 400;
+
+        diag_set(&s->why, 0, "the server answered HTTP status %u%s", r->status,
+                 elsewhere ? "; redirections are not followed" : "");
+        s->retry_after_ms = retry_after(r);
+        fail(s);
+}
+
+static void on_reply(void *ctx, const http_reply *r)
+{
+        session *s = ctx;
+        const odm_packet p = {.body = r->body,
+                              .content_type = http_reply_field(r, "content-type"),
+                              .mac = http_reply_field(r, "x-syncml-hmac")};
+
+        if (r->rc < 0) {
+                on_broken(s, r);
+                return;
+        }
+        if (r->status != 200) {
+                on_refused(s, r);
+                return;
+        }
+        s->why.text[0] = 0;
+        s->rests = 0;
+        if (odm_client_recv(s->client, &p, loop_now(), loop_wall()) < 0) {
+                diag_set(&s->why, 0, "the reply could not be worked on");
+                fail(s);
+                return;
+        }
+        pump(s);
+}
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+static bool is_secure(const odm_account *a)
+{
+        return odm_str_ieq(odm_str_to(a->addr, 8), "https://");
+}
+
+static int check_account(const session_opt *o, odm_account *a, odm_arena *arena, diag *d)
+{
+        int rc = odm_account_read(o->device->tree, o->account, arena, a);
+
+        if (rc < 0)
+                return diag_set(d, rc, "%.*s is no usable account: %s", (int)o->account.n,
+                                o->account.p, odm_err_text(rc));
+        if (a->server_type == ODM_AUTH_NONE && !is_secure(a) && o->plain != CONF_PLAIN_YES)
+                return diag_set(d, ODM_EACCESS,
+                                "without TLS the server must prove itself: the "
+                                "account has no credentials of it");
+        return 0;
+}
+
+static void client_options(const session_opt *o, const odm_account *a, odm_client_opt *out)
+{
+        odm_client_opt_init(out, &heap_mem);
+        out->rng = rand_rng;
+        out->trace = log_tracer();
+        out->codec = o->codec;
+        out->account = o->account;
+        out->session_id = o->session_id;
+        out->alert = o->alert;
+        out->resync = o->resync;
+        out->resync_ascii = o->resync_ascii;
+        out->dm13 = o->dm13;
+        out->secure = is_secure(a);
+        out->allow_basic = out->secure && a->type == ODM_AUTH_BASIC;
+        out->max_msg_size = o->max_message;
+        out->max_obj_size = o->max_object;
+        out->send_max = o->max_message;
+        out->limits.max_msg = (size_t)o->max_message * 2 + 65536;
+        out->reply_ms = o->reply_ms;
+        out->max_memory = (size_t)o->max_object * 4 + (64u << 20);
+}
+
+static int queue_alerts(session *s)
+{
+        const state *st = s->opt.device->state;
+        int rc = 0;
+
+        for (size_t i = 0; rc == 0 && i < state_alerts(st); i++)
+                rc = odm_client_alert(s->client, state_alert_at(st, i));
+        return rc == ODM_ELIMIT ? 0 : rc; /* the rest goes next time */
+}
+
+static void on_timer(void *ctx)
+{
+        session *s = ctx;
+
+        if (s->begun) {
+                on_rested(s);
+                return;
+        }
+        s->begun = true;
+        pump(s);
+}
+
+int session_start(const session_opt *opt, void (*fn)(void *ctx, const session_end *end), void *ctx,
+                  session **out, diag *d)
+{
+        session *s = calloc(1, sizeof *s);
+        odm_client_opt co;
+        odm_account a;
+        odm_arena arena;
+        int rc = ODM_ENOMEM;
+
+        odm_arena_init(&arena, &heap_mem, 65536);
+        if (!s)
+                goto out;
+        s->opt = *opt;
+        s->fn = fn;
+        s->ctx = ctx;
+        s->timer = (loop_timer){.fn = on_timer, .ctx = s};
+        rc = check_account(opt, &a, &arena, d);
+        if (rc < 0)
+                goto out;
+        client_options(opt, &a, &co);
+        rc = odm_client_new(&co, opt->device->tree, &s->client);
+        if (rc == 0)
+                rc = queue_alerts(s);
+        if (rc == 0)
+                rc = odm_client_start(s->client, loop_now(), loop_wall());
+        if (rc == 0) /* nothing is called back from in here */
+                rc = loop_timer_set(opt->loop, &s->timer, loop_now());
+        if (rc < 0)
+                diag_set(d, rc, "no session can begin: %s", odm_err_text(rc));
+out:
+        odm_arena_done(&arena);
+        if (rc < 0)
+                session_free(s);
+        else
+                *out = s;
+        return rc;
+}
+
+void session_abort(session *s)
+{
+        if (odm_client_abort(s->client) < 0)
+                log_debug("the session is over already");
+}
+
+void session_free(session *s)
+{
+        if (!s)
+                return;
+        loop_timer_stop(&s->timer);
+        if (s->client)
+                http_client_cancel(s->opt.http);
+        odm_client_free(s->client);
+        free(s);
+}
