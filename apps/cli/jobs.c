@@ -67,7 +67,9 @@ static void add_commands(xrem *c, xrem_table *t, const json_t *list, unsigned de
 
                 if (json_array_size(results) == 1)
                         value = xrem_node_value(c, json_array_get(results, 0), &octets);
-                else if (json_array_size(results) > 1)
+                else if (xrem_json_z(cmd, "data_base64"))
+                        value = xrem_str(c, "(%zu octets)", xrem_node_value(c, cmd, &octets).n);
+                if (json_array_size(results) > 1)
                         value = xrem_str(c, "(%zu nodes)", json_array_size(results));
                 xrem_cell cells[] = {
                         CELL_IN(xrem_json_str(cmd, "cmd"), XREM_BOLD),
