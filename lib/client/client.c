@@ -170,6 +170,8 @@ int odm_client_new(const odm_client_opt *opt, odm_tree *tree, odm_client **out)
         c->opt = *opt;
         c->tree = tree;
         c->deadline = ODM_NEVER;
+        if (c->opt.limits.max_msg < opt->max_msg_size) /* what is announced is taken */
+                c->opt.limits.max_msg = opt->max_msg_size;
         c->say_dm13 = opt->dm13;
         c->session_id = ODM_STR("");
         c->peer_closed = true; /* package 1 waits for nobody */

@@ -201,6 +201,24 @@ static void an_open_package_is_asked_on(void **state)
         }
 }
 
+static void an_open_package_is_closed_in_the_end(void **state)
+{
+        (void)state;
+        FOR_BOTH_CODECS(codec)
+        {
+                struct stage s;
+                begins(&s, codec, STAGE_OPEN);
+                starts(&s);
+                says(&s, HDR_OK(1) REPLACE("1", "./A/b", "x"));
+                hears(&s, OK(1) "Status 1/1 Replace 200 [./A/b] | Alert 1222");
+                says(&s, HDR_OK(2) STATUS(2, "3", "Alert", 200) "<Final/>");
+                hears(&s, "Status 2/0 SyncHdr 200 | Final");
+                says(&s, HDR_OK(3) "<Final/>");
+                silent(&s, ODM_OUTCOME_DONE);
+                stage_close(&s);
+        }
+}
+
 static void fill_list(struct stage *s, int n)
 {
         char uri[32], value[64];
@@ -651,6 +669,7 @@ int main(void)
                 cmocka_unit_test(rubbish_is_no_message),
                 cmocka_unit_test(version_1_3_falls_back),
                 cmocka_unit_test(an_open_package_is_asked_on),
+                cmocka_unit_test(an_open_package_is_closed_in_the_end),
                 cmocka_unit_test(replies_are_split_to_what_the_server_takes),
                 cmocka_unit_test(many_statuses_are_split_too),
                 cmocka_unit_test(what_fits_nowhere_ends_it),

@@ -347,21 +347,17 @@ static int on_untrusted(odm_client *c, const odm_check *check)
         return outbox_build_refusal(c, check->status);
 }
 
-/* Nothing but the Status of the SyncHdr could be said: then nothing is. */
+/* Nothing but the Status of the SyncHdr could be said: then nothing is.  A package of ours that is
+ * still open goes on all the same, if only to its Final. */
 static bool is_over(const odm_client *c)
 {
-        const struct position *p = &c->box.now;
-        bool more = p->at[LANE_STATUS] || p->at[LANE_RESULTS];
-
-        return c->msg->final && !has_commands(c->msg) && (!more || c->peer_closed);
+        return c->msg->final && !has_commands(c->msg) && c->own_closed;
 }
 
 static int on_commands(odm_client *c)
 {
         int rc;
 
-        if (has_abort(c->msg))
-                return client_finish(c, ODM_OUTCOME_ABORTED, "the server aborted the session");
         if (is_over(c))
                 return client_finish(c, ODM_OUTCOME_DONE, NULL);
         if (c->stage == STAGE_SETUP && !outbox_empty(c) && !c->msg->final)
@@ -397,6 +393,11 @@ int inbox_take(odm_client *c, const odm_packet *reply)
         rc = check_our_status(c);
         if (rc != GO_ON)
                 return rc;
+        if (has_abort(c->msg)) {
+                if (check.ok)
+                        take_statuses(c);
+                return client_finish(c, ODM_OUTCOME_ABORTED, "the server aborted the session");
+        }
         if (!check.ok && (has_commands(c->msg) || check.terminate))
                 return on_untrusted(c, &check);
         take_statuses(c);

@@ -252,6 +252,7 @@ static int end(odm_client *c, struct draft *d, bool final)
         if (rc < 0)
                 return rc;
         c->msg_id++;
+        c->own_closed = final;
         c->has_hdr_status = false;
         c->tries = 0;
         client_enter(c, CLIENT_READY);
@@ -348,9 +349,8 @@ static int put_chunk(odm_client *c, struct draft *d, const odm_command *cmd, siz
         return put(d, &one, reserve_of(c));
 }
 
-static bool fits_alone(const odm_client *c, const struct draft *d, const odm_item *it)
+static bool fits_alone(const struct draft *d, const odm_item *it)
 {
-        (void)c;
         return d->pieces > 0 && it->data.bytes.n + ITEM_ROOM + ALERT_ROOM < d->room / 2;
 }
 
@@ -361,7 +361,7 @@ static int put_large(odm_client *c, struct draft *d, enum lane lane, const odm_c
         size_t n;
         int rc;
 
-        if (p->item->data.bytes.n == 0 || (p->off == 0 && fits_alone(c, d, p->item)))
+        if (p->item->data.bytes.n == 0 || (p->off == 0 && fits_alone(d, p->item)))
                 return FULL;
         rc = put_chunk(c, d, cmd, &n);
         if (rc != 0)

@@ -564,8 +564,12 @@ static int take_node(odm_client *c, const odm_reply *r)
 
 int runner_answer(odm_client *c, const odm_reply *r)
 {
+        odm_reply good = *r;
+
+        if (good.status < 200 || good.status > 1999) /* no final status of the protocol */
+                good.status = ODM_ST_FAILED;
         c->request_open = false;
-        return c->request.kind == ODM_REQ_USER ? take_user(c, r) : take_node(c, r);
+        return c->request.kind == ODM_REQ_USER ? take_user(c, &good) : take_node(c, &good);
 }
 
 int runner_cancel(odm_client *c)

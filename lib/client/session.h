@@ -127,6 +127,7 @@ struct odm_client {
         uint32_t msg_id;
         uint32_t peer_max_msg, peer_max_obj; /* 0 = no limit */
         bool peer_closed;                    /* the server's package is complete: Final came */
+        bool own_closed;                     /* our last message had Final */
         bool abort_wanted;
         odm_client_stats stats;
 

@@ -49,6 +49,22 @@ static const char dmacc_ddf[] =
                                                   "AAuthName", "chr") LEAF("AAuthSecret", "chr")
                                                   LEAF("AAuthData", "bin")))) "</Node></MgmtTree>";
 
+static const char far_ddf[] =
+        "<MgmtTree xmlns='syncml:dmddf1.2'><VerDTD>1.2</VerDTD><Node><NodeName>Far</NodeName>"
+        "<DFProperties><AccessType><Get/><Add/><Replace/><Delete/><Exec/></AccessType><DFFormat>"
+        "<node/></DFFormat><Scope><Permanent/></Scope><DFType><DDFName/></DFType></DFProperties>"
+        "</Node></MgmtTree>";
+
+static int far_forward(void *ctx, const odm_op *op, const odm_at *at, odm_arena *a, odm_answer *out)
+{
+        (void)ctx;
+        (void)op;
+        (void)at;
+        (void)a;
+        (void)out;
+        return ODM_LATER;
+}
+
 static int vendor_exec(void *ctx, const odm_at *at, const odm_op *op, unsigned *status)
 {
         struct stage *s = ctx;
@@ -202,6 +218,8 @@ static int make_tree(struct stage *s, enum stage_account account)
         if (rc == 0)
                 rc = read_ddf(s, dmacc_ddf, &s->dmacc_mo);
         if (rc == 0)
+                rc = read_ddf(s, far_ddf, &s->far_mo);
+        if (rc == 0)
                 rc = odm_tree_new(&o, &s->tree);
         if (rc < 0)
                 return rc;
@@ -212,7 +230,10 @@ static int make_tree(struct stage *s, enum stage_account account)
                                      .ctx = s,
                                      .validate = vendor_validate};
         odm_dmacc_init(&s->dmacc, s->mem, &s->dmacc_mo, "./DMAcc");
+        s->far = (odm_provider){.name = "far", .mo = &s->far_mo, .forward = far_forward};
         rc = odm_tree_mount(s->tree, NULL, &s->provider);
+        if (rc == 0)
+                rc = odm_tree_mount(s->tree, NULL, &s->far);
         if (rc == 0)
                 rc = odm_tree_mount(s->tree, NULL, &s->dmacc.provider);
         if (rc == 0)
@@ -305,27 +326,38 @@ static int in_codec(struct stage *s, odm_str xml, odm_buf *out)
         return rc == 0 ? odm_encode(s->codec, m, out) : rc;
 }
 
+int stage_write(struct stage *s, const char *body, odm_buf *out)
+{
+        s->server_msg++;
+        odm_str xml = message_xml(s, body);
+        return xml.p ? in_codec(s, xml, out) : odm_arena_err(&s->a);
+}
+
+int stage_hand_over(struct stage *s, odm_str bytes, odm_str mac)
+{
+        odm_str exact = exact_bytes(bytes.p, bytes.n); /* gone right after the call */
+        odm_packet p = {
+                .body = exact, .mac = mac, .content_type = odm_cstr(odm_codec_mime(s->codec))};
+        int rc = odm_client_recv(s->c, &p, s->now, s->wall);
+
+        exact_free(exact);
+        return rc;
+}
+
 int stage_say(struct stage *s, const char *body)
 {
         odm_buf bytes, mac;
-        odm_packet p = {.content_type = odm_cstr(odm_codec_mime(s->codec))};
         int rc;
 
-        s->server_msg++;
         s->line = ODM_ABSENT;
         odm_buf_init(&bytes, s->mem, 64 << 20);
         odm_buf_init(&mac, s->mem, 1000);
-        odm_str xml = message_xml(s, body);
-        rc = xml.p ? in_codec(s, xml, &bytes) : odm_arena_err(&s->a);
+        rc = stage_write(s, body, &bytes);
         if (rc == 0 && s->prover.type == ODM_AUTH_MAC)
                 rc = odm_prover_mac(&s->prover, odm_buf_view(&bytes), &mac);
-        if (rc == 0) {
-                odm_str exact = exact_bytes(bytes.p, bytes.n); /* gone right after the call */
-                p.body = exact;
-                p.mac = mac.n ? odm_buf_view(&mac) : ODM_ABSENT;
-                rc = odm_client_recv(s->c, &p, s->now, s->wall);
-                exact_free(exact);
-        }
+        if (rc == 0)
+                rc = stage_hand_over(s, odm_buf_view(&bytes),
+                                     mac.n ? odm_buf_view(&mac) : ODM_ABSENT);
         odm_buf_done(&bytes);
         odm_buf_done(&mac);
         return rc == 0 ? stage_listen(s) : rc;

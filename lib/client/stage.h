@@ -20,6 +20,8 @@ struct stage {
         odm_mo mo;
         odm_dmacc dmacc;
         odm_mo dmacc_mo;
+        odm_provider far; /* ./Far: everything there is the host's to do */
+        odm_mo far_mo;
         odm_client_opt opt;
         odm_client *c;
         seeded seed;
@@ -32,9 +34,8 @@ struct stage {
         odm_prover prover; /* the server's; type NONE shows nothing */
         odm_packet sent;   /* the client's last message */
         odm_msg *heard;
-        odm_str line;     /* ... as text; absent when the client said nothing */
-        odm_str mac_said; /* by the server with its last message */
-        int rc;           /* of the last call that can fail for memory */
+        odm_str line; /* ... as text; absent when the client said nothing */
+        int rc;       /* of the last call that can fail for memory */
         unsigned execs;
 };
 
@@ -51,6 +52,9 @@ void stage_close(struct stage *s);
 ODM_MUST_USE int stage_start(struct stage *s);
 /* The server's message: SyncBody in XML.  The answer is heard, unless a request is open. */
 ODM_MUST_USE int stage_say(struct stage *s, const char *body);
+/* Its two halves: the octets of the message, and giving octets to the client. */
+ODM_MUST_USE int stage_write(struct stage *s, const char *body, odm_buf *out);
+ODM_MUST_USE int stage_hand_over(struct stage *s, odm_str bytes, odm_str mac);
 /* Takes the client's next message, if there is one, into s->line. */
 ODM_MUST_USE int stage_listen(struct stage *s);
 /* Answers the open request. */

@@ -265,6 +265,99 @@ static void alerts_of_the_host_are_delivered(void **state)
         }
 }
 
+static void alerts_may_need_more_than_a_message(void **state)
+{
+        static char data[5000];
+
+        (void)state;
+        memset(data, 'x', sizeof data);
+        FOR_BOTH_CODECS(codec)
+        {
+                struct stage s;
+                odm_alert large = event(21, ""), small = event(22, "2");
+                const odm_request *req;
+                size_t n = 0;
+                begins(&s, codec, STAGE_OPEN);
+                s.opt.send_max = 2048;
+                large.data = (odm_str){data, sizeof data};
+                assert_int_equal(odm_client_new(&s.opt, s.tree, &s.c), 0);
+                assert_int_equal(odm_client_alert(s.c, &large), 0);
+                assert_int_equal(odm_client_alert(s.c, &small), 0);
+                assert_int_equal(odm_client_start(s.c, s.now, s.wall), 0);
+                assert_int_equal(stage_listen(&s), 0);
+                for (unsigned i = 1; i < 10; i++) {
+                        const odm_command *last = s.heard->body;
+                        char said[1024];
+                        assert_true(s.sent.body.n <= 2048);
+                        for (const odm_command *x = s.heard->body; x; x = x->next) {
+                                if (x->kind == ODM_CMD_ALERT && x->code == ODM_ALERT_GENERIC &&
+                                    x->items->data.bytes.n > 1)
+                                        n += x->items->data.bytes.n;
+                                last = x;
+                        }
+                        if (s.heard->final)
+                                break;
+                        assert_true(last->items->more);
+                        (void)snprintf(
+                                said, sizeof said,
+                                "<Status><CmdID>1</CmdID><MsgRef>%u</MsgRef><CmdRef>0</CmdRef>"
+                                "<Cmd>SyncHdr</Cmd><Data>200</Data></Status><Status><CmdID>2"
+                                "</CmdID><MsgRef>%u</MsgRef><CmdRef>%.*s</CmdRef><Cmd>Alert"
+                                "</Cmd><Data>213</Data></Status>" ALERT("3", "1222", ""),
+                                i, i, (int)last->cmd_id.n, last->cmd_id.p);
+                        says(&s, said);
+                        assert_int_equal(odm_client_next(s.c, &req), 0); /* 213 is not the end */
+                }
+                assert_true(s.heard->final);
+                assert_int_equal(n, sizeof data);
+                stage_close(&s);
+        }
+}
+
+static void an_unanswered_alert_is_not_told(void **state)
+{
+        struct stage s;
+        odm_alert one = event(1, "1");
+        const odm_request *req;
+
+        (void)state;
+        begins(&s, &odm_codec_xml, STAGE_OPEN);
+        starts(&s);
+        assert_int_equal(odm_client_alert(s.c, &one), 0);
+        says(&s, HDR_OK(1) GET("1", "./A/c") "<Final/>");
+        says(&s, HDR_OK(2) "<Final/>");
+        silent(&s, ODM_OUTCOME_DONE);
+        assert_int_equal(odm_client_next(s.c, &req), 0);
+        stage_close(&s);
+}
+
+static void what_the_host_did_is_not_rolled_back(void **state)
+{
+        (void)state;
+        FOR_BOTH_CODECS(codec)
+        {
+                struct stage s;
+                begins(&s, codec, STAGE_OPEN);
+                starts(&s);
+                says(&s, HDR_OK(1) CMD("Atomic", "1",
+                                       REPLACE("2", "./A/b", "x") REPLACE("3", "./Far/x", "1")
+                                               REPLACE("4", "./none", "2")) "<Final/>");
+                const odm_request *req = asks(&s);
+                assert_int_equal(req->kind, ODM_REQ_NODE);
+                assert_str(req->op->target, "./Far/x");
+                answers(&s, 200, NULL);
+                hears(&s,
+                      OK1 "Status 1/1 Atomic 507 | Status 1/2 Replace 216 [./A/b] | "
+                          "Status 1/3 Replace 516 [./Far/x] | Status 1/4 Replace 404 [./none] | "
+                          "Final");
+                assert_string_equal(value_of(&s, "./A/b"), "hello");
+                says(&s, HDR_OK(2) REPLACE("1", "./Far/x", "1") "<Final/>");
+                answers(&s, 99, NULL);
+                hears(&s, "Status 2/0 SyncHdr 200 | Status 2/1 Replace 500 [./Far/x] | Final");
+                stage_close(&s);
+        }
+}
+
 static void alerts_have_a_ceiling(void **state)
 {
         struct stage s;
@@ -351,6 +444,9 @@ int main(void)
                 cmocka_unit_test(an_operation_can_be_done_by_the_host),
                 cmocka_unit_test(an_exec_hands_over_its_argument),
                 cmocka_unit_test(alerts_of_the_host_are_delivered),
+                cmocka_unit_test(alerts_may_need_more_than_a_message),
+                cmocka_unit_test(an_unanswered_alert_is_not_told),
+                cmocka_unit_test(what_the_host_did_is_not_rolled_back),
                 cmocka_unit_test(alerts_have_a_ceiling),
                 cmocka_unit_test(the_user_can_stop_it_all),
                 cmocka_unit_test(freeing_with_a_request_open_undoes_the_atomic),
