@@ -361,7 +361,7 @@ static int step_version(db *x, const char *script, unsigned version)
 
 int db_migrate(db *x, const char *const *scripts, unsigned n)
 {
-        int64_t version, application, tables;
+        int64_t version = 0, application = 0, tables = 0;
         int rc = pragma_number(x, "PRAGMA user_version", &version);
 
         if (rc == 0)

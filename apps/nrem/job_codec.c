@@ -149,7 +149,7 @@ static int put_interaction(const json_t *o, odm_command *c, odm_arena *a)
         const json_t *items = json_object_get(o, "items"), *v;
         json_int_t code = json_integer_value(json_object_get(o, "code"));
         odm_item **end = &c->items;
-        odm_str s;
+        odm_str s = ODM_ABSENT;
         size_t i;
         int rc = text_of(o, "options", a, &s);
 
