@@ -209,8 +209,6 @@ void odm_client_free(odm_client *c)
                 return;
         if (c->run.depth > 0 && odm_tree_in_transaction(c->tree))
                 odm_tree_rollback(c->tree);
-        if (c->told)
-                odm_free(c->opt.mem, c->told, c->told->size);
         while (c->box.head[LANE_ALERTS])
                 outbox_free_alert(c, (struct alert *)c->box.head[LANE_ALERTS]);
         wipe_arena(c->account.password);
@@ -375,7 +373,8 @@ static int abort_unsent(odm_client *c)
 
 int odm_client_abort(odm_client *c)
 {
-        (void)snprintf(c->diag, sizeof c->diag, "aborted here");
+        if (c->state != CLIENT_ENDED)
+                (void)snprintf(c->diag, sizeof c->diag, "aborted here");
         switch (c->state) {
         case CLIENT_IDLE: return client_finish(c, ODM_OUTCOME_USER_ABORT, NULL);
         case CLIENT_ENDED: return 0;

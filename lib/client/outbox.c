@@ -331,7 +331,7 @@ static int put_chunk(odm_client *c, struct draft *d, const odm_command *cmd, siz
         one.items = &it;
         it.data = (odm_data){all.kind, odm_str_from(all.bytes, p->off)};
         *n = it.data.bytes.n;
-        int rc = p->off > 0 ? put(d, &one, reserve_of(c)) : FULL;
+        int rc = p->off > 0 && *n < d->room ? put(d, &one, reserve_of(c)) : FULL;
         if (rc != FULL)
                 return rc;
         it.more = true;

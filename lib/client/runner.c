@@ -458,6 +458,9 @@ static int begin_command(odm_client *c, const odm_command *cmd)
         if (rc < 0)
                 return rc;
         code = refusal_of(c, cmd);
+        CLIENT_TRACE(c, "%.*s/%u/%.*s: %s%s", (int)c->session_id.n, c->session_id.p,
+                     (unsigned)c->msg_id, (int)cmd->cmd_id.n, cmd->cmd_id.p ? cmd->cmd_id.p : "",
+                     odm_cmd_name(cmd->kind), code ? " is not begun" : "");
         if (code)
                 return refuse(c, cmd, code);
         if (cmd->kind == ODM_CMD_ATOMIC || cmd->kind == ODM_CMD_SEQUENCE)

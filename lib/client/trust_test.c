@@ -126,6 +126,42 @@ static void a_challenge_repeats_package_1(void **state)
         }
 }
 
+static void a_challenge_has_alerts_sent_again(void **state)
+{
+        (void)state;
+        FOR_BOTH_CODECS(codec)
+        {
+                struct stage s;
+                odm_alert a = {.id = 5,
+                               .code = ODM_ALERT_GENERIC,
+                               .type = ODM_STR("x"),
+                               .data = ODM_STR("y")};
+                const odm_request *req;
+                begins(&s, codec, STAGE_DIGEST);
+                assert_int_equal(odm_client_new(&s.opt, s.tree, &s.c), 0);
+                assert_int_equal(odm_client_alert(s.c, &a), 0);
+                assert_int_equal(odm_client_start(s.c, s.now, s.wall), 0);
+                assert_int_equal(stage_listen(&s), 0);
+                hears(&s, "Alert 1201 | " PKG1_DEVINFO " | Alert 1226 :chr;x='y' | Final");
+                s.prover.type = ODM_AUTH_NONE;
+                says(&s, HDR_CODE(1, 401, CHAL("syncml:auth-md5", N1)) STATUS(1, "1", "Alert", 401)
+                                 STATUS(1, "2", "Replace", 401)
+                                         STATUS(1, "3", "Alert", 401) "<Final/>");
+                hears(&s, OK(1) "Alert 1201 | " PKG1_DEVINFO " | Alert 1226 :chr;x='y' | Final");
+                assert_int_equal(odm_client_next(s.c, &req), 0); /* a refusal is no answer */
+                s.prover.type = ODM_AUTH_MD5;
+                says(&s, HDR_CODE(2, 212, CHAL("syncml:auth-md5", N1)) STATUS(2, "4", "Alert", 200)
+                                 GET("1", "./A/b") "<Final/>");
+                hears(&s,
+                      "Status 2/0 SyncHdr 212 chal syncml:auth-md5 | Status 2/1 Get 200 [./A/b] | "
+                      "Results 2/1 ./A/b='hello' | Final");
+                assert_int_equal(odm_client_next(s.c, &req), 1);
+                assert_int_equal(req->alert_id, 5);
+                assert_int_equal(req->status, 200);
+                stage_close(&s);
+        }
+}
+
 static void other_types_are_answered_where_allowed(void **state)
 {
         static const struct row {
@@ -364,6 +400,7 @@ int main(void)
                 cmocka_unit_test(known_credentials_are_shown_at_once),
                 cmocka_unit_test(over_an_open_transport_each_message_is_proved),
                 cmocka_unit_test(a_challenge_repeats_package_1),
+                cmocka_unit_test(a_challenge_has_alerts_sent_again),
                 cmocka_unit_test(other_types_are_answered_where_allowed),
                 cmocka_unit_test(a_challenge_later_repeats_that_message),
                 cmocka_unit_test(an_unproven_server_is_not_obeyed),
