@@ -205,6 +205,15 @@ static int write_account(device *d)
 
 int device_open(device *d, const odm_mem *mem, const device_account *a, const char *acl)
 {
+        odm_tree_opt limits;
+
+        odm_tree_opt_init(&limits, mem);
+        return device_open_limited(d, mem, a, acl, &limits);
+}
+
+int device_open_limited(device *d, const odm_mem *mem, const device_account *a, const char *acl,
+                        const odm_tree_opt *limits)
+{
         *d = (device){.mem = mem, .account = *a, .acl = acl, .wall = 994869497};
         d->lab = (odm_provider){.name = "lab",
                                 .mo = &odm_mo_lab,
@@ -212,7 +221,7 @@ int device_open(device *d, const odm_mem *mem, const device_account *a, const ch
                                 .n_bind = ODM_COUNT(lab_bind),
                                 .ctx = d};
         odm_buf_init(&d->disk, mem, (size_t)256 << 20);
-        odm_tree_opt_init(&d->opt, mem);
+        d->opt = *limits;
         d->opt.log = log_record;
         d->opt.log_ctx = d;
         int rc = mount_all(d);

@@ -38,6 +38,9 @@ void device_account_init(device_account *a); /* dev/pw, srv/spw, DIGEST both, em
 /* Makes the tree, mounts the objects, writes the account.  0, ODM_ENOMEM. */
 ODM_MUST_USE int device_open(device *d, const odm_mem *mem, const device_account *a,
                              const char *acl);
+/* The same with the limits of `limits` (uri, max_nodes, max_value, max_bytes ...). */
+ODM_MUST_USE int device_open_limited(device *d, const odm_mem *mem, const device_account *a,
+                                     const char *acl, const odm_tree_opt *limits);
 void device_close(device *d);
 void device_sync(device *d); /* what the log took is durable */
 /* The power goes, and comes again; `keep` says how many octets of what was not durable are there

@@ -1,0 +1,755 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A case, played: the test is the server; the client engine with a tree of its own is what
+ * is tested.  Credentials are no part of it: the transport knows both sides. */
+#include "play.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device.h"
+#include "message.h"
+
+#define EVERYTHING "Add=*&Delete=*&Exec=*&Get=*&Replace=*"
+#define HEARD_MOST 4096
+#define MEMORY ((size_t)64 << 20)
+
+struct heard { /* one Status, Item of Results, or Alert of the client's message */
+        const odm_command *c;
+        const odm_item *item;
+};
+
+struct play {
+        const test_case *test;
+        const odm_codec *codec;
+        const line *at; /* the line being played */
+        device dev;
+        odm_client_opt opt;
+        odm_client *client;
+        odm_arena a;
+        odm_buf state; /* of the tree, before the last message */
+        odm_time now;
+        uint64_t dice;
+        char *why;
+        size_t why_n;
+        jmp_buf wrong;
+
+        odm_msg say; /* the message being put together */
+        bool saying, open;
+        uint32_t msg_id;
+        odm_msg *reply; /* the client's last; NULL when it said nothing */
+        size_t reply_n; /* its octets */
+        struct heard heard[HEARD_MOST];
+        unsigned n_heard, next;
+        const line *user; /* where to look for the user's next answer */
+};
+
+static void wrong(struct play *p, const char *fmt, ...) ODM_PRINTF(2, 3);
+static void wrong(struct play *p, const char *fmt, ...)
+{
+        va_list ap;
+        int n = snprintf(p->why, p->why_n, "%s:%u: ", p->test->file, p->at ? p->at->number : 0);
+
+        va_start(ap, fmt);
+        if (n > 0 && (size_t)n < p->why_n)
+                (void)vsnprintf(p->why + n, p->why_n - (size_t)n, fmt, ap);
+        va_end(ap);
+        longjmp(p->wrong, 1);
+}
+
+static void must(struct play *p, int rc, const char *what)
+{
+        if (rc < 0)
+                wrong(p, "%s: %s", what, odm_err_name(rc));
+}
+
+static void *heap_resize(void *ctx, void *q, size_t old_n, size_t n)
+{
+        (void)ctx;
+        (void)old_n;
+        if (n == 0) {
+                free(q);
+                return NULL;
+        }
+        return realloc(q, n);
+}
+
+static const odm_mem mem = {heap_resize, NULL};
+
+static int fill(void *ctx, void *q, size_t n)
+{
+        struct play *p = ctx;
+
+        for (size_t i = 0; i < n; i++) {
+                p->dice = p->dice * 6364136223846793005u + 1;
+                ((uint8_t *)q)[i] = (uint8_t)(p->dice >> 33);
+        }
+        return 0;
+}
+
+static bool is(const line *l, const char *word)
+{
+        return odm_str_is(l->word, word);
+}
+
+static odm_str arg(struct play *p, const line *l, unsigned i)
+{
+        if (i >= l->n)
+                wrong(p, "an argument is missing");
+        return l->arg[i].text;
+}
+
+static uint64_t number(struct play *p, odm_str s)
+{
+        uint64_t v;
+
+        if (odm_str_u64(s, UINT32_MAX, &v) < 0)
+                wrong(p, "'%.*s' is no number", (int)s.n, s.p ? s.p : "");
+        return v;
+}
+
+/* ---- setting up ------------------------------------------------------------------ */
+
+static void set_number(struct play *p, const line *l, const char *name, uint32_t *out)
+{
+        odm_str v = line_option(l, name);
+
+        if (v.p)
+                *out = (uint32_t)number(p, v);
+}
+
+static void set_short(struct play *p, const line *l, const char *name, uint16_t *out)
+{
+        uint32_t v = *out;
+
+        set_number(p, l, name, &v);
+        *out = (uint16_t)v;
+}
+
+static void set_size(struct play *p, const line *l, const char *name, size_t *out)
+{
+        odm_str v = line_option(l, name);
+
+        if (v.p)
+                *out = (size_t)number(p, v);
+}
+
+static void read_options(struct play *p, odm_tree_opt *t)
+{
+        odm_client_opt *o = &p->opt;
+
+        for (const line *l = p->test->lines; l; l = l->next) {
+                if (!is(l, "option"))
+                        continue;
+                p->at = l;
+                o->has_copy = o->has_copy && !line_has(l, "no-copy");
+                o->has_exec = o->has_exec && !line_has(l, "no-exec");
+                o->has_atomic = o->has_atomic && !line_has(l, "no-atomic");
+                o->has_tnds = o->has_tnds && !line_has(l, "no-tnds");
+                o->has_list = o->has_list && !line_has(l, "no-list");
+                o->has_ui = o->has_ui || line_has(l, "ui");
+                t->creator_get = t->creator_get || line_has(l, "creator-get");
+                set_number(p, l, "max-obj", &o->max_obj_size);
+                set_number(p, l, "send-max", &o->send_max);
+                set_short(p, l, "max-depth", &t->uri.max_depth);
+                set_short(p, l, "max-total", &t->uri.max_tot_len);
+                set_short(p, l, "max-segment", &t->uri.max_seg_len);
+                set_number(p, l, "max-nodes", &t->max_nodes);
+                set_size(p, l, "max-bytes", &t->max_bytes);
+        }
+}
+
+static void set_up(struct play *p)
+{
+        device_account account;
+        odm_tree_opt limits;
+
+        odm_client_opt_init(&p->opt, &mem);
+        odm_tree_opt_init(&limits, &mem);
+        p->opt.rng = (odm_rng){fill, p};
+        p->opt.codec = p->codec;
+        p->opt.account = ODM_STR("./DMAcc/main");
+        p->opt.alert = ODM_ALERT_CLIENT_INITIATED;
+        p->opt.server_known = true;
+        read_options(p, &limits);
+        device_account_init(&account);
+        must(p, device_open_limited(&p->dev, &mem, &account, EVERYTHING, &limits), "the device");
+}
+
+/* ---- what the device itself does ------------------------------------------------------- */
+
+static unsigned own_op(struct play *p, odm_op *op, odm_answer *out)
+{
+        *out = (odm_answer){.status = 0};
+        must(p, odm_tree_do(p->dev.tree, op, (odm_wall){++p->dev.wall}, &p->a, out), "the tree");
+        return out->status;
+}
+
+/* tree URI FORMAT[:TYPE] [DATA]: a node that is there. */
+static void on_tree(struct play *p, const line *l)
+{
+        odm_meta m =
+                l->n > 1 ? message_meta(l->arg[1].text, &p->a) : (odm_meta){.format = ODM_FMT_NODE};
+        odm_op op = {.kind = ODM_CMD_ADD,
+                     .target = arg(p, l, 0),
+                     .value = {.format = m.format, .type = m.type}};
+        odm_answer out;
+
+        if (l->n > 2) {
+                op.value.data = message_data(&l->arg[2], m.format, &p->a);
+                op.has_value = true;
+        }
+        if (odm_tree_exists(p->dev.tree, op.target))
+                op.kind = ODM_CMD_REPLACE;
+        if (own_op(p, &op, &out) != 200)
+                wrong(p, "the node could not be made: %u", out.status);
+}
+
+/* acl URI VALUE */
+static void on_acl(struct play *p, const line *l)
+{
+        odm_op op = {.kind = ODM_CMD_REPLACE,
+                     .target = odm_arena_join(&p->a, arg(p, l, 0), ODM_STR("?prop=ACL")),
+                     .value = {.format = ODM_FMT_CHR, .data = arg(p, l, 1)},
+                     .has_value = true};
+        odm_answer out;
+
+        if (own_op(p, &op, &out) != 200)
+                wrong(p, "the ACL could not be set: %u", out.status);
+}
+
+/* ---- talking ------------------------------------------------------------------------------ */
+
+static void hear(struct play *p, const odm_command *c)
+{
+        const odm_item *it = c->items;
+        bool hdr = c->kind == ODM_CMD_STATUS && odm_str_is(c->cmd_ref, "0");
+
+        if ((hdr && odm_status_ok(c->code)) || c->kind == ODM_CMD_REPLACE)
+                return;
+        do {
+                if (p->n_heard == HEARD_MOST)
+                        wrong(p, "the client says too much");
+                p->heard[p->n_heard++] = (struct heard){c, it};
+                it = it && c->kind == ODM_CMD_RESULTS ? it->next : NULL;
+        } while (it);
+}
+
+static const line *next_user(struct play *p)
+{
+        const line *l = p->user ? p->user : p->test->lines;
+
+        while (l && !is(l, "user"))
+                l = l->next;
+        if (l == NULL)
+                wrong(p, "the user is asked, and no line tells what he says");
+        p->user = l->next;
+        return l;
+}
+
+/* user CODE STATUS [texts] [preset=..] [choices=N] */
+static void ask_user(struct play *p, const odm_request *req, odm_reply *r)
+{
+        const line *l = next_user(p);
+        odm_str preset = line_option(l, "preset"), choices = line_option(l, "choices");
+        odm_str *items = odm_arena_get(&p->a, (l->n + 1) * sizeof *items);
+        unsigned n = 0;
+
+        if (items == NULL || number(p, arg(p, l, 0)) != req->alert)
+                wrong(p, "the user is asked %u", req->alert);
+        if (preset.p && !odm_str_eq(preset, req->preset))
+                wrong(p, "the preset is '%.*s'", (int)req->preset.n,
+                      req->preset.p ? req->preset.p : "");
+        for (const odm_item *it = req->choices; it; it = it->next)
+                n++;
+        if (choices.p && number(p, choices) != n)
+                wrong(p, "%u choices are offered", n);
+        r->status = (unsigned)number(p, arg(p, l, 1));
+        r->items = items;
+        for (unsigned i = 2; i < l->n; i++)
+                if (l->arg[i].quoted)
+                        items[r->n_items++] = l->arg[i].text;
+}
+
+static void serve_requests(struct play *p)
+{
+        const odm_request *req;
+
+        while (odm_client_next(p->client, &req) == 1) {
+                odm_reply r = {.status = 200};
+                if (req->kind == ODM_REQ_ALERTED)
+                        continue;
+                if (req->kind == ODM_REQ_USER)
+                        ask_user(p, req, &r);
+                must(p,
+                     odm_client_answer(p->client, req->id, &r, p->now, (odm_wall){++p->dev.wall}),
+                     "the answer");
+        }
+}
+
+static void listen(struct play *p)
+{
+        odm_packet pkt;
+        odm_limits lim;
+
+        serve_requests(p);
+        p->n_heard = p->next = 0;
+        p->reply = NULL;
+        p->reply_n = 0;
+        if (odm_client_send(p->client, &pkt) != 1)
+                return;
+        odm_limits_init(&lim);
+        p->reply_n = pkt.body.n;
+        odm_str body = odm_arena_copy(&p->a, pkt.body);
+        must(p, odm_decode(p->codec, body, &lim, &p->a, &p->reply), "the client's message");
+        for (const odm_command *c = p->reply->body; c; c = c->next)
+                hear(p, c);
+}
+
+static void start_session(struct play *p)
+{
+        must(p, odm_client_new(&p->opt, p->dev.tree, &p->client), "the client");
+        must(p, odm_client_start(p->client, p->now, (odm_wall){++p->dev.wall}), "the start");
+        listen(p);
+        if (p->reply == NULL)
+                wrong(p, "no package 1");
+        p->msg_id = 0;
+}
+
+static odm_command *status_for(struct play *p, const odm_command *of, unsigned n)
+{
+        odm_command *st = odm_new(&p->a, odm_command);
+
+        if (st == NULL)
+                wrong(p, "no memory");
+        st->kind = ODM_CMD_STATUS;
+        st->cmd_id = odm_arena_fmt(&p->a, "s%u", n);
+        st->msg_ref = p->reply->hdr.msg_id;
+        st->cmd_ref = of ? of->cmd_id : ODM_STR("0");
+        st->cmd = of ? odm_cstr(odm_cmd_name(of->kind)) : ODM_STR("SyncHdr");
+        st->code = of ? 200 : 212;
+        return st;
+}
+
+/* The Statuses that a server owes the client's last message, before what it says itself. */
+static void add_statuses(struct play *p)
+{
+        odm_command *list = status_for(p, NULL, 0), **end = &list->next;
+        unsigned n = 1;
+
+        for (const odm_command *c = p->reply->body; c; c = c->next)
+                if (c->kind != ODM_CMD_STATUS && c->kind != ODM_CMD_RESULTS) {
+                        *end = status_for(p, c, n++);
+                        end = &(*end)->next;
+                }
+        *end = p->say.body;
+        p->say.body = list;
+}
+
+static void set_header(struct play *p)
+{
+        odm_hdr *h = &p->say.hdr;
+
+        h->ver_dtd = ODM_STR("1.2");
+        h->ver_proto = p->reply->hdr.ver_proto;
+        h->session_id = p->reply->hdr.session_id;
+        h->msg_id = odm_arena_fmt(&p->a, "%u", ++p->msg_id);
+        h->target = p->reply->hdr.source;
+        h->source = p->reply->hdr.target;
+}
+
+static void send(struct play *p)
+{
+        odm_buf out;
+        odm_packet in = {.content_type = odm_cstr(odm_codec_mime(p->codec))};
+
+        p->saying = false;
+        add_statuses(p);
+        set_header(p);
+        p->say.final = !p->open;
+        p->say.has_body = true;
+        must(p, odm_msg_convert(&p->say, p->codec, &p->a), "the conversion");
+        odm_buf_cut(&p->state, 0);
+        must(p, device_state(&p->dev, &p->state), "the state");
+        odm_buf_init(&out, &mem, MEMORY);
+        int rc = odm_encode(p->codec, &p->say, &out);
+        in.body = odm_arena_copy(&p->a, odm_buf_view(&out));
+        odm_buf_done(&out);
+        must(p, rc, "the server's message");
+        must(p, odm_client_recv(p->client, &in, p->now, (odm_wall){++p->dev.wall}), "recv");
+        listen(p);
+}
+
+/* recv ID COMMAND ...; "recv open": no Final; "recv max-msg=N": in the header */
+static void on_recv(struct play *p, const line *l)
+{
+        odm_str max_msg = line_option(l, "max-msg"), max_obj = line_option(l, "max-obj");
+        const char *bad;
+
+        if (p->client == NULL)
+                start_session(p);
+        if (!p->saying) {
+                if (p->reply == NULL)
+                        wrong(p, "the client has said no more");
+                p->say = (odm_msg){.body = NULL};
+                p->saying = true;
+                p->open = false;
+        }
+        if (l->n == 1 && (max_msg.p || max_obj.p)) {
+                odm_meta *m = &p->say.hdr.meta;
+                m->present = true;
+                m->has_max_msg = m->has_max_msg || max_msg.p;
+                m->has_max_obj = m->has_max_obj || max_obj.p;
+                if (max_msg.p)
+                        m->max_msg = number(p, max_msg);
+                if (max_obj.p)
+                        m->max_obj = number(p, max_obj);
+                return;
+        }
+        if (l->n == 1 && line_has(l, "open")) {
+                p->open = true;
+                return;
+        }
+        if (l->n == 1 && line_has(l, "nothing"))
+                return;
+        bad = message_add(&p->say, l, &p->a);
+        if (bad)
+                wrong(p, "%s", bad);
+}
+
+/* ---- what must come back -----------------------------------------------------------------------
+ */
+
+static void describe(const struct heard *h, char *out, size_t n)
+{
+        odm_str uri = h->item ? h->item->source : ODM_ABSENT;
+
+        if (h->c->kind == ODM_CMD_STATUS)
+                (void)snprintf(out, n, "Status %.*s %u", (int)h->c->cmd_ref.n, h->c->cmd_ref.p,
+                               h->c->code);
+        else if (h->c->kind == ODM_CMD_RESULTS)
+                (void)snprintf(out, n, "Results %.*s %.*s '%.*s'", (int)h->c->cmd_ref.n,
+                               h->c->cmd_ref.p, (int)uri.n, uri.p ? uri.p : "",
+                               (int)(h->item->data.bytes.n < 60 ? h->item->data.bytes.n : 60),
+                               h->item->data.bytes.p ? h->item->data.bytes.p : "");
+        else
+                (void)snprintf(out, n, "%s %u", odm_cmd_name(h->c->kind), h->c->code);
+}
+
+static const struct heard *take(struct play *p, odm_cmd kind)
+{
+        char text[200];
+
+        if (p->next == p->n_heard)
+                wrong(p, "the client says no more");
+        const struct heard *h = &p->heard[p->next++];
+        if (h->c->kind != kind) {
+                describe(h, text, sizeof text);
+                wrong(p, "the client says %s", text);
+        }
+        return h;
+}
+
+/* "404" or "404|405" */
+static bool code_is(odm_str want, unsigned code)
+{
+        char text[16];
+        int n = snprintf(text, sizeof text, "%u", code);
+
+        while (want.n) {
+                size_t k = 0;
+                while (k < want.n && want.p[k] != '|')
+                        k++;
+                if (k == (size_t)n && memcmp(want.p, text, k) == 0)
+                        return true;
+                want = odm_str_from(want, k + 1);
+        }
+        return false;
+}
+
+static bool has_target(const odm_command *c, odm_str uri)
+{
+        for (const odm_ref *r = c->target_refs; r; r = r->next)
+                if (odm_str_eq(r->uri, uri))
+                        return true;
+        return false;
+}
+
+/* Status ID CODE [texts of Items] [target=URI] */
+static void want_status(struct play *p, const line *l)
+{
+        const odm_command *c = take(p, ODM_CMD_STATUS)->c;
+        odm_str target = line_option(l, "target"), item = line_option(l, "item");
+        const odm_item *it = c->items;
+
+        if (!odm_str_eq(c->cmd_ref, arg(p, l, 1)) || !code_is(arg(p, l, 2), c->code))
+                wrong(p, "the client says Status %.*s %u", (int)c->cmd_ref.n,
+                      c->cmd_ref.p ? c->cmd_ref.p : "", c->code);
+        if (odm_ref_number(c->msg_ref) != p->msg_id)
+                wrong(p, "its MsgRef is %.*s", (int)c->msg_ref.n, c->msg_ref.p ? c->msg_ref.p : "");
+        if (target.p && !has_target(c, target))
+                wrong(p, "its TargetRef is another one");
+        if (item.p && !(it && odm_str_eq(it->target, item)))
+                wrong(p, "its Item names another node");
+        for (unsigned i = 3; i < l->n; i++) {
+                if (!l->arg[i].quoted)
+                        continue;
+                if (it == NULL || !odm_str_eq(it->data.bytes, l->arg[i].text))
+                        wrong(p, "its Item is '%.*s'", it ? (int)it->data.bytes.n : 0,
+                              it && it->data.bytes.p ? it->data.bytes.p : "");
+                it = it->next;
+        }
+}
+
+/* The document as XML text, whatever form it came in. */
+static odm_str document_of(struct play *p, const odm_item *it)
+{
+        odm_limits lim;
+        odm_doc *doc;
+        odm_buf out;
+
+        odm_limits_init(&lim);
+        must(p, odm_doc_decode(it->data.bytes, &lim, &p->a, &doc), "the document");
+        odm_buf_init(&out, &mem, MEMORY);
+        int rc = odm_doc_encode(&odm_codec_xml, doc, false, &out);
+        odm_str text = odm_arena_copy(&p->a, odm_buf_view(&out));
+        odm_buf_done(&out);
+        must(p, rc, "the document");
+        return text;
+}
+
+static bool contains(odm_str hay, odm_str needle)
+{
+        return needle.n == 0 || (hay.n && memmem(hay.p, hay.n, needle.p, needle.n));
+}
+
+static void want_document(struct play *p, const line *l, const odm_item *it)
+{
+        odm_str text = document_of(p, it);
+
+        for (unsigned i = 0; i < l->n; i++) {
+                odm_str a = l->arg[i].text;
+                bool no = odm_str_starts(a, "without=");
+                if (!no && !odm_str_starts(a, "with="))
+                        continue;
+                if (contains(text, odm_str_from(a, no ? 8 : 5)) == no)
+                        wrong(p, "the document is %.*s", (int)text.n, text.p);
+        }
+        if (!odm_str_is(it->meta.type, odm_codec_tnds_mime(p->codec)))
+                wrong(p, "its Type is %.*s", (int)it->meta.type.n, it->meta.type.p);
+}
+
+static odm_str octets_of(struct play *p, odm_meta *meta, const odm_item *it)
+{
+        odm_str d = it->data.bytes;
+
+        if (meta->format == ODM_FMT_B64) {
+                must(p, odm_b64_decode(&p->a, d, &d), "base64");
+                meta->format = ODM_FMT_BIN;
+        }
+        return d.p ? d : ODM_STR("");
+}
+
+static void want_meta(struct play *p, odm_str word, const odm_meta *got)
+{
+        odm_meta m = message_meta(word, &p->a);
+        odm_format f = got->format == ODM_FMT_ABSENT ? ODM_FMT_CHR : got->format;
+        odm_str type = got->type.p ? got->type : ODM_STR("text/plain");
+
+        if (m.format != f)
+                wrong(p, "its Format is %s", odm_format_name(f));
+        if (m.type.p && !odm_str_eq(m.type, type))
+                wrong(p, "its Type is %.*s", (int)type.n, type.p);
+}
+
+/* Results ID URI [FORMAT[:TYPE]] [DATA] [more] [size=N] [nodata] [with=..] [without=..] */
+static void want_results(struct play *p, const line *l)
+{
+        const struct heard *h = take(p, ODM_CMD_RESULTS);
+        odm_str size = line_option(l, "size");
+        odm_meta meta = odm_meta_of(h->c, h->item);
+        odm_str got;
+        unsigned i = 3;
+
+        if (!odm_str_eq(h->c->cmd_ref, arg(p, l, 1)) || !odm_str_eq(h->item->source, arg(p, l, 2)))
+                wrong(p, "the client says Results %.*s %.*s", (int)h->c->cmd_ref.n, h->c->cmd_ref.p,
+                      (int)h->item->source.n, h->item->source.p);
+        if (h->item->more != line_has(l, "more"))
+                wrong(p, "MoreData is %sthere", h->item->more ? "" : "not ");
+        if (size.p ? !meta.has_size || meta.size != number(p, size) : meta.has_size)
+                wrong(p, "its Size is not that");
+        if (line_has(l, "nodata") && h->item->data.kind != ODM_DATA_ABSENT)
+                wrong(p, "it has Data");
+        if (line_has(l, "tnds")) {
+                want_document(p, l, h->item);
+                return;
+        }
+        got = octets_of(p, &meta, h->item);
+        if (i < l->n && !l->arg[i].quoted && message_is_format(l->arg[i].text))
+                want_meta(p, l->arg[i++].text, &meta);
+        if (i < l->n && (l->arg[i].quoted || meta.format == ODM_FMT_BIN)) {
+                odm_str want = message_data(&l->arg[i], meta.format, &p->a);
+                if (!odm_str_eq(got, want))
+                        wrong(p, "its Data is '%.*s' (%zu)", (int)(got.n < 80 ? got.n : 80), got.p,
+                              got.n);
+        }
+}
+
+static void want_alert(struct play *p, const line *l)
+{
+        const struct heard *h = take(p, ODM_CMD_ALERT);
+        odm_str source = line_option(l, "source");
+
+        if (h->c->code != number(p, arg(p, l, 1)))
+                wrong(p, "the client says Alert %u", h->c->code);
+        if (source.p && !(h->item && (odm_str_eq(h->item->source, source) ||
+                                      odm_str_eq(h->item->target, source))))
+                wrong(p, "its Item names another node");
+}
+
+static void finish_wants(struct play *p)
+{
+        char text[200];
+
+        if (p->saying)
+                send(p);
+        if (p->client == NULL || p->next == p->n_heard || p->msg_id == 0)
+                return;
+        describe(&p->heard[p->next], text, sizeof text);
+        wrong(p, "the client also says %s", text);
+}
+
+static void on_want(struct play *p, const line *l)
+{
+        odm_str what = arg(p, l, 0), max = line_option(l, "at-most");
+
+        if (p->saying)
+                send(p);
+        if (odm_str_is(what, "nothing")) {
+                if (p->reply)
+                        wrong(p, "the client answers");
+        } else if (p->reply == NULL) {
+                wrong(p, "the client says nothing (%s)", odm_client_diag(p->client));
+        } else if (odm_str_is(what, "Status")) {
+                want_status(p, l);
+        } else if (odm_str_is(what, "Results")) {
+                want_results(p, l);
+        } else if (odm_str_is(what, "Alert")) {
+                want_alert(p, l);
+        } else if (odm_str_is(what, "Final") || odm_str_is(what, "open")) {
+                if (p->reply->final != odm_str_is(what, "Final"))
+                        wrong(p, "Final is %sthere", p->reply->final ? "" : "not ");
+        } else if (max.p) {
+                if (p->reply_n > number(p, max))
+                        wrong(p, "the message has %zu octets", p->reply_n);
+        } else if (odm_str_is(what, "rest")) {
+                p->next = p->n_heard;
+        } else {
+                wrong(p, "a want that is not understood");
+        }
+}
+
+/* after tree unchanged; after URI absent; after URI VALUE */
+static void on_after(struct play *p, const line *l)
+{
+        odm_op op = {.kind = ODM_CMD_GET, .target = arg(p, l, 0)};
+        odm_answer out;
+
+        finish_wants(p);
+        if (odm_str_is(op.target, "tree")) {
+                odm_buf now;
+                odm_buf_init(&now, &mem, MEMORY);
+                int rc = device_state(&p->dev, &now);
+                bool same = odm_str_eq(odm_buf_view(&now), odm_buf_view(&p->state));
+                odm_buf_done(&now);
+                must(p, rc, "the state");
+                if (!same)
+                        wrong(p, "the tree changed");
+                return;
+        }
+        if (l->n > 1 && !l->arg[1].quoted && odm_str_is(l->arg[1].text, "absent")) {
+                if (own_op(p, &op, &out) != 404)
+                        wrong(p, "it is there (%u)", out.status);
+                return;
+        }
+        if (own_op(p, &op, &out) != 200 || out.results == NULL)
+                wrong(p, "it cannot be read: %u", out.status);
+        odm_str got = out.results->value.data;
+        if (!odm_str_eq(got, message_data(&l->arg[1], out.results->value.format, &p->a)))
+                wrong(p, "it is '%.*s'", (int)(got.n < 80 ? got.n : 80), got.p ? got.p : "");
+}
+
+/* server ID: from here on another server manages the device */
+static void on_server(struct play *p, const line *l)
+{
+        odm_value v = {.format = ODM_FMT_CHR, .data = arg(p, l, 0)};
+
+        finish_wants(p);
+        odm_client_free(p->client);
+        p->client = NULL;
+        p->n_heard = p->next = 0;
+        must(p,
+             odm_tree_write(p->dev.tree, ODM_STR("./DMAcc/main/ServerID"), &v,
+                            (odm_wall){++p->dev.wall}),
+             "the account");
+}
+
+static void play_line(struct play *p, const line *l)
+{
+        if (is(l, "covers") || is(l, "option") || is(l, "user"))
+                return;
+        if (is(l, "tree"))
+                on_tree(p, l);
+        else if (is(l, "acl"))
+                on_acl(p, l);
+        else if (is(l, "recv")) {
+                if (!p->saying)
+                        finish_wants(p);
+                on_recv(p, l);
+        } else if (is(l, "want"))
+                on_want(p, l);
+        else if (is(l, "after"))
+                on_after(p, l);
+        else if (is(l, "server"))
+                on_server(p, l);
+        else
+                wrong(p, "a word that is not understood");
+}
+
+static void play_lines(struct play *p)
+{
+        set_up(p);
+        for (const line *l = p->test->lines; l; l = l->next) {
+                p->at = l;
+                play_line(p, l);
+        }
+        finish_wants(p);
+}
+
+bool play_client(const test_case *c, const odm_codec *codec, char *why, size_t n)
+{
+        struct play *p = calloc(1, sizeof *p);
+        volatile bool ok = false;
+
+        if (p == NULL)
+                return false;
+        p->test = c;
+        p->codec = codec;
+        p->why = why;
+        p->why_n = n;
+        p->dice = 1;
+        odm_arena_init(&p->a, &mem, MEMORY);
+        odm_buf_init(&p->state, &mem, MEMORY);
+        if (setjmp(p->wrong) == 0) {
+                play_lines(p);
+                ok = true;
+        }
+        odm_client_free(p->client);
+        device_close(&p->dev);
+        odm_buf_done(&p->state);
+        odm_arena_done(&p->a);
+        free(p);
+        return ok;
+}
