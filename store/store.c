@@ -19,6 +19,7 @@
 struct store {
         const store_engine *eng;
         void *e;
+        const char *name; /* of the engine */
         store_opt opt;
         pthread_t writer;
         pthread_mutex_t lock; /* all below */
@@ -482,6 +483,8 @@ static int open_engine(store *st, char diag[STORE_DIAG])
                          where ? where : "");
                 return ODM_EINVAL;
         }
+        st->name = eng->name; /* the text of opt->where is the caller's */
+        st->opt.where = NULL;
         rc = eng->open(&st->opt, where, &inner, diag);
         if (rc < 0)
                 return rc;
@@ -562,9 +565,7 @@ void store_stat(store *st, store_stats *out)
 
 const char *store_engine_name(const store *st)
 {
-        const char *where = st->opt.where;
-
-        return engine_of(&where)->name;
+        return st->name;
 }
 
 void store_diag(store *st, char out[STORE_DIAG])
