@@ -227,20 +227,31 @@ static int check_server(odm_client *c, const odm_packet *reply, odm_check *out)
         c->hdr_status.code = out->status;
         if (out->challenge)
                 c->hdr_status.chal = out->chal;
+        return 0;
+}
+
+/* Kept when the message that tells it is made, no sooner: after the server's last message there
+ * is none, and the server goes on with the nonce it has. */
+int inbox_keep_server_nonce(odm_client *c)
+{
+        return 0;
+}
+
+int inbox_keep_server_nonce(odm_client *c)
+{
         if (!c->verifier.nonce_changed)
                 return 0;
         c->verifier.nonce_changed = false;
         return keep_nonce(c, c->account.server_nonce_uri, &c->verifier.nonce);
 }
 
-/* A nonce is kept only when it came from a server that proved itself (dm-protocol.md 9.4). */
+/* A nonce is kept only when it came from a server that proved itself (dm-protocol.md 9.4), be it
+ * later in the session. */
 static int keep_client_nonce(odm_client *c)
 {
-        bool learnt = c->prover.nonce_changed;
-
-        c->prover.nonce_changed = false;
-        if (!learnt || !c->trusted)
+        if (!c->prover.nonce_changed || !c->trusted)
                 return 0;
+        c->prover.nonce_changed = false;
         return keep_nonce(c, c->account.nonce_uri, &c->prover.nonce);
 }
 

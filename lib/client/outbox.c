@@ -249,6 +249,8 @@ static int end(odm_client *c, struct draft *d, bool final)
         odm_buf_cut(&c->box.mac, 0);
         if (rc == 0 && odm_prover_wants_mac(&c->prover))
                 rc = odm_prover_mac(&c->prover, odm_buf_view(&c->box.buf), &c->box.mac);
+        if (rc == 0)
+                rc = inbox_keep_server_nonce(c);
         if (rc < 0)
                 return rc;
         c->msg_id++;

@@ -156,6 +156,12 @@ ODM_MUST_USE int setup_build(odm_client *c);
 
 /* inbox.c: one message of the server. */
 ODM_MUST_USE int inbox_take(odm_client *c, const odm_packet *reply);
+/* Keeps the nonce we issued to the server.  Called when the message that carries it is made: one
+ * that is never said, since the server left us nothing to answer, must not replace the one it has.
+ */
+ODM_MUST_USE int inbox_keep_server_nonce(odm_client *c);
+/* Makes the nonce durable that the message being made tells the server. */
+ODM_MUST_USE int inbox_keep_server_nonce(odm_client *c);
 
 /* runner.c.  run: 0 when all is done or a request is open; else an error. */
 void runner_begin(odm_client *c);
