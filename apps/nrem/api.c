@@ -90,7 +90,7 @@ void api_job_moved(api *a, int64_t job)
         wait_hint(a->waits, job);
 }
 
-/* ---- which route ------------------------------------------------------------------- */
+/* ---- which route ----------------------------------------------------------------- */
 
 /* Takes the next segment off *path, which begins with a slash. */
 static odm_str segment(odm_str *path)
@@ -147,7 +147,7 @@ static const call_route *find_route(const httpd_req *r, odm_str param[CALL_PARAM
         return NULL;
 }
 
-/* ---- who asks ------------------------------------------------------------------------ */
+/* ---- who asks -------------------------------------------------------------------- */
 
 static odm_str bearer(const httpd_req *r)
 {
@@ -197,7 +197,7 @@ static bool authorize(call *c)
         return true;
 }
 
-/* ---- whether it is well formed --------------------------------------------------------- */
+/* ---- whether it is well formed --------------------------------------------------- */
 
 static bool word_in(const char *list, odm_str w)
 {
@@ -298,7 +298,7 @@ static bool read_body(call *c)
         return !problem_is(&c->problem);
 }
 
-/* ---- a call ------------------------------------------------------------------------------ */
+/* ---- a call ---------------------------------------------------------------------- */
 
 static int64_t wall_ms(void)
 {

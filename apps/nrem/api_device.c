@@ -17,7 +17,7 @@ static const char *const auth_words[] = {"none", "basic", "md5", "mac", NULL};
 _Static_assert(ODM_AUTH_NONE == 0 && ODM_AUTH_BASIC == 1 && ODM_AUTH_MD5 == 2 && ODM_AUTH_MAC == 3,
                "auth_words is in the order of odm_auth_type");
 
-/* ---- showing -------------------------------------------------------------------------- */
+/* ---- showing --------------------------------------------------------------------- */
 
 static json_t *tags_json(odm_str tags)
 {
@@ -72,7 +72,7 @@ static json_t *device_json(const store_device *d, const store_account *acc, bool
         return o;
 }
 
-/* ---- the list --------------------------------------------------------------------------- */
+/* ---- the list -------------------------------------------------------------------- */
 
 static bool read_filter(call *c, store_device_filter *f)
 {
@@ -159,7 +159,7 @@ void device_show(call *c)
                 call_reply(c, 200, device_json(&d, rc == 0 ? &acc : NULL, addresses));
 }
 
-/* ---- what a change or creation says -------------------------------------------------------- */
+/* ---- what a change or creation says ---------------------------------------------- */
 
 /* What was given; absent or false where it was not. */
 typedef struct wishes {
@@ -278,7 +278,7 @@ static bool read_wishes(call *c, bool create, wishes *w)
         return !problem_is(&c->problem);
 }
 
-/* ---- accounts ------------------------------------------------------------------------------ */
+/* ---- accounts -------------------------------------------------------------------- */
 
 static odm_str secret_text(call *c, odm_str user, odm_str password)
 {
@@ -334,7 +334,7 @@ static odm_str generate(call *c)
         return s;
 }
 
-/* ---- creation ------------------------------------------------------------------------------- */
+/* ---- creation -------------------------------------------------------------------- */
 
 typedef struct creation {
         store_device d;
@@ -457,7 +457,7 @@ void device_create(call *c)
                 call_fail(c);
 }
 
-/* ---- change ---------------------------------------------------------------------------------- */
+/* ---- change ---------------------------------------------------------------------- */
 
 static void wish_state(const wishes *w, store_device_patch *p)
 {
@@ -672,8 +672,7 @@ void device_change(call *c)
                 call_fail(c);
 }
 
-/* ---- the end, and a call ------------------------------------------------------------------------
- */
+/* ---- the end, and a call --------------------------------------------------------- */
 
 static void on_removed(call *c, store_batch *b, int rc)
 {

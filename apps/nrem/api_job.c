@@ -14,7 +14,7 @@
 #define TTL_MAX 31536000
 #define WAIT_MAX_S 300
 
-/* ---- showing a job ---------------------------------------------------------------------- */
+/* ---- showing a job --------------------------------------------------------------- */
 
 static bool put_job(json_t *o, const store_job *j, odm_str device)
 {
@@ -191,7 +191,7 @@ void job_show(call *c)
                 call_fail(c);
 }
 
-/* ---- lists ------------------------------------------------------------------------------ */
+/* ---- lists ----------------------------------------------------------------------- */
 
 static bool append_job(call *c, json_t *items, const store_job *j)
 {
@@ -271,7 +271,7 @@ void job_list(call *c)
         send_jobs(c, &f);
 }
 
-/* ---- making one --------------------------------------------------------------------------- */
+/* ---- making one ------------------------------------------------------------------ */
 
 /* Gives every Exec a correlator; *found is the first one's. */
 static bool correlate(call *c, json_t *list, odm_str *found)
@@ -454,7 +454,7 @@ void job_create(call *c)
         call_commit(c, b, on_job_made);
 }
 
-/* ---- cancelling --------------------------------------------------------------------------- */
+/* ---- cancelling ------------------------------------------------------------------ */
 
 static void on_cancelled(call *c, store_batch *b, int rc)
 {

@@ -5,7 +5,7 @@
 #include "call.h"
 #include "heap.h"
 
-/* ---- audit ---------------------------------------------------------------------------- */
+/* ---- audit ----------------------------------------------------------------------- */
 
 static json_t *audit_json(const store_audit *e)
 {
@@ -47,7 +47,7 @@ void audit_list(call *c)
         call_reply(c, 200, page_new(items, l.more ? id_text(l.v[l.n - 1].seq) : NULL));
 }
 
-/* ---- health and version ------------------------------------------------------------------ */
+/* ---- health and version ---------------------------------------------------------- */
 
 void health_show(call *c)
 {
@@ -68,7 +68,7 @@ void version_show(call *c)
                              "api", "v1"));
 }
 
-/* ---- metrics ----------------------------------------------------------------------------- */
+/* ---- metrics --------------------------------------------------------------------- */
 
 static int put_states(const store_counts *n, odm_buf *out)
 {

@@ -12,7 +12,7 @@
 #define DEV "/api/v1/devices"
 #define ACME "/api/v1/devices/acme%2Fmeter%2F17"
 
-/* ---- the contract ------------------------------------------------------------------ */
+/* ---- the contract ---------------------------------------------------------------- */
 
 static bool route_known(const char *method, const char *path)
 {
@@ -57,7 +57,7 @@ static void openapi_lists_exactly_the_routes(void **state)
         assert_int_equal(listed, known);
 }
 
-/* ---- requests and their answers -------------------------------------------------------- */
+/* ---- requests and their answers -------------------------------------------------- */
 
 static const struct row {
         const char *why;
@@ -264,7 +264,7 @@ static void refuses_bodies_of_the_wrong_kind_or_size(void **state)
         world_stop(&w);
 }
 
-/* ---- devices ---------------------------------------------------------------------------- */
+/* ---- devices --------------------------------------------------------------------- */
 
 static void pages_through_devices(void **state)
 {
@@ -470,7 +470,7 @@ static void renames_switches_off_and_on(void **state)
         world_stop(&w);
 }
 
-/* ---- jobs ------------------------------------------------------------------------------- */
+/* ---- jobs ------------------------------------------------------------------------ */
 
 static const store_value man = {
         .uri = {"./DevInfo/Man", 13}, .format = {"chr", 3}, .data = {"Maker", 5}};
@@ -556,7 +556,7 @@ static void refuses_more_open_jobs_than_are_allowed(void **state)
         world_stop(&w);
 }
 
-/* ---- waiting ------------------------------------------------------------------------------ */
+/* ---- waiting --------------------------------------------------------------------- */
 
 typedef struct waiting {
         world *w;
@@ -654,7 +654,7 @@ static void stopping_answers_who_waits(void **state)
         assert_true(loop_now().ms - began.ms < 10000);
 }
 
-/* ---- trees ------------------------------------------------------------------------------- */
+/* ---- trees ----------------------------------------------------------------------- */
 
 /* A device that answers each job at once: knows ?list= or not, and has ./A (node: B/C), ./A/B = 1,
  * ./A/C (node: D), ./A/C/D = 2. */
@@ -844,7 +844,7 @@ static void shows_the_mirror_with_ages(void **state)
         world_stop(&w);
 }
 
-/* ---- sessions ------------------------------------------------------------------------------ */
+/* ---- sessions -------------------------------------------------------------------- */
 
 static odm_str a_message(odm_buf *out)
 {
@@ -940,7 +940,7 @@ static void shows_messages_without_their_secrets(void **state)
         world_stop(&w);
 }
 
-/* ---- who did what --------------------------------------------------------------------------- */
+/* ---- who did what ---------------------------------------------------------------- */
 
 static void writes_down_who_changed_what(void **state)
 {

@@ -42,7 +42,7 @@ void token_list(call *c)
         call_reply(c, 200, page_new(items, NULL));
 }
 
-/* ---- making one ----------------------------------------------------------------------- */
+/* ---- making one ------------------------------------------------------------------ */
 
 typedef struct made {
         store_token t;
@@ -138,7 +138,7 @@ void token_create(call *c)
         call_fail(c);
 }
 
-/* ---- withdrawing one -------------------------------------------------------------------- */
+/* ---- withdrawing one ------------------------------------------------------------- */
 
 static void on_withdrawn(call *c, store_batch *b, int rc)
 {

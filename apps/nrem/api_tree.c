@@ -20,7 +20,7 @@
 #define GETS_MAX 200    /* of one job */
 #define URI_LEN_MAX 2048
 
-/* ---- what both share ------------------------------------------------------------------- */
+/* ---- what both share ------------------------------------------------------------- */
 
 static unsigned segments(odm_str uri)
 {
@@ -66,7 +66,7 @@ static json_t *answer_new(odm_str device, odm_str uri, const char *source)
         return NULL;
 }
 
-/* ---- from the mirror ----------------------------------------------------------------------- */
+/* ---- from the mirror ------------------------------------------------------------- */
 
 static bool append_known(call *c, json_t *nodes, const store_node *n)
 {
@@ -111,7 +111,7 @@ static void show_mirror(call *c, const store_device *d, odm_str uri, int64_t dep
         call_reply(c, 200, o);
 }
 
-/* ---- from the device ------------------------------------------------------------------------ */
+/* ---- from the device ------------------------------------------------------------- */
 
 typedef struct asked {
         odm_str *v;

@@ -50,7 +50,7 @@ struct app {
         size_t n_doors;
 };
 
-/* ---- requests --------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------- */
 
 static bool is_dm(const door *at, const httpd_req *r)
 {
@@ -90,7 +90,7 @@ static void on_request(void *ctx, httpd_req *r)
                 httpd_send_text(r, 404, "not found");
 }
 
-/* ---- listeners -------------------------------------------------------------------- */
+/* ---- listeners ------------------------------------------------------------------- */
 
 /* An address named for both purposes is one listener. */
 static int add_doors(app *a, const char *key, unsigned serves, bool tls, diag *d)
@@ -178,7 +178,7 @@ unsigned app_port(const app *a, bool rest, bool tls)
         return 0;
 }
 
-/* ---- state ------------------------------------------------------------------------ */
+/* ---- state ----------------------------------------------------------------------- */
 
 static int open_store(app *a, diag *d)
 {
@@ -243,7 +243,7 @@ static int write_pid(const app *a, diag *d)
         return fsio_write(NULL, path, odm_cstr(text), 0644, d);
 }
 
-/* ---- REST and the DM side, which know each other by hooks --------------------------- */
+/* ---- REST and the DM side, which know each other by hooks ------------------------ */
 
 static int hook_wake(void *ctx, const store_device *d)
 {
@@ -350,7 +350,7 @@ static int start_dm(app *a, diag *d)
         return dm_new(&o, &a->dm, d);
 }
 
-/* ---- start and stop ----------------------------------------------------------------- */
+/* ---- start and stop -------------------------------------------------------------- */
 
 int app_start(const cfg *c, loop *l, const char *version, app **out, diag *d)
 {

@@ -8,7 +8,7 @@
 #include "heap.h"
 #include "log.h"
 
-/* ---- ends ------------------------------------------------------------------------- */
+/* ---- ends ------------------------------------------------------------------------ */
 
 static void count(const call *c, unsigned status)
 {
@@ -136,7 +136,7 @@ void call_wait(call *c, int64_t job, int64_t ms, void (*woken)(call *c, int rc))
                 woken(c, ODM_ESTATE);
 }
 
-/* ---- what a handler asks ------------------------------------------------------------ */
+/* ---- what a handler asks --------------------------------------------------------- */
 
 bool call_sees(const call *c, odm_str device_name)
 {
@@ -289,7 +289,7 @@ bool call_event(call *c, store_batch *b, const char *kind, int64_t device, odm_s
         return true;
 }
 
-/* ---- building answers ----------------------------------------------------------------- */
+/* ---- building answers ------------------------------------------------------------ */
 
 bool put_text(json_t *o, const char *name, odm_str s)
 {

@@ -60,7 +60,7 @@ struct call {
         void *data; /* the handler's, between its parts; in the arena */
 };
 
-/* ---- ends ------------------------------------------------------------------------- */
+/* ---- ends ------------------------------------------------------------------------ */
 
 void call_reply(call *c, unsigned status, json_t *body); /* takes body; NULL: out of memory */
 void call_empty(call *c, unsigned status);
@@ -76,7 +76,7 @@ void call_wait(call *c, int64_t job, int64_t ms, void (*woken)(call *c, int rc))
 /* Ends with what a refused batch means. */
 void call_refused(call *c, const char *what, int rc);
 
-/* ---- what a handler asks ------------------------------------------------------------ */
+/* ---- what a handler asks --------------------------------------------------------- */
 
 /* The device of the path's first parameter, when the token may see it. */
 bool call_device(call *c, store_device *out);
@@ -99,7 +99,7 @@ bool call_op(call *c, store_batch *b, store_op_kind kind, store_op **out);
 /* Adds an event {"device": name} and perhaps a member more. */
 bool call_event(call *c, store_batch *b, const char *kind, int64_t device, odm_str name);
 
-/* ---- building answers: each returns false when memory is out -------------------------- */
+/* ---- building answers: each returns false when memory is out --------------------- */
 
 bool put_text(json_t *o, const char *name, odm_str s); /* absent: left out */
 bool put_cstr(json_t *o, const char *name, const char *s);
@@ -111,7 +111,7 @@ bool put_id(json_t *o, const char *name, int64_t id); /* as text; 0: left out */
 json_t *page_new(json_t *items, json_t *next);
 json_t *id_text(int64_t id);
 
-/* ---- the handlers -------------------------------------------------------------------- */
+/* ---- the handlers ---------------------------------------------------------------- */
 
 void device_list(call *c);
 void device_create(call *c);

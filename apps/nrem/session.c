@@ -274,6 +274,15 @@ static bool answers_wake(const session *s)
         return odm_str_ieq(s->dm_id, text);
 }
 
+/* What is demanded or shown on this connection: auth-basic carries the password itself, so without
+ * TLS the digest over it takes its place. */
+static odm_auth_type auth_of(const session *s, uint32_t kept)
+{
+        odm_auth_type t = kept <= ODM_AUTH_MAC ? (odm_auth_type)kept : ODM_AUTH_MD5;
+
+        return t == ODM_AUTH_BASIC && !s->tls ? ODM_AUTH_MD5 : t;
+}
+
 static void fill_peer(session *s, odm_peer *p)
 {
         const store_account *x = &s->account;
@@ -283,8 +292,8 @@ static void fill_peer(session *s, odm_peer *p)
         p->user = x->user;
         p->has_secret = secret_of(x->secret, &p->secret);
         p->password = x->password;
-        p->type = x->auth <= ODM_AUTH_MAC ? (odm_auth_type)x->auth : ODM_AUTH_MD5;
-        p->accept_basic = x->flags & STORE_ACCOUNT_BASIC;
+        p->type = auth_of(s, x->auth);
+        p->accept_basic = s->tls && (x->flags & STORE_ACCOUNT_BASIC);
         p->nonce = nonce_of(x->nonce);
         p->has_nonce = x->nonce.p != NULL;
         p->previous = nonce_of(x->previous);
@@ -292,8 +301,7 @@ static void fill_peer(session *s, odm_peer *p)
         p->server_user = x->server_user.p ? x->server_user : x->server_id;
         p->server_password = x->server_password;
         p->has_server_secret = secret_of(x->server_secret, &p->server_secret);
-        p->server_type =
-                x->server_auth <= ODM_AUTH_MAC ? (odm_auth_type)x->server_auth : ODM_AUTH_MD5;
+        p->server_type = auth_of(s, x->server_auth);
         p->server_nonce = nonce_of(x->server_nonce);
         p->default_nonce = answers_wake(s) && wake_resynced(s->dm, &s->device, x);
         p->allow_dm11 = x->flags & STORE_ACCOUNT_DM11;

@@ -57,7 +57,7 @@ int daemon_drop_folder(void **state)
         return 0;
 }
 
-/* ---- the process -------------------------------------------------------------------- */
+/* ---- the process ----------------------------------------------------------------- */
 
 pid_t daemon_run(const char *out, const char *const *args)
 {

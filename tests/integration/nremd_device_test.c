@@ -3,7 +3,7 @@
  * from the making of a device to what it answered. */
 #include <pthread.h>
 #include <signal.h>
-#include <unistd.h>
+#include <time.h>
 
 #include "daemon.h"
 #include "device.h"
@@ -13,7 +13,7 @@
 #include "rand.h"
 #include "udp.h"
 
-/* ---- the device's side of the wire ------------------------------------------------------ */
+/* ---- the device's side of the wire ----------------------------------------------- */
 
 typedef struct line { /* a connection */
         http_sync *http;
@@ -64,6 +64,7 @@ typedef struct way { /* how a device speaks */
         bool tls;
         const odm_codec *codec;
         size_t max_msg;
+        bool careless; /* shows its password without TLS too */
 } way;
 
 static const way plain = {false, &odm_codec_wbxml, 0};
@@ -78,7 +79,7 @@ static odm_client *client_of(device *d, const way *w)
         o.codec = w->codec;
         o.account = ODM_STR("./DMAcc/main");
         o.alert = ODM_ALERT_CLIENT_INITIATED;
-        o.secure = w->tls;
+        o.secure = w->tls || w->careless;
         if (w->max_msg)
                 o.max_msg_size = (uint32_t)w->max_msg;
         assert_int_equal(odm_client_new(&o, d->tree, &c), 0);
@@ -116,7 +117,7 @@ static odm_outcome call(device *d, const way *w, unsigned *status)
         return end;
 }
 
-/* ---- devices of a test -------------------------------------------------------------------- */
+/* ---- devices of a test ----------------------------------------------------------- */
 
 static void set_leaf(device *d, const char *uri, const char *value)
 {
@@ -154,7 +155,7 @@ static void register_device(const daemon_process *p, const char *name, const cha
         assert_int_equal(daemon_ask(p, false, "POST", "/api/v1/devices", body, NULL), 201);
 }
 
-/* ---- REST while the device works ------------------------------------------------------------- */
+/* ---- REST while the device works ------------------------------------------------- */
 
 typedef struct asking {
         const daemon_process *p;
@@ -240,8 +241,36 @@ static json_t *show(const daemon_process *p, const char *path)
         return o;
 }
 
-/* ---- tests ------------------------------------------------------------------------------------
- */
+/* The newest session of a device with its messages, once it has ended: the last reply leaves before
+ * it is written down, for nothing depends on that. */
+static json_t *last_session(const daemon_process *p, const char *name)
+{
+        const struct timespec pause = {0, 20000000};
+        char path[128];
+        json_t *list;
+
+        for (int i = 0; i < 250; i++) {
+                (void)snprintf(path, sizeof path, "/api/v1/devices/%s/sessions", name);
+                list = show(p, path);
+                const json_t *s = json_array_get(json_object_get(list, "items"), 0);
+                (void)snprintf(path, sizeof path, "/api/v1/devices/%s/sessions/%s", name,
+                               text_at(s, "id"));
+                bool ended = text_at(s, "outcome")[0] != '\0';
+                json_decref(list);
+                if (ended)
+                        return show(p, path);
+                nanosleep(&pause, NULL);
+        }
+        fail_msg("the session of %s does not end", name);
+        return NULL;
+}
+
+static const char *message(const json_t *session, size_t i, const char *member)
+{
+        return text_at(json_array_get(json_object_get(session, "messages"), i), member);
+}
+
+/* ---- tests ----------------------------------------------------------------------- */
 
 static void a_first_contact_fills_the_inventory(void **state)
 {
@@ -262,17 +291,11 @@ static void a_first_contact_fills_the_inventory(void **state)
         o = show(&p, "/api/v1/devices/first/tree?uri=./DevInfo");
         assert_true(json_array_size(json_object_get(o, "nodes")) >= 5);
         json_decref(o);
-        o = show(&p, "/api/v1/devices/first/sessions");
-        const json_t *s = json_array_get(json_object_get(o, "items"), 0);
-        assert_true(json_is_true(json_object_get(s, "authenticated")));
-        char path[96];
-        (void)snprintf(path, sizeof path, "/api/v1/devices/first/sessions/%s", text_at(s, "id"));
-        json_t *one = show(&p, path);
-        const json_t *m = json_array_get(json_object_get(one, "messages"), 0);
-        assert_string_equal(text_at(m, "direction"), "in");
-        assert_non_null(strstr(text_at(m, "xml"), "urn:first"));
-        assert_non_null(strstr(text_at(m, "xml"), "(masked)"));
-        json_decref(one);
+        o = last_session(&p, "first");
+        assert_true(json_is_true(json_object_get(o, "authenticated")));
+        assert_string_equal(message(o, 0, "direction"), "in");
+        assert_non_null(strstr(message(o, 0, "xml"), "urn:first"));
+        assert_non_null(strstr(message(o, 0, "xml"), "(masked)"));
         json_decref(o);
         device_close(&d);
         daemon_stop(&p);
@@ -386,6 +409,22 @@ static void path_of(const char *name, char *out, size_t n)
                 at += (size_t)snprintf(out + at, n - at, *name == '/' ? "%%2F" : "%c", *name);
 }
 
+/* Devices that are held, as soon as there is one: it is refused before it is written down. */
+static json_t *held_devices(const daemon_process *p)
+{
+        const struct timespec pause = {0, 20000000};
+
+        for (int i = 0; i < 250; i++) {
+                json_t *o = show(p, "/api/v1/devices?state=held");
+                if (json_array_size(json_object_get(o, "items")) > 0)
+                        return o;
+                json_decref(o);
+                nanosleep(&pause, NULL);
+        }
+        fail_msg("nobody is held");
+        return NULL;
+}
+
 static void who_cannot_prove_himself_gets_nothing(void **state)
 {
         const char *const settings[] = {"dm.unknown=hold", NULL};
@@ -402,7 +441,7 @@ static void who_cannot_prove_himself_gets_nothing(void **state)
         json_decref(o);
         device_make(&unknown, &p, false, "urn:stranger", "pw");
         assert_int_not_equal(call(&unknown, &plain, &status), ODM_OUTCOME_DONE);
-        o = show(&p, "/api/v1/devices?state=held");
+        o = held_devices(&p);
         const json_t *held = json_array_get(json_object_get(o, "items"), 0);
         assert_string_equal(text_at(held, "devid"), "urn:stranger");
         char path[128];
@@ -422,8 +461,44 @@ static void who_cannot_prove_himself_gets_nothing(void **state)
         daemon_stop(&p);
 }
 
-/* ---- wake-ups
- * ------------------------------------------------------------------------------------ */
+/* Auth-basic carries the password itself: it counts over TLS only, whatever the account says, and
+ * even for a device that shows it all the same. */
+static void no_password_counts_in_the_clear(void **state)
+{
+        static const struct {
+                way w;
+                const char *status;
+        } rows[] = {
+                {{.tls = false, .codec = &odm_codec_xml, .careless = true}, "<Data>401</Data>"},
+                {{.tls = true, .codec = &odm_codec_xml}, "<Data>212</Data>"},
+        };
+        daemon_process p = daemon_start("log", NULL);
+        unsigned status;
+
+        (void)state;
+        assert_int_equal(daemon_ask(&p, false, "POST", "/api/v1/devices",
+                                    "{\"name\":\"basic\",\"devid\":\"urn:basic\",\"user\":\"dev\","
+                                    "\"password\":\"pw\",\"auth\":\"basic\",\"server_user\":"
+                                    "\"srv\",\"server_password\":\"spw\"}",
+                                    NULL),
+                         201);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                device d;
+                device_make(&d, &p, rows[i].w.tls, "urn:basic", "pw");
+                set_leaf(&d, "./DMAcc/main/AAuthPref", "BASIC");
+                set_leaf(&d, "./DMAcc/main/AppAuth/c/AAuthType", "BASIC");
+                set_leaf(&d, "./DMAcc/main/AppAuth/s/AAuthType", "BASIC");
+                (void)call(&d, &rows[i].w, &status);
+                json_t *o = last_session(&p, "basic");
+                if (!strstr(message(o, 1, "xml"), rows[i].status))
+                        fail_msg("no %s in %s", rows[i].status, message(o, 1, "xml"));
+                json_decref(o);
+                device_close(&d);
+        }
+        daemon_stop(&p);
+}
+
+/* ---- wake-ups -------------------------------------------------------------------- */
 
 typedef struct bell {
         loop *loop;
@@ -528,6 +603,7 @@ int main(void)
                 cmocka_unit_test(an_atomic_that_fails_changes_nothing),
                 cmocka_unit_test(five_megabytes_go_there_and_back),
                 cmocka_unit_test(who_cannot_prove_himself_gets_nothing),
+                cmocka_unit_test(no_password_counts_in_the_clear),
                 cmocka_unit_test(a_live_question_wakes_the_device),
                 cmocka_unit_test(a_restart_loses_no_job),
         };
