@@ -234,11 +234,6 @@ static int check_server(odm_client *c, const odm_packet *reply, odm_check *out)
  * is none, and the server goes on with the nonce it has. */
 int inbox_keep_server_nonce(odm_client *c)
 {
-        return 0;
-}
-
-int inbox_keep_server_nonce(odm_client *c)
-{
         if (!c->verifier.nonce_changed)
                 return 0;
         c->verifier.nonce_changed = false;
