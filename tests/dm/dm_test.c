@@ -1,0 +1,944 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dm_test.c - devices at the door: a client engine with a tree, over HTTP on loopback, against the
+ * DM side and a store. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "odm/notify.h"
+#include "world.h"
+
+static int setup_with(void **state, const odm_codec *codec, const char *where)
+{
+        world *w = calloc(1, sizeof *w);
+
+        world_init(w, where);
+        w->codec = codec;
+        world_add_device(w);
+        *state = w;
+        return 0;
+}
+
+static int setup(void **state)
+{
+        return setup_with(state, &odm_codec_wbxml, NULL);
+}
+
+static int setup_xml(void **state)
+{
+        return setup_with(state, &odm_codec_xml, NULL);
+}
+
+static int setup_sqlite(void **state)
+{
+        return setup_with(state, &odm_codec_wbxml, "sqlite");
+}
+
+static int teardown(void **state)
+{
+        world_done(*state);
+        free(*state);
+        return 0;
+}
+
+static void expect_done(world *w)
+{
+        world_session(w);
+        if (w->outcome != ODM_OUTCOME_DONE)
+                fail_msg("the session ended %s (HTTP %u)", odm_outcome_name(w->outcome), w->http);
+}
+
+/* ---- sessions ------------------------------------------------------------------------- */
+
+static void a_first_session_tells_who_it_is(void **state)
+{
+        world *w = *state;
+        store_device d;
+        store_session_list l;
+        store_message_list m;
+        store_account acc;
+
+        world_start(w);
+        expect_done(w);
+        d = world_device(w);
+        assert_int_equal(d.state, STORE_DEVICE_ACTIVE);
+        assert_str(d.maker, "Example");
+        assert_str(d.model, "X1");
+        assert_str(d.address, "127.0.0.1");
+        assert_str(d.route, "called");
+        assert_true(d.last_contact > 0);
+        assert_true(d.fwv.p != NULL); /* asked for, since it was not known */
+        expect_node(w, "./DevInfo/Man", "Example");
+        world_stop(w); /* what nobody waits for is written */
+        assert_int_equal(store_session_find(w->store, w->device, 0, 0, &w->a, &l), 0);
+        assert_int_equal(l.n, 1);
+        assert_true(l.v[0].authenticated);
+        assert_str(l.v[0].outcome, "done");
+        assert_int_equal(store_session_messages(w->store, w->device, l.v[0].id, &w->a, &m), 0);
+        assert_int_equal(m.n, 2 * w->sent);
+        assert_int_equal(l.v[0].messages, 2 * w->sent);
+        assert_false(m.v[0].out);
+        assert_true(m.v[1].out && m.v[1].bytes.n > 0);
+        assert_int_equal(store_account_get(w->store, w->device, &w->a, &acc), 0);
+        assert_true(acc.nonce.n >= 16 && acc.server_nonce.n >= 16);
+}
+
+static void the_second_session_needs_no_challenge(void **state)
+{
+        world *w = *state;
+        unsigned first;
+
+        world_start(w);
+        expect_done(w);
+        first = w->sent;
+        expect_done(w);
+        assert_true(w->sent < first);
+}
+
+static void jobs_are_carried_out(void **state)
+{
+        world *w = *state;
+        char text[32];
+        int64_t get, set, add, run;
+
+        world_start(w);
+        get = world_job(w,
+                        "[{\"cmd\":\"get\",\"uri\":\"./DevInfo/Man\"},"
+                        "{\"cmd\":\"get\",\"uri\":\"./Vendor/lab\"}]",
+                        false);
+        set = world_job(w, "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\",\"data\":\"hi\"}]",
+                        false);
+        add = world_job(w,
+                        "[{\"cmd\":\"add\",\"uri\":\"./Vendor/lab/Items/a\",\"format\":\"node\"},"
+                        "{\"cmd\":\"add\",\"uri\":\"./Vendor/lab/Items/a/Note\",\"data\":\"n\"}]",
+                        true);
+        run = world_job(w,
+                        "[{\"cmd\":\"sequence\",\"commands\":["
+                        "{\"cmd\":\"exec\",\"uri\":\"./Vendor/lab/Run\",\"data\":\"7\"},"
+                        "{\"cmd\":\"get\",\"uri\":\"./Vendor/lab/Count\"}]}]",
+                        false);
+        expect_done(w);
+        expect_job(w, get, "done");
+        expect_job(w, set, "done");
+        expect_job(w, add, "done");
+        expect_job(w, run, "done");
+        expect_results(w, get, "200 200");
+        expect_results(w, add, "200 200 200");
+        expect_results(w, run, "200 200 200");
+        assert_int_equal(w->dev.runs, 1);
+        assert_true(device_read(&w->dev, "./Vendor/lab/Text", text, sizeof text));
+        assert_string_equal(text, "hi");
+        expect_node(w, "./Vendor/lab/Text", "hi");
+        expect_node(w, "./Vendor/lab/Items/a/Note", "n");
+        expect_node(w, "./Vendor/lab/Count", "1");
+        assert_int_equal(world_job_now(w, get).attempts, 1);
+        assert_str(world_job_now(w, get).route, "called");
+}
+
+static void what_fails_is_told_and_blocks_nobody(void **state)
+{
+        world *w = *state;
+        char text[32];
+        int64_t broken, nested, missing, atomic, last;
+
+        world_start(w);
+        broken = world_job(w, "no json", false);
+        nested = world_job(w, "[{\"cmd\":\"exec\",\"uri\":\"./Vendor/lab/Run\"}]", true);
+        missing = world_job(w,
+                            "[{\"cmd\":\"get\",\"uri\":\"./No/Such\"},"
+                            "{\"cmd\":\"get\",\"uri\":\"./DevInfo/Mod\"}]",
+                            false);
+        atomic = world_job(w,
+                           "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\",\"data\":\"x\"},"
+                           "{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Picky\",\"data\":\"no\"}]",
+                           true);
+        last = world_job(w, "[{\"cmd\":\"get\",\"uri\":\"./DevInfo/Lang\"}]", false);
+        expect_done(w);
+        expect_job(w, broken, "failed: its commands cannot be read");
+        expect_job(w, nested, "failed: it holds what may not be sent");
+        expect_job(w, missing, "failed: Get ./No/Such: 404 Not found");
+        expect_results(w, missing, "404 200");
+        expect_job(w, atomic, "failed: Replace ./Vendor/lab/Picky: 403 Forbidden");
+        expect_results(w, atomic, "507 216 403");
+        expect_job(w, last, "done");
+        assert_int_equal(w->dev.runs, 0);
+        assert_true(!device_read(&w->dev, "./Vendor/lab/Text", text, sizeof text) ||
+                    strcmp(text, "x") != 0);
+        expect_node(w, "./Vendor/lab/Text", "-");
+}
+
+static void an_exec_accepted_waits_for_its_alert(void **state)
+{
+        world *w = *state;
+        odm_alert say = {.id = 1,
+                         .code = ODM_ALERT_GENERIC,
+                         .source = ODM_STR("./Vendor/lab/Slow"),
+                         .type = ODM_STR("org.example.done"),
+                         .format = ODM_FMT_CHR,
+                         .data = ODM_STR("1200"),
+                         .correlator = ODM_STR("c-17")};
+        store_event_list e;
+        int64_t job, other;
+
+        world_start(w);
+        job = world_job(w,
+                        "[{\"cmd\":\"exec\",\"uri\":\"./Vendor/lab/Slow\",\"data\":\"3\","
+                        "\"correlator\":\"c-17\"}]",
+                        false);
+        other = world_job(w,
+                          "[{\"cmd\":\"exec\",\"uri\":\"./Vendor/lab/Slow\",\"data\":\"4\","
+                          "\"correlator\":\"c-18\"}]",
+                          false);
+        expect_done(w);
+        expect_job(w, job, "waiting: accepted by the device");
+        expect_results(w, job, "202");
+        w->say = &say;
+        expect_done(w);
+        expect_job(w, job, "done");
+        expect_results(w, job, "1200");
+        expect_job(w, other, "waiting: accepted");
+        say.correlator = ODM_ABSENT; /* known by its source then */
+        say.data = ODM_STR("500");
+        expect_done(w);
+        expect_job(w, other, "failed: Exec ./Vendor/lab/Slow: 500");
+        say.source = ODM_STR("./Vendor/lab/Flag"); /* of no job: kept as an event */
+        expect_done(w);
+        assert_int_equal(store_event_find(w->store, 0, w->device, 100, &w->a, &e), 0);
+        unsigned alerts = 0;
+        for (size_t i = 0; i < e.n; i++)
+                alerts += odm_str_is(e.v[i].kind, "alert");
+        assert_int_equal(alerts, 3);
+        assert_int_equal(w->dev.ran[3], 1);
+}
+
+/* ---- lost sessions ------------------------------------------------------------------------ */
+
+/* The device is known, so that the first reply of the next session carries commands. */
+static void warm_up(world *w)
+{
+        world_start(w);
+        expect_done(w);
+}
+
+/* The device gets its commands, and is never heard of again. */
+static void lose_session(world *w)
+{
+        w->stop_after = 1;
+        world_session(w);
+        w->stop_after = 0;
+}
+
+/* The same where the nonces of lost sessions have to be found again first. */
+static void lose_job(world *w, int64_t job)
+{
+        uint32_t before = world_job_now(w, job).attempts;
+
+        for (w->stop_after = 1; world_job_now(w, job).attempts == before; w->stop_after++) {
+                assert_true(w->stop_after < 4);
+                world_session(w);
+        }
+        w->stop_after = 0;
+}
+
+static void a_lost_session_puts_jobs_back(void **state)
+{
+        world *w = *state;
+        int64_t set;
+
+        warm_up(w);
+        set = world_job(w, "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\",\"data\":\"a\"}]",
+                        false);
+        lose_session(w);
+        expect_job(w, set, "in_session");
+        expect_done(w); /* the new session takes over what the old one held */
+        expect_job(w, set, "done");
+        assert_int_equal(world_job_now(w, set).attempts, 2);
+}
+
+static void after_too_many_lost_sessions_a_job_has_failed(void **state)
+{
+        world *w = *state;
+        int64_t set;
+
+        warm_up(w);
+        set = world_job(w, "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\",\"data\":\"a\"}]",
+                        false);
+        for (int i = 0; i < 3; i++)
+                lose_job(w, set);
+        expect_done(w);
+        expect_job(w, set, "failed: every session that tried it was lost");
+}
+
+static void an_exec_that_may_have_run_is_not_repeated(void **state)
+{
+        world *w = *state;
+        const odm_alert say = {.id = 1,
+                               .code = ODM_ALERT_GENERIC,
+                               .source = ODM_STR("./Vendor/lab/Run"),
+                               .type = ODM_STR("x"),
+                               .format = ODM_FMT_CHR,
+                               .data = ODM_STR("200"),
+                               .correlator = ODM_STR("c1")};
+        int64_t run;
+
+        warm_up(w);
+        run = world_job(w,
+                        "[{\"cmd\":\"exec\",\"uri\":\"./Vendor/lab/Run\",\"data\":\"5\","
+                        "\"correlator\":\"c1\"},"
+                        "{\"cmd\":\"get\",\"uri\":\"./Vendor/lab/Count\"}]",
+                        false);
+        lose_session(w);
+        expect_done(w);
+        expect_job(w, run, "waiting: the session was lost after Exec ./Vendor/lab/Run may have");
+        assert_int_equal(w->dev.runs, 0);
+        w->say = &say; /* its alert: what was left is sent then */
+        expect_done(w);
+        w->say = NULL;
+        if (world_job_now(w, run).state != STORE_JOB_DONE)
+                expect_done(w);
+        expect_job(w, run, "done");
+        expect_results(w, run, "200 200");
+}
+
+static void an_add_is_looked_at_before_it_is_repeated(void **state)
+{
+        world *w = *state;
+        const char *add = "[{\"cmd\":\"add\",\"uri\":\"./Vendor/lab/Items/k\",\"format\":\"node\"},"
+                          "{\"cmd\":\"add\",\"uri\":\"./Vendor/lab/Items/k/Note\",\"data\":\"v\"}]";
+        int64_t done, again, differs;
+
+        warm_up(w);
+        done = world_job(w, add, false);
+        lose_session(w); /* and the device did it all the same, as we pretend below */
+        again = world_job(w, "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\",\"data\":\"q\"}]",
+                          false);
+        odm_value node = {.format = ODM_FMT_NODE},
+                  v = {.format = ODM_FMT_CHR, .data = ODM_STR("v")};
+        assert_int_equal(
+                odm_tree_write(w->dev.tree, odm_cstr("./Vendor/lab/Items/k"), &node, (odm_wall){1}),
+                0);
+        assert_int_equal(odm_tree_write(w->dev.tree, odm_cstr("./Vendor/lab/Items/k/Note"), &v,
+                                        (odm_wall){1}),
+                         0);
+        expect_done(w);
+        expect_job(w, done, "done");
+        expect_results(w, done, "200* 200*");
+        expect_job(w, again, "done");
+        differs = world_job(w,
+                            "[{\"cmd\":\"add\",\"uri\":\"./Vendor/lab/Items/k/Note\","
+                            "\"data\":\"other\"},"
+                            "{\"cmd\":\"add\",\"uri\":\"./Vendor/lab/Items/n\","
+                            "\"format\":\"node\"}]",
+                            false);
+        lose_session(w);
+        expect_done(w); /* there with another value: sent, and refused as it should be */
+        expect_job(w, differs, "failed: Add ./Vendor/lab/Items/k/Note: 418");
+        expect_results(w, differs, "418 200");
+        expect_node(w, "./Vendor/lab/Items/k/Note", "v");
+}
+
+static void an_atomic_job_is_taken_as_done_or_sent_whole(void **state)
+{
+        world *w = *state;
+        const char *add = "[{\"cmd\":\"add\",\"uri\":\"./Vendor/lab/Items/z\",\"format\":\"node\"},"
+                          "{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\",\"data\":\"t\"}]";
+        odm_value node = {.format = ODM_FMT_NODE};
+        int64_t sent, taken;
+
+        warm_up(w);
+        sent = world_job(w, add, true);
+        lose_session(w);
+        expect_done(w);
+        expect_job(w, sent, "done");
+        expect_results(w, sent, "200 200 200");
+        taken = world_job(w,
+                          "[{\"cmd\":\"add\",\"uri\":\"./Vendor/lab/Items/y\","
+                          "\"format\":\"node\"}]",
+                          true);
+        lose_session(w);
+        assert_int_equal(
+                odm_tree_write(w->dev.tree, odm_cstr("./Vendor/lab/Items/y"), &node, (odm_wall){1}),
+                0);
+        expect_done(w);
+        expect_job(w, taken, "done");
+        expect_results(w, taken, "200* 200*");
+}
+
+static void a_restart_puts_jobs_back(void **state)
+{
+        world *w = *state;
+        int64_t set, run;
+        store_batch *b;
+
+        warm_up(w);
+        set = world_job(w, "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\",\"data\":\"a\"}]",
+                        false);
+        run = world_job(w, "[{\"cmd\":\"exec\",\"uri\":\"./Vendor/lab/Run\"}]", false);
+        world_stop(w);
+        for (int i = 0; i < 2; i++) { /* as a process that was killed leaves them */
+                b = store_batch_new();
+                store_op *op = store_batch_add(b, STORE_JOB_MOVE);
+                op->job_move.device = w->device;
+                op->job_move.job = i ? run : set;
+                op->job_move.from = STORE_JOB_OPEN;
+                op->job_move.to = STORE_JOB_IN_SESSION;
+                op->job_move.attempt = 1;
+                op->job_move.session = 99;
+                op->job_move.at = 1;
+                assert_int_equal(store_write_sync(w->store, b), 0);
+                store_batch_free(b);
+        }
+        world_start(w);
+        expect_job(w, set, "queued: the session was lost");
+        expect_job(w, run, "waiting: the session was lost after Exec");
+        expect_done(w);
+        expect_job(w, set, "done");
+}
+
+static void stopping_puts_jobs_back(void **state)
+{
+        world *w = *state;
+        int64_t set;
+
+        warm_up(w);
+        set = world_job(w, "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\",\"data\":\"a\"}]",
+                        false);
+        lose_session(w);
+        world_stop(w);
+        expect_job(w, set, "queued: the session was lost");
+}
+
+static void a_silent_session_is_lost(void **state)
+{
+        world *w = *state;
+        int64_t set;
+
+        w->opt.session_idle_ms = 300;
+        warm_up(w);
+        set = world_job(w, "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\",\"data\":\"a\"}]",
+                        false);
+        lose_session(w);
+        world_wait(w, set, STORE_JOB_QUEUED);
+}
+
+static void a_cancelled_job_is_not_sent(void **state)
+{
+        world *w = *state;
+        store_batch *b = store_batch_new();
+        int64_t run;
+        store_op *op;
+
+        warm_up(w);
+        run = world_job(w, "[{\"cmd\":\"exec\",\"uri\":\"./Vendor/lab/Run\"}]", false);
+        op = store_batch_add(b, STORE_JOB_MOVE);
+        op->job_move.device = w->device;
+        op->job_move.job = run;
+        op->job_move.from = STORE_JOB_OPEN;
+        op->job_move.to = STORE_JOB_CANCELLED;
+        assert_int_equal(store_write_sync(w->store, b), 0);
+        store_batch_free(b);
+        expect_done(w);
+        assert_int_equal(w->dev.runs, 0);
+        expect_job(w, run, "cancelled");
+}
+
+static void a_job_past_its_deadline_expires(void **state)
+{
+        world *w = *state;
+        store_batch *b = store_batch_new();
+        store_op *op = store_batch_add(b, STORE_JOB_CREATE);
+        int64_t id;
+
+        world_start(w);
+        op->job = (store_job){.device = w->device,
+                              .commands = ODM_STR("[{\"cmd\":\"get\",\"uri\":\".\"}]"),
+                              .deadline = 5,
+                              .created = 1};
+        assert_int_equal(store_write_sync(w->store, b), 0);
+        id = op->id;
+        store_batch_free(b);
+        world_wait(w, id, STORE_JOB_EXPIRED);
+        expect_job(w, id, "expired: the device did not call in time");
+}
+
+/* ---- large things ---------------------------------------------------------------------------- */
+
+static void a_large_object_goes_and_comes_in_chunks(void **state)
+{
+        enum { SIZE = 300000 };
+        world *w = *state;
+        char *json = malloc(SIZE + 200);
+        store_result_list r;
+        int64_t set, get;
+        int n;
+
+        w->max_msg = 16384;
+        warm_up(w);
+        n = snprintf(json, SIZE,
+                     "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Blob\","
+                     "\"format\":\"bin\",\"data_base64\":\"");
+        memset(json + n, 'A', SIZE);
+        snprintf(json + n + SIZE, 100, "\"}]");
+        set = world_job(w, json, false);
+        get = world_job(w, "[{\"cmd\":\"get\",\"uri\":\"./Vendor/lab/Blob\"}]", false);
+        free(json);
+        expect_done(w);
+        expect_job(w, set, "done");
+        expect_job(w, get, "done");
+        assert_int_equal(store_job_results(w->store, w->device, get, &w->a, &r), 0);
+        assert_int_equal(r.v[0].n_items, 1);
+        assert_int_equal(r.v[0].items[0].data.n, SIZE / 4 * 3);
+        assert_true(w->sent > 20);
+}
+
+static void a_whole_object_is_read_as_a_document(void **state)
+{
+        world *w = *state;
+        int64_t get;
+
+        world_start(w);
+        get = world_job(w,
+                        "[{\"cmd\":\"get\",\"uri\":\"./DevInfo?list=TNDS\"},"
+                        "{\"cmd\":\"get\",\"uri\":\"./DevDetail?list=StructData\"}]",
+                        false);
+        expect_done(w);
+        expect_job(w, get, "done");
+        expect_node(w, "./DevInfo/Mod", "X1");
+        expect_node(w, "./DevDetail/LrgObj", "true");
+}
+
+/* ---- at the door
+ * ---------------------------------------------------------------------------------- */
+
+static void http_rules_hold(void **state)
+{
+        static const struct row {
+                const char *why, *method, *path, *type, *body;
+                unsigned status;
+        } rows[] = {
+                {"no POST", "GET", "/dm", NULL, NULL, 405},
+                {"another type", "POST", "/dm", "text/xml", "<a/>", 415},
+                {"no type", "POST", "/dm", NULL, "<a/>", 415},
+                {"a charset we do not read", "POST", "/dm",
+                 "application/vnd.syncml.dm+xml; charset=utf-16", "<a/>", 415},
+                {"no message", "POST", "/dm", "application/vnd.syncml.dm+xml; charset=\"UTF-8\"",
+                 "<a/>", 400},
+                {"an empty body", "POST", "/dm", "application/vnd.syncml.dm+xml", "", 400},
+                {"other parameters", "POST", "/dm", "application/vnd.syncml+xml;x=y", "zz", 400},
+                {"a session that is not", "POST", "/dm?sid=0123", "application/vnd.syncml.dm+xml",
+                 "<SyncML xmlns='SYNCML:SYNCML1.2'><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2"
+                 "</VerProto><SessionID>1</SessionID><MsgID>3</MsgID><Target><LocURI>x</LocURI>"
+                 "</Target><Source><LocURI>IMEI:1</LocURI></Source></SyncHdr><SyncBody><Final/>"
+                 "</SyncBody></SyncML>",
+                 404},
+        };
+        world *w = *state;
+
+        world_start(w);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                const struct row *r = &rows[i];
+                unsigned got =
+                        world_post(w, r->method, r->path, r->type, odm_cstr(r->body), NULL, 0);
+                if (got != r->status)
+                        fail_msg("%s: %u", r->why, got);
+        }
+        char *big = calloc(1, 100000);
+        memset(big, ' ', 100000);
+        assert_int_equal(world_post(w, "POST", "/dm", "application/vnd.syncml.dm+xml",
+                                    (odm_str){big, 100000}, NULL, 0),
+                         413);
+        free(big);
+}
+
+static void set_password(world *w, const char *password)
+{
+        odm_value v = {.format = ODM_FMT_CHR, .data = odm_cstr(password)};
+
+        assert_int_equal(odm_tree_write(w->dev.tree, odm_cstr("./DMAcc/main/AppAuth/c/AAuthSecret"),
+                                        &v, (odm_wall){1}),
+                         0);
+}
+
+static void wrong_credentials_are_refused_and_locked_out(void **state)
+{
+        world *w = *state;
+        int64_t job;
+
+        w->opt.lockout_after = 4;
+        w->opt.lockout_ms = 60000;
+        world_start(w);
+        job = world_job(w, "[{\"cmd\":\"get\",\"uri\":\"./DevInfo/Man\"}]", false);
+        set_password(w, "wrong");
+        for (int i = 0; i < 4 && w->http != 503; i++) {
+                world_session(w);
+                assert_true(w->outcome != ODM_OUTCOME_DONE);
+        }
+        world_session(w);
+        assert_int_equal(w->http, 503);
+        set_password(w, "pw"); /* too late, for a while */
+        world_session(w);
+        assert_int_equal(w->http, 503);
+        expect_job(w, job, "queued");
+        assert_true(metrics_get(&w->metrics, METRIC_AUTH_LOCKED) >= 1);
+        assert_int_equal(world_device(w).state, STORE_DEVICE_PROVISIONED);
+}
+
+static void a_device_nobody_knows_hears_the_same(void **state)
+{
+        world *w = *state;
+        unsigned sent[2];
+
+        world_start(w);
+        set_password(w, "wrong");
+        world_session(w);
+        sent[0] = w->sent;
+        assert_int_equal(w->outcome, ODM_OUTCOME_AUTH_REFUSED);
+        store_batch *b = store_batch_new();
+        store_batch_add(b, STORE_DEVICE_DELETE)->of = w->device;
+        assert_int_equal(store_write_sync(w->store, b), 0);
+        store_batch_free(b);
+        world_session(w);
+        sent[1] = w->sent;
+        assert_int_equal(w->outcome, ODM_OUTCOME_AUTH_REFUSED);
+        assert_int_equal(w->http, 200);
+        assert_int_equal(sent[0], sent[1]);
+}
+
+static void rename_devid(world *w, const char *devid)
+{
+        store_batch *b = store_batch_new();
+        store_op *op = store_batch_add(b, STORE_DEVICE_PATCH);
+
+        op->device_patch.fields = STORE_DF_DEVID;
+        op->device_patch.to = (store_device){.id = w->device, .devid = odm_cstr(devid)};
+        assert_int_equal(store_write_sync(w->store, b), 0);
+        store_batch_free(b);
+}
+
+static void unknown_devices_are_held_for_approval(void **state)
+{
+        world *w = *state;
+        store_device d;
+
+        w->opt.unknown = DM_UNKNOWN_HOLD;
+        world_start(w);
+        rename_devid(w, "IMEI:other");
+        world_session(w);
+        assert_int_equal(w->outcome, ODM_OUTCOME_AUTH_REFUSED);
+        world_stop(w);
+        assert_int_equal(store_device_by_devid(w->store, ODM_STR("IMEI:1"), &w->a, &d), 0);
+        assert_int_equal(d.state, STORE_DEVICE_HELD);
+        assert_str(d.name, "new/IMEI:1");
+        world_start(w);
+        world_session(w); /* again: still not let in, and not held twice */
+        assert_int_equal(w->outcome, ODM_OUTCOME_AUTH_REFUSED);
+}
+
+static void unknown_devices_are_let_in(void **state)
+{
+        world *w = *state;
+        store_device d;
+
+        w->opt.unknown = DM_UNKNOWN_ACCEPT;
+        world_start(w);
+        rename_devid(w, "IMEI:other");
+        world_session(w);
+        assert_int_equal(store_device_by_devid(w->store, ODM_STR("IMEI:1"), &w->a, &d), 0);
+        assert_int_equal(d.state, STORE_DEVICE_ACTIVE);
+        assert_str(d.maker, "Example");
+}
+
+static void a_deactivated_device_is_refused(void **state)
+{
+        world *w = *state;
+        store_batch *b = store_batch_new();
+        store_op *op = store_batch_add(b, STORE_DEVICE_PATCH);
+
+        op->device_patch.fields = STORE_DF_STATE;
+        op->device_patch.to = (store_device){.id = w->device, .state = STORE_DEVICE_DEACTIVATED};
+        assert_int_equal(store_write_sync(w->store, b), 0);
+        store_batch_free(b);
+        world_start(w);
+        world_session(w);
+        assert_int_equal(w->outcome, ODM_OUTCOME_AUTH_REFUSED);
+}
+
+static void too_many_sessions_are_shed(void **state)
+{
+        world *w = *state;
+
+        w->opt.sessions = 1;
+        world_start(w);
+        lose_session(w);
+        rename_devid(w, "IMEI:other"); /* another one's session is in the way */
+        world_session(w);
+        assert_int_equal(w->http, 503);
+}
+
+/* ---- the store fails
+ * ------------------------------------------------------------------------------- */
+
+static void nothing_is_acknowledged_that_is_not_kept(void **state)
+{
+        world *w = *state;
+        int64_t set;
+
+        warm_up(w);
+        set = world_job(w, "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\",\"data\":\"a\"}]",
+                        false);
+        w->fault = (store_fault){.fail_commit = 1, .for_ever = true};
+        world_session(w);
+        assert_int_equal(w->http, 503);
+        w->fault = (store_fault){0};
+        expect_job(w, set, "queued");
+        expect_done(w);
+        expect_job(w, set, "done");
+        w->fault = (store_fault){.fail_read = 1, .for_ever = true};
+        world_session(w);
+        assert_int_equal(w->http, 503);
+        w->fault = (store_fault){0};
+        expect_done(w);
+}
+
+/* Each commit of a whole session failing in turn; afterwards all is as it should be. */
+static void each_commit_may_fail(void **state)
+{
+        world *w = *state;
+        unsigned k = 1;
+
+        warm_up(w);
+        for (bool hit = true; hit && k < 20; k++) {
+                int64_t set = world_job(w,
+                                        "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\","
+                                        "\"data\":\"a\"}]",
+                                        false);
+                w->fault = (store_fault){.fail_commit = k};
+                world_session(w);
+                hit = w->fault.commits >= k;
+                w->fault = (store_fault){0};
+                for (int i = 0; i < 5 && world_job_now(w, set).state != STORE_JOB_DONE; i++) {
+                        expect_done(w);
+                        if (world_job_now(w, set).state == STORE_JOB_IN_SESSION)
+                                break; /* its session could not put it back: care.c will */
+                }
+                if (world_job_now(w, set).state == STORE_JOB_IN_SESSION) {
+                        world_stop(w);
+                        world_start(w);
+                        expect_done(w);
+                }
+                expect_job(w, set, "done");
+        }
+        assert_true(k > 3);
+}
+
+/* ---- wake-ups
+ * ------------------------------------------------------------------------------------------ */
+
+static int listen_udp(uint16_t *port)
+{
+        struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        socklen_t n = sizeof a;
+        int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+        assert_true(fd >= 0);
+        assert_int_equal(bind(fd, (struct sockaddr *)&a, n), 0);
+        assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
+        *port = ntohs(a.sin_port);
+        return fd;
+}
+
+static odm_str receive(int fd, char *buf, size_t room, int ms)
+{
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        ssize_t n;
+
+        if (poll(&p, 1, ms) != 1)
+                return ODM_ABSENT;
+        n = recv(fd, buf, room, 0);
+        assert_true(n > 0);
+        return (odm_str){buf, (size_t)n};
+}
+
+static void set_wake(world *w, uint16_t port)
+{
+        char url[64];
+        store_batch *b = store_batch_new();
+        store_op *op = store_batch_add(b, STORE_DEVICE_PATCH);
+
+        snprintf(url, sizeof url, "udp://:%u", port); /* the host is where it called from */
+        op->device_patch.fields = STORE_DF_WAKE_OVERRIDE;
+        op->device_patch.to = (store_device){.id = w->device, .wake_override = odm_cstr(url)};
+        assert_int_equal(store_write_sync(w->store, b), 0);
+        store_batch_free(b);
+}
+
+static odm_notify_check check_datagram(world *w, odm_str in, char session[5])
+{
+        odm_str package0;
+        odm_notification n;
+        odm_secret secret;
+        odm_nonce nonce = {0};
+        store_account acc;
+
+        assert_int_equal(odm_wsp_unwrap(in, &package0), 0);
+        assert_int_equal(odm_notify_parse(package0, &n), 0);
+        odm_notify_session(n.session_id, session);
+        assert_str(n.server_id, "srv");
+        odm_secret_of(ODM_STR("srv"), ODM_STR("spw"), &secret);
+        assert_int_equal(store_account_get(w->store, w->device, &w->a, &acc), 0);
+        nonce.n = (uint8_t)acc.server_nonce.n;
+        memcpy(nonce.p, acc.server_nonce.p, nonce.n);
+        return odm_notify_verify(package0, &secret, &nonce);
+}
+
+static void a_job_wakes_its_device(void **state)
+{
+        world *w = *state;
+        char buf[512], session[5], again[5];
+        uint16_t port;
+        int fd = listen_udp(&port);
+        int64_t job;
+        odm_str got;
+
+        w->opt.wake_first_ms = 200;
+        warm_up(w);
+        set_wake(w, port);
+        job = world_job(w, "[{\"cmd\":\"get\",\"uri\":\"./DevInfo/Man\"}]", false);
+        dm_job_created(w->dm, w->device, job);
+        got = receive(fd, buf, sizeof buf, 5000);
+        assert_non_null(got.p);
+        assert_int_equal(check_datagram(w, got, session), ODM_NOTIFY_GOOD);
+        world_wait(w, job, STORE_JOB_NOTIFIED);
+        got = receive(fd, buf, sizeof buf, 5000); /* no answer: once more, the same session */
+        assert_non_null(got.p);
+        assert_int_equal(check_datagram(w, got, again), ODM_NOTIFY_GOOD);
+        assert_string_equal(again, session);
+        w->session = session;
+        w->alert = ODM_ALERT_SERVER_INITIATED;
+        expect_done(w);
+        expect_job(w, job, "done");
+        assert_str(world_job_now(w, job).route, "udp wake");
+        assert_str(world_device(w).route, "udp wake");
+        assert_int_equal(world_device(w).wake_at, 0);
+        close(fd);
+}
+
+static void without_an_answer_the_job_waits_for_the_next_contact(void **state)
+{
+        world *w = *state;
+        char buf[512], session[5];
+        uint16_t port;
+        int fd = listen_udp(&port), good = 0, resync = 0;
+        int64_t job;
+        odm_str got;
+
+        w->opt.wake_first_ms = 50;
+        w->opt.wake_max_ms = 100;
+        w->opt.wake_tries = 4;
+        w->opt.wake_resync = 2;
+        warm_up(w);
+        set_wake(w, port);
+        job = world_job(w, "[{\"cmd\":\"get\",\"uri\":\"./DevInfo/Man\"}]", false);
+        dm_job_created(w->dm, w->device, job);
+        for (int i = 0; i < 4; i++) {
+                got = receive(fd, buf, sizeof buf, 8000);
+                assert_non_null(got.p);
+                if (check_datagram(w, got, session) == ODM_NOTIFY_RESYNC)
+                        resync++;
+                else
+                        good++;
+        }
+        assert_int_equal(good, 2);
+        assert_int_equal(resync, 2);
+        world_wait(w, job, STORE_JOB_QUEUED);
+        expect_job(w, job, "queued: no answer to 4 wake-ups");
+        expect_done(w);
+        expect_job(w, job, "done");
+        close(fd);
+}
+
+static void a_wake_up_asked_for_is_sent(void **state)
+{
+        world *w = *state;
+        char buf[512];
+        uint16_t port;
+        int fd = listen_udp(&port);
+        store_device d;
+
+        world_start(w);
+        d = world_device(w);
+        assert_int_equal(dm_wake(w->dm, &d), ODM_ENOENT);
+        expect_done(w);
+        set_wake(w, port);
+        d = world_device(w);
+        assert_int_equal(dm_wake(w->dm, &d), 0);
+        assert_non_null(receive(fd, buf, sizeof buf, 5000).p);
+        close(fd);
+}
+
+static void what_wakes_a_device_can_be_switched_off(void **state)
+{
+        world *w = *state;
+        store_device d;
+
+        w->opt.wake = false;
+        world_start(w);
+        d = world_device(w);
+        assert_int_equal(dm_wake(w->dm, &d), ODM_ESTATE);
+}
+
+#define ON(setup, t)                                         \
+        {                                                    \
+#t " (" #setup ")", t, setup, teardown, NULL \
+        }
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                ON(setup, a_first_session_tells_who_it_is),
+                ON(setup_xml, a_first_session_tells_who_it_is),
+                ON(setup, the_second_session_needs_no_challenge),
+                ON(setup, jobs_are_carried_out),
+                ON(setup_xml, jobs_are_carried_out),
+                ON(setup_sqlite, jobs_are_carried_out),
+                ON(setup, what_fails_is_told_and_blocks_nobody),
+                ON(setup_xml, what_fails_is_told_and_blocks_nobody),
+                ON(setup, an_exec_accepted_waits_for_its_alert),
+                ON(setup_sqlite, an_exec_accepted_waits_for_its_alert),
+                ON(setup, a_lost_session_puts_jobs_back),
+                ON(setup_sqlite, a_lost_session_puts_jobs_back),
+                ON(setup, after_too_many_lost_sessions_a_job_has_failed),
+                ON(setup, an_exec_that_may_have_run_is_not_repeated),
+                ON(setup, an_add_is_looked_at_before_it_is_repeated),
+                ON(setup_xml, an_add_is_looked_at_before_it_is_repeated),
+                ON(setup, an_atomic_job_is_taken_as_done_or_sent_whole),
+                ON(setup, a_restart_puts_jobs_back),
+                ON(setup_sqlite, a_restart_puts_jobs_back),
+                ON(setup, stopping_puts_jobs_back),
+                ON(setup, a_silent_session_is_lost),
+                ON(setup, a_cancelled_job_is_not_sent),
+                ON(setup, a_job_past_its_deadline_expires),
+                ON(setup, a_large_object_goes_and_comes_in_chunks),
+                ON(setup_xml, a_large_object_goes_and_comes_in_chunks),
+                ON(setup, a_whole_object_is_read_as_a_document),
+                ON(setup_xml, a_whole_object_is_read_as_a_document),
+                ON(setup, http_rules_hold),
+                ON(setup, wrong_credentials_are_refused_and_locked_out),
+                ON(setup, a_device_nobody_knows_hears_the_same),
+                ON(setup, unknown_devices_are_held_for_approval),
+                ON(setup, unknown_devices_are_let_in),
+                ON(setup, a_deactivated_device_is_refused),
+                ON(setup, too_many_sessions_are_shed),
+                ON(setup, nothing_is_acknowledged_that_is_not_kept),
+                ON(setup_sqlite, each_commit_may_fail),
+                ON(setup, a_job_wakes_its_device),
+                ON(setup_sqlite, a_job_wakes_its_device),
+                ON(setup, without_an_answer_the_job_waits_for_the_next_contact),
+                ON(setup, a_wake_up_asked_for_is_sent),
+                ON(setup, what_wakes_a_device_can_be_switched_off),
+        };
+
+        return RUN_TESTS(tests);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* world.h - the server's DM side over a real listener, and a device in the same process.
+ *
+ * The loop runs on a thread of its own; the device's sessions run in the test's. */
+#ifndef DM_WORLD_H
+#define DM_WORLD_H
+
+#include <pthread.h>
+
+#include "device.h"
+#include "dm.h"
+#include "support.h"
+
+typedef struct world {
+        char dir[64], where[96], addr[64];
+        store_fault fault;
+        store_opt store_opt;
+        dm_opt opt;
+        store *store;
+        metrics metrics;
+        loop *loop;
+        pthread_t thread;
+        bool looping;
+        dm *dm;
+        httpd *httpd;
+        uint16_t port;
+        device dev;
+        int64_t device; /* the store's number of the device */
+        odm_arena a;    /* of what tests read */
+
+        /* how the next sessions go */
+        const odm_codec *codec;
+        unsigned stop_after;  /* messages of ours, then silence; 0: to the end */
+        const char *session;  /* SessionID; NULL: a new one */
+        unsigned alert;       /* 0: 1201 */
+        const odm_alert *say; /* an alert of the device's */
+        uint32_t max_msg;
+        bool resync;
+        /* how the last one went */
+        odm_outcome outcome;
+        unsigned http; /* the last status */
+        unsigned sent;
+} world;
+
+/* where: NULL for mem:, "sqlite" for a file.  Nothing runs yet: options may be changed. */
+void world_init(world *w, const char *where);
+void world_start(world *w);
+void world_stop(world *w); /* the store stays open */
+void world_done(world *w);
+/* The device of the test, as an operator creates it; *state* provisioned. */
+void world_add_device(world *w);
+
+/* One session of the device. */
+void world_session(world *w);
+/* A POST of any body. */
+unsigned world_post(world *w, const char *method, const char *path, const char *type, odm_str body,
+                    char *reply, size_t room);
+
+int64_t world_job(world *w, const char *commands, bool atomic);
+store_job world_job_now(world *w, int64_t id); /* texts live until world_done() */
+/* Waits until the job has that state, for at most ten seconds. */
+void world_wait(world *w, int64_t id, store_job_state state);
+void expect_job(world *w, int64_t id, const char *state_and_reason);
+/* "200 404 ..." by number, '-' where there is none, '*' behind those not sent. */
+void expect_results(world *w, int64_t id, const char *want);
+void expect_node(world *w, const char *uri, const char *want); /* of the mirror; "-": not there */
+store_device world_device(world *w);
+
+#endif
