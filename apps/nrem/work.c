@@ -316,7 +316,8 @@ static void finish(session *s, live *l, const job_verdict *v)
         l->state = LIVE_OVER;
 }
 
-/* Offers one job to the engine.  True: it was taken; false: it is over, try the next. */
+/* Offers one job to the engine.  True: the engine has its answer; false: the job is over without
+ * it, try the next. */
 static bool give(session *s, live *l)
 {
         int rc = l->n_check ? make_check(l) : make_commands(l);
@@ -337,9 +338,9 @@ static bool give(session *s, live *l)
                 (void)snprintf(v.reason, sizeof v.reason,
                                "it holds what may not be sent, such as Exec or Get inside Atomic");
                 finish(s, l, &v);
-        } else {
-                session_failed(s);
+                return true; /* it was an answer: the engine asks again */
         }
+        session_failed(s);
         return false;
 }
 
@@ -453,20 +454,22 @@ static void put_result(session *s, const live *l, uint32_t index, const store_re
 
 static void check_result(session *s, live *l, const odm_event *ev)
 {
-        odm_arena a;
+        odm_arena *a = session_batch_arena(s);
+        const odm_command *c = l->lent.commands;
         store_value *v;
         size_t n;
         uint32_t index;
 
-        if (ev->command >= l->n_check)
+        if (ev->command >= l->n_check || !a)
                 return;
+        for (uint32_t i = 0; i < ev->command; i++)
+                c = c->next;
         index = l->check[ev->command];
-        odm_arena_init(&a, &heap_mem, LIVE_MEMORY);
-        if (heard_items(s, ev->results, &a, &v, &n) < 0)
+        if (heard_items(s, ev->results, a, &v, &n) < 0 ||
+            mirror_answer(&s->changes, c, ev->status, v, n) < 0)
                 session_failed(s);
         else
                 l->there[index] = job_is_there(l->all.flat[index].c, ev->status, v, n);
-        odm_arena_done(&a);
 }
 
 static void command_result(session *s, live *l, const odm_event *ev)
