@@ -160,8 +160,6 @@ ODM_MUST_USE int inbox_take(odm_client *c, const odm_packet *reply);
  * that is never said, since the server left us nothing to answer, must not replace the one it has.
  */
 ODM_MUST_USE int inbox_keep_server_nonce(odm_client *c);
-/* Makes the nonce durable that the message being made tells the server. */
-ODM_MUST_USE int inbox_keep_server_nonce(odm_client *c);
 
 /* runner.c.  run: 0 when all is done or a request is open; else an error. */
 void runner_begin(odm_client *c);
