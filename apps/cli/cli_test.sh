@@ -282,7 +282,7 @@ err "a list that is broken" 7 "cmds:1:" run this --file "$tmp/cmds"
 err "an unknown format" 2 "did you mean chr" set this ./A x --format char
 err "no value" 2 "what value" set this ./A
 
-is "draws a tree" 0 "$(printf './A\n├── b\n│   └── c  int  5\n└── d      chr  x')" tree this ./A
+is "draws a tree" 0 "$(printf './A\n├── b\n│   └── c  int  5\n├── d      chr  x\n└── e      bin  (99 octets)')" tree this ./A
 check "of the device" asked "live=1&timeout=60"
 has "draws what is remembered" 0 "5 min" tree this ./A --mirror
 has "a tree as JSON" 0 '"uri": "./A/b/c"' tree this --json

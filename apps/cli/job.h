@@ -20,5 +20,7 @@ int xrem_job_verdict(xrem *c, const json_t *job);
 /* The value of a node in an answer: text, or octets out of base64.  *octets tells which.
  * Absent when the node has none. */
 odm_str xrem_node_value(xrem *c, const json_t *node, bool *octets);
+/* The same for a table: octets as base64, and what is long only by its size. */
+odm_str xrem_node_text(xrem *c, const json_t *node);
 
 #endif

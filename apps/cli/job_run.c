@@ -9,6 +9,8 @@
 
 #define POLL_S 1 /* the server answers earlier when the job ends; this is for the display */
 #define NESTED 8 /* sequences in sequences */
+#define B64_SHOWN 64
+#define TEXT_SHOWN 1024
 
 static bool has_ended(const char *state)
 {
@@ -132,4 +134,19 @@ odm_str xrem_node_value(xrem *c, const json_t *node, bool *octets)
         if (b64.p == NULL)
                 return xrem_json_str(node, "data");
         return odm_b64_decode(&c->arena, b64, &out) == 0 ? out : ODM_ABSENT;
+}
+
+odm_str xrem_node_text(xrem *c, const json_t *node)
+{
+        odm_str b64 = xrem_json_str(node, "data_base64"), text = xrem_json_str(node, "data");
+        long long size = xrem_json_int(node, "size", -1);
+        bool octets;
+
+        if (b64.n > B64_SHOWN)
+                return xrem_str(c, "(%zu octets)", xrem_node_value(c, node, &octets).n);
+        if (text.n > TEXT_SHOWN)
+                return xrem_str(c, "(%zu octets)", text.n);
+        if (b64.p == NULL && text.p == NULL && size >= 0)
+                return xrem_str(c, "(%lld octets)", size);
+        return b64.p ? b64 : text.p ? text : ODM_STR("");
 }

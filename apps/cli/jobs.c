@@ -61,21 +61,18 @@ static void add_commands(xrem *c, xrem_table *t, const json_t *list, unsigned de
                 const json_t *cmd = json_array_get(list, i);
                 const json_t *results = json_object_get(cmd, "results");
                 long long status = xrem_json_int(cmd, "status", 0);
-                odm_str uri = xrem_json_str(cmd, "uri"), value = xrem_json_str(cmd, "data");
+                odm_str uri = xrem_json_str(cmd, "uri"), value = xrem_node_text(c, cmd);
                 enum xrem_colour colour = xrem_succeeded((unsigned)status) ? XREM_GREEN : XREM_RED;
-                bool octets;
 
                 if (json_array_size(results) == 1)
-                        value = xrem_node_value(c, json_array_get(results, 0), &octets);
-                else if (xrem_json_z(cmd, "data_base64"))
-                        value = xrem_str(c, "(%zu octets)", xrem_node_value(c, cmd, &octets).n);
+                        value = xrem_node_text(c, json_array_get(results, 0));
                 if (json_array_size(results) > 1)
                         value = xrem_str(c, "(%zu nodes)", json_array_size(results));
                 xrem_cell cells[] = {
                         CELL_IN(xrem_json_str(cmd, "cmd"), XREM_BOLD),
                         CELL(uri.p ? uri : ODM_STR("")),
                         CELL_IN(status_text(c, cmd), status ? colour : XREM_PLAIN),
-                        CELL(value.p ? value : ODM_STR("")),
+                        CELL(value),
                 };
                 xrem_table_node(t, depth, cells);
                 add_commands(c, t, json_object_get(cmd, "commands"), depth + 1);

@@ -134,13 +134,8 @@ static void print_many(xrem *c, const json_t *list)
 
         for (size_t i = 0; i < json_array_size(list); i++) {
                 const json_t *n = json_array_get(list, i);
-                bool octets;
-                odm_str v = xrem_node_value(c, n, &octets);
-
-                if (octets)
-                        v = xrem_json_str(n, "data_base64");
                 xrem_cell cells[] = {CELL(xrem_json_str(n, "uri")),
-                                     CELL(xrem_json_str(n, "format")), CELL(v.p ? v : ODM_STR(""))};
+                                     CELL(xrem_json_str(n, "format")), CELL(xrem_node_text(c, n))};
                 xrem_table_row(t, cells);
         }
         xrem_table_print(t, c->out_tty);

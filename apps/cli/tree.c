@@ -2,8 +2,8 @@
 /* xrem tree: a device's tree, drawn. */
 #include <stdio.h>
 
-#include "api.h"
 #include "commands.h"
+#include "job.h"
 #include "table.h"
 
 static unsigned segments(odm_str uri)
@@ -35,20 +35,6 @@ static odm_str age_text(xrem *c, const json_t *node)
         if (s < 120 * 60)
                 return xrem_str(c, "%lld min", s / 60);
         return s < 48 * 3600 ? xrem_str(c, "%lld h", s / 3600) : xrem_str(c, "%lld d", s / 86400);
-}
-
-static odm_str value_text(xrem *c, const json_t *node)
-{
-        odm_str v = xrem_json_str(node, "data"), b64 = xrem_json_str(node, "data_base64");
-        long long size = xrem_json_int(node, "size", -1);
-
-        if (odm_str_is(xrem_json_str(node, "format"), "node"))
-                return ODM_STR("");
-        if (v.p)
-                return v;
-        if (b64.p)
-                return b64;
-        return size >= 0 ? xrem_str(c, "(%lld octets)", size) : ODM_STR("");
 }
 
 /* Text types need no mention. */
@@ -89,7 +75,7 @@ static void draw(xrem *c, const json_t *tree, bool mirror)
                 cells[k++] = CELL_IN(format.p && !interior ? format : ODM_STR(""), XREM_DIM);
                 if (mirror)
                         cells[k++] = CELL_IN(age_text(c, n), XREM_DIM);
-                cells[k++] = CELL(value_text(c, n));
+                cells[k++] = CELL(interior ? ODM_STR("") : xrem_node_text(c, n));
                 cells[k++] = CELL_IN(type_text(n), XREM_DIM);
                 unsigned depth = segments(uri);
                 xrem_table_node(t, depth > base ? depth - base : 0, cells);
