@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* agent_test.c - the whole agent against a DM server on loopback. */
+#include "agent.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "cert.h"
+#include "dm_fake.h"
+#include "heap.h"
+#include "log.h"
+#include "net.h"
+#include "support.h"
+
+typedef struct world {
+        dm_fake f;
+        char dir[64];
+        cfg *c;
+        loop *l;
+        agent *g;
+} world;
+
+static void set(world *w, const char *fmt, ...) ODM_PRINTF(2, 3);
+static void set(world *w, const char *fmt, ...)
+{
+        char text[512];
+        diag d = {{0}};
+        va_list ap;
+
+        va_start(ap, fmt);
+        vsnprintf(text, sizeof text, fmt, ap);
+        va_end(ap);
+        if (cfg_set(w->c, text, &d) < 0)
+                fail_msg("%s", d.text);
+}
+
+static int set_up(void **state)
+{
+        world *w = calloc(1, sizeof *w);
+        char ca[96], ca_key[96], cert[96], key[96];
+        static const char *const names[] = {"localhost", NULL};
+        const cert_request r = {"localhost", names, 5, true, false};
+
+        log_init("agent_test", getenv("AGENT_TEST_LOG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR,
+                 LOG_FORM_TEXT, 2, NULL);
+        snprintf(w->dir, sizeof w->dir, "/tmp/agent_test.XXXXXX");
+        assert_non_null(mkdtemp(w->dir));
+        snprintf(ca, sizeof ca, "%s/ca.pem", w->dir);
+        snprintf(ca_key, sizeof ca_key, "%s/ca.key", w->dir);
+        snprintf(cert, sizeof cert, "%s/s.pem", w->dir);
+        snprintf(key, sizeof key, "%s/s.key", w->dir);
+        assert_int_equal(cert_make_ca("test", 5, ca, ca_key, NULL), 0);
+        assert_int_equal(cert_make(&r, ca, ca_key, cert, key, NULL), 0);
+        dm_fake_start(&w->f, cert, key);
+        assert_int_equal(cfg_new(conf_keys, conf_keys_n, &w->c), 0);
+        set(w, "agent.state=%s/state", w->dir);
+        set(w, "account.server_id=" FAKE_ID);
+        set(w, "account.url=http://localhost:%u/dm", w->f.plain);
+        set(w, "account.user=" FAKE_USER);
+        set(w, "account.password=" FAKE_USER_PASSWORD);
+        set(w, "account.server_password=" FAKE_PASSWORD);
+        set(w, "device.id=urn:uuid:test-device");
+        set(w, "wake.listen=127.0.0.1:0");
+        set(w, "session.retry_min=200ms");
+        set(w, "transport.ca_file=%s", ca);
+        assert_int_equal(loop_new(&w->l), 0);
+        *state = w;
+        return 0;
+}
+
+static int tear_down(void **state)
+{
+        world *w = *state;
+        char command[96];
+
+        agent_close(w->g);
+        loop_free(w->l);
+        cfg_free(w->c);
+        dm_fake_stop(&w->f);
+        snprintf(command, sizeof command, "rm -r %s", w->dir);
+        assert_int_equal(system(command), 0);
+        free(w);
+        return 0;
+}
+
+static void open_agent(world *w)
+{
+        diag d = {{0}};
+
+        if (agent_open(w->c, w->l, "0.0", false, &w->g, &d) < 0)
+                fail_msg("%s", d.text);
+}
+
+static void restart_agent(world *w)
+{
+        agent_close(w->g);
+        w->g = NULL;
+        open_agent(w);
+}
+
+static bool status_has(world *w, const char *text)
+{
+        odm_buf b;
+        bool found;
+
+        odm_buf_init(&b, &heap_mem, 65536);
+        assert_int_equal(agent_status(w->g, &b), 0);
+        assert_int_equal(odm_buf_byte(&b, 0), 0);
+        found = strstr(b.p, text) != NULL;
+        odm_buf_done(&b);
+        return found;
+}
+
+/* Runs the loop until the status says `text`, for some seconds at most. */
+static void run_until(world *w, const char *text)
+{
+        odm_time limit = odm_time_add(loop_now(), 15000);
+
+        while (!status_has(w, text)) {
+                if (odm_time_reached(loop_now(), limit)) {
+                        odm_buf b;
+                        odm_buf_init(&b, &heap_mem, 65536);
+                        assert_int_equal(agent_status(w->g, &b), 0);
+                        fail_msg("no '%s' in:\n%.*s", text, (int)b.n, b.p);
+                }
+                assert_int_equal(loop_once(w->l, 50), 0);
+        }
+}
+
+static void run_for(world *w, int64_t ms)
+{
+        odm_time limit = odm_time_add(loop_now(), ms);
+
+        while (!odm_time_reached(loop_now(), limit))
+                assert_int_equal(loop_once(w->l, 20), 0);
+}
+
+/* ---- sessions -------------------------------------------------------------------------- */
+
+static const fake_job reads[] = {
+        {ODM_CMD_GET, "./DevInfo/DevId"},
+        {ODM_CMD_GET, "./DevDetail/SwV"},
+        {ODM_CMD_GET, "./Vendor/xrem/Uptime"},
+        {ODM_CMD_GET, "./Vendor/xrem/Net"},
+        {ODM_CMD_GET, "./Vendor/xrem/Net/lo/Addrs"},
+        {ODM_CMD_GET, "./Vendor/xrem/Net/nosuch0/Addrs"},
+        {ODM_CMD_GET, "./Vendor/xrem/Memory/TotalKB"},
+        {ODM_CMD_GET, "./Vendor/xrem/Disk/root/Mount"},
+        {ODM_CMD_REPLACE, "./Vendor/xrem/Config/Interval", "30", NULL, ODM_FMT_INT},
+        {ODM_CMD_REPLACE, "./Vendor/xrem/Config/Interval", "3", NULL, ODM_FMT_INT},
+        {ODM_CMD_REPLACE, "./Vendor/xrem/Config/Log", "loud"},
+        {ODM_CMD_REPLACE, "./Vendor/xrem/Uptime", "5", NULL, ODM_FMT_INT},
+        {ODM_CMD_EXEC, "./Vendor/xrem/Ping"},
+        {ODM_CMD_GET, "./DMAcc/main/AppAuth/1/AAuthSecret"},
+};
+
+static void check_reads(world *w)
+{
+        static const char *const lines[] = {
+                "devinfo ./DevInfo/DevId = urn:uuid:test-device",
+                "devinfo ./DevInfo/Ext/xrem/Wake = udp://:",
+                "200 ./DevInfo/DevId = urn:uuid:test-device",
+                "200 ./DevDetail/SwV = xrem dremd 0.0",
+                "200 ./Vendor/xrem/Uptime = ",
+                "200 ./Vendor/xrem/Net/lo/Addrs = 127.0.0.1/8",
+                "404 ./Vendor/xrem/Net/nosuch0/Addrs",
+                "200 ./Vendor/xrem/Memory/TotalKB = ",
+                "200 ./Vendor/xrem/Disk/root/Mount = /",
+                "200 ./Vendor/xrem/Config/Interval\n",
+                "415 ./Vendor/xrem/Config/Interval\n",
+                "415 ./Vendor/xrem/Config/Log\n",
+                "405 ./Vendor/xrem/Uptime\n",
+                "200 ./Vendor/xrem/Ping\n",
+                "405 ./DMAcc/main/AppAuth/1/AAuthSecret\n",
+        };
+
+        for (size_t i = 0; i < ODM_COUNT(lines); i++)
+                if (!dm_fake_reported(&w->f, lines[i]))
+                        fail_msg("no '%s' in:\n%s", lines[i], w->f.report);
+}
+
+static void first_session_shows_the_machine(void **state)
+{
+        world *w = *state;
+
+        w->f.jobs = reads;
+        w->f.n_jobs = ODM_COUNT(reads);
+        open_agent(w);
+        run_until(w, "last-outcome: done");
+        check_reads(w);
+        assert_int_equal(w->f.alerts_1201, 1);
+        assert_true(status_has(w, "next-session: in 30 s") ||
+                    status_has(w, "next-session: in 29 s"));
+}
+
+static void every_way_of_talking_works(void **state)
+{
+        static const struct {
+                const char *why, *codec, *scheme, *auth, *gzip, *dm13;
+        } rows[] = {
+                {"XML", "xml", "http", "digest", "no", "no"},
+                {"TLS", "wbxml", "https", "digest", "no", "no"},
+                {"TLS, XML, gzip", "xml", "https", "digest", "yes", "no"},
+                {"gzip", "wbxml", "http", "digest", "yes", "no"},
+                {"MAC", "wbxml", "http", "hmac", "no", "no"},
+                {"MAC, XML", "xml", "http", "hmac", "no", "no"},
+                {"basic over TLS", "wbxml", "https", "basic", "no", "no"},
+        };
+        world *w = *state;
+
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                bool tls = strcmp(rows[i].scheme, "https") == 0;
+                char command[128];
+
+                agent_close(w->g);
+                w->g = NULL;
+                snprintf(command, sizeof command, "rm -rf %s/state", w->dir);
+                assert_int_equal(system(command), 0);
+                w->f.type = strcmp(rows[i].auth, "hmac") == 0    ? ODM_AUTH_MAC
+                            : strcmp(rows[i].auth, "basic") == 0 ? ODM_AUTH_BASIC
+                                                                 : ODM_AUTH_MD5;
+                w->f.client = w->f.previous = w->f.server = (odm_nonce){0};
+                w->f.jobs = reads;
+                w->f.n_jobs = ODM_COUNT(reads);
+                w->f.next_job = 0;
+                w->f.report[0] = 0;
+                set(w, "session.codec=%s", rows[i].codec);
+                set(w, "transport.gzip=%s", rows[i].gzip);
+                set(w, "session.dm13=%s", rows[i].dm13);
+                set(w, "account.auth=%s", rows[i].auth);
+                set(w, "account.server_auth=%s",
+                    strcmp(rows[i].auth, "hmac") == 0 ? "hmac" : "digest");
+                set(w, "account.url=%s://localhost:%u/dm", rows[i].scheme,
+                    tls ? w->f.tls : w->f.plain);
+                open_agent(w);
+                run_until(w, "last-outcome: ");
+                run_until(w, "last-session-ended: 2");
+                if (!status_has(w, "last-outcome: done"))
+                        fail_msg("%s: the session failed", rows[i].why);
+                check_reads(w);
+        }
+}
+
+static void accounts_and_nonces_survive_a_restart(void **state)
+{
+        world *w = *state;
+
+        open_agent(w);
+        run_until(w, "last-outcome: done");
+        assert_int_equal(w->f.auth_failed, 0);
+        set(w, "account.url=http://localhost:1/nowhere"); /* read no more */
+        for (unsigned i = 2; i < 5; i++) {
+                restart_agent(w);
+                run_until(w, "last-outcome: done");
+                assert_int_equal(dm_fake_done(&w->f), i);
+                /* the nonces were right at once: no challenge was needed */
+                assert_int_equal(w->f.auth_failed, 0);
+        }
+}
+
+static void wrong_passwords_are_given_up_and_tried_later(void **state)
+{
+        world *w = *state;
+
+        w->f.password = "another";
+        open_agent(w);
+        run_until(w, "last-outcome: auth-refused");
+        assert_true(status_has(w, "failures-in-a-row: 1"));
+        run_until(w, "failures-in-a-row: 2");
+        pthread_mutex_lock(&w->f.lock);
+        w->f.password = FAKE_USER_PASSWORD;
+        pthread_mutex_unlock(&w->f.lock);
+        run_until(w, "last-outcome: done");
+        assert_true(status_has(w, "failures-in-a-row: 0"));
+}
+
+static void a_server_that_cannot_prove_itself_gets_nothing(void **state)
+{
+        world *w = *state;
+
+        set(w, "account.server_password=other");
+        w->f.jobs = reads;
+        w->f.n_jobs = ODM_COUNT(reads);
+        open_agent(w);
+        run_until(w, "sessions-failed: 1");
+        assert_false(dm_fake_reported(&w->f, "200 ./Vendor"));
+        assert_false(status_has(w, "last-outcome: done"));
+}
+
+static void busy_servers_are_left_alone_as_they_ask(void **state)
+{
+        world *w = *state;
+
+        w->f.refuse_status = 503;
+        w->f.retry_after = "100";
+        open_agent(w);
+        run_until(w, "last-outcome: transport");
+        assert_true(status_has(w, "HTTP status 503"));
+        assert_true(status_has(w, "next-session: in 100 s") ||
+                    status_has(w, "next-session: in 101 s"));
+}
+
+static void redirections_are_not_followed(void **state)
+{
+        world *w = *state;
+
+        w->f.refuse_status = 302;
+        open_agent(w);
+        run_until(w, "redirections are not followed");
+        assert_int_equal(w->f.requests, 1);
+}
+
+static void plain_http_stays_on_this_machine(void **state)
+{
+        world *w = *state;
+
+        set(w, "transport.plain_http=no");
+        open_agent(w);
+        run_until(w, "plain_http does not allow");
+        assert_int_equal(w->f.requests, 0);
+}
+
+static void without_tls_the_server_must_have_credentials(void **state)
+{
+        world *w = *state;
+
+        set(w, "account.server_auth=none");
+        set(w, "account.server_password=");
+        open_agent(w);
+        run_until(w, "must prove itself");
+        assert_int_equal(w->f.requests, 0);
+}
+
+/* ---- Sync and its alert ---------------------------------------------------------------------- */
+
+static void sync_brings_another_session_and_its_alert(void **state)
+{
+        static const fake_job job[] = {{ODM_CMD_EXEC, "./Vendor/xrem/Sync", NULL, "job-7"}};
+        world *w = *state;
+
+        w->f.jobs = job;
+        w->f.n_jobs = 1;
+        open_agent(w);
+        run_until(w, "\nsessions: 1");
+        assert_true(dm_fake_reported(&w->f, "202 ./Vendor/xrem/Sync"));
+        assert_true(status_has(w, "alerts-waiting: 1"));
+        assert_false(dm_fake_reported(&w->f, "alert "));
+        run_until(w, "\nsessions: 2");
+        assert_true(dm_fake_reported(&w->f, "alert ./Vendor/xrem/Sync job-7 200"));
+        run_until(w, "alerts-waiting: 0");
+        run_for(w, 1500);
+        assert_int_equal(dm_fake_done(&w->f), 2); /* and that was all */
+}
+
+static void alerts_wait_for_the_server_through_a_restart(void **state)
+{
+        static const fake_job job[] = {{ODM_CMD_EXEC, "./Vendor/xrem/Sync", NULL, "job-8"}};
+        world *w = *state;
+
+        w->f.jobs = job;
+        w->f.n_jobs = 1;
+        open_agent(w);
+        run_until(w, "\nsessions: 1");
+        restart_agent(w);
+        assert_true(status_has(w, "alerts-waiting: 1"));
+        run_until(w, "alerts-waiting: 0");
+        assert_true(dm_fake_reported(&w->f, "alert ./Vendor/xrem/Sync job-8 200"));
+        restart_agent(w);
+        assert_true(status_has(w, "alerts-waiting: 0"));
+}
+
+/* ---- wake-ups
+ * ------------------------------------------------------------------------------------- */
+
+static uint16_t wake_port_of(world *w)
+{
+        odm_buf b;
+        char *at;
+        uint16_t port;
+
+        odm_buf_init(&b, &heap_mem, 65536);
+        assert_int_equal(agent_status(w->g, &b), 0);
+        assert_int_equal(odm_buf_byte(&b, 0), 0);
+        at = strstr(b.p, "wake-port: ");
+        assert_non_null(at);
+        port = (uint16_t)strtoul(at + 11, NULL, 10);
+        odm_buf_done(&b);
+        return port;
+}
+
+static void send_wake(world *w, uint16_t id, const char *password, const odm_nonce *nonce)
+{
+        const odm_notification n = {.version = ODM_NOTIFY_VERSION,
+                                    .ui = ODM_UI_BACKGROUND,
+                                    .by_server = true,
+                                    .session_id = id,
+                                    .server_id = ODM_STR(FAKE_ID)};
+        struct sockaddr_in to = {.sin_family = AF_INET,
+                                 .sin_port = htons(wake_port_of(w)),
+                                 .sin_addr = {htonl(INADDR_LOOPBACK)}};
+        int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        odm_secret secret;
+        odm_buf p, d;
+
+        odm_buf_init(&p, &heap_mem, 2000);
+        odm_buf_init(&d, &heap_mem, 2000);
+        odm_secret_of(n.server_id, odm_cstr(password), &secret);
+        assert_int_equal(odm_notify_make(&n, &secret, nonce, &p), 0);
+        assert_int_equal(odm_wsp_wrap(1, odm_buf_view(&p), &d), 0);
+        assert_int_equal(sendto(fd, d.p, d.n, 0, (struct sockaddr *)&to, sizeof to), d.n);
+        close(fd);
+        odm_buf_done(&p);
+        odm_buf_done(&d);
+}
+
+static odm_nonce server_nonce(world *w)
+{
+        odm_nonce n;
+
+        pthread_mutex_lock(&w->f.lock);
+        n = w->f.server;
+        pthread_mutex_unlock(&w->f.lock);
+        return n;
+}
+
+static void wake_ups_are_followed_once(void **state)
+{
+        world *w = *state;
+        odm_nonce nonce, old;
+
+        open_agent(w);
+        run_until(w, "\nsessions: 1");
+        old = nonce = server_nonce(w);
+        send_wake(w, 0x1234, FAKE_PASSWORD, &nonce);
+        run_until(w, "\nsessions: 2");
+        assert_string_equal(w->f.last_id, "1234");
+        assert_int_equal(w->f.alerts_1200, 1);
+        send_wake(w, 0x1234, FAKE_PASSWORD, &old); /* replayed: its nonce is used up */
+        run_until(w, "wake-ups-ignored: 1");
+        send_wake(w, 0x1235, "guess", &nonce); /* forged */
+        run_until(w, "wake-ups-ignored: 2");
+        run_for(w, 300);
+        assert_true(status_has(w, "\nsessions: 2\n"));
+        nonce = server_nonce(w);
+        send_wake(w, 0x1236, FAKE_PASSWORD, &nonce);
+        run_until(w, "\nsessions: 3");
+        assert_string_equal(w->f.last_id, "1236");
+}
+
+static void default_nonces_bring_a_resync_once_and_for_all(void **state)
+{
+        world *w = *state;
+
+        open_agent(w);
+        run_until(w, "\nsessions: 1");
+        pthread_mutex_lock(&w->f.lock);
+        w->f.client = w->f.previous = w->f.server = (odm_nonce){0}; /* the server forgot */
+        pthread_mutex_unlock(&w->f.lock);
+        send_wake(w, 7, FAKE_PASSWORD, &odm_nonce_default_zero);
+        run_until(w, "\nsessions: 2");
+        assert_true(status_has(w, "last-outcome: done"));
+        send_wake(w, 7, FAKE_PASSWORD, &odm_nonce_default_zero);
+        run_until(w, "wake-ups-ignored: 1");
+        restart_agent(w); /* remembered */
+        run_until(w, "\nsessions: 1");
+        send_wake(w, 7, FAKE_PASSWORD, &odm_nonce_default_zero);
+        run_until(w, "wake-ups-ignored: 1");
+        run_for(w, 300);
+        assert_true(status_has(w, "\nsessions: 1\n"));
+}
+
+static void floods_are_dropped(void **state)
+{
+        world *w = *state;
+
+        set(w, "wake.min_interval=1h");
+        open_agent(w);
+        run_until(w, "\nsessions: 1");
+        for (uint16_t i = 0; i < 10; i++)
+                send_wake(w, (uint16_t)(100 + i), FAKE_PASSWORD, &odm_nonce_default_zero);
+        run_until(w, "wake-ups-ignored: 7");
+        run_until(w, "\nsessions: 4");
+}
+
+/* ---- the end
+ * ------------------------------------------------------------------------------------------ */
+
+static void stopping_ends_the_loop(void **state)
+{
+        world *w = *state;
+
+        open_agent(w);
+        run_until(w, "state: in session");
+        agent_stop(w->g);
+        assert_int_equal(loop_run(w->l), 0);
+        assert_true(status_has(w, "state: stopping"));
+        restart_agent(w);
+        run_until(w, "last-outcome: done");
+        agent_stop(w->g);
+        assert_int_equal(loop_run(w->l), 0);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+        const struct CMUnitTest tests[] = {
+                T(first_session_shows_the_machine),
+                T(every_way_of_talking_works),
+                T(accounts_and_nonces_survive_a_restart),
+                T(wrong_passwords_are_given_up_and_tried_later),
+                T(a_server_that_cannot_prove_itself_gets_nothing),
+                T(busy_servers_are_left_alone_as_they_ask),
+                T(redirections_are_not_followed),
+                T(plain_http_stays_on_this_machine),
+                T(without_tls_the_server_must_have_credentials),
+                T(sync_brings_another_session_and_its_alert),
+                T(alerts_wait_for_the_server_through_a_restart),
+                T(wake_ups_are_followed_once),
+                T(default_nonces_bring_a_resync_once_and_for_all),
+                T(floods_are_dropped),
+                T(stopping_ends_the_loop),
+        };
+
+        return RUN_TESTS(tests);
+}
