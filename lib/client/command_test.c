@@ -267,6 +267,39 @@ static void octets_travel_in_the_codecs_way(void **state)
         }
 }
 
+static void octets_in_xml_are_base64_whatever_is_said(void **state)
+{
+        struct stage s;
+        odm_value v;
+
+        (void)state;
+        begins(&s, &odm_codec_xml, STAGE_OPEN);
+        starts(&s);
+        says(&s, HDR_OK(1) CMD("Add", "1", ITEM("./A/o", META("bin") DATA("AAEC/w==")))
+                         CMD("Add", "2", ITEM("./A/p", META("bin") DATA("no base64!"))) "<Final/>");
+        hears(&s, OK1 "Status 1/1 Add 200 [./A/o] | Status 1/2 Add 200 [./A/p] | Final");
+        assert_int_equal(odm_tree_read(s.tree, ODM_STR("./A/o"), &s.a, &v), 0);
+        assert_octets(v.data, ((odm_str){"\0\1\2\xff", 4}));
+        assert_string_equal(value_of(&s, "./A/p"), "no base64!");
+        stage_close(&s);
+}
+
+static void a_document_above_the_servers_limit_is_413(void **state)
+{
+        (void)state;
+        FOR_BOTH_CODECS(codec)
+        {
+                struct stage s;
+                begins(&s, codec, STAGE_OPEN);
+                starts(&s);
+                s.hdr = "<Meta><MaxObjSize xmlns='syncml:metinf'>20</MaxObjSize></Meta>";
+                says(&s, HDR_OK(1) GET("1", "./A?list=TNDS") GET("2", "./A/b") "<Final/>");
+                hears(&s, OK1 "Status 1/1 Get 413 [./A?list=TNDS] | Status 1/2 Get 200 [./A/b] | "
+                              "Results 1/2 ./A/b='hello' | Final");
+                stage_close(&s);
+        }
+}
+
 #define TNDS                                                                                    \
         "<MgmtTree xmlns='syncml:dmddf1.2'><VerDTD>1.2</VerDTD><Node><NodeName>Mail</NodeName>" \
         "<RTProperties><Format><node/></Format><Type><DDFName></DDFName></Type></RTProperties>" \
@@ -337,6 +370,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(commands_are_answered_as_the_table_says),
                 cmocka_unit_test(octets_travel_in_the_codecs_way),
+                cmocka_unit_test(octets_in_xml_are_base64_whatever_is_said),
+                cmocka_unit_test(a_document_above_the_servers_limit_is_413),
                 cmocka_unit_test(documents_go_in_and_out),
                 cmocka_unit_test(values_survive_what_marks_them_up),
         };

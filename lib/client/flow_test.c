@@ -141,6 +141,24 @@ static void rubbish_is_no_message(void **state)
         }
 }
 
+static void servers_count_their_messages_as_they_like(void **state)
+{
+        struct stage s;
+
+        (void)state;
+        begins(&s, &odm_codec_wbxml, STAGE_OPEN);
+        starts(&s);
+        s.server_msg = 41;
+        says(&s, HDR_OK(1) GET("1", "./A/b") "<Final/>");
+        hears(&s, OK(42) "Status 42/1 Get 200 [./A/b] | Results 42/1 ./A/b='hello' | Final");
+        s.server_msg = 6;
+        says(&s,
+             "<Status><CmdID>1</CmdID><MsgRef>2</MsgRef><Cmd>SyncHdr</Cmd><Data>200</Data></Status>"
+             "<Final/>"); /* no CmdRef at all */
+        silent(&s, ODM_OUTCOME_DONE);
+        stage_close(&s);
+}
+
 static void version_1_3_falls_back(void **state)
 {
         (void)state;
@@ -667,6 +685,7 @@ int main(void)
                 cmocka_unit_test(triggers_and_choices_of_session_ids),
                 cmocka_unit_test(bad_replies_end_it),
                 cmocka_unit_test(rubbish_is_no_message),
+                cmocka_unit_test(servers_count_their_messages_as_they_like),
                 cmocka_unit_test(version_1_3_falls_back),
                 cmocka_unit_test(an_open_package_is_asked_on),
                 cmocka_unit_test(an_open_package_is_closed_in_the_end),

@@ -420,6 +420,64 @@ static void the_user_can_stop_it_all(void **state)
         }
 }
 
+static void the_end_leaves_no_transaction(void **state)
+{
+        struct stage s;
+        odm_packet p;
+
+        (void)state;
+        with_user(&s, &odm_codec_wbxml); /* the host gives up while a question is open */
+        says(&s, HDR_OK(1) CMD("Atomic", "1", REPLACE("2", "./A/b", "x") CONFIRM("3")) "<Final/>");
+        odm_client_fail(s.c);
+        silent(&s, ODM_OUTCOME_TRANSPORT);
+        assert_false(odm_tree_in_transaction(s.tree));
+        assert_string_equal(value_of(&s, "./A/b"), "hello");
+        assert_int_equal(odm_client_abort(s.c), 0);
+        assert_string_equal(odm_client_diag(s.c), "the transport failed");
+        stage_close(&s);
+
+        with_user(&s, &odm_codec_wbxml); /* stopped between the items of a command */
+        says(&s, HDR_OK(1) CMD("Get", "1",
+                               ITEM("./A/b", "") ITEM("./Vendor/Later", "") ITEM("./A/c", ""))
+                         CMD("Sequence", "2", GET("3", "./A/b")) "<Final/>");
+        assert_int_equal(odm_client_abort(s.c), 0);
+        assert_int_equal(stage_listen(&s), 0);
+        hears(&s,
+              OK1 "Alert 1223 | Status 1/1 Get 200 [./A/b] | Status 1/1 Get 215 [./Vendor/Later]"
+                  " | Status 1/1 Get 215 [./A/c] | Status 1/2 Sequence 215 | Status 1/3 Get 215 | "
+                  "Final");
+        s.now = odm_client_deadline(s.c);
+        assert_int_equal(odm_client_tick(s.c, s.now), 0); /* no answer is needed to that */
+        assert_int_equal(odm_client_send(s.c, &p), 0);
+        assert_int_equal(odm_client_outcome(s.c), ODM_OUTCOME_USER_ABORT);
+        stage_close(&s);
+}
+
+static void a_text_too_long_for_a_message_is_left_out(void **state)
+{
+        static char text[4000];
+        struct stage s;
+
+        (void)state;
+        memset(text, 'x', sizeof text - 1);
+        begins(&s, &odm_codec_xml, STAGE_OPEN);
+        s.opt.has_ui = true;
+        s.opt.send_max = 2048;
+        starts(&s);
+        says(&s, HDR_OK(1) ALERT("1", "1102", TEXT_ITEM("") TEXT_ITEM("?")) "<Final/>");
+        answers(&s, 200, text);
+        hears(&s, OK1 "Status 1/1 Alert 200 | Final");
+        stage_close(&s);
+}
+
+static void outcomes_have_names(void **state)
+{
+        (void)state;
+        assert_string_equal(odm_outcome_name(ODM_OUTCOME_NONE), "none");
+        assert_string_equal(odm_outcome_name(ODM_OUTCOME_LIMIT), "limit");
+        assert_string_equal(odm_outcome_name((odm_outcome)99), "?");
+}
+
 static void freeing_with_a_request_open_undoes_the_atomic(void **state)
 {
         struct stage s;
@@ -449,6 +507,9 @@ int main(void)
                 cmocka_unit_test(what_the_host_did_is_not_rolled_back),
                 cmocka_unit_test(alerts_have_a_ceiling),
                 cmocka_unit_test(the_user_can_stop_it_all),
+                cmocka_unit_test(the_end_leaves_no_transaction),
+                cmocka_unit_test(a_text_too_long_for_a_message_is_left_out),
+                cmocka_unit_test(outcomes_have_names),
                 cmocka_unit_test(freeing_with_a_request_open_undoes_the_atomic),
         };
         return RUN_TESTS(tests);
