@@ -127,7 +127,7 @@ static void hear(world *w, const odm_event *ev)
         case ODM_EV_ALERT: w->alert_told++; break;
         case ODM_EV_AUTH_FAILED:
                 if (w->faults == 0)
-                        w->refused++;
+                        wrong(w, "refused without a fault");
                 break;
         case ODM_EV_AUTHENTICATED:
         case ODM_EV_DEVINFO:

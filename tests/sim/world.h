@@ -89,7 +89,7 @@ typedef struct world {
         model keys[KEYS], pair;
 
         /* what happened */
-        unsigned sessions, finished, jobs_done, lost, crashes, refused;
+        unsigned sessions, finished, jobs_done, lost, crashes;
         odm_str issued[256]; /* nonces, to see none twice */
         unsigned n_issued;
 } world;
