@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Conformance: cases as text files, played in XML and in WBXML.
  *
- *     conformance [--table] [--only WORD] --requirements FILE CASES...
+ *     conformance [--table] [--only WORD] [--requirements FILE] [CASES...]
  *
+ * Without CASES, from the root of the sources: all there are.
  * Prints TAP, a line for each case and codec; with --table, requirements with their cases
  * and results, and those without a case. */
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,11 +121,28 @@ static bool show_table(const test_case *list)
         return show_pass(list, true, &all, &covered);
 }
 
+static bool read_default(odm_arena *a, test_case **list)
+{
+        glob_t g;
+        bool ok = glob("tests/conformance/cases/*.case", 0, NULL, &g) == 0;
+
+        for (size_t i = 0; ok && i < g.gl_pathc; i++) {
+                odm_str name = odm_arena_copy(a, odm_cstr(g.gl_pathv[i]));
+                ok = name.p && case_read(name.p, a, list);
+        }
+        globfree(&g);
+        if (!ok && *list == NULL)
+                printf("Bail out! no cases below tests/conformance here\n");
+        return ok;
+}
+
 int main(int argc, char **argv)
 {
         test_case *list = NULL;
         odm_arena a;
         bool ok = true;
+
+        arg.requirements = "tests/conformance/requirements.txt";
 
         odm_arena_init(&a, &mem, (size_t)256 << 20);
         for (int i = 1; i < argc && ok; i++) {
@@ -136,9 +155,11 @@ int main(int argc, char **argv)
                 else
                         ok = case_read(argv[i], &a, &list);
         }
+        if (ok && list == NULL)
+                ok = read_default(&a, &list);
         if (ok && play_all(list) > 0)
                 ok = false;
-        if (arg.table && arg.requirements && !show_table(list))
+        if (arg.table && !show_table(list))
                 ok = false;
         odm_arena_done(&a);
         return ok ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -320,8 +320,8 @@ void world_check(world *w)
         for (size_t i = 0; i < w->dev.n_ran; i++)
                 if (w->dev.ran[i] > 1)
                         wrong(w, "job %zu ran %u times", i, w->dev.ran[i]);
-        if (w->client == NULL)
-                check_disk(w);
+        if (w->client == NULL && w->sessions % 4 == 0)
+                check_disk(w); /* the dear one */
 }
 
 void world_open(world *w, uint64_t seed)
