@@ -73,6 +73,25 @@ static void known_credentials_are_shown_at_once(void **state)
         }
 }
 
+static void a_nonce_that_is_never_said_is_not_kept(void **state)
+{
+        (void)state;
+        FOR_BOTH_CODECS(codec)
+        {
+                struct stage s;
+                begins(&s, codec, STAGE_DIGEST);
+                starts(&s);
+                odm_str before = leaf(&s, SERVER_NONCE);
+                odm_nonce issued = nonce_run(0x10);
+                /* the server proves itself, and leaves us nothing to answer */
+                says(&s, HDR_CODE(1, 212, CHAL("syncml:auth-md5", N1)) "<Final/>");
+                silent(&s, ODM_OUTCOME_DONE);
+                assert_octets(leaf(&s, CLIENT_NONCE), odm_nonce_view(&issued));
+                assert_octets(leaf(&s, SERVER_NONCE), before);
+                stage_close(&s);
+        }
+}
+
 static void over_an_open_transport_each_message_is_proved(void **state)
 {
         (void)state;
@@ -398,6 +417,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(known_credentials_are_shown_at_once),
+                cmocka_unit_test(a_nonce_that_is_never_said_is_not_kept),
                 cmocka_unit_test(over_an_open_transport_each_message_is_proved),
                 cmocka_unit_test(a_challenge_repeats_package_1),
                 cmocka_unit_test(a_challenge_has_alerts_sent_again),
