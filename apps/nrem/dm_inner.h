@@ -99,8 +99,10 @@ struct session {
         odm_server *server;
         uint32_t last_msg;
         uint64_t last_digest;
-        int64_t id; /* in the store; 0: not yet */
-        bool opened, authenticated, over;
+        bool opened;
+        /* written by the owner, looked at by whoever walks the table */
+        _Atomic int64_t id; /* in the store; 0: not yet */
+        atomic_bool authenticated, over;
         const char *route;
         odm_str outcome;
         uint32_t messages;
