@@ -13,16 +13,44 @@ typedef struct wrapped {
         store_fault *fault;
 } wrapped;
 
-static bool strikes(uint64_t *count, uint64_t at, bool for_ever)
+static bool strikes(const store_fault *f, uint64_t *count, const uint64_t *order)
 {
         uint64_t n = __atomic_add_fetch(count, 1, __ATOMIC_RELAXED);
+        uint64_t at = __atomic_load_n(order, __ATOMIC_RELAXED);
 
-        return at && (n == at || (for_ever && n > at));
+        return at && (n == at || (n > at && __atomic_load_n(&f->for_ever, __ATOMIC_RELAXED)));
 }
 
 static int write_fault(wrapped *w)
 {
-        return strikes(&w->fault->writes, w->fault->fail_write, w->fault->for_ever) ? ODM_EIO : 0;
+        return strikes(w->fault, &w->fault->writes, &w->fault->fail_write) ? ODM_EIO : 0;
+}
+
+void store_fault_set(store_fault *f, store_fault to)
+{
+        __atomic_store_n(&f->fail_write, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&f->fail_commit, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&f->fail_read, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&f->writes, to.writes, __ATOMIC_RELAXED);
+        __atomic_store_n(&f->commits, to.commits, __ATOMIC_RELAXED);
+        __atomic_store_n(&f->reads, to.reads, __ATOMIC_RELAXED);
+        __atomic_store_n(&f->for_ever, to.for_ever, __ATOMIC_RELAXED);
+        __atomic_store_n(&f->fail_write, to.fail_write, __ATOMIC_RELEASE);
+        __atomic_store_n(&f->fail_commit, to.fail_commit, __ATOMIC_RELEASE);
+        __atomic_store_n(&f->fail_read, to.fail_read, __ATOMIC_RELEASE);
+}
+
+store_fault store_fault_get(store_fault *f)
+{
+        return (store_fault){
+                .fail_write = __atomic_load_n(&f->fail_write, __ATOMIC_RELAXED),
+                .fail_commit = __atomic_load_n(&f->fail_commit, __ATOMIC_RELAXED),
+                .fail_read = __atomic_load_n(&f->fail_read, __ATOMIC_RELAXED),
+                .for_ever = __atomic_load_n(&f->for_ever, __ATOMIC_RELAXED),
+                .writes = __atomic_load_n(&f->writes, __ATOMIC_RELAXED),
+                .commits = __atomic_load_n(&f->commits, __ATOMIC_RELAXED),
+                .reads = __atomic_load_n(&f->reads, __ATOMIC_RELAXED),
+        };
 }
 
 void engine_fail_wraps(void *e, const store_engine *inner, void *inner_e, store_fault *fault)
@@ -68,7 +96,7 @@ static int fail_reader_take(void *e, void **out)
         handle *h;
         int rc;
 
-        if (strikes(&w->fault->reads, w->fault->fail_read, w->fault->for_ever))
+        if (strikes(w->fault, &w->fault->reads, &w->fault->fail_read))
                 return ODM_EIO;
         h = calloc(1, sizeof *h);
         if (h == NULL)
@@ -95,7 +123,7 @@ static int fail_commit(void *e)
 {
         wrapped *w = e;
 
-        if (strikes(&w->fault->commits, w->fault->fail_commit, w->fault->for_ever))
+        if (strikes(w->fault, &w->fault->commits, &w->fault->fail_commit))
                 return ODM_EIO;
         return w->in->commit(w->e);
 }

@@ -540,6 +540,9 @@ typedef struct store_fault {
         bool for_ever;                               /* and all after it */
         uint64_t writes, commits, reads;             /* counted so far */
 } store_fault;
+/* While the store is open, from any thread: new orders and counts; and what was counted. */
+void store_fault_set(store_fault *f, store_fault to);
+store_fault store_fault_get(store_fault *f);
 
 typedef struct store_opt {
         const char *where;       /* "mem:" or "sqlite:FILE"; "FILE" means sqlite */

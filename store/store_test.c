@@ -1209,9 +1209,9 @@ static void each_failing_write_leaves_nothing_behind(void **state)
 
         do {
                 store_batch *b = big_batch();
-                f->fault = (store_fault){.fail_write = ++n};
+                store_fault_set(&f->fault, (store_fault){.fail_write = ++n});
                 rc = store_write_sync(f->st, b);
-                f->fault = (store_fault){0};
+                store_fault_set(&f->fault, (store_fault){0});
                 if (rc < 0) {
                         assert_int_equal(rc, ODM_EIO);
                         assert_int_equal(store_device_by_name(f->st, S("f"), &f->a, &d),
@@ -1240,15 +1240,15 @@ static void a_failing_commit_is_told_and_tried_alone(void **state)
         add_device(b, "n2", NULL, NULL);
         assert_int_equal(store_write(f->st, a, count_done, &g), 0);
         assert_int_equal(store_write(f->st, b, count_done, &g), 0);
-        f->fault = (store_fault){.fail_commit = 1}; /* of the two together */
+        store_fault_set(&f->fault, (store_fault){.fail_commit = 1}); /* of the two together */
         wait_done(&g, 2);
         assert_int_equal(store_device_by_name(f->st, S("n1"), &f->a, &d), 0);
         assert_int_equal(store_device_by_name(f->st, S("n2"), &f->a, &d), 0);
-        f->fault = (store_fault){.fail_commit = 1, .for_ever = true};
+        store_fault_set(&f->fault, (store_fault){.fail_commit = 1, .for_ever = true});
         a = store_batch_new();
         add_device(a, "n3", NULL, NULL);
         assert_int_equal(write_now(f, a), ODM_EIO);
-        f->fault = (store_fault){0};
+        store_fault_set(&f->fault, (store_fault){0});
         assert_int_equal(store_device_by_name(f->st, S("n3"), &f->a, &d), ODM_ENOENT);
 }
 
@@ -1258,7 +1258,7 @@ static void a_failing_read_leaves_the_result_alone(void **state)
         store_device d = {.id = 77};
 
         new_device(f, "a");
-        f->fault = (store_fault){.fail_read = 1};
+        store_fault_set(&f->fault, (store_fault){.fail_read = 1});
         assert_int_equal(store_device_by_name(f->st, S("a"), &f->a, &d), ODM_EIO);
         assert_int_equal(d.id, 77);
         assert_int_equal(store_device_by_name(f->st, S("a"), &f->a, &d), 0);

@@ -67,9 +67,9 @@ void world_start(world *w)
         if (!w->dev.tree) {
                 device_account_init(&a);
                 a.addr = w->addr;
-                assert_int_equal(device_open(&w->dev, &heap, &a,
-                                             "Add=*&Delete=*&Exec=*&Get=*&Replace=*"),
-                                 0);
+                assert_int_equal(
+                        device_open(&w->dev, &heap, &a, "Add=*&Delete=*&Exec=*&Get=*&Replace=*"),
+                        0);
         } else { /* the server moved to another port */
                 odm_value v = {.format = ODM_FMT_CHR, .data = odm_cstr(w->addr)};
                 assert_int_equal(odm_tree_write(w->dev.tree,
