@@ -38,6 +38,10 @@ struct play {
 
         odm_msg say; /* the message being put together */
         bool saying, open;
+        unsigned hdr_code; /* of the Status for the client's SyncHdr */
+        odm_meta chal;
+        odm_str url; /* where the client's message goes */
+        bool first;  /* `heard` is package 1 */
         uint32_t msg_id;
         odm_msg *reply; /* the client's last; NULL when it said nothing */
         size_t reply_n; /* its octets */
@@ -150,6 +154,14 @@ static void read_options(struct play *p, odm_tree_opt *t)
                 o->has_tnds = o->has_tnds && !line_has(l, "no-tnds");
                 o->has_list = o->has_list && !line_has(l, "no-list");
                 o->has_ui = o->has_ui || line_has(l, "ui");
+                o->server_known = o->server_known && !line_has(l, "check-server");
+                o->secure = o->secure || line_has(l, "secure");
+                o->allow_basic = o->allow_basic || line_has(l, "allow-basic");
+                o->dm13 = o->dm13 || line_has(l, "dm13");
+                if (line_has(l, "triggered"))
+                        o->alert = ODM_ALERT_SERVER_INITIATED;
+                if (line_option(l, "session").p)
+                        o->session_id = line_option(l, "session");
                 t->creator_get = t->creator_get || line_has(l, "creator-get");
                 set_number(p, l, "max-obj", &o->max_obj_size);
                 set_number(p, l, "send-max", &o->send_max);
@@ -227,13 +239,14 @@ static void hear(struct play *p, const odm_command *c)
         const odm_item *it = c->items;
         bool hdr = c->kind == ODM_CMD_STATUS && odm_str_is(c->cmd_ref, "0");
 
-        if ((hdr && odm_status_ok(c->code)) || c->kind == ODM_CMD_REPLACE)
+        if ((hdr && odm_status_ok(c->code)) || (c->kind == ODM_CMD_REPLACE && !p->first))
                 return;
         do {
                 if (p->n_heard == HEARD_MOST)
                         wrong(p, "the client says too much");
                 p->heard[p->n_heard++] = (struct heard){c, it};
-                it = it && c->kind == ODM_CMD_RESULTS ? it->next : NULL;
+                bool each = c->kind == ODM_CMD_RESULTS || c->kind == ODM_CMD_REPLACE;
+                it = it && each ? it->next : NULL;
         } while (it);
 }
 
@@ -302,6 +315,7 @@ static void listen(struct play *p)
                 return;
         odm_limits_init(&lim);
         p->reply_n = pkt.body.n;
+        p->url = odm_arena_copy(&p->a, pkt.url);
         odm_str body = odm_arena_copy(&p->a, pkt.body);
         must(p, odm_decode(p->codec, body, &lim, &p->a, &p->reply), "the client's message");
         for (const odm_command *c = p->reply->body; c; c = c->next)
@@ -312,7 +326,9 @@ static void start_session(struct play *p)
 {
         must(p, odm_client_new(&p->opt, p->dev.tree, &p->client), "the client");
         must(p, odm_client_start(p->client, p->now, (odm_wall){++p->dev.wall}), "the start");
+        p->first = true;
         listen(p);
+        p->first = false;
         if (p->reply == NULL)
                 wrong(p, "no package 1");
         p->msg_id = 0;
@@ -329,7 +345,9 @@ static odm_command *status_for(struct play *p, const odm_command *of, unsigned n
         st->msg_ref = p->reply->hdr.msg_id;
         st->cmd_ref = of ? of->cmd_id : ODM_STR("0");
         st->cmd = of ? odm_cstr(odm_cmd_name(of->kind)) : ODM_STR("SyncHdr");
-        st->code = of ? 200 : 212;
+        st->code = of ? 200 : p->hdr_code;
+        if (of == NULL)
+                st->chal = p->chal;
         return st;
 }
 
@@ -352,8 +370,10 @@ static void set_header(struct play *p)
 {
         odm_hdr *h = &p->say.hdr;
 
-        h->ver_dtd = ODM_STR("1.2");
-        h->ver_proto = p->reply->hdr.ver_proto;
+        if (h->ver_dtd.p == NULL)
+                h->ver_dtd = ODM_STR("1.2");
+        if (h->ver_proto.p == NULL)
+                h->ver_proto = p->reply->hdr.ver_proto;
         h->session_id = p->reply->hdr.session_id;
         h->msg_id = odm_arena_fmt(&p->a, "%u", ++p->msg_id);
         h->target = p->reply->hdr.source;
@@ -379,13 +399,77 @@ static void send(struct play *p)
         odm_buf_done(&out);
         must(p, rc, "the server's message");
         must(p, odm_client_recv(p->client, &in, p->now, (odm_wall){++p->dev.wall}), "recv");
+        p->first = p->hdr_code >= 400; /* then package 1 is said again */
         listen(p);
+        p->first = false;
 }
 
-/* recv ID COMMAND ...; "recv open": no Final; "recv max-msg=N": in the header */
+/* type or type:nonce in base64 */
+static odm_meta challenge(odm_str word)
+{
+        const char *colon = word.n ? memchr(word.p, ':', word.n) : NULL;
+        odm_str type = colon ? odm_str_to(word, (size_t)(colon - word.p)) : word;
+        odm_meta m = {.present = true, .format = ODM_FMT_B64};
+
+        m.type = odm_str_is(type, "basic") ? ODM_STR("syncml:auth-basic")
+                 : odm_str_is(type, "mac") ? ODM_STR("syncml:auth-MAC")
+                                           : ODM_STR("syncml:auth-md5");
+        if (colon)
+                m.next_nonce = odm_str_from(word, type.n + 1);
+        return m;
+}
+
+static odm_str digest(struct play *p, const char *user, const char *password, odm_str nonce_b64)
+{
+        odm_secret secret;
+        odm_nonce nonce = {.n = 0};
+        char text[ODM_SECRET_LEN];
+
+        if (nonce_b64.n)
+                must(p, odm_nonce_parse(nonce_b64, &nonce), "the nonce");
+        odm_secret_of(odm_cstr(user), odm_cstr(password), &secret);
+        odm_auth_md5(&secret, &nonce, text);
+        return odm_arena_copy(&p->a, (odm_str){text, sizeof text});
+}
+
+/* What a recv line says of the header; false when it says nothing of it. */
+static bool set_in_header(struct play *p, const line *l)
+{
+        odm_hdr *h = &p->say.hdr;
+        odm_str max_msg = line_option(l, "max-msg"), max_obj = line_option(l, "max-obj");
+        odm_str resp = line_option(l, "resp-uri"), proto = line_option(l, "proto");
+        odm_str dtd = line_option(l, "dtd"), status = line_option(l, "hdr");
+        odm_str chal = line_option(l, "chal"), cred = line_option(l, "cred");
+
+        if (max_msg.p || max_obj.p)
+                h->meta = (odm_meta){.present = true,
+                                     .has_max_msg = max_msg.p,
+                                     .has_max_obj = max_obj.p,
+                                     .max_msg = max_msg.p ? number(p, max_msg) : 0,
+                                     .max_obj = max_obj.p ? number(p, max_obj) : 0};
+        if (resp.p)
+                h->resp_uri = resp;
+        if (proto.p)
+                h->ver_proto = proto;
+        if (dtd.p)
+                h->ver_dtd = dtd;
+        if (status.p)
+                p->hdr_code = (unsigned)number(p, status);
+        if (chal.p)
+                p->chal = challenge(chal);
+        if (cred.p) { /* the nonce, or "wrong" */
+                h->source_name = ODM_STR("srv");
+                h->cred.present = true;
+                h->cred.meta = challenge(ODM_STR("md5"));
+                h->cred.data = odm_str_is(cred, "wrong") ? digest(p, "srv", "guess", ODM_ABSENT)
+                                                         : digest(p, "srv", "spw", cred);
+        }
+        return max_msg.p || max_obj.p || resp.p || proto.p || dtd.p || status.p || chal.p || cred.p;
+}
+
+/* recv ID COMMAND ...; "recv open": no Final; "recv max-msg=N" and its like: in the header */
 static void on_recv(struct play *p, const line *l)
 {
-        odm_str max_msg = line_option(l, "max-msg"), max_obj = line_option(l, "max-obj");
         const char *bad;
 
         if (p->client == NULL)
@@ -396,18 +480,11 @@ static void on_recv(struct play *p, const line *l)
                 p->say = (odm_msg){.body = NULL};
                 p->saying = true;
                 p->open = false;
+                p->hdr_code = 212;
+                p->chal = (odm_meta){.present = false};
         }
-        if (l->n == 1 && (max_msg.p || max_obj.p)) {
-                odm_meta *m = &p->say.hdr.meta;
-                m->present = true;
-                m->has_max_msg = m->has_max_msg || max_msg.p;
-                m->has_max_obj = m->has_max_obj || max_obj.p;
-                if (max_msg.p)
-                        m->max_msg = number(p, max_msg);
-                if (max_obj.p)
-                        m->max_obj = number(p, max_obj);
+        if (l->n > 0 && odm_str_has(l->arg[0].text, '=') && set_in_header(p, l))
                 return;
-        }
         if (l->n == 1 && line_has(l, "open")) {
                 p->open = true;
                 return;
@@ -609,13 +686,79 @@ static void want_alert(struct play *p, const line *l)
                 wrong(p, "its Item names another node");
 }
 
+/* Replace URI [DATA]: an Item of DevInfo in package 1 */
+static void want_devinfo(struct play *p, const line *l)
+{
+        const odm_item *it = take(p, ODM_CMD_REPLACE)->item;
+
+        if (!odm_str_eq(it->source, arg(p, l, 1)))
+                wrong(p, "the Item is %.*s", (int)it->source.n, it->source.p ? it->source.p : "");
+        if (l->n > 2 && !odm_str_eq(it->data.bytes, l->arg[2].text))
+                wrong(p, "its Data is '%.*s'", (int)it->data.bytes.n, it->data.bytes.p);
+}
+
+/* cred none; cred basic; cred md5 [NONCE] */
+static void want_cred(struct play *p, const line *l)
+{
+        const odm_cred *c = &p->reply->hdr.cred;
+        odm_str type = arg(p, l, 1), want;
+
+        if (odm_str_is(type, "none")) {
+                if (c->present)
+                        wrong(p, "it shows credentials");
+                return;
+        }
+        if (!c->present || !odm_str_eq(c->meta.type, challenge(type).type))
+                wrong(p, "it shows no such credentials");
+        if (odm_str_is(type, "md5"))
+                want = digest(p, "dev", "pw", l->n > 2 ? l->arg[2].text : ODM_ABSENT);
+        else
+                want = odm_auth_basic(&p->a, ODM_STR("dev"), ODM_STR("pw"));
+        if (!odm_str_eq(c->data, want))
+                wrong(p, "the credentials are %.*s", (int)c->data.n, c->data.p ? c->data.p : "");
+}
+
+/* chal none; chal md5: in the Status for the server's SyncHdr */
+static void want_chal(struct play *p, const line *l)
+{
+        const odm_command *st = p->reply->body;
+        odm_str type = arg(p, l, 1);
+        bool has = st && st->kind == ODM_CMD_STATUS && st->chal.present;
+
+        if (odm_str_is(type, "none") ? has
+                                     : !has || !odm_str_eq(st->chal.type, challenge(type).type))
+                wrong(p, "there is %s challenge", has ? "a" : "no such");
+}
+
+/* What the header says, or the message as a whole; false when it is none of these. */
+static bool want_of_header(struct play *p, const line *l, odm_str what)
+{
+        const odm_hdr *h = &p->reply->hdr;
+        odm_str got = odm_str_is(what, "session")  ? h->session_id
+                      : odm_str_is(what, "msg-id") ? h->msg_id
+                      : odm_str_is(what, "proto")  ? h->ver_proto
+                      : odm_str_is(what, "dtd")    ? h->ver_dtd
+                      : odm_str_is(what, "url")    ? p->url
+                                                   : ODM_ABSENT;
+
+        if (odm_str_is(what, "cred"))
+                want_cred(p, l);
+        else if (odm_str_is(what, "chal"))
+                want_chal(p, l);
+        else if (got.p == NULL)
+                return false;
+        else if (!odm_str_eq(got, arg(p, l, 1)))
+                wrong(p, "it is '%.*s'", (int)got.n, got.p);
+        return true;
+}
+
 static void finish_wants(struct play *p)
 {
         char text[200];
 
         if (p->saying)
                 send(p);
-        if (p->client == NULL || p->next == p->n_heard || p->msg_id == 0)
+        if (p->client == NULL || p->next == p->n_heard || (p->msg_id == 0 && p->next == 0))
                 return;
         describe(&p->heard[p->next], text, sizeof text);
         wrong(p, "the client also says %s", text);
@@ -638,6 +781,10 @@ static void on_want(struct play *p, const line *l)
                 want_results(p, l);
         } else if (odm_str_is(what, "Alert")) {
                 want_alert(p, l);
+        } else if (odm_str_is(what, "Replace")) {
+                want_devinfo(p, l);
+        } else if (want_of_header(p, l, what)) {
+                return;
         } else if (odm_str_is(what, "Final") || odm_str_is(what, "open")) {
                 if (p->reply->final != odm_str_is(what, "Final"))
                         wrong(p, "Final is %sthere", p->reply->final ? "" : "not ");
@@ -696,6 +843,24 @@ static void on_server(struct play *p, const line *l)
              "the account");
 }
 
+/* abort: the user wants to stop */
+static void on_abort(struct play *p)
+{
+        finish_wants(p);
+        must(p, odm_client_abort(p->client), "the abort");
+}
+
+/* outcome NAME: how the session ended */
+static void on_outcome(struct play *p, const line *l)
+{
+        const char *name;
+
+        finish_wants(p);
+        name = odm_outcome_name(odm_client_outcome(p->client));
+        if (!odm_str_is(arg(p, l, 0), name))
+                wrong(p, "it is %s", name);
+}
+
 static void play_line(struct play *p, const line *l)
 {
         if (is(l, "covers") || is(l, "option") || is(l, "user"))
@@ -714,6 +879,12 @@ static void play_line(struct play *p, const line *l)
                 on_after(p, l);
         else if (is(l, "server"))
                 on_server(p, l);
+        else if (is(l, "start"))
+                start_session(p);
+        else if (is(l, "abort"))
+                on_abort(p);
+        else if (is(l, "outcome"))
+                on_outcome(p, l);
         else
                 wrong(p, "a word that is not understood");
 }
