@@ -61,9 +61,11 @@ int api_new(const api_opt *opt, api **out)
         a->opt = *opt;
         if (!a->opt.job_attempts)
                 a->opt.job_attempts = 10;
+        if (!a->opt.waits_max)
+                a->opt.waits_max = 1024;
         if (!a->opt.max_body)
                 a->opt.max_body = (size_t)32 << 20;
-        rc = waits_new(opt->loop, opt->store, &a->waits);
+        rc = waits_new(opt->loop, opt->store, a->opt.waits_max, &a->waits);
         if (rc < 0)
                 odm_free(&heap_mem, a, sizeof *a);
         else

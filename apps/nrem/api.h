@@ -37,6 +37,8 @@ typedef struct api_opt {
         int64_t job_ttl_ms;    /* of a job that names none; 0: it never expires */
         uint32_t job_attempts; /* sessions that may try a job; 0: 10 */
         bool metrics_open;     /* /metrics needs no token */
+        unsigned waits_max;    /* requests that wait at one time; beyond it they are answered with
+                                  what is known; default 1024 */
         size_t max_body;       /* octets of a job; default 32 MiB; all else 64 KiB */
         api_hooks hooks;
 } api_opt;

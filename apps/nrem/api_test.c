@@ -5,6 +5,7 @@
 #include "heap.h"
 #include "odm/auth.h"
 #include "odm/codec.h"
+#include "wait.h"
 
 #define V TOKEN_VIEWER
 #define O TOKEN_OPERATOR
@@ -634,6 +635,41 @@ static void a_wait_ends_with_its_time_and_without_a_hint(void **state)
         world_stop(&w);
 }
 
+static void note_rc(void *ctx, int rc)
+{
+        *(int *)ctx = rc;
+}
+
+static void only_so_many_wait(void **state)
+{
+        world w;
+        waits *few;
+        loop *l;
+        int first = 1, second = 1;
+
+        (void)state;
+        world_start(&w, NULL);
+        world_device(&w, "d");
+        int64_t id = world_job(&w, "d");
+        assert_int_equal(loop_new(&l), 0);
+        assert_int_equal(waits_new(l, w.store, 1, &few), 0);
+        assert_int_equal(wait_job(few, id, 60000, note_rc, &first), 0);
+        assert_int_equal(wait_job(few, id, 60000, note_rc, &second), ODM_ELIMIT);
+        world_finish_job(&w, id, STORE_JOB_DONE, NULL, 0);
+        wait_hint(few, id);
+        assert_int_equal(loop_once(l, 5000), 0);
+        assert_int_equal(first, 0);
+        assert_int_equal(wait_job(few, id, 60000, note_rc, &second),
+                         0); /* there is a place again */
+        assert_int_equal(loop_once(l, 5000), 0);
+        assert_int_equal(second, 0);
+        waits_stop(few);
+        assert_int_equal(wait_job(few, id, 60000, note_rc, &second), ODM_ESTATE);
+        waits_free(few);
+        loop_free(l);
+        world_stop(&w);
+}
+
 static void stopping_answers_who_waits(void **state)
 {
         world w;
@@ -990,6 +1026,7 @@ int main(void)
                 cmocka_unit_test(refuses_more_open_jobs_than_are_allowed),
                 cmocka_unit_test(many_wait_while_others_are_served),
                 cmocka_unit_test(a_wait_ends_with_its_time_and_without_a_hint),
+                cmocka_unit_test(only_so_many_wait),
                 cmocka_unit_test(stopping_answers_who_waits),
                 cmocka_unit_test(asks_the_device_for_its_tree),
                 cmocka_unit_test(says_when_the_device_does_not_call),

@@ -20,7 +20,7 @@ typedef struct world {
         httpd *httpd;
         metrics metrics;
         pthread_t thread;
-        api_opt opt;               /* set hooks in `before`, see world_start() */
+        api_opt opt;
         char token[4][TOKEN_TEXT]; /* by token_role; the last one is an operator of "acme/" */
         unsigned port;
 } world;

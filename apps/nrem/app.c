@@ -302,6 +302,8 @@ static int start_api(app *a, const char *version)
                 .job_ttl_ms = cfg_ms(c, "jobs.ttl"),
                 .job_attempts = (uint32_t)cfg_int(c, "jobs.attempts"),
                 .metrics_open = strcmp(cfg_str(c, "api.metrics"), "open") == 0,
+                /* waiting requests count as active ones: devices get at least half */
+                .waits_max = (unsigned)(cfg_int(c, "limits.active") + 1) / 2,
                 .max_body = (size_t)cfg_int(c, "api.max_body"),
                 .hooks = {.wake = hook_wake,
                           .job_created = hook_job_created,

@@ -21,6 +21,7 @@ typedef struct waiter {
 struct waits {
         loop *loop;
         store *store;
+        unsigned max;
         waiter *list;
         loop_timer timer;
         bool stopped;       /* the loop's */
@@ -35,7 +36,7 @@ static void on_timer(void *ctx)
         look(ctx, 0);
 }
 
-int waits_new(loop *l, store *st, waits **out)
+int waits_new(loop *l, store *st, unsigned max, waits **out)
 {
         waits *w = odm_alloc(&heap_mem, sizeof *w);
 
@@ -43,6 +44,7 @@ int waits_new(loop *l, store *st, waits **out)
                 return ODM_ENOMEM;
         w->loop = l;
         w->store = st;
+        w->max = max;
         w->timer.fn = on_timer;
         w->timer.ctx = w;
         *out = w;
@@ -154,7 +156,7 @@ int wait_job(waits *w, int64_t job, int64_t ms, wait_fn fn, void *ctx)
 
         if (atomic_load(&w->closed))
                 return ODM_ESTATE;
-        if (atomic_fetch_add(&w->n, 1) >= WAIT_MAX) {
+        if (atomic_fetch_add(&w->n, 1) >= w->max) {
                 atomic_fetch_sub(&w->n, 1);
                 return ODM_ELIMIT;
         }

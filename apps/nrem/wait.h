@@ -11,20 +11,19 @@
 
 typedef struct waits waits;
 
-#define WAIT_MAX 4096 /* waiting at one time; one more is told ODM_ELIMIT */
-
 /* Called once, on the loop: rc 0 when the job has ended, ODM_ESTATE when the time is over or the
  * waits are stopped, ODM_ENOENT when the job is gone, else what the store said. */
 typedef void (*wait_fn)(void *ctx, int rc);
 
-/* Borrows both until waits_free().  0, ODM_ENOMEM. */
-ODM_MUST_USE int waits_new(loop *l, store *st, waits **out);
+/* Borrows both until waits_free(); at most `max` wait at one time.  0, ODM_ENOMEM. */
+ODM_MUST_USE int waits_new(loop *l, store *st, unsigned max, waits **out);
 /* On the loop's thread, or when the loop does not run.  Waits that are left are called with
  * ODM_ESTATE. */
 void waits_stop(waits *w);
 void waits_free(waits *w); /* after waits_stop(); NULL is allowed */
 
-/* Any thread.  0: fn will be called; ODM_ENOMEM, ODM_ELIMIT, ODM_ESTATE (stopped): it will not. */
+/* Any thread.  0: fn will be called; ODM_ENOMEM, ODM_ELIMIT (`max` wait), ODM_ESTATE (stopped): it
+ * will not. */
 ODM_MUST_USE int wait_job(waits *w, int64_t job, int64_t ms, wait_fn fn, void *ctx);
 /* Any thread: `job` has moved. */
 void wait_hint(waits *w, int64_t job);
