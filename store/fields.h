@@ -18,53 +18,40 @@ typedef enum field_kind {
         FIELD_BLOB
 } field_kind;
 
-#define DEVICE_FIELDS(F, X)                                                                     \
-        F(id, I64)                                                                              \
-        X(rev, I64)                                                                             \
-        X(name, STR)                                                                            \
-        X(devid, STR)                                                                           \
-        X(state, U32)                                                                           \
-        X(maker, STR)                                                                           \
+/* clang-format off */
+#define DEVICE_FIELDS(F, X) \
+        F(id, I64) X(rev, I64) X(name, STR) X(devid, STR) X(state, U32) X(maker, STR) \
         X(model, STR) X(hwv, STR) X(fwv, STR) X(swv, STR) X(dmv, STR) X(lang, STR) X(tags, STR) \
-                X(note, STR) X(wake_reported, STR) X(wake_override, STR) X(address, STR)        \
-                        X(route, STR) X(created, I64) X(updated, I64) X(last_contact, I64)      \
-                                X(wake_at, I64) X(wake_tries, U32) X(wake_session, U32)
+        X(note, STR) X(wake_reported, STR) X(wake_override, STR) X(address, STR) X(route, STR) \
+        X(created, I64) X(updated, I64) X(last_contact, I64) X(wake_at, I64) X(wake_tries, U32) \
+        X(wake_session, U32)
 
-#define ACCOUNT_FIELDS(F, X)                                                                \
-        F(device, I64)                                                                      \
-        X(user, STR)                                                                        \
-        X(secret, STR)                                                                      \
-        X(password, STR)                                                                    \
-        X(auth, U32)                                                                        \
-        X(flags, U32)                                                                       \
+#define ACCOUNT_FIELDS(F, X) \
+        F(device, I64) X(user, STR) X(secret, STR) X(password, STR) X(auth, U32) X(flags, U32) \
         X(server_id, STR) X(server_user, STR) X(server_secret, STR) X(server_password, STR) \
-                X(server_auth, U32) X(nonce, BLOB) X(previous, BLOB) X(server_nonce, BLOB)  \
-                        X(failures, U32) X(locked_until, I64)
+        X(server_auth, U32) X(nonce, BLOB) X(previous, BLOB) X(server_nonce, BLOB) \
+        X(failures, U32) X(locked_until, I64)
 
 /* all but its commands, which never change */
-#define JOB_HEAD_FIELDS(F, X)                                                                 \
-        F(device, I64)                                                                        \
-        X(id, I64)                                                                            \
-        X(kind, STR)                                                                          \
-        X(atomic, BOOL)                                                                       \
-        X(state, U32) X(priority, I32) X(deadline, I64) X(attempts, U32) X(max_attempts, U32) \
-                X(correlator, STR) X(actor, STR) X(route, STR) X(reason, STR) X(session, I64) \
-                        X(created, I64) X(updated, I64) X(started, I64) X(finished, I64)
-#define JOB_FIELDS(F, X) JOB_HEAD_FIELDS(F, X) X(commands, STR)
+#define JOB_HEAD_FIELDS(F, X) \
+        F(device, I64) X(id, I64) X(kind, STR) X(atomic, BOOL) X(state, U32) X(priority, I32) \
+        X(deadline, I64) X(attempts, U32) X(max_attempts, U32) X(correlator, STR) X(actor, STR) \
+        X(route, STR) X(reason, STR) X(session, I64) X(created, I64) X(updated, I64) \
+        X(started, I64) X(finished, I64)
 
-#define RESULT_FIELDS(F, X) F(index, U32) X(status, U32) X(sent, BOOL) X(text, STR) X(at, I64)
+#define JOB_FIELDS(F, X) \
+        JOB_HEAD_FIELDS(F, X) X(commands, STR)
 
-#define NOTE_FIELDS(F, X) F(at, I64) X(state, U32) X(text, STR)
+#define RESULT_FIELDS(F, X) \
+        F(index, U32) X(status, U32) X(sent, BOOL) X(text, STR) X(at, I64)
 
-#define SESSION_FIELDS(F, X)                                                            \
-        F(device, I64)                                                                  \
-        X(id, I64)                                                                      \
-        X(dm_id, STR)                                                                   \
-        X(sid, STR)                                                                     \
-        X(peer, STR)                                                                    \
-        X(route, STR)                                                                   \
+#define NOTE_FIELDS(F, X) \
+        F(at, I64) X(state, U32) X(text, STR)
+
+#define SESSION_FIELDS(F, X) \
+        F(device, I64) X(id, I64) X(dm_id, STR) X(sid, STR) X(peer, STR) X(route, STR) \
         X(codec, STR) X(agent, STR) X(tls, BOOL) X(authenticated, BOOL) X(outcome, STR) \
-                X(started, I64) X(last, I64) X(messages, U32) X(bytes_in, U64) X(bytes_out, U64)
+        X(started, I64) X(last, I64) X(messages, U32) X(bytes_in, U64) X(bytes_out, U64)
 
 #define MESSAGE_FIELDS(F, X) \
         F(n, U32) X(at, I64) X(out, BOOL) X(mime, STR) X(hmac, STR) X(bytes, BLOB) X(size, U64)
@@ -72,12 +59,13 @@ typedef enum field_kind {
 #define TOKEN_FIELDS(F, X) \
         F(name, STR) X(hash, BLOB) X(role, STR) X(scope, STR) X(created, I64) X(expires, I64)
 
-#define EVENT_FIELDS(F, X) F(seq, I64) X(at, I64) X(device, I64) X(kind, STR) X(data, STR)
+#define EVENT_FIELDS(F, X) \
+        F(seq, I64) X(at, I64) X(device, I64) X(kind, STR) X(data, STR)
 
 #define AUDIT_FIELDS(F, X) \
-        F(seq, I64)        \
-        X(at, I64)         \
-        X(device, I64) X(actor, STR) X(action, STR) X(target, STR) X(detail, STR) X(outcome, STR)
+        F(seq, I64) X(at, I64) X(device, I64) X(actor, STR) X(action, STR) X(target, STR) \
+        X(detail, STR) X(outcome, STR)
+/* clang-format on */
 
 typedef struct field {
         const char *name;

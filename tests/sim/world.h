@@ -79,7 +79,7 @@ typedef struct world {
 
         /* the server and its store */
         odm_server *server;
-        bool busy; /* the session had a command */
+        bool busy;          /* the session had a command */
         char server_sid[8]; /* session it serves */
         odm_nonce nonce, previous, server_nonce;
         bool has_nonce, has_previous;
