@@ -348,9 +348,21 @@ static place find_place(dm *m, turn *t, session **out)
         return p;
 }
 
+/* An ended session, kept for a repetition of its last message only; under the lock. */
+static session *take_ended(dm *m)
+{
+        session *s = m->oldest;
+
+        while (s && (s->busy || !s->over))
+                s = s->newer;
+        if (s)
+                s->busy = true;
+        return s;
+}
+
 static void start_session(dm *m, turn *t)
 {
-        session *s;
+        session *s, *ended;
         char host[NET_ADDR_TEXT];
         bool full;
 
@@ -365,10 +377,13 @@ static void start_session(dm *m, turn *t)
                 return;
         }
         pthread_mutex_lock(&m->lock);
-        full = m->n_sessions >= m->opt.sessions;
+        ended = m->n_sessions >= m->opt.sessions ? take_ended(m) : NULL;
+        full = !ended && m->n_sessions >= m->opt.sessions;
         if (!full)
                 table_add(m, s);
         pthread_mutex_unlock(&m->lock);
+        if (ended)
+                session_lost(ended, "its place is needed");
         if (full) {
                 session_free(s);
                 turn_reply(m, t, 503, "too many sessions");
@@ -447,46 +462,76 @@ int dm_wake(dm *m, const store_device *d)
         return wake_device(m, d, true);
 }
 
-typedef struct created {
+/* The store must not be asked on its writer's thread: the crew does. */
+typedef struct errand {
         crew_task task;
         dm *dm;
         int64_t device;
-} created;
+} errand;
 
-/* The store must not be asked on its writer's thread. */
+static void send_crew(dm *m, int64_t device, void (*fn)(void *ctx))
+{
+        errand *e = odm_alloc(&heap_mem, sizeof *e);
+
+        if (!e)
+                return;
+        e->dm = m;
+        e->device = device;
+        e->task = (crew_task){.fn = fn, .ctx = e};
+        crew_post(m->crew, &e->task);
+}
+
 static void on_created(void *ctx)
 {
-        created *c = ctx;
+        errand *e = ctx;
         store_device d;
         odm_arena a;
 
         odm_arena_init(&a, &heap_mem, 1 << 20);
-        if (store_device_get(c->dm->opt.store, c->device, &a, &d) == 0 &&
-            !dm_device_talks(c->dm, d.devid))
-                (void)wake_device(c->dm, &d,
-                                  false); /* without an address it waits for the next contact */
+        if (store_device_get(e->dm->opt.store, e->device, &a, &d) == 0 &&
+            !dm_device_talks(e->dm, d.devid))
+                (void)wake_device(e->dm, &d, false); /* without an address: the next contact */
         odm_arena_done(&a);
-        odm_free(&heap_mem, c, sizeof *c);
+        odm_free(&heap_mem, e, sizeof *e);
 }
 
+/* Where there is no memory for it, the device's next contact will find the job. */
 void dm_job_created(dm *m, int64_t device, int64_t job)
 {
-        created *c = odm_alloc(&heap_mem, sizeof *c);
-
         (void)job;
-        if (!c)
-                return; /* the next contact will find it */
-        c->dm = m;
-        c->device = device;
-        c->task = (crew_task){.fn = on_created, .ctx = c};
-        crew_post(m->crew, &c->task);
+        send_crew(m, device, on_created);
 }
 
-/* Nothing of a device is remembered outside of its sessions, and those go on as they began. */
+static void cut_sessions(dm *m, int64_t device)
+{
+        pthread_mutex_lock(&m->lock);
+        for (session *s = m->oldest; s; s = s->newer)
+                if (s->device_id == device)
+                        s->cut = true;
+        pthread_mutex_unlock(&m->lock);
+}
+
+/* A running session goes on with the account it began with, but ends when the device is not welcome
+ * any more. */
+static void on_changed(void *ctx)
+{
+        errand *e = ctx;
+        store_device d;
+        odm_arena a;
+        int rc;
+
+        odm_arena_init(&a, &heap_mem, 1 << 20);
+        rc = store_device_get(e->dm->opt.store, e->device, &a, &d);
+        if (rc == ODM_ENOENT ||
+            (rc == 0 && d.state != STORE_DEVICE_PROVISIONED && d.state != STORE_DEVICE_ACTIVE))
+                cut_sessions(e->dm, e->device);
+        odm_arena_done(&a);
+        odm_free(&heap_mem, e, sizeof *e);
+}
+
 void dm_device_changed(dm *m, int64_t device)
 {
-        (void)m;
-        (void)device;
+        send_crew(m, device, on_changed);
 }
 
 int dm_metrics(dm *m, odm_buf *out)

@@ -97,12 +97,14 @@ struct session {
         store_device device;
         store_account account;
         odm_server *server;
-        uint32_t last_msg;
-        uint64_t last_digest;
         bool opened;
         /* written by the owner, looked at by whoever walks the table */
+        _Atomic uint32_t last_msg;
+        _Atomic uint64_t last_digest;
         _Atomic int64_t id; /* in the store; 0: not yet */
         atomic_bool authenticated, over;
+        _Atomic int64_t device_id; /* 0: not known */
+        atomic_bool cut;           /* an operator wants no more of it */
         const char *route;
         odm_str outcome;
         uint32_t messages;

@@ -380,6 +380,7 @@ static int find_device(session *s, bool *exists)
                 rc = store_account_get(st, s->device.id, &s->a, &s->account);
                 s->known = rc == 0;
         }
+        s->device_id = s->known ? s->device.id : 0;
         return rc == ODM_ENOENT ? 0 : rc;
 }
 
@@ -846,6 +847,8 @@ static void turn_run(session *s)
                 dm_count(s->dm, METRIC_MESSAGES_REPEATED, 1);
         dm_count(s->dm, METRIC_MESSAGES_IN, 1);
         dm_count(s->dm, METRIC_BYTES_IN, in.body.n);
+        if (rc == 0 && (atomic_load(&s->dm->stopping) || s->cut))
+                odm_server_abort(s->server);
         if (rc == 0)
                 rc = odm_server_recv(s->server, &in, t->now);
         if (rc < 0) {
@@ -859,8 +862,6 @@ static void turn_run(session *s)
                 add_last_out(s);
                 add_message(s, false, t->at, in.body, in.mac);
         }
-        if (atomic_load(&s->dm->stopping))
-                odm_server_abort(s->server);
         if (!s->over)
                 s->session_changed = true;
         pump(s);

@@ -383,7 +383,8 @@ static bool answer_none(session *s)
 
 bool work_wanted(session *s)
 {
-        bool stop = !s->known || !s->authenticated || s->failed || atomic_load(&s->dm->stopping);
+        bool stop = !s->known || !s->authenticated || s->failed || s->cut ||
+                    atomic_load(&s->dm->stopping);
 
         if (stop)
                 return answer_none(s);

@@ -665,12 +665,33 @@ static void a_deactivated_device_is_refused(void **state)
         assert_int_equal(w->outcome, ODM_OUTCOME_AUTH_REFUSED);
 }
 
+static void a_session_ends_when_its_device_is_switched_off(void **state)
+{
+        world *w = *state;
+        store_batch *b = store_batch_new();
+        store_op *op = store_batch_add(b, STORE_DEVICE_PATCH);
+        int64_t set;
+
+        warm_up(w);
+        set = world_job(w, "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\",\"data\":\"a\"}]",
+                        false);
+        op->device_patch.fields = STORE_DF_STATE;
+        op->device_patch.to = (store_device){.id = w->device, .state = STORE_DEVICE_DEACTIVATED};
+        w->switch_off = b; /* after the first message */
+        world_session(w);
+        assert_int_equal(w->outcome, ODM_OUTCOME_ABORTED);
+        assert_int_equal(world_job_now(w, set).attempts, 1);
+}
+
 static void too_many_sessions_are_shed(void **state)
 {
         world *w = *state;
 
         w->opt.sessions = 1;
         world_start(w);
+        expect_done(w);
+        expect_done(w); /* an ended session makes room */
+        (void)world_job(w, "[{\"cmd\":\"get\",\"uri\":\"./DevInfo/Man\"}]", false);
         lose_session(w);
         rename_devid(w, "IMEI:other"); /* another one's session is in the way */
         world_session(w);
@@ -930,6 +951,7 @@ int main(void)
                 ON(setup, unknown_devices_are_held_for_approval),
                 ON(setup, unknown_devices_are_let_in),
                 ON(setup, a_deactivated_device_is_refused),
+                ON(setup, a_session_ends_when_its_device_is_switched_off),
                 ON(setup, too_many_sessions_are_shed),
                 ON(setup, nothing_is_acknowledged_that_is_not_kept),
                 ON(setup_sqlite, each_commit_may_fail),

@@ -186,6 +186,13 @@ static bool exchange(world *w, http_sync *http, odm_client *c, const odm_packet 
                           .mac = http_reply_field(r, "x-syncml-hmac")};
         if (w->stop_after == w->sent)
                 return false;
+        if (w->switch_off) {
+                assert_int_equal(store_write_sync(w->store, w->switch_off), 0);
+                store_batch_free(w->switch_off);
+                w->switch_off = NULL;
+                dm_device_changed(w->dm, w->device);
+                usleep(100000); /* the crew looks at it */
+        }
         assert_int_equal(odm_client_recv(c, &in, loop_now(), (odm_wall){++w->dev.wall}), 0);
         return true;
 }

@@ -36,6 +36,7 @@ typedef struct world {
         const odm_alert *say; /* an alert of the device's */
         uint32_t max_msg;
         bool resync;
+        store_batch *switch_off; /* written after the first reply; NULL: none */
         /* how the last one went */
         odm_outcome outcome;
         unsigned http; /* the last status */
