@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app.h"
@@ -116,6 +117,7 @@ static int serve(const cfg *c, int log_fd)
         int rc = loop_new(&r.loop);
 
         (void)signal(SIGPIPE, SIG_IGN);
+        (void)umask(077); /* what we keep lets who reads it speak as a device */
         if (rc == 0)
                 rc = loop_signal(r.loop, SIGTERM, on_stop, &r);
         if (rc == 0)

@@ -25,11 +25,14 @@ static void makes_certificates_once(void **state)
 static void serves_and_keeps_what_it_acknowledged(void **state)
 {
         odm_buf first, second;
+        struct stat db;
 
         (void)state;
         daemon_process p = daemon_start("log1", NULL);
         first = daemon_text("state/admin.token");
         assert_true(daemon_says("log1", first.p)); /* told once */
+        assert_int_equal(stat(daemon_path("state/nrem.db"), &db), 0);
+        assert_int_equal(db.st_mode & 077, 0); /* ours alone, whatever the folder */
         assert_int_equal(daemon_ask(&p, false, "GET", "/healthz", NULL, NULL), 200);
         assert_int_equal(
                 daemon_ask(&p, false, "POST", "/api/v1/devices", "{\"name\":\"a/b\"}", NULL), 201);
