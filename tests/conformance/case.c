@@ -117,6 +117,13 @@ static bool complain(const char *file, unsigned number, const char *what)
         return false;
 }
 
+static test_case *last_case(test_case *c)
+{
+        while (c->next)
+                c = c->next;
+        return c;
+}
+
 static bool read_all(const char *file, char *text, odm_arena *a, test_case **list)
 {
         test_case **end = list;
@@ -147,6 +154,8 @@ static bool read_all(const char *file, char *text, odm_arena *a, test_case **lis
                 if (l == NULL || line_end == NULL)
                         return complain(file, number, "not understood");
                 l->number = number;
+                if (odm_str_is(l->word, "side") && line_has(l, "server"))
+                        last_case(*list)->server = true;
                 *line_end = l;
                 line_end = &l->next;
         }

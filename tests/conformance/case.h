@@ -26,6 +26,7 @@ typedef struct test_case {
         const char *file;
         odm_str title;
         line *lines;
+        bool server; /* "side server" */
         bool ok[2], ran;
 } test_case;
 

@@ -13,19 +13,7 @@
 
 #include "case.h"
 #include "play.h"
-
-static void *plain_resize(void *ctx, void *p, size_t old_n, size_t n)
-{
-        (void)ctx;
-        (void)old_n;
-        if (n == 0) {
-                free(p);
-                return NULL;
-        }
-        return realloc(p, n);
-}
-
-static const odm_mem mem = {plain_resize, NULL};
+#include "teller.h"
 
 static struct {
         bool table;
@@ -48,7 +36,8 @@ static unsigned play_all(test_case *list)
                 for (size_t i = 0; wanted(c) && i < ODM_COUNT(codecs); i++) {
                         why[0] = '\0';
                         c->ran = true;
-                        c->ok[i] = play_client(c, codecs[i], why, sizeof why);
+                        c->ok[i] = (c->server ? play_server : play_client)(c, codecs[i], why,
+                                                                           sizeof why);
                         failed += !c->ok[i];
                         if (arg.table)
                                 continue;
@@ -144,7 +133,7 @@ int main(int argc, char **argv)
 
         arg.requirements = "tests/conformance/requirements.txt";
 
-        odm_arena_init(&a, &mem, (size_t)256 << 20);
+        odm_arena_init(&a, &teller_mem, (size_t)256 << 20);
         for (int i = 1; i < argc && ok; i++) {
                 if (strcmp(argv[i], "--table") == 0)
                         arg.table = true;

@@ -57,7 +57,8 @@ odm_str message_data(const token *t, odm_format f, odm_arena *a)
 
 static bool is_option(odm_str word)
 {
-        static const char *const names[] = {"meta=", "size=", "correlator=", "source="};
+        static const char *const names[] = {
+                "meta=", "size=", "correlator=", "source=", "type=", "mark="};
 
         for (size_t i = 0; i < ODM_COUNT(names); i++)
                 if (odm_str_starts(word, names[i]))
@@ -126,6 +127,8 @@ static bool add_texts(odm_command *c, const line *l, odm_arena *a)
 {
         uint64_t code;
 
+        odm_str type = line_option(l, "type");
+
         if (l->n < 3 || odm_str_u64(l->arg[2].text, 9999, &code) < 0)
                 return false;
         c->code = (unsigned)code;
@@ -133,6 +136,14 @@ static bool add_texts(odm_command *c, const line *l, odm_arena *a)
                 odm_item *it = odm_new(a, odm_item);
                 if (it == NULL)
                         return false;
+                if (!l->arg[i].quoted)
+                        continue;
+                it->source = line_option(l, "source");
+                if (type.p)
+                        it->meta = (odm_meta){.present = true,
+                                              .format = ODM_FMT_CHR,
+                                              .type = type,
+                                              .mark = line_option(l, "mark")};
                 if (l->arg[i].text.n)
                         it->data = (odm_data){ODM_DATA_TEXT, l->arg[i].text};
                 append_item(c, it);
@@ -152,6 +163,29 @@ static bool add_copy(odm_command *c, const line *l, odm_arena *a)
         return true;
 }
 
+/* Status REF CODE ["text"] and Results REF URI ...: what a device answers. */
+static bool add_answer(odm_command *c, const line *l, odm_arena *a)
+{
+        bool status = c->kind == ODM_CMD_STATUS;
+        uint64_t code = 0;
+        odm_item *it = NULL;
+
+        if (l->n < 4 || (status && odm_str_u64(l->arg[3].text, 9999, &code) < 0))
+                return false;
+        c->cmd_ref = l->arg[2].text;
+        c->cmd = odm_str_is(c->cmd_ref, "0") ? ODM_STR("SyncHdr") : ODM_STR("Get");
+        c->code = (unsigned)code;
+        if (!status || l->n > 4) {
+                it = make_item(l, status ? 4 : 3, !status, a);
+                if (it == NULL)
+                        return false;
+                it->source = it->target;
+                it->target = ODM_ABSENT;
+                append_item(c, it);
+        }
+        return true;
+}
+
 static bool fill(odm_command *c, const line *l, odm_arena *a)
 {
         odm_str meta = line_option(l, "meta");
@@ -165,6 +199,8 @@ static bool fill(odm_command *c, const line *l, odm_arena *a)
         case ODM_CMD_DELETE: return add_nodes(c, l, a);
         case ODM_CMD_ALERT: return add_texts(c, l, a);
         case ODM_CMD_COPY: return add_copy(c, l, a);
+        case ODM_CMD_STATUS:
+        case ODM_CMD_RESULTS: return add_answer(c, l, a);
         case ODM_CMD_ATOMIC:
         case ODM_CMD_SEQUENCE: return true;
         default: break;

@@ -3,14 +3,13 @@
  * is tested.  Credentials are no part of it: the transport knows both sides. */
 #include "play.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "device.h"
 #include "message.h"
+#include "teller.h"
 
 #define EVERYTHING "Add=*&Delete=*&Exec=*&Get=*&Replace=*"
 #define HEARD_MOST 4096
@@ -22,9 +21,8 @@ struct heard { /* one Status, Item of Results, or Alert of the client's message 
 };
 
 struct play {
-        const test_case *test;
+        teller t;
         const odm_codec *codec;
-        const line *at; /* the line being played */
         device dev;
         odm_client_opt opt;
         odm_client *client;
@@ -32,9 +30,6 @@ struct play {
         odm_buf state; /* of the tree, before the last message */
         odm_time now;
         uint64_t dice;
-        char *why;
-        size_t why_n;
-        jmp_buf wrong;
 
         odm_msg say; /* the message being put together */
         bool saying, open;
@@ -50,37 +45,11 @@ struct play {
         const line *user; /* where to look for the user's next answer */
 };
 
-static void wrong(struct play *p, const char *fmt, ...) ODM_PRINTF(2, 3);
-static void wrong(struct play *p, const char *fmt, ...)
-{
-        va_list ap;
-        int n = snprintf(p->why, p->why_n, "%s:%u: ", p->test->file, p->at ? p->at->number : 0);
-
-        va_start(ap, fmt);
-        if (n > 0 && (size_t)n < p->why_n)
-                (void)vsnprintf(p->why + n, p->why_n - (size_t)n, fmt, ap);
-        va_end(ap);
-        longjmp(p->wrong, 1);
-}
-
-static void must(struct play *p, int rc, const char *what)
-{
-        if (rc < 0)
-                wrong(p, "%s: %s", what, odm_err_name(rc));
-}
-
-static void *heap_resize(void *ctx, void *q, size_t old_n, size_t n)
-{
-        (void)ctx;
-        (void)old_n;
-        if (n == 0) {
-                free(q);
-                return NULL;
-        }
-        return realloc(q, n);
-}
-
-static const odm_mem mem = {heap_resize, NULL};
+#define wrong(p, ...) teller_wrong(&(p)->t, __VA_ARGS__)
+#define must(p, rc, what) teller_must(&(p)->t, (rc), (what))
+#define arg(p, l, i) teller_arg(&(p)->t, (l), (i))
+#define number(p, s) teller_number(&(p)->t, (s))
+#define code_is teller_code_is
 
 static int fill(void *ctx, void *q, size_t n)
 {
@@ -96,22 +65,6 @@ static int fill(void *ctx, void *q, size_t n)
 static bool is(const line *l, const char *word)
 {
         return odm_str_is(l->word, word);
-}
-
-static odm_str arg(struct play *p, const line *l, unsigned i)
-{
-        if (i >= l->n)
-                wrong(p, "an argument is missing");
-        return l->arg[i].text;
-}
-
-static uint64_t number(struct play *p, odm_str s)
-{
-        uint64_t v;
-
-        if (odm_str_u64(s, UINT32_MAX, &v) < 0)
-                wrong(p, "'%.*s' is no number", (int)s.n, s.p ? s.p : "");
-        return v;
 }
 
 /* ---- setting up ------------------------------------------------------------------ */
@@ -144,10 +97,10 @@ static void read_options(struct play *p, odm_tree_opt *t)
 {
         odm_client_opt *o = &p->opt;
 
-        for (const line *l = p->test->lines; l; l = l->next) {
+        for (const line *l = p->t.test->lines; l; l = l->next) {
                 if (!is(l, "option"))
                         continue;
-                p->at = l;
+                p->t.at = l;
                 o->has_copy = o->has_copy && !line_has(l, "no-copy");
                 o->has_exec = o->has_exec && !line_has(l, "no-exec");
                 o->has_atomic = o->has_atomic && !line_has(l, "no-atomic");
@@ -178,8 +131,8 @@ static void set_up(struct play *p)
         device_account account;
         odm_tree_opt limits;
 
-        odm_client_opt_init(&p->opt, &mem);
-        odm_tree_opt_init(&limits, &mem);
+        odm_client_opt_init(&p->opt, &teller_mem);
+        odm_tree_opt_init(&limits, &teller_mem);
         p->opt.rng = (odm_rng){fill, p};
         p->opt.codec = p->codec;
         p->opt.account = ODM_STR("./DMAcc/main");
@@ -187,7 +140,8 @@ static void set_up(struct play *p)
         p->opt.server_known = true;
         read_options(p, &limits);
         device_account_init(&account);
-        must(p, device_open_limited(&p->dev, &mem, &account, EVERYTHING, &limits), "the device");
+        must(p, device_open_limited(&p->dev, &teller_mem, &account, EVERYTHING, &limits),
+             "the device");
 }
 
 /* ---- what the device itself does ------------------------------------------------------- */
@@ -252,7 +206,7 @@ static void hear(struct play *p, const odm_command *c)
 
 static const line *next_user(struct play *p)
 {
-        const line *l = p->user ? p->user : p->test->lines;
+        const line *l = p->user ? p->user : p->t.test->lines;
 
         while (l && !is(l, "user"))
                 l = l->next;
@@ -393,7 +347,7 @@ static void send(struct play *p)
         must(p, odm_msg_convert(&p->say, p->codec, &p->a), "the conversion");
         odm_buf_cut(&p->state, 0);
         must(p, device_state(&p->dev, &p->state), "the state");
-        odm_buf_init(&out, &mem, MEMORY);
+        odm_buf_init(&out, &teller_mem, MEMORY);
         int rc = odm_encode(p->codec, &p->say, &out);
         in.body = odm_arena_copy(&p->a, odm_buf_view(&out));
         odm_buf_done(&out);
@@ -529,23 +483,6 @@ static const struct heard *take(struct play *p, odm_cmd kind)
         return h;
 }
 
-/* "404" or "404|405" */
-static bool code_is(odm_str want, unsigned code)
-{
-        char text[16];
-        int n = snprintf(text, sizeof text, "%u", code);
-
-        while (want.n) {
-                size_t k = 0;
-                while (k < want.n && want.p[k] != '|')
-                        k++;
-                if (k == (size_t)n && memcmp(want.p, text, k) == 0)
-                        return true;
-                want = odm_str_from(want, k + 1);
-        }
-        return false;
-}
-
 static bool has_target(const odm_command *c, odm_str uri)
 {
         for (const odm_ref *r = c->target_refs; r; r = r->next)
@@ -589,7 +526,7 @@ static odm_str document_of(struct play *p, const odm_item *it)
 
         odm_limits_init(&lim);
         must(p, odm_doc_decode(it->data.bytes, &lim, &p->a, &doc), "the document");
-        odm_buf_init(&out, &mem, MEMORY);
+        odm_buf_init(&out, &teller_mem, MEMORY);
         int rc = odm_doc_encode(&odm_codec_xml, doc, false, &out);
         odm_str text = odm_arena_copy(&p->a, odm_buf_view(&out));
         odm_buf_done(&out);
@@ -807,7 +744,7 @@ static void on_after(struct play *p, const line *l)
         finish_wants(p);
         if (odm_str_is(op.target, "tree")) {
                 odm_buf now;
-                odm_buf_init(&now, &mem, MEMORY);
+                odm_buf_init(&now, &teller_mem, MEMORY);
                 int rc = device_state(&p->dev, &now);
                 bool same = odm_str_eq(odm_buf_view(&now), odm_buf_view(&p->state));
                 odm_buf_done(&now);
@@ -892,8 +829,8 @@ static void play_line(struct play *p, const line *l)
 static void play_lines(struct play *p)
 {
         set_up(p);
-        for (const line *l = p->test->lines; l; l = l->next) {
-                p->at = l;
+        for (const line *l = p->t.test->lines; l; l = l->next) {
+                p->t.at = l;
                 play_line(p, l);
         }
         finish_wants(p);
@@ -906,14 +843,14 @@ bool play_client(const test_case *c, const odm_codec *codec, char *why, size_t n
 
         if (p == NULL)
                 return false;
-        p->test = c;
+        p->t.test = c;
         p->codec = codec;
-        p->why = why;
-        p->why_n = n;
+        p->t.why = why;
+        p->t.why_n = n;
         p->dice = 1;
-        odm_arena_init(&p->a, &mem, MEMORY);
-        odm_buf_init(&p->state, &mem, MEMORY);
-        if (setjmp(p->wrong) == 0) {
+        odm_arena_init(&p->a, &teller_mem, MEMORY);
+        odm_buf_init(&p->state, &teller_mem, MEMORY);
+        if (setjmp(p->t.out) == 0) {
                 play_lines(p);
                 ok = true;
         }
