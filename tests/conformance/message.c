@@ -35,6 +35,19 @@ odm_meta message_meta(odm_str word, odm_arena *a)
         return m;
 }
 
+odm_meta message_challenge(odm_str word)
+{
+        odm_str type = before(word, ':');
+        odm_meta m = {.present = true, .format = ODM_FMT_B64};
+
+        m.type = odm_str_is(type, "basic") ? ODM_STR("syncml:auth-basic")
+                 : odm_str_is(type, "mac") ? ODM_STR("syncml:auth-MAC")
+                                           : ODM_STR("syncml:auth-md5");
+        if (type.n < word.n)
+                m.next_nonce = odm_str_from(word, type.n + 1);
+        return m;
+}
+
 static int digit(char c)
 {
         return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
@@ -58,7 +71,7 @@ odm_str message_data(const token *t, odm_format f, odm_arena *a)
 static bool is_option(odm_str word)
 {
         static const char *const names[] = {
-                "meta=", "size=", "correlator=", "source=", "type=", "mark="};
+                "meta=", "size=", "correlator=", "source=", "type=", "mark=", "chal="};
 
         for (size_t i = 0; i < ODM_COUNT(names); i++)
                 if (odm_str_starts(word, names[i]))
@@ -168,6 +181,7 @@ static bool add_answer(odm_command *c, const line *l, odm_arena *a)
 {
         bool status = c->kind == ODM_CMD_STATUS;
         uint64_t code = 0;
+        odm_str chal = line_option(l, "chal");
         odm_item *it = NULL;
 
         if (l->n < 4 || (status && odm_str_u64(l->arg[3].text, 9999, &code) < 0))
@@ -175,7 +189,9 @@ static bool add_answer(odm_command *c, const line *l, odm_arena *a)
         c->cmd_ref = l->arg[2].text;
         c->cmd = odm_str_is(c->cmd_ref, "0") ? ODM_STR("SyncHdr") : ODM_STR("Get");
         c->code = (unsigned)code;
-        if (!status || l->n > 4) {
+        if (chal.p)
+                c->chal = message_challenge(chal);
+        if (!status || (l->n > 4 && chal.p == NULL)) {
                 it = make_item(l, status ? 4 : 3, !status, a);
                 if (it == NULL)
                         return false;

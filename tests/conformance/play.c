@@ -221,6 +221,7 @@ static void ask_user(struct play *p, const odm_request *req, odm_reply *r)
 {
         const line *l = next_user(p);
         odm_str preset = line_option(l, "preset"), choices = line_option(l, "choices");
+        odm_str input = line_option(l, "input");
         odm_str *items = odm_arena_get(&p->a, (l->n + 1) * sizeof *items);
         unsigned n = 0;
 
@@ -229,6 +230,8 @@ static void ask_user(struct play *p, const odm_request *req, odm_reply *r)
         if (preset.p && !odm_str_eq(preset, req->preset))
                 wrong(p, "the preset is '%.*s'", (int)req->preset.n,
                       req->preset.p ? req->preset.p : "");
+        if (input.p && (input.n != 1 || *input.p != req->input))
+                wrong(p, "the input is of kind %c", req->input ? req->input : '?');
         for (const odm_item *it = req->choices; it; it = it->next)
                 n++;
         if (choices.p && number(p, choices) != n)
@@ -276,9 +279,26 @@ static void listen(struct play *p)
                 hear(p, c);
 }
 
+/* alert CODE TYPE DATA [mark=] [correlator=] [source=]: an event of the device */
+static void raise_alert(struct play *p, const line *l)
+{
+        odm_alert a = {.id = 1,
+                       .code = (unsigned)number(p, arg(p, l, 0)),
+                       .type = arg(p, l, 1),
+                       .data = arg(p, l, 2),
+                       .mark = line_option(l, "mark"),
+                       .correlator = line_option(l, "correlator"),
+                       .source = line_option(l, "source")};
+
+        must(p, odm_client_alert(p->client, &a), "the alert");
+}
+
 static void start_session(struct play *p)
 {
         must(p, odm_client_new(&p->opt, p->dev.tree, &p->client), "the client");
+        for (const line *l = p->t.test->lines; l && l != p->t.at; l = l->next)
+                if (is(l, "alert"))
+                        raise_alert(p, l);
         must(p, odm_client_start(p->client, p->now, (odm_wall){++p->dev.wall}), "the start");
         p->first = true;
         listen(p);
@@ -358,21 +378,6 @@ static void send(struct play *p)
         p->first = false;
 }
 
-/* type or type:nonce in base64 */
-static odm_meta challenge(odm_str word)
-{
-        const char *colon = word.n ? memchr(word.p, ':', word.n) : NULL;
-        odm_str type = colon ? odm_str_to(word, (size_t)(colon - word.p)) : word;
-        odm_meta m = {.present = true, .format = ODM_FMT_B64};
-
-        m.type = odm_str_is(type, "basic") ? ODM_STR("syncml:auth-basic")
-                 : odm_str_is(type, "mac") ? ODM_STR("syncml:auth-MAC")
-                                           : ODM_STR("syncml:auth-md5");
-        if (colon)
-                m.next_nonce = odm_str_from(word, type.n + 1);
-        return m;
-}
-
 static odm_str digest(struct play *p, const char *user, const char *password, odm_str nonce_b64)
 {
         odm_secret secret;
@@ -410,11 +415,11 @@ static bool set_in_header(struct play *p, const line *l)
         if (status.p)
                 p->hdr_code = (unsigned)number(p, status);
         if (chal.p)
-                p->chal = challenge(chal);
+                p->chal = message_challenge(chal);
         if (cred.p) { /* the nonce, or "wrong" */
                 h->source_name = ODM_STR("srv");
                 h->cred.present = true;
-                h->cred.meta = challenge(ODM_STR("md5"));
+                h->cred.meta = message_challenge(ODM_STR("md5"));
                 h->cred.data = odm_str_is(cred, "wrong") ? digest(p, "srv", "guess", ODM_ABSENT)
                                                          : digest(p, "srv", "spw", cred);
         }
@@ -616,8 +621,15 @@ static void want_alert(struct play *p, const line *l)
         const struct heard *h = take(p, ODM_CMD_ALERT);
         odm_str source = line_option(l, "source");
 
+        odm_str type = line_option(l, "type"), mark = line_option(l, "mark");
+        odm_str correlator = line_option(l, "correlator");
+        odm_meta meta = h->item ? odm_meta_of(h->c, h->item) : (odm_meta){.present = false};
+
         if (h->c->code != number(p, arg(p, l, 1)))
                 wrong(p, "the client says Alert %u", h->c->code);
+        if ((type.p && !odm_str_eq(meta.type, type)) || (mark.p && !odm_str_eq(meta.mark, mark)) ||
+            (correlator.p && !odm_str_eq(h->c->correlator, correlator)))
+                wrong(p, "its Type, Mark or Correlator is another one");
         if (source.p && !(h->item && (odm_str_eq(h->item->source, source) ||
                                       odm_str_eq(h->item->target, source))))
                 wrong(p, "its Item names another node");
@@ -645,7 +657,7 @@ static void want_cred(struct play *p, const line *l)
                         wrong(p, "it shows credentials");
                 return;
         }
-        if (!c->present || !odm_str_eq(c->meta.type, challenge(type).type))
+        if (!c->present || !odm_str_eq(c->meta.type, message_challenge(type).type))
                 wrong(p, "it shows no such credentials");
         if (odm_str_is(type, "md5"))
                 want = digest(p, "dev", "pw", l->n > 2 ? l->arg[2].text : ODM_ABSENT);
@@ -662,8 +674,9 @@ static void want_chal(struct play *p, const line *l)
         odm_str type = arg(p, l, 1);
         bool has = st && st->kind == ODM_CMD_STATUS && st->chal.present;
 
-        if (odm_str_is(type, "none") ? has
-                                     : !has || !odm_str_eq(st->chal.type, challenge(type).type))
+        if (odm_str_is(type, "none")
+                    ? has
+                    : !has || !odm_str_eq(st->chal.type, message_challenge(type).type))
                 wrong(p, "there is %s challenge", has ? "a" : "no such");
 }
 
@@ -800,7 +813,7 @@ static void on_outcome(struct play *p, const line *l)
 
 static void play_line(struct play *p, const line *l)
 {
-        if (is(l, "covers") || is(l, "option") || is(l, "user"))
+        if (is(l, "covers") || is(l, "option") || is(l, "user") || is(l, "alert"))
                 return;
         if (is(l, "tree"))
                 on_tree(p, l);
