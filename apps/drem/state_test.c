@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* state_test.c - what the agent must not forget, with the power cut at every write. */
+#include "state.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "heap.h"
+#include "objects.h"
+#include "support.h"
+
+/* ---- a disk that loses power --------------------------------------------------------- */
+
+typedef struct cutter {
+        long left; /* octets and calls until the cut; negative: never */
+} cutter;
+
+static bool spend(cutter *c, long n)
+{
+        if (c->left < 0)
+                return true;
+        if (c->left >= n) {
+                c->left -= n;
+                return true;
+        }
+        errno = EIO;
+        return false;
+}
+
+static ssize_t cut_write(void *ctx, int fd, const void *p, size_t n)
+{
+        cutter *c = ctx;
+        long before = c->left;
+
+        if (spend(c, (long)n))
+                return write(fd, p, n);
+        c->left = 0;
+        if (before > 0 && write(fd, p, (size_t)before) < 0)
+                return -1;
+        errno = EIO;
+        return -1;
+}
+
+static int cut_fsync(void *ctx, int fd)
+{
+        (void)fd; /* the page cache survives our cuts; only the order counts */
+        return spend(ctx, 1) ? 0 : -1;
+}
+
+static int cut_rename(void *ctx, const char *from, const char *to)
+{
+        return spend(ctx, 1) ? rename(from, to) : -1;
+}
+
+static int cut_truncate(void *ctx, int fd, off_t n)
+{
+        return spend(ctx, 1) ? ftruncate(fd, n) : -1;
+}
+
+/* ---- an agent's tree without the agent -------------------------------------------------- */
+
+typedef struct rig {
+        char dir[64];
+        cutter cut;
+        fsio_ops ops;
+        objects o;
+        odm_tree *t;
+        state *s;
+} rig;
+
+static void nothing(void *ctx)
+{
+        (void)ctx;
+}
+
+static void nothing_said(void *ctx, odm_str correlator)
+{
+        (void)ctx;
+        (void)correlator;
+}
+
+static int log_record(void *ctx, odm_str record)
+{
+        rig *r = ctx;
+
+        return r->s ? state_log(r->s, record) : 0;
+}
+
+static int rig_open(rig *r)
+{
+        odm_tree_opt opt;
+
+        odm_tree_opt_init(&opt, &heap_mem);
+        opt.log = log_record;
+        opt.log_ctx = r;
+        r->o = (objects){.dev_id = "urn:uuid:1",
+                         .machine = {.root = ""},
+                         .on_config = nothing,
+                         .on_sync = nothing_said};
+        r->ops = (fsio_ops){cut_write, cut_fsync, cut_rename, cut_truncate, &r->cut};
+        assert_int_equal(odm_tree_new(&opt, &r->t), 0);
+        assert_int_equal(objects_mount(&r->o, r->t), 0);
+        return state_open(&r->ops, r->dir, r->t, &r->s, NULL);
+}
+
+static void rig_close(rig *r)
+{
+        odm_tree_free(r->t);
+        state_close(r->s);
+        r->t = NULL;
+        r->s = NULL;
+}
+
+static void reopen(rig *r)
+{
+        rig_close(r);
+        r->cut.left = -1;
+        assert_int_equal(rig_open(r), 0);
+}
+
+static int set_up(void **state_out)
+{
+        rig *r = calloc(1, sizeof *r);
+
+        snprintf(r->dir, sizeof r->dir, "/tmp/state_test.XXXXXX");
+        assert_non_null(mkdtemp(r->dir));
+        r->cut.left = -1;
+        *state_out = r;
+        return 0;
+}
+
+static void wipe_folder(const rig *r)
+{
+        static const char *const names[] = {"journal", "journal.new"};
+        char path[96];
+
+        for (size_t i = 0; i < ODM_COUNT(names); i++) {
+                snprintf(path, sizeof path, "%s/%s", r->dir, names[i]);
+                unlink(path);
+        }
+}
+
+static int tear_down(void **state_in)
+{
+        rig *r = *state_in;
+
+        rig_close(r);
+        wipe_folder(r);
+        rmdir(r->dir);
+        free(r);
+        return 0;
+}
+
+static int set_note(rig *r, const char *text)
+{
+        const odm_value v = {.format = ODM_FMT_CHR, .data = odm_cstr(text)};
+        int rc = odm_tree_write(r->t, ODM_STR("./Vendor/xrem/Config/Note"), &v, (odm_wall){1});
+
+        return rc < 0 ? rc : state_sync(r->s);
+}
+
+static void get_note(rig *r, char out[64])
+{
+        odm_value v = {0};
+        odm_arena a;
+
+        odm_arena_init(&a, &heap_mem, 65536);
+        out[0] = 0;
+        if (odm_tree_read(r->t, ODM_STR("./Vendor/xrem/Config/Note"), &a, &v) == 0)
+                snprintf(out, 64, "%.*s", (int)v.data.n, v.data.p ? v.data.p : "");
+        odm_arena_done(&a);
+}
+
+static int number_of(const char *note)
+{
+        return note[0] >= '0' && note[0] <= '9' ? note[0] - '0' : -1;
+}
+
+static odm_alert alert(const char *correlator)
+{
+        return (odm_alert){.code = ODM_ALERT_GENERIC,
+                           .source = ODM_STR("./A"),
+                           .type = ODM_STR("t"),
+                           .data = ODM_STR("200"),
+                           .format = ODM_FMT_INT,
+                           .correlator = odm_cstr(correlator)};
+}
+
+/* ---- tests ---------------------------------------------------------------------------------- */
+
+static void all_comes_back(void **state_in)
+{
+        rig *r = *state_in;
+        const uint8_t id[STATE_WAKE_ID] = {1, 2, 3}, other[STATE_WAKE_ID] = {9};
+        odm_alert a = alert("c1"), b = alert(NULL);
+        char note[64];
+
+        assert_int_equal(rig_open(r), 0);
+        assert_int_equal(set_note(r, "kept"), 0);
+        assert_int_equal(state_alert_add(r->s, &a), 0);
+        assert_int_equal(state_alert_add(r->s, &b), 0);
+        assert_int_equal(state_wake_add(r->s, id), 0);
+        assert_int_equal(state_sync(r->s), 0);
+        for (int round = 0; round < 3; round++) {
+                reopen(r);
+                get_note(r, note);
+                assert_string_equal(note, "kept");
+                assert_int_equal(state_alerts(r->s), 2);
+                assert_str(state_alert_at(r->s, 0)->correlator, "c1");
+                assert_int_equal(state_alert_at(r->s, 0)->id, 1);
+                assert_null(state_alert_at(r->s, 1)->correlator.p);
+                assert_str(state_alert_at(r->s, 1)->data, "200");
+                assert_null(state_alert_at(r->s, 2));
+                assert_true(state_wake_seen(r->s, id));
+                assert_false(state_wake_seen(r->s, other));
+        }
+        state_alert_done(r->s, 1);
+        state_alert_done(r->s, 77);
+        assert_int_equal(state_sync(r->s), 0);
+        reopen(r);
+        assert_int_equal(state_alerts(r->s), 1);
+        assert_int_equal(state_alert_add(r->s, &a), 0); /* its number is not used again */
+        assert_int_equal(state_alert_at(r->s, 1)->id, 3);
+}
+
+static void ceilings_hold(void **state_in)
+{
+        rig *r = *state_in;
+        odm_alert a = alert("c");
+        uint8_t id[STATE_WAKE_ID] = {0};
+
+        assert_int_equal(rig_open(r), 0);
+        for (int i = 0; i < STATE_ALERTS; i++)
+                assert_int_equal(state_alert_add(r->s, &a), 0);
+        assert_int_equal(state_alert_add(r->s, &a), ODM_ELIMIT);
+        for (int i = 0; i <= STATE_SEEN; i++) {
+                id[0] = (uint8_t)i;
+                assert_int_equal(state_wake_add(r->s, id), 0);
+        }
+        id[0] = 0;
+        assert_false(state_wake_seen(r->s, id)); /* the oldest is forgotten */
+        reopen(r);
+        assert_false(state_wake_seen(r->s, id));
+        id[0] = 1;
+        assert_true(state_wake_seen(r->s, id));
+        assert_int_equal(state_alerts(r->s), STATE_ALERTS);
+}
+
+static void tidying_keeps_everything_and_the_order(void **state_in)
+{
+        rig *r = *state_in;
+        uint8_t id[STATE_WAKE_ID] = {0};
+        odm_alert a = alert("c1");
+        char note[64];
+
+        assert_int_equal(rig_open(r), 0);
+        assert_int_equal(state_alert_add(r->s, &a), 0);
+        for (int i = 0; i < 100; i++) {
+                id[0] = (uint8_t)i;
+                assert_int_equal(state_wake_add(r->s, id), 0);
+        }
+        for (int i = 0; i < 8000; i++) {
+                snprintf(note, sizeof note, "note %d", i);
+                assert_int_equal(set_note(r, note), 0);
+                assert_int_equal(state_tidy(r->s, r->t), 0);
+        }
+        assert_true(state_size(r->s) < 600000);
+        reopen(r);
+        get_note(r, note);
+        assert_string_equal(note, "note 7999");
+        assert_int_equal(state_alerts(r->s), 1);
+        id[0] = 99;
+        assert_true(state_wake_seen(r->s, id));
+        id[0] = 36;
+        assert_true(state_wake_seen(r->s, id));
+        id[0] = 35;
+        assert_false(state_wake_seen(r->s, id));
+        /* the next one pushes out the oldest, in the new file too */
+        id[0] = 200;
+        assert_int_equal(state_wake_add(r->s, id), 0);
+        id[0] = 36;
+        assert_false(state_wake_seen(r->s, id));
+}
+
+/* Writes notes 0 to 5 with an alert between; says how far it was promised. */
+static int write_some(rig *r)
+{
+        odm_alert a = alert("c");
+        int promised = -1;
+
+        for (int i = 0; i < 6; i++) {
+                char note[8];
+                snprintf(note, sizeof note, "%d", i);
+                if (set_note(r, note) < 0)
+                        break;
+                promised = i;
+                if (i == 2 && (state_alert_add(r->s, &a) < 0 || state_sync(r->s) < 0))
+                        break;
+        }
+        return promised;
+}
+
+static void a_cut_at_any_write_loses_no_promise(void **state_in)
+{
+        rig *r = *state_in;
+        char note[64];
+        bool finished = false;
+
+        for (long at = 0; !finished; at++) {
+                int promised = -1;
+
+                wipe_folder(r);
+                r->cut.left = at;
+                if (rig_open(r) == 0)
+                        promised = write_some(r);
+                finished = promised == 5;
+                reopen(r); /* power is back */
+                get_note(r, note);
+                if (promised >= 0 && number_of(note) < promised)
+                        fail_msg("cut at %ld: '%s' after %d", at, note, promised);
+                if (promised > 2)
+                        assert_int_equal(state_alerts(r->s), 1);
+                assert_int_equal(set_note(r, "on"), 0);
+                rig_close(r);
+        }
+}
+
+static void a_full_disk_is_mended_by_tidying(void **state_in)
+{
+        rig *r = *state_in;
+        char note[64];
+
+        assert_int_equal(rig_open(r), 0);
+        assert_int_equal(set_note(r, "before"), 0);
+        r->cut.left = 10;
+        assert_true(set_note(r, "lost") != 0);
+        r->cut.left = -1;
+        assert_true(set_note(r, "still closed") != 0);
+        get_note(r, note);
+        assert_string_equal(note, "before"); /* the tree says only what the disk holds */
+        assert_int_equal(state_tidy(r->s, r->t), 0);
+        assert_int_equal(set_note(r, "after"), 0);
+        reopen(r);
+        get_note(r, note);
+        assert_string_equal(note, "after");
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+        const struct CMUnitTest tests[] = {
+                T(all_comes_back),
+                T(ceilings_hold),
+                T(tidying_keeps_everything_and_the_order),
+                T(a_cut_at_any_write_loses_no_promise),
+                T(a_full_disk_is_mended_by_tidying),
+        };
+
+        return RUN_TESTS(tests);
+}
