@@ -46,7 +46,7 @@ typedef struct api_opt {
 /* 0, ODM_ENOMEM. */
 ODM_MUST_USE int api_new(const api_opt *opt, api **out);
 /* The waits end with what is known then, and new ones are not begun; health says "stopping".  On
- * the loop's thread. */
+ * the loop's thread; those just begun end when the loop runs next (loop_once()). */
 void api_stop(api *a);
 void api_free(api *a); /* no request may be running; NULL is allowed */
 

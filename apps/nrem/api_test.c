@@ -58,6 +58,45 @@ static void openapi_lists_exactly_the_routes(void **state)
         assert_int_equal(listed, known);
 }
 
+/* Whether docs/openapi.yaml gives the schema (at four blanks) a property of that name. */
+static bool schema_has(const char *schema, const char *member)
+{
+        FILE *f = fopen(OPENAPI, "r");
+        char line[512], head[64], want[64];
+        bool inside = false, found = false;
+
+        assert_non_null(f);
+        (void)snprintf(head, sizeof head, "    %s:\n", schema);
+        (void)snprintf(want, sizeof want, "%s:", member);
+        while (!found && fgets(line, sizeof line, f)) {
+                if (line[0] == ' ' && strspn(line, " ") == 4)
+                        inside = strcmp(line, head) == 0;
+                else if (inside)
+                        found = strncmp(line + strspn(line, " "), want, strlen(want)) == 0;
+        }
+        (void)fclose(f);
+        return found;
+}
+
+/* Every member of an answer is one that the contract tells of. */
+static void assert_told_of(const json_t *o, const char *schema)
+{
+        const char *key;
+        json_t *v;
+
+        assert_true(json_is_object(o));
+        json_object_foreach((json_t *)(uintptr_t)o, key, v)
+        {
+                if (!schema_has(schema, key))
+                        fail_msg("docs/openapi.yaml does not tell of %s in %s", key, schema);
+        }
+}
+
+static const json_t *first_of(const answer *a, const char *list)
+{
+        return json_array_get(json_object_get(a->json, list), 0);
+}
+
 /* ---- requests and their answers -------------------------------------------------- */
 
 static const struct row {
@@ -202,6 +241,7 @@ static void check_problem(const struct row *r, const answer *a)
                 fail_msg("%s: type '%s' (%s)", r->why, answer_text(a, "type"), a->type);
         assert_int_equal(json_integer_value(json_object_get(a->json, "status")), r->status);
         assert_true(answer_text(a, "title")[0] != '\0');
+        assert_told_of(a->json, "Problem");
         if (!r->error)
                 return;
         const char *name = json_string_value(
@@ -374,6 +414,7 @@ static void keeps_digests_and_shows_generated_passwords_once(void **state)
         assert_null(acc.server_password.p); /* the digest is the one package 0 needs */
         answer_done(&a);
         a = world_ask(&w, O, "GET", DEV "/d", NULL);
+        assert_told_of(a.json, "Device");
         assert_null(json_object_get(a.json, "password"));
         assert_null(json_object_get(a.json, "server_password"));
         answer_done(&a);
@@ -498,10 +539,13 @@ static void shows_what_came_of_a_job(void **state)
         assert_string_equal(answer_text(&a, "state"), "done");
         assert_string_equal(answer_text(&a, "actor"), "otto");
         assert_true(json_array_size(json_object_get(a.json, "history")) > 0);
-        const json_t *cmd = json_array_get(json_object_get(a.json, "commands"), 0);
+        const json_t *cmd = first_of(&a, "commands");
+        assert_told_of(a.json, "Job");
+        assert_told_of(cmd, "CommandResult");
         assert_int_equal(json_integer_value(json_object_get(cmd, "status")), 200);
         const json_t *v = json_array_get(json_object_get(cmd, "results"), 0);
         assert_string_equal(json_string_value(json_object_get(v, "data")), "Maker");
+        assert_told_of(v, "Node");
         answer_done(&a);
         a = world_ask(&w, O, "DELETE", path, NULL);
         assert_int_equal(a.status, 409);
@@ -868,6 +912,8 @@ static void shows_the_mirror_with_ages(void **state)
         const json_t *list = json_object_get(a.json, "nodes");
         assert_int_equal(json_array_size(list), 3);
         const json_t *leaf = json_array_get(list, 1);
+        assert_told_of(a.json, "Tree");
+        assert_told_of(leaf, "Node");
         assert_string_equal(json_string_value(json_object_get(leaf, "data")), "x");
         assert_true(json_integer_value(json_object_get(leaf, "age")) >= 59);
         const json_t *big = json_array_get(list, 2);
@@ -958,6 +1004,8 @@ static void shows_messages_without_their_secrets(void **state)
                 assert_int_equal(a.status, 200);
                 const json_t *list = json_object_get(a.json, "messages");
                 const json_t *m = json_array_get(list, 0);
+                assert_told_of(m, "Message");
+                assert_told_of(json_array_get(list, 1), "Message");
                 const char *xml = json_string_value(json_object_get(m, "xml"));
                 assert_non_null(xml);
                 assert_non_null(strstr(xml, "AAuthSecret"));
@@ -969,7 +1017,8 @@ static void shows_messages_without_their_secrets(void **state)
                 answer_done(&a);
         }
         a = world_ask(&w, A, "GET", DEV "/d/sessions?addresses=1", NULL);
-        const json_t *s = json_array_get(json_object_get(a.json, "items"), 0);
+        const json_t *s = first_of(&a, "items");
+        assert_told_of(s, "Session");
         assert_string_equal(json_string_value(json_object_get(s, "peer")), "192.0.2.1:5000");
         answer_done(&a);
         odm_buf_done(&buf);
@@ -996,6 +1045,7 @@ static void writes_down_who_changed_what(void **state)
         a = world_ask(&w, A, "GET", "/api/v1/audit", NULL);
         const json_t *items = json_object_get(a.json, "items");
         assert_int_equal(json_array_size(items), ODM_COUNT(actions));
+        assert_told_of(first_of(&a, "items"), "AuditEntry");
         for (size_t i = 0; i < ODM_COUNT(actions); i++) {
                 const json_t *e = json_array_get(items, i);
                 assert_string_equal(json_string_value(json_object_get(e, "action")), actions[i]);

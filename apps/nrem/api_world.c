@@ -77,6 +77,7 @@ void world_stop(world *w)
         loop_stop(w->loop);
         pthread_join(w->thread, NULL);
         api_stop(w->api);
+        assert_int_equal(loop_once(w->loop, 0), 0);
         httpd_stop(w->httpd, 2000);
         assert_int_equal(loop_once(w->loop, 0), 0);
         store_close(w->store);

@@ -379,6 +379,13 @@ int app_start(const cfg *c, loop *l, const char *version, app **out, diag *d)
         return 0;
 }
 
+/* What other threads have posted to the loop still runs. */
+static void run_posted(app *a)
+{
+        if (a->api && loop_once(a->loop, 0) < 0)
+                log_warn("the loop failed at the end");
+}
+
 /* Waits until every batch so far is durable and its continuation has run: those of REST may still
  * call the DM side, which goes next. */
 static void settle(app *a)
@@ -400,9 +407,9 @@ void app_stop(app *a)
                 dm_stop(a->dm);
         if (a->api)
                 api_stop(a->api); /* those who wait get their answer now */
+        run_posted(a);
         httpd_stop(a->httpd, cfg_ms(a->conf, "server.stop_time"));
-        if (a->api && loop_once(a->loop, 0) < 0) /* what was posted meanwhile still runs */
-                log_warn("the loop failed at the end");
+        run_posted(a);
         settle(a);
         dm_free(a->dm);
         store_close(a->store); /* its writer may still be in a continuation of a call */

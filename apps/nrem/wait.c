@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wait.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "heap.h"
@@ -24,9 +25,10 @@ struct waits {
         unsigned max;
         waiter *list;
         loop_timer timer;
-        bool stopped;       /* the loop's */
-        atomic_bool closed; /* the same, for other threads */
-        atomic_uint n;      /* waiting or about to */
+        bool stopped;         /* the loop's */
+        pthread_mutex_t lock; /* of closed: nothing is posted once it is set */
+        bool closed;
+        atomic_uint n; /* waiting or about to */
 };
 
 static void look(waits *w, int64_t only);
@@ -45,6 +47,7 @@ int waits_new(loop *l, store *st, unsigned max, waits **out)
         w->loop = l;
         w->store = st;
         w->max = max;
+        pthread_mutex_init(&w->lock, NULL);
         w->timer.fn = on_timer;
         w->timer.ctx = w;
         *out = w;
@@ -65,7 +68,9 @@ void waits_stop(waits *w)
         waiter *t;
 
         w->stopped = true;
-        atomic_store(&w->closed, true);
+        pthread_mutex_lock(&w->lock);
+        w->closed = true;
+        pthread_mutex_unlock(&w->lock);
         loop_timer_stop(&w->timer);
         while ((t = w->list)) {
                 w->list = t->next;
@@ -75,8 +80,10 @@ void waits_stop(waits *w)
 
 void waits_free(waits *w)
 {
-        if (w)
-                odm_free(&heap_mem, w, sizeof *w);
+        if (!w)
+                return;
+        pthread_mutex_destroy(&w->lock);
+        odm_free(&heap_mem, w, sizeof *w);
 }
 
 /* What to tell a waiter now: 1 to go on waiting. */
@@ -149,13 +156,23 @@ static void on_added(void *ctx)
         look(w, t->job); /* it may have ended before we began to wait */
 }
 
+/* Posts to the loop, unless the waits are stopped. */
+static int post(waits *w, void (*fn)(void *ctx), void *ctx)
+{
+        int rc = ODM_ESTATE;
+
+        pthread_mutex_lock(&w->lock);
+        if (!w->closed)
+                rc = loop_post(w->loop, fn, ctx);
+        pthread_mutex_unlock(&w->lock);
+        return rc;
+}
+
 int wait_job(waits *w, int64_t job, int64_t ms, wait_fn fn, void *ctx)
 {
         waiter *t;
         int rc = ODM_ENOMEM;
 
-        if (atomic_load(&w->closed))
-                return ODM_ESTATE;
         if (atomic_fetch_add(&w->n, 1) >= w->max) {
                 atomic_fetch_sub(&w->n, 1);
                 return ODM_ELIMIT;
@@ -164,7 +181,7 @@ int wait_job(waits *w, int64_t job, int64_t ms, wait_fn fn, void *ctx)
         if (t) {
                 *t = (waiter){.in = w, .job = job, .fn = fn, .ctx = ctx};
                 t->due = odm_time_add(loop_now(), ms);
-                rc = loop_post(w->loop, on_added, t);
+                rc = post(w, on_added, t);
         }
         if (rc < 0) {
                 odm_free(&heap_mem, t, sizeof *t);
@@ -191,12 +208,12 @@ void wait_hint(waits *w, int64_t job)
 {
         hint *h;
 
-        if (atomic_load(&w->n) == 0 || atomic_load(&w->closed))
+        if (atomic_load(&w->n) == 0)
                 return; /* nobody waits: the usual case costs nothing */
         h = odm_alloc(&heap_mem, sizeof *h);
         if (!h)
                 return;
         *h = (hint){w, job};
-        if (loop_post(w->loop, on_hint, h) < 0)
+        if (post(w, on_hint, h) < 0)
                 odm_free(&heap_mem, h, sizeof *h);
 }

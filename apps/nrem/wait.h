@@ -18,7 +18,8 @@ typedef void (*wait_fn)(void *ctx, int rc);
 /* Borrows both until waits_free(); at most `max` wait at one time.  0, ODM_ENOMEM. */
 ODM_MUST_USE int waits_new(loop *l, store *st, unsigned max, waits **out);
 /* On the loop's thread, or when the loop does not run.  Waits that are left are called with
- * ODM_ESTATE. */
+ * ODM_ESTATE; those that other threads have begun and the loop has not seen yet are, when it runs
+ * next. */
 void waits_stop(waits *w);
 void waits_free(waits *w); /* after waits_stop(); NULL is allowed */
 
