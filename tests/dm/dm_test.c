@@ -36,6 +36,17 @@ static int setup_sqlite(void **state)
         return setup_with(state, &odm_codec_wbxml, "sqlite");
 }
 
+static int setup_mac(void **state)
+{
+        world *w = calloc(1, sizeof *w);
+
+        world_init(w, NULL);
+        w->auth = ODM_AUTH_MAC;
+        world_add_device(w);
+        *state = w;
+        return 0;
+}
+
 static int teardown(void **state)
 {
         world_done(*state);
@@ -910,6 +921,73 @@ static void what_wakes_a_device_can_be_switched_off(void **state)
         assert_int_equal(dm_wake(w->dm, &d), ODM_ESTATE);
 }
 
+/* ---- many at once
+ * ---------------------------------------------------------------------------------------- */
+
+#define CROWD 8
+#define ROUNDS 6
+
+typedef struct one {
+        world w; /* a copy, with a device of its own */
+        char devid[24], name[24];
+        int64_t jobs[ROUNDS];
+} one;
+
+static void *live(void *arg)
+{
+        one *o = arg;
+
+        for (int i = 0; i < ROUNDS; i++) {
+                o->jobs[i] = world_job(&o->w,
+                                       "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\","
+                                       "\"data\":\"a\"},{\"cmd\":\"exec\",\"uri\":"
+                                       "\"./Vendor/lab/Run\",\"data\":\"1\"}]",
+                                       false);
+                dm_job_created(o->w.dm, o->w.device, o->jobs[i]);
+                o->w.stop_after = i == 2 ? 1 : 0; /* one is lost */
+                world_session(&o->w);
+        }
+        return NULL;
+}
+
+static void many_devices_do_not_mind_each_other(void **state)
+{
+        world *w = *state;
+        one *crowd = calloc(CROWD, sizeof *crowd);
+        pthread_t t[CROWD];
+
+        world_start(w);
+        for (int i = 0; i < CROWD; i++) {
+                one *o = &crowd[i];
+                snprintf(o->name, sizeof o->name, "crowd/%d", i);
+                snprintf(o->devid, sizeof o->devid, "IMEI:9%d", i);
+                o->w = *w;
+                o->w.codec = i % 2 ? &odm_codec_xml : &odm_codec_wbxml;
+                o->w.device = world_add_another(w, o->name, o->devid);
+                world_open_device(&o->w, o->devid);
+                odm_arena_init(&o->w.a, &heap, (size_t)64 << 20);
+                assert_int_equal(pthread_create(&t[i], NULL, live, o), 0);
+        }
+        for (int i = 0; i < CROWD; i++)
+                pthread_join(t[i], NULL);
+        for (int i = 0; i < CROWD; i++) {
+                one *o = &crowd[i];
+                unsigned ran = 0;
+                for (int k = 0; k < ROUNDS; k++) {
+                        store_job j = world_job_now(&o->w, o->jobs[k]);
+                        ran += j.state == STORE_JOB_DONE;
+                        if (j.state != STORE_JOB_DONE && j.state != STORE_JOB_WAITING)
+                                fail_msg("job %d of %s is %s", k, o->name,
+                                         store_job_state_name(j.state));
+                }
+                assert_true(ran >= ROUNDS - 1);
+                assert_int_equal(o->w.dev.runs, ran); /* none ran twice */
+                device_close(&o->w.dev);
+                odm_arena_done(&o->w.a);
+        }
+        free(crowd);
+}
+
 #define ON(setup, t)                                         \
         {                                                    \
 #t " (" #setup ")", t, setup, teardown, NULL \
@@ -924,6 +1002,7 @@ int main(void)
                 ON(setup, jobs_are_carried_out),
                 ON(setup_xml, jobs_are_carried_out),
                 ON(setup_sqlite, jobs_are_carried_out),
+                ON(setup_mac, jobs_are_carried_out),
                 ON(setup, what_fails_is_told_and_blocks_nobody),
                 ON(setup_xml, what_fails_is_told_and_blocks_nobody),
                 ON(setup, an_exec_accepted_waits_for_its_alert),
@@ -960,6 +1039,8 @@ int main(void)
                 ON(setup, without_an_answer_the_job_waits_for_the_next_contact),
                 ON(setup, a_wake_up_asked_for_is_sent),
                 ON(setup, what_wakes_a_device_can_be_switched_off),
+                ON(setup, many_devices_do_not_mind_each_other),
+                ON(setup_sqlite, many_devices_do_not_mind_each_other),
         };
 
         return RUN_TESTS(tests);

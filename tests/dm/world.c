@@ -46,12 +46,26 @@ void world_init(world *w, const char *where)
         w->codec = &odm_codec_wbxml;
 }
 
+void world_open_device(world *w, const char *devid)
+{
+        odm_value v = {.format = ODM_FMT_CHR, .data = odm_cstr(devid)};
+        device_account a;
+
+        device_account_init(&a);
+        a.addr = w->addr;
+        if (w->auth)
+                a.type = a.server_type = w->auth;
+        assert_int_equal(device_open(&w->dev, &heap, &a, "Add=*&Delete=*&Exec=*&Get=*&Replace=*"),
+                         0);
+        assert_int_equal(
+                odm_tree_write(w->dev.tree, odm_cstr("./DevInfo/DevId"), &v, (odm_wall){1}), 0);
+}
+
 void world_start(world *w)
 {
         httpd_opt ho;
         httpd_listener l;
         diag d = {""};
-        device_account a;
 
         if (dm_new(&w->opt, &w->dm, &d) < 0)
                 fail_msg("dm: %s", d.text);
@@ -65,11 +79,7 @@ void world_start(world *w)
         assert_int_equal(pthread_create(&w->thread, NULL, run, w), 0);
         w->looping = true;
         if (!w->dev.tree) {
-                device_account_init(&a);
-                a.addr = w->addr;
-                assert_int_equal(
-                        device_open(&w->dev, &heap, &a, "Add=*&Delete=*&Exec=*&Get=*&Replace=*"),
-                        0);
+                world_open_device(w, "IMEI:1");
         } else { /* the server moved to another port */
                 odm_value v = {.format = ODM_FMT_CHR, .data = odm_cstr(w->addr)};
                 assert_int_equal(odm_tree_write(w->dev.tree,
@@ -117,25 +127,32 @@ static odm_str secret(world *w, const char *user, const char *password)
         return odm_arena_copy(&w->a, (odm_str){s.b64, ODM_SECRET_LEN});
 }
 
-void world_add_device(world *w)
+int64_t world_add_another(world *w, const char *name, const char *devid)
 {
         store_batch *b = store_batch_new();
         store_op *op = store_batch_add(b, STORE_DEVICE_CREATE);
+        odm_auth_type auth = w->auth ? w->auth : ODM_AUTH_MD5;
+        int64_t id;
 
-        op->device = (store_device){
-                .name = ODM_STR("test/one"), .devid = ODM_STR("IMEI:1"), .created = 1};
+        op->device = (store_device){.name = odm_cstr(name), .devid = odm_cstr(devid), .created = 1};
         op = store_batch_add(b, STORE_ACCOUNT_PUT);
         op->account = (store_account){.device = STORE_LAST,
                                       .user = ODM_STR("dev"),
                                       .secret = secret(w, "dev", "pw"),
-                                      .auth = ODM_AUTH_MD5,
+                                      .auth = auth,
                                       .server_id = ODM_STR("srv"),
                                       .server_user = ODM_STR("srv"),
                                       .server_secret = secret(w, "srv", "spw"),
-                                      .server_auth = ODM_AUTH_MD5};
+                                      .server_auth = auth};
         assert_int_equal(store_write_sync(w->store, b), 0);
-        w->device = b->ops[0]->id;
+        id = b->ops[0]->id;
         store_batch_free(b);
+        return id;
+}
+
+void world_add_device(world *w)
+{
+        w->device = world_add_another(w, "test/one", "IMEI:1");
 }
 
 /* ---- the device's side ------------------------------------------------------------- */

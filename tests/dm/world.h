@@ -24,6 +24,7 @@ typedef struct world {
         dm *dm;
         httpd *httpd;
         uint16_t port;
+        odm_auth_type auth; /* of both sides; 0: md5 */
         device dev;
         int64_t device; /* the store's number of the device */
         odm_arena a;    /* of what tests read */
@@ -48,8 +49,12 @@ void world_init(world *w, const char *where);
 void world_start(world *w);
 void world_stop(world *w); /* the store stays open */
 void world_done(world *w);
-/* The device of the test, as an operator creates it; *state* provisioned. */
+/* The device of the test, as an operator creates it. */
 void world_add_device(world *w);
+/* Another one of that name and DevId; its number. */
+int64_t world_add_another(world *w, const char *name, const char *devid);
+/* A device as the test has, with that DevId; for world_session() of a copy of the world. */
+void world_open_device(world *w, const char *devid);
 
 /* One session of the device. */
 void world_session(world *w);
@@ -57,8 +62,8 @@ void world_session(world *w);
 unsigned world_post(world *w, const char *method, const char *path, const char *type, odm_str body,
                     char *reply, size_t room);
 
-int64_t world_job(world *w, const char *commands, bool atomic);
-store_job world_job_now(world *w, int64_t id); /* texts live until world_done() */
+int64_t world_job(world *w, const char *commands, bool atomic); /* for w->device */
+store_job world_job_now(world *w, int64_t id);                  /* texts live until world_done() */
 /* Waits until the job has that state, for at most ten seconds. */
 void world_wait(world *w, int64_t id, store_job_state state);
 void expect_job(world *w, int64_t id, const char *state_and_reason);
