@@ -332,6 +332,21 @@ static void without_tls_the_server_must_have_credentials(void **state)
         assert_int_equal(w->f.requests, 0);
 }
 
+static void a_lost_reply_is_asked_for_again(void **state)
+{
+        world *w = *state;
+
+        set(w, "session.reply_time=1s");
+        w->f.jobs = reads;
+        w->f.n_jobs = ODM_COUNT(reads);
+        w->f.stall_at = 2;
+        open_agent(w);
+        run_until(w, "last-outcome: done");
+        check_reads(w);
+        assert_int_equal(w->f.sessions, 1);
+        assert_true(w->f.requests > 2);
+}
+
 /* ---- Sync and its alert ---------------------------------------------------------------------- */
 
 static void sync_brings_another_session_and_its_alert(void **state)
@@ -514,6 +529,7 @@ int main(void)
                 T(redirections_are_not_followed),
                 T(plain_http_stays_on_this_machine),
                 T(without_tls_the_server_must_have_credentials),
+                T(a_lost_reply_is_asked_for_again),
                 T(sync_brings_another_session_and_its_alert),
                 T(alerts_wait_for_the_server_through_a_restart),
                 T(wake_ups_are_followed_once),

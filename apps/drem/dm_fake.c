@@ -2,6 +2,8 @@
 /* dm_fake.c - see dm_fake.h. */
 #include "dm_fake.h"
 
+#include <unistd.h>
+
 #include "heap.h"
 #include "rand.h"
 #include "support.h"
@@ -167,6 +169,8 @@ static void serve(dm_fake *f, httpd_req *r)
         }
         while (odm_server_next(f->session, &ev) == 1)
                 on_event(f, ev);
+        if (f->requests == f->stall_at)
+                usleep(1500000);
         respond(f, r);
 }
 
@@ -176,7 +180,7 @@ static void on_request(void *ctx, httpd_req *r)
 
         pthread_mutex_lock(&f->lock);
         f->requests++;
-        if (f->refuse_status && (!f->close_every || f->requests % f->close_every == 0)) {
+        if (f->refuse_status) {
                 const http_field later = {ODM_STR("Retry-After"), odm_cstr(f->retry_after)};
                 const httpd_reply reply = {.status = f->refuse_status,
                                            .fields = &later,

@@ -31,7 +31,7 @@ typedef struct dm_fake {
         bool again;             /* the jobs are given in every session */
         unsigned refuse_status; /* not 0: answer so on the level of HTTP */
         const char *retry_after;
-        unsigned close_every; /* not 0: refuse_status only once in so many requests */
+        unsigned stall_at; /* this request's reply comes 1.5 s late; 0 = none */
         odm_server *session;
         unsigned served; /* jobs of this session */
         odm_nonce client, previous, server;
