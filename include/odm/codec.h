@@ -84,6 +84,10 @@ void odm_write_undo(odm_writer *w, odm_mark m);
  * all or, when `off` is not 0 or it does not fit, what fits of it as ODM_DATA_TEXT. */
 size_t odm_write_fit(const odm_writer *w, const odm_data *d, size_t off, size_t room);
 
+/* True when XML can carry `s` as text: UTF-8 without control characters.  What it cannot
+ * carry travels as base64. */
+bool odm_xml_can_carry(odm_str s);
+
 /* A whole message at once. */
 ODM_MUST_USE int odm_encode(const odm_codec *c, const odm_msg *m, odm_buf *out);
 

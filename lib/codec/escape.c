@@ -69,6 +69,18 @@ void sink_escaped(struct sink *s, odm_str text)
         }
 }
 
+bool odm_xml_can_carry(odm_str s)
+{
+        while (s.n > 0) {
+                unsigned class = class_of((unsigned char)s.p[0]);
+                size_t n = class == PLAIN ? plain_run(s) : class == HIGH ? character(s) : 1;
+                if (class == NEVER || n == 0)
+                        return false;
+                s = odm_str_from(s, n);
+        }
+        return true;
+}
+
 size_t escaped_fit(odm_str s, size_t room)
 {
         size_t taken = 0;

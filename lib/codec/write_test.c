@@ -231,6 +231,7 @@ static void xml_refuses_what_it_cannot_carry(void **state)
                 int rc = odm_encode(&odm_codec_xml, &m, &b);
                 if (rc != carried[i].rc)
                         fail_msg("%s: %s", carried[i].why, odm_err_name(rc));
+                assert_int_equal(odm_xml_can_carry(bytes), rc == 0);
                 assert_true(rc == 0 || b.n == 0);
                 odm_buf_cut(&b, 0);
                 assert_int_equal(odm_encode(&odm_codec_wbxml, &m, &b), 0);
