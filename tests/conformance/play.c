@@ -35,8 +35,10 @@ struct play {
         bool saying, open;
         unsigned hdr_code; /* of the Status for the client's SyncHdr */
         odm_meta chal;
-        odm_str url; /* where the client's message goes */
-        bool first;  /* `heard` is package 1 */
+        odm_str url, mac; /* where the client's message goes, and its MAC */
+        odm_str body;     /* its octets */
+        odm_str say_mac;  /* the nonce of the server's MAC, or "wrong"; absent for none */
+        bool first;       /* `heard` is package 1 */
         uint32_t msg_id;
         odm_msg *reply; /* the client's last; NULL when it said nothing */
         size_t reply_n; /* its octets */
@@ -126,6 +128,13 @@ static void read_options(struct play *p, odm_tree_opt *t)
         }
 }
 
+static void set_account(struct play *p, device_account *a)
+{
+        for (const line *l = p->t.test->lines; l; l = l->next)
+                if (is(l, "option") && line_has(l, "mac"))
+                        a->type = a->server_type = ODM_AUTH_MAC;
+}
+
 static void set_up(struct play *p)
 {
         device_account account;
@@ -140,6 +149,7 @@ static void set_up(struct play *p)
         p->opt.server_known = true;
         read_options(p, &limits);
         device_account_init(&account);
+        set_account(p, &account);
         must(p, device_open_limited(&p->dev, &teller_mem, &account, EVERYTHING, &limits),
              "the device");
 }
@@ -271,9 +281,11 @@ static void listen(struct play *p)
         if (odm_client_send(p->client, &pkt) != 1)
                 return;
         odm_limits_init(&lim);
+        odm_str body = odm_arena_copy(&p->a, pkt.body);
         p->reply_n = pkt.body.n;
         p->url = odm_arena_copy(&p->a, pkt.url);
-        odm_str body = odm_arena_copy(&p->a, pkt.body);
+        p->mac = odm_arena_copy(&p->a, pkt.mac);
+        p->body = body;
         must(p, odm_decode(p->codec, body, &lim, &p->a, &p->reply), "the client's message");
         for (const odm_command *c = p->reply->body; c; c = c->next)
                 hear(p, c);
@@ -354,6 +366,33 @@ static void set_header(struct play *p)
         h->source = p->reply->hdr.target;
 }
 
+/* The header for `body` by one side's secret and a nonce in base64. */
+static odm_str mac_of(struct play *p, const char *user, const char *password, odm_str nonce_b64,
+                      odm_str body)
+{
+        odm_prover prover = {
+                .type = ODM_AUTH_MAC, .user = odm_cstr(user), .password = odm_cstr(password)};
+        odm_buf b;
+
+        if (nonce_b64.n)
+                must(p, odm_nonce_parse(nonce_b64, &prover.nonce), "the nonce");
+        odm_buf_init(&b, &teller_mem, 1024);
+        int rc = odm_prover_mac(&prover, body, &b);
+        odm_str mac = odm_arena_copy(&p->a, odm_buf_view(&b));
+        odm_buf_done(&b);
+        must(p, rc, "the MAC");
+        return mac;
+}
+
+static odm_str server_mac(struct play *p, odm_str body)
+{
+        if (p->say_mac.p == NULL)
+                return ODM_ABSENT;
+        if (odm_str_is(p->say_mac, "wrong"))
+                return mac_of(p, "srv", "guess", ODM_ABSENT, body);
+        return mac_of(p, "srv", "spw", p->say_mac, body);
+}
+
 static void send(struct play *p)
 {
         odm_buf out;
@@ -372,6 +411,7 @@ static void send(struct play *p)
         in.body = odm_arena_copy(&p->a, odm_buf_view(&out));
         odm_buf_done(&out);
         must(p, rc, "the server's message");
+        in.mac = server_mac(p, in.body);
         must(p, odm_client_recv(p->client, &in, p->now, (odm_wall){++p->dev.wall}), "recv");
         p->first = p->hdr_code >= 400; /* then package 1 is said again */
         listen(p);
@@ -399,6 +439,7 @@ static bool set_in_header(struct play *p, const line *l)
         odm_str resp = line_option(l, "resp-uri"), proto = line_option(l, "proto");
         odm_str dtd = line_option(l, "dtd"), status = line_option(l, "hdr");
         odm_str chal = line_option(l, "chal"), cred = line_option(l, "cred");
+        odm_str mac = line_option(l, "mac");
 
         if (max_msg.p || max_obj.p)
                 h->meta = (odm_meta){.present = true,
@@ -412,6 +453,10 @@ static bool set_in_header(struct play *p, const line *l)
                 h->ver_proto = proto;
         if (dtd.p)
                 h->ver_dtd = dtd;
+        if (mac.p) {
+                h->source_name = ODM_STR("srv");
+                p->say_mac = mac;
+        }
         if (status.p)
                 p->hdr_code = (unsigned)number(p, status);
         if (chal.p)
@@ -423,7 +468,8 @@ static bool set_in_header(struct play *p, const line *l)
                 h->cred.data = odm_str_is(cred, "wrong") ? digest(p, "srv", "guess", ODM_ABSENT)
                                                          : digest(p, "srv", "spw", cred);
         }
-        return max_msg.p || max_obj.p || resp.p || proto.p || dtd.p || status.p || chal.p || cred.p;
+        return max_msg.p || max_obj.p || resp.p || proto.p || dtd.p || status.p || chal.p ||
+               cred.p || mac.p;
 }
 
 /* recv ID COMMAND ...; "recv open": no Final; "recv max-msg=N" and its like: in the header */
@@ -441,6 +487,7 @@ static void on_recv(struct play *p, const line *l)
                 p->open = false;
                 p->hdr_code = 212;
                 p->chal = (odm_meta){.present = false};
+                p->say_mac = ODM_ABSENT;
         }
         if (l->n > 0 && odm_str_has(l->arg[0].text, '=') && set_in_header(p, l))
                 return;
@@ -667,6 +714,16 @@ static void want_cred(struct play *p, const line *l)
                 wrong(p, "the credentials are %.*s", (int)c->data.n, c->data.p ? c->data.p : "");
 }
 
+/* mac none; mac [NONCE] */
+static void want_mac(struct play *p, const line *l)
+{
+        odm_str nonce = l->n > 1 ? l->arg[1].text : ODM_ABSENT;
+
+        if (odm_str_is(nonce, "none") ? p->mac.n != 0
+                                      : !odm_str_eq(p->mac, mac_of(p, "dev", "pw", nonce, p->body)))
+                wrong(p, "the MAC is '%.*s'", (int)p->mac.n, p->mac.p ? p->mac.p : "");
+}
+
 /* chal none; chal md5: in the Status for the server's SyncHdr */
 static void want_chal(struct play *p, const line *l)
 {
@@ -693,6 +750,8 @@ static bool want_of_header(struct play *p, const line *l, odm_str what)
 
         if (odm_str_is(what, "cred"))
                 want_cred(p, l);
+        else if (odm_str_is(what, "mac"))
+                want_mac(p, l);
         else if (odm_str_is(what, "chal"))
                 want_chal(p, l);
         else if (got.p == NULL)

@@ -36,7 +36,8 @@ struct play {
         odm_str cred, password, user, session, proto, dtd;
         odm_nonce nonce;
         uint64_t max_msg, max_obj;
-        odm_str body; /* as sent */
+        odm_str body, mac; /* as sent */
+        bool sha256;
 
         /* the host */
         odm_msg jobs[JOBS]; /* their commands */
@@ -48,7 +49,7 @@ struct play {
 
         /* what the server said */
         odm_msg *reply;
-        odm_str reply_body;
+        odm_str reply_body, reply_mac;
         bool same; /* as the time before */
         const odm_command *said[SAID];
         unsigned n_said, next;
@@ -139,6 +140,7 @@ static void on_device(struct play *p, const line *l)
         for (size_t i = 0; i < ODM_COUNT(texts); i++)
                 if ((v = line_option(l, texts[i].name)).p)
                         *texts[i].to = v;
+        p->sha256 = p->sha256 || line_has(l, "sha256");
         if ((v = line_option(l, "max-msg")).p)
                 p->max_msg = number(p, v);
         if ((v = line_option(l, "max-obj")).p)
@@ -263,7 +265,7 @@ static void show_cred(struct play *p)
         odm_secret secret;
         char digest[ODM_SECRET_LEN];
 
-        if (odm_str_is(p->cred, "none"))
+        if (odm_str_is(p->cred, "none") || odm_str_is(p->cred, "mac"))
                 return;
         h->cred.present = true;
         h->cred.meta = (odm_meta){.present = true,
@@ -336,6 +338,7 @@ static void listen(struct play *p)
                 return;
         odm_limits_init(&lim);
         p->reply_body = odm_arena_copy(&p->a, out.body);
+        p->reply_mac = odm_arena_copy(&p->a, out.mac);
         p->same = odm_str_eq(before, p->reply_body);
         must(p, odm_decode(p->codec, p->reply_body, &lim, &p->a, &p->reply), "the reply");
         flatten(p, p->reply->body);
@@ -344,7 +347,8 @@ static void listen(struct play *p)
 
 static void exchange(struct play *p)
 {
-        odm_packet in = {.body = p->body, .content_type = odm_cstr(odm_codec_mime(p->codec))};
+        odm_packet in = {
+                .body = p->body, .content_type = odm_cstr(odm_codec_mime(p->codec)), .mac = p->mac};
         const odm_event *ev;
         int rc = odm_server_recv(p->s, &in, (odm_time){0});
 
@@ -357,6 +361,25 @@ static void exchange(struct play *p)
                 hear(p, ev);
         must(p, rc, "next");
         listen(p);
+}
+
+static void make_mac(struct play *p)
+{
+        odm_prover prover = {.type = ODM_AUTH_MAC,
+                             .mac_alg = p->sha256 ? ODM_MAC_SHA256 : ODM_MAC_MD5,
+                             .user = p->user,
+                             .password = p->password,
+                             .nonce = p->nonce};
+        odm_buf b;
+
+        p->mac = ODM_ABSENT;
+        if (!odm_str_is(p->cred, "mac"))
+                return;
+        odm_buf_init(&b, &teller_mem, 1024);
+        int rc = odm_prover_mac(&prover, p->body, &b);
+        p->mac = odm_arena_copy(&p->a, odm_buf_view(&b));
+        odm_buf_done(&b);
+        must(p, rc, "the MAC");
 }
 
 static void send(struct play *p)
@@ -372,6 +395,7 @@ static void send(struct play *p)
         p->body = odm_arena_copy(&p->a, odm_buf_view(&b));
         odm_buf_done(&b);
         must(p, rc, "the device's message");
+        make_mac(p);
         exchange(p);
 }
 
@@ -562,7 +586,10 @@ static void want_message(struct play *p, const line *l, odm_str what)
 
         if (odm_str_is(what, "chal"))
                 want_chal(p, l);
-        else if (odm_str_is(what, "cred")) {
+        else if (odm_str_is(what, "mac")) {
+                if ((p->reply_mac.n == 0) != line_has(l, "none"))
+                        wrong(p, "there is %s MAC", p->reply_mac.n ? "a" : "no");
+        } else if (odm_str_is(what, "cred")) {
                 if (h->cred.present != !odm_str_is(arg(p, l, 1), "none"))
                         wrong(p, "it shows %s credentials", h->cred.present ? "its" : "no");
         } else if (odm_str_is(what, "msg-id"))
