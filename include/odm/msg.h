@@ -202,7 +202,7 @@ typedef struct odm_command {
         odm_str msg_ref, cmd_ref, cmd; /* cmd: the name of the command answered */
         odm_ref *target_refs, *source_refs;
         odm_meta chal; /* Status; chal.present tells */
-        odm_cred cred; /* Status or Alert; never used by DM, kept to be ignored */
+        odm_cred *cred; /* NULL = none; never used by DM, kept to be ignored */
 } odm_command;
 
 typedef struct odm_hdr {

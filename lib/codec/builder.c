@@ -36,15 +36,15 @@
                 FIELD(ctx, E0_NoResp, FLAG, 0, odm_command, no_resp)
 
 #define ITEM_OF(ctx) VALUE(ctx, E0_Item, ITEM, 0)
-#define META_OF(ctx, type) ENTER(ctx, E0_Meta, CTX_META, type, meta)
-#define CRED_OF(ctx, type) ENTER(ctx, E0_Cred, CTX_CRED, type, cred)
+#define META_OF(ctx, type) FIELD(ctx, E0_Meta, PRESENT, CTX_META, type, meta)
+#define CRED_OF(ctx) FIELD(ctx, E0_Cred, CRED, CTX_CRED, odm_command, cred)
 #define REFS_OF(ctx) VALUE(ctx, E0_TargetRef, REF, 1), VALUE(ctx, E0_SourceRef, REF, 2)
 
 const struct rule builder_rules[CTX_COUNT][64] = {
-        VALUE(CTX_ROOT, E0_SyncML, ENTER, CTX_SYNCML),
+        VALUE(CTX_ROOT, E0_SyncML, BEGIN, CTX_SYNCML),
 
-        ENTER(CTX_SYNCML, E0_SyncHdr, CTX_HDR, odm_msg, hdr),
-        VALUE(CTX_SYNCML, E0_SyncBody, ENTER, CTX_BODY),
+        FIELD(CTX_SYNCML, E0_SyncHdr, BEGIN, CTX_HDR, odm_msg, hdr),
+        VALUE(CTX_SYNCML, E0_SyncBody, BEGIN, CTX_BODY),
 
         TEXT(CTX_HDR, E0_VerDTD, odm_hdr, ver_dtd),
         TEXT(CTX_HDR, E0_VerProto, odm_hdr, ver_proto),
@@ -54,7 +54,7 @@ const struct rule builder_rules[CTX_COUNT][64] = {
         ENTER(CTX_HDR, E0_Source, CTX_LOC, odm_hdr, source),
         TEXT(CTX_HDR, E0_RespURI, odm_hdr, resp_uri),
         FIELD(CTX_HDR, E0_NoResp, FLAG, 0, odm_hdr, no_resp),
-        CRED_OF(CTX_HDR, odm_hdr),
+        FIELD(CTX_HDR, E0_Cred, PRESENT, CTX_CRED, odm_hdr, cred),
         META_OF(CTX_HDR, odm_hdr),
 
         COMMANDS_OF(CTX_BODY),
@@ -65,15 +65,15 @@ const struct rule builder_rules[CTX_COUNT][64] = {
 
         META_OF(CTX_CRED, odm_cred),
         TEXT(CTX_CRED, E0_Data, odm_cred, data),
-        ENTER(CTX_CHAL, E0_Meta, CTX_META, odm_command, chal),
+        FIELD(CTX_CHAL, E0_Meta, PRESENT, CTX_META, odm_command, chal),
 
         COMMAND_HEAD(CTX_STATUS),
         TEXT(CTX_STATUS, E0_MsgRef, odm_command, msg_ref),
         TEXT(CTX_STATUS, E0_CmdRef, odm_command, cmd_ref),
         TEXT(CTX_STATUS, E0_Cmd, odm_command, cmd),
         REFS_OF(CTX_STATUS),
-        CRED_OF(CTX_STATUS, odm_command),
-        VALUE(CTX_STATUS, E0_Chal, ENTER, CTX_CHAL),
+        CRED_OF(CTX_STATUS),
+        VALUE(CTX_STATUS, E0_Chal, BEGIN, CTX_CHAL),
         FIELD(CTX_STATUS, E0_Data, CODE, 0, odm_command, code),
         ITEM_OF(CTX_STATUS),
 
@@ -86,18 +86,18 @@ const struct rule builder_rules[CTX_COUNT][64] = {
         ITEM_OF(CTX_RESULTS),
 
         COMMAND_HEAD(CTX_ALERT),
-        CRED_OF(CTX_ALERT, odm_command),
+        CRED_OF(CTX_ALERT),
         FIELD(CTX_ALERT, E0_Data, CODE, 0, odm_command, code),
         TEXT(CTX_ALERT, E0_Correlator, odm_command, correlator),
         ITEM_OF(CTX_ALERT),
 
         COMMAND_HEAD(CTX_PLAIN),
-        CRED_OF(CTX_PLAIN, odm_command),
+        CRED_OF(CTX_PLAIN),
         META_OF(CTX_PLAIN, odm_command),
         ITEM_OF(CTX_PLAIN),
 
         COMMAND_HEAD(CTX_EXEC),
-        CRED_OF(CTX_EXEC, odm_command),
+        CRED_OF(CTX_EXEC),
         META_OF(CTX_EXEC, odm_command),
         TEXT(CTX_EXEC, E0_Correlator, odm_command, correlator),
         ITEM_OF(CTX_EXEC),
@@ -123,7 +123,7 @@ const struct rule builder_rules[CTX_COUNT][64] = {
         VALUE(CTX_META, E1_MaxObjSize, MAX_OBJ, 0),
         VALUE(CTX_META, E1_MetInf, ENTER, CTX_META),
 
-        VALUE(CTX_DOC, E2_MgmtTree, ENTER, CTX_TREE),
+        VALUE(CTX_DOC, E2_MgmtTree, BEGIN, CTX_TREE),
 
         TEXT(CTX_TREE, E2_VerDTD, odm_doc, ver_dtd),
         TEXT(CTX_TREE, E2_Man, odm_doc, man),
@@ -133,8 +133,8 @@ const struct rule builder_rules[CTX_COUNT][64] = {
         TEXT(CTX_NODE, E2_NodeName, odm_doc_node, name),
         TEXT(CTX_NODE, E2_Path, odm_doc_node, path),
         FIELD(CTX_NODE, E2_Value, DATA, 0, odm_doc_node, value),
-        VALUE(CTX_NODE, E2_RTProperties, ENTER, CTX_RT),
-        VALUE(CTX_NODE, E2_DFProperties, ENTER, CTX_DF),
+        VALUE(CTX_NODE, E2_RTProperties, BEGIN, CTX_RT),
+        VALUE(CTX_NODE, E2_DFProperties, BEGIN, CTX_DF),
         VALUE(CTX_NODE, E2_Node, NODE, 0),
 
         TEXT(CTX_RT, E2_ACL, odm_doc_node, acl),
@@ -214,6 +214,8 @@ static const uint8_t command_ctx[] = {
 static_assert(offsetof(odm_command, next) == 0 && offsetof(odm_item, next) == 0 &&
                       offsetof(odm_ref, next) == 0 && offsetof(odm_doc_node, next) == 0,
               "next comes first");
+static_assert(offsetof(odm_meta, present) == 0 && offsetof(odm_cred, present) == 0,
+              "ACT_PRESENT sets the first member");
 
 static void append(void ***tail, void *node)
 {
@@ -224,7 +226,7 @@ static void append(void ***tail, void *node)
 /* odm_arena_zget() with the usual case here, where n is a constant. */
 static inline void *zeroed(odm_arena *a, size_t n)
 {
-        void *p = a->at;
+        char *p = a->at;
 
         n = (n + 7) / 8 * 8; /* what the arena aligns to */
         if (n > (size_t)(a->end - a->at))
@@ -245,8 +247,8 @@ static int begin(struct builder *b, odm_str in, const odm_limits *lim, odm_arena
         if (b->lim.max_depth > ODM_DEPTH_MOST)
                 b->lim.max_depth = ODM_DEPTH_MOST;
         b->commands = b->items = 0;
-        b->depth = 0;
         b->top = b->stack;
+        b->last = b->stack + b->lim.max_depth;
         b->rooted = b->has_hdr = false;
         b->acc = ODM_ABSENT;
         b->acc_cap = 0;
@@ -280,12 +282,12 @@ int builder_begin_doc(struct builder *b, odm_str in, const odm_limits *lim, odm_
 
 int builder_end_msg(const struct builder *b)
 {
-        return b->rooted && b->depth == 0 && b->has_hdr ? 0 : ODM_EMALFORMED;
+        return b->rooted && !builder_inside(b) && b->has_hdr ? 0 : ODM_EMALFORMED;
 }
 
 int builder_end_doc(const struct builder *b)
 {
-        return b->rooted && b->depth == 0 ? 0 : ODM_EMALFORMED;
+        return b->rooted && !builder_inside(b) ? 0 : ODM_EMALFORMED;
 }
 
 static void forget_text(struct builder *b)
@@ -295,18 +297,6 @@ static void forget_text(struct builder *b)
         b->acc_kind = ODM_DATA_TEXT;
 }
 
-int builder_push(struct builder *b, enum context ctx, void *base)
-{
-        if (b->depth >= b->lim.max_depth)
-                return ODM_ELIMIT;
-        b->depth++;
-        struct frame *f = ++b->top;
-        f->ctx = (uint8_t)ctx;
-        f->act = ACT_SKIP;
-        f->base = base;
-        return 0;
-}
-
 static int count(uint32_t *n, uint32_t max)
 {
         return (*n)++ >= max ? ODM_ELIMIT : 0;
@@ -314,9 +304,9 @@ static int count(uint32_t *n, uint32_t max)
 
 /* ---- elements that hold elements ------------------------------------------- */
 
-static int open_command(struct builder *b, odm_cmd kind, unsigned id, odm_str name)
+static int open_command(struct builder *b, odm_cmd kind)
 {
-        struct frame *up = builder_top(b);
+        unsigned ctx = command_ctx[kind];
 
         if (count(&b->commands, b->lim.max_commands) < 0)
                 return ODM_ELIMIT;
@@ -324,16 +314,24 @@ static int open_command(struct builder *b, odm_cmd kind, unsigned id, odm_str na
         if (c == NULL)
                 return odm_arena_err(b->arena);
         c->kind = kind;
-        if (kind == ODM_CMD_UNKNOWN)
-                c->name = name.p ? name : odm_cstr(element_name(id) ? element_name(id) : "?");
-        append(&up->tail[0], c);
-        int rc = builder_push(b, command_ctx[kind], c);
-        if (rc < 0)
-                return rc;
+        append(&builder_top(b)->tail[0], c);
+        if (builder_push(b, ctx, c) < 0)
+                return ODM_ELIMIT;
         struct frame *f = builder_top(b);
-        f->tail[0] = command_ctx[kind] == CTX_LIST ? (void **)&c->body : (void **)&c->items;
+        f->tail[0] = ctx == CTX_LIST ? (void **)&c->body : (void **)&c->items;
         f->tail[1] = (void **)&c->target_refs;
         f->tail[2] = (void **)&c->source_refs;
+        return 0;
+}
+
+static int open_unknown(struct builder *b, unsigned id, odm_str name)
+{
+        int rc = open_command(b, ODM_CMD_UNKNOWN);
+
+        if (rc < 0)
+                return rc;
+        odm_command *c = builder_top(b)->base;
+        c->name = name.p ? name : odm_cstr(element_name(id) ? element_name(id) : "?");
         return 0;
 }
 
@@ -352,7 +350,7 @@ static int open_node(struct builder *b)
 {
         if (count(&b->items, b->lim.max_items) < 0)
                 return ODM_ELIMIT;
-        odm_doc_node *n = NEW(b->arena, odm_doc_node);
+        odm_doc_node *n = odm_new(b->arena, odm_doc_node);
         if (n == NULL)
                 return odm_arena_err(b->arena);
         append(&builder_top(b)->tail[0], n);
@@ -364,7 +362,7 @@ static int open_node(struct builder *b)
         return 0;
 }
 
-/* What entering some elements says by itself. */
+/* What beginning some elements says by itself. */
 static void entered(struct builder *b, struct frame *f)
 {
         switch ((enum context)f->ctx) {
@@ -381,25 +379,22 @@ static void entered(struct builder *b, struct frame *f)
                 while (*f->tail[0]) /* a second SyncBody goes on where the first ended */
                         f->tail[0] = (void **)*f->tail[0];
                 break;
-        case CTX_META: ((odm_meta *)f->base)->present = true; break;
-        case CTX_CRED: ((odm_cred *)f->base)->present = true; break;
         case CTX_CHAL: ((odm_command *)f->base)->chal.present = true; break;
         case CTX_RT: ((odm_doc_node *)f->base)->has_rt = true; break;
         case CTX_DF: ((odm_doc_node *)f->base)->has_df = true; break;
-        default: break; /* the others say nothing */
+        default: ODM_UNREACHABLE(); /* no rule begins another */
         }
 }
 
-static int enter(struct builder *b, const struct rule *r)
+/* A command's Cred, which is rarer than commands. */
+static int open_cred(struct builder *b, odm_cred **at)
 {
-        struct frame *up = builder_top(b);
-        int rc = builder_push(b, r->arg, (char *)up->base + r->off);
-
-        if (rc < 0)
-                return rc;
-        entered(b, builder_top(b));
-        forget_text(b);
-        return 0;
+        if (*at == NULL)
+                *at = odm_new(b->arena, odm_cred);
+        if (*at == NULL)
+                return odm_arena_err(b->arena);
+        (*at)->present = true;
+        return builder_push(b, CTX_CRED, *at);
 }
 
 static int open_skipped(struct builder *b, unsigned id, odm_str name)
@@ -407,7 +402,7 @@ static int open_skipped(struct builder *b, unsigned id, odm_str name)
         enum context ctx = builder_top(b)->ctx;
 
         if (ctx == CTX_BODY || ctx == CTX_LIST)
-                return open_command(b, ODM_CMD_UNKNOWN, id, name);
+                return open_unknown(b, id, name);
         if (ctx == CTX_ROOT || ctx == CTX_DOC)
                 return ODM_EMALFORMED;
         return builder_push(b, CTX_SKIP, NULL);
@@ -423,9 +418,18 @@ int builder_apply(struct builder *b, const struct rule *r)
 {
         void *base = (char *)builder_top(b)->base + r->off;
 
+        int rc;
+
         switch ((enum act)r->act) {
-        case ACT_ENTER: return enter(b, r);
-        case ACT_COMMAND: return open_command(b, (odm_cmd)r->arg, E_NONE, ODM_ABSENT);
+        case ACT_PRESENT:
+        case ACT_ENTER: return builder_enter(b, r);
+        case ACT_BEGIN:
+                rc = builder_push(b, r->arg, base);
+                if (rc == 0)
+                        entered(b, builder_top(b));
+                return rc;
+        case ACT_CRED: return open_cred(b, base);
+        case ACT_COMMAND: return open_command(b, (odm_cmd)r->arg);
         case ACT_ITEM: return open_item(b);
         case ACT_NODE: return open_node(b);
         case ACT_FLAG: *(bool *)base = true; break;
@@ -513,6 +517,11 @@ static unsigned code_of(odm_str text)
 {
         uint64_t v;
 
+        if (text.n == 3) { /* as good as always */
+                unsigned a = text.p[0] - '0', b = text.p[1] - '0', c = text.p[2] - '0';
+                if (a <= 9 && b <= 9 && c <= 9)
+                        return a * 100 + b * 10 + c;
+        }
         return odm_str_u64(trimmed(text), UINT32_MAX, &v) == 0 ? (unsigned)v : 0;
 }
 
@@ -531,13 +540,13 @@ static int add_ref(struct builder *b, void ***tail, odm_str uri)
 /* DFType stands two elements below its Node, which holds the list. */
 static int add_df_type(struct builder *b, const struct rule *r, odm_str text)
 {
-        odm_doc_node *n = builder_top(b)->base;
-        unsigned d = b->depth;
+        struct frame *node = builder_top(b);
+        odm_doc_node *n = node->base;
 
-        while (b->stack[d].ctx != CTX_NODE)
-                d--;
+        while (node->ctx != CTX_NODE)
+                node--;
         n->df_type_is_ddf_name = r->act == ACT_DF_DDF_NAME;
-        return add_ref(b, &b->stack[d].tail[1], text);
+        return add_ref(b, &node->tail[1], text);
 }
 
 static void set_occurs_n(odm_doc_node *n, odm_occurs occurs, odm_str text)
@@ -625,18 +634,19 @@ int builder_close(struct builder *b)
         odm_str text = b->acc.p ? b->acc : ODM_STR("");
         odm_data_kind kind = b->acc_kind;
 
-        assert(b->depth > 0);
-        b->depth--;
+        assert(builder_inside(b));
         b->top--;
         switch ((enum context)f->ctx) {
         case CTX_LEAF:
         case CTX_DATA: forget_text(b); return builder_leaf(b, f->base, kind, text);
         case CTX_LOC: /* bare text instead of LocURI (dm-representation.md 2) */
+                forget_text(b);
                 text = trimmed(text);
                 if (text.n && ((odm_str *)f->base)->p == NULL)
                         *(odm_str *)f->base = text;
                 return 0;
         case CTX_FORMAT: /* bare text instead of an element */
+                forget_text(b);
                 text = trimmed(text);
                 if (*(odm_format *)f->base == ODM_FMT_ABSENT &&
                     odm_format_parse(text) != ODM_FMT_OTHER)

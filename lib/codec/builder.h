@@ -12,8 +12,6 @@
 
 /* What the element on top of the stack is. */
 enum context {
-        CTX_ROOT, /* outside the root element of a message */
-        CTX_SYNCML,
         CTX_HDR,
         CTX_BODY,
         CTX_LOC, /* Target, Source */
@@ -28,8 +26,6 @@ enum context {
         CTX_FOREIGN,
         CTX_ITEM,
         CTX_META,
-        CTX_DOC, /* outside the root element of a document */
-        CTX_TREE,
         CTX_NODE,
         CTX_RT,
         CTX_DF,
@@ -40,8 +36,13 @@ enum context {
         CTX_OCCURS,
         CTX_SCOPE,
         CTX_CASE,
-        CTX_HOLDERS, /* those above hold elements that mean something */
-        CTX_SKIP = CTX_HOLDERS,
+        CTX_HOLDERS, /* those above hold elements; there is nothing to do at their end unless
+                      * text was collected */
+        CTX_SYNCML = CTX_HOLDERS,
+        CTX_TREE,
+        CTX_ROOT, /* outside the root element of a message */
+        CTX_DOC,  /* outside the root element of a document */
+        CTX_SKIP,
         CTX_LEAF, /* an element whose text is a field */
         CTX_DATA, /* the same, and elements inside are kept as XML */
         CTX_RAW,  /* such an element */
@@ -65,11 +66,14 @@ enum act {
         ACT_DF_DDF_NAME,
         ACT_OCCURS_N,
         ACT_LEAF = ACT_OCCURS_N,
+        ACT_ENTER,
+        ACT_PRESENT, /* ENTER, and the field's first member, a bool, is set */
         ACT_FLAG,
         ACT_FORMAT,
         ACT_ACCESS,
         ACT_OCCURS,
-        ACT_ENTER,
+        ACT_BEGIN, /* ENTER, and more is to be said: see entered() */
+        ACT_CRED,
         ACT_COMMAND,
         ACT_ITEM,
         ACT_NODE,
@@ -77,7 +81,8 @@ enum act {
 
 struct rule {
         uint8_t act;  /* enum act */
-        uint8_t arg;  /* ENTER: the context; COMMAND: its kind; REF: which list; else a value */
+        uint8_t arg;  /* ENTER and its like: the context; COMMAND: its kind; REF: which list; else a
+                         value */
         uint16_t off; /* of the field in what the context fills */
 };
 
@@ -85,8 +90,8 @@ extern const struct rule builder_rules[CTX_COUNT][64];
 extern const uint8_t builder_pages[CTX_COUNT];
 
 struct frame {
-        uint8_t ctx, act, arg;
-        void *base;     /* what this element fills; CTX_RAW: its name */
+        uint8_t ctx, page; /* the page: of CTX_RAW only */
+        void *base;        /* what this element fills; a leaf: its rule; CTX_RAW: its name */
         void **tail[3]; /* ends of the lists it holds: items or members, TargetRefs, SourceRefs */
 };
 
@@ -94,10 +99,11 @@ struct builder {
         odm_arena *arena;
         odm_limits lim;
         uint32_t commands, items;
-        unsigned depth;       /* of the element we are in; 0 is the document */
-        struct frame *top;    /* &stack[depth] */
+        struct frame *top;    /* the element we are in; stack[0] is the document */
+        struct frame *last;   /* the deepest there may be */
         bool rooted, has_hdr; /* the root element and SyncHdr were seen */
-        odm_str acc;          /* the text of the element so far; p == NULL = none */
+        odm_str acc;          /* the text of the element so far; p == NULL = none, as always
+                               * in elements that take no text */
         size_t acc_cap;       /* 0 = acc is borrowed from the input */
         odm_data_kind acc_kind;
         odm_msg *msg;
@@ -112,7 +118,7 @@ ODM_MUST_USE int builder_begin_doc(struct builder *b, odm_str in, const odm_limi
                                    odm_arena *arena);
 /* An element begins; `name` is for one that is in no table, borrowed. */
 ODM_MUST_USE int builder_open(struct builder *b, unsigned id, odm_str name);
-/* The same when its rule is known and is neither a leaf nor ACT_SKIP. */
+/* The same when its rule is known, and is neither a leaf nor ACT_SKIP. */
 ODM_MUST_USE int builder_apply(struct builder *b, const struct rule *r);
 /* An element of text only, whole.  `r` is its rule, for which rule_is_leaf(). */
 ODM_MUST_USE int builder_leaf(struct builder *b, const struct rule *r, odm_data_kind kind,
@@ -120,8 +126,6 @@ ODM_MUST_USE int builder_leaf(struct builder *b, const struct rule *r, odm_data_
 /* A piece of text; when `borrowed` it lives as long as the message. */
 ODM_MUST_USE int builder_text(struct builder *b, odm_data_kind kind, odm_str piece, bool borrowed);
 ODM_MUST_USE int builder_close(struct builder *b);
-/* Pushes a frame by hand; ODM_ELIMIT for the depth. */
-ODM_MUST_USE int builder_push(struct builder *b, enum context ctx, void *base);
 /* The input has ended: 0, or ODM_EMALFORMED when the message is none. */
 ODM_MUST_USE int builder_end_msg(const struct builder *b);
 ODM_MUST_USE int builder_end_doc(const struct builder *b);
@@ -131,24 +135,40 @@ static inline struct frame *builder_top(const struct builder *b)
         return b->top;
 }
 
+/* Are we inside an element? */
+static inline bool builder_inside(const struct builder *b)
+{
+        return b->top > b->stack;
+}
+
+/* What the element means where we stand. */
 static inline const struct rule *builder_rule(const struct builder *b, unsigned id)
 {
         static const struct rule skip = {ACT_SKIP, 0, 0};
         unsigned ctx = b->top->ctx;
 
-        if (PAGE(id) != builder_pages[ctx])
-                return &skip;
-        return &builder_rules[ctx][TOKEN(id)];
+        return PAGE(id) == builder_pages[ctx] ? &builder_rules[ctx][TOKEN(id)] : &skip;
 }
 
-/* Closes an element that collected no text and holds elements; false when it is another. */
-static inline bool builder_close_holder(struct builder *b)
+/* Pushes a frame by hand; ODM_ELIMIT for the depth. */
+ODM_MUST_USE static inline int builder_push(struct builder *b, enum context ctx, void *base)
 {
-        if (b->acc.p || b->depth == 0 || b->top->ctx >= CTX_HOLDERS)
-                return false;
-        b->depth--;
-        b->top--;
-        return true;
+        if (b->top == b->last)
+                return ODM_ELIMIT;
+        b->top++;
+        b->top->ctx = (uint8_t)ctx;
+        b->top->base = base;
+        return 0;
+}
+
+/* ACT_ENTER and ACT_PRESENT: goes into a struct of the one we are in. */
+static inline int builder_enter(struct builder *b, const struct rule *r)
+{
+        void *base = (char *)b->top->base + r->off;
+
+        if (r->act == ACT_PRESENT)
+                *(bool *)base = true;
+        return builder_push(b, r->arg, base);
 }
 
 static inline bool rule_is_leaf(const struct rule *r)

@@ -111,7 +111,8 @@ static void put_command(odm_buf *out, const odm_command *c, size_t depth)
         put_refs(out, "targetref", c->target_refs);
         put_refs(out, "sourceref", c->source_refs);
         put_meta(out, &c->chal);
-        put_cred(out, &c->cred);
+        if (c->cred)
+                put_cred(out, c->cred);
         for (const odm_item *i = c->items; i; i = i->next)
                 put_item(out, i);
 }

@@ -58,7 +58,7 @@ static void walk_meta(struct sink *s, const odm_meta *m)
 
 static void walk_cred(struct sink *s, const odm_cred *c)
 {
-        if (!c->present)
+        if (c == NULL || !c->present)
                 return;
         put_open(s, E0_Cred);
         walk_meta(s, &c->meta);
@@ -107,7 +107,7 @@ static inline void walk_status(struct sink *s, const odm_command *c)
         walk_text(s, E0_Cmd, c->cmd);
         walk_refs(s, E0_TargetRef, c->target_refs);
         walk_refs(s, E0_SourceRef, c->source_refs);
-        walk_cred(s, &c->cred);
+        walk_cred(s, c->cred);
         if (c->chal.present) {
                 put_open(s, E0_Chal);
                 walk_meta(s, &c->chal);
@@ -131,7 +131,7 @@ static inline void walk_results(struct sink *s, const odm_command *c)
 
 static inline void walk_alert(struct sink *s, const odm_command *c)
 {
-        walk_cred(s, &c->cred);
+        walk_cred(s, c->cred);
         if (c->code)
                 walk_number(s, E0_Data, c->code);
         walk_text(s, E0_Correlator, c->correlator);
@@ -140,7 +140,7 @@ static inline void walk_alert(struct sink *s, const odm_command *c)
 
 static inline void walk_plain(struct sink *s, const odm_command *c)
 {
-        walk_cred(s, &c->cred);
+        walk_cred(s, c->cred);
         walk_meta(s, &c->meta);
         if (c->kind == ODM_CMD_EXEC)
                 walk_text(s, E0_Correlator, c->correlator);

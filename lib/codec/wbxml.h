@@ -10,6 +10,7 @@
 #define WB_ENTITY 0x02
 #define WB_STR_I 0x03
 #define WB_LITERAL 0x04
+#define WB_FIRST_TAG 0x05 /* of a code page; those below are global */
 #define WB_STR_T 0x83
 #define WB_OPAQUE 0xc3
 #define WB_CONTENT 0x40

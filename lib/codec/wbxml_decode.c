@@ -16,12 +16,20 @@
 struct reader {
         const uint8_t *p, *end;
         odm_str table;
-        unsigned page; /* the current one, shifted to where an element's number has it */
+        unsigned page; /* the current one */
         struct builder b;
         /* Elements inside Data, as XML text. */
         odm_buf xml;
         bool bin; /* the last Format among them was bin */
 };
+
+/* Which octet of a word, as it lies in memory, is the first one that is not zero. */
+static inline unsigned first_octet(uint64_t w)
+{
+        bool big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
+
+        return (unsigned)(big ? __builtin_clzll(w) : __builtin_ctzll(w)) / 8;
+}
 
 static int read_number(struct reader *r, uint32_t *out)
 {
@@ -118,15 +126,15 @@ static int raw_open(struct reader *r, unsigned id, odm_str name, bool content)
         r->bin = id == E2_bin || (r->bin && id != E2_Node);
         sink_byte(&s, '<');
         sink_put(&s, name.p, name.n);
-        if (id != E_NONE && (up->ctx == CTX_DATA || up->arg != PAGE(id)))
+        if (id != E_NONE && (up->ctx == CTX_DATA || up->page != PAGE(id)))
                 sink_put(&s, spaces[PAGE(id)], strlen(spaces[PAGE(id)]));
         sink_put(&s, content ? ">" : "/>", content ? 1 : 2);
-        unsigned page = id != E_NONE || up->ctx == CTX_DATA ? PAGE(id) : up->arg;
+        unsigned page = id != E_NONE || up->ctx == CTX_DATA ? PAGE(id) : up->page;
         int rc = raw_put(&s);
         if (rc == 0)
                 rc = builder_push(&r->b, CTX_RAW, (void *)(uintptr_t)(content ? name.p : NULL));
         if (rc == 0)
-                builder_top(&r->b)->arg = (uint8_t)page;
+                builder_top(&r->b)->page = (uint8_t)page;
         return rc;
 }
 
@@ -243,7 +251,7 @@ static int end(struct reader *r)
         const struct frame *f = builder_top(&r->b);
         int rc = 0;
 
-        if (r->b.depth == 0)
+        if (!builder_inside(&r->b))
                 return ODM_EMALFORMED;
         if (f->ctx == CTX_RAW)
                 rc = raw_close(r, f->base);
@@ -303,7 +311,7 @@ static int switch_page(struct reader *r)
 {
         if (r->p == r->end)
                 return ODM_EMALFORMED;
-        r->page = (unsigned)*r->p++ << 6;
+        r->page = *r->p++;
         return 0;
 }
 
@@ -336,58 +344,119 @@ static int global(struct reader *r, uint8_t token)
         }
 }
 
-/* A tag, its one inline string and END at once; 1 when it is anything else. */
-static inline int whole_leaf(struct reader *r, const struct rule *rule)
+/* The high bit of each octet of the word that is zero. */
+static inline uint64_t zero_octets(const uint8_t *p)
 {
-        const uint8_t *at = r->p + 1;
+        const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
+        uint64_t w;
 
-        if (r->end - r->p < 3 || *r->p != WB_STR_I)
-                return 1;
-        const uint8_t *nul = memchr(at, 0, (size_t)(r->end - at));
-        if (nul == NULL)
-                return ODM_EMALFORMED;
-        if (r->end - nul < 2 || nul[1] != WB_END)
-                return 1;
-        if (r->b.depth >= r->b.lim.max_depth)
-                return ODM_ELIMIT;
-        r->p = nul + 2;
-        odm_str s = {(const char *)at, (size_t)(nul - at)};
-        if (rule->act == ACT_TEXT && s.n && *at > ' ' && nul[-1] > ' ') { /* nothing to trim */
-                *(odm_str *)(void *)((char *)builder_top(&r->b)->base + rule->off) = s;
-                return 0;
-        }
-        return builder_leaf(&r->b, rule, ODM_DATA_TEXT, s);
+        memcpy(&w, p, sizeof w);
+        return ~(((w & low) + low) | w | low);
 }
 
-static inline int tag(struct reader *r, uint8_t c)
+/* The first zero from p on, or NULL; 16 octets can be read.  Most strings are short: two
+ * words are looked at here. */
+static inline const uint8_t *find_zero(const uint8_t *p, const uint8_t *end)
 {
-        unsigned id = r->page | (c & 63);
+        uint64_t zeros = zero_octets(p);
 
-        if ((c & (WB_CONTENT | WB_ATTRIBUTES)) == WB_CONTENT) {
-                const struct rule *rule = builder_rule(&r->b, id);
-                if (rule_is_leaf(rule)) {
-                        int rc = whole_leaf(r, rule);
-                        if (rc <= 0)
-                                return rc;
-                } else if (rule->act != ACT_SKIP) {
-                        return builder_apply(&r->b, rule);
+        if (zeros)
+                return p + first_octet(zeros);
+        zeros = zero_octets(p + 8);
+        if (zeros)
+                return p + 8 + first_octet(zeros);
+        return memchr(p + 16, 0, (size_t)(end - p - 16));
+}
+
+/* What the tags of the current page mean where we stand; nothing when there is no depth
+ * left for them. */
+static inline const struct rule *rules_here(const struct reader *r)
+{
+        unsigned ctx = r->b.top->ctx;
+
+        if (builder_pages[ctx] != r->page || r->b.top == r->b.last)
+                ctx = CTX_SKIP;
+        return builder_rules[ctx];
+}
+
+/* Text that stands in a message as it is to be read, or what builder_leaf() makes of it. */
+static inline int usual_leaf(struct builder *b, const struct rule *rule, odm_str s)
+{
+        if (rule->act != ACT_TEXT || (uint8_t)s.p[0] <= ' ' || (uint8_t)s.p[s.n - 1] <= ' ')
+                return builder_leaf(b, rule, ODM_DATA_TEXT, s);
+        *(odm_str *)(void *)((char *)b->top->base + rule->off) = s;
+        return 0;
+}
+
+/* The usual tokens in a loop that has all it needs at hand: a leaf, which is a tag, its one
+ * inline string and END; another tag that has a rule; END of what it opened; a change of
+ * page.  Stops before anything else, and where the input's end is too near to look ahead,
+ * which is left to any_token(). */
+#define AHEAD (2 + 16 + 1)
+
+static inline int usual_tokens(struct reader *r)
+{
+        struct builder *b = &r->b;
+        const struct rule *rules = rules_here(r);
+        const uint8_t *p = r->p, *end = r->end - 1, *nul;
+        int rc = 0;
+
+        if (b->acc.p) /* the end of this element is not the usual one */
+                return 0;
+        while (rc == 0 && end - p >= AHEAD) {
+                const struct rule *rule = &rules[TOKEN(*p)];
+                if (*p >= WB_CONTENT && *p < WB_ATTRIBUTES) {
+                        if (rule_is_leaf(rule)) {
+                                if (p[1] != WB_STR_I)
+                                        break;
+                                nul = find_zero(p + 2, end);
+                                if (nul == NULL || nul[1] != WB_END)
+                                        break;
+                                odm_str s = {(const char *)p + 2, (size_t)(nul - p - 2)};
+                                p = nul + 2;
+                                rc = usual_leaf(b, rule, s);
+                                continue;
+                        }
+                        if (rule->act == ACT_SKIP)
+                                break;
+                        p++;
+                        rc = rule->act <= ACT_PRESENT ? builder_enter(b, rule)
+                                                      : builder_apply(b, rule);
+                } else if (*p == WB_END && b->top->ctx < CTX_HOLDERS) {
+                        p++;
+                        b->top--;
+                } else if (*p == WB_SWITCH_PAGE) {
+                        r->page = p[1];
+                        p += 2;
+                } else {
+                        break;
                 }
+                rules = rules_here(r);
         }
+        r->p = p;
+        return rc;
+}
+
+static int any_token(struct reader *r)
+{
+        if (r->p == r->end)
+                return ODM_EMALFORMED;
+        uint8_t c = *r->p++;
+        unsigned id = r->page << 6 | TOKEN(c);
+        if (TOKEN(c) < WB_FIRST_TAG)
+                return global(r, c);
         return open_tag(r, c, element_name(id) ? id : E_NONE, ODM_ABSENT);
 }
 
 static int walk(struct reader *r)
 {
-        int rc = 0;
+        int rc;
 
         do {
-                if (r->p == r->end)
-                        return ODM_EMALFORMED;
-                uint8_t c = *r->p++;
-                if (c == WB_END && builder_close_holder(&r->b))
-                        continue;
-                rc = (c & 63) < 5 ? global(r, c) : tag(r, c);
-        } while (rc == 0 && (r->b.depth > 0 || !r->b.rooted));
+                rc = usual_tokens(r);
+                if (rc == 0)
+                        rc = any_token(r);
+        } while (rc == 0 && (builder_inside(&r->b) || !r->b.rooted));
         return rc;
 }
 
@@ -458,7 +527,7 @@ static int doc_header(struct reader *r)
                 rc = header(r);
         if (r->end - r->p > 3 && memcmp(r->p, uncounted, sizeof uncounted) == 0)
                 r->p++;
-        r->page = PAGE_DDF << 6;
+        r->page = PAGE_DDF;
         return rc;
 }
 
