@@ -2,6 +2,7 @@
 /* dm_inner.h - what the files of the DM side share.
  *
  *   dm.c       options, start and end; HTTP; the table of sessions
+ *   welcome.c  whose session it is, and devices nobody created
  *   session.c  one session and its turns: a message comes, a batch is written, the reply leaves
  *   heard.c    what the device said: events of the engine become operations of the batch
  *   work.c     jobs of a session: claimed, given, checked, finished, put back
@@ -171,11 +172,22 @@ void table_add(dm *m, session *s);
 void table_remove(dm *m, session *s); /* not listed: does nothing */
 void table_use(dm *m, session *s, odm_time now);
 
-/* ---- session.c -------------------------------------------------------------------- */
+/* ---- welcome.c -------------------------------------------------------------------- */
 
 /* ODM_ENOMEM.  The session is busy, and has no turn. */
 ODM_MUST_USE int session_new(dm *m, const turn *t, session **out);
+/* The first turn.  True: go on with session_run(); false: it was taken over. */
+bool welcome(session *s);
+/* Makes the engine.  Errors as odm_server_new(). */
+ODM_MUST_USE int welcome_server(session *s, const turn *t);
+
+/* ---- session.c -------------------------------------------------------------------- */
+
 void session_free(session *s);
+/* The device is found: the message of the turn goes into the engine. */
+void session_run(session *s);
+/* The turn ends without a SyncML reply, and the session with it. */
+void session_break(session *s, const char *why);
 /* The owner works through one turn; ends with session_release(). */
 void session_take(session *s, turn *t);
 /* The owner gives up ownership: the next turn, if one waits, is begun. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One session of a device: its beginning, its turns, its end. */
+/* One session of a device: its turns, its batches, its end. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,11 +7,6 @@
 #include "dm_inner.h"
 #include "heap.h"
 #include "log.h"
-#include "odm/notify.h"
-#include "rand.h"
-
-#define SESSION_TEXTS ((size_t)1 << 20)
-#define INVENTORY_AGE_MS ((int64_t)24 * 3600 * 1000)
 
 /* ---- the batch in hand --------------------------------------------------------------- */
 
@@ -187,50 +182,7 @@ static void close_batch(session *s)
         }
 }
 
-/* ---- the beginning ------------------------------------------------------------------------ */
-
-static bool keep_text(session *s, odm_str from, odm_str *to)
-{
-        *to = odm_arena_copy(&s->a, from);
-        return to->p || !from.p;
-}
-
-/* Our URL as this device reaches it. */
-static bool find_uri(session *s, const turn *t)
-{
-        odm_str host = httpd_field(t->req, "Host");
-
-        s->uri = s->dm->opt.url ? odm_arena_copy(&s->a, odm_cstr(s->dm->opt.url))
-                                : odm_arena_fmt(&s->a, "%s://%.*s%s", s->tls ? "https" : "http",
-                                                (int)host.n, host.p ? host.p : "", s->dm->opt.path);
-        return s->uri.p != NULL;
-}
-
-int session_new(dm *m, const turn *t, session **out)
-{
-        session *s = odm_alloc(&heap_mem, sizeof *s);
-        char host[NET_ADDR_TEXT];
-
-        if (!s)
-                return ODM_ENOMEM;
-        s->dm = m;
-        s->busy = true;
-        s->codec = t->codec;
-        s->tls = httpd_is_tls(t->req);
-        s->route = "called";
-        odm_arena_init(&s->a, &heap_mem, SESSION_TEXTS);
-        rand_hex(s->sid, (SID_TEXT - 1) / 2);
-        net_addr_format(httpd_peer(t->req), s->peer);
-        net_addr_host(httpd_peer(t->req), host);
-        if (!keep_text(s, t->peek.source, &s->source) ||
-            !keep_text(s, t->peek.session_id, &s->dm_id) ||
-            !keep_text(s, odm_cstr(host), &s->host) || !find_uri(s, t)) {
-                session_free(s);
-                return ODM_ENOMEM;
-        }
-        *out = s;
-        return 0;
-}
+/* ---- the end of its memory ----------------------------------------------------------------- */
 
 void session_free(session *s)
 {
@@ -245,287 +197,11 @@ void session_free(session *s)
         odm_free(&heap_mem, s, sizeof *s);
 }
 
-static odm_nonce nonce_of(odm_str s)
-{
-        odm_nonce n = {0};
-
-        n.n = (uint8_t)(s.n < ODM_NONCE_MAX ? s.n : ODM_NONCE_MAX);
-        if (n.n)
-                memcpy(n.p, s.p, n.n);
-        return n;
-}
-
-static bool secret_of(odm_str text, odm_secret *out)
-{
-        if (text.n != ODM_SECRET_LEN)
-                return false;
-        memcpy(out->b64, text.p, ODM_SECRET_LEN);
-        return true;
-}
-
-/* Its session answers the package 0 that went out for it. */
-static bool answers_wake(const session *s)
-{
-        char text[5];
-
-        if (s->device.wake_session == 0 || s->device.wake_session > 0xffff)
-                return false;
-        odm_notify_session((uint16_t)s->device.wake_session, text);
-        return odm_str_ieq(s->dm_id, text);
-}
-
-/* What is demanded or shown on this connection: auth-basic carries the password itself, so without
- * TLS the digest over it takes its place. */
-static odm_auth_type auth_of(const session *s, uint32_t kept)
-{
-        odm_auth_type t = kept <= ODM_AUTH_MAC ? (odm_auth_type)kept : ODM_AUTH_MD5;
-
-        return t == ODM_AUTH_BASIC && !s->tls ? ODM_AUTH_MD5 : t;
-}
-
-static void fill_peer(session *s, odm_peer *p)
-{
-        const store_account *x = &s->account;
-
-        p->known = true;
-        p->device_id = s->source;
-        p->user = x->user;
-        p->has_secret = secret_of(x->secret, &p->secret);
-        p->password = x->password;
-        p->type = auth_of(s, x->auth);
-        p->accept_basic = s->tls && (x->flags & STORE_ACCOUNT_BASIC);
-        p->nonce = nonce_of(x->nonce);
-        p->has_nonce = x->nonce.p != NULL;
-        p->previous = nonce_of(x->previous);
-        p->has_previous = x->previous.p != NULL;
-        p->server_user = x->server_user.p ? x->server_user : x->server_id;
-        p->server_password = x->server_password;
-        p->has_server_secret = secret_of(x->server_secret, &p->server_secret);
-        p->server_type = auth_of(s, x->server_auth);
-        p->server_nonce = nonce_of(x->server_nonce);
-        p->default_nonce = answers_wake(s) && wake_resynced(s->dm, &s->device, x);
-        p->allow_dm11 = x->flags & STORE_ACCOUNT_DM11;
-}
-
-/* A certificate that the listener's CA signed, named for the device. */
-static bool certificate_is_enough(const session *s, const turn *t)
-{
-        const tls_peer *c = httpd_peer_cert(t->req);
-
-        return s->known && (s->account.flags & STORE_ACCOUNT_CERTIFICATE) && c->verified &&
-               (odm_str_is(s->device.devid, c->common_name) ||
-                odm_str_is(s->device.name, c->common_name));
-}
-
-static int make_server(session *s, const turn *t)
-{
-        const dm_opt *o = &s->dm->opt;
-        odm_server_opt opt;
-
-        odm_server_opt_init(&opt, &heap_mem);
-        opt.rng = rand_rng;
-        opt.trace = log_tracer();
-        opt.server_uri = s->uri;
-        opt.resp_uri = odm_arena_fmt(&s->a, "%.*s?sid=%s", (int)s->uri.n, s->uri.p, s->sid);
-        if (!opt.resp_uri.p)
-                return ODM_ENOMEM;
-        opt.every_message = !s->tls && !o->plain_once;
-        opt.transport_auth = certificate_is_enough(s, t);
-        opt.max_msg_size = (uint32_t)o->max_message;
-        opt.send_max = (uint32_t)o->max_message;
-        opt.max_obj_size = (uint32_t)o->max_object;
-        opt.limits.max_msg = o->max_message;
-        opt.max_memory = o->session_memory;
-        if (s->known)
-                fill_peer(s, &opt.peer);
-        else
-                opt.peer.type = ODM_AUTH_MD5;
-        opt.peer.device_id = s->source;
-        int rc = odm_server_new(&opt, &s->server);
-        odm_wipe(&opt.peer, sizeof opt.peer);
-        return rc;
-}
-
-/* What the mirror knows that matters for this session. */
-static void look_at_mirror(session *s, const turn *t)
-{
-        odm_arena a;
-        store_tree tree;
-        bool fresh = false;
-
-        odm_arena_init(&a, &heap_mem, TURN_MEMORY);
-        if (store_tree_get(s->dm->opt.store, s->device.id, ODM_STR("./DevDetail"), &a, &tree) == 0)
-                for (size_t i = 0; i < tree.n; i++) {
-                        const store_node *n = &tree.v[i];
-                        if (odm_str_is(n->path, "./DevDetail/LrgObj") &&
-                            odm_str_ieq(n->value, "false"))
-                                odm_server_set_large_objects(s->server, false);
-                        if (odm_str_is(n->path, "./DevDetail/FwV"))
-                                fresh = t->at - n->at < INVENTORY_AGE_MS;
-                }
-        odm_arena_done(&a);
-        s->inventory = !fresh;
-}
-
-/* Finds the device; *known is false for those with whom the game of an unknown one is played. */
-static int find_device(session *s, bool *exists)
-{
-        store *st = s->dm->opt.store;
-        int rc = store_device_by_devid(st, s->source, &s->a, &s->device);
-
-        *exists = rc == 0;
-        s->known = rc == 0 && (s->device.state == STORE_DEVICE_PROVISIONED ||
-                               s->device.state == STORE_DEVICE_ACTIVE);
-        if (s->known) {
-                rc = store_account_get(st, s->device.id, &s->a, &s->account);
-                s->known = rc == 0;
-        }
-        s->device_id = s->known ? s->device.id : 0;
-        return rc == ODM_ENOENT ? 0 : rc;
-}
-
-/* ---- devices nobody created ------------------------------------------------------------------ */
-
-/* A name people can live with until they give a better one. */
-static odm_str name_for(const session *s, odm_arena *a, bool again)
-{
-        char *p = odm_arena_get(a, 160);
-        static const char prefix[] = "new/";
-        size_t n = sizeof prefix - 1;
-
-        if (!p)
-                return ODM_ABSENT;
-        memcpy(p, prefix, n);
-        for (size_t i = 0; i < s->source.n && n < 100; i++) {
-                char c = s->source.p[i];
-                bool plain = c > ' ' && c < 0x7f && c != '/' && c != '%' && c != '"';
-                p[n++] = plain ? c : '-';
-        }
-        if (again) {
-                p[n++] = '-';
-                rand_hex(p + n, 4);
-                n += 8;
-        }
-        return (odm_str){p, n};
-}
-
-static store_batch *unknown_batch(const session *s, store_device_state state, int64_t at)
-{
-        store_batch *b = store_batch_new();
-        odm_arena *a = b ? store_batch_arena(b) : NULL;
-        store_op *op = b ? store_batch_add(b, STORE_DEVICE_CREATE) : NULL;
-        store_op *ev = op ? store_batch_add(b, STORE_EVENT_ADD) : NULL;
-        store_device other;
-        odm_arena scratch;
-
-        if (!ev) {
-                store_batch_free(b);
-                return NULL;
-        }
-        odm_arena_init(&scratch, &heap_mem, TURN_MEMORY);
-        op->device = (store_device){.devid = odm_arena_copy(a, s->source),
-                                    .state = state,
-                                    .address = odm_arena_copy(a, s->host),
-                                    .created = at,
-                                    .last_contact = at};
-        op->device.name = name_for(s, a, false);
-        if (store_device_by_name(s->dm->opt.store, op->device.name, &scratch, &other) == 0)
-                op->device.name = name_for(s, a, true);
-        odm_arena_done(&scratch);
-        ev->event = (store_event){.at = at,
-                                  .device = STORE_LAST,
-                                  .kind = state == STORE_DEVICE_HELD ? ODM_STR("device.held")
-                                                                     : ODM_STR("device.accepted"),
-                                  .data = ODM_STR("{}")};
-        return b;
-}
-
-/* For an operator to approve; the device itself learns nothing. */
-static void hold_device(session *s, const turn *t)
-{
-        store_batch *b;
-
-        if (atomic_fetch_add(&s->dm->held, 1) >= s->dm->opt.held_max) {
-                atomic_fetch_sub(&s->dm->held, 1);
-                return;
-        }
-        b = unknown_batch(s, STORE_DEVICE_HELD, t->at);
-        log_info("unknown device held for approval", log_str("devid", s->source),
-                 log_str("address", s->host));
-        dm_write(s->dm, b);
-}
-
-static void turn_run(session *s);
-static void turn_break(session *s, const char *why);
-
-static void on_accepted(void *ctx)
-{
-        session *s = ctx;
-        bool exists;
-
-        if (s->write_rc < 0 && s->write_rc != ODM_EEXIST) {
-                turn_break(s, "the device could not be kept");
-                return;
-        }
-        if (find_device(s, &exists) < 0)
-                turn_break(s, "the store failed");
-        else
-                turn_run(s);
-}
-
-static void accepted_written(void *ctx, store_batch *b, int rc)
-{
-        session *s = ctx;
-
-        (void)b;
-        s->write_rc = rc;
-        s->task = (crew_task){.fn = on_accepted, .ctx = s};
-        crew_post(s->dm->crew, &s->task);
-}
-
-/* Where the network itself is trusted: the device is let in without proof. */
-static void accept_device(session *s)
-{
-        store_batch *b = unknown_batch(s, STORE_DEVICE_ACTIVE, s->turn->at);
-        store_op *op = b ? store_batch_add(b, STORE_ACCOUNT_PUT) : NULL;
-
-        if (op)
-                op->account = (store_account){.device = STORE_LAST,
-                                              .auth = ODM_AUTH_NONE,
-                                              .server_id = odm_cstr(s->dm->opt.server_id)};
-        log_info("unknown device let in", log_str("devid", s->source), log_str("address", s->host));
-        if (!op || store_write(s->dm->opt.store, b, accepted_written, s) < 0) {
-                store_batch_free(b);
-                turn_break(s, "the device could not be kept");
-        }
-}
-
-/* The first turn.  True: go on; false: it was taken over. */
-static bool begin(session *s)
-{
-        bool exists;
-
-        if (find_device(s, &exists) < 0) {
-                turn_break(s, "the store failed");
-                return false;
-        }
-        if (!exists) {
-                dm_count(s->dm, METRIC_UNKNOWN_DEVICES, 1);
-                if (s->dm->opt.unknown == DM_UNKNOWN_HOLD)
-                        hold_device(s, s->turn);
-                if (s->dm->opt.unknown == DM_UNKNOWN_ACCEPT) {
-                        accept_device(s);
-                        return false;
-                }
-        }
-        return true;
-}
-
 /* ---- a turn ------------------------------------------------------------------------------------
  */
 
 /* The turn ends without a SyncML reply, and the session with it. */
-static void turn_break(session *s, const char *why)
+void session_break(session *s, const char *why)
 {
         turn *t = s->turn;
 
@@ -620,7 +296,7 @@ static void pump(session *s)
                         return;
         }
         if (rc < 0 || s->failed)
-                turn_break(s, rc < 0 ? odm_server_diag(s->server) : "out of memory");
+                session_break(s, rc < 0 ? odm_server_diag(s->server) : "out of memory");
         else
                 write_out(s);
 }
@@ -630,7 +306,7 @@ static void on_claimed(void *ctx)
         session *s = ctx;
 
         if (s->write_rc < 0) {
-                turn_break(s, "the claim of a job could not be kept");
+                session_break(s, "the claim of a job could not be kept");
                 return;
         }
         if (work_claimed(s))
@@ -773,7 +449,7 @@ static void on_written(void *ctx)
         bool first_end;
 
         if (s->write_rc < 0) {
-                turn_break(s, "the store failed");
+                session_break(s, "the store failed");
                 return;
         }
         work_sweep(s);
@@ -809,7 +485,7 @@ static void write_out(session *s)
         close_batch(s);
         b = s->batch;
         if (s->failed) {
-                turn_break(s, "out of memory");
+                session_break(s, "out of memory");
                 return;
         }
         if (!b || b->n == 0) {
@@ -821,12 +497,12 @@ static void write_out(session *s)
         s->batch = NULL;
         if (store_write(s->dm->opt.store, b, turn_written, s) < 0) {
                 store_batch_free(b);
-                turn_break(s, "the store takes no more");
+                session_break(s, "the store takes no more");
         }
 }
 
 /* The session knows its device: the message goes into the engine. */
-static void turn_run(session *s)
+void session_run(session *s)
 {
         turn *t = s->turn;
         odm_packet in = {.body = httpd_body(t->req),
@@ -834,13 +510,8 @@ static void turn_run(session *s)
                          .mac = httpd_field(t->req, "x-syncml-hmac")};
         int rc = 0;
 
-        if (!s->server) {
-                if (s->known && answers_wake(s))
-                        s->route = "udp wake";
-                rc = make_server(s, t);
-                if (rc == 0 && s->known)
-                        look_at_mirror(s, t);
-        }
+        if (!s->server)
+                rc = welcome_server(s, t);
         s->messages++;
         s->bytes_in += in.body.n;
         if (t->digest == s->last_digest)
@@ -871,8 +542,8 @@ void session_take(session *s, turn *t)
 {
         s->turn = t;
         s->failed = false;
-        if (s->server || begin(s))
-                turn_run(s);
+        if (s->server || welcome(s))
+                session_run(s);
 }
 
 void session_release(session *s)

@@ -961,11 +961,10 @@ static void many_devices_do_not_mind_each_other(void **state)
                 one *o = &crowd[i];
                 snprintf(o->name, sizeof o->name, "crowd/%d", i);
                 snprintf(o->devid, sizeof o->devid, "IMEI:9%d", i);
-                o->w = *w;
+                world_copy(w, &o->w);
                 o->w.codec = i % 2 ? &odm_codec_xml : &odm_codec_wbxml;
                 o->w.device = world_add_another(w, o->name, o->devid);
                 world_open_device(&o->w, o->devid);
-                odm_arena_init(&o->w.a, &heap, (size_t)64 << 20);
                 assert_int_equal(pthread_create(&t[i], NULL, live, o), 0);
         }
         for (int i = 0; i < CROWD; i++)

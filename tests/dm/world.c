@@ -46,6 +46,18 @@ void world_init(world *w, const char *where)
         w->codec = &odm_codec_wbxml;
 }
 
+void world_copy(const world *w, world *out)
+{
+        memset(out, 0, sizeof *out);
+        memcpy(out->addr, w->addr, sizeof out->addr);
+        out->store = w->store;
+        out->dm = w->dm;
+        out->port = w->port;
+        out->auth = w->auth;
+        out->codec = w->codec;
+        odm_arena_init(&out->a, &heap, (size_t)64 << 20);
+}
+
 void world_open_device(world *w, const char *devid)
 {
         odm_value v = {.format = ODM_FMT_CHR, .data = odm_cstr(devid)};

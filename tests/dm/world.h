@@ -53,6 +53,8 @@ void world_done(world *w);
 void world_add_device(world *w);
 /* Another one of that name and DevId; its number. */
 int64_t world_add_another(world *w, const char *name, const char *devid);
+/* Another device's view of the same server, with an arena of its own. */
+void world_copy(const world *w, world *out);
 /* A device as the test has, with that DevId; for world_session() of a copy of the world. */
 void world_open_device(world *w, const char *devid);
 
