@@ -65,7 +65,8 @@ static void mask_list(odm_command *c)
         for (; c; c = c->next) {
                 mask_meta(&c->meta);
                 mask_meta(&c->chal);
-                mask_cred(&c->cred);
+                if (c->cred)
+                        mask_cred(c->cred);
                 for (odm_item *i = c->items; i; i = i->next)
                         mask_item(i);
         }
