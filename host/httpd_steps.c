@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* httpd_steps.c - a request on its way, as libmicrohttpd calls us.
+ *
+ * A request is made when its first line arrives (httpd_on_uri), checked when its head is in
+ * (on_head), collected (on_upload), and handed to the application when whole (on_whole):
+ *
+ *     HEAD -> BODY -> WHOLE -> (kept) -> answered
+ *
+ * It has two owners: the server until its exchange is completed, and the application from head() or
+ * handle() to its reply. */
+#include "httpd_inner.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "gzip.h"
+#include "heap.h"
+
+/* ---- answers of our own ----------------------------------------------------------------- */
+
+/* Our own answers, on the server's thread: the library has no application yet. */
+static enum MHD_Result answer(httpd_req *r, unsigned status, const char *text, const http_field *f,
+                              size_t n)
+{
+        char line[256];
+        const httpd_reply reply = {
+                .status = status,
+                .type = "text/plain; charset=utf-8",
+                .fields = f,
+                .n_fields = n,
+                .body = {line, (size_t)snprintf(line, sizeof line, "%s\n", text)}};
+
+        r->response = httpd_response(r, &reply);
+        r->status = status;
+        return httpd_reply_queue(r);
+}
+
+static enum MHD_Result answer_close(httpd_req *r, unsigned status, const char *text)
+{
+        const http_field close = {ODM_STR("Connection"), ODM_STR("close")};
+
+        return answer(r, status, text, &close, 1);
+}
+/* ---- who asks ---------------------------------------------------------------------------- */
+
+static void find_peer(httpd_req *r)
+{
+        const union MHD_ConnectionInfo *info =
+                MHD_get_connection_info(r->c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+        if (!info || !info->client_addr)
+                return;
+        if (info->client_addr->sa_family == AF_INET)
+                r->peer.n = sizeof(struct sockaddr_in);
+        else if (info->client_addr->sa_family == AF_INET6)
+                r->peer.n = sizeof(struct sockaddr_in6);
+        memcpy(&r->peer.sa, info->client_addr, r->peer.n);
+}
+
+/* Once a connection: was it resumed, and who is the peer. */
+static void look_at_tls(httpd_req *r, conn *k)
+{
+        const union MHD_ConnectionInfo *info;
+
+        if (k->seen)
+                return;
+        k->seen = true;
+        info = MHD_get_connection_info(r->c, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+        if (!info || !info->tls_session)
+                return;
+        atomic_fetch_add(&r->h->handshakes, 1);
+        if (gnutls_session_is_resumed(info->tls_session))
+                atomic_fetch_add(&r->h->resumed, 1);
+        if (r->l->asks_client)
+                tls_peer_of(info->tls_session, true, &k->peer);
+}
+
+static void find_cert(httpd_req *r)
+{
+        const union MHD_ConnectionInfo *info;
+        tls_peer *copy;
+        conn *k;
+
+        if (!r->l->opt.tls)
+                return;
+        info = MHD_get_connection_info(r->c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+        k = info ? info->socket_context : NULL;
+        if (!k)
+                return;
+        look_at_tls(r, k);
+        if (!k->peer.present)
+                return;
+        copy = odm_arena_get(&r->arena, sizeof *copy);
+        if (copy) {
+                *copy = k->peer;
+                r->cert = copy;
+        }
+}
+/* ---- the steps of a request ------------------------------------------------------------------ */
+
+static void begin_flight(httpd_req *r)
+{
+        pthread_mutex_lock(&r->h->lock);
+        r->h->in_flight++;
+        pthread_mutex_unlock(&r->h->lock);
+        r->counted = true;
+}
+
+static enum MHD_Result shed(httpd_req *r)
+{
+        const http_field later[] = {{ODM_STR("Retry-After"), ODM_STR("1")},
+                                    {ODM_STR("Connection"), ODM_STR("close")}};
+
+        atomic_fetch_add(&r->h->shed, 1);
+        return answer(r, 503, "too busy; try again soon", later, 2);
+}
+
+/* What the head alone forbids: too long a body, a coding we cannot read. */
+static unsigned judge_body(const httpd_req *r)
+{
+        odm_str length = httpd_field(r, "content-length");
+        odm_str coding = httpd_field(r, "content-encoding");
+        uint64_t n = 0;
+
+        if (coding.n && !odm_str_ieq(coding, "gzip") && !odm_str_ieq(coding, "x-gzip") &&
+            !odm_str_ieq(coding, "identity"))
+                return 415;
+        if (length.p && odm_str_u64(length, INT64_MAX, &n) == 0 && n > r->max_body)
+                return 413;
+        return 0;
+}
+
+static enum MHD_Result call_head(httpd_req *r)
+{
+        unsigned status;
+
+        if (r->l->opt.app.head) {
+                atomic_fetch_add(&r->refs, 1); /* the application's, if it replies */
+                r->l->opt.app.head(r->l->opt.app.ctx, r, &r->max_body);
+                if (r->status)
+                        return httpd_reply_queue(r);
+                httpd_req_unref(r);
+        }
+        status = judge_body(r);
+        if (status == 413)
+                return answer_close(r, 413, "the body is too large");
+        if (status == 415)
+                return answer_close(r, 415, "only gzip is taken as a content coding");
+        odm_buf_init(&r->body, &heap_mem, r->max_body + 1024);
+        r->phase = PHASE_BODY;
+        return MHD_YES;
+}
+
+static enum MHD_Result on_head(httpd_req *r, const char *method)
+{
+        const char *bad;
+
+        r->method = odm_arena_copy(&r->arena, odm_cstr(method));
+        begin_flight(r);
+        bad = httpd_gate_check(r);
+        if (bad) {
+                atomic_fetch_add(&r->h->refused, 1);
+                return answer_close(r, 400, bad);
+        }
+        if (r->arena.err)
+                return answer_close(r, 500, "out of memory");
+        if (atomic_load(&r->h->stopping) || atomic_load(&r->h->active) >= r->h->opt.max_active)
+                return shed(r);
+        r->wants_gzip = http_list_has(httpd_field(r, "accept-encoding"), "gzip");
+        find_peer(r);
+        find_cert(r);
+        return call_head(r);
+}
+
+/* The library cannot answer in the middle of a body, so one that is too long is read and dropped,
+ * for a while. */
+static enum MHD_Result on_upload(httpd_req *r, odm_str data)
+{
+        int rc = r->too_large ? ODM_ELIMIT : odm_buf_str(&r->body, data);
+
+        if (rc == 0)
+                return MHD_YES;
+        if (rc == ODM_ENOMEM)
+                return MHD_NO;
+        r->too_large = true;
+        r->dropped += data.n;
+        return r->dropped > r->max_body + (4u << 20) ? MHD_NO : MHD_YES;
+}
+
+static int inflate_body(httpd_req *r)
+{
+        odm_str coding = httpd_field(r, "content-encoding");
+        odm_buf plain;
+        int rc;
+
+        if (r->too_large)
+                return ODM_ELIMIT;
+        if (!coding.n || odm_str_ieq(coding, "identity") || r->body.n == 0)
+                return r->body.n > r->max_body ? ODM_ELIMIT : 0;
+        odm_buf_init(&plain, &heap_mem, r->max_body);
+        rc = gzip_unpack(odm_buf_view(&r->body), &plain);
+        if (rc < 0) {
+                odm_buf_done(&plain);
+                return rc;
+        }
+        odm_buf_done(&r->body);
+        r->body = plain;
+        return 0;
+}
+
+/* The application keeps r; its connection sleeps.  Under r->lock. */
+static void keep(httpd_req *r)
+{
+        const httpd_reply sorry = {.status = 503};
+
+        if (httpd_keep_add(r)) {
+                r->suspended = true;
+                MHD_suspend_connection(r->c);
+                return;
+        }
+        r->response = httpd_response(r, &sorry);
+        r->status = 503;
+        r->abandoned = true;
+}
+
+static enum MHD_Result suspend_or_queue(httpd_req *r)
+{
+        bool waits;
+
+        pthread_mutex_lock(&r->lock);
+        if (r->status == 0)
+                keep(r);
+        waits = r->suspended;
+        pthread_mutex_unlock(&r->lock);
+        return waits ? MHD_YES : httpd_reply_queue(r);
+}
+
+static enum MHD_Result on_whole(httpd_req *r)
+{
+        int rc = inflate_body(r);
+
+        r->phase = PHASE_WHOLE;
+        if (rc == ODM_ELIMIT)
+                return answer_close(r, 413, "the body is too large");
+        if (rc == ODM_EMALFORMED)
+                return answer_close(r, 400, "the compressed body is damaged");
+        if (rc < 0)
+                return answer_close(r, 500, "out of memory");
+        if (atomic_fetch_add(&r->h->active, 1) >= r->h->opt.max_active) {
+                atomic_fetch_sub(&r->h->active, 1);
+                return shed(r);
+        }
+        atomic_fetch_add(&r->h->requests, 1);
+        r->active = true;
+        atomic_fetch_add(&r->refs, 1); /* the application's, until it replies */
+        r->l->opt.app.handle(r->l->opt.app.ctx, r);
+        return suspend_or_queue(r);
+}
+
+/* ---- what the library calls -------------------------------------------------------------------
+ */
+
+void *httpd_on_uri(void *ctx, const char *uri, struct MHD_Connection *c)
+{
+        return httpd_req_new(ctx, c, uri);
+}
+
+enum MHD_Result httpd_on_access(void *ctx, struct MHD_Connection *c, const char *url,
+                                const char *method, const char *version, const char *upload,
+                                size_t *upload_n, void **req)
+{
+        httpd_req *r = *req;
+        odm_str data = {upload, *upload_n};
+
+        (void)ctx;
+        (void)c;
+        (void)url;
+        (void)version;
+        if (!r)
+                return MHD_NO;
+        if (r->phase == PHASE_HEAD)
+                return on_head(r, method);
+        if (data.n) {
+                *upload_n = 0;
+                return on_upload(r, data);
+        }
+        if (r->phase == PHASE_BODY)
+                return on_whole(r);
+        return suspend_or_queue(r); /* resumed */
+}
+
+void httpd_on_completed(void *ctx, struct MHD_Connection *c, void **req,
+                        enum MHD_RequestTerminationCode why)
+{
+        httpd_req *r = *req;
+        httpd *h;
+
+        (void)ctx;
+        (void)c;
+        (void)why;
+        if (!r)
+                return;
+        *req = NULL;
+        h = r->h;
+        if (r->counted) {
+                pthread_mutex_lock(&h->lock);
+                if (--h->in_flight == 0)
+                        pthread_cond_signal(&h->quiet);
+                pthread_mutex_unlock(&h->lock);
+        }
+        httpd_req_unref(r);
+}
+
+void httpd_on_connection(void *ctx, struct MHD_Connection *c, void **socket_ctx,
+                         enum MHD_ConnectionNotificationCode what)
+{
+        listener *l = ctx;
+        const union MHD_ConnectionInfo *info;
+        int one = 1;
+
+        if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+                free(*socket_ctx);
+                *socket_ctx = NULL;
+                return;
+        }
+        info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+        if (info)
+                (void)setsockopt(info->connect_fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        if (!l->opt.tls)
+                return;
+        *socket_ctx = calloc(1, sizeof(conn));
+        info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+        if (info && info->tls_session) /* refused: every handshake is a full one, no more */
+                (void)gnutls_session_ticket_enable_server(info->tls_session, &l->ticket.d);
+}
