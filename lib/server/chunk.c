@@ -112,7 +112,7 @@ static int room_beside(odm_server *s, odm_command *c, size_t *room)
 int chunk_put(odm_server *s, bool *fits)
 {
         const odm_command *from = job_peek(s->sending.job);
-        odm_command *c;
+        odm_command *c = NULL;
         odm_data d;
         odm_meta meta;
         size_t room;
@@ -124,6 +124,7 @@ int chunk_put(odm_server *s, bool *fits)
                 rc = clone_command(s, from, s->next_cmd, false, &c);
         if (rc < 0)
                 return rc;
+        assert(c != NULL);
         c->meta = (odm_meta){.present = false}; /* all of it is on the item */
         c->items->meta = meta;
         c->items->meta.present = true;

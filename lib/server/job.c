@@ -423,6 +423,7 @@ static int settle_one(odm_server *s, uint32_t *at, const struct sent *container)
 
         if (e->flags & (SENT_CHUNK | SENT_LAST))
                 return settle_chunk(s, e);
+        assert(container != NULL); /* the first entry is never a member */
         if (e->flags & SENT_MEMBER)
                 settle_member(e, container);
         if (e->flags & SENT_BROKEN) {

@@ -512,8 +512,39 @@ static void nonces_are_told(void **state)
         expect(&p, SETUP " Final");
         odm_server_nonces(p.s, &c, &prev, &srv);
         assert_octets(odm_nonce_view(&c), odm_nonce_view(&p.nonce));
-        assert_str(odm_nonce_view(&prev), "abc");
+        assert_int_equal(prev.n, 0); /* what was used is spent */
         play_close(&p);
+}
+
+/* What proved somebody once proves nobody again, be it in a session of its own. */
+static void a_replay_is_refused(void **state)
+{
+        (void)state;
+        EACH_CODEC(i)
+        {
+                play p, again;
+                open_play(&p, i);
+                p.opt.peer.has_nonce = p.opt.peer.has_previous = true;
+                p.opt.peer.nonce = p.nonce = (odm_nonce){3, "abc"};
+                p.opt.peer.previous = (odm_nonce){3, "old"};
+                package1(&p);
+                expect(&p, SETUP " Final");
+                odm_nonce c, prev, srv;
+                odm_server_nonces(p.s, &c, &prev, &srv);
+
+                open_play(&again, i);
+                again.opt.peer.has_nonce = true;
+                again.opt.peer.has_previous = prev.n > 0;
+                again.opt.peer.nonce = c;
+                again.opt.peer.previous = prev;
+                play_start(&again);
+                odm_buf_cut(&again.body, 0);
+                assert_int_equal(odm_buf_str(&again.body, odm_buf_view(&p.body)), 0);
+                post_again(&again);
+                expect(&again, "S0=401! S1=401 S2=401 Final");
+                play_close(&p);
+                play_close(&again);
+        }
 }
 
 /* ---- versions and order ------------------------------------------------------------------------
@@ -1146,6 +1177,59 @@ static void large_objects_that_cannot_go(void **state)
         }
 }
 
+/* MaxObjSize counts what travels: base64 takes a third more (dm-protocol.md 4). */
+static void max_obj_size_counts_what_travels(void **state)
+{
+        static const struct row {
+                unsigned max_obj;
+                bool xml, goes;
+        } rows[] = {{4000, true, true}, {3999, true, false}, {3000, false, true}};
+
+        (void)state;
+        for (size_t r = 0; r < ODM_COUNT(rows); r++) {
+                play p;
+                open_play(&p, rows[r].xml ? 0 : 1);
+                p.max_msg = 2000;
+                p.max_obj = rows[r].max_obj;
+                job_list(&p, 1, big(&p, 3000));
+                package1(&p);
+                assert_int_equal(strstr(p.seen, "Replace(") != NULL, rows[r].goes);
+                play_close(&p);
+        }
+}
+
+/* A job that XML cannot carry fails; the session and the next job do not. */
+static void values_that_xml_cannot_carry(void **state)
+{
+        (void)state;
+        EACH_CODEC(i)
+        {
+                for (int large = 0; large < 2; large++) {
+                        play p;
+                        open_play(&p, i);
+                        char *text = odm_arena_get(&p.a, 5000);
+                        memset(text, 'x', 5000);
+                        text[large ? 4000 : 1] = '\x01';
+                        odm_command *c = command(&p, ODM_CMD_REPLACE, "./T", NULL);
+                        c->items->data = (odm_data){ODM_DATA_TEXT, {text, large ? 5000 : 3}};
+                        odm_command *d = command(&p, ODM_CMD_GET, "./\x02", NULL);
+                        job_list(&p, 1, c);
+                        job_list(&p, 2, d);
+                        job(&p, 3);
+                        p.max_msg = 2000;
+                        package1(&p);
+                        if (i == 0) {
+                                expect(&p, SETUP " Get(./A) Final");
+                                heard(&p, WELCOME "; 1/0 400 unsent; done 1 unsent; 2/0 400 unsent;"
+                                                  " done 2 unsent");
+                        } else {
+                                assert_non_null(strstr(p.seen, "Replace(./T)"));
+                        }
+                        play_close(&p);
+                }
+        }
+}
+
 static void too_big_for_one_message(void **state)
 {
         (void)state;
@@ -1364,6 +1448,70 @@ static void results_that_break_off(void **state)
         play_close(&p);
 }
 
+/* Size may count what the base64 means; and an alert breaks an object off. */
+static void base64_results(void **state)
+{
+        (void)state;
+        for (int alert = 0; alert < 2; alert++) {
+                play p;
+                open_play(&p, 0);
+                job(&p, 1);
+                package1(&p);
+                heard(&p, WELCOME);
+                p.no_final = true;
+                say(&p, "status 4 200");
+                send_chunk(&p, "AAECAwQF", 9, true);
+                p.out.body->next->items->meta.format = ODM_FMT_B64;
+                post(&p);
+                if (alert) {
+                        say(&p, "alert 1226");
+                        post(&p);
+                        expect(&p, "S0=200 S1=412 1225 1222");
+                }
+                p.no_final = false;
+                send_chunk(&p, "BgcI", alert ? 3 : 0, false);
+                post(&p);
+                heard(&p, alert ? "1/0 200 ./A=BgcI; done 1; end 1"
+                                : "1/0 200 ./A=AAECAwQFBgcI; done 1; end 1");
+                play_close(&p);
+        }
+}
+
+static void object_that_grows_too_large(void **state)
+{
+        (void)state;
+        for (int memory = 0; memory < 2; memory++) {
+                play p;
+                open_play(&p, 0);
+                if (memory)
+                        p.opt.max_memory = 20000;
+                else
+                        p.opt.max_obj_size = 20;
+                job(&p, 1);
+                package1(&p);
+                heard(&p, WELCOME);
+                p.no_final = true;
+                say(&p, "status 4 200");
+                if (memory) {
+                        char *text = odm_arena_zget(&p.a, 12001);
+                        memset(text, 'x', 12000);
+                        send_chunk(&p, text, 12500, true);
+                } else {
+                        send_chunk(&p, "this is more than twenty octets", 19, true);
+                }
+                post(&p);
+                if (p.rc == 0) { /* or the message itself was too much */
+                        assert_non_null(strstr(p.seen, memory ? "S2=420" : "S2=413"));
+                        p.no_final = false;
+                        post(&p);
+                        heard(&p, memory ? "1/0 420; done 1; end 1" : "1/0 413; done 1; end 1");
+                } else {
+                        assert_int_equal(p.rc, ODM_ELIMIT);
+                }
+                play_close(&p);
+        }
+}
+
 static void package_ends_inside_an_object(void **state)
 {
         (void)state;
@@ -1422,6 +1570,67 @@ static void atomic_is_split(void **state)
                               "end 1");
                         play_close(&p);
                 }
+}
+
+static void user_alerts_and_nested_atomics(void **state)
+{
+        (void)state;
+        EACH_CODEC(i)
+        {
+                play p;
+                open_play(&p, i);
+                odm_command *ask = command(&p, ODM_CMD_ALERT, NULL, NULL);
+                ask->code = 1101;
+                say_item(&p, ask, NULL, "MINDT=1");
+                say_item(&p, ask, NULL, "Go on?");
+                job_list(&p, 1, group(&p, ODM_CMD_SEQUENCE, chain(ask, pair(&p))));
+                package1(&p);
+                expect(&p, SETUP " Sequence[ 1101 Atomic[ Add(./C) Add(./D)]] Final");
+                heard(&p, WELCOME);
+                say(&p, "status 0 212");
+                say(&p, "status 4 200");
+                say(&p, "status 5 304");
+                say(&p, "status 6 215");
+                say(&p, "status 7 215");
+                say(&p, "status 8 215");
+                post(&p);
+                heard(&p, "1/0 200; 1/1 304; 1/2 215; 1/3 215; 1/4 215; done 1; end 1");
+                play_close(&p);
+        }
+}
+
+static void what_the_device_can_take(void **state)
+{
+        (void)state;
+        play p;
+        open_play(&p, 0);
+        p.max_msg = 5000;
+        p.max_obj = 70000;
+        package1(&p);
+        assert_int_equal(odm_server_peer_max_msg(p.s), 5000);
+        assert_int_equal(odm_server_peer_max_obj(p.s), 70000);
+        assert_string_equal(odm_server_diag(p.s), "");
+        play_close(&p);
+}
+
+static void job_gone_inside_an_object(void **state)
+{
+        (void)state;
+        play p;
+        open_play(&p, 0);
+        p.save_each = true;
+        p.max_msg = 4096;
+        job_list(&p, 1, chain(big(&p, 20000), command(&p, ODM_CMD_GET, "./A", NULL)));
+        package1(&p);
+        heard(&p, WELCOME);
+        p.forget = true;
+        say_all(&p, 213);
+        say(&p, "alert 1222");
+        p.no_final = true;
+        post(&p);
+        expect(&p, "S0=200 S3=200 Final");
+        heard(&p, "1/0 500 unsent; 1/1 215 unsent; done 1; end 1");
+        play_close(&p);
 }
 
 static void members_without_a_status(void **state)
@@ -1825,6 +2034,7 @@ int main(void)
                 cmocka_unit_test(meta_on_the_command),
                 cmocka_unit_test(default_nonce),
                 cmocka_unit_test(nonces_are_told),
+                cmocka_unit_test(a_replay_is_refused),
                 cmocka_unit_test(versions),
                 cmocka_unit_test(message_order),
                 cmocka_unit_test(repetition_lends_the_last_reply),
@@ -1845,6 +2055,8 @@ int main(void)
                 cmocka_unit_test(sends_a_large_object),
                 cmocka_unit_test(text_is_cut_between_characters),
                 cmocka_unit_test(large_objects_that_cannot_go),
+                cmocka_unit_test(max_obj_size_counts_what_travels),
+                cmocka_unit_test(values_that_xml_cannot_carry),
                 cmocka_unit_test(too_big_for_one_message),
                 cmocka_unit_test(object_that_breaks_off),
                 cmocka_unit_test(chunk_refused),
@@ -1852,7 +2064,12 @@ int main(void)
                 cmocka_unit_test(chunk_after_a_refusal),
                 cmocka_unit_test(takes_chunked_results),
                 cmocka_unit_test(results_that_break_off),
+                cmocka_unit_test(base64_results),
+                cmocka_unit_test(object_that_grows_too_large),
                 cmocka_unit_test(package_ends_inside_an_object),
+                cmocka_unit_test(user_alerts_and_nested_atomics),
+                cmocka_unit_test(what_the_device_can_take),
+                cmocka_unit_test(job_gone_inside_an_object),
                 cmocka_unit_test(atomic_is_split),
                 cmocka_unit_test(members_without_a_status),
                 cmocka_unit_test(values_take_the_codecs_form),
