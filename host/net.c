@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 /* ---- addresses ---------------------------------------------------------------- */
@@ -184,16 +185,16 @@ int net_resolve(const char *host, uint16_t port, int socktype, net_addr *out, si
 
 #define QUERY_ADDRS 8
 
-/* A query belongs to two: the loop's side and the thread.  The last one frees it. */
+/* A query belongs to two: the loop's side and the thread.  The last one frees it.  The thread rings
+ * an eventfd of the query's own, so that nothing of it is left in a loop that ends. */
 struct net_query {
-        loop *loop;
+        loop_io io; /* the eventfd; -1 when the loop's side is done with it */
         char host[256];
         uint16_t port;
         int socktype;
         void (*fn)(void *ctx, int rc, const net_addr *a, size_t n, const char *why);
         void *ctx;
-        pthread_mutex_t lock; /* over cancelled and loop: a post must not meet a freed loop */
-        bool cancelled;
+        pthread_mutex_t lock; /* over io.fd: a ring must not meet a closed one */
         atomic_int refs;
         int rc;
         net_addr addrs[QUERY_ADDRS];
@@ -209,32 +210,65 @@ static void query_drop(net_query *q)
         free(q);
 }
 
-static void query_done(void *ctx)
+/* The loop's side lets go of the eventfd. */
+static void query_unhook(net_query *q)
+{
+        pthread_mutex_lock(&q->lock);
+        loop_io_del(&q->io);
+        close(q->io.fd);
+        q->io.fd = -1;
+        pthread_mutex_unlock(&q->lock);
+}
+
+static void query_done(void *ctx, unsigned events)
 {
         net_query *q = ctx;
 
-        if (!q->cancelled) {
-                q->cancelled = true; /* said once */
-                q->fn(q->ctx, q->rc, q->addrs, q->n, q->why.text);
-                query_drop(q); /* the asker's */
-        }
-        query_drop(q); /* the posted one's */
+        (void)events;
+        query_unhook(q);
+        q->fn(q->ctx, q->rc, q->addrs, q->n, q->why.text);
+        query_drop(q);
 }
 
 static void *query_run(void *ctx)
 {
         net_query *q = ctx;
+        const uint64_t one = 1;
 
         q->rc = net_resolve(q->host, q->port, q->socktype, q->addrs, QUERY_ADDRS, &q->n, &q->why);
         pthread_mutex_lock(&q->lock);
-        if (!q->cancelled) {
-                atomic_fetch_add(&q->refs, 1);
-                if (loop_post(q->loop, query_done, q) < 0)
-                        atomic_fetch_sub(&q->refs, 1);
-        }
+        if (q->io.fd >= 0) /* a fresh eventfd takes the first write */
+                (void)!write(q->io.fd, &one, sizeof one);
         pthread_mutex_unlock(&q->lock);
         query_drop(q);
         return NULL;
+}
+
+static int query_hook(net_query *q, loop *l)
+{
+        int rc;
+
+        q->io = (loop_io){.fn = query_done, .ctx = q};
+        q->io.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        if (q->io.fd < 0)
+                return ODM_EIO;
+        rc = loop_io_add(l, &q->io, LOOP_READ);
+        if (rc < 0)
+                close(q->io.fd);
+        return rc;
+}
+
+static int query_thread(net_query *q)
+{
+        pthread_attr_t attr;
+        pthread_t thread;
+        int rc;
+
+        pthread_attr_init(&attr);
+        pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+        rc = pthread_create(&thread, &attr, query_run, q);
+        pthread_attr_destroy(&attr);
+        return rc == 0 ? 0 : ODM_ENOMEM;
 }
 
 int net_query_start(loop *l, const char *host, uint16_t port, int socktype,
@@ -242,8 +276,6 @@ int net_query_start(loop *l, const char *host, uint16_t port, int socktype,
                     void *ctx, net_query **out)
 {
         net_query *q;
-        pthread_attr_t attr;
-        pthread_t thread;
         int rc;
 
         if (strlen(host) >= sizeof q->host)
@@ -252,21 +284,22 @@ int net_query_start(loop *l, const char *host, uint16_t port, int socktype,
         if (!q)
                 return ODM_ENOMEM;
         snprintf(q->host, sizeof q->host, "%s", host);
-        q->loop = l;
         q->port = port;
         q->socktype = socktype;
         q->fn = fn;
         q->ctx = ctx;
         pthread_mutex_init(&q->lock, NULL);
         atomic_store(&q->refs, 2);
-        pthread_attr_init(&attr);
-        pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-        rc = pthread_create(&thread, &attr, query_run, q);
-        pthread_attr_destroy(&attr);
-        if (rc != 0) {
+        rc = query_hook(q, l);
+        if (rc == 0) {
+                rc = query_thread(q);
+                if (rc < 0)
+                        query_unhook(q);
+        }
+        if (rc < 0) {
                 pthread_mutex_destroy(&q->lock);
                 free(q);
-                return ODM_ENOMEM;
+                return rc;
         }
         *out = q;
         return 0;
@@ -276,9 +309,7 @@ void net_query_cancel(net_query *q)
 {
         if (!q)
                 return;
-        pthread_mutex_lock(&q->lock);
-        q->cancelled = true;
-        pthread_mutex_unlock(&q->lock);
+        query_unhook(q);
         query_drop(q);
 }
 

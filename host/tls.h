@@ -15,7 +15,7 @@
 typedef struct tls_cred tls_cred;
 
 typedef struct tls_cred_opt {
-        const char *ca_file;   /* PEM; trust these.  NULL: client the system's, server nobody */
+        const char *ca_file;   /* PEM; trust these.  NULL: those of the system */
         const char *cert_file; /* PEM chain; NULL = none (clients only) */
         const char *key_file;  /* PEM; NULL = in cert_file.  A PKCS#11 URL is taken for both */
         const char *crl_file;  /* PEM; NULL = none */

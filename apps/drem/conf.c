@@ -155,6 +155,8 @@ int conf_check(const cfg *c, diag *d)
         if (wake && (net_url_parse(odm_cstr(wake), &u) < 0 || strcmp(u.scheme, "udp") != 0))
                 return diag_set(d, ODM_EMALFORMED, "wake.address: '%s' is not udp://host:port",
                                 wake);
+        if (cfg_ms(c, "session.interval") > 0 && cfg_ms(c, "session.interval") < 10 * SECOND)
+                return diag_set(d, ODM_EMALFORMED, "session.interval is shorter than 10s");
         if (cfg_ms(c, "session.retry_min") > cfg_ms(c, "session.retry_max"))
                 return diag_set(d, ODM_EMALFORMED,
                                 "session.retry_min is longer than session.retry_max");

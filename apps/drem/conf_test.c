@@ -21,6 +21,8 @@ static const struct row {
         {"... which does not matter", "[wake]\nenabled = no\nlisten = 127.0.0.1\n", NULL},
         {"a wake-up address", "[wake]\naddress = udp://192.0.2.1:2948\n", NULL},
         {"... of another kind", "[wake]\naddress = tcp://192.0.2.1:2948\n", "wake.address"},
+        {"too often", "[session]\ninterval = 9s\n", "shorter than"},
+        {"never by the clock", "[session]\ninterval = 0\n", NULL},
         {"waits upside down", "[session]\nretry_min = 1h\nretry_max = 1m\n", "longer than"},
 };
 
