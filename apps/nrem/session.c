@@ -357,18 +357,9 @@ bool session_write_claims(session *s)
 /* ---- the reply
  * ----------------------------------------------------------------------------------- */
 
-static void send_packet(session *s, turn *t, const odm_packet *out)
+/* What of the reply is counted and kept; its octets move into the turn's memory. */
+static bool keep_reply(session *s, turn *t, odm_packet *out)
 {
-        const http_field fields[] = {{ODM_STR("Cache-Control"), ODM_STR("no-store")},
-                                     {ODM_STR("x-syncml-hmac"), out->mac}};
-        char type[96];
-        httpd_reply reply = {.status = 200,
-                             .type = type,
-                             .fields = fields,
-                             .n_fields = out->mac.n ? 2 : 1,
-                             .body = out->body};
-
-        (void)snprintf(type, sizeof type, "%.*s", (int)out->content_type.n, out->content_type.p);
         s->bytes_out += out->body.n;
         s->messages++;
         dm_count(s->dm, METRIC_MESSAGES_OUT, 1);
@@ -379,12 +370,28 @@ static void send_packet(session *s, turn *t, const odm_packet *out)
                 s->out_mac = dup_str(out->mac);
                 s->out_at = dm_wall_ms();
         }
-        if (s->dm->opt.metrics)
-                metrics_observe(s->dm->opt.metrics, METRIC_TIME_MESSAGE,
+        out->body = odm_arena_copy(&t->a, out->body);
+        out->mac = odm_arena_copy(&t->a, out->mac);
+        out->content_type = odm_arena_copy(&t->a, out->content_type);
+        return !t->a.err;
+}
+
+static void post_reply(dm *m, turn *t, const odm_packet *out)
+{
+        const http_field fields[] = {{ODM_STR("Cache-Control"), ODM_STR("no-store")},
+                                     {ODM_STR("x-syncml-hmac"), out->mac}};
+        const httpd_reply reply = {.status = 200,
+                                   .type = out->content_type.p, /* a copy, so it ends with a zero */
+                                   .fields = fields,
+                                   .n_fields = out->mac.n ? 2 : 1,
+                                   .body = out->body};
+
+        if (m->opt.metrics)
+                metrics_observe(m->opt.metrics, METRIC_TIME_MESSAGE,
                                 (loop_now().ms - t->now.ms) * 1000);
         httpd_send(t->req, &reply);
         t->req = NULL;
-        turn_free(s->dm, t);
+        turn_free(m, t);
 }
 
 static void count_end(session *s)
@@ -441,29 +448,55 @@ static void finish(session *s)
         call_again(s);
 }
 
+/* Gives up ownership when nobody waits for it. */
+static bool leave(session *s)
+{
+        dm *m = s->dm;
+        bool left;
+
+        pthread_mutex_lock(&m->lock);
+        left = !s->waiting && !s->doomed;
+        if (left) {
+                s->busy = false;
+                table_use(m, s, loop_now());
+        }
+        pthread_mutex_unlock(&m->lock);
+        return left;
+}
+
+/* The batch is durable: the reply may leave.  The session is given up before it does, so that the
+ * device's next message, or its next session, finds it free. */
 static void on_written(void *ctx)
 {
         session *s = ctx;
+        dm *m = s->dm;
         turn *t = s->turn;
         odm_packet out;
-        bool first_end;
+        bool first_end, replies, left;
 
         if (s->write_rc < 0) {
                 session_break(s, "the store failed");
                 return;
         }
         work_sweep(s);
+        replies = odm_server_send(s->server, &out) == 1;
+        if (replies && !keep_reply(s, t, &out)) {
+                session_break(s, "out of memory");
+                return;
+        }
         s->turn = NULL;
         first_end = s->over && s->session_changed;
-        if (odm_server_send(s->server, &out) == 1)
-                send_packet(s, t, &out);
+        left = !first_end && leave(s); /* then s is another's */
+        if (replies)
+                post_reply(m, t, &out);
         else
-                turn_reply(s->dm, t, 200, NULL);
+                turn_reply(m, t, 200, NULL);
         if (first_end) {
                 s->session_changed = false;
                 finish(s);
         }
-        session_release(s);
+        if (!left)
+                session_release(s);
 }
 
 static void turn_written(void *ctx, store_batch *b, int rc)
@@ -551,20 +584,18 @@ void session_release(session *s)
         dm *m = s->dm;
         turn *t;
 
+        if (leave(s))
+                return;
         pthread_mutex_lock(&m->lock);
         t = s->waiting;
         if (t) {
                 s->waiting = t->next;
                 s->n_waiting--;
-        } else if (!s->doomed) {
-                s->busy = false;
-                table_use(m, s, loop_now());
         }
-        bool doomed = !t && s->doomed;
         pthread_mutex_unlock(&m->lock);
         if (t)
                 session_take(s, t);
-        else if (doomed)
+        else
                 session_lost(s, "a newer session of the device took its place");
 }
 
@@ -573,6 +604,8 @@ void session_lost(session *s, const char *why)
         dm *m = s->dm;
         turn *t;
         store_batch *b;
+        bool jobs = s->jobs != NULL, again;
+        int64_t device;
 
         pthread_mutex_lock(&m->lock);
         table_remove(m, s);
@@ -603,6 +636,10 @@ void session_lost(session *s, const char *why)
                 store_batch_free(b);
                 b = NULL;
         }
+        again = b && jobs && s->known;
+        device = s->device_id;
         dm_write(m, b);
         session_free(s);
+        if (again) /* it is called, to try once more */
+                dm_job_created(m, device, 0);
 }
