@@ -589,6 +589,97 @@ static void a_name_not_in_the_certificate_is_refused(void **state)
         tls_cred_free(cred);
 }
 
+/* ---- a proxy that tunnels -------------------------------------------------------------- */
+
+typedef struct proxy {
+        int fd;
+        uint16_t port, to;
+        pthread_t thread;
+        char head[512];
+} proxy;
+
+static void relay(int a, int b)
+{
+        struct pollfd p[2] = {{.fd = a, .events = POLLIN}, {.fd = b, .events = POLLIN}};
+        char buf[4096];
+
+        while (poll(p, 2, 5000) > 0) {
+                for (int i = 0; i < 2; i++) {
+                        ssize_t n = p[i].revents ? recv(p[i].fd, buf, sizeof buf, 0) : -1;
+                        if (p[i].revents && n <= 0)
+                                return;
+                        if (n > 0)
+                                (void)!send(p[!i].fd, buf, (size_t)n, MSG_NOSIGNAL);
+                }
+        }
+}
+
+static void *run_proxy(void *arg)
+{
+        odm_str yes = ODM_STR("HTTP/1.1 200 Connection established\r\n\r\n");
+        proxy *p = arg;
+        int from = accept(p->fd, NULL, NULL), to;
+        size_t n = 0;
+
+        while (n < sizeof p->head - 1 && !strstr(p->head, "\r\n\r\n")) {
+                ssize_t got = recv(from, p->head + n, 1, 0); /* not an octet of TLS too many */
+                if (got <= 0)
+                        break;
+                n++;
+        }
+        to = raw_connect(p->to);
+        (void)!send(from, yes.p, yes.n, MSG_NOSIGNAL);
+        relay(from, to);
+        close(from);
+        close(to);
+        return NULL;
+}
+
+static void start_proxy(proxy *p, uint16_t to)
+{
+        struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+        socklen_t n = sizeof sa;
+
+        *p = (proxy){.to = to};
+        p->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(p->fd, (struct sockaddr *)&sa, sizeof sa), 0);
+        assert_int_equal(listen(p->fd, 4), 0);
+        getsockname(p->fd, (struct sockaddr *)&sa, &n);
+        p->port = ntohs(sa.sin_port);
+        assert_int_equal(pthread_create(&p->thread, NULL, run_proxy, p), 0);
+}
+
+static void tls_goes_through_a_proxy_and_is_verified(void **state)
+{
+        world *w = *state;
+        char url[64], ca[128], expect[64];
+        tls_cred *cred;
+        http_client_opt opt;
+        http_sync *s;
+        proxy p;
+
+        start_proxy(&p, w->tls);
+        path_in(w, "ca.pem", ca);
+        assert_int_equal(tls_cred_new(&(tls_cred_opt){.ca_file = ca}, &cred, NULL), 0);
+        http_client_opt_init(&opt);
+        snprintf(url, sizeof url, "http://127.0.0.1:%u", p.port);
+        opt.tls = cred;
+        opt.proxy = url;
+        assert_int_equal(http_sync_new(&opt, &s), 0);
+        for (int i = 0; i < 3; i++) { /* one tunnel for all */
+                const http_reply *r = ask(s, w->tls, "https", "/e", ODM_STR("abc"), false);
+                if (r->rc < 0)
+                        fail_msg("%s", r->why);
+                assert_str(r->body, "abc");
+        }
+        http_sync_free(s);
+        tls_cred_free(cred);
+        pthread_join(p.thread, NULL);
+        close(p.fd);
+        snprintf(expect, sizeof expect, "CONNECT localhost:%u HTTP/1.1\r\n", w->tls);
+        assert_non_null(strstr(p.head, expect));
+}
+
 static void client_certificates_are_seen(void **state)
 {
         world *w = *state;
@@ -736,6 +827,7 @@ int main(void)
                 T(queries_are_decoded),
                 T(strangers_certificates_are_refused),
                 T(a_name_not_in_the_certificate_is_refused),
+                T(tls_goes_through_a_proxy_and_is_verified),
                 T(client_certificates_are_seen),
                 T(tickets_survive_a_restart),
                 T(ticket_keys_are_guarded),
