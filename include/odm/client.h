@@ -138,7 +138,8 @@ void odm_client_free(odm_client *c); /* NULL is allowed; wipes secrets */
 
 /* Queues an alert of the device (1224 or 1226) for this session: `source`, type, format, mark,
  * data, correlator are copied.  `id` comes back in ODM_REQ_ALERTED.  Before or during the session.
- * Returns 0, ODM_ELIMIT, ODM_ENOMEM, ODM_ESTATE after the end. */
+ * Octets, and text that XML cannot carry, go as base64 in XML.  Returns 0, ODM_ELIMIT, ODM_ENOMEM,
+ * ODM_EINVAL for another code or a name that XML cannot carry, ODM_ESTATE after the end. */
 typedef struct odm_alert {
         uint64_t id;
         unsigned code; /* 1224 or 1226 */

@@ -262,16 +262,30 @@ static void fill_alert(struct alert *a, const odm_alert *in)
                                   data.p ? data : ODM_STR("")};
 }
 
-int odm_client_alert(odm_client *c, const odm_alert *in)
+/* What XML cannot carry goes as base64; names and words of that kind do not go at all. */
+static int suit_codec(const odm_client *c, odm_arena *a, odm_alert *alert)
+{
+        const odm_str text[] = {alert->source, alert->source_name, alert->target,
+                                alert->type,   alert->mark,        alert->correlator};
+
+        if (odm_codec_is_binary(c->opt.codec))
+                return 0;
+        for (size_t i = 0; i < ODM_COUNT(text); i++)
+                if (!odm_xml_can_carry(text[i]))
+                        return ODM_EINVAL;
+        if (alert->format != ODM_FMT_BIN && odm_xml_can_carry(alert->data))
+                return 0;
+        alert->format = ODM_FMT_B64;
+        alert->data = odm_b64_encode(a, alert->data.p ? alert->data : ODM_STR(""));
+        return alert->data.p ? 0 : odm_arena_err(a);
+}
+
+static int queue_alert(odm_client *c, const odm_alert *in)
 {
         size_t n = sizeof(struct alert) + in->source.n + in->source_name.n + in->target.n +
                    in->type.n + in->mark.n + in->data.n + in->correlator.n;
         struct outbox *b = &c->box;
 
-        if (c->state == CLIENT_ENDED || c->stage == STAGE_CLOSING)
-                return ODM_ESTATE;
-        if (in->code != ODM_ALERT_CLIENT_EVENT && in->code != ODM_ALERT_GENERIC)
-                return ODM_EINVAL;
         if (c->alerts >= c->opt.max_alerts || n > c->opt.max_memory / ARENA_SHARE)
                 return ODM_ELIMIT;
         struct alert *a = odm_alloc(c->opt.mem, n);
@@ -288,6 +302,23 @@ int odm_client_alert(odm_client *c, const odm_alert *in)
                 b->now.at[LANE_ALERTS] = &a->e;
         c->alerts++;
         return 0;
+}
+
+int odm_client_alert(odm_client *c, const odm_alert *in)
+{
+        odm_alert alert = *in;
+        odm_arena a;
+
+        if (c->state == CLIENT_ENDED || c->stage == STAGE_CLOSING)
+                return ODM_ESTATE;
+        if (in->code != ODM_ALERT_CLIENT_EVENT && in->code != ODM_ALERT_GENERIC)
+                return ODM_EINVAL;
+        odm_arena_init(&a, c->opt.mem, c->opt.max_memory / ARENA_SHARE);
+        int rc = suit_codec(c, &a, &alert);
+        if (rc == 0)
+                rc = queue_alert(c, &alert);
+        odm_arena_done(&a);
+        return rc;
 }
 
 /* ---- moving along ------------------------------------------------------------------------ */

@@ -284,6 +284,44 @@ static void octets_in_xml_are_base64_whatever_is_said(void **state)
         stage_close(&s);
 }
 
+/* STR_I and OPAQUE are the same in WBXML (dm-representation.md 4.3): octets are octets. */
+static void octets_in_wbxml_are_not_decoded(void **state)
+{
+        struct stage s;
+
+        (void)state;
+        begins(&s, &odm_codec_wbxml, STAGE_OPEN);
+        starts(&s);
+        says(&s, HDR_OK(1) CMD("Add", "1", ITEM("./A/o", META("bin") DATA("AAEC/w=="))) "<Final/>");
+        hears(&s, OK1 "Status 1/1 Add 200 [./A/o] | Final");
+        assert_string_equal(value_of(&s, "./A/o"), "AAEC/w==");
+        stage_close(&s);
+}
+
+/* Control characters have no place in XML; a value of them is no reason to end the session. */
+static void values_that_xml_cannot_carry(void **state)
+{
+        (void)state;
+        FOR_BOTH_CODECS(codec)
+        {
+                struct stage s;
+                begins(&s, codec, STAGE_OPEN);
+                starts(&s);
+                sets(&s, "./A/b", "a\x01z");
+                says(&s, HDR_OK(1) GET("1", "./A/b") GET("2", "./A/b?prop=Size")
+                                 GET("3", "./A?list=TNDS+Value") GET("4", "./A/c") "<Final/>");
+                if (codec == &odm_codec_xml)
+                        hears(&s, OK1 "Status 1/1 Get 200 [./A/b] | Status 1/2 Get 200 "
+                                      "[./A/b?prop=Size] | Status 1/3 Get 500 [./A?list=TNDS+Value]"
+                                      " | Status 1/4 Get 200 [./A/c] | Results 1/1 ./A/b:b64="
+                                      "'YQF6' | Results 1/2 ./A/b?prop=Size='3' | "
+                                      "Results 1/4 ./A/c='' | Final");
+                else
+                        assert_non_null(strstr(s.line.p, "Results 1/1 ./A/b='a\x01z' | "));
+                stage_close(&s);
+        }
+}
+
 static void a_document_above_the_servers_limit_is_413(void **state)
 {
         (void)state;
@@ -371,6 +409,8 @@ int main(void)
                 cmocka_unit_test(commands_are_answered_as_the_table_says),
                 cmocka_unit_test(octets_travel_in_the_codecs_way),
                 cmocka_unit_test(octets_in_xml_are_base64_whatever_is_said),
+                cmocka_unit_test(octets_in_wbxml_are_not_decoded),
+                cmocka_unit_test(values_that_xml_cannot_carry),
                 cmocka_unit_test(a_document_above_the_servers_limit_is_413),
                 cmocka_unit_test(documents_go_in_and_out),
                 cmocka_unit_test(values_survive_what_marks_them_up),

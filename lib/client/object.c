@@ -65,11 +65,19 @@ static int refuse(odm_client *c, unsigned status, unsigned *code)
         return 0;
 }
 
-static int append(odm_client *c, odm_str bytes, unsigned *code)
+/* Size may count base64 as it travels, or what it means (dm-protocol.md 4). */
+static uint64_t most_octets(const struct object *o, odm_format format)
+{
+        return format == ODM_FMT_B64 ? 2 * o->size + 4 : o->size;
+}
+
+static int append(odm_client *c, const odm_item *item, odm_format format, unsigned *code)
 {
         struct object *o = &c->object;
+        odm_str bytes = item->data.bytes;
+        uint64_t most = most_octets(o, format);
 
-        if (bytes.n > o->size || o->data.n > o->size - bytes.n)
+        if (bytes.n > most || o->data.n > most - bytes.n)
                 return refuse(c, ODM_ST_SIZE_MISMATCH, code);
         int rc = odm_buf_str(&o->data, bytes);
         if (rc == ODM_ELIMIT)
@@ -105,10 +113,9 @@ static int begin(odm_client *c, const odm_command *cmd, const odm_item *item, un
         if (meta.size > c->opt.max_obj_size)
                 return refuse(c, ODM_ST_TOO_LARGE, code);
         set_state(c, OBJECT_OPEN);
-        return append(c, item->data.bytes, code);
+        return append(c, item, meta.format, code);
 }
 
-/* Base64 may be counted before or after decoding (dm-protocol.md 4). */
 static bool size_fits(odm_client *c, odm_format format)
 {
         const struct object *o = &c->object;
@@ -134,7 +141,7 @@ static int finish(odm_client *c, const odm_command *cmd, const odm_item *item, o
                 return ODM_ENOMEM;
         *data = (odm_data){item->data.kind == ODM_DATA_ABSENT ? ODM_DATA_TEXT : item->data.kind,
                            odm_buf_view(&o->data)};
-        *code = fits ? 0 : ODM_ST_SIZE_MISMATCH;
+        *code = fits ? 0 : rc == ODM_ELIMIT ? ODM_ST_TOO_LARGE : ODM_ST_SIZE_MISMATCH;
         set_state(c, OBJECT_NONE); /* the data stays until the next object begins */
         return 0;
 }
@@ -148,11 +155,15 @@ int object_take(odm_client *c, const odm_command *cmd, const odm_item *item, odm
                 unsigned *code)
 {
         struct object *o = &c->object;
-        bool goes_on = o->state != OBJECT_NONE && same_place(o, cmd->kind, item) &&
-                       !(item->more && odm_meta_of(cmd, item).has_size);
+        odm_meta meta = odm_meta_of(cmd, item);
+        bool same = o->state != OBJECT_NONE && same_place(o, cmd->kind, item);
+        bool goes_on = same && !(item->more && meta.has_size);
+        int rc = o->state == OBJECT_NONE || same ? 0 : object_interrupt(c);
 
         *code = 0;
         *data = item->data;
+        if (rc < 0)
+                return rc;
         if (item->more && (!may_be_large(cmd->kind) || c->run.depth > 0)) {
                 *code = ODM_ST_BAD_REQUEST; /* members of Sequence and Atomic come whole */
                 return 0;
@@ -169,6 +180,6 @@ int object_take(odm_client *c, const odm_command *cmd, const odm_item *item, odm
                 return 0;
         }
         if (item->more)
-                return append(c, item->data.bytes, code);
+                return append(c, item, meta.format, code);
         return finish(c, cmd, item, data, code);
 }

@@ -78,7 +78,8 @@ static int take_value(odm_client *c, const odm_meta *meta, const odm_data *data,
         if (is_tnds(meta->type))
                 return take_tnds(c, meta, op->value.data, code);
         op->b64 = meta->format == ODM_FMT_B64;
-        if (meta->format == ODM_FMT_BIN && data->kind == ODM_DATA_TEXT)
+        if (meta->format == ODM_FMT_BIN && data->kind == ODM_DATA_TEXT &&
+            !odm_codec_is_binary(c->opt.codec))
                 return take_bin_text(c, op->value.data);
         return 0;
 }
@@ -128,7 +129,7 @@ int operation_put_value(odm_client *c, const odm_value *v, odm_item *it)
 
         it->meta.format = v->format == ODM_FMT_CHR ? ODM_FMT_ABSENT : v->format;
         it->data.kind = ODM_DATA_TEXT;
-        if (v->format == ODM_FMT_BIN && !binary) {
+        if (!binary && (v->format == ODM_FMT_BIN || !odm_xml_can_carry(v->data))) {
                 it->meta.format = ODM_FMT_B64;
                 it->data.bytes = odm_b64_encode(a, v->data.p ? v->data : ODM_STR(""));
         } else {
@@ -146,7 +147,7 @@ int operation_put_value(odm_client *c, const odm_value *v, odm_item *it)
         return 0;
 }
 
-static int put_document(odm_client *c, const odm_doc *doc, odm_item *it)
+static int put_document(odm_client *c, const odm_doc *doc, odm_item *it, unsigned *code)
 {
         bool binary = odm_codec_is_binary(c->opt.codec);
         odm_buf b;
@@ -154,7 +155,10 @@ static int put_document(odm_client *c, const odm_doc *doc, odm_item *it)
 
         odm_buf_init(&b, c->opt.mem, c->opt.max_memory);
         rc = odm_doc_encode(c->opt.codec, doc, false, &b);
-        if (rc == 0) {
+        if (rc == ODM_EINVAL) { /* a value in it has no form in XML */
+                *code = ODM_ST_FAILED;
+                rc = 0;
+        } else if (rc == 0) {
                 it->data.kind = binary ? ODM_DATA_OPAQUE : ODM_DATA_XML;
                 it->data.bytes = odm_arena_copy(&c->box.data, odm_buf_view(&b));
                 it->meta = (odm_meta){.present = true,
@@ -167,7 +171,7 @@ static int put_document(odm_client *c, const odm_doc *doc, odm_item *it)
         return rc;
 }
 
-static int put_result(odm_client *c, const odm_result *r, odm_item *it)
+static int put_result(odm_client *c, const odm_result *r, odm_item *it, unsigned *code)
 {
         int rc = 0;
 
@@ -175,10 +179,13 @@ static int put_result(odm_client *c, const odm_result *r, odm_item *it)
         if (it->source.p == NULL)
                 return arena_rc(&c->box.data);
         if (r->doc)
-                return put_document(c, r->doc, it);
+                return put_document(c, r->doc, it, code);
         rc = operation_put_value(c, &r->value, it);
-        if (r->is_prop) /* properties are plain text (dm-tree.md 3) */
+        if (r->is_prop) { /* properties are plain text (dm-tree.md 3) */
+                if (it->meta.format == ODM_FMT_B64)
+                        *code = ODM_ST_FAILED;
                 it->meta = (odm_meta){.present = false};
+        }
         if (!r->has_data)
                 it->data = (odm_data){.kind = ODM_DATA_ABSENT};
         return rc;
@@ -193,7 +200,7 @@ int operation_items(odm_client *c, const odm_result *results, odm_item **out, un
                 odm_item *it = odm_new(&c->box.data, odm_item);
                 if (it == NULL)
                         return arena_rc(&c->box.data);
-                rc = put_result(c, r, it);
+                rc = put_result(c, r, it, code);
                 *last = it;
                 last = &it->next;
                 if (rc == 0 && c->peer_max_obj && it->data.bytes.n > c->peer_max_obj)

@@ -13,6 +13,7 @@
 #define ALERT_ROOM 64  /* octets of an Alert 1222 in either codec */
 #define CHUNK_LEAST 32 /* shorter chunks wait for the next message */
 #define ITEM_ROOM 512  /* a guess at what surrounds the Data of an Item */
+#define IDLE_MOST 4    /* messages that only ask for more and bring nothing forward */
 #define FULL 1
 
 struct draft {
@@ -468,6 +469,20 @@ static int too_large(odm_client *c)
                              "what is to be said fits no message that the server takes");
 }
 
+/* Each request for more needs a Status itself: with little room the session would go on asking
+ * and answering for ever.  Something must become less. */
+static bool stands_still(odm_client *c, const struct draft *d, bool left)
+{
+        struct outbox *b = &c->box;
+        uint32_t n = 0;
+
+        for (const struct entry *e = b->now.at[LANE_STATUS]; e; e = e->next)
+                n++;
+        b->idle = !left || d->talks || n < b->least ? 0 : b->idle + 1;
+        b->least = n;
+        return b->idle > IDLE_MOST;
+}
+
 int outbox_build(odm_client *c)
 {
         struct draft d;
@@ -483,7 +498,7 @@ int outbox_build(odm_client *c)
         if (rc == 0)
                 rc = put_lanes(c, &d);
         bool left = !outbox_empty(c);
-        if (rc == ODM_ELIMIT || (rc == 0 && left && d.pieces == 0))
+        if (rc == ODM_ELIMIT || (rc == 0 && left && d.pieces == 0) || stands_still(c, &d, left))
                 return too_large(c);
         if (rc == 0 && !c->peer_closed && !d.talks)
                 rc = put_alert(&d, ODM_ALERT_NEXT_MESSAGE);

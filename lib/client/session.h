@@ -61,6 +61,7 @@ struct outbox {
         uint32_t before_msg;         /* our MsgID then */
         bool before_closed;          /* and whether the server's package was complete */
         uint32_t chunk_cmd;          /* CmdID of the chunk in the last message; 0 = none */
+        uint32_t least, idle; /* Statuses left over, and messages in a row that changed nothing */
         odm_buf buf;                 /* the last message built */
         odm_buf mac;                 /* its header, when MAC is used */
 };

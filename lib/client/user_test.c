@@ -265,6 +265,37 @@ static void alerts_of_the_host_are_delivered(void **state)
         }
 }
 
+static void octets_of_alerts_take_the_codecs_form(void **state)
+{
+        (void)state;
+        FOR_BOTH_CODECS(codec)
+        {
+                struct stage s;
+                odm_alert octets = event(31, ""), control = event(32, ""), mark = event(33, "x");
+                bool binary = odm_codec_is_binary(codec);
+                begins(&s, codec, STAGE_OPEN);
+                octets.format = ODM_FMT_BIN;
+                octets.data = (odm_str){"\0\1\2\xff", 4};
+                control.format = ODM_FMT_ABSENT;
+                control.data = ODM_STR("\x02");
+                mark.mark = ODM_STR("\x02");
+                assert_int_equal(odm_client_new(&s.opt, s.tree, &s.c), 0);
+                assert_int_equal(odm_client_alert(s.c, &octets), 0);
+                assert_int_equal(odm_client_alert(s.c, &control), 0);
+                assert_int_equal(odm_client_alert(s.c, &mark), binary ? 0 : ODM_EINVAL);
+                assert_int_equal(odm_client_start(s.c, s.now, s.wall), 0);
+                assert_int_equal(stage_listen(&s), 0);
+                const odm_command *a = s.heard->body->next->next;
+                assert_int_equal(a->items->meta.format, binary ? ODM_FMT_BIN : ODM_FMT_B64);
+                assert_octets(a->items->data.bytes, binary ? octets.data : ODM_STR("AAEC/w=="));
+                a = a->next;
+                assert_int_equal(a->items->meta.format, binary ? ODM_FMT_CHR : ODM_FMT_B64);
+                assert_octets(a->items->data.bytes, binary ? control.data : ODM_STR("Ag=="));
+                assert_true(s.heard->final);
+                stage_close(&s);
+        }
+}
+
 static void alerts_may_need_more_than_a_message(void **state)
 {
         static char data[5000];
@@ -502,6 +533,7 @@ int main(void)
                 cmocka_unit_test(an_operation_can_be_done_by_the_host),
                 cmocka_unit_test(an_exec_hands_over_its_argument),
                 cmocka_unit_test(alerts_of_the_host_are_delivered),
+                cmocka_unit_test(octets_of_alerts_take_the_codecs_form),
                 cmocka_unit_test(alerts_may_need_more_than_a_message),
                 cmocka_unit_test(an_unanswered_alert_is_not_told),
                 cmocka_unit_test(what_the_host_did_is_not_rolled_back),
