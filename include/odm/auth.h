@@ -115,7 +115,9 @@ typedef struct odm_verifier {
         odm_str user, password;
         bool has_secret;
         odm_secret secret;
-        odm_nonce nonce, previous; /* either is accepted once (dm-protocol.md 9.4) */
+        /* Either is accepted once (dm-protocol.md 9.4); afterwards `previous` is the one that was
+         * not used, when there is one. */
+        odm_nonce nonce, previous;
         bool has_nonce, has_previous;
         bool allow_default; /* session begun by a resync trigger: 0x00000000 in both forms */
         bool authenticated; /* for the whole session: 212 was said */

@@ -206,14 +206,15 @@ static int refuse(odm_verifier *v, unsigned status, bool last, const odm_rng *rn
         return 0;
 }
 
-/* The nonce that was used is spent: a new one, and what stays good beside it. */
+/* The nonce that was used is spent, or the same message would be good once more: a new one, and
+ * beside it the one that was not used.  A challenge's is none of those, it was for this session. */
 static void turn_nonces(odm_verifier *v, enum candidate by, const odm_nonce *fresh)
 {
-        if (v->challenged) {
-                v->has_previous = v->has_previous && by != BY_PREVIOUS;
-        } else if (v->has_nonce) {
-                v->previous = v->nonce;
-                v->has_previous = true;
+        bool unused = by != BY_NONCE && !v->challenged && v->has_nonce;
+
+        if (by == BY_PREVIOUS || !v->challenged) {
+                v->previous = unused ? v->nonce : empty_nonce;
+                v->has_previous = unused;
         }
         v->nonce = *fresh;
         v->has_nonce = true;
