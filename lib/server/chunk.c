@@ -41,8 +41,7 @@ static bool leaves_as_b64(const odm_server *s, const odm_command *c)
 {
         odm_meta meta = odm_meta_of(c, c->items);
 
-        return s->xml && c->items->data.kind == ODM_DATA_OPAQUE &&
-               (meta.format == ODM_FMT_BIN || meta.format == ODM_FMT_B64);
+        return s->xml && c->items->data.kind == ODM_DATA_OPAQUE && meta.format == ODM_FMT_BIN;
 }
 
 /* The value as it is cut; *meta is what the device is to be told of it. */

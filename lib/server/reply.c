@@ -253,19 +253,25 @@ static struct job *next_job(const odm_server *s)
         return j;
 }
 
-/* Octets of the values of a command, and of the largest of them. */
-static size_t values_of(const odm_command *c, size_t *largest)
-{
-        size_t sum = 0;
+struct values {
+        size_t sum, largest; /* octets of them as they travel */
+        bool carried;        /* false when the codec has no form for one */
+};
 
+/* At most Sequence, Atomic, member: job_allowed() lets nothing deeper. */
+static void measure(const odm_server *s, const odm_command *c, struct values *v)
+{
         for (const odm_item *it = c->items; it; it = it->next) {
-                sum += it->data.bytes.n;
-                if (it->data.bytes.n > *largest)
-                        *largest = it->data.bytes.n;
+                bool b64 = s->xml && it->data.kind == ODM_DATA_OPAQUE &&
+                           odm_meta_of(c, it).format == ODM_FMT_BIN;
+                size_t n = b64 ? odm_b64_size(it->data.bytes.n) : it->data.bytes.n;
+                v->sum += n;
+                v->largest = n > v->largest ? n : v->largest;
+                if (s->xml && it->data.kind == ODM_DATA_TEXT)
+                        v->carried = v->carried && odm_xml_can_carry(it->data.bytes);
         }
         for (const odm_command *m = c->body; m; m = m->next)
-                sum += values_of(m, largest); /* at most Sequence, Atomic, member */
-        return sum;
+                measure(s, m, v);
 }
 
 static int add_members(odm_server *s, struct job *j, const odm_command *c, uint32_t *index)
@@ -347,32 +353,43 @@ static int too_big(odm_server *s, struct job *j, const odm_command *c, size_t oc
                                             : "the device takes no large objects");
 }
 
+/* Not the session's fault, nor the next job's. */
+static const char *unfit_why(int rc)
+{
+        return rc == ODM_EMALFORMED ? "the document inside is broken"
+                                    : "XML cannot carry what is in the command";
+}
+
 static int put_command(odm_server *s, struct job *j, enum fill *out)
 {
         const odm_command *c = job_peek(j);
-        size_t largest = 0, octets = values_of(c, &largest);
+        struct values v = {.carried = true};
         bool fits = false;
         int rc = 0;
+
+        measure(s, c, &v);
 
         if (c->kind == ODM_CMD_ATOMIC && j->split && s->no_atomic) {
                 *out = FILL_TOLD;
                 return job_split(s, j, j->at);
         }
-        if (s->peer_max_obj && largest > s->peer_max_obj) {
+        if (s->peer_max_obj && v.largest > s->peer_max_obj) {
                 *out = FILL_TOLD;
                 return job_give_up(s, j, ODM_ST_TOO_LARGE,
                                    "larger than the device's largest object");
         }
-        if (octets < s->limit)
+        if (!v.carried)
+                rc = ODM_EINVAL;
+        else if (v.sum < s->limit)
                 rc = try_command(s, c, &fits);
-        if (rc == ODM_EMALFORMED) {
+        if (rc == ODM_EMALFORMED || rc == ODM_EINVAL) {
                 *out = FILL_TOLD;
-                return job_give_up(s, j, ODM_ST_BAD_REQUEST, "the document inside is broken");
+                return job_give_up(s, j, ODM_ST_BAD_REQUEST, unfit_why(rc));
         }
         if (rc < 0)
                 return rc;
         if (!fits)
-                return too_big(s, j, c, octets, out);
+                return too_big(s, j, c, v.sum, out);
         *out = FILL_GOES_ON;
         return book_command(s, j, c);
 }
@@ -390,6 +407,11 @@ static int put_chunk(odm_server *s, enum fill *out)
                 return job_give_up(s, j, ODM_ST_FAILED, "the job is gone");
         }
         rc = chunk_put(s, &fits);
+        if (rc == ODM_EMALFORMED || rc == ODM_EINVAL) {
+                chunk_close(s);
+                *out = FILL_TOLD;
+                return job_give_up(s, j, ODM_ST_BAD_REQUEST, unfit_why(rc));
+        }
         if (rc < 0 || fits)
                 return rc;
         if (!s->lean) {
