@@ -512,7 +512,7 @@ static void cut_sessions(dm *m, int64_t device)
 }
 
 /* A running session goes on with the account it began with, but ends when the device is not welcome
- * any more. */
+ * any more.  What an operator has put right need not wait for a lock-out to end. */
 static void on_changed(void *ctx)
 {
         errand *e = ctx;
@@ -525,6 +525,8 @@ static void on_changed(void *ctx)
         if (rc == ODM_ENOENT ||
             (rc == 0 && d.state != STORE_DEVICE_PROVISIONED && d.state != STORE_DEVICE_ACTIVE))
                 cut_sessions(e->dm, e->device);
+        if (rc == 0)
+                lockout_pardon(e->dm->lockout, d.devid);
         odm_arena_done(&a);
         odm_free(&heap_mem, e, sizeof *e);
 }

@@ -512,6 +512,15 @@ static void guessing_gets_slower(void **state)
         assert_int_equal(lockout_left(l, dev, here, t), LOCKOUT_MOST_MS);
         lockout_clear(l, dev, here);
         assert_int_equal(lockout_left(l, dev, here, t), 0);
+        for (int i = 0; i < 3; i++) {
+                lockout_failed(l, dev, here, t);
+                lockout_failed(l, dev, there, t);
+                lockout_failed(l, ODM_STR("other"), here, t);
+        }
+        lockout_pardon(l, dev); /* from every address, and nobody else */
+        assert_int_equal(lockout_left(l, dev, here, t), 0);
+        assert_int_equal(lockout_left(l, dev, there, t), 0);
+        assert_int_equal(lockout_left(l, ODM_STR("other"), here, t), 1000);
         lockout_failed(l, dev, here, t);
         lockout_failed(l, dev, here, t);
         t.ms += LOCKOUT_FORGET_MS + 1; /* long ago: forgotten */

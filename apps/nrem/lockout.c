@@ -15,6 +15,7 @@
 
 typedef struct pair {
         uint8_t key[KEY];
+        uint64_t device;   /* digest of the device alone */
         uint32_t failures; /* 0: the place is free */
         odm_time last, until;
 } pair;
@@ -47,6 +48,20 @@ void lockout_free(lockout *l)
                 return;
         pthread_mutex_destroy(&l->lock);
         odm_free(&heap_mem, l, sizeof *l);
+}
+
+static uint64_t digest_of(const lockout *l, odm_str device)
+{
+        struct sha256_ctx h;
+        uint8_t d[SHA256_DIGEST_SIZE];
+        uint64_t n;
+
+        sha256_init(&h);
+        sha256_update(&h, sizeof l->salt, l->salt);
+        sha256_update(&h, device.n, (const uint8_t *)device.p);
+        sha256_digest(&h, sizeof d, d);
+        memcpy(&n, d, sizeof n);
+        return n;
 }
 
 static size_t bucket_of(const lockout *l, odm_str device, odm_str address, uint8_t key[KEY])
@@ -121,6 +136,7 @@ uint32_t lockout_failed(lockout *l, odm_str device, odm_str address, odm_time no
                                 p = &l->pairs[b][i];
                 *p = (pair){0};
                 memcpy(p->key, key, KEY);
+                p->device = digest_of(l, device);
         }
         p->last = now;
         failures = ++p->failures;
@@ -139,5 +155,17 @@ void lockout_clear(lockout *l, odm_str device, odm_str address)
         for (int i = 0; i < WAYS; i++)
                 if (l->pairs[b][i].failures && memcmp(l->pairs[b][i].key, key, KEY) == 0)
                         l->pairs[b][i].failures = 0;
+        pthread_mutex_unlock(&l->lock);
+}
+
+void lockout_pardon(lockout *l, odm_str device)
+{
+        uint64_t digest = digest_of(l, device);
+
+        pthread_mutex_lock(&l->lock);
+        for (size_t b = 0; b < BUCKETS; b++)
+                for (int i = 0; i < WAYS; i++)
+                        if (l->pairs[b][i].device == digest)
+                                l->pairs[b][i].failures = 0;
         pthread_mutex_unlock(&l->lock);
 }

@@ -25,5 +25,8 @@ int64_t lockout_left(lockout *l, odm_str device, odm_str address, odm_time now);
 /* One more failure; returns how many in a row. */
 uint32_t lockout_failed(lockout *l, odm_str device, odm_str address, odm_time now);
 void lockout_clear(lockout *l, odm_str device, odm_str address);
+/* Forgets a device's failures from every address: an operator has changed it, so what failed
+ * before says nothing any more.  Looks at every pair. */
+void lockout_pardon(lockout *l, odm_str device);
 
 #endif
