@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "sim.h"
+
+uint32_t sim_number(const sim_opt *o, uint32_t i)
+{
+        return o->first + i * o->stride;
+}
+
+void sim_name(const sim_opt *o, uint32_t i, char out[SIM_TEXT])
+{
+        (void)snprintf(out, SIM_TEXT, "%s%u", o->prefix, sim_number(o, i));
+}
+
+void sim_devid(const sim_opt *o, uint32_t i, char out[SIM_TEXT])
+{
+        (void)snprintf(out, SIM_TEXT, "urn:xremsim:%s%u", o->prefix, sim_number(o, i));
+}
+
+void sim_password(const sim_opt *o, uint32_t i, char out[SIM_TEXT])
+{
+        const char *mark = strstr(o->password, "{n}");
+
+        if (!mark)
+                (void)snprintf(out, SIM_TEXT, "%s", o->password);
+        else
+                (void)snprintf(out, SIM_TEXT, "%.*s%u%s", (int)(mark - o->password), o->password,
+                               sim_number(o, i), mark + 3);
+}
+
+int64_t sim_us(void)
+{
+        struct timespec t;
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
