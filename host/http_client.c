@@ -59,6 +59,7 @@ struct http_client {
         loop_io io;
         tls_conn *tls;
         bool resumed;
+        http_client_counts counts;
         char key[KEY_MAX];        /* "https://host:port" it leads to; "" = none */
         char resume_key[KEY_MAX]; /* whose session `resume` is */
         tls_resume resume;
@@ -306,6 +307,7 @@ static step_result on_connected(http_client *c)
                          c->has_proxy ? c->proxy.port : c->url.port, strerror(err));
                 return try_connect(c);
         }
+        c->counts.connections++;
         make_key(&c->url, c->key);
         if (!is_https(c)) {
                 begin_send(c);
@@ -333,6 +335,8 @@ static step_result on_handshake(http_client *c)
         if (rc < 0)
                 return fail(c, rc);
         c->resumed = tls_conn_resumed(c->tls);
+        c->counts.handshakes++;
+        c->counts.resumed += c->resumed;
         begin_send(c);
         return STEP_ON;
 }
@@ -801,6 +805,11 @@ void http_client_free(http_client *c)
 bool http_client_resumed(const http_client *c)
 {
         return c->resumed;
+}
+
+http_client_counts http_client_counted(const http_client *c)
+{
+        return c->counts;
 }
 
 odm_str http_reply_field(const http_reply *r, const char *name)
