@@ -368,13 +368,12 @@ static inline const uint8_t *find_zero(const uint8_t *p, const uint8_t *end)
         return memchr(p + 16, 0, (size_t)(end - p - 16));
 }
 
-/* What the tags of the current page mean where we stand; nothing when there is no depth
- * left for them. */
+/* What the tags of the current page mean where we stand. */
 static inline const struct rule *rules_here(const struct reader *r)
 {
         unsigned ctx = r->b.top->ctx;
 
-        if (builder_pages[ctx] != r->page || r->b.top == r->b.last)
+        if (builder_pages[ctx] != r->page)
                 ctx = CTX_SKIP;
         return builder_rules[ctx];
 }
@@ -407,7 +406,7 @@ static inline int usual_tokens(struct reader *r)
                 const struct rule *rule = &rules[TOKEN(*p)];
                 if (*p >= WB_CONTENT && *p < WB_ATTRIBUTES) {
                         if (rule_is_leaf(rule)) {
-                                if (p[1] != WB_STR_I)
+                                if (p[1] != WB_STR_I || b->top == b->last)
                                         break;
                                 nul = find_zero(p + 2, end);
                                 if (nul == NULL || nul[1] != WB_END)

@@ -2,22 +2,32 @@
 /* Messages and documents to WBXML (dm-representation.md 4): version 1.2, UTF-8, no string
  * table but a document's public identifier.  Text is STR_I, octets are OPAQUE; text with a
  * zero in it, which STR_I cannot hold, is OPAQUE as well. */
+#include "element.h"
 #include "sink.h"
 #include "wbxml.h"
 
-static inline void put_page(struct sink *s, unsigned id)
+/* The page of what comes next; there is room for two octets. */
+static inline void switch_page(struct sink *s, unsigned id)
 {
-        if (s->page != id >> 6 && sink_room(s, 2)) {
-                s->page = (uint8_t)(id >> 6);
-                *s->at++ = WB_SWITCH_PAGE;
-                *s->at++ = (char)s->page;
+        if (s->page != PAGE(id)) {
+                s->page = (uint8_t)PAGE(id);
+                s->at[0] = WB_SWITCH_PAGE;
+                s->at[1] = (char)s->page;
+                s->at += 2;
+        }
+}
+
+static inline void put_tag(struct sink *s, unsigned id, unsigned content)
+{
+        if (sink_room(s, 3)) {
+                switch_page(s, id);
+                *s->at++ = (char)(TOKEN(id) | content);
         }
 }
 
 static inline void put_open(struct sink *s, unsigned id)
 {
-        put_page(s, id);
-        sink_byte(s, (uint8_t)((id & 63) | WB_CONTENT));
+        put_tag(s, id, WB_CONTENT);
 }
 
 static inline void put_close(struct sink *s, unsigned id)
@@ -28,8 +38,7 @@ static inline void put_close(struct sink *s, unsigned id)
 
 static inline void put_empty(struct sink *s, unsigned id)
 {
-        put_page(s, id);
-        sink_byte(s, id & 63);
+        put_tag(s, id, 0);
 }
 
 static unsigned number_size(size_t v)
@@ -60,55 +69,81 @@ static void put_opaque(struct sink *s, unsigned id, odm_str octets)
         put_close(s, id);
 }
 
-/* Copies n octets unless one of them is zero; false then. */
-static inline bool copy_text(char *to, const char *from, size_t n)
+#define SHORT 16
+
+/* Not zero when an octet of the word is; which one, it does not tell. */
+static inline uint64_t has_zero(uint64_t w)
 {
         const uint64_t ones = UINT64_C(0x0101010101010101);
-        uint64_t zero = 0, w;
 
-        if (n > 64) {
-                if (memchr(from, 0, n))
-                        return false;
-                memcpy(to, from, n);
-                return true;
+        return (w - ones) & ~w & ones << 7;
+}
+
+/* Copies n octets, 1 to SHORT; false, and the copy void, when one of them is zero.  Words
+ * are copied whole, the last one perhaps overlapping the one before. */
+static inline bool copy_short(char *to, const char *from, size_t n)
+{
+        uint64_t w, v;
+        uint32_t first, last;
+
+        if (n >= 8) {
+                memcpy(&w, from, 8);
+                memcpy(&v, from + n - 8, 8);
+                memcpy(to, &w, 8);
+                memcpy(to + n - 8, &v, 8);
+                return (has_zero(w) | has_zero(v)) == 0;
         }
-        if (n >= 8) { /* eight at a time, the last eight perhaps overlapping */
-                for (size_t i = 0; i + 8 < n; i += 8) {
-                        memcpy(&w, from + i, 8);
-                        memcpy(to + i, &w, 8);
-                        zero |= (w - ones) & ~w & ones << 7;
-                }
-                memcpy(&w, from + n - 8, 8);
-                memcpy(to + n - 8, &w, 8);
-                zero |= (w - ones) & ~w & ones << 7;
-                return zero == 0;
+        if (n >= 4) {
+                memcpy(&first, from, 4);
+                memcpy(&last, from + n - 4, 4);
+                memcpy(to, &first, 4);
+                memcpy(to + n - 4, &last, 4);
+                return has_zero((uint64_t)first << 32 | last) == 0;
         }
-        for (size_t i = 0; i < n; i++) {
-                zero |= from[i] == 0;
-                to[i] = from[i];
+        uint8_t a = (uint8_t)from[0], b = (uint8_t)from[n / 2], c = (uint8_t)from[n - 1];
+        to[0] = (char)a;
+        to[n / 2] = (char)b;
+        to[n - 1] = (char)c;
+        return (unsigned)a * b * c != 0;
+}
+
+/* Ends what begins at `at` and holds n octets of text. */
+static inline void put_around(struct sink *s, unsigned id, char *at, size_t n)
+{
+        at[0] = (char)(TOKEN(id) | WB_CONTENT);
+        at[1] = WB_STR_I;
+        at += 2 + n;
+        at[0] = 0;
+        at[1] = WB_END;
+        s->at = at + 2;
+}
+
+/* Text that is empty, long, holds a zero or does not fit yet.  Apart, so that the usual
+ * case saves no registers for it. */
+__attribute__((noinline)) static void put_unusual(struct sink *s, unsigned id, odm_str text)
+{
+        if (text.n == 0) {
+                put_empty(s, id);
+        } else if (memchr(text.p, 0, text.n)) {
+                put_opaque(s, id, text);
+        } else if (sink_room(s, text.n + 6)) {
+                switch_page(s, id);
+                memcpy(s->at + 2, text.p, text.n);
+                put_around(s, id, s->at, text.n);
         }
-        return zero == 0;
 }
 
 static inline void put_text(struct sink *s, unsigned id, odm_str text)
 {
-        if (text.n == 0) {
-                put_empty(s, id);
+        if (text.n - 1 >= SHORT || (size_t)(s->end - s->at) < text.n + 6) {
+                put_unusual(s, id, text);
                 return;
         }
-        put_page(s, id);
-        if (!sink_room(s, text.n + 4))
-                return;
-        if (!copy_text(s->at + 2, text.p, text.n)) {
-                put_opaque(s, id, text);
-                return;
-        }
-        s->at[0] = (char)((id & 63) | WB_CONTENT);
-        s->at[1] = WB_STR_I;
-        s->at += 2 + text.n;
-        s->at[0] = 0;
-        s->at[1] = WB_END;
-        s->at += 2;
+        switch_page(s, id);
+        if (copy_short(s->at + 2, text.p, text.n))
+                put_around(s, id, s->at, text.n);
+        else
+                put_unusual(s, id, text);
 }
 
 static inline void put_data(struct sink *s, unsigned id, const odm_data *d)
@@ -135,7 +170,7 @@ static inline void put_nonce(struct sink *s, const odm_meta *m)
 
 static inline void put_format(struct sink *s, odm_format f)
 {
-        put_text(s, E1_Format, odm_cstr(odm_format_name(f)));
+        put_text(s, E1_Format, f == ODM_FMT_CHR ? ODM_STR("chr") : odm_cstr(odm_format_name(f)));
 }
 
 /* ---- messages ------------------------------------------------------------------ */
