@@ -701,9 +701,13 @@ static void too_many_sessions_are_shed(void **state)
         w->opt.sessions = 1;
         world_start(w);
         expect_done(w);
-        expect_done(w); /* an ended session makes room */
+        do /* an ended session makes room */
+                world_session(w);
+        while (w->http == 503);
         (void)world_job(w, "[{\"cmd\":\"get\",\"uri\":\"./DevInfo/Man\"}]", false);
-        lose_session(w);
+        do /* the ended one may be at its last words still */
+                lose_session(w);
+        while (w->http == 503);
         rename_devid(w, "IMEI:other"); /* another one's session is in the way */
         world_session(w);
         assert_int_equal(w->http, 503);
