@@ -85,21 +85,32 @@ static void clean_sessions(void **state)
 
 /* ---- 5 MB both ways in messages of 16 kB ----------------------------------------------------- */
 
+static void large_there_and_back(const odm_codec *codec, uint32_t message, size_t octets)
+{
+        char what[80];
+        world w;
+
+        world_open(&w, arg.seed);
+        w.codec = codec;
+        w.device_max = w.server_max = message;
+        w.large = octets;
+        world_start(&w);
+        sim_make(&w, JOB_LARGE);
+        sim_session(&w);
+        assert_int_equal(w.jobs_done, 1);
+        (void)snprintf(what, sizeof what, "%zu kB there and back in %s messages of %u octets",
+                       octets >> 10, odm_codec_name(codec), (unsigned)message);
+        show(what, &w);
+        world_close(&w);
+}
+
 static void large_objects(void **state)
 {
         (void)state;
         for (size_t c = 0; c < ODM_COUNT(codecs); c++) {
-                world w;
-                world_open(&w, arg.seed);
-                w.codec = codecs[c];
-                w.device_max = w.server_max = 16384;
-                w.large = 5u << 20;
-                world_start(&w);
-                sim_make(&w, JOB_LARGE);
-                sim_session(&w);
-                assert_int_equal(w.jobs_done, 1);
-                show("5 MB there and back", &w);
-                world_close(&w);
+                large_there_and_back(codecs[c], 16384, 5u << 20);
+                large_there_and_back(codecs[c], 4096, 300u << 10);
+                large_there_and_back(codecs[c], 2048, 300u << 10);
         }
 }
 
