@@ -240,11 +240,14 @@ int inbox_keep_server_nonce(odm_client *c)
         return keep_nonce(c, c->account.server_nonce_uri, &c->verifier.nonce);
 }
 
-/* A nonce is kept only when it came from a server that proved itself (dm-protocol.md 9.4), be it
- * later in the session. */
-static int keep_client_nonce(odm_client *c)
+/* A nonce is kept only when it came from a server that proved itself (dm-protocol.md 9.4): in this
+ * message, or before it when the server now takes what we proved with it. */
+static int keep_client_nonce(odm_client *c, bool pending, bool taken)
 {
-        if (!c->prover.nonce_changed || !c->trusted)
+        bool good = c->trusted && (c->prover.nonce_changed || (pending && taken));
+
+        c->prover.nonce_changed |= pending;
+        if (!good)
                 return 0;
         c->prover.nonce_changed = false;
         return keep_nonce(c, c->account.nonce_uri, &c->prover.nonce);
@@ -299,8 +302,10 @@ static int check_our_status(odm_client *c)
 
         if (s == NULL)
                 return GO_ON;
+        bool pending = c->prover.nonce_changed;
+        c->prover.nonce_changed = false;
         v = odm_prover_answer(&c->prover, s->code, s->chal.present ? &s->chal : NULL);
-        int rc = keep_client_nonce(c);
+        int rc = keep_client_nonce(c, pending, odm_status_ok(s->code));
         if (rc < 0)
                 return rc;
         if (v == ODM_VERDICT_GIVE_UP)

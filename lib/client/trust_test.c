@@ -92,6 +92,47 @@ static void a_nonce_that_is_never_said_is_not_kept(void **state)
         }
 }
 
+/* What a stranger slipped in is kept neither when he leaves nor when the server refuses it. */
+static void a_nonce_of_a_stranger_is_not_kept(void **state)
+{
+        (void)state;
+        FOR_BOTH_CODECS(codec)
+        {
+                struct stage s;
+                begins(&s, codec, STAGE_DIGEST);
+                s.prover.type = ODM_AUTH_NONE;
+                starts(&s);
+                says(&s, HDR_CODE(1, 401, CHAL("syncml:auth-md5", N1)) "<Final/>");
+                assert_non_null(s.line.p);
+                s.prover.type = ODM_AUTH_MD5; /* from here on it is the server */
+                says(&s, HDR_CODE(2, 401, "") "<Final/>");
+                silent(&s, ODM_OUTCOME_AUTH_REFUSED);
+                odm_nonce kept = nonce_run(0);
+                assert_octets(leaf(&s, CLIENT_NONCE), odm_nonce_view(&kept));
+                stage_close(&s);
+        }
+}
+
+/* One that the server then takes is its own, whenever it proves that it is the server. */
+static void a_nonce_the_server_takes_is_kept(void **state)
+{
+        (void)state;
+        FOR_BOTH_CODECS(codec)
+        {
+                struct stage s;
+                begins(&s, codec, STAGE_DIGEST);
+                s.prover.type = ODM_AUTH_NONE;
+                starts(&s);
+                says(&s, HDR_CODE(1, 401, CHAL("syncml:auth-md5", N1)) "<Final/>");
+                s.prover.type = ODM_AUTH_MD5;
+                says(&s, HDR_CODE(2, 212, "") "<Final/>");
+                silent(&s, ODM_OUTCOME_DONE);
+                odm_nonce issued = nonce_run(0x10);
+                assert_octets(leaf(&s, CLIENT_NONCE), odm_nonce_view(&issued));
+                stage_close(&s);
+        }
+}
+
 static void over_an_open_transport_each_message_is_proved(void **state)
 {
         (void)state;
@@ -418,6 +459,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(known_credentials_are_shown_at_once),
                 cmocka_unit_test(a_nonce_that_is_never_said_is_not_kept),
+                cmocka_unit_test(a_nonce_of_a_stranger_is_not_kept),
+                cmocka_unit_test(a_nonce_the_server_takes_is_kept),
                 cmocka_unit_test(over_an_open_transport_each_message_is_proved),
                 cmocka_unit_test(a_challenge_repeats_package_1),
                 cmocka_unit_test(a_challenge_has_alerts_sent_again),
