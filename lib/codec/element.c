@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
-
 #include "element.h"
 
 static const char *const names[ELEMENTS] = {
@@ -24,11 +22,13 @@ enum {
 };
 static const uint8_t from[PAGES + 1] = {AT_0_Add, AT_1_Anchor, AT_2_ACL, AT_END};
 
-static int compare(const char *name, size_t n, const char *with)
+/* Mostly the first octets differ, which no call of strncmp() would repay. */
+static inline int compare(const char *name, size_t n, const char *with)
 {
-        int d = strncmp(name, with, n);
-
-        return d ? d : -(with[n] != '\0');
+        for (size_t i = 0; i < n; i++)
+                if (name[i] != with[i] || with[i] == '\0')
+                        return (unsigned char)name[i] < (unsigned char)with[i] ? -1 : 1;
+        return -(with[n] != '\0');
 }
 
 unsigned element_find(unsigned page, const char *name, size_t n)
@@ -46,6 +46,11 @@ unsigned element_find(unsigned page, const char *name, size_t n)
                         low = mid + 1;
         }
         return E_NONE;
+}
+
+bool element_is(unsigned id, const char *name, size_t n)
+{
+        return id < ELEMENTS && names[id] && compare(name, n, names[id]) == 0;
 }
 
 const char *element_name(unsigned id)

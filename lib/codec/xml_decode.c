@@ -7,10 +7,13 @@
 #include "builder.h"
 #include "xml.h"
 
+#define MET 64
+
 struct reader {
         struct xml_parse parse; /* comes first: see xml.h */
         odm_str in;
-        size_t data_at; /* where the content of the Data we are in begins */
+        size_t data_at;   /* where the content of the Data we are in begins */
+        uint8_t met[MET]; /* elements met before, by met_at(): a message has few names, often */
         struct builder b;
 };
 
@@ -22,10 +25,30 @@ static size_t here(const struct reader *r)
 /* The local part of the name of the tag that begins here, in the input. */
 static odm_str local_name(const struct reader *r, const char *qualified)
 {
-        const char *colon = strrchr(qualified, ':');
-        size_t prefix = colon ? (size_t)(colon + 1 - qualified) : 0;
+        size_t n = 0, prefix = 0;
 
-        return (odm_str){r->in.p + here(r) + 1 + prefix, strlen(qualified + prefix)};
+        while (qualified[n])
+                if (qualified[n++] == ':')
+                        prefix = n;
+        return (odm_str){r->in.p + here(r) + 1 + prefix, n - prefix};
+}
+
+static uint8_t *met_at(struct reader *r, unsigned page, odm_str name)
+{
+        unsigned first = (uint8_t)name.p[0], last = (uint8_t)name.p[name.n - 1];
+
+        return &r->met[(first * 21 + last * 5 + name.n + page * 17) % MET];
+}
+
+/* element_find(), mostly without looking for it. */
+static unsigned find(struct reader *r, unsigned page, odm_str name)
+{
+        if (name.n == 0)
+                return E_NONE;
+        uint8_t *met = met_at(r, page, name);
+        if (PAGE(*met) != page || !element_is(*met, name.p, name.n))
+                *met = (uint8_t)element_find(page, name.p, name.n);
+        return *met;
 }
 
 static void on_start(void *ctx, const char *qualified, const char **attributes)
@@ -43,7 +66,7 @@ static void on_start(void *ctx, const char *qualified, const char **attributes)
         }
         odm_str name = local_name(r, qualified);
         unsigned page = builder_pages[top];
-        xml_fail(&r->parse, builder_open(&r->b, element_find(page, name.p, name.n), name));
+        xml_fail(&r->parse, builder_open(&r->b, find(r, page, name), name));
         if (builder_top(&r->b)->ctx == CTX_DATA)
                 r->data_at = here(r) + (size_t)XML_GetCurrentByteCount(r->parse.parser);
 }
@@ -80,6 +103,7 @@ static void on_text(void *ctx, const char *p, int n)
 static int parse(struct reader *r, odm_str in)
 {
         r->in = in;
+        memset(r->met, E_NONE, sizeof r->met);
         return xml_run(&r->parse, in, on_start, on_end, on_text);
 }
 
