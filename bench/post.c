@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bench-post - POSTs of one size to an echo, as devices would send their messages, or connections
+ * that are opened, used once and then held.
+ *
+ *     bench-post URL SIZE REQUESTS PARALLEL EACH [CA [full|resume]]
+ *
+ * A SIZE of 0 makes them GETs.  Sends REQUESTS in all, PARALLEL at one time; a connection ends
+ * after EACH of them (0: never). Prints the seconds it took, and how many TLS handshakes there were
+ * and were resumed.  With REQUESTS equal to PARALLEL and EACH 0 it prints "held" then, and ends
+ * with its input. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "http_client.h"
+
+#define SIZE_MAX_BODY 65536
+
+struct load;
+
+typedef struct line {
+        struct load *l;
+        http_client *http;
+        uint64_t sent;
+} line;
+
+struct load {
+        loop *loop;
+        http_client_opt opt;
+        const char *url;
+        odm_str body;
+        uint64_t wanted, next, answered, each;
+        bool resume;
+        http_client_counts counts;
+        const char *why;
+};
+
+static void next(line *k);
+
+static void count(struct load *l, http_client *c)
+{
+        http_client_counts n = http_client_counted(c);
+
+        l->counts.connections += n.connections;
+        l->counts.handshakes += n.handshakes;
+        l->counts.resumed += n.resumed;
+}
+
+static void fail(struct load *l, const char *why)
+{
+        fprintf(stderr, "bench-post: %s\n", why);
+        l->why = "failed";
+        loop_stop(l->loop);
+}
+
+static void on_answer(void *ctx, const http_reply *r)
+{
+        line *k = ctx;
+        struct load *l = k->l;
+
+        if (r->rc < 0 || r->status / 100 != 2) {
+                fail(l, r->rc < 0 ? r->why : "a status that is no success");
+                return;
+        }
+        if (++l->answered == l->wanted) {
+                loop_stop(l->loop);
+                return;
+        }
+        if (l->each && ++k->sent % l->each == 0) {
+                http_client_close(k->http);
+                if (!l->resume) {
+                        count(l, k->http);
+                        http_client_free(k->http);
+                        k->http = NULL;
+                }
+        }
+        next(k);
+}
+
+static void next(line *k)
+{
+        struct load *l = k->l;
+        const http_field f[] = {
+                {ODM_STR("Content-Type"), ODM_STR("application/vnd.syncml.dm+wbxml")},
+                {ODM_STR("Accept"), ODM_STR("application/vnd.syncml.dm+wbxml")}};
+        const http_request r = {.method = l->body.n ? "POST" : "GET",
+                                .url = odm_cstr(l->url),
+                                .fields = f,
+                                .n_fields = 2,
+                                .body = l->body.n ? l->body : ODM_ABSENT};
+
+        if (l->next >= l->wanted)
+                return;
+        l->next++;
+        if ((!k->http && http_client_new(l->loop, &l->opt, &k->http) < 0) ||
+            http_client_send(k->http, &r, on_answer, k) < 0)
+                fail(l, "a request could not be sent");
+}
+
+static void hold(void)
+{
+        char c;
+
+        printf("held\n");
+        fflush(stdout);
+        while (read(0, &c, 1) > 0)
+                ;
+}
+
+static double now(void)
+{
+        struct timespec t;
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static int run(struct load *l, uint64_t parallel)
+{
+        line *k = calloc(parallel, sizeof *k);
+        double began = now();
+        int rc = k ? 0 : -1;
+
+        for (uint64_t i = 0; k && i < parallel; i++) {
+                k[i].l = l;
+                next(&k[i]);
+        }
+        if (rc == 0)
+                rc = loop_run(l->loop);
+        for (uint64_t i = 0; k && i < parallel; i++)
+                if (k[i].http)
+                        count(l, k[i].http);
+        if (rc == 0 && !l->why)
+                printf("%.4f %llu %llu\n", now() - began, (unsigned long long)l->counts.handshakes,
+                       (unsigned long long)l->counts.resumed);
+        if (rc == 0 && !l->why && l->wanted == parallel && l->each == 0)
+                hold();
+        for (uint64_t i = 0; k && i < parallel; i++)
+                http_client_free(k[i].http);
+        free(k);
+        return rc < 0 || l->why ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+        static char body[SIZE_MAX_BODY];
+        struct load l = {.url = argc > 1 ? argv[1] : ""};
+        struct rlimit files;
+        uint64_t n[4];
+
+        for (int i = 0; i < 4; i++)
+                if (argc < 6 || odm_str_u64(odm_cstr(argv[i + 2]), 100000000, &n[i]) < 0 ||
+                    n[0] > sizeof body || (i == 2 && n[2] == 0)) {
+                        fprintf(stderr, "usage: bench-post URL SIZE REQUESTS PARALLEL EACH [CA "
+                                        "[full|resume]]\n");
+                        return 2;
+                }
+        if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+                files.rlim_cur = files.rlim_max;
+                (void)setrlimit(RLIMIT_NOFILE, &files);
+        }
+        memset(body, 'x', sizeof body);
+        l.body = (odm_str){body, (size_t)n[0]};
+        l.wanted = n[1];
+        l.each = n[3];
+        l.resume = argc > 7 && strcmp(argv[7], "resume") == 0;
+        http_client_opt_init(&l.opt);
+        l.opt.idle_ms = 3600000;
+        tls_cred *cred = NULL;
+        diag d = {{0}};
+        if (argc > 6) {
+                const tls_cred_opt co = {.ca_file = argv[6]};
+                if (tls_cred_new(&co, &cred, &d) < 0) {
+                        fprintf(stderr, "bench-post: %s\n", d.text);
+                        return 1;
+                }
+        }
+        l.opt.tls = cred;
+        if (loop_new(&l.loop) < 0)
+                return 1;
+        int rc = run(&l, n[2]);
+        loop_free(l.loop);
+        tls_cred_free(cred);
+        return rc;
+}
