@@ -267,6 +267,10 @@ ODM_MUST_USE int odm_tree_begin(odm_tree *t, odm_wall now);
 ODM_MUST_USE int odm_tree_commit(odm_tree *t, unsigned *status);
 void odm_tree_rollback(odm_tree *t);
 bool odm_tree_in_transaction(const odm_tree *t);
+/* Operations that may change the tree are numbered from 1: the latest one, and the one that a
+ * provider refused at the last commit (its last below that provider), or 0 when none is known. */
+uint64_t odm_tree_latest(const odm_tree *t);
+uint64_t odm_tree_culprit(const odm_tree *t);
 
 /* Does one operation.  Everything the peer got wrong is a status in *out; on any status that is
  * no success, and on any error but ODM_EIO of a provider's commit, the tree is as it was, and an

@@ -175,6 +175,15 @@ static const struct row rows[] = {
          OK1
          "Status 1/1 Atomic 507 | Status 1/2 Add 216 [./A/x] | Status 1/3 Frobnicate 400 | Final",
          "./A/x", "(none)"},
+        {"a provider refuses a member in the middle",
+         CMD("Atomic", "1",
+             ADD("2", "./A/x", "1")
+                     CMD("Replace", "3", ITEM("./A/b", DATA("x")) ITEM("./Vendor/Even", DATA("3")))
+                             REPLACE("4", "./A/c", "y")),
+         OK1 "Status 1/1 Atomic 507 | Status 1/2 Add 216 [./A/x] | "
+             "Status 1/3 Replace 500 [./A/b ./Vendor/Even] | Status 1/4 Replace 216 [./A/c] | "
+             "Final",
+         "./A/b", "hello"},
         {"the device refuses the whole",
          CMD("Atomic", "1", ADD("2", "./A/x", "1") REPLACE("3", "./Vendor/Even", "3")),
          OK1 "Status 1/1 Atomic 507 | Status 1/2 Add 216 [./A/x] | "

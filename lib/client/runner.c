@@ -100,6 +100,17 @@ static void fail_atomic(odm_client *c)
         f->failed = true;
 }
 
+/* The Status of the member that a provider refused; the last one's when nobody knows. */
+static struct entry *culprit_of(odm_client *c, const struct frame *f)
+{
+        uint64_t op = odm_tree_culprit(c->tree);
+
+        for (struct entry *e = f->status->next; e && op; e = e->next)
+                if (e->op <= op && op <= e->op_end)
+                        return e;
+        return c->box.tail[LANE_STATUS];
+}
+
 static int commit_atomic(odm_client *c)
 {
         struct frame *f = top(c);
@@ -117,8 +128,8 @@ static int commit_atomic(odm_client *c)
                 return 0;
         undo_members(f, NULL);
         f->status->cmd.code = ODM_ST_ATOMIC_FAILED;
-        if (c->box.tail[LANE_STATUS] != f->status) /* the last member completed what was refused */
-                c->box.tail[LANE_STATUS]->cmd.code = status;
+        if (f->status->next)
+                culprit_of(c, f)->cmd.code = status;
         return 0;
 }
 
@@ -275,6 +286,7 @@ static int one_status(odm_client *c, const struct outcome *o, struct entry **out
         if (e == NULL)
                 return arena_rc(&c->box.arena);
         e->late = o->late;
+        e->op = e->op_end = o->op;
         if (o->item)
                 rc = add_refs(c, e, o->item);
         if (rc == 0)
@@ -299,6 +311,7 @@ static int add_statuses(odm_client *c)
         rc = one_status(c, c->run.first, &e);
         for (const struct outcome *o = c->run.first->next; o && rc == 0; o = o->next) {
                 e->late |= o->late;
+                e->op_end = o->op;
                 rc = add_refs(c, e, o->item);
         }
         return rc;
@@ -370,6 +383,7 @@ static int take_answer(odm_client *c, const odm_item *item, const odm_answer *a,
         if (o == NULL)
                 return arena_rc(&c->box.arena);
         o->late = late;
+        o->op = late ? 0 : odm_tree_latest(c->tree);
         o->items = took_effect(code) ? items : NULL;
         o->failing = outbox_copy(c, a->failing);
         o->created = outbox_copy(c, a->created);

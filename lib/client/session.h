@@ -35,6 +35,7 @@ struct entry {
         struct entry *next;
         odm_command cmd; /* MsgRef and all text in the outbox's arena; CmdID given when written */
         bool late;       /* the host did it: rolling back the tree does not undo it */
+        uint64_t op, op_end; /* operations of the tree that it tells of; 0 = none */
 };
 
 struct alert {          /* queued by the host; one block of memory */
@@ -62,8 +63,8 @@ struct outbox {
         bool before_closed;          /* and whether the server's package was complete */
         uint32_t chunk_cmd;          /* CmdID of the chunk in the last message; 0 = none */
         uint32_t least, idle; /* Statuses left over, and messages in a row that changed nothing */
-        odm_buf buf;                 /* the last message built */
-        odm_buf mac;                 /* its header, when MAC is used */
+        odm_buf buf;          /* the last message built */
+        odm_buf mac;          /* its header, when MAC is used */
 };
 
 /* ---- what comes in ------------------------------------------------------------ */
@@ -75,6 +76,7 @@ struct outcome { /* of one item */
         odm_str failing, created; /* in the outbox's arena */
         odm_item *items;          /* Results of a Get, or texts of the user; there too */
         bool late;
+        uint64_t op; /* the tree's number of the operation */
 };
 
 struct frame { /* a list of commands being walked: the body, a Sequence or an Atomic */

@@ -26,6 +26,7 @@ struct undo {
         uint32_t count; /* nodes and octets of a deleted subtree */
         size_t bytes;
         size_t record_n; /* length of the record before */
+        uint64_t serial; /* of the operation */
         struct mount *mount;
         odm_change change;
 };
@@ -52,6 +53,7 @@ static struct undo *prepare(odm_tree *t, enum undo_kind kind, struct node *n, st
         u->verno = n->verno;
         u->tstamp = n->tstamp;
         u->record_n = t->txn.record.n;
+        u->serial = t->serial;
         u->mount = at->mount;
         return u;
 }
@@ -437,6 +439,15 @@ static void sort_changes(odm_tree *t)
         }
 }
 
+/* The last operation below `m`, but none that a provider did while it validated. */
+static uint64_t last_below(const odm_tree *t, const struct mount *m, uint64_t latest)
+{
+        for (const struct undo *u = t->txn.last; u; u = u->prev)
+                if (u->mount == m && u->serial <= latest)
+                        return u->serial;
+        return 0;
+}
+
 static int validate_one(odm_tree *t, struct mount *m, unsigned *status)
 {
         int rc = 0;
@@ -452,9 +463,11 @@ static int validate_one(odm_tree *t, struct mount *m, unsigned *status)
 /* A provider's validate may change what belongs to another, which then has its say too. */
 static int validate_all(odm_tree *t, unsigned *status)
 {
+        uint64_t latest = t->last_serial;
         bool more = true;
         int rc = 0;
 
+        t->culprit = 0;
         for (struct mount *m = t->mounts; m; m = m->next)
                 m->n_seen = 0;
         sort_changes(t);
@@ -465,6 +478,8 @@ static int validate_all(odm_tree *t, unsigned *status)
                                 continue;
                         more = true;
                         rc = validate_one(t, m, status);
+                        if (rc == 0 && !odm_status_ok(*status))
+                                t->culprit = last_below(t, m, latest);
                         if (rc < 0 || !odm_status_ok(*status))
                                 return rc < 0 ? rc : 0;
                 }
@@ -594,4 +609,14 @@ void odm_tree_rollback(odm_tree *t)
 bool odm_tree_in_transaction(const odm_tree *t)
 {
         return t->txn.open;
+}
+
+uint64_t odm_tree_latest(const odm_tree *t)
+{
+        return t->last_serial;
+}
+
+uint64_t odm_tree_culprit(const odm_tree *t)
+{
+        return t->culprit;
 }

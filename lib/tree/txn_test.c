@@ -177,6 +177,15 @@ static void providers_have_their_say(void **state)
         assert_int_equal(w.committed, 1);
         assert_int_equal(w.rolled_back, 1);
 
+        assert_int_equal(odm_tree_begin(l.t, NOW), 0);
+        lab_do(&l, &(struct row){"1", NULL, REP, "./Vendor/lab/Name", CHR, "y", 200});
+        uint64_t second = odm_tree_latest(l.t);
+        lab_do(&l, &(struct row){"2", NULL, ADD, "./T/x", CHR, "1", 200});
+        assert_true(odm_tree_latest(l.t) > second);
+        assert_int_equal(odm_tree_commit(l.t, &status), 0);
+        assert_int_equal(status, 403);
+        assert_int_equal(odm_tree_culprit(l.t), second);
+
         w.refuse = 0;
         w.meddles = true;
         assert_int_equal(odm_tree_begin(l.t, NOW), 0);
