@@ -174,7 +174,7 @@ static void obey_hdr(odm_client *c)
                         h->meta.max_obj > UINT32_MAX ? UINT32_MAX : (uint32_t)h->meta.max_obj;
         if (uri.n == 0 || uri.n > URL_MAX_LEN)
                 return;
-        if (c->opt.secure && odm_str_starts(uri, "http:")) {
+        if (c->opt.secure && odm_str_ieq(odm_str_to(uri, 5), "http:")) {
                 CLIENT_TRACE(c, "RespURI leaves TLS: not followed");
                 return;
         }

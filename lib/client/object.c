@@ -107,7 +107,6 @@ static int begin(odm_client *c, const odm_command *cmd, const odm_item *item, un
         }
         if (rc < 0)
                 return rc;
-        o->fresh = true;
         if (!meta.has_size)
                 return refuse(c, ODM_ST_SIZE_REQUIRED, code);
         if (meta.size > c->opt.max_obj_size)
@@ -172,7 +171,6 @@ int object_take(odm_client *c, const odm_command *cmd, const odm_item *item, odm
                 return 0;
         if (!goes_on)
                 return begin(c, cmd, item, code);
-        o->fresh = true;
         if (o->state == OBJECT_REFUSED) {
                 *code = o->refusal;
                 if (!item->more)

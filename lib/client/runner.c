@@ -44,7 +44,6 @@ void runner_begin(odm_client *c)
 {
         c->run = (struct runner){.frame = {{.at = c->msg->body}}};
         c->run.last = &c->run.first;
-        c->object.fresh = false;
 }
 
 bool runner_done(const odm_client *c)

@@ -103,7 +103,6 @@ struct object {
         odm_cmd kind;
         odm_buf target, source, data;
         uint64_t size;
-        bool fresh;       /* touched by the message being processed */
         unsigned refusal; /* REFUSED: the status of its further chunks */
 };
 

@@ -443,15 +443,19 @@ static void a_resync_uses_the_default_nonce(void **state)
 
 static void a_plain_resp_uri_is_not_followed_from_tls(void **state)
 {
-        struct stage s;
+        static const char *const uris[] = {"<RespURI>http://evil.example/</RespURI>",
+                                           "<RespURI>HTTP://evil.example/</RespURI>"};
 
         (void)state;
-        begins(&s, &odm_codec_xml, STAGE_OPEN);
-        starts(&s);
-        s.hdr = "<RespURI>http://evil.example/</RespURI>";
-        says(&s, HDR_OK(1) GET("1", "./A/b") "<Final/>");
-        assert_str(s.sent.url, "https://dm.example/s");
-        stage_close(&s);
+        for (size_t i = 0; i < ODM_COUNT(uris); i++) {
+                struct stage s;
+                begins(&s, &odm_codec_xml, STAGE_OPEN);
+                starts(&s);
+                s.hdr = uris[i];
+                says(&s, HDR_OK(1) GET("1", "./A/b") "<Final/>");
+                assert_str(s.sent.url, "https://dm.example/s");
+                stage_close(&s);
+        }
 }
 
 int main(void)
