@@ -33,15 +33,27 @@ static int step(z_stream *z, odm_buf *out, int (*fn)(z_stream *z, int flush), in
         return zrc;
 }
 
+/* The window that sees all of n octets: 9 to 15 bits.  A larger one would find nothing more, and
+ * zlib clears all of it first: a quarter of a megabyte, which costs a short message more than its
+ * compression does. */
+static int window_for(size_t n)
+{
+        int bits = 9;
+
+        while (bits < MAX_WBITS && ((size_t)1 << bits) < n + 262) /* zlib's MIN_LOOKAHEAD */
+                bits++;
+        return bits;
+}
+
 int gzip_pack(odm_str in, odm_buf *out)
 {
         z_stream z = {0};
         size_t start = out->n;
-        int rc = 0, zrc;
+        int rc = 0, zrc, bits = window_for(in.n);
 
         if (in.n > UINT_MAX)
                 return ODM_ELIMIT;
-        if (deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+        if (deflateInit2(&z, 6, Z_DEFLATED, bits + 16, bits - 7, Z_DEFAULT_STRATEGY) != Z_OK)
                 return ODM_ENOMEM;
         z.next_in = (Bytef *)(uintptr_t)in.p;
         z.avail_in = (uInt)in.n;

@@ -46,12 +46,17 @@ uint64_t rand_below(uint64_t n)
 void rand_hex(char *out, size_t n)
 {
         static const char digits[] = "0123456789abcdef";
+        uint8_t some[32];
 
-        for (size_t i = 0; i < n; i++) {
-                uint8_t c;
-                rand_bytes(&c, 1);
-                *out++ = digits[c >> 4];
-                *out++ = digits[c & 15];
+        while (n > 0) { /* a call to the kernel is dearer than what it gives */
+                size_t now = n < sizeof some ? n : sizeof some;
+                rand_bytes(some, now);
+                for (size_t i = 0; i < now; i++) {
+                        *out++ = digits[some[i] >> 4];
+                        *out++ = digits[some[i] & 15];
+                }
+                n -= now;
         }
         *out = 0;
+        odm_wipe(some, sizeof some);
 }
