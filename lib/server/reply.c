@@ -165,6 +165,12 @@ static const char *proto_of(const odm_server *s)
         return s->version == 3 ? "DM/1.3" : s->version == 1 ? "DM/1.1" : "DM/1.2";
 }
 
+/* We show who we are only to who has: a refusal must not tell what there is to guess at. */
+static bool shows_mac(const odm_server *s)
+{
+        return s->phase != PHASE_SETUP && odm_prover_wants_mac(&s->prover);
+}
+
 static int write_hdr(odm_server *s)
 {
         odm_hdr h = {
@@ -174,7 +180,6 @@ static int write_hdr(odm_server *s)
                 .msg_id = odm_arena_fmt(&s->arena, "%u", s->out_id),
                 .target = s->device,
                 .source = s->opt.server_uri,
-                .source_name = s->opt.peer.server_user,
                 .resp_uri = s->opt.resp_uri,
         };
         int rc = 0;
@@ -192,6 +197,8 @@ static int write_hdr(odm_server *s)
                 return session_arena_err(s, &s->arena);
         if (s->phase != PHASE_SETUP && s->plan != PLAN_REFUSE)
                 rc = odm_prover_cred(&s->prover, &s->arena, &h.cred);
+        if (h.cred.present || shows_mac(s)) /* whose they are (dm-protocol.md 1.1) */
+                h.source_name = s->opt.peer.server_user;
         if (rc == 0)
                 rc = odm_write_begin(&s->w, session_codec(s), &s->reply, &h);
         return rc == ODM_ENOMEM ? session_nomem(s) : rc;
@@ -492,7 +499,7 @@ int reply_end(odm_server *s)
         if (s->plan != PLAN_REFUSE) /* after a refusal we go on where we were */
                 s->open = s->plan == PLAN_WORK && (chunks || s->stay_open || s->overflow);
         rc = odm_write_end(&s->w, s->plan == PLAN_REFUSE || !(s->open || s->plan == PLAN_NEXT));
-        if (rc == 0 && odm_prover_wants_mac(&s->prover))
+        if (rc == 0 && shows_mac(s))
                 rc = odm_prover_mac(&s->prover, odm_buf_view(&s->reply), &s->mac);
         if (rc == 0 && !goes_on(s))
                 rc = end_session(s);

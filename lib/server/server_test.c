@@ -213,6 +213,33 @@ static void unknown_peer(void **state)
         play_close(&p);
 }
 
+/* Nothing in a refusal tells whether the device exists, nor whether we could prove ourselves. */
+static void refusals_look_alike(void **state)
+{
+        static const odm_auth_type shown[] = {ODM_AUTH_NONE, ODM_AUTH_MD5, ODM_AUTH_MAC};
+
+        (void)state;
+        EACH_CODEC(i)
+        {
+                for (size_t k = 0; k < ODM_COUNT(shown); k++) {
+                        play known, unknown;
+                        open_play(&known, i);
+                        open_play(&unknown, i);
+                        known.opt.peer.server_type = k ? shown[k] : ODM_AUTH_MD5;
+                        known.show = unknown.show = shown[k];
+                        known.password = unknown.password = "wrong";
+                        unknown.opt.peer = (odm_peer){.type = ODM_AUTH_MD5};
+                        package1(&known);
+                        package1(&unknown);
+                        expect(&unknown, known.seen);
+                        assert_int_equal(known.reply_n, unknown.reply_n);
+                        assert_int_equal(known.reply_mac.n, unknown.reply_mac.n);
+                        play_close(&known);
+                        play_close(&unknown);
+                }
+        }
+}
+
 static void every_message(void **state)
 {
         (void)state;
@@ -2021,6 +2048,7 @@ int main(void)
                 cmocka_unit_test(no_credentials),
                 cmocka_unit_test(wrong_password),
                 cmocka_unit_test(unknown_peer),
+                cmocka_unit_test(refusals_look_alike),
                 cmocka_unit_test(every_message),
                 cmocka_unit_test(basic_only_where_allowed),
                 cmocka_unit_test(policies_without_credentials),
