@@ -100,8 +100,8 @@ const cfg_key conf_keys[] = {
         {"wake.address", CFG_STRING, NULL,
          "What ./DevInfo/Ext/xrem/Wake says, udp://host:port. Default: no host, which stands for\n"
          "the address the session comes from, and the port of wake.listen."},
-        {"wake.min_interval", CFG_DURATION, "5s",
-         "On average no more than one wake-up in this time is followed, a few at once.", 0, HOUR},
+        {"wake.min_interval", CFG_DURATION, "2s",
+         "On average no more than one wake-up in this time is followed, thirty at once.", 0, HOUR},
 
         {"log.level", CFG_ENUM, NULL,
          "error, warn, info or debug, at first; then ./Vendor/xrem/Config/Log holds it.",

@@ -14,7 +14,7 @@
 #include "log.h"
 
 #define LOOK_PER_S 50 /* datagrams looked at in a second: a check costs two digests */
-#define BURST 3       /* calls followed at once */
+#define BURST 30      /* calls followed at once: somebody at work with the device */
 
 typedef struct bucket { /* holds up to `most` tokens, gets one each `every` ms */
         int64_t tokens, most, every;
