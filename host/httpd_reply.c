@@ -12,7 +12,8 @@
 #include "gzip.h"
 #include "heap.h"
 
-#define GZIP_FROM 256 /* octets below which compressing does not pay */
+#define GZIP_FROM 256         /* octets below which compressing does not pay */
+#define GZIP_MOST (512 << 10) /* beyond it, compressing holds up the thread for too long */
 
 /* ---- requests that are replied to later ------------------------------------------------- */
 
@@ -103,7 +104,7 @@ static struct MHD_Response *packed_response(odm_str body)
 
 struct MHD_Response *httpd_response(const httpd_req *r, const httpd_reply *reply)
 {
-        bool may_pack = !reply->no_gzip && reply->body.n >= GZIP_FROM;
+        bool may_pack = !reply->no_gzip && reply->body.n >= GZIP_FROM && reply->body.n <= GZIP_MOST;
         struct MHD_Response *m = NULL;
 
         if (may_pack && r->wants_gzip)
