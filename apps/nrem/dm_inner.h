@@ -112,9 +112,10 @@ struct session {
         uint64_t bytes_in, bytes_out;
         live *jobs;     /* in order of claim */
         bool inventory; /* a Get of versions is due */
-        odm_command *inventory_list;
-        odm_job inventory_job;
-        bool put_back; /* the batch in hand puts jobs back that we may take */
+        bool spoke;     /* the engine had a command from us */
+        odm_command *own_list;
+        odm_job own_job; /* Gets whose answers go to the mirror only */
+        bool put_back;   /* the batch in hand puts jobs back that we may take */
 
         /* the last reply, until a batch takes it */
         odm_str out_bytes, out_mac; /* on the heap */
@@ -178,6 +179,8 @@ void table_use(dm *m, session *s, odm_time now);
 ODM_MUST_USE int session_new(dm *m, const turn *t, session **out);
 /* The first turn.  True: go on with session_run(); false: it was taken over. */
 bool welcome(session *s);
+/* Whether the device has to renew the nonce by which we prove ourselves. */
+bool welcome_wants_nonce(const session *s);
 /* Makes the engine.  Errors as odm_server_new(). */
 ODM_MUST_USE int welcome_server(session *s, const turn *t);
 

@@ -93,6 +93,13 @@ static odm_auth_type auth_of(const session *s, uint32_t kept)
         return t == ODM_AUTH_BASIC && !s->tls ? ODM_AUTH_MD5 : t;
 }
 
+bool welcome_wants_nonce(const session *s)
+{
+        odm_auth_type t = auth_of(s, s->account.server_auth);
+
+        return t == ODM_AUTH_MD5 || t == ODM_AUTH_MAC;
+}
+
 static void fill_peer(session *s, odm_peer *p)
 {
         const store_account *x = &s->account;

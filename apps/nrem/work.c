@@ -10,7 +10,7 @@
 
 #define LIVE_MEMORY ((size_t)256 << 20)
 #define CHECK_BIT ((uint64_t)1 << 62)
-#define INVENTORY_ID ((uint64_t)1 << 63)
+#define OWN_ID ((uint64_t)1 << 63)
 #define CLAIMABLE (STORE_JOB_BIT(STORE_JOB_QUEUED) | STORE_JOB_BIT(STORE_JOB_NOTIFIED))
 
 /* ---- moves --------------------------------------------------------------------------- */
@@ -331,7 +331,7 @@ static bool give(session *s, live *l)
         if (rc == 0)
                 rc = odm_server_work(s->server, &l->lent);
         if (rc == 0) {
-                l->given = true;
+                s->spoke = l->given = true;
                 return true;
         }
         if (rc == ODM_EINVAL) {
@@ -344,26 +344,40 @@ static bool give(session *s, live *l)
         return false;
 }
 
-/* The versions of a device not asked for long; also gives it something to answer, so that it can
- * hand over its next nonce (dm-protocol.md 9.5). */
-static bool give_inventory(session *s)
+/* Gets of our own, whose answers go to the mirror only. */
+static bool give_own(session *s, const char *const *uris, size_t n)
 {
-        static const odm_str uris[] = {{"./DevDetail/FwV", 15},
-                                       {"./DevDetail/SwV", 15},
-                                       {"./DevDetail/HwV", 15},
-                                       {"./DevDetail/LrgObj", 18}};
         odm_command *head = NULL, **end = &head;
 
-        s->inventory = false;
-        for (size_t i = 0; i < ODM_COUNT(uris); i++) {
-                *end = get_of(&s->a, uris[i]);
+        for (size_t i = 0; i < n; i++) {
+                *end = get_of(&s->a, odm_cstr(uris[i]));
                 if (!*end)
                         return false;
                 end = &(*end)->next;
         }
-        s->inventory_list = head;
-        s->inventory_job = (odm_job){.id = INVENTORY_ID, .commands = head};
-        return odm_server_work(s->server, &s->inventory_job) == 0;
+        s->own_list = head;
+        s->own_job = (odm_job){.id = OWN_ID, .commands = head};
+        s->spoke = odm_server_work(s->server, &s->own_job) == 0;
+        return s->spoke;
+}
+
+/* The versions of a device not asked for long. */
+static bool give_inventory(session *s)
+{
+        static const char *const uris[] = {"./DevDetail/FwV", "./DevDetail/SwV", "./DevDetail/HwV",
+                                           "./DevDetail/LrgObj"};
+
+        s->inventory = false;
+        return give_own(s, uris, ODM_COUNT(uris));
+}
+
+/* A device hands over its next nonce with the Status of a command: a session without any would
+ * leave us with one that was used (dm-protocol.md 9.5). */
+static bool give_question(session *s)
+{
+        static const char *const uris[] = {"./DevInfo/DmV"};
+
+        return !s->spoke && welcome_wants_nonce(s) && give_own(s, uris, ODM_COUNT(uris));
 }
 
 static bool give_ready(session *s)
@@ -379,6 +393,12 @@ static bool answer_none(session *s)
         if (odm_server_work(s->server, NULL) < 0)
                 session_failed(s);
         return true;
+}
+
+/* There is no work. */
+static bool answer_last(session *s)
+{
+        return (!s->failed && give_question(s)) || answer_none(s);
 }
 
 bool work_wanted(session *s)
@@ -398,7 +418,7 @@ bool work_wanted(session *s)
                         return false;
                 session_failed(s);
         }
-        return answer_none(s);
+        return answer_last(s);
 }
 
 bool work_claimed(session *s)
@@ -407,7 +427,7 @@ bool work_claimed(session *s)
         if (give_ready(s))
                 return true;
         if (s->failed || !claim_next(s)) /* once more: what others held may be ours now */
-                return answer_none(s);
+                return answer_last(s);
         if (!s->failed && session_write_claims(s))
                 return false;
         session_failed(s);
@@ -506,10 +526,10 @@ static void command_result(session *s, live *l, const odm_event *ev)
         put_result(s, l, index, &r);
 }
 
-static void inventory_result(session *s, const odm_event *ev)
+static void own_result(session *s, const odm_event *ev)
 {
         odm_arena *a = session_batch_arena(s);
-        const odm_command *c = s->inventory_list;
+        const odm_command *c = s->own_list;
         store_value *v;
         size_t n;
 
@@ -530,8 +550,8 @@ void work_result(session *s, const odm_event *ev)
 {
         live *l = live_of(s, ev->job);
 
-        if (ev->job == INVENTORY_ID)
-                inventory_result(s, ev);
+        if (ev->job == OWN_ID)
+                own_result(s, ev);
         else if (l && l->state == LIVE_CHECKING)
                 check_result(s, l, ev);
         else if (l)
