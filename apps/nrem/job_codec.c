@@ -7,6 +7,9 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "heap.h"
+
+#define DOC_TEXT_MAX ((size_t)128 << 20)
 #define DEPTH_MAX 3 /* the Atomic around, a Sequence or Atomic, and its members */
 
 static const struct word {
@@ -354,9 +357,41 @@ odm_str job_uri(const odm_command *c)
         return c->items ? job_path(c->items->target) : ODM_ABSENT;
 }
 
+bool job_is_tnds(odm_str type)
+{
+        return odm_str_starts(type, "application/vnd.syncml.dmtnds");
+}
+
 bool job_status_ok(unsigned status)
 {
         return (status >= 200 && status <= 213) || (status >= 1200 && status < 1300);
+}
+
+/* A document in octets becomes XML text; what is no document stays as it came. */
+static int tnds_as_text(odm_arena *a, odm_str *data)
+{
+        odm_limits lim;
+        odm_doc *doc;
+        odm_buf b;
+        int rc;
+
+        if (odm_str_starts(odm_str_trim(*data), "<"))
+                return 0;
+        odm_limits_init(&lim);
+        lim.max_msg = data->n + 1;
+        odm_buf_init(&b, &heap_mem, DOC_TEXT_MAX);
+        rc = odm_doc_decode(*data, &lim, a, &doc);
+        if (rc == 0)
+                rc = odm_doc_encode(&odm_codec_xml, doc, false, &b);
+        if (rc == 0) {
+                odm_str text = odm_arena_copy(a, odm_buf_view(&b));
+                if (text.p)
+                        *data = text;
+                else
+                        rc = odm_arena_err(a);
+        }
+        odm_buf_done(&b);
+        return rc;
 }
 
 int job_value(const odm_command *c, const odm_item *item, bool binary, odm_arena *a,
@@ -375,6 +410,15 @@ int job_value(const odm_command *c, const odm_item *item, bool binary, odm_arena
                 int rc = odm_b64_decode(a, v.data, &v.data);
                 if (rc < 0 && rc != ODM_EMALFORMED) /* what is no base64 stays as it came */
                         return rc;
+        }
+        if (job_is_tnds(v.type) && v.data.n) {
+                int rc = tnds_as_text(a, &v.data);
+                if (rc == ODM_ENOMEM)
+                        return rc;
+                if (rc == 0) {
+                        v.format = ODM_STR("xml");
+                        v.type = odm_cstr(odm_codec_tnds_mime(&odm_codec_xml));
+                }
         }
         *out = v;
         return 0;

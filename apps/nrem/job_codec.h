@@ -55,8 +55,12 @@ odm_str job_path(odm_str uri);
  * say that something was not, or no longer, done. */
 bool job_status_ok(unsigned status);
 
-/* An item of Results (or of an alert) as the store keeps it, base64 decoded; text in `a` or
- * borrowed from the item.  0, ODM_ENOMEM, ODM_ELIMIT. */
+/* Whether a media type means a TNDS document, in XML or in WBXML. */
+bool job_is_tnds(odm_str type);
+
+/* An item of Results (or of an alert) as the store keeps it, base64 decoded, and a TNDS document as
+ * XML text whatever it came as; text in `a` or borrowed from the item.  0, ODM_ENOMEM, ODM_ELIMIT.
+ */
 ODM_MUST_USE int job_value(const odm_command *c, const odm_item *item, bool binary, odm_arena *a,
                            store_value *out);
 

@@ -489,6 +489,62 @@ static void answers_reveal_the_tree(void **state)
 /* ---- lock-out
  * --------------------------------------------------------------------------------------- */
 
+static void documents_become_text(void **state)
+{
+        (void)state;
+        static const char xml[] = "<MgmtTree xmlns=\"syncml:dmddf1.2\"><VerDTD>1.2</VerDTD><Node>"
+                                  "<NodeName>M</NodeName><Value>7</Value></Node></MgmtTree>";
+        const struct row {
+                const char *why, *type;
+                odm_format format;
+                odm_data_kind kind;
+                bool wbxml, broken, binary; /* as a document, cut short, in a WBXML session */
+                const char *want;           /* type */
+        } rows[] = {
+                {"octets", "application/vnd.syncml.dmtnds+wbxml", ODM_FMT_BIN, ODM_DATA_OPAQUE,
+                 true, false, true, "application/vnd.syncml.dmtnds+xml"},
+                {"base64", "application/vnd.syncml.dmtnds+wbxml", ODM_FMT_B64, ODM_DATA_TEXT, true,
+                 false, false, "application/vnd.syncml.dmtnds+xml"},
+                {"nested", "application/vnd.syncml.dmtnds+xml", ODM_FMT_XML, ODM_DATA_XML, false,
+                 false, false, "application/vnd.syncml.dmtnds+xml"},
+                {"text of the wrong name", "application/vnd.syncml.dmtnds+wbxml", ODM_FMT_XML,
+                 ODM_DATA_TEXT, false, false, true, "application/vnd.syncml.dmtnds+xml"},
+                {"broken", "application/vnd.syncml.dmtnds+wbxml", ODM_FMT_BIN, ODM_DATA_OPAQUE,
+                 true, true, true, "application/vnd.syncml.dmtnds+wbxml"},
+                {"another type", "application/octet-stream", ODM_FMT_BIN, ODM_DATA_OPAQUE, true,
+                 false, true, "application/octet-stream"},
+        };
+        static const odm_command none;
+        odm_limits lim;
+        odm_doc *doc;
+        odm_buf b;
+
+        odm_limits_init(&lim);
+        odm_buf_init(&b, &heap, 65536);
+        assert_int_equal(odm_doc_decode(odm_cstr(xml), &lim, &arena, &doc), 0);
+        assert_int_equal(odm_doc_encode(&odm_codec_wbxml, doc, false, &b), 0);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                const struct row *r = &rows[i];
+                odm_str in = r->wbxml ? odm_buf_view(&b) : odm_cstr(xml);
+                odm_item item = {.meta = {.present = true, .format = r->format}};
+                store_value v;
+                if (r->broken)
+                        in = odm_str_to(in, in.n / 2);
+                item.meta.format_text = odm_cstr(odm_format_name(r->format));
+                item.meta.type = odm_cstr(r->type);
+                item.data = (odm_data){r->kind,
+                                       r->format == ODM_FMT_B64 ? odm_b64_encode(&arena, in) : in};
+                assert_int_equal(job_value(&none, &item, r->binary, &arena, &v), 0);
+                bool text = odm_str_starts(v.data, "<MgmtTree") &&
+                            memmem(v.data.p, v.data.n, "<Value>7</Value>", 16);
+                if (!odm_str_is(v.type, r->want) || text != (strstr(r->want, "+xml") != NULL) ||
+                    (!text && !odm_str_eq(v.data, in)))
+                        fail_msg("%s: %.*s %.*s", r->why, (int)v.type.n, v.type.p, (int)v.data.n,
+                                 v.data.p);
+        }
+        odm_buf_done(&b);
+}
+
 static void guessing_gets_slower(void **state)
 {
         (void)state;
@@ -559,6 +615,7 @@ int main(void)
                 T(a_node_is_there_when_it_is_as_wanted),
                 T(alerts_find_their_exec),
                 T(answers_reveal_the_tree),
+                T(documents_become_text),
                 T(guessing_gets_slower),
                 T(many_strangers_do_not_grow_it),
         };

@@ -80,11 +80,6 @@ static int mirror_gone(mirror_changes *m, odm_str uri)
 
 /* ---- TNDS --------------------------------------------------------------------------------- */
 
-static bool is_tnds(odm_str type)
-{
-        return odm_str_starts(type, "application/vnd.syncml.dmtnds");
-}
-
 static int doc_leaf(mirror_changes *m, const odm_doc_node *n, odm_str path)
 {
         odm_str type = n->type_is_ddf_name ? ODM_ABSENT : n->type;
@@ -186,7 +181,7 @@ static int from_item(mirror_changes *m, odm_str asked, const store_value *v)
         odm_str path;
         int rc;
 
-        if (is_tnds(v->type))
+        if (job_is_tnds(v->type))
                 return mirror_tnds(m, v->uri.p ? v->uri : asked, v->data);
         if (!odm_str_is(v->format, "node"))
                 return mirror_leaf(m, v->uri, v->format, v->type, v->data);
@@ -228,7 +223,7 @@ static int from_write(mirror_changes *m, const odm_command *c)
 
         if (has_query(i->target, "prop="))
                 return 0;
-        if (is_tnds(meta.type))
+        if (job_is_tnds(meta.type))
                 return mirror_tnds(m, i->target, value);
         if (meta.format == ODM_FMT_NODE)
                 return mirror_leaf(m, i->target, format, meta.type, ODM_ABSENT);
