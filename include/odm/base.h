@@ -142,6 +142,7 @@ void *odm_arena_zget(odm_arena *a, size_t n); /* zeroed */
 odm_str odm_arena_copy(odm_arena *a, odm_str s);
 odm_str odm_arena_join(odm_arena *a, odm_str x, odm_str y);
 odm_str odm_arena_fmt(odm_arena *a, const char *fmt, ...) ODM_PRINTF(2, 3);
+odm_str odm_arena_number(odm_arena *a, uint64_t v); /* decimal digits */
 void odm_arena_reset(odm_arena *a); /* empties it; keeps one chunk for the next use */
 void odm_arena_done(odm_arena *a);
 static inline int odm_arena_err(const odm_arena *a)
@@ -165,6 +166,7 @@ ODM_MUST_USE int odm_buf_byte(odm_buf *b, uint8_t c);
 ODM_MUST_USE int odm_buf_fmt(odm_buf *b, const char *fmt, ...) ODM_PRINTF(2, 3);
 ODM_MUST_USE int odm_buf_reserve(odm_buf *b, size_t more);
 void odm_buf_cut(odm_buf *b, size_t n); /* forgets all after the first n octets */
+void odm_buf_trim(odm_buf *b);          /* gives back room that is not used, if it can */
 void odm_buf_done(odm_buf *b);
 static inline odm_str odm_buf_view(const odm_buf *b)
 {

@@ -139,7 +139,31 @@ static void a_buffer_keeps_what_it_had_when_it_is_full(void **state)
         assert_int_equal(odm_buf_view(&b).n, 595);
         odm_buf_cut(&b, 5);
         assert_str(odm_buf_view(&b), "hello");
+        odm_buf_trim(&b);
+        assert_int_equal(b.cap, 5);
+        assert_int_equal(odm_buf_str(&b, ODM_STR(", again")), 0);
+        assert_str(odm_buf_view(&b), "hello, again");
+        odm_buf_cut(&b, 0);
+        odm_buf_trim(&b);
+        assert_null(b.p);
         odm_buf_done(&b);
+}
+
+static void text_is_made_where_it_stays(void **state)
+{
+        odm_arena a;
+
+        (void)state;
+        odm_arena_init(&a, &heap, 100000);
+        assert_str(odm_arena_number(&a, 0), "0");
+        assert_str(odm_arena_number(&a, UINT64_MAX), "18446744073709551615");
+        for (size_t n = 0; n < 40; n++) { /* whatever room is left in the chunk */
+                odm_str s = odm_arena_fmt(&a, "%0*d", 97 + (int)n, 7);
+                assert_int_equal(s.n, 97 + n);
+                assert_int_equal(s.p[s.n - 1], '7');
+                assert_int_equal(s.p[s.n], 0);
+        }
+        odm_arena_done(&a);
 }
 
 static void base64_agrees_with_the_rfc(void **state)
@@ -213,6 +237,7 @@ int main(void)
                 cmocka_unit_test(calendar_time_goes_there_and_back),
                 cmocka_unit_test(an_arena_stops_at_its_ceiling),
                 cmocka_unit_test(a_buffer_keeps_what_it_had_when_it_is_full),
+                cmocka_unit_test(text_is_made_where_it_stays),
                 cmocka_unit_test(base64_agrees_with_the_rfc),
                 cmocka_unit_test(memory_running_out_leaves_nothing_behind),
                 cmocka_unit_test(text_helpers_do_what_they_say),

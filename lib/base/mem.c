@@ -137,20 +137,33 @@ odm_str odm_arena_join(odm_arena *a, odm_str x, odm_str y)
 odm_str odm_arena_fmt(odm_arena *a, const char *fmt, ...)
 {
         va_list ap;
-        char probe[1];
+        size_t room = (size_t)(a->end - a->at); /* where it goes if it fits */
+        char *free_part = a->at;
 
         va_start(ap, fmt);
-        int n = vsnprintf(probe, sizeof probe, fmt, ap);
+        int n = vsnprintf(free_part, room, fmt, ap);
         va_end(ap);
         if (n < 0)
                 return ODM_ABSENT;
         char *p = odm_arena_get(a, (size_t)n + 1);
         if (p == NULL)
                 return ODM_ABSENT;
+        if (p == free_part && (size_t)n < room)
+                return (odm_str){p, (size_t)n};
         va_start(ap, fmt);
         (void)vsnprintf(p, (size_t)n + 1, fmt, ap);
         va_end(ap);
         return (odm_str){p, (size_t)n};
+}
+
+odm_str odm_arena_number(odm_arena *a, uint64_t v)
+{
+        char room[20], *p = room + sizeof room;
+
+        do
+                *--p = (char)('0' + v % 10);
+        while ((v /= 10) > 0);
+        return odm_arena_copy(a, (odm_str){p, (size_t)(room + sizeof room - p)});
 }
 
 static void free_chunk(odm_arena *a, struct odm_chunk *c)
@@ -264,6 +277,21 @@ void odm_buf_cut(odm_buf *b, size_t n)
 {
         if (n < b->n)
                 b->n = n;
+}
+
+void odm_buf_trim(odm_buf *b)
+{
+        if (b->n == b->cap)
+                return;
+        if (b->n == 0) {
+                odm_buf_done(b);
+                return;
+        }
+        char *p = b->mem->resize(b->mem->ctx, b->p, b->cap, b->n);
+        if (p) {
+                b->p = p;
+                b->cap = b->n;
+        }
 }
 
 void odm_buf_done(odm_buf *b)

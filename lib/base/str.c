@@ -114,10 +114,10 @@ bool odm_equal_ct(const void *a, const void *b, size_t n)
 
 void odm_wipe(void *p, size_t n)
 {
-        volatile unsigned char *q = p;
-
-        while (n-- > 0)
-                *q++ = 0;
+        if (n == 0)
+                return;
+        memset(p, 0, n);
+        __asm__ volatile("" : : "r"(p) : "memory"); /* somebody may look: the zeroes stay */
 }
 
 /* Length of the well-formed sequence at s[i], or 0 (Unicode 15, table 3-7). */

@@ -18,10 +18,22 @@ struct account_walk {
         int rc;
 };
 
+static odm_str child_uri(odm_arena *a, odm_str base, odm_str name)
+{
+        char *p = odm_arena_get(a, base.n + 1 + name.n);
+
+        if (p == NULL)
+                return ODM_ABSENT;
+        memcpy(p, base.p, base.n);
+        p[base.n] = '/';
+        memcpy(p + base.n + 1, name.p, name.n);
+        return (odm_str){p, base.n + 1 + name.n};
+}
+
 /* The text of base/leaf; absent when there is no such leaf, or it is empty. */
 static int read_leaf(odm_tree *t, odm_arena *a, odm_str base, const char *leaf, odm_str *out)
 {
-        odm_str uri = odm_arena_fmt(a, "%.*s/%s", (int)base.n, base.p, leaf);
+        odm_str uri = child_uri(a, base, odm_cstr(leaf));
         odm_value v = {ODM_FMT_ABSENT};
         int rc;
 
@@ -37,11 +49,6 @@ static int read_leaf(odm_tree *t, odm_arena *a, odm_str base, const char *leaf, 
                 return 0;
         *out = odm_arena_copy(a, v.data);
         return out->p ? 0 : odm_arena_err(a);
-}
-
-static odm_str child_uri(odm_arena *a, odm_str base, odm_str name)
-{
-        return odm_arena_fmt(a, "%.*s/%.*s", (int)base.n, base.p, (int)name.n, name.p);
 }
 
 static void each_child(struct account_walk *w, odm_str uri, int (*fn)(void *ctx, odm_str name))
@@ -68,7 +75,7 @@ static int read_port(struct account_walk *w, odm_str at, odm_str *port)
         struct account_walk inner = {.t = w->t, .a = w->a};
 
         *port = ODM_ABSENT;
-        inner.base = odm_arena_fmt(w->a, "%.*s/Port", (int)at.n, at.p);
+        inner.base = child_uri(w->a, at, ODM_STR("Port"));
         if (inner.base.p == NULL)
                 return odm_arena_err(w->a);
         each_child(&inner, inner.base, first_name);

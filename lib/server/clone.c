@@ -28,7 +28,7 @@ static odm_command *clone_one(odm_arena *a, const odm_command *from, uint32_t id
                 return NULL;
         *c = *from;
         c->next = c->body = NULL;
-        c->cmd_id = odm_arena_fmt(a, "%u", id);
+        c->cmd_id = odm_arena_number(a, id);
         c->items = clone_items(a, from->items);
         return a->err ? NULL : c;
 }

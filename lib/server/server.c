@@ -500,6 +500,7 @@ static int on_fill(odm_server *s, const odm_event **out)
 static void on_close(odm_server *s)
 {
         drop_message(s);
+        odm_buf_trim(&s->reply); /* it waits as long as the device does */
         session_turn(s, TURN_WAIT);
 }
 

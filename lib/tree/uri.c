@@ -42,11 +42,19 @@ static bool is_name_char(char c)
         return c != '\0' && strchr("-_.!~*'():@&=+$,", c) != NULL;
 }
 
+static bool is_dots(odm_str s)
+{
+        return (s.n == 1 && s.p[0] == '.') || (s.n == 2 && s.p[0] == '.' && s.p[1] == '.');
+}
+
 bool odm_name_ok(odm_str s)
 {
-        if (s.n == 0 || odm_str_is(s, ".") || odm_str_is(s, "..") || !odm_utf8_ok(s))
+        unsigned char all = 0;
+
+        if (s.n == 0 || is_dots(s))
                 return false;
         for (size_t i = 0; i < s.n; i++) {
+                all |= (unsigned char)s.p[i];
                 if (s.p[i] == '%') {
                         if (s.n - i < 3 || !is_hex(s.p[i + 1]) || !is_hex(s.p[i + 2]))
                                 return false;
@@ -55,7 +63,7 @@ bool odm_name_ok(odm_str s)
                         return false;
                 }
         }
-        return true;
+        return all < 0x80 || odm_utf8_ok(s);
 }
 
 static size_t find(odm_str s, char c)
@@ -88,17 +96,23 @@ static int parse_path(odm_str path, odm_uri *u)
         return 0;
 }
 
-static int check_limits(const odm_uri *u, size_t total, const odm_uri_limits *lim)
+/* Is that more than `max` characters?  There are no more of them than octets. */
+static bool longer(odm_str s, size_t max)
+{
+        return s.n > max && odm_utf8_len(s) > max;
+}
+
+static int check_limits(const odm_uri *u, odm_str total, const odm_uri_limits *lim)
 {
         if (u->depth > ODM_URI_SEGS)
                 return ODM_ELIMIT;
         if (lim == NULL)
                 return 0;
         if ((lim->max_depth && u->depth > lim->max_depth) ||
-            (lim->max_tot_len && total > lim->max_tot_len))
+            (lim->max_tot_len && longer(total, lim->max_tot_len)))
                 return ODM_ELIMIT;
         for (size_t i = 0; lim->max_seg_len && i < u->depth; i++)
-                if (odm_utf8_len(u->seg[i]) > lim->max_seg_len)
+                if (longer(u->seg[i], lim->max_seg_len))
                         return ODM_ELIMIT;
         return 0;
 }
@@ -164,7 +178,7 @@ int odm_uri_parse(odm_str in, const odm_uri_limits *lim, odm_uri *out)
         if (dots != 1) /* anything but the root has at least one segment */
                 rc = parse_path(u.path, &u);
         if (rc == 0)
-                rc = check_limits(&u, odm_utf8_len(odm_str_from(in, dots)), lim);
+                rc = check_limits(&u, odm_str_from(in, dots), lim);
         if (rc == 0 && mark < in.n)
                 rc = parse_query(odm_str_from(in, mark + 1), &u);
         if (rc == 0)
