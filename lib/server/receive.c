@@ -282,13 +282,17 @@ static bool take_hdr_status(odm_server *s, const odm_command *c)
         case ODM_VERDICT_RETRY:
                 if (s->prover.refused > 0)
                         unwrap_nonce(s);
-                sent_rewind(s);
+                if (s->n_out > 0 && s->out_msg != s->out_id)
+                        s->plan = PLAN_NEXT; /* only our asking for more was refused */
+                else
+                        sent_rewind(s);
                 return false;
         case ODM_VERDICT_GIVE_UP:
                 session_finish(s, ODM_OUTCOME_AUTH_REFUSED,
                                "the device did not take our credentials");
                 s->plan = PLAN_STOP;
-                sent_forget(s);
+                if (s->out_msg == s->out_id)
+                        sent_forget(s);
                 return false;
         }
         if (c->code >= 400 && !auth)

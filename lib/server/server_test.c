@@ -402,6 +402,77 @@ static void proves_itself_on_demand(void **state)
         }
 }
 
+/* What was refused is the request for more: the commands before it were taken, and an Exec among
+ * them must not run twice. */
+static void challenged_while_asking_on(void **state)
+{
+        (void)state;
+        EACH_CODEC(i)
+        {
+                play p;
+                open_play(&p, i);
+                p.save_each = true;
+                job_list(&p, 1,
+                         chain(command(&p, ODM_CMD_EXEC, "./Run", NULL),
+                               command(&p, ODM_CMD_GET, "./A", NULL)));
+                package1(&p);
+                expect(&p, SETUP " Exec(./Run) Get(./A) Final");
+                heard(&p, WELCOME);
+                p.no_final = true;
+                say(&p, "status 0 200");
+                say(&p, "status 4 200");
+                say(&p, "status 5 200");
+                post(&p);
+                expect(&p, "S0=200 1222");
+                heard(&p, "");
+                p.no_final = false; /* a failure message is closed */
+                say(&p, "status 0 407");
+                p.out.body->chal = chal("AAECAwQFBgcICQoLDA0ODw==");
+                say(&p, "status 2 407");
+                post(&p);
+                expect(&p, "S0=200 1222");
+                assert_true(p.reply->hdr.cred.present);
+                heard(&p, "nonces s");
+                say(&p, "status 0 212");
+                say(&p, "status 2 200");
+                odm_command *c = say_command(&p, ODM_CMD_RESULTS);
+                c->msg_ref = ODM_STR("1");
+                c->cmd_ref = ODM_STR("5");
+                say_item(&p, c, "./A", "v");
+                post(&p);
+                expect(&p, "S0=200 Final");
+                heard(&p, "1/0 200; 1/1 200 ./A=v; done 1; end 1");
+                play_close(&p);
+        }
+}
+
+/* What was heard before the device lost its trust is told all the same. */
+static void gives_up_while_asking_on(void **state)
+{
+        (void)state;
+        EACH_CODEC(i)
+        {
+                play p;
+                open_play(&p, i);
+                job_list(&p, 1,
+                         chain(command(&p, ODM_CMD_EXEC, "./Run", NULL),
+                               command(&p, ODM_CMD_GET, "./A", NULL)));
+                package1(&p);
+                heard(&p, WELCOME);
+                p.no_final = true;
+                say(&p, "status 0 200");
+                say(&p, "status 4 200");
+                post(&p);
+                expect(&p, "S0=200 1222");
+                p.no_final = false;
+                say(&p, "status 0 401"); /* and no challenge */
+                post(&p);
+                expect(&p, "S0=200 Final");
+                heard(&p, "1/0 200; end 4");
+                play_close(&p);
+        }
+}
+
 static void gives_up_proving(void **state)
 {
         (void)state;
@@ -2056,6 +2127,8 @@ int main(void)
                 cmocka_unit_test(mac_both_ways),
                 cmocka_unit_test(mac_is_answered_with_mac),
                 cmocka_unit_test(proves_itself_on_demand),
+                cmocka_unit_test(challenged_while_asking_on),
+                cmocka_unit_test(gives_up_while_asking_on),
                 cmocka_unit_test(gives_up_proving),
                 cmocka_unit_test(nonce_wrapped_twice),
                 cmocka_unit_test(hdr_status_without_refs),
