@@ -28,6 +28,7 @@ static bool put_job(json_t *o, const store_job *j, odm_str device)
                put_ms(o, "started", j->started) && put_ms(o, "deadline", j->deadline) &&
                (open || put_ms(o, "ended", j->finished)) && put_int(o, "attempts", j->attempts) &&
                put_id(o, "session", j->session) && put_text(o, "correlator", j->correlator) &&
+               (j->route.n == 0 || put_text(o, "route", j->route)) &&
                put_text(o, "actor", j->actor) &&
                (j->reason.n == 0 || put_text(o, "reason", j->reason));
 }
@@ -108,20 +109,13 @@ static bool put_history(call *c, json_t *o, const store_job *j)
 
         for (size_t i = 0; ok && i < l.n; i++) {
                 json_t *e = json_object();
-                ok = put_ms(e, "time", l.v[i].at) && put_text(e, "text", l.v[i].text);
+                ok = put_ms(e, "time", l.v[i].at) &&
+                     put_cstr(e, "state", store_job_state_name(l.v[i].state)) &&
+                     put_text(e, "text", l.v[i].text);
                 if (json_array_append_new(list, e) < 0)
                         ok = false;
         }
         return json_object_set_new(o, "history", list) == 0 && ok;
-}
-
-static bool put_route(call *c, json_t *o, const store_job *j)
-{
-        store_session s;
-
-        if (j->session == 0 || store_session_get(c->api->opt.store, j->session, &c->arena, &s) < 0)
-                return true; /* it is no longer kept */
-        return put_text(o, "route", s.route);
 }
 
 /* The job when the token may see its device; else false with the problem set. */
@@ -153,8 +147,7 @@ static void send_job(call *c, int64_t id, unsigned status)
                 return;
         }
         o = json_object();
-        if (!put_job(o, &j, device) || !put_route(c, o, &j) || !put_commands(c, o, &j) ||
-            !put_history(c, o, &j)) {
+        if (!put_job(o, &j, device) || !put_commands(c, o, &j) || !put_history(c, o, &j)) {
                 json_decref(o);
                 problem_set(&c->problem, PROBLEM_INTERNAL, "The job cannot be shown.");
                 call_fail(c);
@@ -497,6 +490,7 @@ void job_cancel(call *c)
                 note->note.device = j.device;
                 note->note.job = j.id;
                 note->note.n.at = c->now;
+                note->note.n.state = STORE_JOB_CANCELLED;
                 note->note.n.text =
                         odm_arena_join(&c->arena, ODM_STR("cancelled by "), c->who.name);
                 call_commit(c, b, on_cancelled);

@@ -188,6 +188,7 @@ void world_finish_job(world *w, int64_t job, store_job_state to, const store_res
         op->job_move.job = job;
         op->job_move.from = STORE_JOB_OPEN;
         op->job_move.to = to;
+        op->job_move.route = ODM_STR("called");
         op->job_move.at = j.created + 5;
         assert_int_equal(store_write_sync(w->store, b), 0);
         store_batch_free(b);
