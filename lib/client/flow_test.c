@@ -86,7 +86,7 @@ static const struct ends {
          .heard = "Status 1/0 SyncHdr 513 ='DM/1.2' | Final"},
         {"an old version", .proto = "DM/1.1", .dtd = "1.1",
          .said = HDR_OK(1) GET("1", "./A/b") "<Final/>", .outcome = ODM_OUTCOME_VERSION,
-         .heard = "Status 1/0 SyncHdr 505 ='1.2' | Final"},
+         .heard = "Status 1/0 SyncHdr 513 ='DM/1.2' | Final"},
         {"a DTD nobody speaks", .dtd = "9.9", .said = HDR_OK(1) GET("1", "./A/b") "<Final/>",
          .outcome = ODM_OUTCOME_VERSION, .heard = "Status 1/0 SyncHdr 505 ='1.2' | Final"},
         {"it refuses our version", .said = HDR_CODE(1, 513, "") "<Final/>",

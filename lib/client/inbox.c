@@ -100,10 +100,10 @@ static unsigned version_status(const odm_client *c, const odm_hdr *h)
         odm_str dtd = odm_str_trim(h->ver_dtd), proto = odm_str_trim(h->ver_proto);
         bool old = c->opt.allow_dm11 && odm_str_is(proto, "DM/1.1");
 
-        if (!odm_str_is(dtd, "1.2") && !(old && odm_str_is(dtd, "1.1")))
-                return ODM_ST_BAD_DTD;
         if (!old && !odm_str_is(proto, "DM/1.2") && !(c->opt.dm13 && odm_str_is(proto, "DM/1.3")))
                 return ODM_ST_BAD_PROTO;
+        if (!odm_str_is(dtd, "1.2") && !(old && odm_str_is(dtd, "1.1")))
+                return ODM_ST_BAD_DTD;
         return 0;
 }
 
