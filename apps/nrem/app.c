@@ -332,6 +332,10 @@ static int start_dm(app *a, diag *d)
         o.url = cfg_str(c, "dm.url");
         o.unknown = unknown[cfg_enum(c, "dm.unknown")];
         o.held_max = (uint32_t)cfg_int(c, "dm.held_max");
+        o.accept_hour = (uint32_t)cfg_int(c, "dm.accept_hour");
+        o.accept_max = (uint32_t)cfg_int(c, "dm.accept_max");
+        o.accept_password = cfg_str(c, "dm.accept_password");
+        o.accept_server_password = cfg_str(c, "dm.accept_server_password");
         o.plain_once = strcmp(cfg_str(c, "dm.plain_auth"), "session") == 0;
         o.max_message = (size_t)cfg_int(c, "dm.max_message");
         o.max_object = (size_t)cfg_int(c, "dm.max_object");

@@ -40,6 +40,16 @@ const cfg_key conf_keys[] = {
          "What happens to devices nobody created: refuse; hold for an operator's approval;\n"
          "accept (only where the network itself is trusted).",
          .choices = unknown_words},
+        {"dm.accept_password", CFG_STRING, NULL,
+         "With dm.unknown = accept: the password that all devices let in have in common; the\n"
+         "name is the one the device gives. For closed networks only. Without it, no proof is\n"
+         "asked for."},
+        {"dm.accept_server_password", CFG_STRING, NULL,
+         "The server's password on all devices let in; wake-ups are signed with it. Without\n"
+         "it, the server proves itself by TLS only, and wakes none of them."},
+        {"dm.accept_hour", CFG_INT, "60", "Unknown devices let in within an hour.", 0, 1000000},
+        {"dm.accept_max", CFG_INT, "1000",
+         "No unknown device is let in while so many devices are known.", 0, 100000000},
         {"dm.plain_auth", CFG_ENUM, "every",
          "Without TLS, a device proves itself with every message or once a session.",
          .choices = plain_auth_words},
@@ -146,6 +156,11 @@ static int check_dm(const cfg *c, diag *d)
         if (!id[0] || strlen(id) > 255 || strchr(id, ':'))
                 return diag_set(d, ODM_EINVAL,
                                 "dm.server_id: has to be 1 to 255 octets without a colon");
+        if (cfg_enum(c, "dm.unknown") != CONF_UNKNOWN_ACCEPT &&
+            (cfg_str(c, "dm.accept_password") || cfg_str(c, "dm.accept_server_password")))
+                return diag_set(d, ODM_EINVAL,
+                                "dm.accept_password, dm.accept_server_password: are for "
+                                "dm.unknown = accept");
         if (url && (net_url_parse(odm_cstr(url), &u) < 0 || strncmp(u.scheme, "http", 4) != 0))
                 return diag_set(d, ODM_EINVAL, "dm.url: %s is no http or https URL", url);
         return 0;

@@ -557,6 +557,8 @@ void dm_opt_init(dm_opt *o)
                 .server_id = "xrem",
                 .path = "/dm",
                 .held_max = 1000,
+                .accept_hour = 60,
+                .accept_max = 1000,
                 .max_message = 64 << 10,
                 .max_object = 16 << 20,
                 .session_memory = 32 << 20,
@@ -576,7 +578,12 @@ void dm_opt_init(dm_opt *o)
 
 static bool copy_texts(dm *m)
 {
-        const char **texts[] = {&m->opt.server_id, &m->opt.path, &m->opt.url, &m->opt.wake_from};
+        const char **texts[] = {&m->opt.server_id,
+                                &m->opt.path,
+                                &m->opt.url,
+                                &m->opt.wake_from,
+                                &m->opt.accept_password,
+                                &m->opt.accept_server_password};
 
         for (size_t i = 0; i < ODM_COUNT(texts); i++)
                 if (*texts[i] && !(*texts[i] = odm_arena_copy(&m->a, odm_cstr(*texts[i])).p))

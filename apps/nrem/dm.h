@@ -27,7 +27,11 @@ typedef struct dm_opt {
         const char *url;       /* of ours for RespURI; NULL: from scheme and Host of the request */
         dm_unknown unknown;    /* what happens to devices nobody created; default refuse */
         uint32_t held_max;     /* devices held for approval; default 1000 */
-        bool plain_once;       /* without TLS too, a device proves itself once a session only */
+        uint32_t accept_hour;  /* devices let in within an hour; default 60 */
+        uint32_t accept_max;   /* none is let in while so many are known; default 1000 */
+        /* passwords of devices let in; NULL: no proof is asked for, or shown */
+        const char *accept_password, *accept_server_password;
+        bool plain_once; /* without TLS too, a device proves itself once a session only */
 
         size_t max_message;      /* octets, both ways; default 64 KiB */
         size_t max_object;       /* default 16 MiB */

@@ -150,6 +150,8 @@ struct dm {
         session *by_sid[TABLE_SIZE], *by_source[TABLE_SIZE];
         session *oldest, *newest;
         unsigned n_sessions;
+        int64_t accept_from; /* monotonic ms: begin of the hour, and devices let in within it */
+        unsigned accepted;
         unsigned turns; /* requests between handle() and their reply */
         pthread_cond_t calm;
 };

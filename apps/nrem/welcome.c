@@ -10,7 +10,9 @@
 #include "rand.h"
 
 #define SESSION_TEXTS ((size_t)1 << 20)
-#define INVENTORY_AGE_MS ((int64_t)24 * 3600 * 1000)
+#define HOUR_MS ((int64_t)3600 * 1000)
+#define INVENTORY_AGE_MS (24 * HOUR_MS)
+#define USER_MOST 255
 
 static bool keep_text(session *s, odm_str from, odm_str *to)
 {
@@ -309,18 +311,78 @@ static void accepted_written(void *ctx, store_batch *b, int rc)
         crew_post(s->dm->crew, &s->task);
 }
 
-/* Where the network itself is trusted: the device is let in without proof. */
+/* Ceilings: of an hour, so that a flood costs little, and of all devices that are known. */
+static bool may_accept(dm *m, odm_time now)
+{
+        store_counts n;
+        uint64_t known = 0;
+        bool ok;
+
+        pthread_mutex_lock(&m->lock);
+        if (now.ms - m->accept_from >= HOUR_MS) {
+                m->accept_from = now.ms;
+                m->accepted = 0;
+        }
+        ok = m->accepted < m->opt.accept_hour;
+        m->accepted += ok;
+        pthread_mutex_unlock(&m->lock);
+        if (!ok || store_count(m->opt.store, &n) < 0)
+                return false;
+        for (size_t i = 0; i < STORE_DEVICE_STATES; i++)
+                known += n.devices[i];
+        return known < m->opt.accept_max;
+}
+
+static odm_str shared_secret(odm_arena *a, odm_str user, const char *password)
+{
+        odm_secret secret;
+        odm_str text;
+
+        odm_secret_of(user, odm_cstr(password), &secret);
+        text = odm_arena_copy(a, (odm_str){secret.b64, ODM_SECRET_LEN});
+        odm_wipe(&secret, sizeof secret);
+        return text;
+}
+
+/* Passwords that all devices let in have in common; without them no proof is asked for, or shown.
+ * The user is the name the device gives of itself. */
+static bool accepted_account(const session *s, odm_arena *a, store_account *out)
+{
+        const dm_opt *o = &s->dm->opt;
+        const odm_peek *p = &s->turn->peek;
+        odm_str user = p->user.n ? p->user : p->cred_user;
+        store_account x = {.device = STORE_LAST,
+                           .auth = ODM_AUTH_NONE,
+                           .server_auth = ODM_AUTH_NONE,
+                           .server_id = odm_cstr(o->server_id)};
+
+        if (o->accept_password) {
+                x.auth = ODM_AUTH_MD5;
+                x.user = odm_arena_copy(a, user.n && user.n <= USER_MOST ? user : s->source);
+                x.secret = shared_secret(a, x.user, o->accept_password);
+        }
+        if (o->accept_server_password) {
+                x.server_auth = ODM_AUTH_MD5;
+                x.server_user = x.server_id;
+                x.server_secret = shared_secret(a, x.server_id, o->accept_server_password);
+        }
+        if (a->err)
+                return false;
+        *out = x;
+        return true;
+}
+
+/* Where the network itself is trusted, devices come in as they are. */
 static void accept_device(session *s)
 {
-        store_batch *b = unknown_batch(s, STORE_DEVICE_ACTIVE, s->turn->at);
+        bool proof = s->dm->opt.accept_password != NULL;
+        store_batch *b = unknown_batch(s, proof ? STORE_DEVICE_PROVISIONED : STORE_DEVICE_ACTIVE,
+                                       s->turn->at);
         store_op *op = b ? store_batch_add(b, STORE_ACCOUNT_PUT) : NULL;
 
-        if (op)
-                op->account = (store_account){.device = STORE_LAST,
-                                              .auth = ODM_AUTH_NONE,
-                                              .server_id = odm_cstr(s->dm->opt.server_id)};
         log_info("unknown device let in", log_str("devid", s->source), log_str("address", s->host));
-        if (!op || store_write(s->dm->opt.store, b, accepted_written, s) < 0) {
+        if (!op || !accepted_account(s, store_batch_arena(b), &op->account) ||
+            store_write(s->dm->opt.store, b, accepted_written, s) < 0) {
                 store_batch_free(b);
                 session_break(s, "the device could not be kept");
         }
@@ -339,7 +401,7 @@ bool welcome(session *s)
                 dm_count(s->dm, METRIC_UNKNOWN_DEVICES, 1);
                 if (s->dm->opt.unknown == DM_UNKNOWN_HOLD)
                         hold_device(s, s->turn);
-                if (s->dm->opt.unknown == DM_UNKNOWN_ACCEPT) {
+                if (s->dm->opt.unknown == DM_UNKNOWN_ACCEPT && may_accept(s->dm, s->turn->now)) {
                         accept_device(s);
                         return false;
                 }

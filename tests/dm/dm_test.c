@@ -682,6 +682,59 @@ static void unknown_devices_are_let_in(void **state)
         assert_str(d.maker, "Example");
 }
 
+static void only_so_many_are_let_in(void **state)
+{
+        world *w = *state;
+        store_device d;
+
+        w->opt.unknown = DM_UNKNOWN_ACCEPT;
+        w->opt.accept_hour = 0;
+        world_start(w);
+        rename_devid(w, "IMEI:other");
+        world_session(w);
+        assert_int_equal(w->outcome, ODM_OUTCOME_AUTH_REFUSED);
+        world_stop(w);
+        w->opt.accept_hour = 1;
+        w->opt.accept_max = 1; /* there is one */
+        world_start(w);
+        world_session(w);
+        assert_int_equal(w->outcome, ODM_OUTCOME_AUTH_REFUSED);
+        world_stop(w);
+        w->opt.accept_max = 2;
+        world_start(w);
+        expect_done(w);
+        rename_devid(w, "IMEI:another");
+        assert_int_equal(store_device_by_devid(w->store, ODM_STR("IMEI:1"), &w->a, &d), 0);
+}
+
+static void devices_let_in_share_a_password(void **state)
+{
+        world *w = *state;
+        store_account acc;
+        store_device d;
+
+        w->opt.unknown = DM_UNKNOWN_ACCEPT;
+        w->opt.accept_password = "wrong";
+        w->opt.accept_server_password = "spw";
+        world_start(w);
+        rename_devid(w, "IMEI:other");
+        world_session(w);
+        assert_int_equal(w->outcome, ODM_OUTCOME_AUTH_REFUSED);
+        assert_int_equal(store_device_by_devid(w->store, ODM_STR("IMEI:1"), &w->a, &d), 0);
+        assert_int_equal(d.state, STORE_DEVICE_PROVISIONED);
+        world_stop(w);
+        w->device = d.id;
+        rename_devid(w, "IMEI:third");
+        w->opt.accept_password = "pw";
+        world_start(w);
+        expect_done(w);
+        assert_int_equal(store_device_by_devid(w->store, ODM_STR("IMEI:1"), &w->a, &d), 0);
+        assert_int_equal(d.state, STORE_DEVICE_ACTIVE);
+        assert_int_equal(store_account_get(w->store, d.id, &w->a, &acc), 0);
+        assert_str(acc.user, "dev");
+        assert_true(acc.server_nonce.n >= 16);
+}
+
 static void a_deactivated_device_is_refused(void **state)
 {
         world *w = *state;
@@ -1055,6 +1108,9 @@ int main(void)
                 ON(setup, a_device_nobody_knows_hears_the_same),
                 ON(setup, unknown_devices_are_held_for_approval),
                 ON(setup, unknown_devices_are_let_in),
+                ON(setup, only_so_many_are_let_in),
+                ON(setup, devices_let_in_share_a_password),
+                ON(setup_xml, devices_let_in_share_a_password),
                 ON(setup, a_deactivated_device_is_refused),
                 ON(setup, a_session_ends_when_its_device_is_switched_off),
                 ON(setup, too_many_sessions_are_shed),
