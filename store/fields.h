@@ -2,7 +2,8 @@
 /* fields.h - the columns of each record, one list a record: engines bind, read and copy by it.
  *
  * F is used for the first field, X for the others, each as X(field, KIND): the field is also the
- * column's name.  STR is text, BLOB octets; both are an odm_str, absent for SQL's NULL. */
+ * column's name.  STR is text, BLOB octets; both are an odm_str, absent for SQL's NULL.
+ * The STATE lists are without the key, which stays as it is while a record lives. */
 #ifndef STORE_FIELDS_H
 #define STORE_FIELDS_H
 
@@ -19,12 +20,15 @@ typedef enum field_kind {
 } field_kind;
 
 /* clang-format off */
-#define DEVICE_FIELDS(F, X) \
-        F(id, I64) X(rev, I64) X(name, STR) X(devid, STR) X(state, U32) X(maker, STR) \
+#define DEVICE_STATE_FIELDS(F, X) \
+        F(rev, I64) X(name, STR) X(devid, STR) X(state, U32) X(maker, STR) \
         X(model, STR) X(hwv, STR) X(fwv, STR) X(swv, STR) X(dmv, STR) X(lang, STR) X(tags, STR) \
         X(note, STR) X(wake_reported, STR) X(wake_override, STR) X(address, STR) X(route, STR) \
         X(created, I64) X(updated, I64) X(last_contact, I64) X(wake_at, I64) X(wake_tries, U32) \
         X(wake_session, U32)
+
+#define DEVICE_FIELDS(F, X) \
+        F(id, I64) DEVICE_STATE_FIELDS(X, X)
 
 #define ACCOUNT_FIELDS(F, X) \
         F(device, I64) X(user, STR) X(secret, STR) X(password, STR) X(auth, U32) X(flags, U32) \
@@ -32,12 +36,15 @@ typedef enum field_kind {
         X(server_auth, U32) X(nonce, BLOB) X(previous, BLOB) X(server_nonce, BLOB) \
         X(failures, U32) X(locked_until, I64)
 
-/* all but its commands, which never change */
-#define JOB_HEAD_FIELDS(F, X) \
-        F(device, I64) X(id, I64) X(kind, STR) X(atomic, BOOL) X(state, U32) X(priority, I32) \
+#define JOB_STATE_FIELDS(F, X) \
+        F(kind, STR) X(atomic, BOOL) X(state, U32) X(priority, I32) \
         X(deadline, I64) X(attempts, U32) X(max_attempts, U32) X(correlator, STR) X(actor, STR) \
         X(route, STR) X(reason, STR) X(session, I64) X(created, I64) X(updated, I64) \
         X(started, I64) X(finished, I64)
+
+/* all but its commands, which never change */
+#define JOB_HEAD_FIELDS(F, X) \
+        F(device, I64) X(id, I64) JOB_STATE_FIELDS(X, X)
 
 #define JOB_FIELDS(F, X) \
         JOB_HEAD_FIELDS(F, X) X(commands, STR)
@@ -48,10 +55,13 @@ typedef enum field_kind {
 #define NOTE_FIELDS(F, X) \
         F(at, I64) X(state, U32) X(text, STR)
 
-#define SESSION_FIELDS(F, X) \
-        F(device, I64) X(id, I64) X(dm_id, STR) X(sid, STR) X(peer, STR) X(route, STR) \
+#define SESSION_STATE_FIELDS(F, X) \
+        F(dm_id, STR) X(sid, STR) X(peer, STR) X(route, STR) \
         X(codec, STR) X(agent, STR) X(tls, BOOL) X(authenticated, BOOL) X(outcome, STR) \
         X(started, I64) X(last, I64) X(messages, U32) X(bytes_in, U64) X(bytes_out, U64)
+
+#define SESSION_FIELDS(F, X) \
+        F(device, I64) X(id, I64) SESSION_STATE_FIELDS(X, X)
 
 #define MESSAGE_FIELDS(F, X) \
         F(n, U32) X(at, I64) X(out, BOOL) X(mime, STR) X(hmac, STR) X(bytes, BLOB) X(size, U64)

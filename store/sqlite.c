@@ -64,6 +64,15 @@ typedef struct sqlite {
 #define PARAMS(FIELDS) FIELDS(FIRST_P, MORE_P)
 #define PUT_ROW(table, FIELDS) "REPLACE INTO " table "(" COLS(FIELDS) ") VALUES(" PARAMS(FIELDS) ")"
 
+/* The same for tables with indexes: REPLACE would take the old row out of each and put the new one
+ * in, an update touches those only whose columns are named. */
+#define FIRST_SET(f, k) "\"" #f "\"=excluded.\"" #f "\""
+#define MORE_SET(f, k) ",\"" #f "\"=excluded.\"" #f "\""
+#define UPSERT(table, FIELDS, key, STATE)                                \
+        "INSERT INTO " table                                             \
+        "(" COLS(FIELDS) ") VALUES(" PARAMS(FIELDS) ") ON CONFLICT(" key \
+                                                    ") DO UPDATE SET " STATE(FIRST_SET, MORE_SET)
+
 /* Most rows are put whole: a record of the table's columns. */
 static int put_record(sqlite *s, const char *sql, const record *r, const void *rec)
 {
@@ -297,13 +306,21 @@ static void sqlite_close(void *e)
         free(s);
 }
 
+/* Nobody asks SQLite how much memory it holds, and counting it takes a lock at each allocation. */
+static void configure_library(void)
+{
+        (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static int sqlite_open(const store_opt *opt, const char *where, void **out, char diag[STORE_DIAG])
 {
+        static pthread_once_t once = PTHREAD_ONCE_INIT;
         sqlite *s = calloc(1, sizeof *s);
         int rc;
 
         if (s == NULL)
                 return ODM_ENOMEM;
+        (void)pthread_once(&once, configure_library);
         s->lock_fd = -1;
         s->max_readers = opt->readers;
         pthread_mutex_init(&s->pool_lock, NULL);
@@ -527,7 +544,9 @@ static int device_put(void *e, const store_device *old, const store_device *d)
 {
         int rc = move_keys(e, old, d);
 
-        return rc < 0 ? rc : put_record(e, PUT_ROW("device", DEVICE_FIELDS), &record_device, d);
+        return rc < 0 ? rc
+                      : put_record(e, UPSERT("device", DEVICE_FIELDS, "id", DEVICE_STATE_FIELDS),
+                                   &record_device, d);
 }
 
 static int device_delete(void *e, const store_device *d)
@@ -709,7 +728,8 @@ static int job_find(void *h, const store_job_filter *f, odm_arena *a, store_job_
 
 static int job_create(void *e, const store_job *j)
 {
-        return put_record(e, PUT_ROW("job", JOB_FIELDS), &record_job, j);
+        return put_record(e, UPSERT("job", JOB_FIELDS, "device, id", JOB_STATE_FIELDS), &record_job,
+                          j);
 }
 
 static int job_update(void *e, const store_job *j)
@@ -906,7 +926,8 @@ static int session_get(void *h, int64_t device, int64_t id, odm_arena *a, store_
 
 static int session_put(void *e, const store_session *x)
 {
-        return put_record(e, PUT_ROW("session", SESSION_FIELDS), &record_session, x);
+        return put_record(e, UPSERT("session", SESSION_FIELDS, "device, id", SESSION_STATE_FIELDS),
+                          &record_session, x);
 }
 
 static int session_save(void *e, int64_t device, int64_t session, odm_str saved)
@@ -945,26 +966,18 @@ static int session_trim(void *e, int64_t device, uint32_t keep)
 static int session_bytes(void *e, int64_t device, int64_t session, uint64_t *bytes,
                          uint32_t *last_n)
 {
-        int64_t sum, n;
-        int rc = db_number(e,
-                           db_bind(e,
-                                   "SELECT ifnull(sum(length(bytes)), 0) FROM message"
-                                   " WHERE device = ? AND session = ?",
-                                   "ii", device, session),
-                           &sum);
+        sqlite3_stmt *st = db_bind(e,
+                                   "SELECT ifnull(sum(length(bytes)), 0), ifnull(max(n), 0)"
+                                   " FROM message WHERE device = ? AND session = ?",
+                                   "ii", device, session);
+        int rc = st ? db_step(e, st) : db_error(e, ((db *)e)->rc);
 
-        if (rc == 0)
-                rc = db_number(e,
-                               db_bind(e,
-                                       "SELECT ifnull(max(n), 0) FROM message"
-                                       " WHERE device = ? AND session = ?",
-                                       "ii", device, session),
-                               &n);
-        if (rc == 0) {
-                *bytes = (uint64_t)sum;
-                *last_n = (uint32_t)n;
-        }
-        return rc;
+        if (rc != 1)
+                return rc < 0 ? rc : ODM_EIO;
+        *bytes = (uint64_t)sqlite3_column_int64(st, 0);
+        *last_n = (uint32_t)sqlite3_column_int64(st, 1);
+        db_reset(st);
+        return 0;
 }
 
 static int message_add(void *e, int64_t device, int64_t session, const store_message *m)
