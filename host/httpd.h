@@ -101,7 +101,7 @@ typedef struct httpd_reply {
                          text */
 } httpd_reply;
 
-/* Replies, from any thread, once; r is gone.  A body of 256 octets to 512 KiB is sent as gzip when
+/* Replies, from any thread, once; r is gone.  A body of 1 to 512 KiB is sent as gzip when
  * the client asked for it and it is shorter.  Never fails: when memory is out the client gets
  * 500 or a closed connection. */
 void httpd_send(httpd_req *r, const httpd_reply *reply);

@@ -12,7 +12,7 @@
 #include "gzip.h"
 #include "heap.h"
 
-#define GZIP_FROM 256         /* octets below which compressing does not pay */
+#define GZIP_FROM 1024        /* octets below which all fits one packet anyway */
 #define GZIP_MOST (512 << 10) /* beyond it, compressing holds up the thread for too long */
 
 /* ---- requests that are replied to later ------------------------------------------------- */
