@@ -283,8 +283,11 @@ static int queue_alerts(session *s)
         const state *st = s->opt.device->state;
         int rc = 0;
 
-        for (size_t i = 0; rc == 0 && i < state_alerts(st); i++)
+        for (size_t i = 0; rc == 0 && i < state_alerts(st); i++) {
                 rc = odm_client_alert(s->client, state_alert_at(st, i));
+                if (rc == ODM_EINVAL) /* XML cannot carry it; the others it can */
+                        rc = 0;
+        }
         return rc == ODM_ELIMIT ? 0 : rc; /* the rest goes next time */
 }
 
