@@ -27,7 +27,7 @@ void httpd_opt_init(httpd_opt *o)
         *o = (httpd_opt){.max_connections = 4096,
                          .max_active = 2048,
                          .idle_s = 60,
-                         .connection_memory = 16384};
+                         .connection_memory = 8192};
 }
 /* ---- starting ---------------------------------------------------------------------------- */
 

@@ -47,7 +47,7 @@ typedef struct httpd_opt {
         unsigned max_active;      /* requests being handled, all listeners: beyond 503 with
                                      Retry-After; default 2048 */
         unsigned idle_s;          /* a connection without octets is closed; default 60 */
-        size_t connection_memory; /* head of a request fits into it: beyond 431; default 16384 */
+        size_t connection_memory; /* head of a request fits into it: beyond 431; default 8192 */
         const char *server_name;  /* Server header; NULL = none */
 } httpd_opt;
 void httpd_opt_init(httpd_opt *o);
