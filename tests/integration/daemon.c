@@ -59,9 +59,10 @@ int daemon_drop_folder(void **state)
 
 /* ---- the process ----------------------------------------------------------------- */
 
-pid_t daemon_run(const char *out, const char *const *args)
+pid_t daemon_run_program(const char *program, const char *token, const char *out,
+                         const char *const *args)
 {
-        const char *argv[64] = {NREMD};
+        const char *argv[64] = {program};
         size_t n = 1;
 
         (void)unlink(daemon_path(out)); /* what an earlier one said is not this one's */
@@ -71,12 +72,18 @@ pid_t daemon_run(const char *out, const char *const *args)
                 return pid;
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* it goes with a test that fails */
         int fd = open(daemon_path(out), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-        if (fd < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0)
+        if (fd < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0 ||
+            (token && setenv("XREM_TOKEN", token, 1) < 0))
                 _exit(126);
         for (; *args && n + 1 < ODM_COUNT(argv); args++)
                 argv[n++] = *args;
-        execv(NREMD, (char **)(uintptr_t)argv);
+        execv(program, (char **)(uintptr_t)argv);
         _exit(127);
+}
+
+pid_t daemon_run(const char *out, const char *const *args)
+{
+        return daemon_run_program(NREMD, NULL, out, args);
 }
 
 int daemon_end(pid_t pid)

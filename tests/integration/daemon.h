@@ -20,8 +20,11 @@ int daemon_drop_folder(void **state);
 /* "FOLDER/name"; one of four buffers in turn. */
 const char *daemon_path(const char *name);
 
-/* Runs nremd with these arguments (NULL-ended), its outputs into the file `out`. */
+/* Runs nremd, or another program, with these arguments (NULL-ended), its outputs into the file
+ * `out`.  `token`: for the environment, or NULL. */
 pid_t daemon_run(const char *out, const char *const *args);
+pid_t daemon_run_program(const char *program, const char *token, const char *out,
+                         const char *const *args);
 int daemon_end(pid_t pid); /* waits; the exit code, or minus the signal */
 /* Makes the certificates below "ca". */
 void daemon_make_certificates(void);

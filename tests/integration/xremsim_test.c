@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* xremsim against a real nremd: its devices are made over REST, call in both codecs, over both
  * transports, with each kind of proof; and what its command line refuses. */
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <unistd.h>
-
 #include "daemon.h"
 
 #define DEVICES "50"
@@ -17,22 +12,11 @@ static char token[128];
  */
 static int run(const char *const *args)
 {
-        const char *argv[40] = {XREMSIM, "--json", "--quiet"};
-        size_t n = 3;
+        const char *argv[40] = {"--json", "--quiet"};
 
-        (void)unlink(daemon_path("sim.out")); /* what an earlier one said is not this one's */
-        pid_t pid = fork();
-        assert_true(pid >= 0);
-        if (pid > 0)
-                return daemon_end(pid);
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* it goes with a test that fails */
-        int fd = open(daemon_path("sim.out"), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-        if (fd < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0 || setenv("XREM_TOKEN", token, 1) < 0)
-                _exit(126);
-        for (; *args && n + 1 < ODM_COUNT(argv); args++)
+        for (size_t n = 2; *args && n + 1 < ODM_COUNT(argv); args++)
                 argv[n++] = *args;
-        execv(XREMSIM, (char **)(uintptr_t)argv);
-        _exit(127);
+        return daemon_end(daemon_run_program(XREMSIM, token, "sim.out", argv));
 }
 
 static json_t *told(int code, int wanted)
