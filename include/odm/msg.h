@@ -201,7 +201,7 @@ typedef struct odm_command {
         /* Status and Results */
         odm_str msg_ref, cmd_ref, cmd; /* cmd: the name of the command answered */
         odm_ref *target_refs, *source_refs;
-        odm_meta chal; /* Status; chal.present tells */
+        odm_meta chal;  /* Status; chal.present tells */
         odm_cred *cred; /* NULL = none; never used by DM, kept to be ignored */
 } odm_command;
 
