@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who comes in, with the real programs on both sides: devices nobody made known where the server
  * lets them in, and devices that prove themselves by a TLS certificate. */
-#include <fcntl.h>
 #include <signal.h>
 #include <time.h>
 
@@ -101,10 +100,10 @@ static void reads_from(const char *devid)
         json_t *o = device_of(devid), *job = NULL;
 
         (void)snprintf(path, sizeof path, "/api/v1/devices/%s/jobs", word(o, "name"));
-        for (char *p = strstr(path, "new/"); p;) { /* one segment of the path */
-                memmove(p + 6, p + 4, strlen(p + 4) + 1);
-                memcpy(p, "new%2F", 6);
-                break;
+        char *slash = strstr(path, "new/");
+        if (slash) { /* a name is one segment of the path */
+                memmove(slash + 6, slash + 4, strlen(slash + 4) + 1);
+                memcpy(slash, "new%2F", 6);
         }
         json_decref(o);
         assert_int_equal(daemon_ask(&server, false, "POST", path,
@@ -171,15 +170,18 @@ static void make_cert(const char *file, const char *name, unsigned days)
         assert_int_equal(cert_make(&r, path_of_ca, path_of_ca_key, cert, key, NULL), 0);
 }
 
+/* With the certificate in `file`, or without one. */
 static pid_t start_with_cert(const char *name, const char *file)
 {
-        char lines[700], cert[64], key[64];
+        char lines[700] = "", cert[64], key[64];
 
-        (void)snprintf(cert, sizeof cert, "%s.pem", file);
-        (void)snprintf(key, sizeof key, "%s.key", file);
-        (void)snprintf(lines, sizeof lines, "cert_file = %s\nkey_file = %s", daemon_path(cert),
-                       daemon_path(key));
-        return agent_start(name, "auth = none\nserver_auth = none", file ? lines : "");
+        if (file) {
+                (void)snprintf(cert, sizeof cert, "%s.pem", file);
+                (void)snprintf(key, sizeof key, "%s.key", file);
+                (void)snprintf(lines, sizeof lines, "cert_file = %s\nkey_file = %s",
+                               daemon_path(cert), daemon_path(key));
+        }
+        return agent_start(name, "auth = none\nserver_auth = none", lines);
 }
 
 static void make_ca(const char *file)
@@ -229,9 +231,7 @@ static void a_certificate_named_for_the_device_is_enough(void **state)
         wait_for("urn:right", "state", "active");
         agent_stop(pid);
         for (size_t i = 0; i < ODM_COUNT(rows); i++) {
-                pid = rows[i].file
-                              ? start_with_cert(rows[i].name, rows[i].file)
-                              : agent_start(rows[i].name, "auth = none\nserver_auth = none", "");
+                pid = start_with_cert(rows[i].name, rows[i].file);
                 (void)snprintf(log, sizeof log, "%s.log", rows[i].name);
                 wait_for_log(log, "refused");
                 (void)snprintf(devid, sizeof devid, "urn:%s", rows[i].name);
