@@ -18,6 +18,7 @@
 #include "http_client.h"
 
 #define SIZE_MAX_BODY 65536
+#define OPENING 32 /* connections to be held that are opened at one time */
 
 struct load;
 
@@ -32,8 +33,9 @@ struct load {
         http_client_opt opt;
         const char *url;
         odm_str body;
+        struct line *lines;
         uint64_t wanted, next, answered, each;
-        bool resume;
+        bool resume, hold;
         http_client_counts counts;
         const char *why;
 };
@@ -51,7 +53,8 @@ static void count(struct load *l, http_client *c)
 
 static void fail(struct load *l, const char *why)
 {
-        fprintf(stderr, "bench-post: %s\n", why);
+        if (!l->why)
+                fprintf(stderr, "bench-post: %s\n", why);
         l->why = "failed";
         loop_stop(l->loop);
 }
@@ -67,6 +70,11 @@ static void on_answer(void *ctx, const http_reply *r)
         }
         if (++l->answered == l->wanted) {
                 loop_stop(l->loop);
+                return;
+        }
+        if (l->hold) {
+                if (l->next < l->wanted)
+                        next(&l->lines[l->next]);
                 return;
         }
         if (l->each && ++k->sent % l->each == 0) {
@@ -124,10 +132,12 @@ static int run(struct load *l, uint64_t parallel)
         double began = now();
         int rc = k ? 0 : -1;
 
-        for (uint64_t i = 0; k && i < parallel; i++) {
+        l->lines = k;
+        l->hold = l->wanted == parallel && l->each == 0;
+        for (uint64_t i = 0; k && i < parallel; i++)
                 k[i].l = l;
+        for (uint64_t i = 0; k && i < parallel && (!l->hold || i < OPENING); i++)
                 next(&k[i]);
-        }
         if (rc == 0)
                 rc = loop_run(l->loop);
         for (uint64_t i = 0; k && i < parallel; i++)
@@ -136,7 +146,7 @@ static int run(struct load *l, uint64_t parallel)
         if (rc == 0 && !l->why)
                 printf("%.4f %llu %llu\n", now() - began, (unsigned long long)l->counts.handshakes,
                        (unsigned long long)l->counts.resumed);
-        if (rc == 0 && !l->why && l->wanted == parallel && l->each == 0)
+        if (rc == 0 && !l->why && l->hold)
                 hold();
         for (uint64_t i = 0; k && i < parallel; i++)
                 http_client_free(k[i].http);
