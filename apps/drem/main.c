@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dremd: the agent that makes a machine a managed device.  The command line, the configuration and
  * the signals; the rest is agent.c. */
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +15,7 @@
 #include "heap.h"
 #include "log.h"
 #include "sdnotify.h"
+#include "service.h"
 
 #define DEFAULT_CONFIG "/etc/xrem/dremd.conf"
 #define NOT_RUNNING 3 /* exit code of --status and --sync, as service scripts have it */
@@ -53,17 +51,8 @@ typedef struct running {
 static void on_stop(void *ctx, int signo)
 {
         running *r = ctx;
-        sigset_t set;
 
-        log_info("stopping", log_text("signal", signo == SIGINT ? "INT" : "TERM"));
-        sdnotify("STOPPING=1");
-        /* from now on the signal is the kernel's: a second one ends the process at once */
-        (void)signal(SIGTERM, SIG_DFL);
-        (void)signal(SIGINT, SIG_DFL);
-        sigemptyset(&set);
-        sigaddset(&set, SIGTERM);
-        sigaddset(&set, SIGINT);
-        (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+        service_stopping(signo);
         agent_stop(r->agent);
 }
 
@@ -75,27 +64,12 @@ static void on_usr1(void *ctx, int signo)
         agent_sync(r->agent, "signal");
 }
 
-static int open_log(const cfg *c)
-{
-        const char *path = cfg_str(c, "log.file");
-
-        return path ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640) : STDERR_FILENO;
-}
-
-/* The descriptor's number stays, so that threads in the middle of a line are not disturbed. */
 static void on_hup(void *ctx, int signo)
 {
         running *r = ctx;
-        int fd;
 
         (void)signo;
-        if (r->log_fd == STDERR_FILENO)
-                return;
-        fd = open_log(r->conf);
-        if (fd < 0 || dup3(fd, r->log_fd, O_CLOEXEC) < 0)
-                log_error("the log file is not opened again", log_int("errno", errno));
-        if (fd >= 0)
-                close(fd);
+        service_log_again(r->conf, r->log_fd);
 }
 
 static int on_command(void *ctx, odm_str command, odm_buf *b)
@@ -187,16 +161,11 @@ static int serve(const cfg *c, const arguments *a, int log_fd)
 
 static int start(const cfg *c, const arguments *a)
 {
-        int fd = open_log(c), level = cfg_enum(c, "log.level");
+        int fd = service_log_start("dremd", c);
 
-        if (fd < 0) {
-                (void)fprintf(stderr, "dremd: log.file: %s: %s\n", cfg_str(c, "log.file"),
-                              strerror(errno));
+        if (fd < 0)
                 return CLI_FAILED;
-        }
         (void)signal(SIGPIPE, SIG_IGN);
-        log_init("dremd", level < 0 ? LOG_LEVEL_INFO : (log_level)level,
-                 (log_form)cfg_enum(c, "log.form"), fd, cfg_str(c, "log.trace"));
         return serve(c, a, fd);
 }
 
@@ -241,25 +210,10 @@ static int ask(const cfg *c, const char *command)
 static int configure(const arguments *a, cfg **out)
 {
         const char *path = a->config ? a->config : DEFAULT_CONFIG;
-        cfg *c = NULL;
-        diag d = {{0}};
-        int rc = cfg_new(conf_keys, conf_keys_n, &c);
 
-        for (size_t i = 0; rc == 0 && i < a->set.n; i++)
-                rc = cfg_set(c, a->set.at[i], &d);
-        if (rc == 0 && (a->config || access(path, F_OK) == 0))
-                rc = cfg_load(c, path, &d);
-        if (rc == 0)
-                rc = cfg_check(c, &d);
-        if (rc == 0)
-                rc = conf_check(c, &d);
-        if (rc < 0) {
-                (void)fprintf(stderr, "dremd: %s\n", d.text[0] ? d.text : odm_err_text(rc));
-                cfg_free(c);
-                return rc;
-        }
-        *out = c;
-        return 0;
+        return service_configure("dremd", conf_keys, conf_keys_n, &a->set,
+                                 a->config || access(path, F_OK) == 0 ? path : NULL, conf_check,
+                                 out);
 }
 
 static int run(const arguments *a)

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* nremd: the management server.  The command line, the configuration and the signals; the rest is
  * app.c. */
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,6 +12,7 @@
 #include "devca.h"
 #include "log.h"
 #include "sdnotify.h"
+#include "service.h"
 
 static const char about[] =
         "Manages devices and gateways over OMA Device Management, and offers what it\n"
@@ -46,68 +43,17 @@ typedef struct running {
 static void on_stop(void *ctx, int signo)
 {
         running *r = ctx;
-        sigset_t set;
 
-        log_info("stopping", log_text("signal", signo == SIGINT ? "INT" : "TERM"));
-        sdnotify("STOPPING=1");
-        /* from now on the signal is the kernel's: a second one ends the process at once */
-        (void)signal(SIGTERM, SIG_DFL);
-        (void)signal(SIGINT, SIG_DFL);
-        sigemptyset(&set);
-        sigaddset(&set, SIGTERM);
-        sigaddset(&set, SIGINT);
-        (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+        service_stopping(signo);
         loop_stop(r->loop);
 }
 
-static int open_log(const cfg *c)
-{
-        const char *path = cfg_str(c, "log.file");
-
-        return path ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640) : STDERR_FILENO;
-}
-
-/* The descriptor's number stays, so that threads in the middle of a line are not disturbed. */
 static void on_hup(void *ctx, int signo)
 {
         running *r = ctx;
-        int fd;
 
         (void)signo;
-        if (r->log_fd == STDERR_FILENO)
-                return;
-        fd = open_log(r->conf);
-        if (fd < 0 || dup3(fd, r->log_fd, O_CLOEXEC) < 0)
-                log_error("the log file is not opened again", log_int("errno", errno));
-        else
-                log_info("the log file is opened again");
-        if (fd >= 0)
-                close(fd);
-}
-
-static int configure(const arguments *a, cfg **out)
-{
-        cfg *c = NULL;
-        diag d = {{0}};
-        int rc = cfg_new(conf_keys, conf_keys_n, &c);
-
-        if (rc < 0)
-                (void)diag_set(&d, rc, "the table of settings: %s", odm_err_text(rc));
-        for (size_t i = 0; rc == 0 && i < a->set.n; i++)
-                rc = cfg_set(c, a->set.at[i], &d);
-        if (rc == 0 && a->config)
-                rc = cfg_load(c, a->config, &d);
-        if (rc == 0)
-                rc = cfg_check(c, &d);
-        if (rc == 0)
-                rc = conf_check(c, &d);
-        if (rc < 0) {
-                (void)fprintf(stderr, "nremd: %s\n", d.text[0] ? d.text : odm_err_text(rc));
-                cfg_free(c);
-                return rc;
-        }
-        *out = c;
-        return 0;
+        service_log_again(r->conf, r->log_fd);
 }
 
 static int serve(const cfg *c, int log_fd)
@@ -137,20 +83,6 @@ static int serve(const cfg *c, int log_fd)
         if (rc == 0)
                 log_info("ended");
         return rc < 0 ? CLI_FAILED : CLI_OK;
-}
-
-/* The log's descriptor, or -1 when its file cannot be opened. */
-static int start_log(const cfg *c)
-{
-        int fd = open_log(c);
-
-        if (fd < 0)
-                (void)fprintf(stderr, "nremd: log.file: %s: %s\n", cfg_str(c, "log.file"),
-                              strerror(errno));
-        else
-                log_init("nremd", (log_level)cfg_enum(c, "log.level"),
-                         (log_form)cfg_enum(c, "log.form"), fd, cfg_str(c, "log.trace"));
-        return fd;
 }
 
 static int make_dev_ca(const char *folder)
@@ -199,10 +131,11 @@ int main(int argc, char **argv)
         }
         if (a.dev_ca)
                 return make_dev_ca(a.dev_ca);
-        if (configure(&a, &c) < 0)
+        if (service_configure("nremd", conf_keys, conf_keys_n, &a.set, a.config, conf_check, &c) <
+            0)
                 return CLI_USAGE;
         int code = CLI_OK;
-        int log_fd = a.check ? STDERR_FILENO : start_log(c);
+        int log_fd = a.check ? STDERR_FILENO : service_log_start("nremd", c);
         if (!a.check)
                 code = log_fd < 0 ? CLI_USAGE : serve(c, log_fd);
         cfg_free(c);
