@@ -759,29 +759,34 @@ static int job_open_count(void *e, int64_t device, uint64_t *out)
         return rc;
 }
 
-static int job_trim(void *e, int64_t device, uint32_t keep)
+/* While `find` names one beyond the newest `keep`, it goes, with what `drop` takes along. */
+static int trim(sqlite *s, const char *find, const char *const drop[3], int64_t device,
+                uint32_t keep)
 {
-        static const char *const sql[] = {"DELETE FROM result WHERE device = ? AND job = ?",
-                                          "DELETE FROM note WHERE device = ? AND job = ?",
-                                          "DELETE FROM job WHERE device = ? AND id = ?"};
-        sqlite *s = e;
         int64_t id;
         int rc;
 
         for (;;) {
-                rc = db_number(&s->w,
-                               db_bind(&s->w,
-                                       "SELECT id FROM job WHERE device = ? AND state >= 4"
-                                       " ORDER BY id DESC LIMIT 1 OFFSET ?",
-                                       "ii", device, (int64_t)keep),
-                               &id);
+                rc = db_number(&s->w, db_bind(&s->w, find, "ii", device, (int64_t)keep), &id);
                 if (rc == ODM_ENOENT)
                         return 0;
-                for (size_t i = 0; rc == 0 && i < ODM_COUNT(sql); i++)
-                        rc = db_run(&s->w, db_bind(&s->w, sql[i], "ii", device, id));
+                for (size_t i = 0; rc == 0 && i < 3; i++)
+                        rc = db_run(&s->w, db_bind(&s->w, drop[i], "ii", device, id));
                 if (rc < 0)
                         return rc;
         }
+}
+
+static int job_trim(void *e, int64_t device, uint32_t keep)
+{
+        static const char *const drop[] = {"DELETE FROM result WHERE device = ? AND job = ?",
+                                           "DELETE FROM note WHERE device = ? AND job = ?",
+                                           "DELETE FROM job WHERE device = ? AND id = ?"};
+
+        return trim(e,
+                    "SELECT id FROM job WHERE device = ? AND state >= 4"
+                    " ORDER BY id DESC LIMIT 1 OFFSET ?",
+                    drop, device, keep);
 }
 
 static int result_put(void *e, int64_t device, int64_t job, const store_result *r, odm_str items)
@@ -940,27 +945,12 @@ static int session_save(void *e, int64_t device, int64_t session, odm_str saved)
 
 static int session_trim(void *e, int64_t device, uint32_t keep)
 {
-        static const char *const sql[] = {"DELETE FROM message WHERE device = ? AND session = ?",
-                                          "DELETE FROM saved WHERE device = ? AND session = ?",
-                                          "DELETE FROM session WHERE device = ? AND id = ?"};
-        sqlite *s = e;
-        int64_t id;
-        int rc;
+        static const char *const drop[] = {"DELETE FROM message WHERE device = ? AND session = ?",
+                                           "DELETE FROM saved WHERE device = ? AND session = ?",
+                                           "DELETE FROM session WHERE device = ? AND id = ?"};
 
-        for (;;) {
-                rc = db_number(&s->w,
-                               db_bind(&s->w,
-                                       "SELECT id FROM session WHERE device = ?"
-                                       " ORDER BY id DESC LIMIT 1 OFFSET ?",
-                                       "ii", device, (int64_t)keep),
-                               &id);
-                if (rc == ODM_ENOENT)
-                        return 0;
-                for (size_t i = 0; rc == 0 && i < ODM_COUNT(sql); i++)
-                        rc = db_run(&s->w, db_bind(&s->w, sql[i], "ii", device, id));
-                if (rc < 0)
-                        return rc;
-        }
+        return trim(e, "SELECT id FROM session WHERE device = ? ORDER BY id DESC LIMIT 1 OFFSET ?",
+                    drop, device, keep);
 }
 
 static int session_bytes(void *e, int64_t device, int64_t session, uint64_t *bytes,
