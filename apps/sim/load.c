@@ -14,6 +14,8 @@
 #include "heap.h"
 #include "rand.h"
 
+#define REST_MS 100 /* after a connection failed */
+
 typedef struct slot {
         sim_load *s;
         struct slot *next; /* of the free ones */
@@ -33,6 +35,7 @@ struct sim_load {
         uint32_t running;
         uint64_t next, total; /* sessions begun, wanted */
         int64_t began, last_end;
+        odm_time rest; /* nothing begins before: the server seems to be away */
         bool stopped, over;
         void (*done)(void *ctx);
         void *ctx;
@@ -136,8 +139,11 @@ static void release(slot *k)
 static void end(slot *k)
 {
         sim_load *s = k->s;
+        odm_outcome outcome = odm_client_outcome(k->client);
 
-        count_end(k, odm_client_outcome(k->client));
+        count_end(k, outcome);
+        if (outcome == ODM_OUTCOME_TRANSPORT)
+                s->rest = odm_time_add(loop_now(), REST_MS);
         release(k);
         begin_due(s);
 }
@@ -306,6 +312,8 @@ static void begin_due(sim_load *s)
                 return; /* the end of a session comes by here again */
         /* From the timer only: a session that ends in its caller's hands begins no other one. */
         later.ms += (wait_us(s) + 999) / 1000;
+        if (later.ms < s->rest.ms)
+                later = s->rest;
         if (!s->timer.in && loop_timer_set(s->loop, &s->timer, later) < 0)
                 s->stopped = true;
 }
