@@ -63,7 +63,7 @@ ODM_MUST_USE int http_client_send(http_client *c, const http_request *r,
 void http_client_cancel(http_client *c);        /* drops the running request and its connection */
 void http_client_close(http_client *c);         /* closes an idle connection */
 bool http_client_resumed(const http_client *c); /* the last TLS handshake was a resumed one */
-typedef struct http_client_counts { /* since the client was made */
+typedef struct http_client_counts {             /* since the client was made */
         uint64_t connections, handshakes, resumed;
 } http_client_counts;
 http_client_counts http_client_counted(const http_client *c);
