@@ -736,19 +736,26 @@ static int note_add(void *e, int64_t device, int64_t job, const store_note *n, u
         return put(m, T_NOTE, KEY3(device, job, last + 1), record_dup(&record_note, n));
 }
 
-static int notes(void *h, int64_t device, int64_t job, odm_arena *a, store_note_list *out)
+/* All of a table under two numbers, in order of the third. */
+static int list_under(const mem *m, unsigned where, int64_t device, int64_t of, record_list *l)
 {
-        const mem *m = h;
-        record_list l = {.r = &record_note, .a = a};
-
-        for (map_node *n = map_from(&m->t[T_NOTE], KEY2(device, job));
-             n && n->key.a == device && n->key.b == job; n = n->next[0]) {
-                int rc = list_add(&l, n->value);
+        for (map_node *n = map_from(&m->t[where], KEY2(device, of));
+             n && n->key.a == device && n->key.b == of; n = n->next[0]) {
+                int rc = list_add(l, n->value);
                 if (rc < 0)
                         return rc;
         }
-        *out = (store_note_list){(store_note *)(void *)l.v, l.n};
         return 0;
+}
+
+static int notes(void *h, int64_t device, int64_t job, odm_arena *a, store_note_list *out)
+{
+        record_list l = {.r = &record_note, .a = a};
+        int rc = list_under(h, T_NOTE, device, job, &l);
+
+        if (rc == 0)
+                *out = (store_note_list){(store_note *)(void *)l.v, l.n};
+        return rc;
 }
 
 /* ---- the mirror
@@ -911,17 +918,12 @@ static int session_find(void *h, int64_t device, int64_t before, uint32_t limit,
 
 static int messages(void *h, int64_t device, int64_t session, odm_arena *a, store_message_list *out)
 {
-        const mem *m = h;
         record_list l = {.r = &record_message, .a = a};
+        int rc = list_under(h, T_MESSAGE, device, session, &l);
 
-        for (map_node *n = map_from(&m->t[T_MESSAGE], KEY2(device, session));
-             n && n->key.a == device && n->key.b == session; n = n->next[0]) {
-                int rc = list_add(&l, n->value);
-                if (rc < 0)
-                        return rc;
-        }
-        *out = (store_message_list){(store_message *)(void *)l.v, l.n};
-        return 0;
+        if (rc == 0)
+                *out = (store_message_list){(store_message *)(void *)l.v, l.n};
+        return rc;
 }
 
 static int saved_get(void *h, odm_str sid, odm_arena *a, store_session *out, odm_str *saved)
