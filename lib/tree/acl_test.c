@@ -227,6 +227,30 @@ static void a_creator_may_be_given_get(void **state)
         lab_close(&l);
 }
 
+static void a_list_is_read_from_above_of_leaves_only(void **state) /* dm-tree.md 4.4 */
+{
+        static const struct row rows[] = {
+                {"their parent", NULL, ADD, "./P", NODE, NULL, 200},
+                {"is S's to change", NULL, REP, "./P?prop=ACL", ABS, "Replace=S", 200},
+                {"a leaf", NULL, ADD, "./P/l", CHR, "1", 200},
+                {"its list", NULL, REP, "./P/l?prop=ACL", ABS, "Get=Z", 200},
+                {"an interior node", NULL, ADD, "./P/i", NODE, NULL, 200},
+                {"its list", NULL, REP, "./P/i?prop=ACL", ABS, "Get=Z", 200},
+                {"what S may replace, S may read", "S", GET, "./P/l?prop=ACL", ABS, NULL, 200,
+                 "Get=Z"},
+                {"that list only", "S", GET, "./P/l?prop=Name", ABS, NULL, 425},
+                {"an interior node's needs Get", "S", GET, "./P/i?prop=ACL", ABS, NULL, 425},
+                {"which Z has", "Z", GET, "./P/i?prop=ACL", ABS, NULL, 200, "Get=Z"},
+                {"so does its parent's", "S", GET, "./P?prop=ACL", ABS, NULL, 425},
+        };
+        struct lab l;
+
+        (void)state;
+        lab_init(&l);
+        lab_rows(&l, rows, ODM_COUNT(rows));
+        lab_close(&l);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -237,6 +261,7 @@ int main(void)
                 cmocka_unit_test(the_root_keeps_its_list),
                 cmocka_unit_test(a_server_is_forgotten_everywhere),
                 cmocka_unit_test(a_creator_may_be_given_get),
+                cmocka_unit_test(a_list_is_read_from_above_of_leaves_only),
         };
 
         return RUN_TESTS(tests);

@@ -67,11 +67,11 @@ static bool prop_is_there(const struct job *j)
         }
 }
 
-/* The list of a node may also be read by who may change it from above (dm-tree.md 4.4). */
+/* The list of a leaf may also be read by who may change it from above (dm-tree.md 4.4). */
 static bool may_read_prop(const struct job *j)
 {
         return job_has_right(j, &j->trail.at, ODM_ACC_GET) ||
-               (j->uri.prop == ODM_PROP_ACL && j->uri.depth &&
+               (j->uri.prop == ODM_PROP_ACL && j->uri.depth && spot_is_leaf(&j->trail.at) &&
                 job_has_right(j, &j->trail.above, ODM_ACC_REPLACE));
 }
 
