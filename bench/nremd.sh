@@ -10,7 +10,7 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-build=$root/build/release quick=no json=no repeat=5
+build=$root/build/release quick=no json=no repeat=
 while [ $# -gt 0 ]; do
         case $1 in
         --build) build=$2 && shift ;;
@@ -29,6 +29,7 @@ done
 
 devices=600 tls_devices=150 idle=2000 sizes="1000 10000 100000" sample=400
 [ $quick = yes ] && devices=200 tls_devices=50 idle=500 sizes="1000 5000 20000" sample=200
+[ -n "$repeat" ] || { repeat=5 && [ $quick = no ] || repeat=3; }
 parallel=32
 few=12 # connections that resume: each begins with a full handshake
 
