@@ -7,6 +7,7 @@
 #ifndef NREM_API_H
 #define NREM_API_H
 
+#include "ddf.h"
 #include "httpd.h"
 #include "loop.h"
 #include "metrics.h"
@@ -32,6 +33,7 @@ typedef struct api_opt {
         store *store;          /* borrowed, as all here, until api_free() */
         loop *loop;            /* waits live on it */
         metrics *metrics;      /* NULL: nothing is counted */
+        const ddf *ddf;        /* descriptions of nodes; NULL: none */
         const char *version;   /* of the package */
         const char *server_id; /* how the server names itself to devices */
         int64_t job_ttl_ms;    /* of a job that names none; 0: it never expires */

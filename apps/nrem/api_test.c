@@ -883,6 +883,101 @@ static void says_when_the_device_does_not_call(void **state)
         world_stop(&w);
 }
 
+static void keep_nodes(world *w, const char *device, const store_tree_change *ch, size_t n)
+{
+        odm_arena arena;
+        store_device d;
+        store_batch *b = store_batch_new();
+        store_op *op = store_batch_add(b, STORE_TREE_UPDATE);
+
+        odm_arena_init(&arena, &heap_mem, 1 << 20);
+        assert_int_equal(store_device_by_name(w->store, odm_cstr(device), &arena, &d), 0);
+        op->tree.device = d.id;
+        op->tree.at = d.created;
+        op->tree.v = ch;
+        op->tree.n = n;
+        assert_int_equal(store_write_sync(w->store, b), 0);
+        store_batch_free(b);
+        odm_arena_done(&arena);
+}
+
+static const json_t *node_of(const answer *a, const char *uri)
+{
+        const json_t *v;
+        size_t i;
+
+        json_array_foreach(json_object_get(a->json, "nodes"), i, v)
+        {
+                if (strcmp(json_string_value(json_object_get(v, "uri")), uri) == 0)
+                        return v;
+        }
+        fail_msg("no node %s", uri);
+        return NULL;
+}
+
+#define TEXT(s)                    \
+        {                          \
+                (s), sizeof(s) - 1 \
+        }
+#define DMACC_ID TEXT("URN:OMA:mo:oma-dm-dmacc:1.0") /* letters of either case */
+
+static void describes_what_it_knows(void **state)
+{
+        static const store_tree_change ch[] = {
+                {.path = TEXT("./Acc"), .format = TEXT("node")},
+                {.path = TEXT("./Acc/a"), .format = TEXT("node"), .type = DMACC_ID},
+                {.path = TEXT("./Acc/a/ServerID"), .format = TEXT("chr"), .value = TEXT("x")},
+                {.path = TEXT("./DevDetail"), .format = TEXT("node"), .type = TEXT("urn:x:y:1")},
+                {.path = TEXT("./DevDetail/SwV"), .format = TEXT("chr"), .value = TEXT("1")},
+                {.path = TEXT("./DevInfo"), .format = TEXT("node")},
+                {.path = TEXT("./DevInfo/Lang"), .format = TEXT("node")},
+                {.path = TEXT("./DevInfo/Man"), .value = TEXT("A")},
+                {.path = TEXT("./DevInfo/Own"), .format = TEXT("chr"), .value = TEXT("o")},
+        };
+        static const struct {
+                const char *why, *root, *uri, *access; /* NULL: not described */
+        } cases[] = {
+                {"by its place", ".", "./DevInfo", "get"},
+                {"in an object by its place", ".", "./DevInfo/Man", "get"},
+                {"a part of the tree", "./DevInfo/Man", "./DevInfo/Man", "get"},
+                {"a node nobody described", ".", "./DevInfo/Own", NULL},
+                {"a node where a leaf should be", ".", "./DevInfo/Lang", NULL},
+                {"by the type of its object, anywhere", ".", "./Acc/a/ServerID", "get"},
+                {"the same, its object not asked for", "./Acc/a/ServerID", "./Acc/a/ServerID",
+                 "get"},
+                {"above an object", ".", "./Acc", NULL},
+                {"another object in a well-known place", ".", "./DevDetail", NULL},
+                {"and below it", ".", "./DevDetail/SwV", NULL},
+        };
+        world w;
+
+        (void)state;
+        world_start(&w, NULL);
+        world_device(&w, "d");
+        keep_nodes(&w, "d", ch, ODM_COUNT(ch));
+        for (size_t i = 0; i < ODM_COUNT(cases); i++) {
+                char path[128];
+                (void)snprintf(path, sizeof path, DEV "/d/tree?uri=%s", cases[i].root);
+                answer a = world_ask(&w, V, "GET", path, NULL);
+                assert_int_equal(a.status, 200);
+                const json_t *n = node_of(&a, cases[i].uri);
+                const json_t *access = json_array_get(json_object_get(n, "access"), 0);
+                bool described = json_object_get(n, "scope") != NULL;
+                if (described != (cases[i].access != NULL) ||
+                    (described && strcmp(json_string_value(access), cases[i].access) != 0))
+                        fail_msg("%s", cases[i].why);
+                assert_told_of(n, "Node");
+                answer_done(&a);
+        }
+        answer a = world_ask(&w, V, "GET", DEV "/d/tree?uri=./DevInfo/Man", NULL);
+        const json_t *n = node_of(&a, "./DevInfo/Man");
+        assert_string_equal(json_string_value(json_object_get(n, "format")), "chr");
+        assert_string_equal(json_string_value(json_object_get(n, "title")), "Manufacturer");
+        assert_string_equal(json_string_value(json_object_get(n, "scope")), "permanent");
+        answer_done(&a);
+        world_stop(&w);
+}
+
 static void shows_the_mirror_with_ages(void **state)
 {
         static const store_tree_change ch[] = {
@@ -1083,6 +1178,7 @@ int main(void)
                 cmocka_unit_test(stopping_answers_who_waits),
                 cmocka_unit_test(asks_the_device_for_its_tree),
                 cmocka_unit_test(says_when_the_device_does_not_call),
+                cmocka_unit_test(describes_what_it_knows),
                 cmocka_unit_test(shows_the_mirror_with_ages),
                 cmocka_unit_test(shows_messages_without_their_secrets),
                 cmocka_unit_test(writes_down_who_changed_what),

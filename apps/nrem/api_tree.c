@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api_describe.h"
 #include "api_job.h"
 #include "command.h"
 #include "odm/msg.h"
@@ -103,6 +104,7 @@ static void show_mirror(call *c, const store_device *d, odm_str uri, int64_t dep
         for (size_t i = 0; ok && i < t.n; i++)
                 if (wanted(t.v[i].path, uri, depth))
                         ok = append_known(c, nodes, &t.v[i]);
+        ok = ok && describe_nodes(c, d->id, uri, nodes) == 0;
         o = answer_new(d->name, uri, "mirror");
         if (json_object_set_new(o, "nodes", nodes) < 0 || !ok) {
                 json_decref(o);
@@ -147,10 +149,13 @@ static void finish_live(call *c)
         live *l = c->data;
         json_t *o = answer_new(l->d.name, l->uri, "device");
 
-        if (json_object_set_new(o, "nodes", l->nodes) < 0 || !put_id(o, "job", l->job)) {
+        if (describe_nodes(c, l->d.id, l->uri, l->nodes) < 0 ||
+            json_object_set(o, "nodes", l->nodes) < 0 || !put_id(o, "job", l->job)) {
                 json_decref(o);
                 o = NULL;
         }
+        json_decref(l->nodes);
+        l->nodes = NULL;
         call_reply(c, 200, o);
 }
 

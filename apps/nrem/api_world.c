@@ -53,9 +53,11 @@ void world_start(world *w, const api_hooks *hooks)
         make_token(w, TOKEN_ADMIN, "ada", "admin", NULL);
         make_token(w, SCOPED, "acme-otto", "operator", "acme/");
         assert_int_equal(loop_new(&w->loop), 0);
+        assert_int_equal(ddf_new(NULL, &w->ddf), 0);
         w->opt = (api_opt){.store = w->store,
                            .loop = w->loop,
                            .metrics = &w->metrics,
+                           .ddf = w->ddf,
                            .version = "0.0.test",
                            .server_id = "xrem",
                            .job_ttl_ms = 3600000,
@@ -82,6 +84,7 @@ void world_stop(world *w)
         assert_int_equal(loop_once(w->loop, 0), 0);
         store_close(w->store);
         api_free(w->api);
+        ddf_free(w->ddf);
         loop_free(w->loop);
 }
 

@@ -19,6 +19,7 @@ typedef struct world {
         api *api;
         httpd *httpd;
         metrics metrics;
+        ddf *ddf; /* the built-in descriptions */
         pthread_t thread;
         api_opt opt;
         char token[4][TOKEN_TEXT]; /* by token_role; the last one is an operator of "acme/" */

@@ -18,6 +18,7 @@
 
 #include "api.h"
 #include "conf.h"
+#include "ddf.h"
 #include "dm.h"
 #include "fsio.h"
 #include "heap.h"
@@ -41,6 +42,7 @@ struct app {
         loop *loop;      /* borrowed */
         store *store;
         metrics metrics;
+        ddf *ddf;
         api *api;
         dm *dm;
         httpd *httpd;
@@ -204,6 +206,17 @@ static int open_store(app *a, diag *d)
         return rc < 0 ? diag_set(d, rc, "store %s: %s", where, why[0] ? why : odm_err_text(rc)) : 0;
 }
 
+static int load_ddf(app *a, diag *d)
+{
+        int rc = ddf_new(NULL, &a->ddf);
+
+        for (size_t i = 0; rc == 0 && i < cfg_list_n(a->conf, "ddf.paths"); i++)
+                rc = ddf_load(a->ddf, cfg_list_at(a->conf, "ddf.paths", i), d);
+        if (rc == 0 && ddf_files(a->ddf))
+                log_info("descriptions loaded", log_int("files", (int64_t)ddf_files(a->ddf)));
+        return rc;
+}
+
 /* Two servers on one folder would each believe to be the only writer. */
 static int lock_state(app *a, diag *d)
 {
@@ -297,6 +310,7 @@ static int start_api(app *a, const char *version)
                 .store = a->store,
                 .loop = a->loop,
                 .metrics = &a->metrics,
+                .ddf = a->ddf,
                 .version = version,
                 .server_id = cfg_str(c, "dm.server_id"),
                 .job_ttl_ms = cfg_ms(c, "jobs.ttl"),
@@ -368,10 +382,10 @@ int app_start(const cfg *c, loop *l, const char *version, app **out, diag *d)
         a->conf = c;
         a->loop = l;
         a->lock = -1;
-        if ((rc = lock_state(a, d)) < 0 || (rc = open_store(a, d)) < 0 ||
-            (rc = first_token(a, d)) < 0 || (rc = start_api(a, version)) < 0 ||
-            (rc = start_dm(a, d)) < 0 || (rc = start_httpd(a, d)) < 0 ||
-            (rc = write_pid(a, d)) < 0) {
+        if ((rc = load_ddf(a, d)) < 0 || (rc = lock_state(a, d)) < 0 ||
+            (rc = open_store(a, d)) < 0 || (rc = first_token(a, d)) < 0 ||
+            (rc = start_api(a, version)) < 0 || (rc = start_dm(a, d)) < 0 ||
+            (rc = start_httpd(a, d)) < 0 || (rc = write_pid(a, d)) < 0) {
                 app_stop(a);
                 return rc;
         }
@@ -418,6 +432,7 @@ void app_stop(app *a)
         dm_free(a->dm);
         store_close(a->store); /* its writer may still be in a continuation of a call */
         api_free(a->api);
+        ddf_free(a->ddf);
         pid = cfg_str(a->conf, "server.pid_file");
         if (pid && atomic_load(&a->ready))
                 (void)unlink(pid);

@@ -123,6 +123,11 @@ const cfg_key conf_keys[] = {
         {"limits.idle", CFG_DURATION, "60s", "A connection without octets is closed.", SECOND,
          HOUR},
 
+        {"ddf.paths", CFG_LIST, "",
+         "Descriptions of management objects (DDF, XML or WBXML) besides the built-in ones:\n"
+         "files, and folders whose *.ddf are taken in the order of their names. Whole paths. A\n"
+         "later one replaces an earlier one of the same object."},
+
         {"log.level", CFG_ENUM, "info", "error, warn, info or debug.", .choices = log_level_names},
         {"log.form", CFG_ENUM, "text", "text, logfmt or json.", .choices = log_form_names},
         {"log.file", CFG_PATH, NULL, "Log file, opened again on SIGHUP. Default: standard error."},
@@ -139,6 +144,16 @@ static int check_addresses(const cfg *c, const char *key, diag *d)
                 if (net_hostport_parse(cfg_list_at(c, key, i), &a) < 0)
                         return diag_set(d, ODM_EINVAL, "%s: %s is no address:port", key,
                                         cfg_list_at(c, key, i));
+        return 0;
+}
+
+/* Where the server is started from says nothing. */
+static int check_ddf(const cfg *c, diag *d)
+{
+        for (size_t i = 0; i < cfg_list_n(c, "ddf.paths"); i++)
+                if (cfg_list_at(c, "ddf.paths", i)[0] != '/')
+                        return diag_set(d, ODM_EINVAL, "ddf.paths: %s does not begin with /",
+                                        cfg_list_at(c, "ddf.paths", i));
         return 0;
 }
 
@@ -179,6 +194,8 @@ int conf_check(const cfg *c, diag *d)
         }
         if (rc == 0)
                 rc = check_dm(c, d);
+        if (rc == 0)
+                rc = check_ddf(c, d);
         if (rc < 0)
                 return rc;
         if (n == 0)

@@ -22,6 +22,8 @@ static const struct row {
         {"a path that is none", "[dm]\npath = dm\n", ODM_EINVAL, "dm.path"},
         {"a path of REST", "[dm]\npath = /api/v1\n", ODM_EINVAL, "dm.path"},
         {"a server id with a colon", "[dm]\nserver_id = a:b\n", ODM_EINVAL, "dm.server_id"},
+        {"descriptions", "[ddf]\npaths = /a, /b/c.ddf\n", 0, ""},
+        {"descriptions near by", "[ddf]\npaths = /a, b\n", ODM_EINVAL, "ddf.paths: b"},
         {"a URL that is none", "[dm]\nurl = coap://x/dm\n", ODM_EINVAL, "dm.url"},
 };
 
