@@ -40,7 +40,8 @@ static const struct route {
          "{\"uri\":\"./A\",\"format\":\"node\",\"age\":3},"
          "{\"uri\":\"./A/b\",\"format\":\"node\",\"age\":3},"
          "{\"uri\":\"./A/b/c\",\"format\":\"int\",\"data\":\"5\",\"age\":300},"
-         "{\"uri\":\"./A/d\",\"format\":\"chr\",\"data\":\"x\",\"age\":3},"
+         "{\"uri\":\"./A/d\",\"format\":\"chr\",\"data\":\"x\",\"age\":3,"
+         "\"title\":\"Delay\",\"access\":[\"get\",\"replace\"],\"scope\":\"dynamic\"},"
          "{\"uri\":\"./A/e\",\"format\":\"bin\",\"size\":99,\"age\":3}]}"},
         {"POST", "/api/v1/devices/this/jobs", 201,
          "{\"id\":\"j1\",\"device\":\"this\",\"state\":\"queued\"}"},

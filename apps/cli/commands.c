@@ -60,6 +60,7 @@ static const xrem_opt run_opts[] = {
 static const xrem_opt tree_opts[] = {
         {0, "mirror", NULL, "what the server remembers, with its age; asks no device"},
         {0, "depth", "N", "only so many levels"},
+        {0, "long", NULL, "access and title too, where the server has a description"},
 };
 static const xrem_opt device_add_opts[] = {
         {0, "devid", "ID", "DevId of DevInfo; default: the name"},
@@ -190,7 +191,8 @@ static const char run_text[] =
         "as docs/openapi.yaml tells. One job is made of all of them.\n" TEXT_WAKE;
 static const char tree_text[] =
         "Draws the tree below URI (the root when left out) with types and values.\n"
-        "The device is asked, unless --mirror is given.\n";
+        "The device is asked, unless --mirror is given. With --long, Access is the first\n"
+        "letters of Add, Copy, Delete, Exec, Get and Replace.\n";
 static const char ddf_show_text[] =
         "Access is the first letters of Add, Copy, Delete, Exec, Get and Replace. Occurs\n"
         "is 1, ? (none or one), * (any number), + (one or more) or a range.\n";

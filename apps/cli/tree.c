@@ -45,27 +45,56 @@ static odm_str type_text(const json_t *node)
         return type.p == NULL || odm_str_is(type, "text/plain") ? ODM_STR("") : type;
 }
 
-static void draw(xrem *c, const json_t *tree, bool mirror)
+/* First letters, which differ: "ADG" is add, delete and get. */
+static odm_str access_text(xrem *c, const json_t *node)
 {
-        static const xrem_col cols[] = {{.head = "Node", .keep = true},
-                                        {.head = "Format"},
-                                        {.head = "Age", .right = true, .keep = true},
-                                        {.head = "Value"},
-                                        {.head = "Type"}};
-        static const xrem_col live_cols[] = {{.head = "Node", .keep = true},
-                                             {.head = "Format"},
-                                             {.head = "Value"},
-                                             {.head = "Type"}};
+        const json_t *list = json_object_get(node, "access");
+        size_t n = json_array_size(list), k = 0;
+        char *p = xrem_get(c, n + 1);
+
+        for (size_t i = 0; i < n; i++) {
+                const char *word = json_string_value(json_array_get(list, i));
+                if (word && word[0] >= 'a' && word[0] <= 'z')
+                        p[k++] = (char)(word[0] - 'a' + 'A');
+        }
+        return (odm_str){p, k};
+}
+
+static odm_str or_nothing(odm_str s)
+{
+        return s.p ? s : ODM_STR("");
+}
+
+static size_t columns(bool mirror, bool more, xrem_col out[7])
+{
+        size_t n = 0;
+
+        out[n++] = (xrem_col){.head = "Node", .keep = true};
+        out[n++] = (xrem_col){.head = "Format"};
+        if (mirror)
+                out[n++] = (xrem_col){.head = "Age", .right = true, .keep = true};
+        if (more)
+                out[n++] = (xrem_col){.head = "Access", .keep = true};
+        out[n++] = (xrem_col){.head = "Value"};
+        out[n++] = (xrem_col){.head = "Type"};
+        if (more)
+                out[n++] = (xrem_col){.head = "Title"};
+        return n;
+}
+
+static void draw(xrem *c, const json_t *tree, bool mirror, bool more)
+{
+        xrem_col cols[7];
+        size_t n_cols = columns(mirror, more, cols);
         const json_t *nodes = json_object_get(tree, "nodes");
-        xrem_table *t = mirror ? xrem_table_new(c, cols, ODM_COUNT(cols))
-                               : xrem_table_new(c, live_cols, ODM_COUNT(live_cols));
+        xrem_table *t = xrem_table_new(c, cols, n_cols);
         unsigned base = 0;
 
         for (size_t i = 0; i < json_array_size(nodes); i++) {
                 const json_t *n = json_array_get(nodes, i);
                 odm_str uri = xrem_json_str(n, "uri"), format = xrem_json_str(n, "format");
                 bool interior = odm_str_is(format, "node");
-                xrem_cell cells[5];
+                xrem_cell cells[ODM_COUNT(cols)];
                 size_t k = 0;
 
                 if (i == 0)
@@ -75,12 +104,16 @@ static void draw(xrem *c, const json_t *tree, bool mirror)
                 cells[k++] = CELL_IN(format.p && !interior ? format : ODM_STR(""), XREM_DIM);
                 if (mirror)
                         cells[k++] = CELL_IN(age_text(c, n), XREM_DIM);
+                if (more)
+                        cells[k++] = CELL(access_text(c, n));
                 cells[k++] = CELL(interior ? ODM_STR("") : xrem_node_text(c, n));
                 cells[k++] = CELL_IN(type_text(n), XREM_DIM);
+                if (more)
+                        cells[k++] = CELL(or_nothing(xrem_json_str(n, "title")));
                 unsigned depth = segments(uri);
                 xrem_table_node(t, depth > base ? depth - base : 0, cells);
         }
-        xrem_table_print(t, false);
+        xrem_table_print(t, more);
 }
 
 int xrem_run_tree(xrem *c, const xrem_args *a)
@@ -106,6 +139,6 @@ int xrem_run_tree(xrem *c, const xrem_args *a)
                 return rc;
         if (c->set.json)
                 return xrem_print_json(json_incref(tree));
-        draw(c, tree, mirror);
+        draw(c, tree, mirror, xrem_has(a, "long"));
         return XREM_OK;
 }
