@@ -33,10 +33,8 @@ static unsigned command_access(odm_str name)
         return 0;
 }
 
-static bool id_ok(odm_str id)
+bool acl_is_server(odm_str id)
 {
-        if (odm_str_is(id, "*"))
-                return true;
         if (id.n == 0 || !odm_utf8_ok(id))
                 return false;
         for (size_t i = 0; i < id.n; i++) {
@@ -62,7 +60,7 @@ int odm_acl_check(odm_str acl)
                         return ODM_EMALFORMED;
                 seen |= access;
                 while (take(&ids, '+', &id))
-                        if (!id_ok(id))
+                        if (!odm_str_is(id, "*") && !acl_is_server(id))
                                 return ODM_EMALFORMED;
         }
         return 0;

@@ -251,6 +251,32 @@ static void a_list_is_read_from_above_of_leaves_only(void **state) /* dm-tree.md
         lab_close(&l);
 }
 
+static void no_list_names_what_is_no_id(void **state) /* dm-tree.md 4.1, 4.5 */
+{
+        static const struct row rows[] = {
+                {"a list in a name", "A&Get=B", ADD, "./X", NODE, NULL, 425},
+                {"two names", "A+B", ADD, "./X", NODE, NULL, 425},
+                {"an equals sign", "A=", ADD, "./X", NODE, NULL, 425},
+                {"everybody", "*", ADD, "./X", NODE, NULL, 425},
+                {"everybody, inside", "A*", ADD, "./X", NODE, NULL, 425},
+                {"a blank", "A B", ADD, "./X", NODE, NULL, 425},
+                {"a tab", "A\t", ADD, "./X", NODE, NULL, 425},
+                {"a parent that is made on the way", "A+B", ADD, "./X/Y/l", CHR, "1", 425},
+                {"nothing of it is there", NULL, GET, "./X", ABS, NULL, 404},
+                {"a leaf gets no list", "A+B", ADD, "./l", CHR, "1", 200},
+                {"a parent for all", NULL, ADD, "./P", NODE, NULL, 200},
+                {"a parent for all", NULL, REP, "./P?prop=ACL", ABS, "Add=*&Replace=*", 200},
+                {"its children need no list", "A+B", ADD, "./P/i", NODE, NULL, 200},
+                {"a name as it should be", "A-B.example", ADD, "./X", NODE, NULL, 200},
+        };
+        struct lab l;
+
+        (void)state;
+        lab_init(&l);
+        lab_rows(&l, rows, ODM_COUNT(rows));
+        lab_close(&l);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -262,6 +288,7 @@ int main(void)
                 cmocka_unit_test(a_server_is_forgotten_everywhere),
                 cmocka_unit_test(a_creator_may_be_given_get),
                 cmocka_unit_test(a_list_is_read_from_above_of_leaves_only),
+                cmocka_unit_test(no_list_names_what_is_no_id),
         };
 
         return RUN_TESTS(tests);

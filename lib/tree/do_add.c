@@ -3,6 +3,7 @@
  * gets (dm-tree.md 4.5). */
 #include <string.h>
 
+#include "acl.h"
 #include "desc.h"
 #include "job.h"
 #include "txn.h"
@@ -58,17 +59,21 @@ static bool may_add_below(const struct job *j, const struct spot *parent)
 
 /* ---- making one node --------------------------------------------------------------- */
 
+/* The list of a new interior node (dm-tree.md 4.5); returns 1, or what the operation ends with.  A
+ * server whose id would break the list, or give rights to others, makes no node that needs one. */
 static int creator_acl(struct job *j, const struct spot *parent, odm_str *out)
 {
         odm_str s = j->op->server;
 
         *out = NO_STR;
         if (job_is_device(j) || odm_acl_allows(node_acl(parent->near), ODM_ACC_REPLACE, s))
-                return 0;
+                return 1;
+        if (!acl_is_server(s))
+                return job_status(j, ODM_ST_DENIED);
         *out = odm_arena_fmt(j->a, "Add=%.*s&Delete=%.*s%s%.*s&Replace=%.*s", (int)s.n, s.p,
                              (int)s.n, s.p, j->t->opt.creator_get ? "&Get=" : "",
                              j->t->opt.creator_get ? (int)s.n : 0, s.p, (int)s.n, s.p);
-        return out->p ? 0 : odm_arena_err(j->a);
+        return out->p ? 1 : odm_arena_err(j->a);
 }
 
 /* A new node with what it starts with; `type` absent is the usual one. */
@@ -112,7 +117,7 @@ static int make_interior(struct job *j, struct spot *at, odm_str name, const odm
         odm_str acl;
         int rc = creator_acl(j, at, &acl);
 
-        if (rc < 0)
+        if (rc <= 0)
                 return rc;
         if (d && desc_is_leaf(d))
                 return job_status(j, ODM_ST_BAD_FORMAT);
