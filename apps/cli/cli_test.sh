@@ -285,7 +285,7 @@ err "no value" 2 "what value" set this ./A
 is "draws a tree" 0 "$(printf './A\n├── b\n│   └── c  int  5\n├── d      chr  x\n└── e      bin  (99 octets)')" tree this ./A
 check "of the device" asked "live=1&timeout=60"
 has "draws what is remembered" 0 "5 min" tree this ./A --mirror
-has "what descriptions say" 0 "chr     GR      x            Delay" tree this ./A --long
+has "what descriptions say" 0 "chr     GR      x                  Delay" tree this ./A --long
 has "a tree as JSON" 0 '"uri": "./A/b/c"' tree this --json
 has "lists jobs" 0 "j1" job list
 has "shows a job" 0 "hello" job show j1
