@@ -204,6 +204,10 @@ static int job_create(const apply *x)
         uint64_t open = 0;
         int rc = must_exist(x, j.device);
 
+        if (rc == 0 && j.key.p) {
+                rc = x->read->job_by_key(x->e, j.device, j.key, &x->op->id);
+                rc = rc == 0 ? ODM_EEXIST : rc == ODM_ENOENT ? 0 : rc;
+        }
         if (rc == 0)
                 rc = x->eng->job_open_count(x->e, j.device, &open);
         if (rc < 0)

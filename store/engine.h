@@ -27,6 +27,7 @@ typedef struct engine_reads {
         int (*job_get)(void *h, int64_t device, int64_t id, odm_arena *a, store_job *out);
         int (*job_find)(void *h, const store_job_filter *f, odm_arena *a, store_job_list *out);
         int (*results)(void *h, int64_t device, int64_t job, odm_arena *a, store_result_list *out);
+        int (*job_by_key)(void *h, int64_t device, odm_str key, int64_t *out);
         int (*notes)(void *h, int64_t device, int64_t job, odm_arena *a, store_note_list *out);
         int (*tree_get)(void *h, int64_t device, odm_arena *a, odm_str *out);
         /* absent when nobody has that number */

@@ -178,6 +178,8 @@ PASS_READ(job_find, (void *e, const store_job_filter *f, odm_arena *a, store_job
           (w->e, f, a, out))
 PASS_READ(results, (void *e, int64_t device, int64_t job, odm_arena *a, store_result_list *out),
           (w->e, device, job, a, out))
+PASS_READ(job_by_key, (void *e, int64_t device, odm_str key, int64_t *out),
+          (w->e, device, key, out))
 PASS_READ(notes, (void *e, int64_t device, int64_t job, odm_arena *a, store_note_list *out),
           (w->e, device, job, a, out))
 PASS_READ(tree_get, (void *e, int64_t device, odm_arena *a, odm_str *out), (w->e, device, a, out))
@@ -242,12 +244,12 @@ const store_engine engine_fail = {
         .diag = fail_diag,
         .reader_take = fail_reader_take,
         .reader_give = fail_reader_give,
-        .read = {fail_device_get,    fail_name_owner,  fail_devid_owner, fail_device_find,
-                 fail_wake_due,      fail_account_get, fail_job_get,     fail_job_find,
-                 fail_results,       fail_notes,       fail_tree_get,    fail_path_text,
-                 fail_session_find,  fail_session_get, fail_messages,    fail_saved,
-                 fail_token_by_hash, fail_token_find,  fail_setting_get, fail_event_find,
-                 fail_audit_find,    fail_count},
+        .read = {fail_device_get, fail_name_owner,    fail_devid_owner, fail_device_find,
+                 fail_wake_due,   fail_account_get,   fail_job_get,     fail_job_find,
+                 fail_results,    fail_job_by_key,    fail_notes,       fail_tree_get,
+                 fail_path_text,  fail_session_find,  fail_session_get, fail_messages,
+                 fail_saved,      fail_token_by_hash, fail_token_find,  fail_setting_get,
+                 fail_event_find, fail_audit_find,    fail_count},
         .begin = fail_begin,
         .commit = fail_commit,
         .rollback = fail_rollback,

@@ -40,7 +40,7 @@ typedef enum field_kind {
         F(kind, STR) X(atomic, BOOL) X(state, U32) X(priority, I32) \
         X(deadline, I64) X(attempts, U32) X(max_attempts, U32) X(correlator, STR) X(actor, STR) \
         X(route, STR) X(reason, STR) X(session, I64) X(created, I64) X(updated, I64) \
-        X(started, I64) X(finished, I64)
+        X(started, I64) X(finished, I64) X(key, STR)
 
 /* all but its commands, which never change */
 #define JOB_HEAD_FIELDS(F, X) \

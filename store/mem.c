@@ -748,6 +748,21 @@ static int list_under(const mem *m, unsigned where, int64_t device, int64_t of, 
         return 0;
 }
 
+static int job_by_key(void *h, int64_t device, odm_str key, int64_t *out)
+{
+        const mem *m = h;
+
+        for (map_node *n = map_from(&m->t[T_JOB], KEY1(device)); n && n->key.a == device;
+             n = n->next[0]) {
+                const store_job *j = n->value;
+                if (j->key.p && odm_str_eq(j->key, key)) {
+                        *out = j->id;
+                        return 0;
+                }
+        }
+        return ODM_ENOENT;
+}
+
 static int notes(void *h, int64_t device, int64_t job, odm_arena *a, store_note_list *out)
 {
         record_list l = {.r = &record_note, .a = a};
@@ -1080,10 +1095,10 @@ const store_engine engine_mem = {
         .diag = mem_diag,
         .reader_take = reader_take,
         .reader_give = reader_give,
-        .read = {device_get,   name_owner,  devid_owner, device_find, wake_due,      account_get,
-                 job_get,      job_find,    results,     notes,       tree_get,      path_text,
-                 session_find, session_get, messages,    saved_get,   token_by_hash, token_find,
-                 setting_get,  event_find,  audit_find,  count},
+        .read = {device_get, name_owner,   devid_owner, device_find, wake_due,  account_get,
+                 job_get,    job_find,     results,     job_by_key,  notes,     tree_get,
+                 path_text,  session_find, session_get, messages,    saved_get, token_by_hash,
+                 token_find, setting_get,  event_find,  audit_find,  count},
         .begin = mem_begin,
         .commit = mem_commit,
         .rollback = mem_rollback,

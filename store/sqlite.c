@@ -869,6 +869,13 @@ static int note_add(void *e, int64_t device, int64_t job, const store_note *n, u
         return rc;
 }
 
+static int job_by_key(void *h, int64_t device, odm_str key, int64_t *out)
+{
+        return db_number(
+                h, db_bind(h, "SELECT id FROM job WHERE device = ? AND key = ?", "is", device, key),
+                out);
+}
+
 static int notes(void *h, int64_t device, int64_t job, odm_arena *a, store_note_list *out)
 {
         record_list l = {.r = &record_note, .a = a};
@@ -1193,10 +1200,10 @@ const store_engine engine_sqlite = {
         .diag = sqlite_diag,
         .reader_take = reader_take,
         .reader_give = reader_give,
-        .read = {device_get,   name_owner,  devid_owner, device_find, wake_due,      account_get,
-                 job_get,      job_find,    results,     notes,       tree_get,      path_text,
-                 session_find, session_get, messages,    saved_get,   token_by_hash, token_find,
-                 setting_get,  event_find,  audit_find,  count},
+        .read = {device_get, name_owner,   devid_owner, device_find, wake_due,  account_get,
+                 job_get,    job_find,     results,     job_by_key,  notes,     tree_get,
+                 path_text,  session_find, session_get, messages,    saved_get, token_by_hash,
+                 token_find, setting_get,  event_find,  audit_find,  count},
         .begin = sqlite_begin,
         .commit = sqlite_commit,
         .rollback = sqlite_rollback,

@@ -65,6 +65,8 @@
         "CREATE INDEX event_device ON event (device, seq);"                                        \
         "CREATE TABLE audit (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, device INTEGER NOT"     \
         " NULL, actor TEXT, action TEXT, target TEXT, detail TEXT, outcome TEXT);"                 \
-        "CREATE INDEX audit_device ON audit (device, seq)"
+        "CREATE INDEX audit_device ON audit (device, seq)",                                        \
+                "ALTER TABLE job ADD COLUMN key TEXT;"                                             \
+                "CREATE UNIQUE INDEX job_key ON job (device, key) WHERE key IS NOT NULL"
 
 #endif

@@ -180,6 +180,7 @@ typedef struct store_job {
         odm_str reason;     /* why it failed, waits or was put back */
         int64_t session;    /* the session (store id) that last claimed it; 0: none */
         int64_t created, updated, started, finished;
+        odm_str key; /* who asked calls it so: one job of the device at most; absent: nothing */
 } store_job;
 
 /* One node's value inside a command result. */
@@ -402,8 +403,8 @@ typedef enum store_op_kind {
         STORE_ACCOUNT_PUT,   /* account, without nonces and lock-out, which stay.  ENOENT: device */
         STORE_NONCES,        /* nonces.  ENOENT: no account */
         STORE_LOCKOUT,       /* lockout.  ENOENT: no account */
-        STORE_JOB_CREATE,  /* job; id is given back.  ENOENT: no such device; ELIMIT: too many open
-                            */
+        STORE_JOB_CREATE,  /* job; id is given back.  ENOENT: no such device; ELIMIT: too many open;
+                              EEXIST: the device has a job of that key, whose id is given back */
         STORE_JOB_MOVE,    /* job_move.  ENOENT; ESTATE when an expectation does not hold */
         STORE_RESULT_PUT,  /* result; replaces an earlier one of that index.  ENOENT: no such job */
         STORE_JOB_NOTE,    /* note; the oldest go beyond 100.  ENOENT: no such job */

@@ -652,6 +652,37 @@ static void open_jobs_have_a_ceiling_and_ended_ones_go(void **state)
         assert_true(new_job(f, a, 0) >= first + 4);
 }
 
+static void a_key_names_one_job_of_a_device(void **state)
+{
+        fix *f = *state;
+        int64_t a = new_device(f, "a"), other = new_device(f, "b"), first;
+        store_batch *b = store_batch_new();
+        store_job_list l;
+        store_job j;
+
+        add_job(b, a, 0);
+        b->ops[0]->job.key = ODM_STR("k");
+        assert_int_equal(store_write_sync(f->st, b), 0);
+        first = b->ops[0]->id;
+        store_batch_free(b);
+        assert_int_equal(store_job_get(f->st, first, &f->a, &j), 0);
+        assert_str(j.key, "k");
+        b = store_batch_new();
+        add_job(b, a, 0);
+        b->ops[0]->job.key = ODM_STR("k");
+        assert_int_equal(store_write_sync(f->st, b), ODM_EEXIST);
+        assert_int_equal(b->ops[0]->id, first);
+        store_batch_free(b);
+        b = store_batch_new();
+        add_job(b, other, 0); /* of another device: another name */
+        b->ops[0]->job.key = ODM_STR("k");
+        assert_int_equal(write_now(f, b), 0);
+        (void)new_job(f, a, 0); /* without a key there are many */
+        (void)new_job(f, a, 0);
+        assert_int_equal(store_job_find(f->st, &(store_job_filter){.device = a}, &f->a, &l), 0);
+        assert_int_equal(l.n, 3);
+}
+
 /* ---- the mirror --------------------------------------------------------------------------------
  */
 
@@ -1522,6 +1553,7 @@ int main(void)
                 EACH_ENGINE(jobs_are_found_by_order_state_and_correlator),
                 EACH_ENGINE(deadlines_are_found),
                 EACH_ENGINE(results_and_notes_are_kept_with_the_job),
+                EACH_ENGINE(a_key_names_one_job_of_a_device),
                 EACH_ENGINE(open_jobs_have_a_ceiling_and_ended_ones_go),
                 EACH_ENGINE(the_mirror_follows_changes),
                 EACH_ENGINE(the_mirror_has_ceilings),

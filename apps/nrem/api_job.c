@@ -13,6 +13,7 @@
 #define CORRELATOR_OCTETS 8
 #define TTL_MAX 31536000
 #define WAIT_MAX_S 300
+#define KEY_MAX 255
 
 /* ---- showing a job --------------------------------------------------------------- */
 
@@ -365,6 +366,25 @@ static void read_job(call *c, making *m, const json_t **list)
                 (void)jread_wrong(&r, "deadline", "is in the past");
 }
 
+/* The request came again: the job of the first one answers. */
+static void on_job_again(call *c, int rc)
+{
+        const making *m = c->data;
+
+        (void)rc;
+        send_job(c, m->id, 200);
+}
+
+static bool read_key(call *c, odm_str *out)
+{
+        odm_str key = httpd_field(c->req, "Idempotency-Key");
+
+        if (key.p && (key.n == 0 || key.n > KEY_MAX || !odm_utf8_ok(key)))
+                problem_at(&c->problem, "Idempotency-Key", "has to be 1 to 255 octets of text");
+        *out = odm_arena_copy(&c->arena, key);
+        return !problem_is(&c->problem);
+}
+
 static void on_job_waited(call *c, int rc)
 {
         const making *m = c->data;
@@ -396,6 +416,11 @@ static void on_job_made(call *c, store_batch *b, int rc)
         const api_hooks *h = &c->api->opt.hooks;
 
         (void)b;
+        if (rc == ODM_EEXIST && m->job.key.p) {
+                m->id = m->op->id;
+                call_wait(c, m->id, m->wait * 1000, on_job_again);
+                return;
+        }
         if (rc == ODM_ELIMIT)
                 problem_set(&c->problem, PROBLEM_STATE,
                             "Too many jobs of this device wait already.");
@@ -426,6 +451,7 @@ void job_create(call *c)
                 return;
         }
         read_job(c, m, &list);
+        (void)read_key(c, &m->job.key);
         if (list)
                 (void)command_check(list, m->job.atomic, &c->problem);
         if (problem_is(&c->problem)) {

@@ -125,8 +125,8 @@ void work_sweep(session *s)
 
 static bool copy_texts(store_job *j, odm_arena *a)
 {
-        odm_str *texts[] = {&j->kind,  &j->commands, &j->correlator,
-                            &j->actor, &j->route,    &j->reason};
+        odm_str *texts[] = {&j->kind,  &j->commands, &j->correlator, &j->actor,
+                            &j->route, &j->reason,   &j->key};
 
         for (size_t i = 0; i < ODM_COUNT(texts); i++)
                 if (texts[i]->p && !(*texts[i] = odm_arena_copy(a, *texts[i])).p)

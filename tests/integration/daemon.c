@@ -196,16 +196,18 @@ static void set_bearer(char *out, size_t n)
         odm_buf_done(&token);
 }
 
-unsigned daemon_ask(const daemon_process *p, bool tls, const char *method, const char *path,
-                    const char *body, json_t **answer)
+static unsigned ask(const daemon_process *p, bool tls, const char *method, const char *path,
+                    const char *body, const char *key, json_t **answer)
 {
         http_client_opt opt;
         tls_cred *cred = NULL;
         http_sync *s;
         char url[1024], bearer[128];
         http_field f[] = {{ODM_STR("Authorization"), {NULL, 0}},
-                          {ODM_STR("Content-Type"), ODM_STR("application/json")}};
-        http_request r = {.method = method, .fields = f, .n_fields = 2, .body = odm_cstr(body)};
+                          {ODM_STR("Content-Type"), ODM_STR("application/json")},
+                          {ODM_STR("Idempotency-Key"), odm_cstr(key)}};
+        http_request r = {
+                .method = method, .fields = f, .n_fields = key ? 3 : 2, .body = odm_cstr(body)};
 
         set_bearer(bearer, sizeof bearer);
         f[0].value = odm_cstr(bearer);
@@ -230,4 +232,16 @@ unsigned daemon_ask(const daemon_process *p, bool tls, const char *method, const
         http_sync_free(s);
         tls_cred_free(cred);
         return status;
+}
+
+unsigned daemon_ask(const daemon_process *p, bool tls, const char *method, const char *path,
+                    const char *body, json_t **answer)
+{
+        return ask(p, tls, method, path, body, NULL, answer);
+}
+
+unsigned daemon_ask_keyed(const daemon_process *p, const char *path, const char *body,
+                          const char *key, json_t **answer)
+{
+        return ask(p, false, "POST", path, body, key, answer);
 }

@@ -39,5 +39,8 @@ bool daemon_says(const char *name, const char *what);
 /* Asks with the first token.  The answer's JSON is the caller's, NULL when there is none. */
 unsigned daemon_ask(const daemon_process *p, bool tls, const char *method, const char *path,
                     const char *body, json_t **answer);
+/* A POST with an Idempotency-Key. */
+unsigned daemon_ask_keyed(const daemon_process *p, const char *path, const char *body,
+                          const char *key, json_t **answer);
 
 #endif

@@ -59,6 +59,37 @@ static void serves_and_keeps_what_it_acknowledged(void **state)
         odm_buf_done(&second);
 }
 
+/* A request that is sent again, because its answer was lost, makes one job. */
+static void a_key_makes_one_job(void **state)
+{
+        const char *job = "{\"commands\":[{\"cmd\":\"get\",\"uri\":\"./DevInfo\"}]}";
+        char long_key[300], id[3][24];
+        daemon_process p = daemon_start("log1", NULL);
+        json_t *o = NULL;
+
+        (void)state;
+        assert_int_equal(daemon_ask(&p, false, "POST", "/api/v1/devices", "{\"name\":\"k\"}", NULL),
+                         201);
+        for (int i = 0; i < 3; i++) {
+                const char *key = i < 2 ? "once" : "twice";
+                if (i == 1) { /* and beyond a restart */
+                        daemon_stop(&p);
+                        p = daemon_start("log1", NULL);
+                }
+                assert_int_equal(daemon_ask_keyed(&p, "/api/v1/devices/k/jobs", job, key, &o),
+                                 i == 1 ? 200 : 201);
+                (void)snprintf(id[i], sizeof id[i], "%s",
+                               json_string_value(json_object_get(o, "id")));
+                json_decref(o);
+        }
+        assert_string_equal(id[0], id[1]);
+        assert_string_not_equal(id[0], id[2]);
+        memset(long_key, 'k', sizeof long_key - 1);
+        long_key[sizeof long_key - 1] = '\0';
+        assert_int_equal(daemon_ask_keyed(&p, "/api/v1/devices/k/jobs", job, long_key, NULL), 400);
+        daemon_stop(&p);
+}
+
 static void refuses_a_folder_in_use(void **state)
 {
         char other[300];
@@ -125,6 +156,7 @@ int main(void)
                 cmocka_unit_test(what_it_prints_is_a_configuration),
                 cmocka_unit_test(makes_certificates_once),
                 cmocka_unit_test(serves_and_keeps_what_it_acknowledged),
+                cmocka_unit_test(a_key_makes_one_job),
                 cmocka_unit_test(refuses_a_folder_in_use),
         };
         return cmocka_run_group_tests(tests, daemon_make_folder, daemon_drop_folder);
