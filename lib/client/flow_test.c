@@ -65,6 +65,7 @@ static const struct ends {
         const char *why, *hdr, *proto, *dtd, *session, *target, *said;
         odm_outcome outcome;
         const char *heard; /* before the end; NULL: nothing */
+        const char *diag;  /* NULL: not looked at */
 } ends[] = {
         {"only statuses", .said = HDR_OK(1) "<Final/>", .outcome = ODM_OUTCOME_DONE},
         {"the server aborts", .said = HDR_OK(1) ALERT("1", "1223", "") GET("2", "./A/b") "<Final/>",
@@ -83,12 +84,19 @@ static const struct ends {
          .outcome = ODM_OUTCOME_AUTH_REFUSED},
         {"a version nobody speaks", .proto = "DM/9.9",
          .said = HDR_OK(1) GET("1", "./A/b") "<Final/>", .outcome = ODM_OUTCOME_VERSION,
-         .heard = "Status 1/0 SyncHdr 513 ='DM/1.2' | Final"},
+         .heard = "Status 1/0 SyncHdr 513 ='DM/1.2' | Status 1/1 Get 513 | Final",
+         .diag = "the server speaks DM/9.9, DTD 1.2"},
         {"an old version", .proto = "DM/1.1", .dtd = "1.1",
          .said = HDR_OK(1) GET("1", "./A/b") "<Final/>", .outcome = ODM_OUTCOME_VERSION,
-         .heard = "Status 1/0 SyncHdr 513 ='DM/1.2' | Final"},
+         .heard = "Status 1/0 SyncHdr 513 ='DM/1.2' | Status 1/1 Get 513 | Final"},
         {"a DTD nobody speaks", .dtd = "9.9", .said = HDR_OK(1) GET("1", "./A/b") "<Final/>",
-         .outcome = ODM_OUTCOME_VERSION, .heard = "Status 1/0 SyncHdr 505 ='1.2' | Final"},
+         .outcome = ODM_OUTCOME_VERSION,
+         .heard = "Status 1/0 SyncHdr 505 ='1.2' | Status 1/1 Get 505 | Final"},
+        {"a version nobody speaks, members too", .proto = "DM/9.9",
+         .said = HDR_OK(1) CMD("Sequence", "1", REPLACE("2", "./A/b", "x")) "<Final/>",
+         .outcome = ODM_OUTCOME_VERSION,
+         .heard = "Status 1/0 SyncHdr 513 ='DM/1.2' | Status 1/1 Sequence 513 | "
+                  "Status 1/2 Replace 513 | Final"},
         {"it refuses our version", .said = HDR_CODE(1, 513, "") "<Final/>",
          .outcome = ODM_OUTCOME_VERSION},
 };
@@ -115,6 +123,8 @@ static void bad_replies_end_it(void **state)
                         if (odm_client_outcome(s.c) != r->outcome || s.line.p)
                                 print_error("%s\n", r->why);
                         silent(&s, r->outcome);
+                        if (r->diag)
+                                assert_string_equal(odm_client_diag(s.c), r->diag);
                         stage_close(&s);
                 }
         }

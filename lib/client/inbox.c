@@ -3,7 +3,7 @@
  * last message, and then its commands.
  *
  *     not ours, unreadable ------------------> ended
- *     version nobody speaks -----------------> 505 or 513, then ended
+ *     version nobody speaks -----------------> 505 or 513 for all of it, then ended
  *     challenged ----------------------------> said again, with credentials
  *     commands of a server that is not proven-> 401 or 407, nothing executed
  *     Alert 1223, or nothing left to say ----> ended
@@ -135,6 +135,12 @@ static int answer_last_word(odm_client *c, odm_outcome closing, unsigned code)
         return outbox_build_refusal(c, code);
 }
 
+/* How much of `s` goes into a sentence. */
+static int shown(odm_str s, int most)
+{
+        return s.n < (size_t)most ? (int)s.n : most;
+}
+
 static int check_hdr(odm_client *c)
 {
         const odm_hdr *h = &c->msg->hdr;
@@ -154,10 +160,10 @@ static int check_hdr(odm_client *c)
         c->hdr_status.items = versions(c, code == ODM_ST_BAD_DTD);
         if (c->hdr_status.items == NULL)
                 return arena_rc(&c->in);
-        (void)snprintf(c->diag, sizeof c->diag, "the server speaks %.40s, DTD %.10s",
-                       h->ver_proto.p ? h->ver_proto.p : "nothing",
-                       h->ver_dtd.p ? h->ver_dtd.p : "none");
-        return answer_last_word(c, ODM_OUTCOME_VERSION, 0);
+        (void)snprintf(c->diag, sizeof c->diag, "the server speaks %.*s, DTD %.*s",
+                       shown(h->ver_proto, 40), h->ver_proto.p ? h->ver_proto.p : "",
+                       shown(h->ver_dtd, 10), h->ver_dtd.p ? h->ver_dtd.p : "");
+        return answer_last_word(c, ODM_OUTCOME_VERSION, code);
 }
 
 /* What the header asks of our later messages. */
