@@ -182,8 +182,10 @@ int odm_client_new(const odm_client_opt *opt, odm_tree *tree, odm_client **out)
         odm_arena_init(&c->box.data, opt->mem, opt->max_memory / ARENA_SHARE);
         odm_buf_init(&c->box.buf, opt->mem, (size_t)opt->send_max + LEAST_MESSAGE);
         odm_buf_init(&c->box.mac, opt->mem, 1024);
-        odm_buf_init(&c->object.target, opt->mem, LEAST_MESSAGE);
-        odm_buf_init(&c->object.source, opt->mem, LEAST_MESSAGE);
+        odm_buf_init(&c->object.place.target, opt->mem, LEAST_MESSAGE);
+        odm_buf_init(&c->object.place.source, opt->mem, LEAST_MESSAGE);
+        odm_buf_init(&c->object.stray.target, opt->mem, LEAST_MESSAGE);
+        odm_buf_init(&c->object.stray.source, opt->mem, LEAST_MESSAGE);
         odm_buf_init(&c->object.data, opt->mem, opt->max_obj_size);
         c->run.last = &c->run.first;
         rc = set_up(c);
@@ -220,8 +222,10 @@ void odm_client_free(odm_client *c)
         odm_arena_done(&c->box.data);
         odm_buf_done(&c->box.buf);
         odm_buf_done(&c->box.mac);
-        odm_buf_done(&c->object.target);
-        odm_buf_done(&c->object.source);
+        odm_buf_done(&c->object.place.target);
+        odm_buf_done(&c->object.place.source);
+        odm_buf_done(&c->object.stray.target);
+        odm_buf_done(&c->object.stray.source);
         odm_buf_done(&c->object.data);
         mem = c->opt.mem;
         odm_wipe(c, sizeof *c);

@@ -7,7 +7,11 @@
  *     OPEN --another command--> NONE (Alert 1225)
  *
  * REFUSED exists so that the last chunk of an object we did not take is not mistaken for a
- * whole value. */
+ * whole value.
+ *
+ * A chunk where none may be (in Sequence and Atomic), or in a command that is not begun, is a
+ * stray.  Its place is kept beside the states, whatever other commands come, until the object ends
+ * or begins anew outside; what comes of it meanwhile is 424.  One is kept, the latest. */
 #include "session.h"
 
 static void set_state(odm_client *c, enum object_state to)
@@ -22,16 +26,32 @@ void object_forget(odm_client *c)
         set_state(c, OBJECT_NONE);
 }
 
-static bool same_place(const struct object *o, odm_cmd kind, const odm_item *item)
+static bool same_place(const struct place *p, odm_cmd kind, const odm_item *item)
 {
-        return o->kind == kind && odm_str_eq(odm_buf_view(&o->target), item->target) &&
-               odm_str_eq(odm_buf_view(&o->source), item->source);
+        return p->kind == kind && odm_str_eq(odm_buf_view(&p->target), item->target) &&
+               odm_str_eq(odm_buf_view(&p->source), item->source);
+}
+
+static int keep_place(struct place *p, odm_cmd kind, const odm_item *item)
+{
+        int rc;
+
+        p->kind = kind;
+        odm_buf_cut(&p->target, 0);
+        odm_buf_cut(&p->source, 0);
+        rc = odm_buf_str(&p->target, item->target);
+        return rc < 0 ? rc : odm_buf_str(&p->source, item->source);
+}
+
+static bool may_be_large(odm_cmd kind)
+{
+        return kind == ODM_CMD_ADD || kind == ODM_CMD_REPLACE || kind == ODM_CMD_EXEC;
 }
 
 bool object_continues(const odm_client *c, const odm_command *cmd)
 {
         return c->object.state != OBJECT_NONE && cmd->items &&
-               same_place(&c->object, cmd->kind, cmd->items);
+               same_place(&c->object.place, cmd->kind, cmd->items);
 }
 
 int object_interrupt(odm_client *c)
@@ -46,10 +66,10 @@ int object_interrupt(odm_client *c)
                         return arena_rc(&c->box.arena);
                 e->cmd.code = ODM_ALERT_NO_END_OF_DATA;
                 e->cmd.items = it;
-                it->target = outbox_copy(c, odm_buf_view(&o->target));
-                if (o->source.n > 0)
-                        it->source = outbox_copy(c, odm_buf_view(&o->source));
-                if (it->target.p == NULL || (o->source.n > 0 && it->source.p == NULL))
+                it->target = outbox_copy(c, odm_buf_view(&o->place.target));
+                if (o->place.source.n > 0)
+                        it->source = outbox_copy(c, odm_buf_view(&o->place.source));
+                if (it->target.p == NULL || (o->place.source.n > 0 && it->source.p == NULL))
                         return arena_rc(&c->box.arena);
         }
         object_forget(c);
@@ -93,14 +113,9 @@ static int begin(odm_client *c, const odm_command *cmd, const odm_item *item, un
         odm_meta meta = odm_meta_of(cmd, item);
         int rc;
 
-        o->kind = cmd->kind;
         o->size = meta.size;
         odm_buf_cut(&o->data, 0);
-        odm_buf_cut(&o->target, 0);
-        odm_buf_cut(&o->source, 0);
-        rc = odm_buf_str(&o->target, item->target);
-        if (rc == 0)
-                rc = odm_buf_str(&o->source, item->source);
+        rc = keep_place(&o->place, cmd->kind, item);
         if (rc == ODM_ELIMIT) {
                 *code = ODM_ST_URI_TOO_LONG;
                 return 0;
@@ -145,9 +160,45 @@ static int finish(odm_client *c, const odm_command *cmd, const odm_item *item, o
         return 0;
 }
 
-static bool may_be_large(odm_cmd kind)
+/* ---- chunks where none may be --------------------------------------------------------- */
+
+static int keep_stray(odm_client *c, const odm_command *cmd, const odm_item *item)
 {
-        return kind == ODM_CMD_ADD || kind == ODM_CMD_REPLACE || kind == ODM_CMD_EXEC;
+        struct object *o = &c->object;
+        int rc;
+
+        if (!may_be_large(cmd->kind))
+                return 0;
+        o->has_stray = false;
+        rc = keep_place(&o->stray, cmd->kind, item);
+        o->has_stray = rc == 0;
+        return rc == ODM_ELIMIT ? 0 : rc; /* so long a URI is refused anyway */
+}
+
+int object_pass_over(odm_client *c, const odm_command *cmd, const odm_item *items)
+{
+        int rc = 0;
+
+        for (const odm_item *item = items; item && rc == 0; item = item->next)
+                if (item->more)
+                        rc = keep_stray(c, cmd, item);
+        return rc;
+}
+
+/* True when the item is more of the stray.  *code as for object_take(). */
+static bool take_stray(odm_client *c, const odm_command *cmd, const odm_item *item, bool anew,
+                       unsigned *code)
+{
+        struct object *o = &c->object;
+
+        if (!o->has_stray || !same_place(&o->stray, cmd->kind, item))
+                return false;
+        if (!item->more || (anew && c->run.depth == 0))
+                o->has_stray = false;
+        if (anew)
+                return false;
+        *code = ODM_ST_SIZE_MISMATCH;
+        return true;
 }
 
 int object_take(odm_client *c, const odm_command *cmd, const odm_item *item, odm_data *data,
@@ -155,17 +206,20 @@ int object_take(odm_client *c, const odm_command *cmd, const odm_item *item, odm
 {
         struct object *o = &c->object;
         odm_meta meta = odm_meta_of(cmd, item);
-        bool same = o->state != OBJECT_NONE && same_place(o, cmd->kind, item);
-        bool goes_on = same && !(item->more && meta.has_size);
+        bool same = o->state != OBJECT_NONE && same_place(&o->place, cmd->kind, item);
+        bool anew = item->more && meta.has_size;
+        bool goes_on = same && !anew;
         int rc = o->state == OBJECT_NONE || same ? 0 : object_interrupt(c);
 
         *code = 0;
         *data = item->data;
         if (rc < 0)
                 return rc;
+        if (take_stray(c, cmd, item, anew, code))
+                return 0;
         if (item->more && (!may_be_large(cmd->kind) || c->run.depth > 0)) {
                 *code = ODM_ST_BAD_REQUEST; /* members of Sequence and Atomic come whole */
-                return 0;
+                return keep_stray(c, cmd, item);
         }
         if (!goes_on && !item->more)
                 return 0;

@@ -167,18 +167,19 @@ static int refuse_member(void *ctx, const odm_command *cmd)
 
         if (outbox_status(c, cmd, ODM_ST_NOT_EXECUTED) == NULL)
                 return arena_rc(&c->box.arena);
-        return 0;
+        return object_pass_over(c, cmd, cmd->items);
 }
 
 static int refuse(odm_client *c, const odm_command *cmd, unsigned code)
 {
-        int rc = MORE;
+        int rc;
 
         if (in_atomic(c) && !top(c)->failed)
                 fail_atomic(c);
         if (outbox_status(c, cmd, code) == NULL)
                 return arena_rc(&c->box.arena);
-        if (cmd->body)
+        rc = object_pass_over(c, cmd, cmd->items);
+        if (rc == 0 && cmd->body)
                 rc = commands_walk(cmd->body, refuse_member, c);
         return rc < 0 ? rc : MORE;
 }
@@ -408,6 +409,12 @@ static int do_operation(odm_client *c, const odm_item *item)
         return rc < 0 ? rc : take_answer(c, item, &a, false);
 }
 
+static int pass_over(odm_client *c, const odm_item *item, unsigned *code)
+{
+        *code = ODM_ST_NOT_EXECUTED;
+        return item->more ? object_pass_over(c, c->run.cmd, item) : 0;
+}
+
 static int do_item(odm_client *c)
 {
         const odm_item *item = c->run.item;
@@ -419,7 +426,7 @@ static int do_item(odm_client *c)
                 return finish_command(c);
         c->stats.commands++;
         odm_arena_reset(&c->scratch);
-        rc = c->run.item_failed && in_atomic(c) ? (code = ODM_ST_NOT_EXECUTED, 0)
+        rc = c->run.item_failed && in_atomic(c) ? pass_over(c, item, &code)
                                                 : object_take(c, c->run.cmd, item, &data, &code);
         if (rc == 0 && code == 0)
                 rc = operation_make(c, c->run.cmd, item, &data, &code);

@@ -98,10 +98,16 @@ struct runner {
 
 /* A large object coming in chunks. */
 enum object_state { OBJECT_NONE, OBJECT_OPEN, OBJECT_REFUSED };
+struct place { /* what an Item is about */
+        odm_cmd kind;
+        odm_buf target, source;
+};
 struct object {
         enum object_state state;
-        odm_cmd kind;
-        odm_buf target, source, data;
+        struct place place;
+        struct place stray; /* of the last chunk that was not looked at; has_stray says it is one */
+        bool has_stray;
+        odm_buf data;
         uint64_t size;
         unsigned refusal; /* REFUSED: the status of its further chunks */
 };
@@ -187,6 +193,8 @@ ODM_MUST_USE int object_take(odm_client *c, const odm_command *cmd, const odm_it
                              odm_data *data, unsigned *code);
 /* A command that does not go on with the open object: Alert 1225. */
 ODM_MUST_USE int object_interrupt(odm_client *c);
+/* A command that is not begun: what still comes of its object must not pass for a whole value. */
+ODM_MUST_USE int object_pass_over(odm_client *c, const odm_command *cmd, const odm_item *items);
 bool object_continues(const odm_client *c, const odm_command *cmd);
 void object_forget(odm_client *c);
 
