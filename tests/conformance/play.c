@@ -33,7 +33,10 @@ struct play {
 
         odm_msg say; /* the message being put together */
         bool saying, open;
-        unsigned hdr_code; /* of the Status for the client's SyncHdr */
+        unsigned hdr_code;    /* of the Status for the client's SyncHdr */
+        unsigned alerts_code; /* of those for its events */
+        unsigned told;        /* the status of an event, as the host heard it; 0 = none yet */
+        const line *done;     /* what is to be reported of the device's long job */
         odm_meta chal;
         odm_str url, mac; /* where the client's message goes, and its MAC */
         odm_str body;     /* its octets */
@@ -154,6 +157,8 @@ static void set_up(struct play *p)
              "the device");
 }
 
+static void finish_wants(struct play *p);
+
 /* ---- what the device itself does ------------------------------------------------------- */
 
 static unsigned own_op(struct play *p, odm_op *op, odm_answer *out)
@@ -259,8 +264,10 @@ static void serve_requests(struct play *p)
 
         while (odm_client_next(p->client, &req) == 1) {
                 odm_reply r = {.status = 200};
-                if (req->kind == ODM_REQ_ALERTED)
+                if (req->kind == ODM_REQ_ALERTED) {
+                        p->told = req->status;
                         continue;
+                }
                 if (req->kind == ODM_REQ_USER)
                         ask_user(p, req, &r);
                 must(p,
@@ -305,12 +312,36 @@ static void raise_alert(struct play *p, const line *l)
         must(p, odm_client_alert(p->client, &a), "the alert");
 }
 
+/* done TYPE DATA: the device's long job is over; it kept the Correlator of its Exec */
+static void raise_done(struct play *p)
+{
+        odm_alert a = {.id = 2,
+                       .code = ODM_ALERT_GENERIC,
+                       .type = arg(p, p->done, 0),
+                       .data = arg(p, p->done, 1),
+                       .source = odm_cstr(p->dev.job_uri),
+                       .correlator = odm_cstr(p->dev.job_correlator)};
+
+        p->done = NULL;
+        must(p, odm_client_alert(p->client, &a), "the alert");
+}
+
+static void on_done(struct play *p, const line *l)
+{
+        finish_wants(p);
+        p->done = l;
+        if (p->client)
+                raise_done(p);
+}
+
 static void start_session(struct play *p)
 {
         must(p, odm_client_new(&p->opt, p->dev.tree, &p->client), "the client");
         for (const line *l = p->t.test->lines; l && l != p->t.at; l = l->next)
                 if (is(l, "alert"))
                         raise_alert(p, l);
+        if (p->done)
+                raise_done(p);
         must(p, odm_client_start(p->client, p->now, (odm_wall){++p->dev.wall}), "the start");
         p->first = true;
         listen(p);
@@ -331,7 +362,9 @@ static odm_command *status_for(struct play *p, const odm_command *of, unsigned n
         st->msg_ref = p->reply->hdr.msg_id;
         st->cmd_ref = of ? of->cmd_id : ODM_STR("0");
         st->cmd = of ? odm_cstr(odm_cmd_name(of->kind)) : ODM_STR("SyncHdr");
-        st->code = of ? 200 : p->hdr_code;
+        st->code = of == NULL                           ? p->hdr_code
+                   : of->code >= ODM_ALERT_CLIENT_EVENT ? p->alerts_code
+                                                        : 200;
         if (of == NULL)
                 st->chal = p->chal;
         return st;
@@ -439,8 +472,10 @@ static bool set_in_header(struct play *p, const line *l)
         odm_str resp = line_option(l, "resp-uri"), proto = line_option(l, "proto");
         odm_str dtd = line_option(l, "dtd"), status = line_option(l, "hdr");
         odm_str chal = line_option(l, "chal"), cred = line_option(l, "cred");
-        odm_str mac = line_option(l, "mac");
+        odm_str mac = line_option(l, "mac"), alerts = line_option(l, "alerts");
 
+        if (alerts.p)
+                p->alerts_code = (unsigned)number(p, alerts);
         if (max_msg.p || max_obj.p)
                 h->meta = (odm_meta){.present = true,
                                      .has_max_msg = max_msg.p,
@@ -469,7 +504,7 @@ static bool set_in_header(struct play *p, const line *l)
                                                          : digest(p, "srv", "spw", cred);
         }
         return max_msg.p || max_obj.p || resp.p || proto.p || dtd.p || status.p || chal.p ||
-               cred.p || mac.p;
+               cred.p || mac.p || alerts.p;
 }
 
 /* recv ID COMMAND ...; "recv open": no Final; "recv max-msg=N" and its like: in the header */
@@ -486,6 +521,7 @@ static void on_recv(struct play *p, const line *l)
                 p->saying = true;
                 p->open = false;
                 p->hdr_code = 212;
+                p->alerts_code = 200;
                 p->chal = (odm_meta){.present = false};
                 p->say_mac = ODM_ABSENT;
         }
@@ -693,11 +729,12 @@ static void want_devinfo(struct play *p, const line *l)
                 wrong(p, "its Data is '%.*s'", (int)it->data.bytes.n, it->data.bytes.p);
 }
 
-/* cred none; cred basic; cred md5 [NONCE] */
+/* cred none; cred basic; cred md5 [NONCE] [password=] */
 static void want_cred(struct play *p, const line *l)
 {
         const odm_cred *c = &p->reply->hdr.cred;
-        odm_str type = arg(p, l, 1), want;
+        odm_str type = arg(p, l, 1), other = line_option(l, "password"), want;
+        char password[64];
 
         if (odm_str_is(type, "none")) {
                 if (c->present)
@@ -706,8 +743,10 @@ static void want_cred(struct play *p, const line *l)
         }
         if (!c->present || !odm_str_eq(c->meta.type, message_challenge(type).type))
                 wrong(p, "it shows no such credentials");
+        (void)snprintf(password, sizeof password, "%.*s", other.p ? (int)other.n : 2,
+                       other.p ? other.p : "pw");
         if (odm_str_is(type, "md5"))
-                want = digest(p, "dev", "pw", l->n > 2 ? l->arg[2].text : ODM_ABSENT);
+                want = digest(p, "dev", password, l->n > 2 ? l->arg[2].text : ODM_ABSENT);
         else
                 want = odm_auth_basic(&p->a, ODM_STR("dev"), ODM_STR("pw"));
         if (!odm_str_eq(c->data, want))
@@ -800,6 +839,9 @@ static void on_want(struct play *p, const line *l)
         } else if (max.p) {
                 if (p->reply_n > number(p, max))
                         wrong(p, "the message has %zu octets", p->reply_n);
+        } else if (odm_str_is(what, "told")) {
+                if (p->told != number(p, arg(p, l, 1)))
+                        wrong(p, "the host was told %u", p->told);
         } else if (odm_str_is(what, "rest")) {
                 p->next = p->n_heard;
         } else {
@@ -890,6 +932,8 @@ static void play_line(struct play *p, const line *l)
                 on_server(p, l);
         else if (is(l, "start"))
                 start_session(p);
+        else if (is(l, "done"))
+                on_done(p, l);
         else if (is(l, "abort"))
                 on_abort(p);
         else if (is(l, "outcome"))

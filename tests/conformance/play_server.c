@@ -215,17 +215,53 @@ static void give_work(struct play *p)
                 must(p, rc, "work");
 }
 
+/* The document as NAME(NAME=VALUE NAME(..)), as it was understood. */
+static void outline(struct play *p, const odm_doc_node *n, odm_buf *out)
+{
+        for (const odm_doc_node *first = n; n; n = n->next) {
+                must(p, odm_buf_str(out, n == first ? ODM_STR("") : ODM_STR(" ")), "memory");
+                must(p, odm_buf_str(out, n->name), "memory");
+                if (n->children == NULL) {
+                        must(p, odm_buf_str(out, ODM_STR("=")), "memory");
+                        must(p, odm_buf_str(out, n->value.bytes), "memory");
+                        continue;
+                }
+                must(p, odm_buf_str(out, ODM_STR("(")), "memory");
+                outline(p, n->children, out);
+                must(p, odm_buf_str(out, ODM_STR(")")), "memory");
+        }
+}
+
+/* Data as it is; of a document, what it says. */
+static odm_str data_of(struct play *p, const odm_item *it)
+{
+        odm_limits lim;
+        odm_doc *doc;
+        odm_buf b;
+
+        if (!odm_str_eq(it->meta.type, odm_cstr(odm_codec_tnds_mime(p->codec))))
+                return it->data.bytes;
+        odm_limits_init(&lim);
+        must(p, odm_doc_decode(it->data.bytes, &lim, &p->a, &doc), "the document");
+        odm_buf_init(&b, &teller_mem, MEMORY);
+        outline(p, doc->nodes, &b);
+        odm_str text = odm_arena_copy(&p->a, odm_buf_view(&b));
+        odm_buf_done(&b);
+        return text;
+}
+
 static void note_result(struct play *p, const odm_event *ev)
 {
         char text[400];
         int n = snprintf(text, sizeof text, "result %u/%u %u%s", (unsigned)ev->job, ev->command,
                          ev->status, ev->sent ? "" : " unsent");
 
-        for (const odm_item *it = ev->results; it && n > 0 && n < 300; it = it->next)
+        for (const odm_item *it = ev->results; it && n > 0 && n < 300; it = it->next) {
+                odm_str data = data_of(p, it);
                 n += snprintf(text + n, sizeof text - (size_t)n, " %.*s=%.*s", (int)it->source.n,
-                              it->source.p ? it->source.p : "",
-                              (int)(it->data.bytes.n < 60 ? it->data.bytes.n : 60),
-                              it->data.bytes.p ? it->data.bytes.p : "");
+                              it->source.p ? it->source.p : "", (int)(data.n < 60 ? data.n : 60),
+                              data.p ? data.p : "");
+        }
         note(p, "%s", text);
 }
 
@@ -390,6 +426,7 @@ static void send(struct play *p)
         set_header(p);
         p->say.final = !p->open;
         p->say.has_body = true;
+        must(p, odm_msg_convert(&p->say, p->codec, &p->a), "the conversion");
         odm_buf_init(&b, &teller_mem, MEMORY);
         int rc = odm_encode(p->codec, &p->say, &b);
         p->body = odm_arena_copy(&p->a, odm_buf_view(&b));

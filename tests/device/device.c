@@ -78,7 +78,11 @@ static int exec_later(void *ctx, const odm_at *at, const odm_op *op, unsigned *s
 
 static int exec_slow(void *ctx, const odm_at *at, const odm_op *op, unsigned *status)
 {
-        (void)at;
+        device *d = ctx;
+
+        (void)snprintf(d->job_uri, sizeof d->job_uri, "%.*s", (int)at->uri.n, at->uri.p);
+        (void)snprintf(d->job_correlator, sizeof d->job_correlator, "%.*s", (int)op->correlator.n,
+                       op->correlator.p ? op->correlator.p : "");
         count_run(ctx, op->value.data);
         *status = ODM_ST_ACCEPTED;
         return 0;

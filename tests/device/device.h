@@ -25,9 +25,10 @@ typedef struct device {
         odm_tree_opt opt;
         odm_buf disk; /* records, each with four octets of length before it */
         size_t durable;
-        bool disk_fails; /* the log refuses */
-        uint32_t runs;   /* of ./Vendor/lab/Run */
-        uint8_t *ran;    /* how often each number was run; n_ran of them */
+        bool disk_fails;                      /* the log refuses */
+        uint32_t runs;                        /* of ./Vendor/lab/Run */
+        char job_uri[64], job_correlator[64]; /* of the last Exec of ./Vendor/lab/Slow */
+        uint8_t *ran;                         /* how often each number was run; n_ran of them */
         size_t n_ran;
         const char *acl; /* of the root; NULL: as the tree makes it */
         device_account account;
