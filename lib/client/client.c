@@ -14,14 +14,14 @@ static const char *const state_names[] = {
         [CLIENT_WAIT] = "wait", [CLIENT_ENDED] = "ended",
 };
 
-void client_enter(odm_client *c, enum client_state to)
+void odm_client_enter(odm_client *c, enum client_state to)
 {
         CLIENT_TRACE(c, "%.*s/%u: %s -> %s", (int)c->session_id.n, c->session_id.p,
                      (unsigned)c->msg_id, state_names[c->state], state_names[to]);
         c->state = to; /* the only assignment to state */
 }
 
-int client_finish(odm_client *c, odm_outcome o, const char *diag)
+int odm_client_finish(odm_client *c, odm_outcome o, const char *diag)
 {
         if (c->state == CLIENT_ENDED)
                 return 0;
@@ -33,7 +33,7 @@ int client_finish(odm_client *c, odm_outcome o, const char *diag)
         c->request_open = false;
         if (c->run.depth > 0 && odm_tree_in_transaction(c->tree))
                 odm_tree_rollback(c->tree);
-        client_enter(c, CLIENT_ENDED);
+        odm_client_enter(c, CLIENT_ENDED);
         return 0;
 }
 
@@ -212,7 +212,7 @@ void odm_client_free(odm_client *c)
         if (c->run.depth > 0 && odm_tree_in_transaction(c->tree))
                 odm_tree_rollback(c->tree);
         while (c->box.head[LANE_ALERTS])
-                outbox_free_alert(c, (struct alert *)c->box.head[LANE_ALERTS]);
+                odm_outbox_free_alert(c, (struct alert *)c->box.head[LANE_ALERTS]);
         wipe_arena(c->account.password);
         wipe_arena(c->account.server_password);
         odm_arena_done(&c->perm);
@@ -332,8 +332,8 @@ static int end_at_limit(odm_client *c, int rc)
 {
         if (rc != ODM_ELIMIT)
                 return rc;
-        return client_finish(c, ODM_OUTCOME_LIMIT,
-                             "the session needs more memory than it may have");
+        return odm_client_finish(c, ODM_OUTCOME_LIMIT,
+                                 "the session needs more memory than it may have");
 }
 
 int odm_client_start(odm_client *c, odm_time now, odm_wall wall)
@@ -342,7 +342,7 @@ int odm_client_start(odm_client *c, odm_time now, odm_wall wall)
                 return ODM_ESTATE;
         c->now = now;
         c->wall = wall;
-        return end_at_limit(c, setup_build(c));
+        return end_at_limit(c, odm_setup_build(c));
 }
 
 int odm_client_recv(odm_client *c, const odm_packet *reply, odm_time now, odm_wall wall)
@@ -354,7 +354,7 @@ int odm_client_recv(odm_client *c, const odm_packet *reply, odm_time now, odm_wa
         c->deadline = ODM_NEVER;
         c->stats.messages_in++;
         c->stats.bytes_in += reply->body.n;
-        return end_at_limit(c, inbox_take(c, reply));
+        return end_at_limit(c, odm_inbox_take(c, reply));
 }
 
 int odm_client_send(odm_client *c, odm_packet *out)
@@ -368,7 +368,7 @@ int odm_client_send(odm_client *c, odm_packet *out)
         c->stats.messages_out++;
         c->stats.bytes_out += out->body.n;
         c->deadline = odm_time_add(c->now, c->opt.reply_ms);
-        client_enter(c, CLIENT_WAIT);
+        odm_client_enter(c, CLIENT_WAIT);
         return 1;
 }
 
@@ -376,20 +376,20 @@ void odm_client_fail(odm_client *c)
 {
         bool closing = c->stage == STAGE_CLOSING;
 
-        (void)client_finish(c, closing ? c->closing : ODM_OUTCOME_TRANSPORT,
-                            closing ? NULL : "the transport failed");
+        (void)odm_client_finish(c, closing ? c->closing : ODM_OUTCOME_TRANSPORT,
+                                closing ? NULL : "the transport failed");
 }
 
 static int build_abort(odm_client *c)
 {
         c->closing = ODM_OUTCOME_USER_ABORT;
         c->stage = STAGE_CLOSING;
-        return outbox_build_abort(c);
+        return odm_outbox_build_abort(c);
 }
 
 static int abort_work(odm_client *c)
 {
-        int rc = runner_cancel(c);
+        int rc = odm_runner_cancel(c);
 
         return rc == 0 ? build_abort(c) : rc;
 }
@@ -402,7 +402,7 @@ static int abort_unsent(odm_client *c)
         }
         c->msg_id--; /* what was built is not sent */
         c->has_hdr_status = c->msg != NULL;
-        outbox_rewind(c);
+        odm_outbox_rewind(c);
         return build_abort(c);
 }
 
@@ -411,7 +411,7 @@ int odm_client_abort(odm_client *c)
         if (c->state != CLIENT_ENDED)
                 (void)snprintf(c->diag, sizeof c->diag, "aborted here");
         switch (c->state) {
-        case CLIENT_IDLE: return client_finish(c, ODM_OUTCOME_USER_ABORT, NULL);
+        case CLIENT_IDLE: return odm_client_finish(c, ODM_OUTCOME_USER_ABORT, NULL);
         case CLIENT_ENDED: return 0;
         case CLIENT_WAIT: c->abort_wanted = true; return 0;
         case CLIENT_WORK: return end_at_limit(c, abort_work(c));
@@ -431,12 +431,12 @@ int odm_client_tick(odm_client *c, odm_time now)
                 return 0;
         c->now = now;
         if (c->stage == STAGE_CLOSING)
-                return client_finish(c, c->closing, NULL);
+                return odm_client_finish(c, c->closing, NULL);
         if (c->tries >= c->opt.retries)
-                return client_finish(c, ODM_OUTCOME_NO_REPLY, "no reply came");
+                return odm_client_finish(c, ODM_OUTCOME_NO_REPLY, "no reply came");
         c->tries++;
         c->stats.retries++;
-        client_enter(c, CLIENT_READY);
+        odm_client_enter(c, CLIENT_READY);
         return 0;
 }
 
@@ -454,7 +454,7 @@ static void forget_told(odm_client *c)
 {
         if (c->told == NULL)
                 return;
-        outbox_free_alert(c, c->told);
+        odm_outbox_free_alert(c, c->told);
         c->told = NULL;
         c->alerts--;
 }
@@ -483,11 +483,11 @@ int odm_client_answer(odm_client *c, uint64_t id, const odm_reply *r, odm_time n
                 return ODM_ESTATE;
         c->now = now;
         c->wall = wall;
-        rc = runner_answer(c, r);
+        rc = odm_runner_answer(c, r);
         if (rc == 0)
-                rc = runner_run(c);
-        if (rc == 0 && runner_done(c))
-                rc = outbox_build(c);
+                rc = odm_runner_run(c);
+        if (rc == 0 && odm_runner_done(c))
+                rc = odm_outbox_build(c);
         return end_at_limit(c, rc);
 }
 

@@ -132,7 +132,7 @@ static int answer_last_word(odm_client *c, odm_outcome closing, unsigned code)
 {
         c->closing = closing;
         c->stage = STAGE_CLOSING;
-        return outbox_build_refusal(c, code);
+        return odm_outbox_build_refusal(c, code);
 }
 
 /* How much of `s` goes into a sentence. */
@@ -147,9 +147,11 @@ static int check_hdr(odm_client *c)
         unsigned code;
 
         if (odm_str_trim(h->msg_id).n == 0 || !same_session(c, h->session_id))
-                return client_finish(c, ODM_OUTCOME_BAD_MESSAGE, "the reply is of another session");
+                return odm_client_finish(c, ODM_OUTCOME_BAD_MESSAGE,
+                                         "the reply is of another session");
         if (h->target.n > 0 && !odm_str_eq(odm_str_trim(h->target), c->device_id))
-                return client_finish(c, ODM_OUTCOME_BAD_MESSAGE, "the reply is for another device");
+                return odm_client_finish(c, ODM_OUTCOME_BAD_MESSAGE,
+                                         "the reply is for another device");
         code = version_status(c, h);
         int rc = make_hdr_status(c, code ? code : ODM_ST_OK);
         if (rc < 0 || code == 0)
@@ -238,7 +240,7 @@ static int check_server(odm_client *c, const odm_packet *reply, odm_check *out)
 
 /* Kept when the message that tells it is made, no sooner: after the server's last message there
  * is none, and the server goes on with the nonce it has. */
-int inbox_keep_server_nonce(odm_client *c)
+int odm_inbox_keep_server_nonce(odm_client *c)
 {
         if (!c->verifier.nonce_changed)
                 return 0;
@@ -282,21 +284,21 @@ static void take_statuses(odm_client *c)
                         alert_answered(c, cmd);
                 if (c->box.chunk_cmd && odm_ref_number(cmd->msg_ref) == c->msg_id &&
                     odm_ref_number(cmd->cmd_ref) == c->box.chunk_cmd && !odm_status_ok(cmd->code))
-                        outbox_drop_chunk(c);
+                        odm_outbox_drop_chunk(c);
         }
 }
 
 static int say_again(odm_client *c)
 {
-        outbox_rewind(c);
-        return outbox_build(c);
+        odm_outbox_rewind(c);
+        return odm_outbox_build(c);
 }
 
 /* A server that speaks no 1.3 is spoken to in 1.2. */
 static int on_version_refused(odm_client *c)
 {
         if (!c->say_dm13)
-                return client_finish(c, ODM_OUTCOME_VERSION, "the server refused DM/1.2");
+                return odm_client_finish(c, ODM_OUTCOME_VERSION, "the server refused DM/1.2");
         c->say_dm13 = false;
         return say_again(c);
 }
@@ -315,8 +317,8 @@ static int check_our_status(odm_client *c)
         if (rc < 0)
                 return rc;
         if (v == ODM_VERDICT_GIVE_UP)
-                return client_finish(c, ODM_OUTCOME_AUTH_REFUSED,
-                                     "the server refused our credentials");
+                return odm_client_finish(c, ODM_OUTCOME_AUTH_REFUSED,
+                                         "the server refused our credentials");
         if (v == ODM_VERDICT_RETRY)
                 return say_again(c);
         if (s->code == ODM_ST_BAD_PROTO || s->code == ODM_ST_BAD_DTD)
@@ -324,7 +326,7 @@ static int check_our_status(odm_client *c)
         if (s->code >= 400 && !has_commands(c->msg)) {
                 (void)snprintf(c->diag, sizeof c->diag, "the server refused our message: %u",
                                s->code);
-                return client_finish(c, ODM_OUTCOME_REFUSED, NULL);
+                return odm_client_finish(c, ODM_OUTCOME_REFUSED, NULL);
         }
         return GO_ON;
 }
@@ -344,9 +346,9 @@ static int decode(odm_client *c, const odm_packet *reply)
         rc = body.p ? odm_decode(c->opt.codec, body, &c->opt.limits, &c->in, &c->msg)
                     : arena_rc(&c->in);
         if (rc == ODM_EMALFORMED || rc == ODM_ELIMIT)
-                return client_finish(c, ODM_OUTCOME_BAD_MESSAGE,
-                                     rc == ODM_ELIMIT ? "the reply is too large"
-                                                      : "the reply is no SyncML message");
+                return odm_client_finish(c, ODM_OUTCOME_BAD_MESSAGE,
+                                         rc == ODM_ELIMIT ? "the reply is too large"
+                                                          : "the reply is no SyncML message");
         return rc < 0 ? rc : GO_ON;
 }
 
@@ -355,13 +357,13 @@ static int on_untrusted(odm_client *c, const odm_check *check)
         CLIENT_TRACE(c, "the server is not proven: %u", check->status);
         if (c->verifier.mac_used && !check->challenge && check->terminate &&
             c->verifier.failures == 0)
-                return client_finish(c, ODM_OUTCOME_SERVER_UNTRUSTED,
-                                     "the server's MAC is missing");
+                return odm_client_finish(c, ODM_OUTCOME_SERVER_UNTRUSTED,
+                                         "the server's MAC is missing");
         if (check->terminate) {
                 (void)snprintf(c->diag, sizeof c->diag, "the server did not prove itself");
                 return answer_last_word(c, ODM_OUTCOME_SERVER_UNTRUSTED, check->status);
         }
-        return outbox_build_refusal(c, check->status);
+        return odm_outbox_build_refusal(c, check->status);
 }
 
 /* Nothing but the Status of the SyncHdr could be said: then nothing is.  A package of ours that is
@@ -376,28 +378,28 @@ static int on_commands(odm_client *c)
         int rc;
 
         if (is_over(c))
-                return client_finish(c, ODM_OUTCOME_DONE, NULL);
-        if (c->stage == STAGE_SETUP && !outbox_empty(c) && !c->msg->final)
+                return odm_client_finish(c, ODM_OUTCOME_DONE, NULL);
+        if (c->stage == STAGE_SETUP && !odm_outbox_empty(c) && !c->msg->final)
                 CLIENT_TRACE(c, "package 1 goes on");
         else if (c->stage == STAGE_SETUP)
                 c->stage = STAGE_MANAGE;
         if (c->msg->final)
                 c->peer_closed = true;
-        client_enter(c, CLIENT_WORK);
-        runner_begin(c);
-        rc = runner_run(c);
-        if (rc == 0 && runner_done(c))
-                rc = outbox_build(c);
+        odm_client_enter(c, CLIENT_WORK);
+        odm_runner_begin(c);
+        rc = odm_runner_run(c);
+        if (rc == 0 && odm_runner_done(c))
+                rc = odm_outbox_build(c);
         return rc;
 }
 
-int inbox_take(odm_client *c, const odm_packet *reply)
+int odm_inbox_take(odm_client *c, const odm_packet *reply)
 {
         odm_check check;
         int rc = decode(c, reply);
 
         if (rc == GO_ON && c->stage == STAGE_CLOSING)
-                return client_finish(c, c->closing, NULL);
+                return odm_client_finish(c, c->closing, NULL);
         if (rc == GO_ON)
                 rc = check_hdr(c);
         if (rc != GO_ON)
@@ -413,16 +415,16 @@ int inbox_take(odm_client *c, const odm_packet *reply)
         if (has_abort(c->msg)) {
                 if (check.ok)
                         take_statuses(c);
-                return client_finish(c, ODM_OUTCOME_ABORTED, "the server aborted the session");
+                return odm_client_finish(c, ODM_OUTCOME_ABORTED, "the server aborted the session");
         }
         if (!check.ok && (has_commands(c->msg) || check.terminate))
                 return on_untrusted(c, &check);
         take_statuses(c);
-        outbox_accepted(c);
+        odm_outbox_accepted(c);
         if (c->abort_wanted) {
                 c->closing = ODM_OUTCOME_USER_ABORT;
                 c->stage = STAGE_CLOSING;
-                return outbox_build_abort(c);
+                return odm_outbox_build_abort(c);
         }
         return on_commands(c);
 }

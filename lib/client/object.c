@@ -20,7 +20,7 @@ static void set_state(odm_client *c, enum object_state to)
         c->object.state = to;
 }
 
-void object_forget(odm_client *c)
+void odm_object_forget(odm_client *c)
 {
         odm_buf_cut(&c->object.data, 0);
         set_state(c, OBJECT_NONE);
@@ -48,31 +48,31 @@ static bool may_be_large(odm_cmd kind)
         return kind == ODM_CMD_ADD || kind == ODM_CMD_REPLACE || kind == ODM_CMD_EXEC;
 }
 
-bool object_continues(const odm_client *c, const odm_command *cmd)
+bool odm_object_continues(const odm_client *c, const odm_command *cmd)
 {
         return c->object.state != OBJECT_NONE && cmd->items &&
                same_place(&c->object.place, cmd->kind, cmd->items);
 }
 
-int object_interrupt(odm_client *c)
+int odm_object_interrupt(odm_client *c)
 {
         struct object *o = &c->object;
         struct entry *e;
 
         if (o->state == OBJECT_OPEN) {
-                e = outbox_add(c, LANE_RESULTS, ODM_CMD_ALERT);
+                e = odm_outbox_add(c, LANE_RESULTS, ODM_CMD_ALERT);
                 odm_item *it = e ? odm_new(&c->box.arena, odm_item) : NULL;
                 if (it == NULL)
                         return arena_rc(&c->box.arena);
                 e->cmd.code = ODM_ALERT_NO_END_OF_DATA;
                 e->cmd.items = it;
-                it->target = outbox_copy(c, odm_buf_view(&o->place.target));
+                it->target = odm_outbox_copy(c, odm_buf_view(&o->place.target));
                 if (o->place.source.n > 0)
-                        it->source = outbox_copy(c, odm_buf_view(&o->place.source));
+                        it->source = odm_outbox_copy(c, odm_buf_view(&o->place.source));
                 if (it->target.p == NULL || (o->place.source.n > 0 && it->source.p == NULL))
                         return arena_rc(&c->box.arena);
         }
-        object_forget(c);
+        odm_object_forget(c);
         return 0;
 }
 
@@ -175,7 +175,7 @@ static int keep_stray(odm_client *c, const odm_command *cmd, const odm_item *ite
         return rc == ODM_ELIMIT ? 0 : rc; /* so long a URI is refused anyway */
 }
 
-int object_pass_over(odm_client *c, const odm_command *cmd, const odm_item *items)
+int odm_object_pass_over(odm_client *c, const odm_command *cmd, const odm_item *items)
 {
         int rc = 0;
 
@@ -185,7 +185,7 @@ int object_pass_over(odm_client *c, const odm_command *cmd, const odm_item *item
         return rc;
 }
 
-/* True when the item is more of the stray.  *code as for object_take(). */
+/* True when the item is more of the stray.  *code as for odm_object_take(). */
 static bool take_stray(odm_client *c, const odm_command *cmd, const odm_item *item, bool anew,
                        unsigned *code)
 {
@@ -201,15 +201,15 @@ static bool take_stray(odm_client *c, const odm_command *cmd, const odm_item *it
         return true;
 }
 
-int object_take(odm_client *c, const odm_command *cmd, const odm_item *item, odm_data *data,
-                unsigned *code)
+int odm_object_take(odm_client *c, const odm_command *cmd, const odm_item *item, odm_data *data,
+                    unsigned *code)
 {
         struct object *o = &c->object;
         odm_meta meta = odm_meta_of(cmd, item);
         bool same = o->state != OBJECT_NONE && same_place(&o->place, cmd->kind, item);
         bool anew = item->more && meta.has_size;
         bool goes_on = same && !anew;
-        int rc = o->state == OBJECT_NONE || same ? 0 : object_interrupt(c);
+        int rc = o->state == OBJECT_NONE || same ? 0 : odm_object_interrupt(c);
 
         *code = 0;
         *data = item->data;
@@ -228,7 +228,7 @@ int object_take(odm_client *c, const odm_command *cmd, const odm_item *item, odm
         if (o->state == OBJECT_REFUSED) {
                 *code = o->refusal;
                 if (!item->more)
-                        object_forget(c);
+                        odm_object_forget(c);
                 return 0;
         }
         if (item->more)

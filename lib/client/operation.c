@@ -90,8 +90,8 @@ static bool list_refused(const odm_client *c, odm_str target)
                (!c->opt.has_tnds && contains(target, ODM_STR("?list=TNDS")));
 }
 
-int operation_make(odm_client *c, const odm_command *cmd, const odm_item *item,
-                   const odm_data *data, unsigned *code)
+int odm_operation_make(odm_client *c, const odm_command *cmd, const odm_item *item,
+                       const odm_data *data, unsigned *code)
 {
         odm_meta meta = odm_meta_of(cmd, item);
 
@@ -122,7 +122,7 @@ static void put_type(odm_item *it, odm_str type)
         it->meta.present = true;
 }
 
-int operation_put_value(odm_client *c, const odm_value *v, odm_item *it)
+int odm_operation_put_value(odm_client *c, const odm_value *v, odm_item *it)
 {
         odm_arena *a = &c->box.data;
         bool binary = odm_codec_is_binary(c->opt.codec);
@@ -180,7 +180,7 @@ static int put_result(odm_client *c, const odm_result *r, odm_item *it, unsigned
                 return arena_rc(&c->box.data);
         if (r->doc)
                 return put_document(c, r->doc, it, code);
-        rc = operation_put_value(c, &r->value, it);
+        rc = odm_operation_put_value(c, &r->value, it);
         if (r->is_prop) { /* properties are plain text (dm-tree.md 3) */
                 if (it->meta.format == ODM_FMT_B64)
                         *code = ODM_ST_FAILED;
@@ -191,7 +191,7 @@ static int put_result(odm_client *c, const odm_result *r, odm_item *it, unsigned
         return rc;
 }
 
-int operation_items(odm_client *c, const odm_result *results, odm_item **out, unsigned *code)
+int odm_operation_items(odm_client *c, const odm_result *results, odm_item **out, unsigned *code)
 {
         odm_item *first = NULL, **last = &first;
         int rc = 0;

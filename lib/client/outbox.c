@@ -39,7 +39,7 @@ static void link_entry(odm_client *c, enum lane lane, struct entry *e)
                 b->now.at[lane] = e;
 }
 
-struct entry *outbox_add(odm_client *c, enum lane lane, odm_cmd kind)
+struct entry *odm_outbox_add(odm_client *c, enum lane lane, odm_cmd kind)
 {
         struct entry *e = odm_new(&c->box.arena, struct entry);
 
@@ -50,43 +50,43 @@ struct entry *outbox_add(odm_client *c, enum lane lane, odm_cmd kind)
         return e;
 }
 
-odm_str outbox_copy(odm_client *c, odm_str s)
+odm_str odm_outbox_copy(odm_client *c, odm_str s)
 {
         return odm_arena_copy(&c->box.arena, s);
 }
 
-odm_ref *outbox_ref(odm_client *c, odm_str uri)
+odm_ref *odm_outbox_ref(odm_client *c, odm_str uri)
 {
         odm_ref *r = odm_new(&c->box.arena, odm_ref);
 
         if (r == NULL)
                 return NULL;
-        r->uri = outbox_copy(c, uri.p ? uri : ODM_STR(""));
+        r->uri = odm_outbox_copy(c, uri.p ? uri : ODM_STR(""));
         return r->uri.p ? r : NULL;
 }
 
-struct entry *outbox_status(odm_client *c, const odm_command *cmd, unsigned code)
+struct entry *odm_outbox_status(odm_client *c, const odm_command *cmd, unsigned code)
 {
-        struct entry *e = outbox_add(c, LANE_STATUS, ODM_CMD_STATUS);
+        struct entry *e = odm_outbox_add(c, LANE_STATUS, ODM_CMD_STATUS);
         odm_str name = cmd->kind == ODM_CMD_UNKNOWN ? cmd->name : odm_cstr(odm_cmd_name(cmd->kind));
 
         if (e == NULL)
                 return NULL;
         e->cmd.code = code;
-        e->cmd.msg_ref = outbox_copy(c, c->msg->hdr.msg_id);
-        e->cmd.cmd_ref = outbox_copy(c, cmd->cmd_id.p ? cmd->cmd_id : ODM_STR(""));
-        e->cmd.cmd = outbox_copy(c, name.p ? name : ODM_STR(""));
+        e->cmd.msg_ref = odm_outbox_copy(c, c->msg->hdr.msg_id);
+        e->cmd.cmd_ref = odm_outbox_copy(c, cmd->cmd_id.p ? cmd->cmd_id : ODM_STR(""));
+        e->cmd.cmd = odm_outbox_copy(c, name.p ? name : ODM_STR(""));
         return e->cmd.msg_ref.p && e->cmd.cmd_ref.p && e->cmd.cmd.p ? e : NULL;
 }
 
-bool outbox_empty(const odm_client *c)
+bool odm_outbox_empty(const odm_client *c)
 {
         const struct position *p = &c->box.now;
 
         return !p->at[LANE_STATUS] && !p->at[LANE_RESULTS] && !p->at[LANE_ALERTS];
 }
 
-void outbox_accepted(odm_client *c)
+void odm_outbox_accepted(odm_client *c)
 {
         struct outbox *b = &c->box;
 
@@ -112,7 +112,7 @@ static struct entry *alerts_from(const odm_client *c)
         return NULL;
 }
 
-void outbox_rewind(odm_client *c)
+void odm_outbox_rewind(odm_client *c)
 {
         struct outbox *b = &c->box;
 
@@ -135,7 +135,7 @@ static void entry_sent(odm_client *c, enum lane lane)
         p->off = 0;
 }
 
-void outbox_drop_chunk(odm_client *c)
+void odm_outbox_drop_chunk(odm_client *c)
 {
         struct position *p = &c->box.now;
 
@@ -147,7 +147,7 @@ void outbox_drop_chunk(odm_client *c)
                 entry_sent(c, p->lane);
 }
 
-void outbox_free_alert(odm_client *c, struct alert *a)
+void odm_outbox_free_alert(odm_client *c, struct alert *a)
 {
         struct outbox *b = &c->box;
         struct entry *prev = NULL;
@@ -251,14 +251,14 @@ static int end(odm_client *c, struct draft *d, bool final)
         if (rc == 0 && odm_prover_wants_mac(&c->prover))
                 rc = odm_prover_mac(&c->prover, odm_buf_view(&c->box.buf), &c->box.mac);
         if (rc == 0)
-                rc = inbox_keep_server_nonce(c);
+                rc = odm_inbox_keep_server_nonce(c);
         if (rc < 0)
                 return rc;
         c->msg_id++;
         c->own_closed = final;
         c->has_hdr_status = false;
         c->tries = 0;
-        client_enter(c, CLIENT_READY);
+        odm_client_enter(c, CLIENT_READY);
         return 0;
 }
 
@@ -465,8 +465,8 @@ static int put_alert(struct draft *d, unsigned code)
 
 static int too_large(odm_client *c)
 {
-        return client_finish(c, ODM_OUTCOME_TOO_LARGE,
-                             "what is to be said fits no message that the server takes");
+        return odm_client_finish(c, ODM_OUTCOME_TOO_LARGE,
+                                 "what is to be said fits no message that the server takes");
 }
 
 /* Each request for more needs a Status itself: with little room the session would go on asking
@@ -483,13 +483,13 @@ static bool stands_still(odm_client *c, const struct draft *d, bool left)
         return b->idle > IDLE_MOST;
 }
 
-int outbox_build(odm_client *c)
+int odm_outbox_build(odm_client *c)
 {
         struct draft d;
         int rc;
 
         if (c->msg_id >= c->opt.max_messages)
-                return client_finish(c, ODM_OUTCOME_LIMIT, "too many messages in one session");
+                return odm_client_finish(c, ODM_OUTCOME_LIMIT, "too many messages in one session");
         c->box.before = c->box.now;
         c->box.before_msg = c->msg_id;
         c->box.before_closed = c->peer_closed;
@@ -497,7 +497,7 @@ int outbox_build(odm_client *c)
         rc = begin(c, &d);
         if (rc == 0)
                 rc = put_lanes(c, &d);
-        bool left = !outbox_empty(c);
+        bool left = !odm_outbox_empty(c);
         if (rc == ODM_ELIMIT || (rc == 0 && left && d.pieces == 0) || stands_still(c, &d, left))
                 return too_large(c);
         if (rc == 0 && !c->peer_closed && !d.talks)
@@ -537,27 +537,27 @@ static int refuse_one(void *ctx, const odm_command *cmd)
         return put(r->d, &status, 0);
 }
 
-int outbox_build_refusal(odm_client *c, unsigned code)
+int odm_outbox_build_refusal(odm_client *c, unsigned code)
 {
         struct draft d;
         struct refusal r = {c, &d, code};
         int rc;
 
         if (c->msg_id >= c->opt.max_messages)
-                return client_finish(c, ODM_OUTCOME_LIMIT, "too many messages in one session");
+                return odm_client_finish(c, ODM_OUTCOME_LIMIT, "too many messages in one session");
         c->box.before = c->box.now; /* a refusal takes nothing out of the lanes */
         c->box.before_msg = c->msg_id;
         c->box.before_closed = c->peer_closed;
         c->box.chunk_cmd = 0;
         rc = begin(c, &d);
         if (rc == 0 && code)
-                rc = commands_walk(c->msg->body, refuse_one, &r);
+                rc = odm_commands_walk(c->msg->body, refuse_one, &r);
         if (rc == ODM_ELIMIT)
                 return too_large(c);
         return rc < 0 ? rc : end(c, &d, true);
 }
 
-int outbox_build_abort(odm_client *c)
+int odm_outbox_build_abort(odm_client *c)
 {
         struct draft d;
         int rc = begin(c, &d);

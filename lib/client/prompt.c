@@ -90,7 +90,7 @@ static int read_options(odm_client *c, odm_str options)
         return 0;
 }
 
-int prompt_read(odm_client *c, const odm_command *cmd, unsigned *code)
+int odm_prompt_read(odm_client *c, const odm_command *cmd, unsigned *code)
 {
         const odm_item *options = cmd->items, *text = options ? options->next : NULL;
         bool choosing = cmd->code == ODM_ALERT_CHOICE || cmd->code == ODM_ALERT_CHOICES;

@@ -40,19 +40,20 @@ static bool in_sequence(odm_client *c)
         return f->self && f->self->kind == ODM_CMD_SEQUENCE;
 }
 
-void runner_begin(odm_client *c)
+void odm_runner_begin(odm_client *c)
 {
         c->run = (struct runner){.frame = {{.at = c->msg->body}}};
         c->run.last = &c->run.first;
 }
 
-bool runner_done(const odm_client *c)
+bool odm_runner_done(const odm_client *c)
 {
         return c->run.depth == 0 && c->run.cmd == NULL && c->run.frame[0].at == NULL &&
                !c->request_open;
 }
 
-int commands_walk(const odm_command *list, int (*fn)(void *ctx, const odm_command *cmd), void *ctx)
+int odm_commands_walk(const odm_command *list, int (*fn)(void *ctx, const odm_command *cmd),
+                      void *ctx)
 {
         const odm_command *stack[NESTING];
         size_t n = 0;
@@ -145,7 +146,7 @@ static int close_frame(odm_client *c)
 
 static int open_frame(odm_client *c, const odm_command *cmd)
 {
-        struct entry *e = outbox_status(c, cmd, ODM_ST_OK);
+        struct entry *e = odm_outbox_status(c, cmd, ODM_ST_OK);
         int rc = 0;
 
         if (e == NULL)
@@ -165,9 +166,9 @@ static int refuse_member(void *ctx, const odm_command *cmd)
 {
         odm_client *c = ctx;
 
-        if (outbox_status(c, cmd, ODM_ST_NOT_EXECUTED) == NULL)
+        if (odm_outbox_status(c, cmd, ODM_ST_NOT_EXECUTED) == NULL)
                 return arena_rc(&c->box.arena);
-        return object_pass_over(c, cmd, cmd->items);
+        return odm_object_pass_over(c, cmd, cmd->items);
 }
 
 static int refuse(odm_client *c, const odm_command *cmd, unsigned code)
@@ -176,11 +177,11 @@ static int refuse(odm_client *c, const odm_command *cmd, unsigned code)
 
         if (in_atomic(c) && !top(c)->failed)
                 fail_atomic(c);
-        if (outbox_status(c, cmd, code) == NULL)
+        if (odm_outbox_status(c, cmd, code) == NULL)
                 return arena_rc(&c->box.arena);
-        rc = object_pass_over(c, cmd, cmd->items);
+        rc = odm_object_pass_over(c, cmd, cmd->items);
         if (rc == 0 && cmd->body)
-                rc = commands_walk(cmd->body, refuse_member, c);
+                rc = odm_commands_walk(cmd->body, refuse_member, c);
         return rc < 0 ? rc : MORE;
 }
 
@@ -256,9 +257,9 @@ static int add_refs(odm_client *c, struct entry *e, const odm_item *item)
                 t = &(*t)->next;
         while (*s)
                 s = &(*s)->next;
-        if (item->target.p && (*t = outbox_ref(c, item->target)) == NULL)
+        if (item->target.p && (*t = odm_outbox_ref(c, item->target)) == NULL)
                 return arena_rc(&c->box.arena);
-        if (item->source.p && (*s = outbox_ref(c, item->source)) == NULL)
+        if (item->source.p && (*s = odm_outbox_ref(c, item->source)) == NULL)
                 return arena_rc(&c->box.arena);
         return 0;
 }
@@ -280,7 +281,7 @@ static int add_hint(odm_client *c, struct entry *e, odm_str uri)
 
 static int one_status(odm_client *c, const struct outcome *o, struct entry **out)
 {
-        struct entry *e = outbox_status(c, c->run.cmd, o->code);
+        struct entry *e = odm_outbox_status(c, c->run.cmd, o->code);
         int rc = 0;
 
         if (e == NULL)
@@ -322,11 +323,11 @@ static int add_results(odm_client *c)
         for (const struct outcome *o = c->run.first; o; o = o->next) {
                 if (o->item == NULL || o->items == NULL)
                         continue;
-                struct entry *e = outbox_add(c, LANE_RESULTS, ODM_CMD_RESULTS);
+                struct entry *e = odm_outbox_add(c, LANE_RESULTS, ODM_CMD_RESULTS);
                 if (e == NULL)
                         return arena_rc(&c->box.arena);
-                e->cmd.msg_ref = outbox_copy(c, c->msg->hdr.msg_id);
-                e->cmd.cmd_ref = outbox_copy(c, c->run.cmd->cmd_id);
+                e->cmd.msg_ref = odm_outbox_copy(c, c->msg->hdr.msg_id);
+                e->cmd.cmd_ref = odm_outbox_copy(c, c->run.cmd->cmd_id);
                 e->cmd.items = o->items;
                 if (e->cmd.msg_ref.p == NULL || e->cmd.cmd_ref.p == NULL)
                         return arena_rc(&c->box.arena);
@@ -372,7 +373,7 @@ static int take_answer(odm_client *c, const odm_item *item, const odm_answer *a,
         int rc = 0;
 
         if (c->run.cmd->kind == ODM_CMD_GET && took_effect(code))
-                rc = operation_items(c, a->results, &items, &code);
+                rc = odm_operation_items(c, a->results, &items, &code);
         if (rc == ODM_ELIMIT) {
                 rc = 0;
                 code = ODM_ST_TOO_LARGE;
@@ -385,8 +386,8 @@ static int take_answer(odm_client *c, const odm_item *item, const odm_answer *a,
         o->late = late;
         o->op = late ? 0 : odm_tree_latest(c->tree);
         o->items = took_effect(code) ? items : NULL;
-        o->failing = outbox_copy(c, a->failing);
-        o->created = outbox_copy(c, a->created);
+        o->failing = odm_outbox_copy(c, a->failing);
+        o->created = odm_outbox_copy(c, a->created);
         bool lost = (a->failing.p && !o->failing.p) || (a->created.p && !o->created.p);
         return lost ? arena_rc(&c->box.arena) : MORE;
 }
@@ -412,7 +413,7 @@ static int do_operation(odm_client *c, const odm_item *item)
 static int pass_over(odm_client *c, const odm_item *item, unsigned *code)
 {
         *code = ODM_ST_NOT_EXECUTED;
-        return item->more ? object_pass_over(c, c->run.cmd, item) : 0;
+        return item->more ? odm_object_pass_over(c, c->run.cmd, item) : 0;
 }
 
 static int do_item(odm_client *c)
@@ -426,10 +427,11 @@ static int do_item(odm_client *c)
                 return finish_command(c);
         c->stats.commands++;
         odm_arena_reset(&c->scratch);
-        rc = c->run.item_failed && in_atomic(c) ? pass_over(c, item, &code)
-                                                : object_take(c, c->run.cmd, item, &data, &code);
+        rc = c->run.item_failed && in_atomic(c)
+                     ? pass_over(c, item, &code)
+                     : odm_object_take(c, c->run.cmd, item, &data, &code);
         if (rc == 0 && code == 0)
-                rc = operation_make(c, c->run.cmd, item, &data, &code);
+                rc = odm_operation_make(c, c->run.cmd, item, &data, &code);
         if (rc == ODM_ELIMIT) {
                 rc = 0;
                 code = ODM_ST_FULL;
@@ -456,7 +458,7 @@ static int begin_alert(odm_client *c, const odm_command *cmd)
         else if (cmd->code == ODM_ALERT_NEXT_MESSAGE || cmd->code == ODM_ALERT_NO_END_OF_DATA)
                 code = ODM_ST_OK;
         else if (cmd->code >= ODM_ALERT_DISPLAY && cmd->code <= ODM_ALERT_CHOICES)
-                rc = prompt_read(c, cmd, &code);
+                rc = odm_prompt_read(c, cmd, &code);
         if (rc < 0)
                 return rc;
         c->run.cmd = cmd;
@@ -473,8 +475,8 @@ static int begin_command(odm_client *c, const odm_command *cmd)
                 return MORE;
         bool asks_on = cmd->kind == ODM_CMD_ALERT && cmd->code == ODM_ALERT_NEXT_MESSAGE;
         if (c->object.state != OBJECT_NONE && !asks_on &&
-            (c->run.depth > 0 || !object_continues(c, cmd)))
-                rc = object_interrupt(c);
+            (c->run.depth > 0 || !odm_object_continues(c, cmd)))
+                rc = odm_object_interrupt(c);
         if (rc < 0)
                 return rc;
         code = refusal_of(c, cmd);
@@ -508,7 +510,7 @@ static int step(odm_client *c)
         return c->run.depth > 0 ? close_frame(c) : DONE;
 }
 
-int runner_run(odm_client *c)
+int odm_runner_run(odm_client *c)
 {
         int rc = MORE;
 
@@ -528,7 +530,7 @@ static int user_items(odm_client *c, const odm_reply *r, odm_item **out)
                 odm_item *it = odm_new(&c->box.arena, odm_item);
                 if (it == NULL)
                         return arena_rc(&c->box.arena);
-                it->data = (odm_data){ODM_DATA_TEXT, outbox_copy(c, r->items[i])};
+                it->data = (odm_data){ODM_DATA_TEXT, odm_outbox_copy(c, r->items[i])};
                 if (it->data.bytes.p == NULL && r->items[i].p)
                         return arena_rc(&c->box.arena);
                 *last = it;
@@ -585,7 +587,7 @@ static int take_node(odm_client *c, const odm_reply *r)
         return rc < 0 ? rc : 0;
 }
 
-int runner_answer(odm_client *c, const odm_reply *r)
+int odm_runner_answer(odm_client *c, const odm_reply *r)
 {
         odm_reply good = *r;
 
@@ -595,13 +597,13 @@ int runner_answer(odm_client *c, const odm_reply *r)
         return c->request.kind == ODM_REQ_USER ? take_user(c, &good) : take_node(c, &good);
 }
 
-int runner_cancel(odm_client *c)
+int odm_runner_cancel(odm_client *c)
 {
         const odm_reply none = {.status = ODM_ST_NOT_EXECUTED};
-        int rc = c->request_open ? runner_answer(c, &none) : 0;
+        int rc = c->request_open ? odm_runner_answer(c, &none) : 0;
 
         c->run.cancelled = true;
-        while (rc == 0 && !runner_done(c)) {
+        while (rc == 0 && !odm_runner_done(c)) {
                 if (c->run.cmd && c->run.item) { /* items not begun */
                         rc = outcome(c, c->run.item, ODM_ST_NOT_EXECUTED);
                         c->run.item = c->run.item->next;

@@ -156,70 +156,71 @@ struct odm_client {
 };
 
 /* client.c */
-void client_enter(odm_client *c, enum client_state to);
-int client_finish(odm_client *c, odm_outcome o, const char *diag); /* always returns 0 */
+void odm_client_enter(odm_client *c, enum client_state to);
+int odm_client_finish(odm_client *c, odm_outcome o, const char *diag); /* always returns 0 */
 
 /* setup.c: package 1. */
-ODM_MUST_USE int setup_build(odm_client *c);
+ODM_MUST_USE int odm_setup_build(odm_client *c);
 
 /* inbox.c: one message of the server. */
-ODM_MUST_USE int inbox_take(odm_client *c, const odm_packet *reply);
+ODM_MUST_USE int odm_inbox_take(odm_client *c, const odm_packet *reply);
 /* Keeps the nonce we issued to the server.  Called when the message that carries it is made: one
  * that is never said, since the server left us nothing to answer, must not replace the one it has.
  */
-ODM_MUST_USE int inbox_keep_server_nonce(odm_client *c);
+ODM_MUST_USE int odm_inbox_keep_server_nonce(odm_client *c);
 
 /* runner.c.  run: 0 when all is done or a request is open; else an error. */
-void runner_begin(odm_client *c);
-ODM_MUST_USE int runner_run(odm_client *c);
-ODM_MUST_USE int runner_answer(odm_client *c, const odm_reply *r);
+void odm_runner_begin(odm_client *c);
+ODM_MUST_USE int odm_runner_run(odm_client *c);
+ODM_MUST_USE int odm_runner_answer(odm_client *c, const odm_reply *r);
 /* Cancels what is not done yet, the open request included (215). */
-ODM_MUST_USE int runner_cancel(odm_client *c);
-bool runner_done(const odm_client *c);
+ODM_MUST_USE int odm_runner_cancel(odm_client *c);
+bool odm_runner_done(const odm_client *c);
 /* Calls fn for every command, members included, in document order. */
-int commands_walk(const odm_command *list, int (*fn)(void *ctx, const odm_command *cmd), void *ctx);
+int odm_commands_walk(const odm_command *list, int (*fn)(void *ctx, const odm_command *cmd),
+                      void *ctx);
 
 /* operation.c.  Makes c->op of one item; *code is 0, or the status that ends it. */
-ODM_MUST_USE int operation_make(odm_client *c, const odm_command *cmd, const odm_item *item,
-                                const odm_data *data, unsigned *code);
+ODM_MUST_USE int odm_operation_make(odm_client *c, const odm_command *cmd, const odm_item *item,
+                                    const odm_data *data, unsigned *code);
 /* The items of a Results, in the outbox's data; *code becomes 413 above the server's limit. */
-ODM_MUST_USE int operation_items(odm_client *c, const odm_result *results, odm_item **out,
-                                 unsigned *code);
+ODM_MUST_USE int odm_operation_items(odm_client *c, const odm_result *results, odm_item **out,
+                                     unsigned *code);
 /* Sets Meta and Data of `it` from a value of the tree. */
-ODM_MUST_USE int operation_put_value(odm_client *c, const odm_value *v, odm_item *it);
+ODM_MUST_USE int odm_operation_put_value(odm_client *c, const odm_value *v, odm_item *it);
 
 /* object.c.  *code: 0 = *data is whole; else the status of this item. */
-ODM_MUST_USE int object_take(odm_client *c, const odm_command *cmd, const odm_item *item,
-                             odm_data *data, unsigned *code);
+ODM_MUST_USE int odm_object_take(odm_client *c, const odm_command *cmd, const odm_item *item,
+                                 odm_data *data, unsigned *code);
 /* A command that does not go on with the open object: Alert 1225. */
-ODM_MUST_USE int object_interrupt(odm_client *c);
+ODM_MUST_USE int odm_object_interrupt(odm_client *c);
 /* A command that is not begun: what still comes of its object must not pass for a whole value. */
-ODM_MUST_USE int object_pass_over(odm_client *c, const odm_command *cmd, const odm_item *items);
-bool object_continues(const odm_client *c, const odm_command *cmd);
-void object_forget(odm_client *c);
+ODM_MUST_USE int odm_object_pass_over(odm_client *c, const odm_command *cmd, const odm_item *items);
+bool odm_object_continues(const odm_client *c, const odm_command *cmd);
+void odm_object_forget(odm_client *c);
 
 /* prompt.c.  Fills c->request from a user interaction alert; *code as above. */
-ODM_MUST_USE int prompt_read(odm_client *c, const odm_command *cmd, unsigned *code);
+ODM_MUST_USE int odm_prompt_read(odm_client *c, const odm_command *cmd, unsigned *code);
 
 /* outbox.c.  Entries are in the outbox's arena; NULL when out of memory. */
-struct entry *outbox_add(odm_client *c, enum lane lane, odm_cmd kind);
-struct entry *outbox_status(odm_client *c, const odm_command *cmd, unsigned code);
-odm_str outbox_copy(odm_client *c, odm_str s);
-odm_ref *outbox_ref(odm_client *c, odm_str uri);
-bool outbox_empty(const odm_client *c); /* nothing but the SyncHdr's Status is to be said */
+struct entry *odm_outbox_add(odm_client *c, enum lane lane, odm_cmd kind);
+struct entry *odm_outbox_status(odm_client *c, const odm_command *cmd, unsigned code);
+odm_str odm_outbox_copy(odm_client *c, odm_str s);
+odm_ref *odm_outbox_ref(odm_client *c, odm_str uri);
+bool odm_outbox_empty(const odm_client *c); /* nothing but the SyncHdr's Status is to be said */
 /* The last message was accepted: forgets what went out with it. */
-void outbox_accepted(odm_client *c);
+void odm_outbox_accepted(odm_client *c);
 /* The last message was refused: it is to be sent again. */
-void outbox_rewind(odm_client *c);
+void odm_outbox_rewind(odm_client *c);
 /* The server wants no more of the object being sent in chunks. */
-void outbox_drop_chunk(odm_client *c);
+void odm_outbox_drop_chunk(odm_client *c);
 /* Builds the next message and makes the session READY. */
-ODM_MUST_USE int outbox_build(odm_client *c);
+ODM_MUST_USE int odm_outbox_build(odm_client *c);
 /* Builds one that only refuses what came: every command gets `code`. */
-ODM_MUST_USE int outbox_build_refusal(odm_client *c, unsigned code);
+ODM_MUST_USE int odm_outbox_build_refusal(odm_client *c, unsigned code);
 /* Builds the abort message. */
-ODM_MUST_USE int outbox_build_abort(odm_client *c);
-void outbox_free_alert(odm_client *c, struct alert *a);
+ODM_MUST_USE int odm_outbox_build_abort(odm_client *c);
+void odm_outbox_free_alert(odm_client *c, struct alert *a);
 
 static inline int arena_rc(const odm_arena *a)
 {

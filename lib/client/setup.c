@@ -55,7 +55,7 @@ static int add_leaf(odm_client *c, odm_str uri, const odm_value *v, odm_item ***
         if (it == NULL)
                 return arena_rc(&c->box.arena);
         it->source = uri;
-        rc = operation_put_value(c, v, it);
+        rc = odm_operation_put_value(c, v, it);
         **last = it;
         *last = &it->next;
         return rc;
@@ -64,7 +64,7 @@ static int add_leaf(odm_client *c, odm_str uri, const odm_value *v, odm_item ***
 static int add_devinfo(odm_client *c)
 {
         struct branch *todo = NULL;
-        struct entry *e = outbox_add(c, LANE_STATUS, ODM_CMD_REPLACE);
+        struct entry *e = odm_outbox_add(c, LANE_STATUS, ODM_CMD_REPLACE);
         int rc;
 
         if (e == NULL)
@@ -87,14 +87,14 @@ static int add_devinfo(odm_client *c)
         return rc;
 }
 
-int setup_build(odm_client *c)
+int odm_setup_build(odm_client *c)
 {
-        struct entry *e = outbox_add(c, LANE_STATUS, ODM_CMD_ALERT);
+        struct entry *e = odm_outbox_add(c, LANE_STATUS, ODM_CMD_ALERT);
         int rc;
 
         if (e == NULL)
                 return arena_rc(&c->box.arena);
         e->cmd.code = c->opt.alert;
         rc = add_devinfo(c);
-        return rc == 0 ? outbox_build(c) : rc;
+        return rc == 0 ? odm_outbox_build(c) : rc;
 }

@@ -40,7 +40,7 @@
 #define CRED_OF(ctx) FIELD(ctx, E0_Cred, CRED, CTX_CRED, odm_command, cred)
 #define REFS_OF(ctx) VALUE(ctx, E0_TargetRef, REF, 1), VALUE(ctx, E0_SourceRef, REF, 2)
 
-const struct rule builder_rules[CTX_COUNT][64] = {
+const struct rule odm_builder_rules[CTX_COUNT][64] = {
         VALUE(CTX_ROOT, E0_SyncML, BEGIN, CTX_SYNCML),
 
         FIELD(CTX_SYNCML, E0_SyncHdr, BEGIN, CTX_HDR, odm_msg, hdr),
@@ -190,7 +190,7 @@ const struct rule builder_rules[CTX_COUNT][64] = {
         VALUE(CTX_DFTYPE, E2_DDFName, DF_DDF_NAME, 0),
 };
 
-const uint8_t builder_pages[CTX_COUNT] = {
+const uint8_t odm_builder_pages[CTX_COUNT] = {
         [CTX_META] = PAGE_METINF, [CTX_DOC] = PAGE_DDF,    [CTX_TREE] = PAGE_DDF,
         [CTX_NODE] = PAGE_DDF,    [CTX_RT] = PAGE_DDF,     [CTX_DF] = PAGE_DDF,
         [CTX_FORMAT] = PAGE_DDF,  [CTX_TYPE] = PAGE_DDF,   [CTX_DFTYPE] = PAGE_DDF,
@@ -261,7 +261,7 @@ static int begin(struct builder *b, odm_str in, const odm_limits *lim, odm_arena
         return in.n > b->lim.max_msg ? ODM_ELIMIT : 0;
 }
 
-int builder_begin_msg(struct builder *b, odm_str in, const odm_limits *lim, odm_arena *arena)
+int odm_builder_begin_msg(struct builder *b, odm_str in, const odm_limits *lim, odm_arena *arena)
 {
         int rc = begin(b, in, lim, arena);
 
@@ -272,7 +272,7 @@ int builder_begin_msg(struct builder *b, odm_str in, const odm_limits *lim, odm_
         return b->msg ? 0 : odm_arena_err(arena);
 }
 
-int builder_begin_doc(struct builder *b, odm_str in, const odm_limits *lim, odm_arena *arena)
+int odm_builder_begin_doc(struct builder *b, odm_str in, const odm_limits *lim, odm_arena *arena)
 {
         int rc = begin(b, in, lim, arena);
 
@@ -283,12 +283,12 @@ int builder_begin_doc(struct builder *b, odm_str in, const odm_limits *lim, odm_
         return b->doc ? 0 : odm_arena_err(arena);
 }
 
-int builder_end_msg(const struct builder *b)
+int odm_builder_end_msg(const struct builder *b)
 {
         return b->rooted && !builder_inside(b) && b->has_hdr ? 0 : ODM_EMALFORMED;
 }
 
-int builder_end_doc(const struct builder *b)
+int odm_builder_end_doc(const struct builder *b)
 {
         return b->rooted && !builder_inside(b) ? 0 : ODM_EMALFORMED;
 }
@@ -334,7 +334,7 @@ static int open_unknown(struct builder *b, unsigned id, odm_str name)
         if (rc < 0)
                 return rc;
         odm_command *c = builder_top(b)->base;
-        c->name = name.p ? name : odm_cstr(element_name(id) ? element_name(id) : "?");
+        c->name = name.p ? name : odm_cstr(odm_element_name(id) ? odm_element_name(id) : "?");
         return 0;
 }
 
@@ -417,7 +417,7 @@ static int open_leaf(struct builder *b, const struct rule *r)
         return builder_push(b, r->act == ACT_DATA ? CTX_DATA : CTX_LEAF, (void *)(uintptr_t)r);
 }
 
-int builder_apply(struct builder *b, const struct rule *r)
+int odm_builder_apply(struct builder *b, const struct rule *r)
 {
         void *base = (char *)builder_top(b)->base + r->off;
 
@@ -444,13 +444,13 @@ int builder_apply(struct builder *b, const struct rule *r)
         return builder_push(b, CTX_SKIP, NULL);
 }
 
-int builder_open(struct builder *b, unsigned id, odm_str name)
+int odm_builder_open(struct builder *b, unsigned id, odm_str name)
 {
         const struct rule *r = builder_rule(b, id);
 
         if (rule_is_leaf(r))
                 return open_leaf(b, r);
-        return r->act == ACT_SKIP ? open_skipped(b, id, name) : builder_apply(b, r);
+        return r->act == ACT_SKIP ? open_skipped(b, id, name) : odm_builder_apply(b, r);
 }
 
 /* ---- elements that are their text ------------------------------------------- */
@@ -561,7 +561,7 @@ static void set_occurs_n(odm_doc_node *n, odm_occurs occurs, odm_str text)
                 n->occurs_n = (uint32_t)v;
 }
 
-int builder_leaf(struct builder *b, const struct rule *r, odm_data_kind kind, odm_str text)
+int odm_builder_leaf(struct builder *b, const struct rule *r, odm_data_kind kind, odm_str text)
 {
         void *base = (char *)builder_top(b)->base + r->off;
         odm_meta *m = base;
@@ -614,7 +614,7 @@ static bool takes_text(enum context ctx)
         return ctx == CTX_LEAF || ctx == CTX_DATA || ctx == CTX_LOC || ctx == CTX_FORMAT;
 }
 
-int builder_text(struct builder *b, odm_data_kind kind, odm_str piece, bool borrowed)
+int odm_builder_text(struct builder *b, odm_data_kind kind, odm_str piece, bool borrowed)
 {
         if (!takes_text(builder_top(b)->ctx))
                 return 0;
@@ -631,7 +631,7 @@ int builder_text(struct builder *b, odm_data_kind kind, odm_str piece, bool borr
         return append_text(b, piece);
 }
 
-int builder_close(struct builder *b)
+int odm_builder_close(struct builder *b)
 {
         struct frame *f = builder_top(b);
         odm_str text = b->acc.p ? b->acc : ODM_STR("");
@@ -641,7 +641,7 @@ int builder_close(struct builder *b)
         b->top--;
         switch ((enum context)f->ctx) {
         case CTX_LEAF:
-        case CTX_DATA: forget_text(b); return builder_leaf(b, f->base, kind, text);
+        case CTX_DATA: forget_text(b); return odm_builder_leaf(b, f->base, kind, text);
         case CTX_LOC: /* bare text instead of LocURI (dm-representation.md 2) */
                 forget_text(b);
                 text = trimmed(text);

@@ -86,8 +86,8 @@ struct rule {
         uint16_t off; /* of the field in what the context fills */
 };
 
-extern const struct rule builder_rules[CTX_COUNT][64];
-extern const uint8_t builder_pages[CTX_COUNT];
+extern const struct rule odm_builder_rules[CTX_COUNT][64];
+extern const uint8_t odm_builder_pages[CTX_COUNT];
 
 struct frame {
         uint8_t ctx, page; /* the page: of CTX_RAW only */
@@ -112,23 +112,24 @@ struct builder {
 };
 
 /* Begins a message or a document; `lim` NULL means the defaults. */
-ODM_MUST_USE int builder_begin_msg(struct builder *b, odm_str in, const odm_limits *lim,
-                                   odm_arena *arena);
-ODM_MUST_USE int builder_begin_doc(struct builder *b, odm_str in, const odm_limits *lim,
-                                   odm_arena *arena);
+ODM_MUST_USE int odm_builder_begin_msg(struct builder *b, odm_str in, const odm_limits *lim,
+                                       odm_arena *arena);
+ODM_MUST_USE int odm_builder_begin_doc(struct builder *b, odm_str in, const odm_limits *lim,
+                                       odm_arena *arena);
 /* An element begins; `name` is for one that is in no table, borrowed. */
-ODM_MUST_USE int builder_open(struct builder *b, unsigned id, odm_str name);
+ODM_MUST_USE int odm_builder_open(struct builder *b, unsigned id, odm_str name);
 /* The same when its rule is known, and is neither a leaf nor ACT_SKIP. */
-ODM_MUST_USE int builder_apply(struct builder *b, const struct rule *r);
+ODM_MUST_USE int odm_builder_apply(struct builder *b, const struct rule *r);
 /* An element of text only, whole.  `r` is its rule, for which rule_is_leaf(). */
-ODM_MUST_USE int builder_leaf(struct builder *b, const struct rule *r, odm_data_kind kind,
-                              odm_str text);
+ODM_MUST_USE int odm_builder_leaf(struct builder *b, const struct rule *r, odm_data_kind kind,
+                                  odm_str text);
 /* A piece of text; when `borrowed` it lives as long as the message. */
-ODM_MUST_USE int builder_text(struct builder *b, odm_data_kind kind, odm_str piece, bool borrowed);
-ODM_MUST_USE int builder_close(struct builder *b);
+ODM_MUST_USE int odm_builder_text(struct builder *b, odm_data_kind kind, odm_str piece,
+                                  bool borrowed);
+ODM_MUST_USE int odm_builder_close(struct builder *b);
 /* The input has ended: 0, or ODM_EMALFORMED when the message is none. */
-ODM_MUST_USE int builder_end_msg(const struct builder *b);
-ODM_MUST_USE int builder_end_doc(const struct builder *b);
+ODM_MUST_USE int odm_builder_end_msg(const struct builder *b);
+ODM_MUST_USE int odm_builder_end_doc(const struct builder *b);
 
 static inline struct frame *builder_top(const struct builder *b)
 {
@@ -147,7 +148,7 @@ static inline const struct rule *builder_rule(const struct builder *b, unsigned 
         static const struct rule skip = {ACT_SKIP, 0, 0};
         unsigned ctx = b->top->ctx;
 
-        return PAGE(id) == builder_pages[ctx] ? &builder_rules[ctx][TOKEN(id)] : &skip;
+        return PAGE(id) == odm_builder_pages[ctx] ? &odm_builder_rules[ctx][TOKEN(id)] : &skip;
 }
 
 /* Pushes a frame by hand; ODM_ELIMIT for the depth. */

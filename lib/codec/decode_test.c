@@ -17,21 +17,21 @@ static void every_element_is_found_by_its_name(void **state)
 
         (void)state;
         for (unsigned id = 1; id < ELEMENTS; id++) {
-                const char *name = element_name(id);
+                const char *name = odm_element_name(id);
                 if (name == NULL)
                         continue;
                 odm_str s = exact_copy(name);
-                if (element_find(PAGE(id), s.p, s.n) != id)
+                if (odm_element_find(PAGE(id), s.p, s.n) != id)
                         fail_msg("%s of page %u is not found", name, PAGE(id));
-                assert_int_equal(element_find(PAGE(id), s.p, s.n - 1) == id, false);
+                assert_int_equal(odm_element_find(PAGE(id), s.p, s.n - 1) == id, false);
                 exact_free(s);
                 found++;
         }
         assert_int_equal(found, 55 + 18 + 56);
-        assert_int_equal(element_find(PAGE_DDF, "node", 4), E2_node);
-        assert_int_equal(element_find(PAGE_DDF, "Node", 4), E2_Node);
-        assert_int_equal(element_find(PAGE_SYNCML, "Adds", 4), E_NONE);
-        assert_int_equal(element_find(PAGE_SYNCML, "", 0), E_NONE);
+        assert_int_equal(odm_element_find(PAGE_DDF, "node", 4), E2_node);
+        assert_int_equal(odm_element_find(PAGE_DDF, "Node", 4), E2_Node);
+        assert_int_equal(odm_element_find(PAGE_SYNCML, "Adds", 4), E_NONE);
+        assert_int_equal(odm_element_find(PAGE_SYNCML, "", 0), E_NONE);
 }
 
 /* ---- the octets of the specification ------------------------------------------- */

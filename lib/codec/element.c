@@ -31,7 +31,7 @@ static inline int compare(const char *name, size_t n, const char *with)
         return -(with[n] != '\0');
 }
 
-unsigned element_find(unsigned page, const char *name, size_t n)
+unsigned odm_element_find(unsigned page, const char *name, size_t n)
 {
         unsigned low = from[page], high = from[page + 1];
 
@@ -48,12 +48,12 @@ unsigned element_find(unsigned page, const char *name, size_t n)
         return E_NONE;
 }
 
-bool element_is(unsigned id, const char *name, size_t n)
+bool odm_element_is(unsigned id, const char *name, size_t n)
 {
         return id < ELEMENTS && names[id] && compare(name, n, names[id]) == 0;
 }
 
-const char *element_name(unsigned id)
+const char *odm_element_name(unsigned id)
 {
         return id < ELEMENTS ? names[id] : NULL;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* element.h - the elements of SyncML, MetInf and DDF, each listed once: code page,
  * WBXML token and name (dm-representation.md 4.4 to 4.6).  Within a page they stand
- * in the order of their names' octets, which element_find() relies on. */
+ * in the order of their names' octets, which odm_element_find() relies on. */
 #ifndef ELEMENT_H
 #define ELEMENT_H
 
@@ -157,10 +157,10 @@ enum element {
 };
 
 /* The element of that page with that name, or E_NONE. */
-unsigned element_find(unsigned page, const char *name, size_t n);
+unsigned odm_element_find(unsigned page, const char *name, size_t n);
 /* Is that the name of this element?  False for a number that is none. */
-bool element_is(unsigned id, const char *name, size_t n);
+bool odm_element_is(unsigned id, const char *name, size_t n);
 /* Its name, with a terminating zero; NULL for a number that is no element. */
-const char *element_name(unsigned id);
+const char *odm_element_name(unsigned id);
 
 #endif

@@ -47,7 +47,7 @@ static size_t plain_run(odm_str s)
         return n;
 }
 
-void sink_escaped(struct sink *s, odm_str text)
+void odm_sink_escaped(struct sink *s, odm_str text)
 {
         while (text.n > 0) {
                 size_t n = plain_run(text);
@@ -81,7 +81,7 @@ bool odm_xml_can_carry(odm_str s)
         return true;
 }
 
-size_t escaped_fit(odm_str s, size_t room)
+size_t odm_escaped_fit(odm_str s, size_t room)
 {
         size_t taken = 0;
 

@@ -23,6 +23,6 @@ const odm_codec *odm_codec_guess(odm_str in)
 
 int odm_doc_decode(odm_str in, const odm_limits *lim, odm_arena *arena, odm_doc **out)
 {
-        return is_xml(in) ? xml_doc_decode(in, lim, arena, out)
-                          : wbxml_doc_decode(in, lim, arena, out);
+        return is_xml(in) ? odm_xml_doc_decode(in, lim, arena, out)
+                          : odm_wbxml_doc_decode(in, lim, arena, out);
 }

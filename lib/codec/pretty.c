@@ -32,7 +32,7 @@ static void flush_text(struct pretty *p)
 
         if (text.n) {
                 new_line(p);
-                sink_escaped(&p->out, text);
+                odm_sink_escaped(&p->out, text);
         }
         odm_buf_cut(&p->text, 0);
 }
@@ -44,7 +44,7 @@ static void put_attribute(struct pretty *p, const char *name, const char *value)
         put(p, "=\"");
         for (; *value; value++) {
                 size_t n = strcspn(value, "\"\n\t");
-                sink_escaped(&p->out, (odm_str){value, n});
+                odm_sink_escaped(&p->out, (odm_str){value, n});
                 value += n;
                 if (*value == '\0')
                         break;
@@ -70,7 +70,7 @@ static void on_start(void *ctx, const char *name, const char **attributes)
         finish_tag(p);
         flush_text(p);
         if (p->depth >= p->max_depth) {
-                xml_fail(&p->parse, ODM_ELIMIT);
+                odm_xml_fail(&p->parse, ODM_ELIMIT);
                 return;
         }
         new_line(p);
@@ -80,7 +80,7 @@ static void on_start(void *ctx, const char *name, const char **attributes)
                 put_attribute(p, attributes[0], attributes[1]);
         p->leaf = true;
         p->depth++;
-        xml_fail(&p->parse, p->out.rc);
+        odm_xml_fail(&p->parse, p->out.rc);
 }
 
 static void put_end(struct pretty *p, const char *name)
@@ -100,7 +100,7 @@ static void on_end(void *ctx, const char *name)
                 put(p, "/>");
         } else if (p->leaf) {
                 put(p, ">");
-                sink_escaped(&p->out, odm_buf_view(&p->text));
+                odm_sink_escaped(&p->out, odm_buf_view(&p->text));
                 put_end(p, name);
         } else {
                 flush_text(p);
@@ -112,14 +112,14 @@ static void on_end(void *ctx, const char *name)
         p->leaf = false;
         p->depth--;
         odm_buf_cut(&p->text, 0);
-        xml_fail(&p->parse, p->out.rc);
+        odm_xml_fail(&p->parse, p->out.rc);
 }
 
 static void on_text(void *ctx, const char *s, int n)
 {
         struct pretty *p = ctx;
 
-        xml_fail(&p->parse, odm_buf_put(&p->text, s, (size_t)n));
+        odm_xml_fail(&p->parse, odm_buf_put(&p->text, s, (size_t)n));
 }
 
 int odm_xml_pretty(odm_str xml, const odm_limits *lim, odm_buf *out)
@@ -134,7 +134,7 @@ int odm_xml_pretty(odm_str xml, const odm_limits *lim, odm_buf *out)
                 return ODM_ELIMIT;
         p.max_depth = lim->max_depth;
         odm_buf_init(&p.text, out->mem, out->max);
-        int rc = xml_run(&p.parse, xml, on_start, on_end, on_text);
+        int rc = odm_xml_run(&p.parse, xml, on_start, on_end, on_text);
         odm_buf_done(&p.text);
         if (rc == 0)
                 put(&p, "\n");

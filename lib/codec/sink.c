@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sink.h"
 
-bool sink_grow(struct sink *s, size_t n)
+bool odm_sink_grow(struct sink *s, size_t n)
 {
         if (s->rc < 0)
                 return false;

@@ -26,11 +26,11 @@ static inline struct sink sink_begin(odm_buf *buf, uint8_t page)
 }
 
 /* Makes the buffer larger.  False, and rc set, when it cannot. */
-bool sink_grow(struct sink *s, size_t n);
+bool odm_sink_grow(struct sink *s, size_t n);
 
 static inline bool sink_room(struct sink *s, size_t n)
 {
-        return n <= (size_t)(s->end - s->at) || sink_grow(s, n);
+        return n <= (size_t)(s->end - s->at) || odm_sink_grow(s, n);
 }
 
 static inline void sink_put(struct sink *s, const void *p, size_t n)
@@ -69,8 +69,8 @@ static inline char *sink_digits(char room[20], uint64_t v)
 }
 
 /* Writes s as XML text: mark-up and CR escaped.  What XML cannot carry is ODM_EINVAL. */
-void sink_escaped(struct sink *s, odm_str text);
+void odm_sink_escaped(struct sink *s, odm_str text);
 /* How many octets of s at most, whole characters, take up to `room` octets escaped. */
-size_t escaped_fit(odm_str s, size_t room);
+size_t odm_escaped_fit(odm_str s, size_t room);
 
 #endif

@@ -18,7 +18,7 @@
 
 #define WB_UTF8 106 /* MIBenum of the charset */
 
-int wbxml_decode(odm_str in, const odm_limits *lim, odm_arena *arena, odm_msg **out);
-int wbxml_doc_decode(odm_str in, const odm_limits *lim, odm_arena *arena, odm_doc **out);
+int odm_wbxml_decode(odm_str in, const odm_limits *lim, odm_arena *arena, odm_msg **out);
+int odm_wbxml_doc_decode(odm_str in, const odm_limits *lim, odm_arena *arena, odm_doc **out);
 
 #endif

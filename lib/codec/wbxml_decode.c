@@ -152,7 +152,7 @@ static int raw_text(struct reader *r, odm_data_kind kind, odm_str text)
 
         if (kind == ODM_DATA_OPAQUE && r->bin)
                 return raw_b64(r, text);
-        sink_escaped(&s, text);
+        odm_sink_escaped(&s, text);
         return raw_put(&s);
 }
 
@@ -198,7 +198,7 @@ static int open_in_data(struct reader *r, unsigned id, odm_str name, bool conten
         int rc = 0;
 
         if (name.p == NULL)
-                name = odm_cstr(element_name(id));
+                name = odm_cstr(odm_element_name(id));
         if (!is_name(name)) /* nothing that XML has a name for */
                 return builder_push(&r->b, CTX_SKIP, NULL);
         if (r->b.acc_kind != ODM_DATA_XML)
@@ -214,7 +214,7 @@ static int text(struct reader *r, odm_data_kind kind, odm_str piece, bool borrow
 
         if (ctx == CTX_RAW || (ctx == CTX_DATA && r->b.acc_kind == ODM_DATA_XML))
                 return raw_text(r, kind, piece);
-        return builder_text(&r->b, kind, piece, borrowed);
+        return odm_builder_text(&r->b, kind, piece, borrowed);
 }
 
 static int entity(struct reader *r)
@@ -257,7 +257,7 @@ static int end(struct reader *r)
                 rc = raw_close(r, f->base);
         else if (f->ctx == CTX_DATA && r->b.acc_kind == ODM_DATA_XML)
                 rc = raw_finish(r);
-        return rc < 0 ? rc : builder_close(&r->b);
+        return rc < 0 ? rc : odm_builder_close(&r->b);
 }
 
 /* Attributes do not occur in SyncML: skipped up to their END. */
@@ -295,7 +295,7 @@ static int open_tag(struct reader *r, uint8_t tag, unsigned id, odm_str name)
                 rc = skip_attributes(r);
         if (rc == 0)
                 rc = in_data(r) ? open_in_data(r, id, name, content)
-                                : builder_open(&r->b, id, name);
+                                : odm_builder_open(&r->b, id, name);
         return rc < 0 || content ? rc : end(r);
 }
 
@@ -373,16 +373,16 @@ static inline const struct rule *rules_here(const struct reader *r)
 {
         unsigned ctx = r->b.top->ctx;
 
-        if (builder_pages[ctx] != r->page)
+        if (odm_builder_pages[ctx] != r->page)
                 ctx = CTX_SKIP;
-        return builder_rules[ctx];
+        return odm_builder_rules[ctx];
 }
 
-/* Text that stands in a message as it is to be read, or what builder_leaf() makes of it. */
+/* Text that stands in a message as it is to be read, or what odm_builder_leaf() makes of it. */
 static inline int usual_leaf(struct builder *b, const struct rule *rule, odm_str s)
 {
         if (rule->act != ACT_TEXT || (uint8_t)s.p[0] <= ' ' || (uint8_t)s.p[s.n - 1] <= ' ')
-                return builder_leaf(b, rule, ODM_DATA_TEXT, s);
+                return odm_builder_leaf(b, rule, ODM_DATA_TEXT, s);
         *(odm_str *)(void *)((char *)b->top->base + rule->off) = s;
         return 0;
 }
@@ -420,7 +420,7 @@ static inline int usual_tokens(struct reader *r)
                                 break;
                         p++;
                         rc = rule->act <= ACT_PRESENT ? builder_enter(b, rule)
-                                                      : builder_apply(b, rule);
+                                                      : odm_builder_apply(b, rule);
                 } else if (*p == WB_END && b->top->ctx < CTX_HOLDERS) {
                         p++;
                         b->top--;
@@ -444,7 +444,7 @@ static int any_token(struct reader *r)
         unsigned id = r->page << 6 | TOKEN(c);
         if (TOKEN(c) < WB_FIRST_TAG)
                 return global(r, c);
-        return open_tag(r, c, element_name(id) ? id : E_NONE, ODM_ABSENT);
+        return open_tag(r, c, odm_element_name(id) ? id : E_NONE, ODM_ABSENT);
 }
 
 static int walk(struct reader *r)
@@ -494,7 +494,7 @@ static void reader_begin(struct reader *r, odm_str in, odm_arena *arena)
         odm_buf_init(&r->xml, arena->mem, arena->max);
 }
 
-int wbxml_decode(odm_str in, const odm_limits *lim, odm_arena *arena, odm_msg **out)
+int odm_wbxml_decode(odm_str in, const odm_limits *lim, odm_arena *arena, odm_msg **out)
 {
         struct reader r;
         int rc;
@@ -502,14 +502,14 @@ int wbxml_decode(odm_str in, const odm_limits *lim, odm_arena *arena, odm_msg **
         if (in.n == 0)
                 return ODM_EMALFORMED;
         reader_begin(&r, in, arena);
-        rc = builder_begin_msg(&r.b, in, lim, arena);
+        rc = odm_builder_begin_msg(&r.b, in, lim, arena);
         if (rc == 0)
                 rc = header(&r);
         if (rc == 0)
                 rc = walk(&r);
         odm_buf_done(&r.xml);
         if (rc == 0)
-                rc = builder_end_msg(&r.b);
+                rc = odm_builder_end_msg(&r.b);
         if (rc == 0)
                 *out = r.b.msg;
         return rc;
@@ -530,7 +530,7 @@ static int doc_header(struct reader *r)
         return rc;
 }
 
-int wbxml_doc_decode(odm_str in, const odm_limits *lim, odm_arena *arena, odm_doc **out)
+int odm_wbxml_doc_decode(odm_str in, const odm_limits *lim, odm_arena *arena, odm_doc **out)
 {
         struct reader r;
         int rc;
@@ -538,14 +538,14 @@ int wbxml_doc_decode(odm_str in, const odm_limits *lim, odm_arena *arena, odm_do
         if (in.n == 0)
                 return ODM_EMALFORMED;
         reader_begin(&r, in, arena);
-        rc = builder_begin_doc(&r.b, in, lim, arena);
+        rc = odm_builder_begin_doc(&r.b, in, lim, arena);
         if (rc == 0)
                 rc = doc_header(&r);
         if (rc == 0)
                 rc = walk(&r);
         odm_buf_done(&r.xml);
         if (rc == 0)
-                rc = builder_end_doc(&r.b);
+                rc = odm_builder_end_doc(&r.b);
         if (rc == 0)
                 *out = r.b.doc;
         return rc;

@@ -11,7 +11,7 @@
 
 #define SALT 0x6f646dUL /* 0 would ask for the system's randomness */
 
-void xml_fail(struct xml_parse *p, int rc)
+void odm_xml_fail(struct xml_parse *p, int rc)
 {
         if (rc < 0 && p->rc == 0) {
                 p->rc = rc;
@@ -25,24 +25,24 @@ static void on_entity(void *ctx, const char *name, int is_parameter, const char 
 {
         (void)name, (void)is_parameter, (void)value, (void)n, (void)base, (void)system_id,
                 (void)public_id, (void)notation;
-        xml_fail(ctx, ODM_EMALFORMED);
+        odm_xml_fail(ctx, ODM_EMALFORMED);
 }
 
 static void on_attributes(void *ctx, const char *element, const char *name, const char *type,
                           const char *value, int required)
 {
         (void)element, (void)name, (void)type, (void)value, (void)required;
-        xml_fail(ctx, ODM_EMALFORMED);
+        odm_xml_fail(ctx, ODM_EMALFORMED);
 }
 
 static void on_skipped(void *ctx, const char *name, int is_parameter)
 {
         (void)name, (void)is_parameter;
-        xml_fail(ctx, ODM_EMALFORMED);
+        odm_xml_fail(ctx, ODM_EMALFORMED);
 }
 
-int xml_run(struct xml_parse *p, odm_str in, XML_StartElementHandler start,
-            XML_EndElementHandler end, XML_CharacterDataHandler text)
+int odm_xml_run(struct xml_parse *p, odm_str in, XML_StartElementHandler start,
+                XML_EndElementHandler end, XML_CharacterDataHandler text)
 {
         p->rc = 0;
         if (in.n > INT_MAX)

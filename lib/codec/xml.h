@@ -15,13 +15,13 @@ struct xml_parse {
 };
 
 /* Ends the parse with rc; does nothing when rc is 0 or it has failed before. */
-void xml_fail(struct xml_parse *p, int rc);
-/* Parses the whole of `in`.  A handler may still be called after xml_fail().
+void odm_xml_fail(struct xml_parse *p, int rc);
+/* Parses the whole of `in`.  A handler may still be called after odm_xml_fail().
  * Returns 0, a handler's error, ODM_EMALFORMED, ODM_ELIMIT or ODM_ENOMEM. */
-ODM_MUST_USE int xml_run(struct xml_parse *p, odm_str in, XML_StartElementHandler start,
-                         XML_EndElementHandler end, XML_CharacterDataHandler text);
+ODM_MUST_USE int odm_xml_run(struct xml_parse *p, odm_str in, XML_StartElementHandler start,
+                             XML_EndElementHandler end, XML_CharacterDataHandler text);
 
-int xml_decode(odm_str in, const odm_limits *lim, odm_arena *arena, odm_msg **out);
-int xml_doc_decode(odm_str in, const odm_limits *lim, odm_arena *arena, odm_doc **out);
+int odm_xml_decode(odm_str in, const odm_limits *lim, odm_arena *arena, odm_msg **out);
+int odm_xml_doc_decode(odm_str in, const odm_limits *lim, odm_arena *arena, odm_doc **out);
 
 #endif

@@ -40,14 +40,14 @@ static uint8_t *met_at(struct reader *r, unsigned page, odm_str name)
         return &r->met[(first * 21 + last * 5 + name.n + page * 17) % MET];
 }
 
-/* element_find(), mostly without looking for it. */
+/* odm_element_find(), mostly without looking for it. */
 static unsigned find(struct reader *r, unsigned page, odm_str name)
 {
         if (name.n == 0)
                 return E_NONE;
         uint8_t *met = met_at(r, page, name);
-        if (PAGE(*met) != page || !element_is(*met, name.p, name.n))
-                *met = (uint8_t)element_find(page, name.p, name.n);
+        if (PAGE(*met) != page || !odm_element_is(*met, name.p, name.n))
+                *met = (uint8_t)odm_element_find(page, name.p, name.n);
         return *met;
 }
 
@@ -61,12 +61,12 @@ static void on_start(void *ctx, const char *qualified, const char **attributes)
                 return;
         if (top == CTX_DATA || top == CTX_RAW) {
                 r->b.acc_kind = ODM_DATA_XML;
-                xml_fail(&r->parse, builder_push(&r->b, CTX_RAW, NULL));
+                odm_xml_fail(&r->parse, builder_push(&r->b, CTX_RAW, NULL));
                 return;
         }
         odm_str name = local_name(r, qualified);
-        unsigned page = builder_pages[top];
-        xml_fail(&r->parse, builder_open(&r->b, find(r, page, name), name));
+        unsigned page = odm_builder_pages[top];
+        odm_xml_fail(&r->parse, odm_builder_open(&r->b, find(r, page, name), name));
         if (builder_top(&r->b)->ctx == CTX_DATA)
                 r->data_at = here(r) + (size_t)XML_GetCurrentByteCount(r->parse.parser);
 }
@@ -82,7 +82,7 @@ static void on_end(void *ctx, const char *qualified)
                 odm_str raw = {r->in.p + r->data_at, here(r) - r->data_at};
                 r->b.acc = odm_str_trim(raw);
         }
-        xml_fail(&r->parse, builder_close(&r->b));
+        odm_xml_fail(&r->parse, odm_builder_close(&r->b));
 }
 
 static void on_text(void *ctx, const char *p, int n)
@@ -97,41 +97,41 @@ static void on_text(void *ctx, const char *p, int n)
         same = at <= r->in.n && piece.n <= r->in.n - at && memcmp(r->in.p + at, p, piece.n) == 0;
         if (same)
                 piece.p = r->in.p + at;
-        xml_fail(&r->parse, builder_text(&r->b, ODM_DATA_TEXT, piece, same));
+        odm_xml_fail(&r->parse, odm_builder_text(&r->b, ODM_DATA_TEXT, piece, same));
 }
 
 static int parse(struct reader *r, odm_str in)
 {
         r->in = in;
         memset(r->met, E_NONE, sizeof r->met);
-        return xml_run(&r->parse, in, on_start, on_end, on_text);
+        return odm_xml_run(&r->parse, in, on_start, on_end, on_text);
 }
 
-int xml_decode(odm_str in, const odm_limits *lim, odm_arena *arena, odm_msg **out)
+int odm_xml_decode(odm_str in, const odm_limits *lim, odm_arena *arena, odm_msg **out)
 {
         struct reader r;
         int rc;
 
-        rc = builder_begin_msg(&r.b, in, lim, arena);
+        rc = odm_builder_begin_msg(&r.b, in, lim, arena);
         if (rc == 0)
                 rc = parse(&r, in);
         if (rc == 0)
-                rc = builder_end_msg(&r.b);
+                rc = odm_builder_end_msg(&r.b);
         if (rc == 0)
                 *out = r.b.msg;
         return rc;
 }
 
-int xml_doc_decode(odm_str in, const odm_limits *lim, odm_arena *arena, odm_doc **out)
+int odm_xml_doc_decode(odm_str in, const odm_limits *lim, odm_arena *arena, odm_doc **out)
 {
         struct reader r;
         int rc;
 
-        rc = builder_begin_doc(&r.b, in, lim, arena);
+        rc = odm_builder_begin_doc(&r.b, in, lim, arena);
         if (rc == 0)
                 rc = parse(&r, in);
         if (rc == 0)
-                rc = builder_end_doc(&r.b);
+                rc = odm_builder_end_doc(&r.b);
         if (rc == 0)
                 *out = r.b.doc;
         return rc;

@@ -44,7 +44,7 @@ static void put_text(struct sink *s, unsigned id, odm_str text)
                 return;
         }
         put_open(s, id);
-        sink_escaped(s, text);
+        odm_sink_escaped(s, text);
         put_close(s, id);
 }
 
@@ -142,7 +142,7 @@ static size_t fit(const odm_data *d, size_t off, size_t room)
                 return 0;
         if (d->kind == ODM_DATA_XML && off == 0 && rest.n <= room - around)
                 return rest.n;
-        return escaped_fit(rest, room - around);
+        return odm_escaped_fit(rest, room - around);
 }
 
 /* ---- documents ------------------------------------------------------------------ */
@@ -174,7 +174,7 @@ const odm_codec odm_codec_xml = {
         .tnds_mime = "application/vnd.syncml.dmtnds+xml",
         .ddf_mime = "application/vnd.syncml.dmddf+xml",
         .binary = false,
-        .decode = xml_decode,
+        .decode = odm_xml_decode,
         .begin = begin,
         .command = command,
         .end = end,

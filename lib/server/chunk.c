@@ -13,7 +13,7 @@
 
 #define B64_TAGS 16 /* octets of <Data></Data>, more than enough */
 
-bool chunk_possible(const odm_command *c)
+bool odm_chunk_possible(const odm_command *c)
 {
         bool carries =
                 c->kind == ODM_CMD_ADD || c->kind == ODM_CMD_REPLACE || c->kind == ODM_CMD_EXEC;
@@ -21,7 +21,7 @@ bool chunk_possible(const odm_command *c)
         return carries && c->items && c->items->next == NULL && c->items->data.bytes.n > 1;
 }
 
-void chunk_begin(odm_server *s, struct job *j)
+void odm_chunk_begin(odm_server *s, struct job *j)
 {
         s->sending.open = true;
         s->sending.again = s->sending.converted = false;
@@ -29,7 +29,7 @@ void chunk_begin(odm_server *s, struct job *j)
         s->sending.off = s->sending.flying = 0;
 }
 
-void chunk_close(odm_server *s)
+void odm_chunk_close(odm_server *s)
 {
         s->sending.open = false;
         s->sending.job = NULL;
@@ -57,7 +57,7 @@ static int value_of(odm_server *s, const odm_command *c, odm_data *d, odm_meta *
                 d->kind = ODM_DATA_TEXT;
                 return 0;
         }
-        int rc = clone_command(s, c, 1, true, &copy);
+        int rc = odm_clone_command(s, c, 1, true, &copy);
         if (rc < 0)
                 return rc;
         *meta = odm_meta_of(copy, copy->items);
@@ -66,7 +66,7 @@ static int value_of(odm_server *s, const odm_command *c, odm_data *d, odm_meta *
                 rc = odm_buf_str(&s->sending.value, copy->items->data.bytes);
         s->sending.converted = rc == 0;
         d->bytes = odm_buf_view(&s->sending.value);
-        return rc == ODM_ENOMEM ? session_nomem(s) : rc;
+        return rc == ODM_ENOMEM ? odm_session_nomem(s) : rc;
 }
 
 /* The octets that find room; b64 text is cut at whole groups. */
@@ -89,7 +89,7 @@ static int write_chunk(odm_server *s, odm_command *c, const odm_data *d, size_t 
         if (b64)
                 c->items->data = (odm_data){ODM_DATA_TEXT, odm_b64_encode(&s->arena, slice)};
         if (c->items->data.bytes.p == NULL)
-                return session_arena_err(s, &s->arena);
+                return odm_session_arena_err(s, &s->arena);
         c->items->more = s->sending.off + n < d->bytes.n;
         return odm_write_command(&s->w, c);
 }
@@ -108,9 +108,9 @@ static int room_beside(odm_server *s, odm_command *c, size_t *room)
         return rc == ODM_ELIMIT ? 0 : rc;
 }
 
-int chunk_put(odm_server *s, bool *fits)
+int odm_chunk_put(odm_server *s, bool *fits)
 {
-        const odm_command *from = job_peek(s->sending.job);
+        const odm_command *from = odm_job_peek(s->sending.job);
         odm_command *c = NULL;
         odm_data d;
         odm_meta meta;
@@ -120,7 +120,7 @@ int chunk_put(odm_server *s, bool *fits)
         bool b64 = leaves_as_b64(s, from);
         int rc = value_of(s, from, &d, &meta);
         if (rc == 0)
-                rc = clone_command(s, from, s->next_cmd, false, &c);
+                rc = odm_clone_command(s, from, s->next_cmd, false, &c);
         if (rc < 0)
                 return rc;
         assert(c != NULL);
@@ -136,18 +136,18 @@ int chunk_put(odm_server *s, bool *fits)
                 return 0;
         rc = room_beside(s, c, &room);
         if (rc < 0)
-                return rc == ODM_ENOMEM ? session_nomem(s) : rc;
+                return rc == ODM_ENOMEM ? odm_session_nomem(s) : rc;
         size_t n = fitting(s, &d, s->sending.off, room, b64);
         *fits = n > 0;
         if (n == 0)
                 return 0;
         rc = write_chunk(s, c, &d, n, b64);
         if (rc < 0)
-                return rc == ODM_ENOMEM ? session_nomem(s) : rc;
+                return rc == ODM_ENOMEM ? odm_session_nomem(s) : rc;
         s->sending.flying = n;
         s->sending.job->sent = true;
         s->out_first = s->next_cmd++;
         s->wrote++;
-        return sent_add(s, s->sending.job, s->sending.job->at,
-                        c->items->more ? SENT_CHUNK : SENT_LAST);
+        return odm_sent_add(s, s->sending.job, s->sending.job->at,
+                            c->items->more ? SENT_CHUNK : SENT_LAST);
 }

@@ -44,23 +44,24 @@ static bool clone_members(odm_arena *a, const odm_command *from, odm_command *to
                         return false;
                 *end = c;
                 end = &c->next;
-                if (m->body && !clone_members(a, m, c, id)) /* job_allowed(): one level more */
+                if (m->body && !clone_members(a, m, c, id)) /* odm_job_allowed(): one level more */
                         return false;
         }
         return true;
 }
 
-int clone_command(odm_server *s, const odm_command *c, uint32_t id, bool convert, odm_command **out)
+int odm_clone_command(odm_server *s, const odm_command *c, uint32_t id, bool convert,
+                      odm_command **out)
 {
         odm_command *copy = clone_one(&s->arena, c, id++);
 
         if (copy == NULL || !clone_members(&s->arena, c, copy, &id))
-                return session_arena_err(s, &s->arena);
+                return odm_session_arena_err(s, &s->arena);
         if (convert) {
                 odm_msg wrap = {.body = copy};
-                int rc = odm_msg_convert(&wrap, session_codec(s), &s->arena);
+                int rc = odm_msg_convert(&wrap, odm_session_codec(s), &s->arena);
                 if (rc < 0)
-                        return rc == ODM_ENOMEM ? session_nomem(s) : rc;
+                        return rc == ODM_ENOMEM ? odm_session_nomem(s) : rc;
         }
         *out = copy;
         return 0;

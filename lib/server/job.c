@@ -52,7 +52,7 @@ static bool sequence_allowed(const odm_command *c)
         return c->body != NULL;
 }
 
-bool job_allowed(const odm_command *list)
+bool odm_job_allowed(const odm_command *list)
 {
         for (const odm_command *c = list; c; c = c->next) {
                 bool ok = c->kind == ODM_CMD_ATOMIC     ? atomic_allowed(c)
@@ -64,14 +64,15 @@ bool job_allowed(const odm_command *list)
         return list != NULL;
 }
 
-uint32_t job_count(const odm_command *c)
+uint32_t odm_job_count(const odm_command *c)
 {
         uint32_t n = 1;
 
         for (const odm_command *m = c->body; m; m = m->next) {
                 n++;
                 for (const odm_command *k = m->body; k; k = k->next)
-                        n++; /* an Atomic inside a Sequence; job_allowed() lets nothing deeper */
+                        n++; /* an Atomic inside a Sequence; odm_job_allowed() lets nothing deeper
+                              */
         }
         return n;
 }
@@ -81,18 +82,18 @@ static uint32_t count_all(const odm_command *list)
         uint32_t n = 0;
 
         for (const odm_command *c = list; c; c = c->next)
-                n += job_count(c);
+                n += odm_job_count(c);
         return n;
 }
 
 /* ---- jobs and their cursors -------------------------------------------------------- */
 
-int job_add(odm_server *s, const odm_job *job)
+int odm_job_add(odm_server *s, const odm_job *job)
 {
         struct job *j = odm_alloc(&s->mem, sizeof *j), **at = &s->jobs;
 
         if (j == NULL)
-                return session_nomem(s);
+                return odm_session_nomem(s);
         j->id = job->id;
         j->commands = j->top = job->commands;
         j->alone = job->alone;
@@ -104,16 +105,16 @@ int job_add(odm_server *s, const odm_job *job)
         return 0;
 }
 
-bool job_relend(struct job *j, const odm_job *job)
+bool odm_job_relend(struct job *j, const odm_job *job)
 {
-        if (!job_allowed(job->commands) || count_all(job->commands) != j->total)
+        if (!odm_job_allowed(job->commands) || count_all(job->commands) != j->total)
                 return false;
         j->commands = job->commands;
-        job_seek(j, j->at);
+        odm_job_seek(j, j->at);
         return true;
 }
 
-void job_free(odm_server *s, struct job *j)
+void odm_job_free(odm_server *s, struct job *j)
 {
         odm_free(&s->mem, j, sizeof *j);
 }
@@ -128,34 +129,34 @@ static void job_unlink(odm_server *s, struct job *j)
         j->next = NULL;
 }
 
-const odm_command *job_peek(const struct job *j)
+const odm_command *odm_job_peek(const struct job *j)
 {
         if (j->at >= j->end)
                 return NULL;
         return j->member ? j->member : j->top;
 }
 
-void job_advance(struct job *j)
+void odm_job_advance(struct job *j)
 {
         if (j->member) {
                 j->at++;
                 j->member = j->member->next;
         } else {
-                j->at += job_count(j->top);
+                j->at += odm_job_count(j->top);
         }
         if (j->member == NULL)
                 j->top = j->top->next;
 }
 
-void job_seek(struct job *j, uint32_t index)
+void odm_job_seek(struct job *j, uint32_t index)
 {
         uint32_t i = 0;
 
         j->at = index;
         j->top = j->commands;
         j->member = NULL;
-        while (j->top && i + job_count(j->top) <= index) {
-                i += job_count(j->top);
+        while (j->top && i + odm_job_count(j->top) <= index) {
+                i += odm_job_count(j->top);
                 j->top = j->top->next;
         }
         if (j->top == NULL || i == index)
@@ -169,18 +170,18 @@ void job_seek(struct job *j, uint32_t index)
 
 static int tell_result(odm_server *s, struct job *j, const odm_event *ev)
 {
-        struct told *t = session_tell(s, ODM_EV_RESULT);
+        struct told *t = odm_session_tell(s, ODM_EV_RESULT);
 
         if (t == NULL)
-                return session_arena_err(s, &s->arena);
+                return odm_session_arena_err(s, &s->arena);
         t->ev = *ev;
         t->ev.kind = ODM_EV_RESULT;
         t->ev.job = j->id;
         if (++j->told < j->total)
                 return 0;
-        t = session_tell(s, ODM_EV_JOB_DONE);
+        t = odm_session_tell(s, ODM_EV_JOB_DONE);
         if (t == NULL)
-                return session_arena_err(s, &s->arena);
+                return odm_session_arena_err(s, &s->arena);
         t->ev.job = j->id;
         t->ev.sent = j->sent;
         job_unlink(s, j);
@@ -188,7 +189,7 @@ static int tell_result(odm_server *s, struct job *j, const odm_event *ev)
         return 0;
 }
 
-int job_give_up(odm_server *s, struct job *j, unsigned status, const char *why)
+int odm_job_give_up(odm_server *s, struct job *j, unsigned status, const char *why)
 {
         uint32_t from = j->at, to = j->end;
         odm_event ev = {.status = status, .why = odm_cstr(why)};
@@ -207,14 +208,14 @@ int job_give_up(odm_server *s, struct job *j, unsigned status, const char *why)
 
 /* ---- commands in flight ------------------------------------------------------------------ */
 
-int sent_add(odm_server *s, struct job *j, uint32_t index, uint8_t flags)
+int odm_sent_add(odm_server *s, struct job *j, uint32_t index, uint8_t flags)
 {
         if (s->n_out == s->cap_out) {
                 uint32_t cap = s->cap_out ? s->cap_out * 2 : 8;
                 void *p = s->mem.resize(s->mem.ctx, s->out, s->cap_out * sizeof *s->out,
                                         cap * sizeof *s->out);
                 if (p == NULL)
-                        return session_nomem(s);
+                        return odm_session_nomem(s);
                 s->out = p;
                 s->cap_out = cap;
         }
@@ -222,7 +223,7 @@ int sent_add(odm_server *s, struct job *j, uint32_t index, uint8_t flags)
         return 0;
 }
 
-int sent_open(odm_server *s, bool hold)
+int odm_sent_open(odm_server *s, bool hold)
 {
         s->deep = hold;
         if (s->holding || s->n_out == 0)
@@ -230,12 +231,12 @@ int sent_open(odm_server *s, bool hold)
         odm_arena *a = hold ? &s->held : &s->arena;
         s->answers = odm_arena_zget(a, s->n_out * sizeof *s->answers);
         if (s->answers == NULL)
-                return session_arena_err(s, a);
+                return odm_session_arena_err(s, a);
         s->holding = hold;
         return 0;
 }
 
-struct sent *sent_find(const odm_server *s, odm_str msg_ref, odm_str cmd_ref)
+struct sent *odm_sent_find(const odm_server *s, odm_str msg_ref, odm_str cmd_ref)
 {
         uint32_t id = odm_ref_number(cmd_ref);
 
@@ -251,7 +252,7 @@ static odm_str copy_if(odm_arena *a, odm_str in, bool deep)
         return deep ? odm_arena_copy(a, in) : in;
 }
 
-odm_item *item_copy(odm_arena *a, const odm_meta *meta, const odm_item *item, bool deep)
+odm_item *odm_item_copy(odm_arena *a, const odm_meta *meta, const odm_item *item, bool deep)
 {
         odm_item *c = odm_arena_get(a, sizeof *c);
 
@@ -287,7 +288,7 @@ static struct answer *answer_of(const odm_server *s, const struct sent *e)
 }
 
 /* Several Statuses of one command: the first that is no success counts. */
-int sent_status(odm_server *s, struct sent *e, const odm_command *status)
+int odm_sent_status(odm_server *s, struct sent *e, const odm_command *status)
 {
         odm_arena *a = s->deep ? &s->held : &s->arena;
         bool first = !(e->flags & SENT_ANSWERED);
@@ -297,16 +298,16 @@ int sent_status(odm_server *s, struct sent *e, const odm_command *status)
                         e->status = (uint16_t)(status->code > UINT16_MAX ? 0 : status->code);
         e->flags |= SENT_ANSWERED;
         for (const odm_item *it = status->items; it; it = it->next) {
-                odm_item *copy = item_copy(a, &it->meta, it, s->deep);
+                odm_item *copy = odm_item_copy(a, &it->meta, it, s->deep);
                 if (copy == NULL)
-                        return session_arena_err(s, a);
+                        return odm_session_arena_err(s, a);
                 list_add(&answer_of(s, e)->items, copy);
         }
         return 0;
 }
 
-int sent_result(odm_server *s, struct sent *e, const odm_command *results, const odm_item *item,
-                const odm_data *data)
+int odm_sent_result(odm_server *s, struct sent *e, const odm_command *results, const odm_item *item,
+                    const odm_data *data)
 {
         odm_arena *a = s->deep ? &s->held : &s->arena;
         bool joined = results == NULL; /* its octets stay where they are */
@@ -314,9 +315,9 @@ int sent_result(odm_server *s, struct sent *e, const odm_command *results, const
         odm_item bare = *item;
 
         bare.data.bytes = joined ? ODM_ABSENT : data->bytes;
-        odm_item *copy = item_copy(a, &meta, &bare, s->deep);
+        odm_item *copy = odm_item_copy(a, &meta, &bare, s->deep);
         if (copy == NULL)
-                return session_arena_err(s, a);
+                return odm_session_arena_err(s, a);
         copy->data = (odm_data){data->kind, joined ? data->bytes : copy->data.bytes};
         copy->more = false;
         list_add(&answer_of(s, e)->results, copy);
@@ -324,7 +325,7 @@ int sent_result(odm_server *s, struct sent *e, const odm_command *results, const
         return 0;
 }
 
-void sent_forget(odm_server *s)
+void odm_sent_forget(odm_server *s)
 {
         s->n_out = 0;
         s->answers = NULL;
@@ -333,19 +334,19 @@ void sent_forget(odm_server *s)
         odm_buf_done(&s->taking.data);
 }
 
-void sent_rewind(odm_server *s)
+void odm_sent_rewind(odm_server *s)
 {
         for (uint32_t i = s->n_out; i-- > 0;) {
                 struct sent *e = &s->out[i];
                 if (e->flags & (SENT_CHUNK | SENT_LAST))
                         s->sending.flying = 0; /* the same chunk goes again */
                 else if (!(e->flags & SENT_MEMBER) && e->job->commands)
-                        job_seek(e->job, e->index);
+                        odm_job_seek(e->job, e->index);
         }
-        sent_forget(s);
+        odm_sent_forget(s);
 }
 
-void sent_all_status(odm_server *s, unsigned status)
+void odm_sent_all_status(odm_server *s, unsigned status)
 {
         for (uint32_t i = 0; i < s->n_out; i++)
                 if (!(s->out[i].flags & SENT_ANSWERED)) {
@@ -384,9 +385,9 @@ static int settle_chunk(odm_server *s, const struct sent *e)
                 s->sending.flying = 0;
                 return 0;
         }
-        chunk_close(s);
+        odm_chunk_close(s);
         if (j->commands)
-                job_advance(j);
+                odm_job_advance(j);
         else
                 j->at++;
         return settle_plain(s, e);
@@ -398,13 +399,13 @@ static bool refuses_atomic(const struct sent *e)
                (e->status == ODM_ST_UNSUPPORTED || e->status == ODM_ST_NOT_IMPLEMENTED);
 }
 
-int job_split(odm_server *s, struct job *j, uint32_t index)
+int odm_job_split(odm_server *s, struct job *j, uint32_t index)
 {
         odm_event ev = {.command = index, .sent = true, .status = ODM_ST_OK};
 
         ev.why = ODM_STR("the device has no Atomic: its members go singly");
         s->no_atomic = true;
-        job_seek(j, index + 1);
+        odm_job_seek(j, index + 1);
         return tell_result(s, j, &ev);
 }
 
@@ -434,10 +435,10 @@ static int settle_one(odm_server *s, uint32_t *at, const struct sent *container)
                 return settle_plain(s, e);
         while (*at + 1 < s->n_out && (s->out[*at + 1].flags & SENT_MEMBER))
                 (*at)++;
-        return job_split(s, e->job, e->index);
+        return odm_job_split(s, e->job, e->index);
 }
 
-int sent_settle(odm_server *s, bool all)
+int odm_sent_settle(odm_server *s, bool all)
 {
         const struct sent *container = NULL;
         int rc = 0;

@@ -9,12 +9,12 @@
 
 static int nomem(const odm_server *s)
 {
-        return session_arena_err(s, &s->arena);
+        return odm_session_arena_err(s, &s->arena);
 }
 
 static int tell_plain(odm_server *s, odm_event_kind kind)
 {
-        return session_tell(s, kind) ? 0 : nomem(s);
+        return odm_session_tell(s, kind) ? 0 : nomem(s);
 }
 
 /* ---- versions and numbers ------------------------------------------------------- */
@@ -56,7 +56,7 @@ static int learn_peer(odm_server *s)
                 return 0;
         memcpy(s->session_id, h->session_id.p, h->session_id.n);
         s->session_id_n = (uint8_t)h->session_id.n;
-        return session_copy(s, h->source, &s->device);
+        return odm_session_copy(s, h->source, &s->device);
 }
 
 /* Does the message belong here, and is it the next one?  An absent reason is good. */
@@ -84,14 +84,14 @@ static bool wants_status(const odm_command *c)
 static int answer_all(odm_server *s, unsigned code)
 {
         for (const odm_command *c = s->in->body; c; c = c->next)
-                if (wants_status(c) && status_add(s, c, code) == NULL)
+                if (wants_status(c) && odm_status_add(s, c, code) == NULL)
                         return nomem(s);
         return 0;
 }
 
 static int answer_hdr(odm_server *s, unsigned code, const odm_meta *chal)
 {
-        struct status_out *st = status_add(s, NULL, code);
+        struct status_out *st = odm_status_add(s, NULL, code);
 
         if (st == NULL)
                 return nomem(s);
@@ -130,7 +130,7 @@ static int refuse_order(odm_server *s, const char *why)
 {
         int rc = answer_hdr(s, ODM_ST_BAD_REQUEST, NULL);
 
-        session_finish(s, ODM_OUTCOME_BAD_MESSAGE, why);
+        odm_session_finish(s, ODM_OUTCOME_BAD_MESSAGE, why);
         s->plan = PLAN_ABORT;
         return rc < 0 ? rc : answer_all(s, ODM_ST_BAD_REQUEST);
 }
@@ -162,7 +162,7 @@ static int tell_nonces(odm_server *s)
 
         if (!s->opt.peer.known || !(s->verifier.nonce_changed || server))
                 return 0;
-        struct told *t = session_tell(s, ODM_EV_NONCES);
+        struct told *t = odm_session_tell(s, ODM_EV_NONCES);
         if (t == NULL)
                 return nomem(s);
         t->ev.client_nonce = s->verifier.nonce_changed;
@@ -183,7 +183,7 @@ static int refuse_peer(odm_server *s, const odm_check *check)
         if (check->status == ODM_ST_INVALID_CREDENTIALS || check->terminate)
                 rc = tell_plain(s, ODM_EV_AUTH_FAILED);
         if (check->terminate)
-                session_finish(s, ODM_OUTCOME_AUTH_REFUSED, "the device did not prove itself");
+                odm_session_finish(s, ODM_OUTCOME_AUTH_REFUSED, "the device did not prove itself");
         s->plan = check->terminate ? PLAN_STOP : PLAN_REFUSE;
         if (rc == 0)
                 rc = answer_hdr(s, check->status, check->challenge ? &check->chal : NULL);
@@ -200,7 +200,7 @@ static int check_peer(odm_server *s, odm_check *out)
                                     &s->opt.rng, &s->arena, out);
 
         if (rc < 0)
-                return rc == ODM_ENOMEM ? session_nomem(s) : rc;
+                return rc == ODM_ENOMEM ? odm_session_nomem(s) : rc;
         if (!s->opt.peer.known)
                 out->ok = false;
         return 0;
@@ -232,7 +232,7 @@ static int welcome(odm_server *s, const odm_check *check)
                 answer_in_kind(s);
         }
         if (s->phase == PHASE_SETUP)
-                session_phase(s, PHASE_MANAGE);
+                odm_session_phase(s, PHASE_MANAGE);
         return rc;
 }
 
@@ -254,10 +254,10 @@ static void refused_whole(odm_server *s, unsigned code)
 {
         bool version = code == ODM_ST_BAD_DTD || code == ODM_ST_BAD_PROTO;
 
-        session_finish(s, version ? ODM_OUTCOME_VERSION : ODM_OUTCOME_BAD_MESSAGE,
-                       "the device refused our message");
+        odm_session_finish(s, version ? ODM_OUTCOME_VERSION : ODM_OUTCOME_BAD_MESSAGE,
+                           "the device refused our message");
         s->plan = PLAN_STOP;
-        sent_all_status(s, code);
+        odm_sent_all_status(s, code);
 }
 
 /* Some devices put their nonce into base64 twice, and mean what is inside.  Tried when what
@@ -285,14 +285,14 @@ static bool take_hdr_status(odm_server *s, const odm_command *c)
                 if (s->n_out > 0 && s->out_msg != s->out_id)
                         s->plan = PLAN_NEXT; /* only our asking for more was refused */
                 else
-                        sent_rewind(s);
+                        odm_sent_rewind(s);
                 return false;
         case ODM_VERDICT_GIVE_UP:
-                session_finish(s, ODM_OUTCOME_AUTH_REFUSED,
-                               "the device did not take our credentials");
+                odm_session_finish(s, ODM_OUTCOME_AUTH_REFUSED,
+                                   "the device did not take our credentials");
                 s->plan = PLAN_STOP;
                 if (s->out_msg == s->out_id)
-                        sent_forget(s);
+                        odm_sent_forget(s);
                 return false;
         }
         if (c->code >= 400 && !auth)
@@ -321,25 +321,25 @@ static unsigned alert_item_status(const odm_command *c, const odm_item *item)
 
         if (odm_str_trim(meta.type).n == 0)
                 return ODM_ST_INCOMPLETE;
-        return data_has_nul(meta.format, &item->data) ? STATUS_NUL : ODM_ST_OK;
+        return odm_data_has_nul(meta.format, &item->data) ? STATUS_NUL : ODM_ST_OK;
 }
 
 /* 1224 and 1226: each Item is an event of its own (dm-protocol.md 5.1, 5.2). */
 static int on_device_alert(odm_server *s, const odm_command *c)
 {
         if (c->items == NULL)
-                return status_add(s, c, ODM_ST_INCOMPLETE) ? 0 : nomem(s);
+                return odm_status_add(s, c, ODM_ST_INCOMPLETE) ? 0 : nomem(s);
         for (const odm_item *it = c->items; it; it = it->next) {
                 unsigned code = alert_item_status(c, it);
-                struct status_out *st = status_add(s, c, code);
+                struct status_out *st = odm_status_add(s, c, code);
                 odm_meta meta = odm_meta_of(c, it);
                 if (st == NULL)
                         return nomem(s);
                 name_item(s, st, it);
                 if (code != ODM_ST_OK)
                         continue;
-                struct told *t = session_tell(s, ODM_EV_ALERT);
-                odm_item *copy = item_copy(&s->arena, &meta, it, false);
+                struct told *t = odm_session_tell(s, ODM_EV_ALERT);
+                odm_item *copy = odm_item_copy(&s->arena, &meta, it, false);
                 if (t == NULL || copy == NULL)
                         return nomem(s);
                 t->ev.alert = c;
@@ -351,12 +351,12 @@ static int on_device_alert(odm_server *s, const odm_command *c)
 
 static int on_session_alert(odm_server *s, const odm_command *c)
 {
-        if (status_add(s, c, ODM_ST_OK) == NULL)
+        if (odm_status_add(s, c, ODM_ST_OK) == NULL)
                 return nomem(s);
         if (s->told_session)
                 return 0;
         s->told_session = true;
-        struct told *t = session_tell(s, ODM_EV_SESSION_ALERT);
+        struct told *t = odm_session_tell(s, ODM_EV_SESSION_ALERT);
         if (t == NULL)
                 return nomem(s);
         t->ev.code = c->code;
@@ -368,15 +368,15 @@ static int on_no_end(odm_server *s)
 {
         if (!s->sending.open)
                 return 0;
-        sent_forget(s);
+        odm_sent_forget(s);
         s->sending.off = s->sending.flying = 0;
         if (!s->sending.again) {
                 s->sending.again = true;
                 return 0;
         }
         struct job *j = s->sending.job;
-        chunk_close(s);
-        return job_give_up(s, j, ODM_ST_SIZE_MISMATCH, "the object did not arrive whole");
+        odm_chunk_close(s);
+        return odm_job_give_up(s, j, ODM_ST_SIZE_MISMATCH, "the object did not arrive whole");
 }
 
 static int on_alert(odm_server *s, const odm_command *c)
@@ -392,13 +392,13 @@ static int on_alert(odm_server *s, const odm_command *c)
         case ODM_ALERT_NEXT_MESSAGE: break;
         case ODM_ALERT_NO_END_OF_DATA: rc = on_no_end(s); break;
         case ODM_ALERT_ABORT:
-                session_finish(s, ODM_OUTCOME_USER_ABORT, "the device stopped the session");
+                odm_session_finish(s, ODM_OUTCOME_USER_ABORT, "the device stopped the session");
                 s->plan = PLAN_STOP;
                 break;
         case 0: code = ODM_ST_INCOMPLETE; break;
         default: code = ODM_ST_UNSUPPORTED; break; /* user interaction and the unknown */
         }
-        if (rc == 0 && status_add(s, c, code) == NULL)
+        if (rc == 0 && odm_status_add(s, c, code) == NULL)
                 rc = nomem(s);
         return rc;
 }
@@ -425,7 +425,7 @@ static int tell_devinfo(odm_server *s, odm_str uri, const odm_meta *meta, const 
                 *code = ODM_ST_BAD_REQUEST;
                 return 0;
         }
-        struct told *t = rc == 0 ? session_tell(s, ODM_EV_DEVINFO) : NULL;
+        struct told *t = rc == 0 ? odm_session_tell(s, ODM_EV_DEVINFO) : NULL;
         if (t == NULL)
                 return nomem(s);
         t->ev.uri = uri;
@@ -443,11 +443,11 @@ static int on_devinfo_item(odm_server *s, const odm_command *c, const odm_item *
 
         if (!is_devinfo(uri))
                 code = ODM_ST_NOT_ALLOWED;
-        else if (data_has_nul(meta.format, &it->data))
+        else if (odm_data_has_nul(meta.format, &it->data))
                 code = STATUS_NUL;
         else if (meta.format != ODM_FMT_NODE && it->data.kind != ODM_DATA_ABSENT)
                 rc = tell_devinfo(s, uri, &meta, &it->data, &code);
-        struct status_out *st = rc == 0 ? status_add(s, c, code) : NULL;
+        struct status_out *st = rc == 0 ? odm_status_add(s, c, code) : NULL;
         if (st == NULL)
                 return rc < 0 ? rc : nomem(s);
         name_item(s, st, it);
@@ -459,7 +459,7 @@ static int on_replace(odm_server *s, const odm_command *c)
         int rc = 0;
 
         if (c->items == NULL)
-                return status_add(s, c, ODM_ST_INCOMPLETE) ? 0 : nomem(s);
+                return odm_status_add(s, c, ODM_ST_INCOMPLETE) ? 0 : nomem(s);
         for (const odm_item *it = c->items; it && rc == 0; it = it->next)
                 rc = on_devinfo_item(s, c, it);
         return rc;
@@ -470,18 +470,18 @@ static int on_replace(odm_server *s, const odm_command *c)
 
 static int on_status(odm_server *s, const odm_command *c)
 {
-        struct sent *e = sent_find(s, c->msg_ref, c->cmd_ref);
+        struct sent *e = odm_sent_find(s, c->msg_ref, c->cmd_ref);
 
-        return e ? sent_status(s, e, c) : 0; /* for a command we never sent: nothing */
+        return e ? odm_sent_status(s, e, c) : 0; /* for a command we never sent: nothing */
 }
 
 /* A device may not command us (dm-protocol.md 1); members fall with their container. */
 static int on_illegal(odm_server *s, const odm_command *c, unsigned code)
 {
-        if (status_add(s, c, code) == NULL)
+        if (odm_status_add(s, c, code) == NULL)
                 return nomem(s);
         for (const odm_command *m = c->body; m; m = m->next)
-                if (wants_status(m) && status_add(s, m, code) == NULL)
+                if (wants_status(m) && odm_status_add(s, m, code) == NULL)
                         return nomem(s);
         return 0;
 }
@@ -492,13 +492,13 @@ static int on_command(odm_server *s, const odm_command *c, bool statuses_count)
                 return on_illegal(s, c, ODM_ST_BAD_REQUEST);
         if (s->taking.open && wants_status(c) &&
             !(c->kind == ODM_CMD_ALERT && c->code == ODM_ALERT_NEXT_MESSAGE)) {
-                int rc = results_interrupted(s);
+                int rc = odm_results_interrupted(s);
                 if (rc < 0)
                         return rc;
         }
         switch (c->kind) {
         case ODM_CMD_STATUS: return statuses_count ? on_status(s, c) : 0;
-        case ODM_CMD_RESULTS: return statuses_count ? results_take(s, c) : 0;
+        case ODM_CMD_RESULTS: return statuses_count ? odm_results_take(s, c) : 0;
         case ODM_CMD_ALERT: return on_alert(s, c);
         case ODM_CMD_REPLACE: return on_replace(s, c);
         case ODM_CMD_ADD:
@@ -521,7 +521,7 @@ static int on_command(odm_server *s, const odm_command *c, bool statuses_count)
 static int take_body(odm_server *s, bool complete)
 {
         bool count = true;
-        int rc = sent_open(s, !complete);
+        int rc = odm_sent_open(s, !complete);
 
         for (const odm_command *c = s->in->body; c && rc == 0; c = c->next)
                 if (is_hdr_status(s, c))
@@ -545,8 +545,8 @@ static int take_message(odm_server *s)
                 s->plan = PLAN_NEXT;
         if (rc < 0 || s->plan == PLAN_NEXT)
                 return rc;
-        results_cut_off(s);
-        return sent_settle(s, s->plan == PLAN_WORK);
+        odm_results_cut_off(s);
+        return odm_sent_settle(s, s->plan == PLAN_WORK);
 }
 
 static void look_for_an_end(odm_server *s)
@@ -554,15 +554,15 @@ static void look_for_an_end(odm_server *s)
         if (s->plan == PLAN_STOP || s->plan == PLAN_ABORT)
                 return;
         if (s->messages >= s->opt.max_messages) {
-                session_finish(s, ODM_OUTCOME_BAD_MESSAGE, "too many messages");
+                odm_session_finish(s, ODM_OUTCOME_BAD_MESSAGE, "too many messages");
                 s->plan = PLAN_ABORT;
         } else if (s->abort_asked) {
-                session_finish(s, ODM_OUTCOME_ABORTED, "stopped by the server");
+                odm_session_finish(s, ODM_OUTCOME_ABORTED, "stopped by the server");
                 s->plan = PLAN_ABORT;
         }
 }
 
-int receive_message(odm_server *s)
+int odm_receive_message(odm_server *s)
 {
         odm_check check = {0};
         int rc = learn_peer(s);

@@ -24,7 +24,7 @@ static odm_ref *ref_new(odm_arena *a, odm_str uri)
         return r;
 }
 
-struct status_out *status_add(odm_server *s, const odm_command *of, unsigned code)
+struct status_out *odm_status_add(odm_server *s, const odm_command *of, unsigned code)
 {
         const odm_hdr *h = &s->in->hdr;
         struct status_out *st = odm_new(&s->arena, struct status_out);
@@ -97,7 +97,7 @@ static int put_off(odm_server *s, const struct status_out *st)
         for (; st; st = st->next) {
                 *end = late_copy(&a, st);
                 if (*end == NULL) {
-                        int rc = session_arena_err(s, &a);
+                        int rc = odm_session_arena_err(s, &a);
                         odm_arena_done(&a);
                         return rc;
                 }
@@ -116,10 +116,10 @@ static int write_if_fits(odm_server *s, odm_command *c, size_t limit, bool *fits
 
         c->cmd_id = odm_arena_fmt(&s->arena, "%u", s->next_cmd);
         if (c->cmd_id.p == NULL)
-                return session_arena_err(s, &s->arena);
+                return odm_session_arena_err(s, &s->arena);
         int rc = odm_write_command(&s->w, c);
         if (rc < 0 && rc != ODM_ELIMIT)
-                return rc == ODM_ENOMEM ? session_nomem(s) : rc;
+                return rc == ODM_ENOMEM ? odm_session_nomem(s) : rc;
         *fits = rc == 0 && odm_write_size(&s->w, true) <= limit;
         if (*fits)
                 s->next_cmd++;
@@ -194,14 +194,14 @@ static int write_hdr(odm_server *s)
                 };
         }
         if (h.msg_id.p == NULL)
-                return session_arena_err(s, &s->arena);
+                return odm_session_arena_err(s, &s->arena);
         if (s->phase != PHASE_SETUP && s->plan != PLAN_REFUSE)
                 rc = odm_prover_cred(&s->prover, &s->arena, &h.cred);
         if (h.cred.present || shows_mac(s)) /* whose they are (dm-protocol.md 1.1) */
                 h.source_name = s->opt.peer.server_user;
         if (rc == 0)
-                rc = odm_write_begin(&s->w, session_codec(s), &s->reply, &h);
-        return rc == ODM_ENOMEM ? session_nomem(s) : rc;
+                rc = odm_write_begin(&s->w, odm_session_codec(s), &s->reply, &h);
+        return rc == ODM_ENOMEM ? odm_session_nomem(s) : rc;
 }
 
 static int write_alert(odm_server *s, unsigned code, odm_str source)
@@ -220,7 +220,7 @@ static void set_limit(odm_server *s)
         uint64_t max = s->peer_max_msg ? s->peer_max_msg : s->opt.send_max;
 
         if (max < LIMIT_LEAST) {
-                session_finish(s, ODM_OUTCOME_TOO_LARGE, "the device takes too small messages");
+                odm_session_finish(s, ODM_OUTCOME_TOO_LARGE, "the device takes too small messages");
                 if (s->plan != PLAN_ABORT)
                         s->plan = PLAN_STOP;
                 max = LIMIT_LEAST;
@@ -229,7 +229,7 @@ static void set_limit(odm_server *s)
         s->reply.max = s->limit + 4096;
 }
 
-int reply_begin(odm_server *s)
+int odm_reply_begin(odm_server *s)
 {
         int rc;
 
@@ -265,7 +265,7 @@ struct values {
         bool carried;        /* false when the codec has no form for one */
 };
 
-/* At most Sequence, Atomic, member: job_allowed() lets nothing deeper. */
+/* At most Sequence, Atomic, member: odm_job_allowed() lets nothing deeper. */
 static void measure(const odm_server *s, const odm_command *c, struct values *v)
 {
         for (const odm_item *it = c->items; it; it = it->next) {
@@ -284,7 +284,7 @@ static void measure(const odm_server *s, const odm_command *c, struct values *v)
 static int add_members(odm_server *s, struct job *j, const odm_command *c, uint32_t *index)
 {
         for (const odm_command *m = c->body; m; m = m->next) {
-                int rc = sent_add(s, j, (*index)++, SENT_MEMBER);
+                int rc = odm_sent_add(s, j, (*index)++, SENT_MEMBER);
                 if (rc == 0)
                         rc = add_members(s, j, m, index);
                 if (rc < 0)
@@ -301,7 +301,7 @@ static int book_command(odm_server *s, struct job *j, const odm_command *c)
 
         if (s->wrote == 0)
                 s->out_first = s->next_cmd;
-        int rc = sent_add(s, j, j->at, may_split ? SENT_ATOMIC : 0);
+        int rc = odm_sent_add(s, j, j->at, may_split ? SENT_ATOMIC : 0);
         if (rc == 0)
                 rc = add_members(s, j, c, &index);
         if (rc < 0)
@@ -311,7 +311,7 @@ static int book_command(odm_server *s, struct job *j, const odm_command *c)
         s->wrote_job = j;
         s->wrote_full = may_split; /* if it is refused, its members come before all else */
         j->sent = true;
-        job_advance(j);
+        odm_job_advance(j);
         return 0;
 }
 
@@ -320,12 +320,12 @@ static int try_command(odm_server *s, const odm_command *c, bool *fits)
 {
         odm_mark mark = odm_write_mark(&s->w);
         odm_command *copy;
-        int rc = clone_command(s, c, s->next_cmd, true, &copy);
+        int rc = odm_clone_command(s, c, s->next_cmd, true, &copy);
 
         if (rc == 0)
                 rc = odm_write_command(&s->w, copy);
         if (rc == ODM_ENOMEM)
-                return session_nomem(s);
+                return odm_session_nomem(s);
         if (rc < 0 && rc != ODM_ELIMIT)
                 return rc;
         *fits = rc == 0 && odm_write_size(&s->w, true) <= s->limit;
@@ -338,7 +338,7 @@ static int try_command(odm_server *s, const odm_command *c, bool *fits)
 static int too_big(odm_server *s, struct job *j, const odm_command *c, size_t octets,
                    enum fill *out)
 {
-        bool cut = s->large_objects && chunk_possible(c);
+        bool cut = s->large_objects && odm_chunk_possible(c);
 
         if (s->wrote > 0) {
                 *out = FILL_FULL;
@@ -350,14 +350,14 @@ static int too_big(odm_server *s, struct job *j, const odm_command *c, size_t oc
                 return 0;
         }
         if (cut) {
-                chunk_begin(s, j);
+                odm_chunk_begin(s, j);
                 *out = FILL_GOES_ON;
                 return 0;
         }
         *out = FILL_TOLD;
-        return job_give_up(s, j, ODM_ST_TOO_LARGE,
-                           s->large_objects ? "the command fits no message"
-                                            : "the device takes no large objects");
+        return odm_job_give_up(s, j, ODM_ST_TOO_LARGE,
+                               s->large_objects ? "the command fits no message"
+                                                : "the device takes no large objects");
 }
 
 /* Not the session's fault, nor the next job's. */
@@ -369,7 +369,7 @@ static const char *unfit_why(int rc)
 
 static int put_command(odm_server *s, struct job *j, enum fill *out)
 {
-        const odm_command *c = job_peek(j);
+        const odm_command *c = odm_job_peek(j);
         struct values v = {.carried = true};
         bool fits = false;
         int rc = 0;
@@ -378,12 +378,12 @@ static int put_command(odm_server *s, struct job *j, enum fill *out)
 
         if (c->kind == ODM_CMD_ATOMIC && j->split && s->no_atomic) {
                 *out = FILL_TOLD;
-                return job_split(s, j, j->at);
+                return odm_job_split(s, j, j->at);
         }
         if (s->peer_max_obj && v.largest > s->peer_max_obj) {
                 *out = FILL_TOLD;
-                return job_give_up(s, j, ODM_ST_TOO_LARGE,
-                                   "larger than the device's largest object");
+                return odm_job_give_up(s, j, ODM_ST_TOO_LARGE,
+                                       "larger than the device's largest object");
         }
         if (!v.carried)
                 rc = ODM_EINVAL;
@@ -391,7 +391,7 @@ static int put_command(odm_server *s, struct job *j, enum fill *out)
                 rc = try_command(s, c, &fits);
         if (rc == ODM_EMALFORMED || rc == ODM_EINVAL) {
                 *out = FILL_TOLD;
-                return job_give_up(s, j, ODM_ST_BAD_REQUEST, unfit_why(rc));
+                return odm_job_give_up(s, j, ODM_ST_BAD_REQUEST, unfit_why(rc));
         }
         if (rc < 0)
                 return rc;
@@ -409,15 +409,15 @@ static int put_chunk(odm_server *s, enum fill *out)
 
         *out = FILL_FULL;
         if (j->lost) {
-                chunk_close(s);
+                odm_chunk_close(s);
                 *out = FILL_TOLD;
-                return job_give_up(s, j, ODM_ST_FAILED, "the job is gone");
+                return odm_job_give_up(s, j, ODM_ST_FAILED, "the job is gone");
         }
-        rc = chunk_put(s, &fits);
+        rc = odm_chunk_put(s, &fits);
         if (rc == ODM_EMALFORMED || rc == ODM_EINVAL) {
-                chunk_close(s);
+                odm_chunk_close(s);
                 *out = FILL_TOLD;
-                return job_give_up(s, j, ODM_ST_BAD_REQUEST, unfit_why(rc));
+                return odm_job_give_up(s, j, ODM_ST_BAD_REQUEST, unfit_why(rc));
         }
         if (rc < 0 || fits)
                 return rc;
@@ -425,9 +425,9 @@ static int put_chunk(odm_server *s, enum fill *out)
                 s->stay_open = true;
                 return 0;
         }
-        chunk_close(s);
+        odm_chunk_close(s);
         *out = FILL_TOLD;
-        return job_give_up(s, j, ODM_ST_TOO_LARGE, "the device's messages are too small");
+        return odm_job_give_up(s, j, ODM_ST_TOO_LARGE, "the device's messages are too small");
 }
 
 static bool is_full(const odm_server *s)
@@ -442,7 +442,7 @@ static bool apart(const odm_server *s, const struct job *j)
         return s->wrote_job && s->wrote_job != j && (j->alone || s->wrote_job->alone);
 }
 
-int reply_fill(odm_server *s, enum fill *out)
+int odm_reply_fill(odm_server *s, enum fill *out)
 {
         *out = FILL_FULL;
         if (s->plan != PLAN_WORK || s->phase != PHASE_MANAGE || s->overflow || s->stay_open)
@@ -461,7 +461,7 @@ int reply_fill(odm_server *s, enum fill *out)
                 return 0;
         if (j->lost) {
                 *out = FILL_TOLD;
-                return job_give_up(s, j, ODM_ST_FAILED, "the job is gone");
+                return odm_job_give_up(s, j, ODM_ST_FAILED, "the job is gone");
         }
         return put_command(s, j, out);
 }
@@ -472,13 +472,13 @@ static int end_session(odm_server *s)
 {
         bool first = s->phase != PHASE_OVER;
 
-        session_finish(s, ODM_OUTCOME_DONE, "");
+        odm_session_finish(s, ODM_OUTCOME_DONE, "");
         if (!first)
                 return 0;
-        session_phase(s, PHASE_OVER);
-        struct told *t = session_tell(s, ODM_EV_END);
+        odm_session_phase(s, PHASE_OVER);
+        struct told *t = odm_session_tell(s, ODM_EV_END);
         if (t == NULL)
-                return session_arena_err(s, &s->arena);
+                return odm_session_arena_err(s, &s->arena);
         t->ev.outcome = s->outcome;
         t->ev.why = odm_cstr(s->diag);
         return 0;
@@ -491,7 +491,7 @@ static bool goes_on(const odm_server *s)
         return s->plan == PLAN_NEXT || s->plan == PLAN_REFUSE;
 }
 
-int reply_end(odm_server *s)
+int odm_reply_end(odm_server *s)
 {
         bool chunks = s->n_out > 0 && s->wrote > 0 && (s->out[0].flags & SENT_CHUNK);
         int rc;
@@ -504,7 +504,7 @@ int reply_end(odm_server *s)
         if (rc == 0 && !goes_on(s))
                 rc = end_session(s);
         if (rc < 0)
-                return rc == ODM_ENOMEM ? session_nomem(s) : rc;
+                return rc == ODM_ENOMEM ? odm_session_nomem(s) : rc;
         if (s->wrote > 0)
                 s->out_msg = s->out_id;
         if (s->plan != PLAN_REFUSE)

@@ -7,7 +7,7 @@
 
 #include "session.h"
 
-bool data_has_nul(odm_format f, const odm_data *d)
+bool odm_data_has_nul(odm_format f, const odm_data *d)
 {
         bool text = f != ODM_FMT_BIN && f != ODM_FMT_B64 && f != ODM_FMT_XML;
 
@@ -34,10 +34,10 @@ static unsigned taking_fail(odm_server *s, unsigned code)
 static int taking_begin(odm_server *s, struct sent *e, const odm_meta *meta, const odm_item *item,
                         unsigned *status)
 {
-        odm_item *copy = item_copy(&s->held, meta, item, true);
+        odm_item *copy = odm_item_copy(&s->held, meta, item, true);
 
         if (copy == NULL)
-                return session_arena_err(s, &s->held);
+                return odm_session_arena_err(s, &s->held);
         s->taking.open = true;
         s->taking.entry = (uint32_t)(e - s->out);
         s->taking.item = *copy;
@@ -89,25 +89,25 @@ static int taking_end(odm_server *s, unsigned *status)
         }
         o = odm_new(&s->held, struct object);
         if (o == NULL)
-                return session_arena_err(s, &s->held);
+                return odm_session_arena_err(s, &s->held);
         o->data = t->data; /* the octets move: events will lend them */
         o->next = s->objects;
         s->objects = o;
         odm_buf_init(&t->data, &s->mem, s->opt.max_obj_size);
         t->open = false;
         *status = ODM_ST_OK;
-        return sent_result(s, &s->out[t->entry], NULL, &t->item, &data);
+        return odm_sent_result(s, &s->out[t->entry], NULL, &t->item, &data);
 }
 
 /* Something else began before the object was whole (dm-protocol.md 4, receiver rule 3). */
-int results_interrupted(odm_server *s)
+int odm_results_interrupted(odm_server *s)
 {
         s->no_end = odm_arena_copy(&s->arena, s->taking.item.source);
         if (s->no_end.p == NULL)
                 s->no_end = ODM_STR("");
         s->out[s->taking.entry].flags |= SENT_BROKEN; /* it may come again */
         taking_close(s);
-        return s->arena.err ? session_arena_err(s, &s->arena) : 0;
+        return s->arena.err ? odm_session_arena_err(s, &s->arena) : 0;
 }
 
 static int take_item(odm_server *s, struct sent *e, const odm_command *c, const odm_item *item,
@@ -118,7 +118,7 @@ static int take_item(odm_server *s, struct sent *e, const odm_command *c, const 
 
         if (s->taking.open &&
             (&s->out[s->taking.entry] != e || !odm_str_eq(s->taking.item.source, item->source)))
-                rc = results_interrupted(s);
+                rc = odm_results_interrupted(s);
         *status = ODM_ST_OK;
         if (rc == 0 && item->more && !s->taking.open)
                 rc = taking_begin(s, e, &meta, item, status);
@@ -130,18 +130,18 @@ static int take_item(odm_server *s, struct sent *e, const odm_command *c, const 
                         rc = taking_end(s, status);
                 return rc;
         }
-        if (data_has_nul(meta.format, &item->data)) {
+        if (odm_data_has_nul(meta.format, &item->data)) {
                 e->status = STATUS_NUL;
                 e->flags |= SENT_MINE;
                 return 0;
         }
-        return sent_result(s, e, c, item, &item->data);
+        return odm_sent_result(s, e, c, item, &item->data);
 }
 
 /* Results get a Status only when it is not 200 (dm-protocol.md 2). */
-int results_take(odm_server *s, const odm_command *c)
+int odm_results_take(odm_server *s, const odm_command *c)
 {
-        struct sent *e = sent_find(s, c->msg_ref, c->cmd_ref);
+        struct sent *e = odm_sent_find(s, c->msg_ref, c->cmd_ref);
         unsigned worst = ODM_ST_OK, status = ODM_ST_OK;
         int rc = 0;
 
@@ -153,12 +153,12 @@ int results_take(odm_server *s, const odm_command *c)
                 if (status != ODM_ST_OK)
                         worst = status;
         }
-        if (rc == 0 && worst != ODM_ST_OK && status_add(s, c, worst) == NULL)
-                rc = session_arena_err(s, &s->arena);
+        if (rc == 0 && worst != ODM_ST_OK && odm_status_add(s, c, worst) == NULL)
+                rc = odm_session_arena_err(s, &s->arena);
         return rc;
 }
 
-void results_cut_off(odm_server *s)
+void odm_results_cut_off(odm_server *s)
 {
         if (s->taking.open)
                 (void)taking_fail(s, ODM_ST_SIZE_MISMATCH);

@@ -297,7 +297,7 @@ static void get_heap(struct in *in, odm_server *s, odm_str *out, size_t max)
         if (v.n > max)
                 bad(in);
         if (in->rc == 0)
-                in->rc = session_copy(s, v, out);
+                in->rc = odm_session_copy(s, v, out);
 }
 
 static odm_item *get_item(struct in *in, odm_arena *a)
@@ -317,7 +317,7 @@ static odm_item *get_item(struct in *in, odm_arena *a)
         it.meta.size = get_u(in, UINT64_MAX);
         it.data.kind = (odm_data_kind)get_u(in, ODM_DATA_XML);
         it.data.bytes = get_str(in);
-        odm_item *copy = in->rc == 0 ? item_copy(a, &it.meta, &it, true) : NULL;
+        odm_item *copy = in->rc == 0 ? odm_item_copy(a, &it.meta, &it, true) : NULL;
         if (copy == NULL && in->rc == 0)
                 in->rc = odm_arena_err(a);
         return copy;
@@ -377,7 +377,7 @@ static void get_jobs(struct in *in, odm_server *s)
         while (get_u(in, 1) == 1) {
                 struct job *j = odm_alloc(&s->mem, sizeof *j);
                 if (j == NULL) {
-                        in->rc = session_nomem(s);
+                        in->rc = odm_session_nomem(s);
                         break;
                 }
                 bool *const flags[] = {&j->alone, &j->split, &j->sent, &j->lost};
@@ -415,7 +415,7 @@ static void get_one_sent(struct in *in, odm_server *s, uint32_t i)
             (chunk && !(s->sending.open && index == j->at && index < j->end)))
                 bad(in);
         if (in->rc == 0)
-                in->rc = sent_add(s, j, index, flags);
+                in->rc = odm_sent_add(s, j, index, flags);
         if (in->rc == 0)
                 s->out[i].status = (uint16_t)status;
         if (in->rc == 0 && s->holding) {
@@ -514,7 +514,7 @@ static void get_late(struct in *in, odm_server *s)
                 end = &st->next;
         }
         if (s->late.err && in->rc == 0)
-                in->rc = session_arena_err(s, &s->late);
+                in->rc = odm_session_arena_err(s, &s->late);
 }
 
 static void get_reply(struct in *in, odm_server *s)
@@ -543,7 +543,7 @@ static int load_into(odm_server *s, odm_str saved)
         get_reply(&in, s);
         if (in.rc == 0 && in.rest.n != 0)
                 bad(&in);
-        return in.rc == ODM_ENOMEM ? session_nomem(s) : in.rc;
+        return in.rc == ODM_ENOMEM ? odm_session_nomem(s) : in.rc;
 }
 
 int odm_server_load(const odm_server_opt *opt, odm_str saved, odm_server **out)

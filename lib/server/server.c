@@ -18,14 +18,14 @@ static const char *const turn_names[] = {[TURN_WAIT] = "wait",
 static const char *const phase_names[] = {
         [PHASE_SETUP] = "setup", [PHASE_MANAGE] = "manage", [PHASE_OVER] = "over"};
 
-void session_turn(odm_server *s, enum turn to)
+void odm_session_turn(odm_server *s, enum turn to)
 {
         ODM_TRACE(s->opt.trace, "server", "%.*s/%u: %s -> %s", (int)s->session_id_n, s->session_id,
                   s->in_id, turn_names[s->turn], turn_names[to]);
         s->turn = to; /* the only assignment to turn */
 }
 
-void session_phase(odm_server *s, enum phase to)
+void odm_session_phase(odm_server *s, enum phase to)
 {
         ODM_TRACE(s->opt.trace, "server", "%.*s/%u: phase %s -> %s", (int)s->session_id_n,
                   s->session_id, s->in_id, phase_names[s->phase], phase_names[to]);
@@ -49,34 +49,34 @@ static void *counted_resize(void *ctx, void *p, size_t old_n, size_t n)
         return q;
 }
 
-int session_nomem(const odm_server *s)
+int odm_session_nomem(const odm_server *s)
 {
         return s->over_memory ? ODM_ELIMIT : ODM_ENOMEM;
 }
 
-int session_arena_err(const odm_server *s, const odm_arena *a)
+int odm_session_arena_err(const odm_server *s, const odm_arena *a)
 {
         int err = odm_arena_err(a);
 
-        return err == ODM_ENOMEM ? session_nomem(s) : err;
+        return err == ODM_ENOMEM ? odm_session_nomem(s) : err;
 }
 
-int session_copy(odm_server *s, odm_str in, odm_str *out)
+int odm_session_copy(odm_server *s, odm_str in, odm_str *out)
 {
         char *p = NULL;
 
         if (in.n > 0) {
                 p = odm_alloc(&s->mem, in.n);
                 if (p == NULL)
-                        return session_nomem(s);
+                        return odm_session_nomem(s);
                 memcpy(p, in.p, in.n);
         }
-        session_free_str(s, out);
+        odm_session_free_str(s, out);
         *out = (odm_str){p, in.n};
         return 0;
 }
 
-void session_free_str(odm_server *s, odm_str *str)
+void odm_session_free_str(odm_server *s, odm_str *str)
 {
         odm_free(&s->mem, (void *)(uintptr_t)str->p, str->n);
         *str = ODM_ABSENT;
@@ -115,7 +115,7 @@ static int copy_options(odm_server *s)
         if (n > 0) {
                 s->text = odm_alloc(&s->mem, n);
                 if (s->text == NULL)
-                        return session_nomem(s);
+                        return odm_session_nomem(s);
                 s->text_n = n;
         }
         for (size_t i = 0; i < ODM_COUNT(list); i++) {
@@ -239,9 +239,9 @@ static void drop_message(odm_server *s)
 {
         for (struct told *t = s->told; t; t = t->next)
                 if (t->done)
-                        job_free(s, t->done);
+                        odm_job_free(s, t->done);
         if (s->lent && s->lent->done)
-                job_free(s, s->lent->done);
+                odm_job_free(s, s->lent->done);
         odm_arena_done(&s->arena);
         odm_arena_init(&s->arena, &s->mem, s->opt.max_memory);
         s->in = NULL;
@@ -265,7 +265,7 @@ void odm_server_free(odm_server *s)
         while (s->jobs) {
                 struct job *j = s->jobs;
                 s->jobs = j->next;
-                job_free(s, j);
+                odm_job_free(s, j);
         }
         odm_free(&s->mem, s->out, s->cap_out * sizeof *s->out);
         odm_arena_done(&s->held);
@@ -275,7 +275,7 @@ void odm_server_free(odm_server *s)
         odm_buf_done(&s->mac);
         odm_buf_done(&s->sending.value);
         odm_buf_done(&s->taking.data);
-        session_free_str(s, &s->device);
+        odm_session_free_str(s, &s->device);
         if (s->text) {
                 odm_wipe(s->text, s->text_n);
                 odm_free(&s->mem, s->text, s->text_n);
@@ -287,7 +287,7 @@ void odm_server_free(odm_server *s)
 
 /* ---- a message comes in -------------------------------------------------------------- */
 
-const odm_codec *session_codec(const odm_server *s)
+const odm_codec *odm_session_codec(const odm_server *s)
 {
         return s->xml ? &odm_codec_xml : &odm_codec_wbxml;
 }
@@ -326,7 +326,7 @@ static int decode(odm_server *s, const odm_packet *in)
                 return ODM_ELIMIT;
         int rc = odm_decode(codec, in->body, &s->opt.limits, &s->arena, &s->in);
         if (rc == ODM_ENOMEM)
-                rc = session_nomem(s);
+                rc = odm_session_nomem(s);
         if (rc == 0 && (s->in->hdr.session_id.n == 0 || s->in->hdr.session_id.n > SESSION_ID_MAX ||
                         s->in->hdr.source.n > URI_MAX))
                 rc = ODM_EMALFORMED;
@@ -387,19 +387,19 @@ int odm_server_recv(odm_server *s, const odm_packet *in, odm_time now)
         start_message(s);
         memcpy(s->digest, digest, DIGEST_LEN);
         if (job_to_relend(s)) {
-                session_turn(s, TURN_RELEND);
+                odm_session_turn(s, TURN_RELEND);
                 return 0;
         }
-        rc = receive_message(s);
+        rc = odm_receive_message(s);
         if (rc < 0)
                 return s->err = rc;
-        session_turn(s, TURN_TELL);
+        odm_session_turn(s, TURN_TELL);
         return 0;
 }
 
 /* ---- telling the host ------------------------------------------------------------------ */
 
-struct told *session_tell(odm_server *s, odm_event_kind kind)
+struct told *odm_session_tell(odm_server *s, odm_event_kind kind)
 {
         struct told *t = odm_new(&s->arena, struct told);
 
@@ -411,7 +411,7 @@ struct told *session_tell(odm_server *s, odm_event_kind kind)
         return t;
 }
 
-void session_finish(odm_server *s, odm_outcome outcome, const char *why)
+void odm_session_finish(odm_server *s, odm_outcome outcome, const char *why)
 {
         if (s->outcome != ODM_OUTCOME_NONE)
                 return;
@@ -435,16 +435,16 @@ static int pop_told(odm_server *s, const odm_event **out)
 static void taken(odm_server *s)
 {
         if (s->lent && s->lent->done)
-                job_free(s, s->lent->done);
+                odm_job_free(s, s->lent->done);
         s->lent = NULL;
 }
 
 static int ask_for_work(odm_server *s, uint64_t job, const odm_event **out)
 {
-        struct told *t = session_tell(s, ODM_EV_WORK);
+        struct told *t = odm_session_tell(s, ODM_EV_WORK);
 
         if (t == NULL)
-                return session_arena_err(s, &s->arena);
+                return odm_session_arena_err(s, &s->arena);
         t->ev.job = job;
         s->want_work = true;
         return pop_told(s, out);
@@ -459,19 +459,19 @@ static int on_relend(odm_server *s, const odm_event **out)
         s->asked = job_to_relend(s);
         if (s->asked)
                 return ask_for_work(s, s->asked->id, out);
-        int rc = receive_message(s);
+        int rc = odm_receive_message(s);
         if (rc < 0)
                 return rc;
-        session_turn(s, TURN_TELL);
+        odm_session_turn(s, TURN_TELL);
         return 0;
 }
 
 static int on_tell(odm_server *s)
 {
-        int rc = reply_begin(s);
+        int rc = odm_reply_begin(s);
 
         if (rc == 0)
-                session_turn(s, TURN_FILL);
+                odm_session_turn(s, TURN_FILL);
         return rc;
 }
 
@@ -485,15 +485,15 @@ static int on_fill(odm_server *s, const odm_event **out)
                 s->no_more = true;
         }
         do
-                rc = reply_fill(s, &fill);
+                rc = odm_reply_fill(s, &fill);
         while (rc == 0 && fill == FILL_GOES_ON);
         if (rc < 0 || fill == FILL_TOLD)
                 return rc;
         if (fill == FILL_ASK)
                 return ask_for_work(s, 0, out);
-        rc = reply_end(s);
+        rc = odm_reply_end(s);
         if (rc == 0)
-                session_turn(s, TURN_CLOSE);
+                odm_session_turn(s, TURN_CLOSE);
         return rc;
 }
 
@@ -501,7 +501,7 @@ static void on_close(odm_server *s)
 {
         drop_message(s);
         odm_buf_trim(&s->reply); /* it waits as long as the device does */
-        session_turn(s, TURN_WAIT);
+        odm_session_turn(s, TURN_WAIT);
 }
 
 /* One step; 1 when *out is set. */
@@ -545,7 +545,7 @@ static int relend(odm_server *s, const odm_job *job)
 
         s->want_work = false;
         s->asked = NULL;
-        if (job == NULL || job->id != j->id || !job_relend(j, job))
+        if (job == NULL || job->id != j->id || !odm_job_relend(j, job))
                 j->lost = true;
         return j->lost && job ? ODM_EINVAL : 0;
 }
@@ -563,11 +563,11 @@ int odm_server_work(odm_server *s, const odm_job *job)
                 s->no_more = true;
                 return 0;
         }
-        if (!job_allowed(job->commands)) {
+        if (!odm_job_allowed(job->commands)) {
                 s->want_work = false; /* and the host is asked again */
                 return ODM_EINVAL;
         }
-        int rc = job_add(s, job);
+        int rc = odm_job_add(s, job);
         if (rc == 0)
                 s->want_work = false;
         return rc;
@@ -579,7 +579,7 @@ static const char *mime_of(const odm_server *s)
 {
         if (s->bare_mime)
                 return s->xml ? "application/vnd.syncml+xml" : "application/vnd.syncml+wbxml";
-        return odm_codec_mime(session_codec(s));
+        return odm_codec_mime(odm_session_codec(s));
 }
 
 int odm_server_send(odm_server *s, odm_packet *out)

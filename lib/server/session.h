@@ -190,94 +190,94 @@ struct odm_server {
 
 /* ---- server.c ------------------------------------------------------------ */
 
-void session_turn(odm_server *s, enum turn to);
-void session_phase(odm_server *s, enum phase to);
+void odm_session_turn(odm_server *s, enum turn to);
+void odm_session_phase(odm_server *s, enum phase to);
 /* The reason of an allocation that failed: our ceiling, or real need. */
-int session_nomem(const odm_server *s);
-int session_arena_err(const odm_server *s, const odm_arena *a);
+int odm_session_nomem(const odm_server *s);
+int odm_session_arena_err(const odm_server *s, const odm_arena *a);
 /* Appends an event; NULL when there is no memory. */
-struct told *session_tell(odm_server *s, odm_event_kind kind);
+struct told *odm_session_tell(odm_server *s, odm_event_kind kind);
 /* Ends the session after this reply; the first reason counts. */
-void session_finish(odm_server *s, odm_outcome outcome, const char *why);
-const odm_codec *session_codec(const odm_server *s);
-int session_copy(odm_server *s, odm_str in, odm_str *out); /* on the heap */
-void session_free_str(odm_server *s, odm_str *str);
+void odm_session_finish(odm_server *s, odm_outcome outcome, const char *why);
+const odm_codec *odm_session_codec(const odm_server *s);
+int odm_session_copy(odm_server *s, odm_str in, odm_str *out); /* on the heap */
+void odm_session_free_str(odm_server *s, odm_str *str);
 
 /* ---- receive.c ------------------------------------------------------------- */
 
 /* Works through the decoded message: 0, ODM_ENOMEM, ODM_ELIMIT, ODM_EIO. */
-ODM_MUST_USE int receive_message(odm_server *s);
+ODM_MUST_USE int odm_receive_message(odm_server *s);
 
 /* A NUL octet in what should be text: that item fails, never the session. */
 #define STATUS_NUL ODM_ST_BAD_REQUEST
-bool data_has_nul(odm_format f, const odm_data *d);
+bool odm_data_has_nul(odm_format f, const odm_data *d);
 
 /* ---- results.c ------------------------------------------------------------- */
 
-ODM_MUST_USE int results_take(odm_server *s, const odm_command *c);
+ODM_MUST_USE int odm_results_take(odm_server *s, const odm_command *c);
 /* Something else began before the object was whole: Alert 1225 will name it. */
-ODM_MUST_USE int results_interrupted(odm_server *s);
+ODM_MUST_USE int odm_results_interrupted(odm_server *s);
 /* The package ended; an object still open has failed. */
-void results_cut_off(odm_server *s);
+void odm_results_cut_off(odm_server *s);
 
 /* ---- job.c ----------------------------------------------------------------- */
 
-uint32_t job_count(const odm_command *c);  /* a command with its members */
-bool job_allowed(const odm_command *list); /* may it be sent by us? */
-ODM_MUST_USE int job_add(odm_server *s, const odm_job *job);
+uint32_t odm_job_count(const odm_command *c);  /* a command with its members */
+bool odm_job_allowed(const odm_command *list); /* may it be sent by us? */
+ODM_MUST_USE int odm_job_add(odm_server *s, const odm_job *job);
 /* Lends the commands again after a load; false when they are not the same. */
-bool job_relend(struct job *j, const odm_job *job);
-void job_free(odm_server *s, struct job *j);
-const odm_command *job_peek(const struct job *j); /* the next to send, or NULL */
-void job_advance(struct job *j);
-void job_seek(struct job *j, uint32_t index);
+bool odm_job_relend(struct job *j, const odm_job *job);
+void odm_job_free(odm_server *s, struct job *j);
+const odm_command *odm_job_peek(const struct job *j); /* the next to send, or NULL */
+void odm_job_advance(struct job *j);
+void odm_job_seek(struct job *j, uint32_t index);
 /* Reports every command from the cursor on as not sent. */
-ODM_MUST_USE int job_give_up(odm_server *s, struct job *j, unsigned status, const char *why);
+ODM_MUST_USE int odm_job_give_up(odm_server *s, struct job *j, unsigned status, const char *why);
 
 /* The device has no Atomic: the members of the one at `index` go singly from now on. */
-ODM_MUST_USE int job_split(odm_server *s, struct job *j, uint32_t index);
+ODM_MUST_USE int odm_job_split(odm_server *s, struct job *j, uint32_t index);
 
-ODM_MUST_USE int sent_add(odm_server *s, struct job *j, uint32_t index, uint8_t flags);
+ODM_MUST_USE int odm_sent_add(odm_server *s, struct job *j, uint32_t index, uint8_t flags);
 /* Prepares the answers of this message. */
-ODM_MUST_USE int sent_open(odm_server *s, bool hold);
-struct sent *sent_find(const odm_server *s, odm_str msg_ref, odm_str cmd_ref);
-ODM_MUST_USE int sent_status(odm_server *s, struct sent *e, const odm_command *status);
-ODM_MUST_USE int sent_result(odm_server *s, struct sent *e, const odm_command *results,
-                             const odm_item *item, const odm_data *data);
+ODM_MUST_USE int odm_sent_open(odm_server *s, bool hold);
+struct sent *odm_sent_find(const odm_server *s, odm_str msg_ref, odm_str cmd_ref);
+ODM_MUST_USE int odm_sent_status(odm_server *s, struct sent *e, const odm_command *status);
+ODM_MUST_USE int odm_sent_result(odm_server *s, struct sent *e, const odm_command *results,
+                                 const odm_item *item, const odm_data *data);
 /* The device's package is complete: tells what came, and forgets the entries. */
-ODM_MUST_USE int sent_settle(odm_server *s, bool all); /* not all: only those with a Status */
-void sent_rewind(odm_server *s); /* the commands in flight are to be sent again */
-void sent_forget(odm_server *s);
-void sent_all_status(odm_server *s, unsigned status); /* for those without one */
+ODM_MUST_USE int odm_sent_settle(odm_server *s, bool all); /* not all: only those with a Status */
+void odm_sent_rewind(odm_server *s); /* the commands in flight are to be sent again */
+void odm_sent_forget(odm_server *s);
+void odm_sent_all_status(odm_server *s, unsigned status); /* for those without one */
 /* Copies an item with its effective Meta; all text into `a` when `deep`. */
-odm_item *item_copy(odm_arena *a, const odm_meta *meta, const odm_item *item, bool deep);
+odm_item *odm_item_copy(odm_arena *a, const odm_meta *meta, const odm_item *item, bool deep);
 
 /* ---- reply.c --------------------------------------------------------------- */
 
-ODM_MUST_USE int reply_begin(odm_server *s);
+ODM_MUST_USE int odm_reply_begin(odm_server *s);
 enum fill { FILL_GOES_ON, FILL_FULL, FILL_TOLD, FILL_ASK };
 /* Puts the next command into the message, or says what is in the way: *out. */
-ODM_MUST_USE int reply_fill(odm_server *s, enum fill *out);
-ODM_MUST_USE int reply_end(odm_server *s);
+ODM_MUST_USE int odm_reply_fill(odm_server *s, enum fill *out);
+ODM_MUST_USE int odm_reply_end(odm_server *s);
 /* A Status of ours for a command of the device; NULL when there is no memory. */
-struct status_out *status_add(odm_server *s, const odm_command *of, unsigned code);
+struct status_out *odm_status_add(odm_server *s, const odm_command *of, unsigned code);
 
 /* ---- chunk.c: objects that leave in chunks ------------------------------ */
 
 /* True when `c` is one command with one item whose value may be cut. */
-bool chunk_possible(const odm_command *c);
-void chunk_begin(odm_server *s, struct job *j);
+bool odm_chunk_possible(const odm_command *c);
+void odm_chunk_begin(odm_server *s, struct job *j);
 /* Writes the next chunk, the only command of its message.  *fits is false when not one octet
  * found room. */
-ODM_MUST_USE int chunk_put(odm_server *s, bool *fits);
-void chunk_close(odm_server *s);
+ODM_MUST_USE int odm_chunk_put(odm_server *s, bool *fits);
+void odm_chunk_close(odm_server *s);
 
 /* ---- clone.c ----------------------------------------------------------------- */
 
 /* A command of a job as it is sent: text borrowed, the rest in s->arena; CmdIDs from `id` on.
  * `convert` turns its values into the form of the session's codec.
  * 0, ODM_ENOMEM, ODM_ELIMIT, ODM_EMALFORMED for a broken document inside. */
-ODM_MUST_USE int clone_command(odm_server *s, const odm_command *c, uint32_t id, bool convert,
-                               odm_command **out);
+ODM_MUST_USE int odm_clone_command(odm_server *s, const odm_command *c, uint32_t id, bool convert,
+                                   odm_command **out);
 
 #endif

@@ -33,7 +33,7 @@ static unsigned command_access(odm_str name)
         return 0;
 }
 
-bool acl_is_server(odm_str id)
+bool odm_acl_is_server(odm_str id)
 {
         if (id.n == 0 || !odm_utf8_ok(id))
                 return false;
@@ -60,7 +60,7 @@ int odm_acl_check(odm_str acl)
                         return ODM_EMALFORMED;
                 seen |= access;
                 while (take(&ids, '+', &id))
-                        if (!odm_str_is(id, "*") && !acl_is_server(id))
+                        if (!odm_str_is(id, "*") && !odm_acl_is_server(id))
                                 return ODM_EMALFORMED;
         }
         return 0;
@@ -92,7 +92,7 @@ static void put(char *to, size_t *n, odm_str s)
                 to[(*n)++] = s.p[i];
 }
 
-odm_str acl_remove(odm_arena *a, odm_str acl, odm_str server, bool keep_commands)
+odm_str odm_acl_remove(odm_arena *a, odm_str acl, odm_str server, bool keep_commands)
 {
         odm_str entry, id;
         size_t n = 0;
@@ -127,5 +127,5 @@ odm_str acl_remove(odm_arena *a, odm_str acl, odm_str server, bool keep_commands
 
 odm_str odm_acl_without(odm_arena *a, odm_str acl, odm_str server)
 {
-        return acl_remove(a, acl, server, false);
+        return odm_acl_remove(a, acl, server, false);
 }

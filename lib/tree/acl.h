@@ -6,10 +6,10 @@
 #include "odm/tree.h"
 
 /* True when a list can name the server `id` (dm-tree.md 4.1).  "*" names no one. */
-bool acl_is_server(odm_str id);
+bool odm_acl_is_server(odm_str id);
 
 /* `acl` without `server`; with `keep_commands` an entry left without ids becomes "Cmd=*", as the
  * root's must (dm-tree.md 4.6), else it goes.  Absent when the arena is exhausted. */
-odm_str acl_remove(odm_arena *a, odm_str acl, odm_str server, bool keep_commands);
+odm_str odm_acl_remove(odm_arena *a, odm_str acl, odm_str server, bool keep_commands);
 
 #endif

@@ -4,7 +4,7 @@
 #include "desc.h"
 #include "value.h"
 
-const odm_desc *desc_child(const odm_mo *mo, const odm_desc *parent, odm_str name)
+const odm_desc *odm_desc_child(const odm_mo *mo, const odm_desc *parent, odm_str name)
 {
         const odm_desc *unnamed = NULL;
 
@@ -17,24 +17,24 @@ const odm_desc *desc_child(const odm_mo *mo, const odm_desc *parent, odm_str nam
         return unnamed;
 }
 
-const odm_desc *desc_unnamed(const odm_mo *mo, const odm_desc *parent)
+const odm_desc *odm_desc_unnamed(const odm_mo *mo, const odm_desc *parent)
 {
-        return desc_child(mo, parent, ODM_STR(""));
+        return odm_desc_child(mo, parent, ODM_STR(""));
 }
 
-bool desc_is_open(const odm_desc *d)
+bool odm_desc_is_open(const odm_desc *d)
 {
         return !desc_is_leaf(d) && (odm_str_is(d->name, "Ext") || odm_str_is(d->name, "Bearer"));
 }
 
-bool desc_is_fixed(const odm_mo *mo, const odm_desc *d)
+bool odm_desc_is_fixed(const odm_mo *mo, const odm_desc *d)
 {
         while (d->permanent && d != mo->nodes)
                 d = &mo->nodes[d->parent];
         return d->permanent;
 }
 
-bool desc_takes_type(const odm_desc *d, odm_str type)
+bool odm_desc_takes_type(const odm_desc *d, odm_str type)
 {
         odm_str all = d->types.n ? d->types : d->type;
 
@@ -44,7 +44,7 @@ bool desc_takes_type(const odm_desc *d, odm_str type)
                 size_t n = 0;
                 while (n < all.n && all.p[n] != ' ')
                         n++;
-                if (text_same(odm_str_to(all, n), type))
+                if (odm_text_same(odm_str_to(all, n), type))
                         return true;
                 all = odm_str_from(all, n + 1);
         }
@@ -59,7 +59,7 @@ static odm_str without_version(odm_str id)
         return id;
 }
 
-bool mo_id_same(odm_str a, odm_str b)
+bool odm_mo_id_same(odm_str a, odm_str b)
 {
         return a.n && odm_str_eq(without_version(a), without_version(b));
 }
@@ -72,7 +72,7 @@ const odm_desc *odm_mo_find(const odm_mo *mo, odm_str rel)
                 size_t n = 0;
                 while (n < rel.n && rel.p[n] != '/')
                         n++;
-                d = desc_child(mo, d, odm_str_to(rel, n));
+                d = odm_desc_child(mo, d, odm_str_to(rel, n));
                 rel = odm_str_from(rel, n + 1);
         }
         return d;
@@ -108,7 +108,7 @@ static const char *check_node(const odm_doc_node *n, bool top)
             (n->occurs_n < 2 || n->occurs_n > 65536))
                 return "Occurrence N is not from 2 to 65536";
         if (leaf && (n->access & ODM_ACC_EXEC) == 0 && n->default_value.n &&
-            !value_fits(n->df_format, n->default_value))
+            !odm_value_fits(n->df_format, n->default_value))
                 return "DefaultValue does not fit DFFormat";
         return NULL;
 }

@@ -30,18 +30,18 @@ static unsigned check_place(const struct job *j, const struct spot *parent, odm_
 {
         const odm_desc *d = NULL;
 
-        if (spot_is_leaf(parent) || parent->node == NULL)
+        if (odm_spot_is_leaf(parent) || parent->node == NULL)
                 return ODM_ST_NOT_ALLOWED;
         if (parent->desc) {
-                d = desc_child(parent->mount->p->mo, parent->desc, name);
-                if (d == NULL && !desc_is_open(parent->desc))
+                d = odm_desc_child(parent->mount->p->mo, parent->desc, name);
+                if (d == NULL && !odm_desc_is_open(parent->desc))
                         return ODM_ST_NOT_ALLOWED;
         }
         if (d && !last && desc_is_leaf(d))
                 return ODM_ST_NOT_ALLOWED;
-        if (d && !job_is_device(j) && desc_is_fixed(parent->mount->p->mo, d))
+        if (d && !job_is_device(j) && odm_desc_is_fixed(parent->mount->p->mo, d))
                 return ODM_ST_NOT_ALLOWED;
-        if (!job_may(j, parent, ODM_ACC_ADD) &&
+        if (!odm_job_may(j, parent, ODM_ACC_ADD) &&
             !(d && desc_is_leaf(d) && (d->access & ODM_ACC_ADD)))
                 return ODM_ST_NOT_ALLOWED;
         if (d && occurs_full(parent, d))
@@ -54,7 +54,7 @@ static bool may_add_below(const struct job *j, const struct spot *parent)
 {
         if (j->in_doc && parent->node->born == j->t->serial)
                 return true; /* part of what this very Add makes */
-        return job_has_right(j, parent, ODM_ACC_ADD);
+        return odm_job_has_right(j, parent, ODM_ACC_ADD);
 }
 
 /* ---- making one node --------------------------------------------------------------- */
@@ -66,9 +66,9 @@ static int creator_acl(struct job *j, const struct spot *parent, odm_str *out)
         odm_str s = j->op->server;
 
         *out = NO_STR;
-        if (job_is_device(j) || odm_acl_allows(node_acl(parent->near), ODM_ACC_REPLACE, s))
+        if (job_is_device(j) || odm_acl_allows(odm_node_acl(parent->near), ODM_ACC_REPLACE, s))
                 return 1;
-        if (!acl_is_server(s))
+        if (!odm_acl_is_server(s))
                 return job_status(j, ODM_ST_DENIED);
         *out = odm_arena_fmt(j->a, "Add=%.*s&Delete=%.*s%s%.*s&Replace=%.*s", (int)s.n, s.p,
                              (int)s.n, s.p, j->t->opt.creator_get ? "&Get=" : "",
@@ -87,20 +87,20 @@ static int make(struct job *j, struct spot *at, odm_str name, const odm_desc *d,
         if (t->n_nodes >= t->opt.max_nodes ||
             !tree_has_room(t, 0, name.n + v.data.n + v.type.n + acl.n))
                 return job_status(j, ODM_ST_FULL);
-        n = node_new(t, name, d, at->mount);
+        n = odm_node_new(t, name, d, at->mount);
         if (n == NULL)
                 return ODM_ENOMEM;
         n->format = (uint8_t)v.format;
-        n->permanent = job_is_device(j) && d && desc_is_fixed(at->mount->p->mo, d);
-        rc = str_dup(t, v.type, &n->type);
+        n->permanent = job_is_device(j) && d && odm_desc_is_fixed(at->mount->p->mo, d);
+        rc = odm_str_dup(t, v.type, &n->type);
         if (rc == 0)
-                rc = str_dup(t, v.data, &n->value);
+                rc = odm_str_dup(t, v.data, &n->value);
         if (rc == 0)
-                rc = str_dup(t, acl, &n->acl);
+                rc = odm_str_dup(t, acl, &n->acl);
         if (rc == 0)
-                rc = txn_add(t, at->node, n);
+                rc = odm_txn_add(t, at->node, n);
         if (rc < 0) {
-                node_free(t, n);
+                odm_node_free(t, n);
                 return rc;
         }
         at->node = at->near = n;
@@ -136,7 +136,7 @@ static unsigned interior_type(const odm_desc *d, odm_str sent, odm_str *out)
                 return ODM_ST_BAD_FORMAT;
         if (d == NULL)
                 *out = sent;
-        else if (!odm_str_eq(d->type, sent) && !mo_id_same(d->type, sent))
+        else if (!odm_str_eq(d->type, sent) && !odm_mo_id_same(d->type, sent))
                 return ODM_ST_BAD_FORMAT;
         return ODM_ST_OK;
 }
@@ -144,7 +144,7 @@ static unsigned interior_type(const odm_desc *d, odm_str sent, odm_str *out)
 static int make_leaf(struct job *j, struct spot *at, odm_str name, const odm_desc *d)
 {
         value_place place = {.desc = d};
-        const odm_binding *b = node_binding(at->mount, d);
+        const odm_binding *b = odm_node_binding(at->mount, d);
         odm_value v = {.format = ODM_FMT_ABSENT};
         unsigned status = ODM_ST_OK;
         int rc;
@@ -153,16 +153,16 @@ static int make_leaf(struct job *j, struct spot *at, odm_str name, const odm_des
                 return job_status(j, ODM_ST_BAD_FORMAT);
         if (b && b->read) /* it is there by itself, or not at all */
                 return job_status(j, ODM_ST_NOT_ALLOWED);
-        rc = value_take(&place, j->op, j->t->opt.max_value, j->a, &v, &status);
+        rc = odm_value_take(&place, j->op, j->t->opt.max_value, j->a, &v, &status);
         if (rc == 0 && odm_status_ok(status) && b && b->check) {
                 struct spot there = *at;
-                odm_str uri = uri_text(&j->uri, j->uri.depth, j->a);
+                odm_str uri = odm_uri_text(&j->uri, j->uri.depth, j->a);
                 if (uri.p == NULL)
                         return odm_arena_err(j->a);
                 there.desc = d;
                 if (d->name.n == 0 && there.n_unnamed < ODM_COUNT(there.unnamed))
                         there.unnamed[there.n_unnamed++] = name;
-                rc = job_check(j, &there, uri, &v, &status);
+                rc = odm_job_check(j, &there, uri, &v, &status);
         }
         if (rc != 0 || !odm_status_ok(status))
                 return rc ? rc : job_status(j, status);
@@ -205,19 +205,19 @@ static int add_missing(struct job *j)
                         rc = make_interior(j, &at, j->uri.seg[i], d, NO_STR);
         }
         if (rc == 0 && !odm_status_ok(j->out->status) && i < j->uri.depth) {
-                j->out->failing = uri_text(&j->uri, i, j->a);
+                j->out->failing = odm_uri_text(&j->uri, i, j->a);
                 if (j->out->failing.p == NULL)
                         rc = odm_arena_err(j->a);
         }
         return rc;
 }
 
-int do_add(struct job *j)
+int odm_do_add(struct job *j)
 {
         if (j->uri.prop || j->uri.list)
                 return job_status(j, ODM_ST_NOT_ALLOWED);
         if (j->op->doc)
-                return do_doc_add(j);
+                return odm_do_doc_add(j);
         if (j->trail.found)
                 return job_status(j, ODM_ST_EXISTS);
         return add_missing(j);

@@ -16,39 +16,39 @@ static bool is_kept(const struct job *j, const struct node *n)
 /* A binding below may refuse as well: what it serves would go. */
 static int check_below(struct job *j, struct node *n, unsigned *status)
 {
-        const odm_binding *b = node_binding(n->mount, n->desc);
+        const odm_binding *b = odm_node_binding(n->mount, n->desc);
         struct trail w;
         odm_uri u;
 
         if (b == NULL || b->check == NULL)
                 return 0;
-        odm_str uri = node_uri(n, j->a);
+        odm_str uri = odm_node_uri(n, j->a);
         if (uri.p == NULL)
                 return odm_arena_err(j->a);
         int rc = odm_uri_parse(uri, NULL, &u); /* again, for the unnamed segments */
         if (rc < 0)
                 return rc;
-        rc = trail_follow(j->t, &u, j->a, &w);
-        return rc < 0 ? rc : job_check(j, &w.at, uri, NULL, status);
+        rc = odm_trail_follow(j->t, &u, j->a, &w);
+        return rc < 0 ? rc : odm_job_check(j, &w.at, uri, NULL, status);
 }
 
-int delete_found(struct job *j)
+int odm_delete_found(struct job *j)
 {
         struct node *top = j->trail.at.node;
         unsigned status = ODM_ST_OK;
 
-        for (struct node *n = top; n; n = node_next(top, n))
+        for (struct node *n = top; n; n = odm_node_next(top, n))
                 if (is_kept(j, n))
                         return job_status(j, ODM_ST_NOT_ALLOWED);
-        for (struct node *n = top; n; n = node_next(top, n)) {
+        for (struct node *n = top; n; n = odm_node_next(top, n)) {
                 int rc = check_below(j, n, &status);
                 if (rc != 0 || !odm_status_ok(status))
                         return rc ? rc : job_status(j, status);
         }
-        return txn_delete(j->t, top);
+        return odm_txn_delete(j->t, top);
 }
 
-int do_delete(struct job *j)
+int odm_do_delete(struct job *j)
 {
         const struct spot *s = &j->trail.at;
 
@@ -57,11 +57,11 @@ int do_delete(struct job *j)
         if (!j->trail.found)
                 return job_status(j, ODM_ST_NOT_FOUND);
         if (s->node == NULL || s->node == j->t->root || is_kept(j, s->node) ||
-            !job_may(j, s, ODM_ACC_DELETE))
+            !odm_job_may(j, s, ODM_ACC_DELETE))
                 return job_status(j, ODM_ST_NOT_ALLOWED);
-        if (!job_has_right(j, s, ODM_ACC_DELETE))
+        if (!odm_job_has_right(j, s, ODM_ACC_DELETE))
                 return job_status(j, ODM_ST_DENIED);
-        return delete_found(j);
+        return odm_delete_found(j);
 }
 
 /* ---- Copy -------------------------------------------------------------------------- */
@@ -71,15 +71,15 @@ static int copy_source(struct job *j, odm_op *op)
 {
         odm_answer got = {.status = ODM_ST_OK};
         odm_op get = {.kind = ODM_CMD_GET, .target = j->op->source, .server = j->op->server};
-        struct job src = job_for(j, &get, &got);
-        int rc = job_find(&src, get.target);
+        struct job src = odm_job_for(j, &get, &got);
+        int rc = odm_job_find(&src, get.target);
 
         if (rc == 1) {
                 if (src.uri.prop || src.uri.list || src.trail.forwarded)
                         return job_status(j, ODM_ST_NOT_ALLOWED);
-                if (src.trail.found && !spot_is_leaf(&src.trail.at))
+                if (src.trail.found && !odm_spot_is_leaf(&src.trail.at))
                         return job_status(j, ODM_ST_NOT_ALLOWED);
-                rc = do_get(&src);
+                rc = odm_do_get(&src);
         }
         if (rc != 0)
                 return rc;
@@ -90,7 +90,7 @@ static int copy_source(struct job *j, odm_op *op)
         return job_status(j, got.status);
 }
 
-int do_copy(struct job *j)
+int odm_do_copy(struct job *j)
 {
         odm_op op = {.kind = ODM_CMD_REPLACE,
                      .target = j->op->target,
@@ -105,13 +105,13 @@ int do_copy(struct job *j)
                 return rc;
         if (!j->trail.found)
                 op.kind = ODM_CMD_ADD;
-        struct job to = job_for(j, &op, j->out);
-        return j->trail.found ? do_replace(&to) : do_add(&to);
+        struct job to = odm_job_for(j, &op, j->out);
+        return j->trail.found ? odm_do_replace(&to) : odm_do_add(&to);
 }
 
 /* ---- Exec ---------------------------------------------------------------------------- */
 
-int do_exec(struct job *j)
+int odm_do_exec(struct job *j)
 {
         const struct spot *s = &j->trail.at;
         const odm_binding *b;
@@ -122,15 +122,15 @@ int do_exec(struct job *j)
                 return job_status(j, ODM_ST_NOT_ALLOWED);
         if (!j->trail.found)
                 return job_status(j, ODM_ST_NOT_FOUND);
-        b = spot_binding(s);
-        if (!job_may(j, s, ODM_ACC_EXEC) || b == NULL || b->exec == NULL)
+        b = odm_spot_binding(s);
+        if (!odm_job_may(j, s, ODM_ACC_EXEC) || b == NULL || b->exec == NULL)
                 return job_status(j, ODM_ST_NOT_ALLOWED);
-        if (!job_has_right(j, s, ODM_ACC_EXEC))
+        if (!odm_job_has_right(j, s, ODM_ACC_EXEC))
                 return job_status(j, ODM_ST_DENIED);
-        odm_str uri = uri_text(&j->uri, j->uri.depth, j->a);
+        odm_str uri = odm_uri_text(&j->uri, j->uri.depth, j->a);
         if (uri.p == NULL)
                 return odm_arena_err(j->a);
-        spot_at(s, uri, &at);
+        odm_spot_at(s, uri, &at);
         int rc = b->exec(s->mount->p->ctx, &at, j->op, &status);
         return rc ? rc : job_status(j, status);
 }

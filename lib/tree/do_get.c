@@ -10,7 +10,7 @@
 static int live_size(struct job *j, odm_str uri, size_t *n)
 {
         odm_value v;
-        int rc = spot_read(&j->trail.at, uri, j->a, &v);
+        int rc = odm_spot_read(&j->trail.at, uri, j->a, &v);
 
         if (rc == 0)
                 *n = v.data.n;
@@ -33,12 +33,12 @@ static int prop_text(struct job *j, odm_str uri, odm_str *out)
 
         switch (j->uri.prop) {
         case ODM_PROP_ACL: *out = n ? n->acl : ODM_STR(""); return 0;
-        case ODM_PROP_FORMAT: *out = odm_cstr(odm_format_name(spot_format(s))); return 0;
+        case ODM_PROP_FORMAT: *out = odm_cstr(odm_format_name(odm_spot_format(s))); return 0;
         case ODM_PROP_NAME: *out = s->name.n ? s->name : ODM_STR("."); return 0;
         case ODM_PROP_TITLE: *out = n ? n->title : ODM_STR(""); return 0;
         case ODM_PROP_TYPE:
-                *out = spot_type(s);
-                if (spot_is_leaf(s) && out->n == 0)
+                *out = odm_spot_type(s);
+                if (odm_spot_is_leaf(s) && out->n == 0)
                         *out = ODM_STR("text/plain");
                 return 0;
         case ODM_PROP_SIZE: rc = live_size(j, uri, &size); return rc ? rc : number(j, size, out);
@@ -59,7 +59,7 @@ static bool prop_is_there(const struct job *j)
         const struct spot *s = &j->trail.at;
 
         switch (j->uri.prop) {
-        case ODM_PROP_SIZE: return j->t->opt.has_tstamp && spot_is_leaf(s);
+        case ODM_PROP_SIZE: return j->t->opt.has_tstamp && odm_spot_is_leaf(s);
         case ODM_PROP_TITLE: return j->t->opt.has_tstamp;
         case ODM_PROP_TSTAMP:
         case ODM_PROP_VERNO: return j->t->opt.has_tstamp && s->node;
@@ -70,9 +70,9 @@ static bool prop_is_there(const struct job *j)
 /* The list of a leaf may also be read by who may change it from above (dm-tree.md 4.4). */
 static bool may_read_prop(const struct job *j)
 {
-        return job_has_right(j, &j->trail.at, ODM_ACC_GET) ||
-               (j->uri.prop == ODM_PROP_ACL && j->uri.depth && spot_is_leaf(&j->trail.at) &&
-                job_has_right(j, &j->trail.above, ODM_ACC_REPLACE));
+        return odm_job_has_right(j, &j->trail.at, ODM_ACC_GET) ||
+               (j->uri.prop == ODM_PROP_ACL && j->uri.depth && odm_spot_is_leaf(&j->trail.at) &&
+                odm_job_has_right(j, &j->trail.above, ODM_ACC_REPLACE));
 }
 
 static int status_of_read(struct job *j, int rc)
@@ -82,10 +82,10 @@ static int status_of_read(struct job *j, int rc)
         return rc == ODM_EIO ? job_status(j, ODM_ST_FAILED) : rc;
 }
 
-int do_prop_get(struct job *j)
+int odm_do_prop_get(struct job *j)
 {
         odm_str text = ODM_ABSENT;
-        odm_str uri = uri_text(&j->uri, j->uri.depth, j->a);
+        odm_str uri = odm_uri_text(&j->uri, j->uri.depth, j->a);
 
         if (uri.p == NULL)
                 return odm_arena_err(j->a);
@@ -96,7 +96,7 @@ int do_prop_get(struct job *j)
         int rc = prop_text(j, uri, &text);
         if (rc != 0)
                 return status_of_read(j, rc);
-        odm_result *r = job_result(j);
+        odm_result *r = odm_job_result(j);
         if (r == NULL)
                 return odm_arena_err(j->a);
         r->uri = j->op->target;
@@ -130,7 +130,7 @@ static int join_names(const struct names *l, odm_arena *a, odm_str *out)
 static int interior_value(struct job *j, odm_str uri, odm_value *v)
 {
         struct names l = {.n = 0};
-        int rc = spot_names(j->t, &j->trail.at, uri, j->a, &l);
+        int rc = odm_spot_names(j->t, &j->trail.at, uri, j->a, &l);
 
         if (rc != 0)
                 return rc;
@@ -142,18 +142,18 @@ static int interior_value(struct job *j, odm_str uri, odm_value *v)
 static int get_value(struct job *j)
 {
         const struct spot *s = &j->trail.at;
-        odm_str uri = uri_text(&j->uri, j->uri.depth, j->a);
+        odm_str uri = odm_uri_text(&j->uri, j->uri.depth, j->a);
         odm_value v = {.format = ODM_FMT_ABSENT};
         int rc;
 
         if (uri.p == NULL)
                 return odm_arena_err(j->a);
-        rc = spot_is_leaf(s) ? spot_read(s, uri, j->a, &v) : interior_value(j, uri, &v);
+        rc = odm_spot_is_leaf(s) ? odm_spot_read(s, uri, j->a, &v) : interior_value(j, uri, &v);
         if (rc != 0)
                 return status_of_read(j, rc);
         if (j->op->max_result && v.data.n > j->op->max_result)
                 return job_status(j, ODM_ST_TOO_LARGE);
-        odm_result *r = job_result(j);
+        odm_result *r = odm_job_result(j);
         if (r == NULL)
                 return odm_arena_err(j->a);
         r->uri = j->op->target;
@@ -162,15 +162,15 @@ static int get_value(struct job *j)
         return 0;
 }
 
-int do_get(struct job *j)
+int odm_do_get(struct job *j)
 {
         if (!j->trail.found)
                 return job_status(j, ODM_ST_NOT_FOUND);
-        if (!job_may(j, &j->trail.at, ODM_ACC_GET))
+        if (!odm_job_may(j, &j->trail.at, ODM_ACC_GET))
                 return job_status(j, ODM_ST_NOT_ALLOWED);
         if (j->uri.prop)
-                return do_prop_get(j);
-        if (!job_has_right(j, &j->trail.at, ODM_ACC_GET))
+                return odm_do_prop_get(j);
+        if (!odm_job_has_right(j, &j->trail.at, ODM_ACC_GET))
                 return job_status(j, ODM_ST_DENIED);
-        return j->uri.list ? do_list(j) : get_value(j);
+        return j->uri.list ? odm_do_list(j) : get_value(j);
 }

@@ -13,21 +13,21 @@
 static int set_value(struct job *j, odm_str uri)
 {
         struct node *n = j->trail.at.node;
-        value_place place = {n->desc, (odm_format)n->format, node_type(n), n->permanent};
+        value_place place = {n->desc, (odm_format)n->format, odm_node_type(n), n->permanent};
         odm_value v = {.format = ODM_FMT_ABSENT};
         odm_str usual = n->desc && n->desc->type.n ? n->desc->type : ODM_STR("text/plain");
         unsigned status = ODM_ST_OK;
-        int rc = value_take(&place, j->op, j->t->opt.max_value, j->a, &v, &status);
+        int rc = odm_value_take(&place, j->op, j->t->opt.max_value, j->a, &v, &status);
 
         if (rc == 0 && odm_status_ok(status))
-                rc = job_check(j, &j->trail.at, uri, &v, &status);
+                rc = odm_job_check(j, &j->trail.at, uri, &v, &status);
         if (rc != 0 || !odm_status_ok(status))
                 return rc ? rc : job_status(j, status);
         if (odm_str_eq(v.type, usual))
                 v.type = NO_STR;
         if (!tree_has_room(j->t, n->value.n + n->type.n, v.data.n + v.type.n))
                 return job_status(j, ODM_ST_FULL);
-        return txn_value(j->t, n, v.format, v.type, v.data, job_is_device(j) && j->op->quiet);
+        return odm_txn_value(j->t, n, v.format, v.type, v.data, job_is_device(j) && j->op->quiet);
 }
 
 static int replace_value(struct job *j)
@@ -35,11 +35,11 @@ static int replace_value(struct job *j)
         const struct spot *s = &j->trail.at;
         odm_str uri;
 
-        if (spot_is_leaf(s) ? spot_is_live(s) || !job_may(j, s, ODM_ACC_REPLACE) : true)
+        if (odm_spot_is_leaf(s) ? odm_spot_is_live(s) || !odm_job_may(j, s, ODM_ACC_REPLACE) : true)
                 return job_status(j, ODM_ST_NOT_ALLOWED);
-        if (!job_has_right(j, s, ODM_ACC_REPLACE))
+        if (!odm_job_has_right(j, s, ODM_ACC_REPLACE))
                 return job_status(j, ODM_ST_DENIED);
-        uri = uri_text(&j->uri, j->uri.depth, j->a);
+        uri = odm_uri_text(&j->uri, j->uri.depth, j->a);
         return uri.p ? set_value(j, uri) : odm_arena_err(j->a);
 }
 
@@ -50,9 +50,9 @@ static bool may_set_acl(const struct job *j)
 {
         const struct trail *w = &j->trail;
 
-        if (j->uri.depth && job_has_right(j, &w->above, ODM_ACC_REPLACE))
+        if (j->uri.depth && odm_job_has_right(j, &w->above, ODM_ACC_REPLACE))
                 return true;
-        return !spot_is_leaf(&w->at) && job_has_right(j, &w->at, ODM_ACC_REPLACE);
+        return !odm_spot_is_leaf(&w->at) && odm_job_has_right(j, &w->at, ODM_ACC_REPLACE);
 }
 
 static int set_acl(struct job *j, odm_str acl)
@@ -67,7 +67,7 @@ static int set_acl(struct job *j, odm_str acl)
                 return job_status(j, ODM_ST_NOT_ALLOWED); /* not Add=* any more */
         if (!tree_has_room(j->t, n->acl.n, acl.n))
                 return job_status(j, ODM_ST_FULL);
-        return txn_acl(j->t, n, acl);
+        return odm_txn_acl(j->t, n, acl);
 }
 
 static int set_title(struct job *j, odm_str title)
@@ -76,7 +76,7 @@ static int set_title(struct job *j, odm_str title)
 
         if (!j->t->opt.has_tstamp)
                 return job_status(j, ODM_ST_UNSUPPORTED);
-        if (!job_has_right(j, &j->trail.at, ODM_ACC_REPLACE))
+        if (!odm_job_has_right(j, &j->trail.at, ODM_ACC_REPLACE))
                 return job_status(j, ODM_ST_DENIED);
         if (!odm_utf8_ok(title))
                 return job_status(j, ODM_ST_BAD_FORMAT);
@@ -84,7 +84,7 @@ static int set_title(struct job *j, odm_str title)
                 return job_status(j, ODM_ST_TOO_LARGE);
         if (!tree_has_room(j->t, n->title.n, title.n))
                 return job_status(j, ODM_ST_FULL);
-        return txn_title(j->t, n, title);
+        return odm_txn_title(j->t, n, title);
 }
 
 /* Its description names the node, or would name it after the rename. */
@@ -95,7 +95,7 @@ static bool name_is_given(const struct spot *above, const struct node *n, odm_st
         if (n->desc && n->desc->name.n)
                 return true;
         if (above->desc)
-                d = desc_child(above->mount->p->mo, above->desc, name);
+                d = odm_desc_child(above->mount->p->mo, above->desc, name);
         return d && d->name.n;
 }
 
@@ -108,7 +108,7 @@ static int set_name(struct job *j, odm_str name)
 
         if (n == j->t->root || n->permanent || n->fixed || name_is_given(&sibling, n, name))
                 return job_status(j, ODM_ST_NOT_ALLOWED);
-        if (!job_has_right(j, &j->trail.at, ODM_ACC_REPLACE))
+        if (!odm_job_has_right(j, &j->trail.at, ODM_ACC_REPLACE))
                 return job_status(j, ODM_ST_DENIED);
         if (!odm_name_ok(name))
                 return job_status(j, ODM_ST_FAILED);
@@ -116,18 +116,18 @@ static int set_name(struct job *j, odm_str name)
                 return job_status(j, ODM_ST_URI_TOO_LONG);
         if (odm_str_eq(name, n->name))
                 return job_status(j, ODM_ST_OK);
-        odm_str up = uri_text(&j->uri, j->uri.depth - 1u, j->a);
+        odm_str up = odm_uri_text(&j->uri, j->uri.depth - 1u, j->a);
         if (up.p == NULL)
                 return odm_arena_err(j->a);
-        rc = spot_step_at(&sibling, up, name);
+        rc = odm_spot_step_at(&sibling, up, name);
         if (rc != 0)
                 return rc < 0 ? rc : job_status(j, ODM_ST_EXISTS);
         if (!tree_has_room(j->t, n->name.n, name.n))
                 return job_status(j, ODM_ST_FULL);
-        return txn_rename(j->t, n, name);
+        return odm_txn_rename(j->t, n, name);
 }
 
-int do_prop_replace(struct job *j)
+int odm_do_prop_replace(struct job *j)
 {
         odm_str text = j->op->value.data.p ? j->op->value.data : ODM_STR("");
 
@@ -141,13 +141,13 @@ int do_prop_replace(struct job *j)
         }
 }
 
-int do_replace(struct job *j)
+int odm_do_replace(struct job *j)
 {
         if (j->uri.list)
                 return job_status(j, ODM_ST_NOT_ALLOWED);
         if (!j->trail.found)
                 return job_status(j, ODM_ST_NOT_FOUND);
         if (j->uri.prop)
-                return do_prop_replace(j);
-        return j->op->doc ? do_doc_replace(j) : replace_value(j);
+                return odm_do_prop_replace(j);
+        return j->op->doc ? odm_do_doc_replace(j) : replace_value(j);
 }

@@ -23,7 +23,7 @@ static odm_str desc_uri(const struct mount *m, const odm_desc *d, odm_arena *a)
                 if (d->name.n == 0 || rel.p == NULL)
                         return ODM_ABSENT;
         }
-        top = node_uri(m->top, a);
+        top = odm_node_uri(m->top, a);
         return top.p ? odm_arena_join(a, top, rel) : top;
 }
 
@@ -34,7 +34,7 @@ static bool home_find(struct job *j, odm_str id, struct home *out)
                 const odm_mo *mo = m->p->mo;
                 for (uint16_t i = 0; i < mo->n; i++) {
                         const odm_desc *d = &mo->nodes[i];
-                        if (desc_is_leaf(d) || !mo_id_same(d->type, id) || m->inbox)
+                        if (desc_is_leaf(d) || !odm_mo_id_same(d->type, id) || m->inbox)
                                 continue;
                         if (i > 0 && d->name.n)
                                 continue;
@@ -54,7 +54,7 @@ static bool is_free(struct job *j, odm_str uri)
 
         if (odm_uri_parse(uri, &j->t->opt.uri, &u) < 0)
                 return false;
-        return trail_follow(j->t, &u, j->a, &w) == 0 && !w.found;
+        return odm_trail_follow(j->t, &u, j->a, &w) == 0 && !w.found;
 }
 
 /* The name asked for if it is free, else the first free number. */
@@ -79,7 +79,7 @@ static int place(struct job *j, odm_str id, odm_str wish, const odm_op *what)
 {
         struct home home = {.many = false};
         odm_op op = *what;
-        struct job sub = job_for(j, &op, j->out);
+        struct job sub = odm_job_for(j, &op, j->out);
         int rc;
 
         if (!home_find(j, id, &home))
@@ -88,9 +88,9 @@ static int place(struct job *j, odm_str id, odm_str wish, const odm_op *what)
         if (op.target.p == NULL)
                 return odm_arena_err(j->a);
         sub.placed = true;
-        rc = job_find(&sub, op.target);
+        rc = odm_job_find(&sub, op.target);
         if (rc == 1)
-                rc = do_add(&sub);
+                rc = odm_do_add(&sub);
         if (rc == 0 && odm_status_ok(j->out->status))
                 j->out->created = op.target;
         return rc;
@@ -121,13 +121,13 @@ static int place_doc(struct job *j, odm_str wish)
         return rc;
 }
 
-int do_inbox(struct job *j)
+int odm_do_inbox(struct job *j)
 {
         odm_str wish = j->uri.depth > 1 ? j->uri.seg[j->uri.depth - 1] : ODM_ABSENT;
 
         if (j->trail.depth != 1 || j->uri.depth > 2)
                 return job_status(j, ODM_ST_NOT_ALLOWED);
-        if (!job_has_right(j, &j->trail.at, ODM_ACC_ADD))
+        if (!odm_job_has_right(j, &j->trail.at, ODM_ACC_ADD))
                 return job_status(j, ODM_ST_DENIED);
         if (j->op->doc)
                 return place_doc(j, wish);

@@ -6,19 +6,19 @@
 #include "job.h"
 #include "txn.h"
 
-int job_find(struct job *j, odm_str target)
+int odm_job_find(struct job *j, odm_str target)
 {
         int rc = odm_uri_parse(target, &j->t->opt.uri, &j->uri);
 
         if (rc < 0)
                 return job_status(j, odm_uri_status(rc));
-        rc = trail_follow(j->t, &j->uri, j->a, &j->trail);
+        rc = odm_trail_follow(j->t, &j->uri, j->a, &j->trail);
         if (rc == ODM_EIO) /* a provider could not say what is there */
                 return job_status(j, ODM_ST_FAILED);
         return rc < 0 ? rc : 1;
 }
 
-struct job job_for(const struct job *j, const odm_op *op, odm_answer *out)
+struct job odm_job_for(const struct job *j, const odm_op *op, odm_answer *out)
 {
         struct job sub = *j;
 
@@ -27,40 +27,40 @@ struct job job_for(const struct job *j, const odm_op *op, odm_answer *out)
         return sub;
 }
 
-bool job_may(const struct job *j, const struct spot *s, unsigned access)
+bool odm_job_may(const struct job *j, const struct spot *s, unsigned access)
 {
         if (job_is_device(j) || j->placed)
                 return true;
         return s->desc ? (s->desc->access & access) != 0 : access != ODM_ACC_EXEC;
 }
 
-bool job_has_right(const struct job *j, const struct spot *s, unsigned access)
+bool odm_job_has_right(const struct job *j, const struct spot *s, unsigned access)
 {
         if (job_is_device(j) || j->placed || j->trusted)
                 return true;
-        return odm_acl_allows(node_acl(s->near), access, j->op->server);
+        return odm_acl_allows(odm_node_acl(s->near), access, j->op->server);
 }
 
-bool spot_is_inbox(const struct spot *s)
+bool odm_spot_is_inbox(const struct spot *s)
 {
         return s->mount && s->mount->inbox;
 }
 
-int job_check(struct job *j, const struct spot *s, odm_str uri, const odm_value *v,
-              unsigned *status)
+int odm_job_check(struct job *j, const struct spot *s, odm_str uri, const odm_value *v,
+                  unsigned *status)
 {
-        const odm_binding *b = spot_binding(s);
+        const odm_binding *b = odm_spot_binding(s);
         odm_at at;
 
         (void)j;
         *status = ODM_ST_OK;
         if (b == NULL || b->check == NULL)
                 return 0;
-        spot_at(s, uri, &at);
+        odm_spot_at(s, uri, &at);
         return b->check(s->mount->p->ctx, &at, v, status);
 }
 
-odm_result *job_result(struct job *j)
+odm_result *odm_job_result(struct job *j)
 {
         odm_result *r = odm_new(j->a, odm_result);
         odm_result **end = &j->out->results;
@@ -99,12 +99,12 @@ static int forward(struct job *j)
         odm_answer got = {.status = ODM_ST_OK};
         odm_at at;
 
-        if (!job_has_right(j, s, right_for(j->op->kind)))
+        if (!odm_job_has_right(j, s, right_for(j->op->kind)))
                 return job_status(j, ODM_ST_DENIED);
-        odm_str uri = uri_text(&j->uri, j->uri.depth, j->a);
+        odm_str uri = odm_uri_text(&j->uri, j->uri.depth, j->a);
         if (uri.p == NULL)
                 return odm_arena_err(j->a);
-        spot_at(s, uri, &at);
+        odm_spot_at(s, uri, &at);
         int rc = s->mount->p->forward(s->mount->p->ctx, j->op, &at, j->a, &got);
         if (rc == 0)
                 *j->out = got;
@@ -115,24 +115,24 @@ static int forward(struct job *j)
 
 static int run(struct job *j)
 {
-        int rc = job_find(j, j->op->target);
+        int rc = odm_job_find(j, j->op->target);
 
         if (rc <= 0)
                 return rc;
         if (is_forwarded(j))
                 return forward(j);
-        if (spot_is_inbox(&j->trail.at) && j->trail.depth > 0 && !job_is_device(j)) {
+        if (odm_spot_is_inbox(&j->trail.at) && j->trail.depth > 0 && !job_is_device(j)) {
                 if (j->op->kind == ODM_CMD_ADD && j->uri.prop == ODM_PROP_NONE)
-                        return do_inbox(j);
+                        return odm_do_inbox(j);
                 return job_status(j, ODM_ST_NOT_ALLOWED);
         }
         switch (j->op->kind) {
-        case ODM_CMD_ADD: return do_add(j);
-        case ODM_CMD_REPLACE: return do_replace(j);
-        case ODM_CMD_DELETE: return do_delete(j);
-        case ODM_CMD_GET: return do_get(j);
-        case ODM_CMD_COPY: return do_copy(j);
-        case ODM_CMD_EXEC: return do_exec(j);
+        case ODM_CMD_ADD: return odm_do_add(j);
+        case ODM_CMD_REPLACE: return odm_do_replace(j);
+        case ODM_CMD_DELETE: return odm_do_delete(j);
+        case ODM_CMD_GET: return odm_do_get(j);
+        case ODM_CMD_COPY: return odm_do_copy(j);
+        case ODM_CMD_EXEC: return odm_do_exec(j);
         default: return job_status(j, ODM_ST_UNSUPPORTED);
         }
 }
@@ -159,18 +159,18 @@ int odm_tree_do(odm_tree *t, const odm_op *op, odm_wall now, odm_arena *a, odm_a
         if (!changes(op->kind)) {
                 rc = run(&j);
         } else {
-                rc = txn_enter(t, now, &own);
+                rc = odm_txn_enter(t, now, &own);
                 if (rc < 0)
                         return rc;
-                struct undo *mark = txn_mark(t);
+                struct undo *mark = odm_txn_mark(t);
                 uint64_t outer = t->serial;
                 t->serial = ++t->last_serial;
                 rc = run(&j);
                 t->serial = outer;
                 bool keep = rc == 0 && odm_status_ok(got.status);
                 if (!keep)
-                        txn_undo(t, mark);
-                end = txn_leave(t, own, keep, &got.status);
+                        odm_txn_undo(t, mark);
+                end = odm_txn_leave(t, own, keep, &got.status);
                 rc = rc ? rc : end;
         }
         if (rc != 0 && rc != ODM_LATER)

@@ -30,37 +30,37 @@ static inline int job_status(struct job *j, unsigned status)
 }
 
 /* Parses the target and finds it; a bad URI ends in out->status.  1 to go on, 0, or an error. */
-ODM_MUST_USE int job_find(struct job *j, odm_str target);
+ODM_MUST_USE int odm_job_find(struct job *j, odm_str target);
 /* The same job for another operation, such as a node of a document. */
-struct job job_for(const struct job *j, const odm_op *op, odm_answer *out);
+struct job odm_job_for(const struct job *j, const odm_op *op, odm_answer *out);
 
 /* AccessType of the place; nodes nobody described allow all but Exec. */
-bool job_may(const struct job *j, const struct spot *s, unsigned access);
+bool odm_job_may(const struct job *j, const struct spot *s, unsigned access);
 /* The effective ACL of the place. */
-bool job_has_right(const struct job *j, const struct spot *s, unsigned access);
+bool odm_job_has_right(const struct job *j, const struct spot *s, unsigned access);
 /* True for what belongs to ./Inbox. */
-bool spot_is_inbox(const struct spot *s);
+bool odm_spot_is_inbox(const struct spot *s);
 /* Asks the binding's check about a new value, or a Delete when v is NULL.  0 or an error. */
-ODM_MUST_USE int job_check(struct job *j, const struct spot *s, odm_str uri, const odm_value *v,
-                           unsigned *status);
+ODM_MUST_USE int odm_job_check(struct job *j, const struct spot *s, odm_str uri, const odm_value *v,
+                               unsigned *status);
 
 /* Each does its kind of operation: 0 with out->status set, ODM_LATER, or an error. */
-ODM_MUST_USE int do_get(struct job *j);
-ODM_MUST_USE int do_add(struct job *j);
-ODM_MUST_USE int do_replace(struct job *j);
-ODM_MUST_USE int do_delete(struct job *j);
-ODM_MUST_USE int do_copy(struct job *j);
-ODM_MUST_USE int do_exec(struct job *j);
-ODM_MUST_USE int do_list(struct job *j);
-ODM_MUST_USE int do_prop_get(struct job *j);
-ODM_MUST_USE int do_prop_replace(struct job *j);
-ODM_MUST_USE int do_doc_add(struct job *j);
-ODM_MUST_USE int do_doc_replace(struct job *j);
-ODM_MUST_USE int do_inbox(struct job *j);
+ODM_MUST_USE int odm_do_get(struct job *j);
+ODM_MUST_USE int odm_do_add(struct job *j);
+ODM_MUST_USE int odm_do_replace(struct job *j);
+ODM_MUST_USE int odm_do_delete(struct job *j);
+ODM_MUST_USE int odm_do_copy(struct job *j);
+ODM_MUST_USE int odm_do_exec(struct job *j);
+ODM_MUST_USE int odm_do_list(struct job *j);
+ODM_MUST_USE int odm_do_prop_get(struct job *j);
+ODM_MUST_USE int odm_do_prop_replace(struct job *j);
+ODM_MUST_USE int odm_do_doc_add(struct job *j);
+ODM_MUST_USE int odm_do_doc_replace(struct job *j);
+ODM_MUST_USE int odm_do_inbox(struct job *j);
 
 /* Deletes the found node with all below, after the checks of permanence and bindings only. */
-ODM_MUST_USE int delete_found(struct job *j);
+ODM_MUST_USE int odm_delete_found(struct job *j);
 /* A result at the end of the answer's list; NULL when the arena is exhausted. */
-odm_result *job_result(struct job *j);
+odm_result *odm_job_result(struct job *j);
 
 #endif

@@ -65,10 +65,10 @@ static int doc_node(struct walk *w, struct frame *f, const odm_value *v)
                 return odm_arena_err(w->j->a);
         d->name = s->name.n ? s->name : ODM_STR(".");
         d->has_rt = true;
-        d->type_is_ddf_name = !spot_is_leaf(s);
-        d->type = v ? v->type : spot_type(s);
+        d->type_is_ddf_name = !odm_spot_is_leaf(s);
+        d->type = v ? v->type : odm_spot_type(s);
         if (wants(w, ODM_PROP_FORMAT))
-                d->format = v ? v->format : spot_format(s);
+                d->format = v ? v->format : odm_spot_format(s);
         if (wants(w, ODM_PROP_ACL) && s->node && s->node->acl.n)
                 d->acl = s->node->acl;
         if (v && wants(w, ODM_PROP_VALUE))
@@ -95,8 +95,8 @@ static int result_node(struct walk *w, struct frame *f, const odm_value *v)
         if (r == NULL)
                 return odm_arena_err(w->j->a);
         r->uri = f->uri;
-        r->value.format = v ? v->format : spot_format(&f->spot);
-        r->value.type = v ? v->type : spot_type(&f->spot);
+        r->value.format = v ? v->format : odm_spot_format(&f->spot);
+        r->value.type = v ? v->type : odm_spot_type(&f->spot);
         if (v && w->j->uri.list == ODM_LIST_STRUCT_DATA) {
                 r->value.data = v->data;
                 r->has_data = true;
@@ -114,13 +114,13 @@ static int result_node(struct walk *w, struct frame *f, const odm_value *v)
 
 static bool is_readable(const struct walk *w, const struct spot *s)
 {
-        return job_may(w->j, s, ODM_ACC_GET) && job_has_right(w->j, s, ODM_ACC_GET);
+        return odm_job_may(w->j, s, ODM_ACC_GET) && odm_job_has_right(w->j, s, ODM_ACC_GET);
 }
 
 /* 1: the leaf is left out, for it is not there now, or only its host could tell. */
 static int leaf_value(struct walk *w, struct frame *f, odm_value *v)
 {
-        int rc = spot_read(&f->spot, f->uri, w->j->a, v);
+        int rc = odm_spot_read(&f->spot, f->uri, w->j->a, v);
 
         if (rc == ODM_ENOENT || rc == ODM_LATER)
                 return 1;
@@ -143,7 +143,7 @@ static bool over_limits(struct walk *w, const odm_value *v, bool leaf)
 /* Puts the frame's node out and readies its children.  1 when it was left out. */
 static int visit(struct walk *w, struct frame *f)
 {
-        bool leaf = spot_is_leaf(&f->spot);
+        bool leaf = odm_spot_is_leaf(&f->spot);
         bool forwards = f->spot.node && f->spot.mount && f->spot.mount->p->forward;
         odm_value v = {.format = ODM_FMT_ABSENT};
         int rc = leaf ? leaf_value(w, f, &v) : 0;
@@ -159,7 +159,7 @@ static int visit(struct walk *w, struct frame *f)
         f->next = 0;
         f->kids.n = 0;
         if (rc == 0 && !leaf && !forwards)
-                rc = spot_names(w->j->t, &f->spot, f->uri, w->j->a, &f->kids);
+                rc = odm_spot_names(w->j->t, &f->spot, f->uri, w->j->a, &f->kids);
         return rc;
 }
 
@@ -175,7 +175,7 @@ static int advance(struct walk *w)
         }
         odm_str name = f->kids.name[f->next++];
         down->spot = f->spot;
-        int rc = spot_step_at(&down->spot, f->uri, name);
+        int rc = odm_spot_step_at(&down->spot, f->uri, name);
         if (rc <= 0)
                 return rc;
         if (!is_readable(w, &down->spot))
@@ -198,7 +198,7 @@ static int finish(struct walk *w)
         if (j->uri.list != ODM_LIST_TNDS)
                 return 0;
         odm_doc *doc = odm_new(j->a, odm_doc);
-        odm_result *r = job_result(j);
+        odm_result *r = odm_job_result(j);
         if (doc == NULL || r == NULL)
                 return odm_arena_err(j->a);
         doc->ver_dtd = ODM_STR("1.2");
@@ -221,7 +221,7 @@ static bool wants_what_is_not_there(const struct job *j)
                (j->uri.list_props & optional);
 }
 
-int do_list(struct job *j)
+int odm_do_list(struct job *j)
 {
         struct walk *w;
         bool running = true;
@@ -234,7 +234,7 @@ int do_list(struct job *j)
                 return odm_arena_err(j->a);
         w->j = j;
         w->frame[0].spot = j->trail.at;
-        w->frame[0].uri = uri_text(&j->uri, j->uri.depth, j->a);
+        w->frame[0].uri = odm_uri_text(&j->uri, j->uri.depth, j->a);
         if (w->frame[0].uri.p == NULL)
                 return odm_arena_err(j->a);
         rc = visit(w, &w->frame[0]);

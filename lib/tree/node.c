@@ -5,7 +5,7 @@
 
 #include "node.h"
 
-int str_dup(const odm_tree *t, odm_str s, odm_str *out)
+int odm_str_dup(const odm_tree *t, odm_str s, odm_str *out)
 {
         char *p;
 
@@ -21,7 +21,7 @@ int str_dup(const odm_tree *t, odm_str s, odm_str *out)
         return 0;
 }
 
-void str_free(const odm_tree *t, odm_str s)
+void odm_str_free(const odm_tree *t, odm_str s)
 {
         if (s.n)
                 odm_free(t->opt.mem, (void *)(uintptr_t)s.p, s.n);
@@ -32,15 +32,15 @@ static void value_free(const odm_tree *t, odm_str s)
 {
         if (s.n)
                 odm_wipe((void *)(uintptr_t)s.p, s.n);
-        str_free(t, s);
+        odm_str_free(t, s);
 }
 
-bool node_owns_name(const struct node *n)
+bool odm_node_owns_name(const struct node *n)
 {
         return n->name.n && !(n->desc && n->desc->name.p == n->name.p);
 }
 
-struct node *node_new(const odm_tree *t, odm_str name, const odm_desc *desc, struct mount *m)
+struct node *odm_node_new(const odm_tree *t, odm_str name, const odm_desc *desc, struct mount *m)
 {
         struct node *n = odm_alloc(t->opt.mem, sizeof *n);
 
@@ -50,7 +50,7 @@ struct node *node_new(const odm_tree *t, odm_str name, const odm_desc *desc, str
         n->mount = m;
         if (desc && desc->name.n && odm_str_eq(desc->name, name)) {
                 n->name = desc->name;
-        } else if (str_dup(t, name, &n->name) < 0) {
+        } else if (odm_str_dup(t, name, &n->name) < 0) {
                 odm_free(t->opt.mem, n, sizeof *n);
                 return NULL;
         }
@@ -60,17 +60,17 @@ struct node *node_new(const odm_tree *t, odm_str name, const odm_desc *desc, str
 
 static void free_one(const odm_tree *t, struct node *n)
 {
-        if (node_owns_name(n))
-                str_free(t, n->name);
+        if (odm_node_owns_name(n))
+                odm_str_free(t, n->name);
         value_free(t, n->value);
-        str_free(t, n->type);
-        str_free(t, n->acl);
-        str_free(t, n->title);
+        odm_str_free(t, n->type);
+        odm_str_free(t, n->acl);
+        odm_str_free(t, n->title);
         odm_free(t->opt.mem, n->kids, n->cap_kids * sizeof *n->kids);
         odm_free(t->opt.mem, n, sizeof *n);
 }
 
-void node_free(const odm_tree *t, struct node *n)
+void odm_node_free(const odm_tree *t, struct node *n)
 {
         struct node *up = NULL;
 
@@ -103,7 +103,7 @@ static uint32_t place_of(const struct node *parent, odm_str name)
         return lo;
 }
 
-struct node *node_find(const struct node *parent, odm_str name)
+struct node *odm_node_find(const struct node *parent, odm_str name)
 {
         uint32_t i = place_of(parent, name);
 
@@ -112,7 +112,7 @@ struct node *node_find(const struct node *parent, odm_str name)
         return NULL;
 }
 
-int node_reserve(const odm_tree *t, struct node *parent)
+int odm_node_reserve(const odm_tree *t, struct node *parent)
 {
         uint32_t cap = parent->cap_kids ? parent->cap_kids * 2 : 4;
         struct node **kids;
@@ -128,7 +128,7 @@ int node_reserve(const odm_tree *t, struct node *parent)
         return 0;
 }
 
-void node_attach(struct node *parent, struct node *n)
+void odm_node_attach(struct node *parent, struct node *n)
 {
         uint32_t i = place_of(parent, n->name);
 
@@ -141,7 +141,7 @@ void node_attach(struct node *parent, struct node *n)
 }
 
 /* The parent keeps the room, so that an undo can put the node back. */
-void node_detach(struct node *n)
+void odm_node_detach(struct node *n)
 {
         struct node *parent = n->parent;
         uint32_t i = place_of(parent, n->name);
@@ -152,12 +152,12 @@ void node_detach(struct node *n)
                 (parent->n_kids - i) * sizeof *parent->kids);
 }
 
-struct node *node_next(const struct node *top, struct node *n)
+struct node *odm_node_next(const struct node *top, struct node *n)
 {
-        return n->n_kids ? n->kids[0] : node_after(top, n);
+        return n->n_kids ? n->kids[0] : odm_node_after(top, n);
 }
 
-struct node *node_after(const struct node *top, struct node *n)
+struct node *odm_node_after(const struct node *top, struct node *n)
 {
         while (n != top) {
                 uint32_t i = place_of(n->parent, n->name) + 1;
@@ -168,14 +168,14 @@ struct node *node_after(const struct node *top, struct node *n)
         return NULL;
 }
 
-odm_str node_value(const struct node *n)
+odm_str odm_node_value(const struct node *n)
 {
         if (n->value.p)
                 return n->value;
         return n->desc && n->desc->has_default ? n->desc->default_value : ODM_STR("");
 }
 
-odm_str node_type(const struct node *n)
+odm_str odm_node_type(const struct node *n)
 {
         if (n->type.p)
                 return n->type;
@@ -184,19 +184,20 @@ odm_str node_type(const struct node *n)
         return node_is_leaf(n) ? ODM_STR("text/plain") : ODM_STR("");
 }
 
-size_t node_bytes(const struct node *n)
+size_t odm_node_bytes(const struct node *n)
 {
-        return (node_owns_name(n) ? n->name.n : 0) + n->value.n + n->type.n + n->acl.n + n->title.n;
+        return (odm_node_owns_name(n) ? n->name.n : 0) + n->value.n + n->type.n + n->acl.n +
+               n->title.n;
 }
 
-odm_str node_acl(const struct node *n)
+odm_str odm_node_acl(const struct node *n)
 {
         while (n->acl.n == 0 && n->parent)
                 n = n->parent;
         return n->acl;
 }
 
-odm_str node_uri(const struct node *n, odm_arena *a)
+odm_str odm_node_uri(const struct node *n, odm_arena *a)
 {
         size_t len = 1;
         char *p;
@@ -217,7 +218,7 @@ odm_str node_uri(const struct node *n, odm_arena *a)
         return (odm_str){p, len};
 }
 
-const odm_binding *node_binding(const struct mount *m, const odm_desc *d)
+const odm_binding *odm_node_binding(const struct mount *m, const odm_desc *d)
 {
         return m && m->bind && d ? m->bind[d - m->p->mo->nodes] : NULL;
 }

@@ -72,34 +72,35 @@ static inline bool tree_has_room(const odm_tree *t, size_t out, size_t in)
 }
 
 /* A copy in the tree's memory; absent stays absent, empty needs none.  ODM_ENOMEM. */
-ODM_MUST_USE int str_dup(const odm_tree *t, odm_str s, odm_str *out);
-void str_free(const odm_tree *t, odm_str s);
+ODM_MUST_USE int odm_str_dup(const odm_tree *t, odm_str s, odm_str *out);
+void odm_str_free(const odm_tree *t, odm_str s);
 
 /* A node on its own, with its name copied unless it is the descriptor's.  NULL: no memory. */
-struct node *node_new(const odm_tree *t, odm_str name, const odm_desc *desc, struct mount *m);
-void node_free(const odm_tree *t, struct node *n); /* with all below; n is detached */
+struct node *odm_node_new(const odm_tree *t, odm_str name, const odm_desc *desc, struct mount *m);
+void odm_node_free(const odm_tree *t, struct node *n); /* with all below; n is detached */
 
-struct node *node_find(const struct node *parent, odm_str name);
-/* Makes room for one more child, so that node_attach() cannot fail. */
-ODM_MUST_USE int node_reserve(const odm_tree *t, struct node *parent);
-void node_attach(struct node *parent, struct node *n);
-void node_detach(struct node *n);
+struct node *odm_node_find(const struct node *parent, odm_str name);
+/* Makes room for one more child, so that odm_node_attach() cannot fail. */
+ODM_MUST_USE int odm_node_reserve(const odm_tree *t, struct node *parent);
+void odm_node_attach(struct node *parent, struct node *n);
+void odm_node_detach(struct node *n);
 /* The next node in tree order within the subtree of `top`; NULL after the last. */
-struct node *node_next(const struct node *top, struct node *n);
-struct node *node_after(const struct node *top, struct node *n); /* the same, past all below n */
+struct node *odm_node_next(const struct node *top, struct node *n);
+struct node *odm_node_after(const struct node *top,
+                            struct node *n); /* the same, past all below n */
 
-bool node_owns_name(const struct node *n);
+bool odm_node_owns_name(const struct node *n);
 static inline bool node_is_leaf(const struct node *n)
 {
         return n->format != ODM_FMT_NODE;
 }
-odm_str node_value(const struct node *n);
-odm_str node_type(const struct node *n);
-size_t node_bytes(const struct node *n); /* of its own strings */
+odm_str odm_node_value(const struct node *n);
+odm_str odm_node_type(const struct node *n);
+size_t odm_node_bytes(const struct node *n); /* of its own strings */
 /* The effective ACL: its own, or that of the nearest ancestor with one. */
-odm_str node_acl(const struct node *n);
+odm_str odm_node_acl(const struct node *n);
 /* "./A/b", in `a`; absent on failure. */
-odm_str node_uri(const struct node *n, odm_arena *a);
-const odm_binding *node_binding(const struct mount *m, const odm_desc *d);
+odm_str odm_node_uri(const struct node *n, odm_arena *a);
+const odm_binding *odm_node_binding(const struct mount *m, const odm_desc *d);
 
 #endif

@@ -62,14 +62,14 @@ static int put_int(odm_buf *b, uint64_t v, int octets)
         return rc;
 }
 
-int record_begin(odm_buf *rec)
+int odm_record_begin(odm_buf *rec)
 {
         int rc = odm_buf_put(rec, magic, sizeof magic);
 
         return rc ? rc : put_int(rec, 0, 4);
 }
 
-void record_end(odm_buf *rec)
+void odm_record_end(odm_buf *rec)
 {
         size_t n = rec->n - HEAD;
 
@@ -146,7 +146,7 @@ static int put_body(odm_buf *b, const struct node *n, unsigned what)
         return rc;
 }
 
-int record_node(const struct recorder *r, const struct node *n, unsigned what)
+int odm_record_node(const struct recorder *r, const struct node *n, unsigned what)
 {
         int rc = put_head(r, 'N', n);
 
@@ -156,7 +156,7 @@ int record_node(const struct recorder *r, const struct node *n, unsigned what)
         return rc;
 }
 
-int record_delete(const struct recorder *r, const struct node *n)
+int odm_record_delete(const struct recorder *r, const struct node *n)
 {
         int rc = put_head(r, 'D', n);
 
@@ -164,7 +164,7 @@ int record_delete(const struct recorder *r, const struct node *n)
         return rc;
 }
 
-int record_rename(const struct recorder *r, const struct node *n, odm_str name)
+int odm_record_rename(const struct recorder *r, const struct node *n, odm_str name)
 {
         int rc = put_head(r, 'R', n);
 
@@ -198,12 +198,12 @@ int odm_tree_dump(odm_tree *t, odm_buf *out)
 
         odm_buf_init(&rec, t->opt.mem, UINT32_MAX);
         odm_buf_init(&path, t->opt.mem, UINT32_MAX);
-        rc = record_begin(&rec);
-        for (struct node *n = t->root; rc == 0 && n; n = node_next(t->root, n))
+        rc = odm_record_begin(&rec);
+        for (struct node *n = t->root; rc == 0 && n; n = odm_node_next(t->root, n))
                 if (!is_as_mounted(n))
-                        rc = record_node(&r, n, what_of(n));
+                        rc = odm_record_node(&r, n, what_of(n));
         if (rc == 0) {
-                record_end(&rec);
+                odm_record_end(&rec);
                 rc = odm_buf_str(out, odm_buf_view(&rec));
         }
         odm_buf_done(&rec);
@@ -353,7 +353,7 @@ static struct node *find_stored(const struct replay *p, struct node **parent, od
                         *parent = n;
                         *name = seg;
                 }
-                n = node_find(n, seg);
+                n = odm_node_find(n, seg);
                 depth++;
         }
         return n;
@@ -370,20 +370,20 @@ static int make(const struct replay *p, struct node *parent, odm_str name, const
         if (node_is_leaf(parent) || t->n_nodes >= t->opt.max_nodes)
                 return 0;
         if (parent->desc) {
-                d = desc_child(parent->mount->p->mo, parent->desc, name);
-                if (d == NULL && !desc_is_open(parent->desc))
+                d = odm_desc_child(parent->mount->p->mo, parent->desc, name);
+                if (d == NULL && !odm_desc_is_open(parent->desc))
                         return 0;
                 if (d && desc_is_leaf(d) != (e->format != ODM_FMT_NODE))
                         return 0;
         }
-        n = node_new(t, name, d, parent->mount);
+        n = odm_node_new(t, name, d, parent->mount);
         if (n == NULL)
                 return ODM_ENOMEM;
         n->format = (uint8_t)e->format;
         n->permanent = e->permanent && d != NULL;
-        int rc = txn_add(t, parent, n);
+        int rc = odm_txn_add(t, parent, n);
         if (rc < 0) {
-                node_free(t, n);
+                odm_node_free(t, n);
                 return rc;
         }
         *out = n;
@@ -393,13 +393,13 @@ static int make(const struct replay *p, struct node *parent, odm_str name, const
 static bool value_is_taken(const struct node *n, const struct entry *e)
 {
         odm_format own = n->desc ? n->desc->format : e->format;
-        const odm_binding *b = node_binding(n->mount, n->desc);
+        const odm_binding *b = odm_node_binding(n->mount, n->desc);
 
         if (own != e->format || (own != ODM_FMT_NODE) != node_is_leaf(n) || (b && b->read))
                 return false;
         if (own == ODM_FMT_NODE)
                 return e->value.p == NULL;
-        return e->value.p == NULL || value_fits(own, e->value);
+        return e->value.p == NULL || odm_value_fits(own, e->value);
 }
 
 static int set_fields(odm_tree *t, struct node *n, const struct entry *e)
@@ -410,13 +410,13 @@ static int set_fields(odm_tree *t, struct node *n, const struct entry *e)
         if (!tree_has_room(t, 0, more) || e->value.n > t->opt.max_value)
                 return 0;
         if ((e->what & REC_VALUE) && value_is_taken(n, e))
-                rc = txn_value(t, n, e->format, e->type, e->value, true);
+                rc = odm_txn_value(t, n, e->format, e->type, e->value, true);
         if (rc == 0 && (e->what & REC_ACL) && (n->parent || e->acl.n))
-                rc = txn_acl(t, n, e->acl);
+                rc = odm_txn_acl(t, n, e->acl);
         if (rc == 0 && (e->what & REC_TITLE))
-                rc = txn_title(t, n, e->title);
+                rc = odm_txn_title(t, n, e->title);
         if (rc == 0 && (e->what & REC_STAMP))
-                rc = txn_stamp(t, n, e->tstamp, e->verno);
+                rc = odm_txn_stamp(t, n, e->tstamp, e->verno);
         return rc;
 }
 
@@ -428,12 +428,12 @@ static int apply(const struct replay *p, const struct entry *e)
         int rc = 0;
 
         if (e->kind == 'D')
-                return n && n->parent && !n->fixed ? txn_delete(p->t, n) : 0;
+                return n && n->parent && !n->fixed ? odm_txn_delete(p->t, n) : 0;
         if (e->kind == 'R') {
                 if (n == NULL || n->fixed || n->parent == NULL || !odm_name_ok(e->name) ||
-                    node_find(n->parent, e->name))
+                    odm_node_find(n->parent, e->name))
                         return 0;
-                return txn_rename(p->t, n, e->name);
+                return odm_txn_rename(p->t, n, e->name);
         }
         if (n == NULL && parent && e->what)
                 rc = make(p, parent, name, e, &n);
@@ -503,10 +503,10 @@ int odm_tree_load(odm_tree *t, odm_str record)
         odm_buf_init(&p.path, t->opt.mem, 65536);
         rc = check_record(&p, record);
         if (rc == 0)
-                rc = txn_replay_begin(t);
+                rc = odm_txn_replay_begin(t);
         if (rc == 0) {
                 rc = apply_record(&p, record);
-                txn_replay_end(t, rc == 0);
+                odm_txn_replay_end(t, rc == 0);
         }
         odm_buf_done(&p.path);
         return rc;

@@ -5,39 +5,39 @@
 #include "desc.h"
 #include "spot.h"
 
-void spot_root(odm_tree *t, struct spot *out)
+void odm_spot_root(odm_tree *t, struct spot *out)
 {
         *out = (struct spot){.node = t->root, .near = t->root, .name = ODM_STR("")};
 }
 
-odm_format spot_format(const struct spot *s)
+odm_format odm_spot_format(const struct spot *s)
 {
         return s->node ? (odm_format)s->node->format : s->desc->format;
 }
 
-bool spot_is_leaf(const struct spot *s)
+bool odm_spot_is_leaf(const struct spot *s)
 {
-        return spot_format(s) != ODM_FMT_NODE;
+        return odm_spot_format(s) != ODM_FMT_NODE;
 }
 
-odm_str spot_type(const struct spot *s)
+odm_str odm_spot_type(const struct spot *s)
 {
-        return s->node ? node_type(s->node) : s->desc->type;
+        return s->node ? odm_node_type(s->node) : s->desc->type;
 }
 
-const odm_binding *spot_binding(const struct spot *s)
+const odm_binding *odm_spot_binding(const struct spot *s)
 {
-        return node_binding(s->mount, s->desc);
+        return odm_node_binding(s->mount, s->desc);
 }
 
-bool spot_is_live(const struct spot *s)
+bool odm_spot_is_live(const struct spot *s)
 {
-        const odm_binding *b = spot_binding(s);
+        const odm_binding *b = odm_spot_binding(s);
 
         return s->node == NULL || (b && b->read);
 }
 
-odm_str uri_text(const odm_uri *uri, unsigned depth, odm_arena *a)
+odm_str odm_uri_text(const odm_uri *uri, unsigned depth, odm_arena *a)
 {
         const odm_str *last = depth ? &uri->seg[depth - 1] : NULL;
 
@@ -47,7 +47,7 @@ odm_str uri_text(const odm_uri *uri, unsigned depth, odm_arena *a)
                               odm_str_to(uri->path, (size_t)(last->p + last->n - uri->path.p)));
 }
 
-void spot_at(const struct spot *s, odm_str uri, odm_at *out)
+void odm_spot_at(const struct spot *s, odm_str uri, odm_at *out)
 {
         *out = (odm_at){.uri = uri, .desc = s->desc};
         for (size_t i = 0; i < ODM_COUNT(out->name); i++)
@@ -77,13 +77,13 @@ static int is_wanted(void *list, odm_str name)
 
 static int live_is_listed(const struct spot *s, odm_str uri, odm_str name)
 {
-        const odm_binding *b = spot_binding(s);
+        const odm_binding *b = odm_spot_binding(s);
         struct wanted w = {name, false};
         odm_at at;
 
         if (b == NULL || b->list == NULL)
                 return 0;
-        spot_at(s, uri, &at);
+        odm_spot_at(s, uri, &at);
         int rc = b->list(s->mount->p->ctx, &at, is_wanted, &w);
         return rc < 0 ? rc : w.found;
 }
@@ -91,7 +91,7 @@ static int live_is_listed(const struct spot *s, odm_str uri, odm_str name)
 /* True when the described child `d` of `s` is there without being stored. */
 static bool live_by_name(const struct spot *s, const odm_desc *d)
 {
-        const odm_binding *b = node_binding(s->mount, d);
+        const odm_binding *b = odm_node_binding(s->mount, d);
 
         if (d->name.n == 0)
                 return false;
@@ -100,7 +100,7 @@ static bool live_by_name(const struct spot *s, const odm_desc *d)
 
 static int step_live(struct spot *s, odm_str uri, odm_str name)
 {
-        const odm_desc *d = s->desc ? desc_child(s->mount->p->mo, s->desc, name) : NULL;
+        const odm_desc *d = s->desc ? odm_desc_child(s->mount->p->mo, s->desc, name) : NULL;
         int rc = 1;
 
         if (d == NULL)
@@ -118,9 +118,9 @@ static int step_live(struct spot *s, odm_str uri, odm_str name)
         return 1;
 }
 
-int spot_step_at(struct spot *s, odm_str uri, odm_str name)
+int odm_spot_step_at(struct spot *s, odm_str uri, odm_str name)
 {
-        struct node *kid = s->node ? node_find(s->node, name) : NULL;
+        struct node *kid = s->node ? odm_node_find(s->node, name) : NULL;
 
         if (kid == NULL)
                 return step_live(s, uri, name);
@@ -139,19 +139,19 @@ static bool forwards(const struct spot *s)
         return s->node && s->mount && s->mount->top == s->node && s->mount->p->forward;
 }
 
-int trail_follow(odm_tree *t, const odm_uri *uri, odm_arena *a, struct trail *out)
+int odm_trail_follow(odm_tree *t, const odm_uri *uri, odm_arena *a, struct trail *out)
 {
         struct trail w = {.found = false};
         int rc = 1;
 
-        spot_root(t, &w.at);
+        odm_spot_root(t, &w.at);
         w.above = w.at;
         while (rc == 1 && w.depth < uri->depth && !w.forwarded) {
                 struct spot next = w.at;
-                odm_str text = uri_text(uri, w.depth, a);
+                odm_str text = odm_uri_text(uri, w.depth, a);
                 if (text.p == NULL)
                         return odm_arena_err(a);
-                rc = spot_step_at(&next, text, uri->seg[w.depth]);
+                rc = odm_spot_step_at(&next, text, uri->seg[w.depth]);
                 if (rc < 0)
                         return rc;
                 if (rc == 0)
@@ -167,21 +167,21 @@ int trail_follow(odm_tree *t, const odm_uri *uri, odm_arena *a, struct trail *ou
         return 0;
 }
 
-int spot_read(const struct spot *s, odm_str uri, odm_arena *a, odm_value *out)
+int odm_spot_read(const struct spot *s, odm_str uri, odm_arena *a, odm_value *out)
 {
-        const odm_binding *b = spot_binding(s);
-        odm_value v = {.format = spot_format(s), .type = spot_type(s)};
+        const odm_binding *b = odm_spot_binding(s);
+        odm_value v = {.format = odm_spot_format(s), .type = odm_spot_type(s)};
         odm_at at;
 
         if (b && b->read) {
-                spot_at(s, uri, &at);
+                odm_spot_at(s, uri, &at);
                 int rc = b->read(s->mount->p->ctx, &at, a, &v);
                 if (rc != 0)
                         return rc;
                 if (v.format == ODM_FMT_ABSENT)
-                        v.format = spot_format(s);
+                        v.format = odm_spot_format(s);
         } else if (s->node) {
-                v.data = node_value(s->node);
+                v.data = odm_node_value(s->node);
         } else {
                 return ODM_ENOENT;
         }
@@ -269,20 +269,20 @@ static void sort_names(struct names *l)
         l->n = n;
 }
 
-int spot_names(odm_tree *t, const struct spot *s, odm_str uri, odm_arena *a, struct names *out)
+int odm_spot_names(odm_tree *t, const struct spot *s, odm_str uri, odm_arena *a, struct names *out)
 {
         struct names l = {.n = 0};
         struct gather g = {a, &l};
-        const odm_binding *b = spot_binding(s);
+        const odm_binding *b = odm_spot_binding(s);
         size_t stored = s->node ? s->node->n_kids : 0;
         int rc = 0;
 
         (void)t;
         for (size_t i = 0; rc == 0 && i < stored; i++)
                 rc = add_name(a, &l, s->node->kids[i]->name);
-        if (rc == 0 && b && b->list && !spot_is_leaf(s)) {
+        if (rc == 0 && b && b->list && !odm_spot_is_leaf(s)) {
                 odm_at at;
-                spot_at(s, uri, &at);
+                odm_spot_at(s, uri, &at);
                 rc = b->list(s->mount->p->ctx, &at, gather_live, &g);
         }
         if (rc == 0 && s->desc && !forwards(s)) {

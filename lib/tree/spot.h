@@ -26,31 +26,31 @@ struct trail {
         bool forwarded;        /* `at` is the top of a mount that forwards */
 };
 
-void spot_root(odm_tree *t, struct spot *out);
-bool spot_is_leaf(const struct spot *s);
-bool spot_is_live(const struct spot *s); /* not stored, or its value is not */
-odm_format spot_format(const struct spot *s);
-odm_str spot_type(const struct spot *s);
-const odm_binding *spot_binding(const struct spot *s);
+void odm_spot_root(odm_tree *t, struct spot *out);
+bool odm_spot_is_leaf(const struct spot *s);
+bool odm_spot_is_live(const struct spot *s); /* not stored, or its value is not */
+odm_format odm_spot_format(const struct spot *s);
+odm_str odm_spot_type(const struct spot *s);
+const odm_binding *odm_spot_binding(const struct spot *s);
 
 /* Steps from *s, which is at `uri`, to its child; *s is unchanged unless 1 is returned.
  * 1, 0, or a negative error. */
-ODM_MUST_USE int spot_step_at(struct spot *s, odm_str uri, odm_str name);
+ODM_MUST_USE int odm_spot_step_at(struct spot *s, odm_str uri, odm_str name);
 /* Walks `uri` as far as it exists.  A mount that forwards ends the walk.  0 or an error. */
-ODM_MUST_USE int trail_follow(odm_tree *t, const odm_uri *uri, odm_arena *a, struct trail *out);
+ODM_MUST_USE int odm_trail_follow(odm_tree *t, const odm_uri *uri, odm_arena *a, struct trail *out);
 /* What providers are told; the URI is `uri`. */
-void spot_at(const struct spot *s, odm_str uri, odm_at *out);
+void odm_spot_at(const struct spot *s, odm_str uri, odm_at *out);
 /* The value of a leaf: stored, or read.  0, ODM_LATER, ODM_ENOENT or another error. */
-ODM_MUST_USE int spot_read(const struct spot *s, odm_str uri, odm_arena *a, odm_value *out);
+ODM_MUST_USE int odm_spot_read(const struct spot *s, odm_str uri, odm_arena *a, odm_value *out);
 
 struct names {
         odm_str *name;
         size_t n, cap;
 };
 /* Names of all children, stored and live, sorted, in `a`.  0 or an error. */
-ODM_MUST_USE int spot_names(odm_tree *t, const struct spot *s, odm_str uri, odm_arena *a,
-                            struct names *out);
+ODM_MUST_USE int odm_spot_names(odm_tree *t, const struct spot *s, odm_str uri, odm_arena *a,
+                                struct names *out);
 /* "./A/b" of the first `depth` segments; absent when the arena is exhausted. */
-odm_str uri_text(const odm_uri *uri, unsigned depth, odm_arena *a);
+odm_str odm_uri_text(const odm_uri *uri, unsigned depth, odm_arena *a);
 
 #endif

@@ -87,27 +87,27 @@ static int apply_acl(struct job *sub, const odm_doc_node *n)
                 return job_status(sub, ODM_ST_FAILED);
         if (!tree_has_room(sub->t, 0, n->acl.n))
                 return job_status(sub, ODM_ST_FULL);
-        rc = trail_follow(sub->t, &sub->uri, sub->a, &w);
+        rc = odm_trail_follow(sub->t, &sub->uri, sub->a, &w);
         if (rc < 0 || odm_str_eq(w.at.node->acl, n->acl))
                 return rc;
-        return txn_acl(sub->t, w.at.node, n->acl);
+        return odm_txn_acl(sub->t, w.at.node, n->acl);
 }
 
 static int add_node(struct load *l, const odm_doc_node *n, odm_str uri)
 {
         odm_op op = op_of(l, n, uri, ODM_CMD_ADD);
-        struct job sub = job_for(l->j, &op, l->j->out);
+        struct job sub = odm_job_for(l->j, &op, l->j->out);
         int rc;
 
         sub.in_doc = true;
-        rc = job_find(&sub, uri);
+        rc = odm_job_find(&sub, uri);
         if (rc <= 0)
                 return rc;
-        if (sub.trail.forwarded || (spot_is_inbox(&sub.trail.at) && !job_is_device(&sub)))
+        if (sub.trail.forwarded || (odm_spot_is_inbox(&sub.trail.at) && !job_is_device(&sub)))
                 return job_status(&sub, ODM_ST_NOT_ALLOWED);
         if (n->children && op.value.format != ODM_FMT_NODE)
                 return job_status(&sub, ODM_ST_BAD_FORMAT);
-        rc = do_add(&sub);
+        rc = odm_do_add(&sub);
         if (rc != 0 || !odm_status_ok(sub.out->status))
                 return rc;
         return apply_acl(&sub, n);
@@ -121,19 +121,19 @@ static bool stays_as_it_is(struct job *sub)
         struct node *n = sub->trail.at.node;
         const struct spot *s = &sub->trail.at;
 
-        if (job_may(sub, s, ODM_ACC_REPLACE) && !spot_is_live(s))
+        if (odm_job_may(sub, s, ODM_ACC_REPLACE) && !odm_spot_is_live(s))
                 return false;
-        return spot_is_live(s) ||
-               (n && !sub->op->b64 && odm_str_eq(node_value(n), sub->op->value.data));
+        return odm_spot_is_live(s) ||
+               (n && !sub->op->b64 && odm_str_eq(odm_node_value(n), sub->op->value.data));
 }
 
 static int replace_leaf(struct job *sub)
 {
         if (stays_as_it_is(sub))
                 return 0;
-        if (!job_may(sub, &sub->trail.at, ODM_ACC_REPLACE))
+        if (!odm_job_may(sub, &sub->trail.at, ODM_ACC_REPLACE))
                 return job_status(sub, ODM_ST_NOT_ALLOWED);
-        return do_replace(sub);
+        return odm_do_replace(sub);
 }
 
 /* A node that exists: it keeps its place, and takes value and list from the document. */
@@ -142,7 +142,7 @@ static int replace_there(struct load *l, struct job *sub, const odm_doc_node *n)
         struct node *node = sub->trail.at.node;
         int rc = 0;
 
-        if (spot_is_leaf(&sub->trail.at))
+        if (odm_spot_is_leaf(&sub->trail.at))
                 rc = replace_leaf(sub);
         if (rc != 0 || !odm_status_ok(sub->out->status) || node == NULL)
                 return rc;
@@ -151,7 +151,7 @@ static int replace_there(struct load *l, struct job *sub, const odm_doc_node *n)
                 return apply_acl(sub, n);
         if (node->permanent || node->acl.n == 0 || odm_str_eq(sub->uri.path, l->j->uri.path))
                 return 0;
-        return txn_acl(sub->t, node, ODM_STR(""));
+        return odm_txn_acl(sub->t, node, ODM_STR(""));
 }
 
 static int mark_found(struct job *j, odm_str uri)
@@ -161,7 +161,7 @@ static int mark_found(struct job *j, odm_str uri)
         int rc = odm_uri_parse(uri, NULL, &u);
 
         if (rc == 0)
-                rc = trail_follow(j->t, &u, j->a, &w);
+                rc = odm_trail_follow(j->t, &u, j->a, &w);
         if (rc == 0)
                 for (struct node *n = w.at.node; n; n = n->parent)
                         n->marked = j->t->serial;
@@ -171,19 +171,19 @@ static int mark_found(struct job *j, odm_str uri)
 static int replace_node(struct load *l, const odm_doc_node *n, odm_str uri)
 {
         odm_op op = op_of(l, n, uri, ODM_CMD_REPLACE);
-        struct job sub = job_for(l->j, &op, l->j->out);
+        struct job sub = odm_job_for(l->j, &op, l->j->out);
         bool leaf;
-        int rc = job_find(&sub, uri);
+        int rc = odm_job_find(&sub, uri);
 
         if (rc <= 0)
                 return rc;
-        if (sub.trail.forwarded || spot_is_inbox(&sub.trail.at))
+        if (sub.trail.forwarded || odm_spot_is_inbox(&sub.trail.at))
                 return job_status(&sub, ODM_ST_NOT_ALLOWED);
-        leaf = sub.trail.found && spot_is_leaf(&sub.trail.at);
+        leaf = sub.trail.found && odm_spot_is_leaf(&sub.trail.at);
         if (sub.trail.found && leaf == !is_interior(n))
                 return replace_there(l, &sub, n);
         if (sub.trail.found && sub.trail.at.node) { /* leaf and interior change places */
-                rc = delete_found(&sub);
+                rc = odm_delete_found(&sub);
                 if (rc != 0 || !odm_status_ok(sub.out->status))
                         return rc;
         }
@@ -195,7 +195,7 @@ static int replace_node(struct load *l, const odm_doc_node *n, odm_str uri)
 
 static bool has_permanent(const struct node *top)
 {
-        for (const struct node *n = top; n; n = node_next(top, (struct node *)(uintptr_t)n))
+        for (const struct node *n = top; n; n = odm_node_next(top, (struct node *)(uintptr_t)n))
                 if (n->permanent || n->fixed)
                         return true;
         return false;
@@ -204,15 +204,15 @@ static bool has_permanent(const struct node *top)
 /* What the document does not have goes, but for what cannot. */
 static int delete_unmarked(struct job *j, struct node *top)
 {
-        struct node *n = node_next(top, top);
+        struct node *n = odm_node_next(top, top);
 
         while (n) {
                 bool keep = n->marked == j->t->serial || has_permanent(n);
-                struct node *after = keep ? node_next(top, n) : node_after(top, n);
+                struct node *after = keep ? odm_node_next(top, n) : odm_node_after(top, n);
                 if (!keep) {
                         struct job sub = *j;
                         sub.trail.at.node = n;
-                        int rc = delete_found(&sub);
+                        int rc = odm_delete_found(&sub);
                         if (rc != 0 || !odm_status_ok(j->out->status))
                                 return rc;
                 }
@@ -285,13 +285,13 @@ static int all_tops(struct load *l)
 static int load_init(struct load *l, struct job *j, bool replace)
 {
         *l = (struct load){.j = j, .replace = replace};
-        l->target = uri_text(&j->uri, j->uri.depth, j->a);
+        l->target = odm_uri_text(&j->uri, j->uri.depth, j->a);
         l->last = j->uri.depth ? j->uri.seg[j->uri.depth - 1] : ODM_STR(".");
-        l->target_there = j->trail.found && !spot_is_leaf(&j->trail.at);
+        l->target_there = j->trail.found && !odm_spot_is_leaf(&j->trail.at);
         return l->target.p ? 0 : odm_arena_err(j->a);
 }
 
-int do_doc_add(struct job *j)
+int odm_do_doc_add(struct job *j)
 {
         struct load l;
         int rc = load_init(&l, j, false);
@@ -312,8 +312,8 @@ static int find_top(struct load *l, struct job *top)
                 return odm_arena_err(l->j->a);
         if (first->path.p) /* a flat document: the target is what is replaced */
                 uri = l->target;
-        *top = job_for(l->j, l->j->op, l->j->out);
-        rc = job_find(top, uri);
+        *top = odm_job_for(l->j, l->j->op, l->j->out);
+        rc = odm_job_find(top, uri);
         if (rc == 1 && !top->trail.found)
                 return job_status(l->j, ODM_ST_NOT_FOUND);
         if (rc == 1 && (top->trail.at.node == NULL || top->trail.forwarded))
@@ -321,7 +321,7 @@ static int find_top(struct load *l, struct job *top)
         return rc;
 }
 
-int do_doc_replace(struct job *j)
+int odm_do_doc_replace(struct job *j)
 {
         struct load l;
         struct job top;
@@ -332,8 +332,8 @@ int do_doc_replace(struct job *j)
         if (rc <= 0)
                 return rc;
         const struct spot *s = &top.trail.at;
-        if (!job_has_right(j, s, ODM_ACC_REPLACE) || !job_has_right(j, s, ODM_ACC_ADD) ||
-            !job_has_right(j, s, ODM_ACC_DELETE))
+        if (!odm_job_has_right(j, s, ODM_ACC_REPLACE) || !odm_job_has_right(j, s, ODM_ACC_ADD) ||
+            !odm_job_has_right(j, s, ODM_ACC_DELETE))
                 return job_status(j, ODM_ST_DENIED);
         top.trusted = true; /* rights at the top are rights to all of it */
         l.j = &top;

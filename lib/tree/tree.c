@@ -35,14 +35,14 @@ int odm_tree_new(const odm_tree_opt *opt, odm_tree **out)
         odm_buf_init(&t->txn.record, opt->mem, UINT32_MAX);
         odm_buf_init(&t->txn.path, opt->mem, UINT32_MAX);
         t->txn.fresh_path = true;
-        t->root = node_new(t, ODM_STR(""), NULL, NULL);
-        if (t->root == NULL || str_dup(t, ODM_STR(ROOT_ACL), &t->root->acl) < 0) {
+        t->root = odm_node_new(t, ODM_STR(""), NULL, NULL);
+        if (t->root == NULL || odm_str_dup(t, ODM_STR(ROOT_ACL), &t->root->acl) < 0) {
                 odm_tree_free(t);
                 return ODM_ENOMEM;
         }
         t->root->permanent = t->root->fixed = true;
         t->n_nodes = 1;
-        t->n_bytes = node_bytes(t->root);
+        t->n_bytes = odm_node_bytes(t->root);
         *out = t;
         return 0;
 }
@@ -58,13 +58,13 @@ void odm_tree_free(odm_tree *t)
         if (t == NULL)
                 return;
         odm_tree_rollback(t);
-        node_free(t, t->root);
+        odm_node_free(t, t->root);
         while (t->mounts) {
                 struct mount *m = t->mounts;
                 t->mounts = m->next;
                 mount_free(t, m);
         }
-        txn_done(t);
+        odm_txn_done(t);
         odm_free(t->opt.mem, t, sizeof *t);
 }
 
@@ -103,13 +103,13 @@ static int make_fixed(odm_tree *t, struct node *parent, odm_str name, const odm_
 
         if (t->n_nodes >= t->opt.max_nodes)
                 return ODM_ELIMIT;
-        n = node_new(t, name, d, m);
+        n = odm_node_new(t, name, d, m);
         if (n == NULL)
                 return ODM_ENOMEM;
         n->permanent = n->fixed = true;
-        rc = txn_add(t, parent, n);
+        rc = odm_txn_add(t, parent, n);
         if (rc < 0) {
-                node_free(t, n);
+                odm_node_free(t, n);
                 return rc;
         }
         *out = n;
@@ -122,7 +122,7 @@ static int make_top(odm_tree *t, const odm_uri *u, struct mount *m)
         struct node *n = t->root;
 
         for (unsigned i = 0; i < u->depth; i++) {
-                struct node *kid = node_find(n, u->seg[i]);
+                struct node *kid = odm_node_find(n, u->seg[i]);
                 bool last = i + 1 == u->depth;
                 int rc = 0;
                 if (kid && last)
@@ -184,7 +184,7 @@ int odm_tree_mount(odm_tree *t, const char *at, const odm_provider *p)
         struct mount *m = odm_alloc(t->opt.mem, sizeof *m);
         odm_arena a;
         odm_uri u;
-        int rc = m ? txn_replay_begin(t) : ODM_ENOMEM;
+        int rc = m ? odm_txn_replay_begin(t) : ODM_ENOMEM;
 
         if (rc < 0) {
                 odm_free(t->opt.mem, m, sizeof *m);
@@ -192,7 +192,7 @@ int odm_tree_mount(odm_tree *t, const char *at, const odm_provider *p)
         }
         odm_arena_init(&a, t->opt.mem, 65536);
         m->p = p;
-        m->inbox = mo_id_same(p->mo->id, ODM_STR(INBOX_ID));
+        m->inbox = odm_mo_id_same(p->mo->id, ODM_STR(INBOX_ID));
         rc = mount_place(&a, at, p->mo, &u);
         if (rc == 0)
                 rc = bind_all(t, m);
@@ -200,7 +200,7 @@ int odm_tree_mount(odm_tree *t, const char *at, const odm_provider *p)
                 rc = make_top(t, &u, m);
         if (rc == 0)
                 rc = make_permanents(t, m);
-        txn_replay_end(t, rc == 0);
+        odm_txn_replay_end(t, rc == 0);
         odm_arena_done(&a);
         if (rc < 0) {
                 mount_free(t, m);
@@ -222,7 +222,7 @@ static int find(odm_tree *t, odm_str uri, odm_arena *a, odm_uri *u, struct trail
         if (rc == 0 && (u->prop || u->list))
                 rc = ODM_EINVAL;
         if (rc == 0)
-                rc = trail_follow(t, u, a, w);
+                rc = odm_trail_follow(t, u, a, w);
         else
                 rc = ODM_ENOENT;
         return rc == 0 && !w->found ? ODM_ENOENT : rc;
@@ -236,12 +236,12 @@ int odm_tree_read(odm_tree *t, odm_str uri, odm_arena *a, odm_value *out)
 
         if (rc < 0)
                 return rc;
-        if (!spot_is_leaf(&w.at))
+        if (!odm_spot_is_leaf(&w.at))
                 return ODM_EINVAL;
-        odm_str text = uri_text(&u, u.depth, a);
+        odm_str text = odm_uri_text(&u, u.depth, a);
         if (text.p == NULL)
                 return odm_arena_err(a);
-        rc = spot_read(&w.at, text, a, out);
+        rc = odm_spot_read(&w.at, text, a, out);
         return rc == ODM_LATER ? ODM_EIO : rc;
 }
 
@@ -289,11 +289,11 @@ int odm_tree_children(odm_tree *t, odm_str uri, int (*fn)(void *ctx, odm_str nam
 
         odm_arena_init(&a, t->opt.mem, SIZE_MAX / 2);
         rc = find(t, uri, &a, &u, &w);
-        if (rc == 0 && spot_is_leaf(&w.at))
+        if (rc == 0 && odm_spot_is_leaf(&w.at))
                 rc = ODM_EINVAL;
         if (rc == 0) {
-                odm_str text = uri_text(&u, u.depth, &a);
-                rc = text.p ? spot_names(t, &w.at, text, &a, &l) : odm_arena_err(&a);
+                odm_str text = odm_uri_text(&u, u.depth, &a);
+                rc = text.p ? odm_spot_names(t, &w.at, text, &a, &l) : odm_arena_err(&a);
         }
         for (size_t i = 0; rc == 0 && i < l.n; i++)
                 rc = fn(ctx, l.name[i]);
@@ -311,8 +311,8 @@ bool odm_tree_exists(odm_tree *t, odm_str uri)
 
         odm_arena_init(&a, t->opt.mem, SIZE_MAX / 2);
         rc = find(t, uri, &a, &u, &w);
-        if (rc == 0 && w.at.node == NULL && spot_is_leaf(&w.at))
-                rc = spot_read(&w.at, uri, &a, &v) == ODM_ENOENT ? ODM_ENOENT : 0;
+        if (rc == 0 && w.at.node == NULL && odm_spot_is_leaf(&w.at))
+                rc = odm_spot_read(&w.at, uri, &a, &v) == ODM_ENOENT ? ODM_ENOENT : 0;
         odm_arena_done(&a);
         return rc == 0;
 }
@@ -327,12 +327,12 @@ int odm_tree_find_mo(odm_tree *t, odm_str id, odm_str after, odm_arena *a, odm_s
                 int rc = find(t, after, a, &u, &w);
                 if (rc < 0)
                         return rc == ODM_ENOENT ? 0 : rc;
-                n = node_next(t->root, w.at.near);
+                n = odm_node_next(t->root, w.at.near);
         }
-        for (; n; n = node_next(t->root, n)) {
-                if (node_is_leaf(n) || !odm_str_eq(node_type(n), id) || id.n == 0)
+        for (; n; n = odm_node_next(t->root, n)) {
+                if (node_is_leaf(n) || !odm_str_eq(odm_node_type(n), id) || id.n == 0)
                         continue;
-                odm_str uri = node_uri(n, a);
+                odm_str uri = odm_node_uri(n, a);
                 if (uri.p == NULL)
                         return odm_arena_err(a);
                 *out = uri;
@@ -353,14 +353,14 @@ static int forget_in(odm_tree *t, odm_str server, odm_arena *a)
 {
         int rc = 0;
 
-        for (struct node *n = t->root; n && rc == 0; n = node_next(t->root, n)) {
+        for (struct node *n = t->root; n && rc == 0; n = odm_node_next(t->root, n)) {
                 if (!names_server(n->acl, server)) /* at least as often as it is true */
                         continue;
-                odm_str left = acl_remove(a, n->acl, server, n == t->root);
+                odm_str left = odm_acl_remove(a, n->acl, server, n == t->root);
                 if (left.p == NULL)
                         return odm_arena_err(a);
                 if (!odm_str_eq(left, n->acl))
-                        rc = txn_acl(t, n, left);
+                        rc = odm_txn_acl(t, n, left);
         }
         return rc;
 }
@@ -371,17 +371,17 @@ int odm_tree_forget_server(odm_tree *t, odm_str server, odm_wall now)
         struct undo *mark;
         bool own = false;
         odm_arena a;
-        int rc = txn_enter(t, now, &own);
+        int rc = odm_txn_enter(t, now, &own);
 
         if (rc < 0)
                 return rc;
-        mark = txn_mark(t);
+        mark = odm_txn_mark(t);
         odm_arena_init(&a, t->opt.mem, SIZE_MAX / 2);
         rc = forget_in(t, server, &a);
         odm_arena_done(&a);
         if (rc < 0)
-                txn_undo(t, mark);
-        int end = txn_leave(t, own, rc == 0, &status);
+                odm_txn_undo(t, mark);
+        int end = odm_txn_leave(t, own, rc == 0, &status);
         if (rc < 0 || end < 0)
                 return rc < 0 ? rc : end;
         return odm_status_ok(status) ? 0 : ODM_EIO;

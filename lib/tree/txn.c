@@ -63,7 +63,7 @@ static int name_change(odm_tree *t, struct undo *u, odm_change_kind kind, odm_pr
         u->change = (odm_change){.kind = kind, .prop = prop};
         if (u->mount == NULL) /* nobody is told */
                 return 0;
-        u->change.uri = node_uri(u->node, &t->txn.arena);
+        u->change.uri = odm_node_uri(u->node, &t->txn.arena);
         return u->change.uri.p ? 0 : ODM_ENOMEM;
 }
 
@@ -95,8 +95,8 @@ static int log_node(odm_tree *t, const struct node *n, unsigned what)
         if (!is_logged(t))
                 return 0;
         if (t->txn.record.n == 0)
-                rc = record_begin(&t->txn.record);
-        return rc < 0 ? rc : record_node(&r, n, what);
+                rc = odm_record_begin(&t->txn.record);
+        return rc < 0 ? rc : odm_record_node(&r, n, what);
 }
 
 static void stamp(odm_tree *t, struct node *n)
@@ -113,10 +113,10 @@ static void restore_stamp(const struct undo *u)
 
 /* ---- changes ------------------------------------------------------------------ */
 
-int txn_add(odm_tree *t, struct node *parent, struct node *n)
+int odm_txn_add(odm_tree *t, struct node *parent, struct node *n)
 {
         struct undo *u = prepare(t, UNDO_ADD, n, n->mount ? n : parent);
-        int rc = node_reserve(t, parent);
+        int rc = odm_node_reserve(t, parent);
 
         if (u == NULL)
                 rc = ODM_ENOMEM;
@@ -124,44 +124,44 @@ int txn_add(odm_tree *t, struct node *parent, struct node *n)
                 return rc;
         n->tstamp = t->txn.now.s;
         n->born = t->serial;
-        node_attach(parent, n);
+        odm_node_attach(parent, n);
         rc = name_change(t, u, ODM_CHANGE_ADD, ODM_PROP_NONE);
         if (rc == 0)
                 rc = log_node(t, n, REC_ALL);
         if (rc < 0) {
                 cut_record(t, u->record_n);
-                node_detach(n);
+                odm_node_detach(n);
                 n->parent = NULL;
                 return rc;
         }
         u->count = 1;
-        u->bytes = node_bytes(n);
+        u->bytes = odm_node_bytes(n);
         t->n_nodes++;
         t->n_bytes += u->bytes;
         push(t, u);
         return 0;
 }
 
-int txn_delete(odm_tree *t, struct node *n)
+int odm_txn_delete(odm_tree *t, struct node *n)
 {
         struct undo *u = prepare(t, UNDO_DELETE, n, n);
         struct recorder r = recorder_of(t);
         int rc = u ? name_change(t, u, ODM_CHANGE_DELETE, ODM_PROP_NONE) : ODM_ENOMEM;
 
         if (rc == 0 && is_logged(t) && t->txn.record.n == 0)
-                rc = record_begin(&t->txn.record);
+                rc = odm_record_begin(&t->txn.record);
         if (rc == 0 && is_logged(t))
-                rc = record_delete(&r, n);
+                rc = odm_record_delete(&r, n);
         if (rc < 0) {
                 if (u)
                         cut_record(t, u->record_n);
                 return rc;
         }
-        for (struct node *x = n; x; x = node_next(n, x)) {
+        for (struct node *x = n; x; x = odm_node_next(n, x)) {
                 u->count++;
-                u->bytes += node_bytes(x);
+                u->bytes += odm_node_bytes(x);
         }
-        node_detach(n);
+        odm_node_detach(n);
         t->n_nodes -= u->count;
         t->n_bytes -= u->bytes;
         push(t, u);
@@ -177,16 +177,16 @@ static void swap_str(odm_tree *t, odm_str *place, odm_str now, odm_str *old)
         t->n_bytes -= old->n;
 }
 
-int txn_value(odm_tree *t, struct node *n, odm_format f, odm_str type, odm_str data, bool quiet)
+int odm_txn_value(odm_tree *t, struct node *n, odm_format f, odm_str type, odm_str data, bool quiet)
 {
         struct undo *u = prepare(t, UNDO_VALUE, n, n);
         odm_str new_type = NO_STR, new_data = NO_STR;
         int rc = u ? name_change(t, u, ODM_CHANGE_VALUE, ODM_PROP_NONE) : ODM_ENOMEM;
 
         if (rc == 0)
-                rc = str_dup(t, type, &new_type);
+                rc = odm_str_dup(t, type, &new_type);
         if (rc == 0)
-                rc = str_dup(t, data, &new_data);
+                rc = odm_str_dup(t, data, &new_data);
         if (rc < 0)
                 goto out;
         swap_str(t, &n->value, new_data, &u->s1);
@@ -205,8 +205,8 @@ int txn_value(odm_tree *t, struct node *n, odm_format f, odm_str type, odm_str d
         restore_stamp(u);
         cut_record(t, u->record_n);
 out:
-        str_free(t, new_type);
-        str_free(t, new_data);
+        odm_str_free(t, new_type);
+        odm_str_free(t, new_data);
         return rc;
 }
 
@@ -219,7 +219,7 @@ static int set_text(odm_tree *t, struct node *n, enum undo_kind kind, odm_str *p
         int rc = u ? name_change(t, u, ODM_CHANGE_PROP, prop) : ODM_ENOMEM;
 
         if (rc == 0)
-                rc = str_dup(t, text, &now);
+                rc = odm_str_dup(t, text, &now);
         if (rc < 0)
                 return rc;
         swap_str(t, place, now, &u->s1);
@@ -232,16 +232,16 @@ static int set_text(odm_tree *t, struct node *n, enum undo_kind kind, odm_str *p
         swap_str(t, place, u->s1, &now);
         restore_stamp(u);
         cut_record(t, u->record_n);
-        str_free(t, now);
+        odm_str_free(t, now);
         return rc;
 }
 
-int txn_acl(odm_tree *t, struct node *n, odm_str acl)
+int odm_txn_acl(odm_tree *t, struct node *n, odm_str acl)
 {
         return set_text(t, n, UNDO_ACL, &n->acl, acl, ODM_PROP_ACL, REC_ACL);
 }
 
-int txn_title(odm_tree *t, struct node *n, odm_str title)
+int odm_txn_title(odm_tree *t, struct node *n, odm_str title)
 {
         return set_text(t, n, UNDO_TITLE, &n->title, title, ODM_PROP_TITLE, REC_TITLE);
 }
@@ -250,25 +250,25 @@ static void rename_in_place(struct node *n, odm_str name)
 {
         struct node *parent = n->parent;
 
-        node_detach(n);
+        odm_node_detach(n);
         n->name = name;
-        node_attach(parent, n);
+        odm_node_attach(parent, n);
 }
 
-int txn_rename(odm_tree *t, struct node *n, odm_str name)
+int odm_txn_rename(odm_tree *t, struct node *n, odm_str name)
 {
         struct undo *u = prepare(t, UNDO_NAME, n, n);
         struct recorder r = recorder_of(t);
         odm_str now = NO_STR, old_name = n->name;
-        int rc = u ? str_dup(t, name, &now) : ODM_ENOMEM;
+        int rc = u ? odm_str_dup(t, name, &now) : ODM_ENOMEM;
 
         if (rc == 0 && is_logged(t) && t->txn.record.n == 0)
-                rc = record_begin(&t->txn.record);
+                rc = odm_record_begin(&t->txn.record);
         if (rc == 0 && is_logged(t))
-                rc = record_rename(&r, n, name);
+                rc = odm_record_rename(&r, n, name);
         if (rc < 0)
                 goto fail;
-        u->own_name = node_owns_name(n);
+        u->own_name = odm_node_owns_name(n);
         u->s1 = old_name;
         rename_in_place(n, now);
         rc = name_change(t, u, ODM_CHANGE_PROP, ODM_PROP_NAME);
@@ -290,11 +290,11 @@ int txn_rename(odm_tree *t, struct node *n, odm_str name)
 fail:
         if (u)
                 cut_record(t, u->record_n);
-        str_free(t, now);
+        odm_str_free(t, now);
         return rc;
 }
 
-int txn_stamp(odm_tree *t, struct node *n, int64_t tstamp, uint16_t verno)
+int odm_txn_stamp(odm_tree *t, struct node *n, int64_t tstamp, uint16_t verno)
 {
         struct undo *u = prepare(t, UNDO_STAMP, n, n);
 
@@ -316,7 +316,7 @@ static void undo_name(odm_tree *t, struct undo *u)
         rename_in_place(u->node, u->s1);
         t->n_bytes += u->own_name ? u->s1.n : 0;
         t->n_bytes -= now.n;
-        str_free(t, now);
+        odm_str_free(t, now);
 }
 
 static void undo_text(odm_tree *t, odm_str *place, odm_str old)
@@ -324,7 +324,7 @@ static void undo_text(odm_tree *t, odm_str *place, odm_str old)
         odm_str now;
 
         swap_str(t, place, old, &now);
-        str_free(t, now);
+        odm_str_free(t, now);
 }
 
 static void undo_one(odm_tree *t, struct undo *u)
@@ -333,13 +333,13 @@ static void undo_one(odm_tree *t, struct undo *u)
 
         switch (u->kind) {
         case UNDO_ADD:
-                node_detach(n);
+                odm_node_detach(n);
                 t->n_nodes -= u->count;
                 t->n_bytes -= u->bytes;
-                node_free(t, n);
+                odm_node_free(t, n);
                 return;
         case UNDO_DELETE:
-                node_attach(n->parent, n);
+                odm_node_attach(n->parent, n);
                 t->n_nodes += u->count;
                 t->n_bytes += u->bytes;
                 return;
@@ -356,12 +356,12 @@ static void undo_one(odm_tree *t, struct undo *u)
         restore_stamp(u);
 }
 
-struct undo *txn_mark(const odm_tree *t)
+struct undo *odm_txn_mark(const odm_tree *t)
 {
         return t->txn.last;
 }
 
-void txn_undo(odm_tree *t, const struct undo *mark)
+void odm_txn_undo(odm_tree *t, const struct undo *mark)
 {
         while (t->txn.last != mark) {
                 struct undo *u = t->txn.last;
@@ -377,12 +377,12 @@ static void settle(odm_tree *t)
 {
         for (struct undo *u = t->txn.last; u; u = u->prev) {
                 if (u->kind == UNDO_DELETE) {
-                        node_free(t, u->node);
+                        odm_node_free(t, u->node);
                 } else if (u->kind != UNDO_NAME || u->own_name) {
                         if (u->kind == UNDO_VALUE && u->s1.n) /* may have been a secret */
                                 odm_wipe((void *)(uintptr_t)u->s1.p, u->s1.n);
-                        str_free(t, u->s1);
-                        str_free(t, u->s2);
+                        odm_str_free(t, u->s1);
+                        odm_str_free(t, u->s2);
                 }
         }
         t->txn.last = NULL;
@@ -398,10 +398,10 @@ odm_str odm_change_value(const odm_change *c, odm_str rel)
                 size_t len = 0;
                 while (len < rel.n && rel.p[len] != '/')
                         len++;
-                n = node_find(n, odm_str_to(rel, len));
+                n = odm_node_find(n, odm_str_to(rel, len));
                 rel = odm_str_from(rel, len + 1);
         }
-        return n && node_is_leaf(n) ? node_value(n) : ODM_ABSENT;
+        return n && node_is_leaf(n) ? odm_node_value(n) : ODM_ABSENT;
 }
 
 /* ---- the end --------------------------------------------------------------------- */
@@ -414,7 +414,7 @@ static void close_txn(odm_tree *t)
         t->txn.open = t->txn.own = t->txn.committing = t->txn.silent = false;
 }
 
-void txn_done(odm_tree *t)
+void odm_txn_done(odm_tree *t)
 {
         assert(t->txn.last == NULL);
         odm_arena_done(&t->txn.arena);
@@ -505,7 +505,7 @@ static int apply_all(odm_tree *t)
 
 static void take_back_all(odm_tree *t)
 {
-        txn_undo(t, NULL);
+        odm_txn_undo(t, NULL);
         for (struct mount *m = t->mounts; m; m = m->next) {
                 if (m->touched && m->p->rollback)
                         m->p->rollback(m->p->ctx);
@@ -517,7 +517,7 @@ static void write_log(odm_tree *t, unsigned *status)
 {
         if (t->opt.log == NULL || t->txn.record.n == 0)
                 return;
-        record_end(&t->txn.record);
+        odm_record_end(&t->txn.record);
         if (t->opt.log(t->opt.log_ctx, odm_buf_view(&t->txn.record)) < 0)
                 *status = ODM_ST_STORE_FAILED;
 }
@@ -541,7 +541,7 @@ static int end(odm_tree *t, unsigned *status)
         return rc;
 }
 
-int txn_enter(odm_tree *t, odm_wall now, bool *own)
+int odm_txn_enter(odm_tree *t, odm_wall now, bool *own)
 {
         if (t->txn.committing)
                 return ODM_ESTATE;
@@ -553,7 +553,7 @@ int txn_enter(odm_tree *t, odm_wall now, bool *own)
         return 0;
 }
 
-int txn_leave(odm_tree *t, bool own, bool keep, unsigned *status)
+int odm_txn_leave(odm_tree *t, bool own, bool keep, unsigned *status)
 {
         if (!own)
                 return 0;
@@ -564,21 +564,21 @@ int txn_leave(odm_tree *t, bool own, bool keep, unsigned *status)
         return 0;
 }
 
-int txn_replay_begin(odm_tree *t)
+int odm_txn_replay_begin(odm_tree *t)
 {
         bool own = false;
-        int rc = t->txn.open || t->txn.own ? ODM_ESTATE : txn_enter(t, (odm_wall){0}, &own);
+        int rc = t->txn.open || t->txn.own ? ODM_ESTATE : odm_txn_enter(t, (odm_wall){0}, &own);
 
         t->txn.silent = rc == 0;
         return rc;
 }
 
-void txn_replay_end(odm_tree *t, bool keep)
+void odm_txn_replay_end(odm_tree *t, bool keep)
 {
         if (keep)
                 settle(t);
         else
-                txn_undo(t, NULL);
+                odm_txn_undo(t, NULL);
         close_txn(t);
 }
 

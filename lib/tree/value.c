@@ -80,7 +80,7 @@ static bool b64_ok(odm_str s)
         return true;
 }
 
-bool value_fits(odm_format f, odm_str data)
+bool odm_value_fits(odm_format f, odm_str data)
 {
         switch (f) {
         case ODM_FMT_ABSENT:
@@ -105,7 +105,7 @@ static char lower(char c)
         return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-bool text_same(odm_str a, odm_str b)
+bool odm_text_same(odm_str a, odm_str b)
 {
         if (a.n != b.n)
                 return false;
@@ -115,7 +115,7 @@ bool text_same(odm_str a, odm_str b)
         return true;
 }
 
-bool mime_ok(odm_str type)
+bool odm_mime_ok(odm_str type)
 {
         size_t slash = type.n;
 
@@ -130,9 +130,9 @@ bool mime_ok(odm_str type)
         return slash > 0 && slash + 1 < type.n;
 }
 
-bool mime_is_text(odm_str type)
+bool odm_mime_is_text(odm_str type)
 {
-        return type.n == 0 || text_same(odm_str_to(type, 5), ODM_STR("text/"));
+        return type.n == 0 || odm_text_same(odm_str_to(type, 5), ODM_STR("text/"));
 }
 
 /* The format the node will have, or ODM_FMT_OTHER when the sent one cannot be. */
@@ -149,7 +149,7 @@ static odm_format format_of(const value_place *at, const odm_op *op, odm_str typ
         if (sent == ODM_FMT_ABSENT)
                 return own == ODM_FMT_ABSENT ? ODM_FMT_CHR : own;
         if (sent == ODM_FMT_B64 && own != ODM_FMT_B64 &&
-            (own == ODM_FMT_BIN || !mime_is_text(type)))
+            (own == ODM_FMT_BIN || !odm_mime_is_text(type)))
                 return ODM_FMT_BIN;
         return sent;
 }
@@ -167,15 +167,15 @@ static odm_str type_of(const value_place *at, const odm_op *op)
 
 static bool type_taken(const value_place *at, odm_str type)
 {
-        if (!mime_ok(type))
+        if (!odm_mime_ok(type))
                 return false;
         if (at->desc)
-                return desc_takes_type(at->desc, type);
+                return odm_desc_takes_type(at->desc, type);
         return !at->permanent || at->type.n == 0 || odm_str_eq(at->type, type);
 }
 
-int value_take(const value_place *at, const odm_op *op, size_t max, odm_arena *a, odm_value *out,
-               unsigned *status)
+int odm_value_take(const value_place *at, const odm_op *op, size_t max, odm_arena *a,
+                   odm_value *out, unsigned *status)
 {
         odm_str type = type_of(at, op);
         odm_value v = {.format = format_of(at, op, type), .type = type};
@@ -195,7 +195,7 @@ int value_take(const value_place *at, const odm_op *op, size_t max, odm_arena *a
                 if (rc < 0)
                         *status = ODM_ST_BAD_FORMAT;
         }
-        if (*status == ODM_ST_OK && !value_fits(v.format, v.data))
+        if (*status == ODM_ST_OK && !odm_value_fits(v.format, v.data))
                 *status = ODM_ST_BAD_FORMAT;
         else if (*status == ODM_ST_OK && v.data.n > max)
                 *status = ODM_ST_TOO_LARGE;

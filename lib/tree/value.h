@@ -6,12 +6,12 @@
 #include "odm/tree.h"
 
 /* True when `data` is a value of `f`: int a signed 32 bit decimal, bool "true" or "false" ... */
-bool value_fits(odm_format f, odm_str data);
+bool odm_value_fits(odm_format f, odm_str data);
 /* True when a and b differ in the case of ASCII letters at most. */
-bool text_same(odm_str a, odm_str b);
+bool odm_text_same(odm_str a, odm_str b);
 /* True for "major/minor". */
-bool mime_ok(odm_str type);
-bool mime_is_text(odm_str type);
+bool odm_mime_ok(odm_str type);
+bool odm_mime_is_text(odm_str type);
 
 /* What the node is already, against which a new value is judged. */
 typedef struct value_place {
@@ -24,7 +24,7 @@ typedef struct value_place {
 /* Judges the value of `op` for a leaf, and decodes base64 where dm-tree.md 3 says so (in `a`).
  * *out is complete on return: format and type set.  Returns 0 with *status set (200, 405, 413,
  * 415), or ODM_ENOMEM, ODM_ELIMIT. */
-ODM_MUST_USE int value_take(const value_place *at, const odm_op *op, size_t max, odm_arena *a,
-                            odm_value *out, unsigned *status);
+ODM_MUST_USE int odm_value_take(const value_place *at, const odm_op *op, size_t max, odm_arena *a,
+                                odm_value *out, unsigned *status);
 
 #endif
