@@ -394,6 +394,35 @@ static const struct row xml[] = {
         {"text", "hello", NULL, ODM_EMALFORMED},
 };
 
+/* Expat would read them whatever encoding it is told, and a name would not stand where it is
+ * said to. */
+static void other_encodings_are_refused(void **state)
+{
+        static const struct {
+                const char *why, *hex;
+        } rows[] = {
+                {"UTF-16, little end first", "3c 00 53 00 3e 00"},
+                {"UTF-16, big end first", "00 3c 00 53 00 3e"},
+                {"a mark of UTF-16, big end first", "fe ff 00 3c 00 53 00 3e"},
+                {"a mark of UTF-16, little end first", "ff fe 3c 00 53 00 3e 00"},
+                {"a long name of odd octets",
+                 "3c 00 07 6c 6c 6c 6c 6c 6c 6e 63 47 d3 3e 00 0c a0 c3 3c 65"},
+        };
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                odm_arena a;
+                odm_msg *m = NULL;
+                odm_doc *d = NULL;
+                odm_str in = from_hex(rows[i].hex);
+                odm_arena_init(&a, &heap, 65536);
+                if (odm_decode(&odm_codec_xml, in, NULL, &a, &m) != ODM_EMALFORMED ||
+                    odm_doc_decode(in, NULL, &a, &d) != ODM_EMALFORMED)
+                        fail_msg("%s was taken", rows[i].why);
+                odm_arena_done(&a);
+                exact_free(in);
+        }
+}
+
 static void xml_documents(void **state)
 {
         (void)state;
@@ -619,6 +648,7 @@ int main(void)
                 cmocka_unit_test(wbxml_documents),
                 cmocka_unit_test(wbxml_bodies),
                 cmocka_unit_test(xml_documents),
+                cmocka_unit_test(other_encodings_are_refused),
                 cmocka_unit_test(an_unknown_command_is_kept_by_name),
                 cmocka_unit_test(no_part_of_a_message_is_a_message),
                 cmocka_unit_test(every_ceiling_holds),

@@ -6,6 +6,7 @@
  * same, someone would have to match far more bits of SipHash than a message of max_msg
  * octets repays.  expat has no room for our allocator's context and uses malloc. */
 #include <limits.h>
+#include <string.h>
 
 #include "xml.h"
 
@@ -41,12 +42,21 @@ static void on_skipped(void *ctx, const char *name, int is_parameter)
         odm_xml_fail(ctx, ODM_EMALFORMED);
 }
 
+/* Expat takes a document for UTF-16 by its first two octets, whatever encoding it was told. */
+static bool is_utf16(odm_str in)
+{
+        return in.n >= 2 && (in.p[0] == '\0' || in.p[1] == '\0' ||
+                             memcmp(in.p, "\xfe\xff", 2) == 0 || memcmp(in.p, "\xff\xfe", 2) == 0);
+}
+
 int odm_xml_run(struct xml_parse *p, odm_str in, XML_StartElementHandler start,
                 XML_EndElementHandler end, XML_CharacterDataHandler text)
 {
         p->rc = 0;
         if (in.n > INT_MAX)
                 return ODM_ELIMIT;
+        if (is_utf16(in))
+                return ODM_EMALFORMED;
         /* The encoding is said, not read: what is borrowed must be UTF-8. */
         p->parser = XML_ParserCreate("UTF-8");
         if (p->parser == NULL)

@@ -2,6 +2,7 @@
 /* SyncML and DDF as XML (dm-representation.md 1), read by expat.  Names count by
  * their local part, so that any or no prefix will do.  Text is borrowed from the input
  * where expat reports it as it stands there. */
+#include <assert.h>
 #include <string.h>
 
 #include "builder.h"
@@ -30,6 +31,7 @@ static odm_str local_name(const struct reader *r, const char *qualified)
         while (qualified[n])
                 if (qualified[n++] == ':')
                         prefix = n;
+        assert(n < r->in.n - here(r)); /* UTF-8 in, so the name stands there as we were told it */
         return (odm_str){r->in.p + here(r) + 1 + prefix, n - prefix};
 }
 
