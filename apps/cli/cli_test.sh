@@ -301,20 +301,28 @@ is "withdraws a token" 0 "" token remove ci
 is "completes device names" 0 "this" --complete get t
 
 # ---- the terminal --------------------------------------------------------------------------------
+on_terminal() { # title command: as check, where the system has terminals to give
+        if script -qec true /dev/null >/dev/null 2>&1; then
+                check "$@"
+        else
+                n=$((n + 1))
+                echo "ok $n - $1 # SKIP no pseudo-terminals here (is /dev/pts mounted?)"
+        fi
+}
 narrow() {
         script -qec "stty cols 50; '$xrem' device list" /dev/null | tr -d '\r' >"$tmp/wide"
         [ "$(wc -L <"$tmp/wide")" -le 50 ] && grep -q '…' "$tmp/wide"
 }
-check "tables fit the terminal" narrow
+on_terminal "tables fit the terminal" narrow
 progress() {
         script -qec "'$xrem' get asleep ./A --timeout 2; true" /dev/null | grep -q 'notified (job j3), 1 s'
 }
-check "progress on terminals" progress
+on_terminal "progress on terminals" progress
 colours() {
         script -qec "env -u NO_COLOR TERM=xterm '$xrem' device list" /dev/null | grep -q $'\033\[1m' &&
                 ! script -qec "TERM=xterm '$xrem' device list" /dev/null | grep -q $'\033\['
 }
-check "colours on terminals, unless NO_COLOR" colours
+on_terminal "colours on terminals, unless NO_COLOR" colours
 
 echo "1..$n"
 [ $failed = 0 ]

@@ -172,8 +172,19 @@ static bool add_disk(const struct mntent *e, machine_disk *d)
         return true;
 }
 
+static bool has_root(const machine_disk *d, size_t n)
+{
+        while (n > 0)
+                if (strcmp(d[--n].mount, "/") == 0)
+                        return true;
+        return false;
+}
+
 size_t machine_disks(const machine *m, machine_disk out[MACHINE_DISKS])
 {
+        /* in a changed root no line may name "/", yet it is there and can fill up */
+        static const struct mntent root = {.mnt_dir = (char[]){"/"},
+                                           .mnt_type = (char[]){"unknown"}};
         FILE *f = open_below(m, "/proc/self/mounts");
         struct mntent e;
         dev_t seen[MACHINE_DISKS];
@@ -194,7 +205,7 @@ size_t machine_disks(const machine *m, machine_disk out[MACHINE_DISKS])
                 seen[n++] = st.st_dev;
         }
         fclose(f);
-        return n;
+        return n < MACHINE_DISKS && !has_root(out, n) && add_disk(&root, &out[n]) ? n + 1 : n;
 }
 
 /* ---- temperatures ------------------------------------------------------------------------- */

@@ -147,6 +147,11 @@ static void disks_are_real_ones_once(void **state)
         assert_string_equal(d[0].mount, "/");
         assert_string_equal(d[0].fs, "overlay");
         assert_true(d[0].total_mb > 0 && d[0].free_mb <= d[0].total_mb);
+
+        put_file("/proc/self/mounts", "proc /proc proc rw 0 0\n"); /* as in a changed root */
+        assert_int_equal(machine_disks(&m, d), 1);
+        assert_string_equal(d[0].name, "root");
+        assert_string_equal(d[0].fs, "unknown");
 }
 
 static void this_machine_answers(void **state)
