@@ -14,6 +14,8 @@
 #include "sdnotify.h"
 #include "service.h"
 
+#define DEFAULT_CONFIG "/etc/xrem/nremd.conf"
+
 static const char about[] =
         "Manages devices and gateways over OMA Device Management, and offers what it\n"
         "knows and does as REST under /api/v1.";
@@ -102,7 +104,9 @@ int main(int argc, char **argv)
 {
         arguments a = {0};
         const cli_option options[] = {
-                {'c', "config", CLI_STRING, &a.config, "FILE", "configuration; see nremd.conf(5)"},
+                {'c', "config", CLI_STRING, &a.config, "FILE",
+                 "read this configuration, see nremd.conf(5);\nwithout it " DEFAULT_CONFIG
+                 ", if there is one"},
                 {'s', "set", CLI_LIST, &a.set, "KEY=VALUE",
                  "one setting, such as log.level=debug; wins over the file"},
                 {0, "check", CLI_FLAG, &a.check, NULL, "check the configuration and end"},
@@ -131,6 +135,8 @@ int main(int argc, char **argv)
         }
         if (a.dev_ca)
                 return make_dev_ca(a.dev_ca);
+        if (!a.config && access(DEFAULT_CONFIG, F_OK) == 0)
+                a.config = DEFAULT_CONFIG;
         if (service_configure("nremd", conf_keys, conf_keys_n, &a.set, a.config, conf_check, &c) <
             0)
                 return CLI_USAGE;
