@@ -30,21 +30,21 @@ static void must_decode(const json_t *list, bool atomic)
 /* The first octet chooses whether the job is atomic. */
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
-        problem problem;
+        problem found;
         json_t *list;
 
         if (n == 0 || n > 65536)
                 return 0;
         list = json_loadb((const char *)p + 1, n - 1, JSON_REJECT_DUPLICATES, NULL);
-        problem_init(&problem);
+        problem_init(&found);
         if (json_is_array(list) && json_array_size(list) > 0) {
                 bool atomic = p[0] & 1;
-                bool good = command_check(list, atomic, &problem);
-                assert(good == !problem_is(&problem));
+                bool good = command_check(list, atomic, &found);
+                assert(good == !problem_is(&found));
                 if (good)
                         must_decode(list, atomic);
         }
-        problem_done(&problem);
+        problem_done(&found);
         json_decref(list);
         return 0;
 }
