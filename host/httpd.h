@@ -5,7 +5,7 @@
  * differing lengths, a length beside a transfer coding, a coding other than exactly "chunked", a
  * field name that is no token, NUL or control characters in a value, no Host or several.  An
  * application sees only requests that passed, with their whole body, inflated when it came as
- * gzip.  TLS is 1.2 or later, with session tickets.
+ * gzip; a charset named as the coding is no coding.  TLS is 1.2 or later, with session tickets.
  *
  * Handlers run on the listener's worker threads, several at once.  A handler either replies, or
  * keeps the request and replies later from any thread: the connection sleeps meanwhile. */

@@ -119,6 +119,13 @@ static enum MHD_Result shed(httpd_req *r)
         return answer(r, 503, "too busy; try again soon", later, 2);
 }
 
+/* Some clients put their charset where the coding belongs; it changes nothing of the body. */
+static bool leaves_as_is(odm_str coding)
+{
+        return coding.n == 0 || odm_str_ieq(coding, "identity") || odm_str_ieq(coding, "utf-8") ||
+               odm_str_ieq(coding, "utf8") || odm_str_ieq(coding, "us-ascii");
+}
+
 /* What the head alone forbids: too long a body, a coding we cannot read. */
 static unsigned judge_body(const httpd_req *r)
 {
@@ -126,8 +133,7 @@ static unsigned judge_body(const httpd_req *r)
         odm_str coding = httpd_field(r, "content-encoding");
         uint64_t n = 0;
 
-        if (coding.n && !odm_str_ieq(coding, "gzip") && !odm_str_ieq(coding, "x-gzip") &&
-            !odm_str_ieq(coding, "identity"))
+        if (!leaves_as_is(coding) && !odm_str_ieq(coding, "gzip") && !odm_str_ieq(coding, "x-gzip"))
                 return 415;
         if (length.p && odm_str_u64(length, INT64_MAX, &n) == 0 && n > r->max_body)
                 return 413;
@@ -199,7 +205,7 @@ static int inflate_body(httpd_req *r)
 
         if (r->too_large)
                 return ODM_ELIMIT;
-        if (!coding.n || odm_str_ieq(coding, "identity") || r->body.n == 0)
+        if (leaves_as_is(coding) || r->body.n == 0)
                 return r->body.n > r->max_body ? ODM_ELIMIT : 0;
         odm_buf_init(&plain, &heap_mem, r->max_body);
         rc = gzip_unpack(odm_buf_view(&r->body), &plain);

@@ -325,6 +325,10 @@ static const struct gate_row {
         {"a coding not known",
          RAW("POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: br\r\nContent-Length: 1\r\n\r\na"),
          415},
+        {"a charset where the coding belongs",
+         RAW("POST /e HTTP/1.1\r\nHost: a\r\nContent-Encoding: UTF-8\r\nContent-Length: "
+             "1\r\n\r\na"),
+         200},
         {"refused at its head",
          RAW("POST /forbidden HTTP/1.1\r\nHost: a\r\nContent-Length: 9999\r\n\r\n"), 401},
         {"damaged gzip",
