@@ -183,8 +183,8 @@ static bool has_root(const machine_disk *d, size_t n)
 size_t machine_disks(const machine *m, machine_disk out[MACHINE_DISKS])
 {
         /* in a changed root no line may name "/", yet it is there and can fill up */
-        static char top[] = "/", unknown[] = "unknown"; /* mntent has no const */
-        static const struct mntent root = {.mnt_dir = top, .mnt_type = unknown};
+        static char name[] = "/", type[] = "unknown";
+        static const struct mntent root = {.mnt_dir = name, .mnt_type = type};
         FILE *f = open_below(m, "/proc/self/mounts");
         struct mntent e;
         dev_t seen[MACHINE_DISKS];
