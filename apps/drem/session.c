@@ -262,6 +262,7 @@ static void client_options(const session_opt *o, const odm_account *a, odm_clien
         out->rng = rand_rng;
         out->trace = log_tracer();
         out->codec = o->codec;
+        out->other = odm_codec_is_binary(o->codec) ? &odm_codec_xml : &odm_codec_wbxml;
         out->account = o->account;
         out->session_id = o->session_id;
         out->alert = o->alert;

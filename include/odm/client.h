@@ -75,6 +75,8 @@ typedef struct odm_client_opt {
         odm_rng rng;
         const odm_tracer *trace;
         const odm_codec *codec; /* of our first message; default WBXML */
+        const odm_codec *other; /* also read in documents that the server sends (TNDS); default
+                                   NULL: they are in `codec`'s form, others answer 400 */
         odm_str account;        /* URI of the DMAcc instance */
         odm_str session_id;     /* absent: made from rng, 1 to 4 hex digits */
         unsigned alert;         /* ODM_ALERT_SERVER_INITIATED or ODM_ALERT_CLIENT_INITIATED */

@@ -103,6 +103,10 @@ ODM_MUST_USE int odm_msg_convert(odm_msg *m, const odm_codec *to, odm_arena *are
 /* Decodes a MgmtTree document, XML or WBXML by its first octets, with the
  * tolerances of dm-representation.md 4.9.  Errors as odm_decode(). */
 ODM_MUST_USE int odm_doc_decode(odm_str in, const odm_limits *lim, odm_arena *arena, odm_doc **out);
+/* The same for a document in the form of `c` or, unless it is NULL, of `other`: a program that
+ * names one codec links only that one. */
+ODM_MUST_USE int odm_doc_decode_as(const odm_codec *c, const odm_codec *other, odm_str in,
+                                   const odm_limits *lim, odm_arena *arena, odm_doc **out);
 /* Encodes `d`; the WBXML form has its own header (4.9).  `df` writes DFProperties
  * too (a DDF); a TNDS document has none.  The value of a node of format bin is written as
  * base64 in XML and as octets in WBXML, whichever it is in `d` (OPAQUE octets, TEXT base64).

@@ -38,7 +38,8 @@ static int take_tnds(odm_client *c, const odm_meta *meta, odm_str bytes, unsigne
         if (meta->format == ODM_FMT_B64)
                 rc = odm_b64_decode(&c->scratch, bytes, &bytes);
         if (rc == 0)
-                rc = odm_doc_decode(bytes, &c->opt.limits, &c->scratch, &doc);
+                rc = odm_doc_decode_as(c->opt.codec, c->opt.other, bytes, &c->opt.limits,
+                                       &c->scratch, &doc);
         *code = peer_status(rc, ODM_ST_BAD_REQUEST, ODM_ST_TOO_LARGE);
         if (rc < 0)
                 return *code ? 0 : rc;

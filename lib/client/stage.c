@@ -257,6 +257,7 @@ int stage_open(struct stage *s, const odm_mem *mem, const odm_codec *codec,
         odm_client_opt_init(&s->opt, mem);
         s->opt.rng = seeded_rng(&s->seed, 1);
         s->opt.codec = codec;
+        s->opt.other = odm_codec_is_binary(codec) ? &odm_codec_xml : &odm_codec_wbxml;
         s->opt.account = ODM_STR("./DMAcc/main");
         s->opt.session_id = ODM_STR("A1");
         s->opt.secure = true;

@@ -86,6 +86,12 @@ int odm_encode(const odm_codec *c, const odm_msg *m, odm_buf *out)
         return rc;
 }
 
+int odm_doc_decode_as(const odm_codec *c, const odm_codec *other, odm_str in, const odm_limits *lim,
+                      odm_arena *arena, odm_doc **out)
+{
+        return (other && other->is(in) ? other : c)->doc_decode(in, lim, arena, out);
+}
+
 int odm_doc_encode(const odm_codec *c, const odm_doc *d, bool df, odm_buf *out)
 {
         return c->doc_encode(d, df, out);

@@ -154,6 +154,28 @@ static void documents_are_read_leniently(void **state)
         }
 }
 
+static void only_named_forms_are_read(void **state)
+{
+        static const odm_codec *const both[] = {&odm_codec_xml, &odm_codec_wbxml};
+        odm_str docs[] = {exact_copy(ddf_xml), from_hex(tnds_hex)};
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(docs); i++)
+                for (unsigned how = 0; how < 4; how++) {
+                        const odm_codec *c = both[how & 1],
+                                        *other = how & 2 ? both[~how & 1] : NULL;
+                        bool named = c == both[i] || other == both[i];
+                        odm_doc *d = NULL;
+                        odm_arena a;
+                        odm_arena_init(&a, &heap, MOST);
+                        int rc = odm_doc_decode_as(c, other, docs[i], NULL, &a, &d);
+                        assert_int_equal(rc, named ? 0 : ODM_EMALFORMED);
+                        odm_arena_done(&a);
+                }
+        for (size_t i = 0; i < ODM_COUNT(docs); i++)
+                exact_free(docs[i]);
+}
+
 static void no_part_of_a_document_is_one(void **state)
 {
         odm_str whole[] = {from_hex(tnds_hex), exact_copy(ddf_xml)};
@@ -380,6 +402,7 @@ int main(void)
                 cmocka_unit_test(known_documents_come_back),
                 cmocka_unit_test(fields_land_where_they_belong),
                 cmocka_unit_test(documents_are_read_leniently),
+                cmocka_unit_test(only_named_forms_are_read),
                 cmocka_unit_test(no_part_of_a_document_is_one),
                 cmocka_unit_test(every_ceiling_holds),
                 cmocka_unit_test(nodes_too_deep_are_refused),

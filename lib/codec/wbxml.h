@@ -19,6 +19,7 @@
 #define WB_UTF8 106 /* MIBenum of the charset */
 
 int odm_wbxml_decode(odm_str in, const odm_limits *lim, odm_arena *arena, odm_msg **out);
+bool odm_wbxml_is(odm_str in);
 int odm_wbxml_doc_decode(odm_str in, const odm_limits *lim, odm_arena *arena, odm_doc **out);
 
 #endif

@@ -530,6 +530,11 @@ static int doc_header(struct reader *r)
         return rc;
 }
 
+bool odm_wbxml_is(odm_str in)
+{
+        return in.n > 0 && in.p[0] >= 1 && in.p[0] <= 3; /* versions 1.1 to 1.3 */
+}
+
 int odm_wbxml_doc_decode(odm_str in, const odm_limits *lim, odm_arena *arena, odm_doc **out)
 {
         struct reader r;

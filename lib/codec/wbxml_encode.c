@@ -286,11 +286,13 @@ const odm_codec odm_codec_wbxml = {
         .tnds_mime = "application/vnd.syncml.dmtnds+wbxml",
         .ddf_mime = "application/vnd.syncml.dmddf+wbxml",
         .binary = true,
+        .is = odm_wbxml_is,
         .decode = odm_wbxml_decode,
         .begin = begin,
         .command = command,
         .end = end,
         .tail = tail,
         .fit = fit,
+        .doc_decode = odm_wbxml_doc_decode,
         .doc_encode = doc_encode,
 };

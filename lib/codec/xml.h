@@ -21,6 +21,7 @@ void odm_xml_fail(struct xml_parse *p, int rc);
 ODM_MUST_USE int odm_xml_run(struct xml_parse *p, odm_str in, XML_StartElementHandler start,
                              XML_EndElementHandler end, XML_CharacterDataHandler text);
 
+bool odm_xml_is(odm_str in);
 int odm_xml_decode(odm_str in, const odm_limits *lim, odm_arena *arena, odm_msg **out);
 int odm_xml_doc_decode(odm_str in, const odm_limits *lim, odm_arena *arena, odm_doc **out);
 

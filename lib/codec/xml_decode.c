@@ -102,6 +102,12 @@ static void on_text(void *ctx, const char *p, int n)
         odm_xml_fail(&r->parse, odm_builder_text(&r->b, ODM_DATA_TEXT, piece, same));
 }
 
+bool odm_xml_is(odm_str in)
+{
+        in = odm_str_trim(odm_str_from(in, odm_str_starts(in, "\xef\xbb\xbf") ? 3 : 0));
+        return in.n > 0 && in.p[0] == '<';
+}
+
 static int parse(struct reader *r, odm_str in)
 {
         r->in = in;

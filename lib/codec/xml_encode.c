@@ -174,11 +174,13 @@ const odm_codec odm_codec_xml = {
         .tnds_mime = "application/vnd.syncml.dmtnds+xml",
         .ddf_mime = "application/vnd.syncml.dmddf+xml",
         .binary = false,
+        .is = odm_xml_is,
         .decode = odm_xml_decode,
         .begin = begin,
         .command = command,
         .end = end,
         .tail = tail,
         .fit = fit,
+        .doc_decode = odm_xml_doc_decode,
         .doc_encode = doc_encode,
 };
