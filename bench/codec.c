@@ -1,31 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* codec.c - our codecs beside libwbxml and a bare scan by expat, in one run: the same two
  * messages, the parties taking turns, the median of several rounds.  See bench/README.md. */
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <expat.h>
 #include <wbxml/wbxml.h>
 
+#include "measure.h"
 #include "odm/codec.h"
 
-#define MOST ((size_t)1 << 26)
-#define ROUNDS_MOST 101
-
-static void *heap_resize(void *ctx, void *p, size_t old_n, size_t n)
-{
-        (void)ctx, (void)old_n;
-        if (n == 0) {
-                free(p);
-                return NULL;
-        }
-        return realloc(p, n);
-}
-
-static const odm_mem heap = {heap_resize, NULL};
+#define SMALL 24 /* commands: 2 kB of WBXML, and 64 kB */
+#define LARGE 816
 
 /* One message in both forms, and what the parties keep between runs. */
 struct subject {
@@ -35,21 +21,13 @@ struct subject {
         odm_arena arena, work; /* of msg; of each decode, reset before it */
 };
 
-static void must(bool holds, const char *what)
-{
-        if (!holds) {
-                fprintf(stderr, "codec: %s failed\n", what);
-                exit(1);
-        }
-}
-
 /* ---- the message ------------------------------------------------------------------ */
 
 static odm_item *new_item(odm_arena *a, unsigned n)
 {
         odm_item *i = odm_new(a, odm_item);
 
-        must(i != NULL, "memory");
+        bench_must(i != NULL, "memory");
         i->target = odm_arena_fmt(a, "./Vendor/App%u/Port", n);
         return i;
 }
@@ -60,7 +38,7 @@ static odm_command *new_command(odm_arena *a, unsigned n)
         static const char *const names[] = {"Get", "Replace", "Add"};
         odm_command *c = odm_new(a, odm_command);
 
-        must(c != NULL, "memory");
+        bench_must(c != NULL, "memory");
         c->cmd_id = odm_arena_fmt(a, "%u", n + 1);
         if (n % 3 == 0) {
                 c->kind = ODM_CMD_STATUS;
@@ -68,7 +46,7 @@ static odm_command *new_command(odm_arena *a, unsigned n)
                 c->cmd_ref = c->cmd_id;
                 c->cmd = odm_cstr(names[n / 3 % 3]);
                 c->target_refs = odm_new(a, odm_ref);
-                must(c->target_refs != NULL, "memory");
+                bench_must(c->target_refs != NULL, "memory");
                 c->target_refs->uri =
                         odm_arena_fmt(a, "./Vendor/App%u/Port/Number/Of/The/Service", n);
                 c->code = 200;
@@ -92,13 +70,13 @@ static odm_command *new_command(odm_arena *a, unsigned n)
 static void subject_init(struct subject *s, unsigned commands)
 {
         s->commands = commands;
-        odm_arena_init(&s->arena, &heap, MOST);
-        odm_arena_init(&s->work, &heap, MOST);
-        odm_buf_init(&s->wbxml, &heap, MOST);
-        odm_buf_init(&s->xml, &heap, MOST);
-        odm_buf_init(&s->out, &heap, MOST);
+        odm_arena_init(&s->arena, &bench_heap, BENCH_MOST);
+        odm_arena_init(&s->work, &bench_heap, BENCH_MOST);
+        odm_buf_init(&s->wbxml, &bench_heap, BENCH_MOST);
+        odm_buf_init(&s->xml, &bench_heap, BENCH_MOST);
+        odm_buf_init(&s->out, &bench_heap, BENCH_MOST);
         s->msg = odm_new(&s->arena, odm_msg);
-        must(s->msg != NULL, "memory");
+        bench_must(s->msg != NULL, "memory");
         s->msg->hdr = (odm_hdr){.ver_dtd = ODM_STR("1.2"),
                                 .ver_proto = ODM_STR("DM/1.2"),
                                 .session_id = ODM_STR("A1"),
@@ -109,8 +87,8 @@ static void subject_init(struct subject *s, unsigned commands)
         odm_command **tail = &s->msg->body;
         for (unsigned n = 0; n < commands; n++, tail = &(*tail)->next)
                 *tail = new_command(&s->arena, n);
-        must(odm_encode(&odm_codec_wbxml, s->msg, &s->wbxml) == 0, "encoding WBXML");
-        must(odm_encode(&odm_codec_xml, s->msg, &s->xml) == 0, "encoding XML");
+        bench_must(odm_encode(&odm_codec_wbxml, s->msg, &s->wbxml) == 0, "encoding WBXML");
+        bench_must(odm_encode(&odm_codec_xml, s->msg, &s->xml) == 0, "encoding XML");
 }
 
 static void subject_done(struct subject *s)
@@ -129,7 +107,7 @@ static void our_decode(struct subject *s, const odm_codec *c, const odm_buf *in)
         odm_msg *m;
 
         odm_arena_reset(&s->work);
-        must(odm_decode(c, odm_buf_view(in), NULL, &s->work, &m) == 0, "decoding");
+        bench_must(odm_decode(c, odm_buf_view(in), NULL, &s->work, &m) == 0, "decoding");
 }
 
 static void our_wbxml_decode(struct subject *s)
@@ -145,20 +123,20 @@ static void our_xml_decode(struct subject *s)
 static void our_wbxml_encode(struct subject *s)
 {
         odm_buf_cut(&s->out, 0);
-        must(odm_encode(&odm_codec_wbxml, s->msg, &s->out) == 0, "encoding");
+        bench_must(odm_encode(&odm_codec_wbxml, s->msg, &s->out) == 0, "encoding");
 }
 
 static void our_xml_encode(struct subject *s)
 {
         odm_buf_cut(&s->out, 0);
-        must(odm_encode(&odm_codec_xml, s->msg, &s->out) == 0, "encoding");
+        bench_must(odm_encode(&odm_codec_xml, s->msg, &s->out) == 0, "encoding");
 }
 
 static void expat_scan(struct subject *s)
 {
         XML_Parser p = XML_ParserCreate("UTF-8");
 
-        must(p && XML_Parse(p, s->xml.p, (int)s->xml.n, 1) == XML_STATUS_OK, "expat");
+        bench_must(p && XML_Parse(p, s->xml.p, (int)s->xml.n, 1) == XML_STATUS_OK, "expat");
         XML_ParserFree(p);
 }
 
@@ -168,11 +146,11 @@ static void libwbxml_to_xml(struct subject *s)
         WB_UTINY *out = NULL;
         WB_ULONG n = 0;
 
-        must(wbxml_conv_wbxml2xml_create(&conv) == WBXML_OK, "libwbxml");
+        bench_must(wbxml_conv_wbxml2xml_create(&conv) == WBXML_OK, "libwbxml");
         wbxml_conv_wbxml2xml_set_gen_type(conv, WBXML_GEN_XML_COMPACT);
-        must(wbxml_conv_wbxml2xml_run(conv, (WB_UTINY *)s->wbxml.p, (WB_ULONG)s->wbxml.n, &out,
-                                      &n) == WBXML_OK,
-             "wbxml2xml");
+        bench_must(wbxml_conv_wbxml2xml_run(conv, (WB_UTINY *)s->wbxml.p, (WB_ULONG)s->wbxml.n,
+                                            &out, &n) == WBXML_OK,
+                   "wbxml2xml");
         free(out);
         wbxml_conv_wbxml2xml_destroy(conv);
 }
@@ -183,11 +161,11 @@ static void libwbxml_to_wbxml(struct subject *s)
         WB_UTINY *out = NULL;
         WB_ULONG n = 0;
 
-        must(wbxml_conv_xml2wbxml_create(&conv) == WBXML_OK, "libwbxml");
+        bench_must(wbxml_conv_xml2wbxml_create(&conv) == WBXML_OK, "libwbxml");
         wbxml_conv_xml2wbxml_disable_string_table(conv);
-        must(wbxml_conv_xml2wbxml_run(conv, (WB_UTINY *)s->xml.p, (WB_ULONG)s->xml.n, &out, &n) ==
-                     WBXML_OK,
-             "xml2wbxml");
+        bench_must(wbxml_conv_xml2wbxml_run(conv, (WB_UTINY *)s->xml.p, (WB_ULONG)s->xml.n, &out,
+                                            &n) == WBXML_OK,
+                   "xml2wbxml");
         free(out);
         wbxml_conv_xml2wbxml_destroy(conv);
 }
@@ -198,10 +176,10 @@ static void our_to_xml(struct subject *s)
         odm_msg *m;
 
         odm_arena_reset(&s->work);
-        must(odm_decode(&odm_codec_wbxml, odm_buf_view(&s->wbxml), NULL, &s->work, &m) == 0,
-             "decoding");
+        bench_must(odm_decode(&odm_codec_wbxml, odm_buf_view(&s->wbxml), NULL, &s->work, &m) == 0,
+                   "decoding");
         odm_buf_cut(&s->out, 0);
-        must(odm_encode(&odm_codec_xml, m, &s->out) == 0, "encoding");
+        bench_must(odm_encode(&odm_codec_xml, m, &s->out) == 0, "encoding");
 }
 
 static void our_to_wbxml(struct subject *s)
@@ -209,10 +187,10 @@ static void our_to_wbxml(struct subject *s)
         odm_msg *m;
 
         odm_arena_reset(&s->work);
-        must(odm_decode(&odm_codec_xml, odm_buf_view(&s->xml), NULL, &s->work, &m) == 0,
-             "decoding");
+        bench_must(odm_decode(&odm_codec_xml, odm_buf_view(&s->xml), NULL, &s->work, &m) == 0,
+                   "decoding");
         odm_buf_cut(&s->out, 0);
-        must(odm_encode(&odm_codec_wbxml, m, &s->out) == 0, "encoding");
+        bench_must(odm_encode(&odm_codec_wbxml, m, &s->out) == 0, "encoding");
 }
 
 static const struct party {
@@ -235,33 +213,18 @@ static const struct party {
 
 /* ---- measuring ---------------------------------------------------------------------- */
 
-static double now_us(void)
-{
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-        return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
 static double once(const struct party *p, struct subject *s, unsigned times)
 {
-        double start = now_us();
+        double start = bench_now_us();
 
         for (unsigned i = 0; i < times; i++)
                 p->run(s);
-        return (now_us() - start) / times;
-}
-
-static int by_value(const void *a, const void *b)
-{
-        double x = *(const double *)a, y = *(const double *)b;
-
-        return (x > y) - (x < y);
+        return (bench_now_us() - start) / times;
 }
 
 static void measure(struct subject *s, unsigned rounds, double medians[PARTIES])
 {
-        static double taken[PARTIES][ROUNDS_MOST];
+        static double taken[PARTIES][BENCH_ROUNDS];
         unsigned times = 40000 / s->commands / 8 + 1;
 
         for (size_t i = 0; i < PARTIES; i++) /* once, unmeasured */
@@ -270,8 +233,7 @@ static void measure(struct subject *s, unsigned rounds, double medians[PARTIES])
                 for (size_t i = 0; i < PARTIES; i++)
                         taken[i][r] = once(&parties[i], s, times);
         for (size_t i = 0; i < PARTIES; i++) {
-                qsort(taken[i], rounds, sizeof(double), by_value);
-                medians[i] = taken[i][rounds / 2];
+                medians[i] = bench_median(taken[i], rounds);
         }
 }
 
@@ -298,76 +260,65 @@ static void print_json(const struct subject *s, const double medians[PARTIES], b
 }
 
 /* For a profiler, which counts instructions where a clock cannot. */
-static int run_only(const char *name, unsigned rounds)
+static int run_only(const char *name, unsigned commands, unsigned rounds)
 {
         for (size_t i = 0; i < PARTIES; i++)
                 if (strcmp(parties[i].name, name) == 0) {
                         struct subject s;
-                        subject_init(&s, 24);
+                        subject_init(&s, commands);
                         (void)once(&parties[i], &s, rounds);
                         subject_done(&s);
                         return 0;
                 }
-        fprintf(stderr, "codec: no such row: %s\n", name);
+        fprintf(stderr, "bench: no such row: %s\n", name);
         return 2;
 }
 
-static int usage(FILE *to)
+static void usage(FILE *to)
 {
-        fprintf(to, "usage: bench-codec [--json] [--rounds N] [--only ROW]\n"
-                    "Times our codecs beside libwbxml and expat; medians of N rounds (11) of "
+        fprintf(to, "usage: bench-codec [--json] [--rounds N] [--commands N] [--only ROW]\n"
+                    "Times our codecs beside libwbxml2 and expat; medians of N rounds (11) of "
                     "processor time.\n"
-                    "  --only ROW  run one row of the small message N times and print nothing,\n"
-                    "              to be counted by a profiler.  Rows:");
+                    "  --commands N  only a message of that many commands (24 and 816)\n"
+                    "  --only ROW    run one row of the message N times and print nothing,\n"
+                    "                to be counted by a profiler.  Rows:");
         for (size_t i = 0; i < PARTIES; i++)
                 fprintf(to, " %s", parties[i].name);
         fprintf(to, "\n");
-        return to == stdout ? 0 : 2;
 }
 
-static void run_all(unsigned rounds, bool json)
+static void run_size(const bench_opt *o, unsigned commands, bool last)
 {
-        static const unsigned sizes[] = {24, 816};
+        struct subject s;
+        double medians[PARTIES];
 
-        if (json)
-                printf("[\n");
-        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-                struct subject s;
-                double medians[PARTIES];
-                subject_init(&s, sizes[i]);
-                measure(&s, rounds, medians);
-                if (json)
-                        print_json(&s, medians, i > 0);
-                else
-                        print_table(&s, medians);
-                subject_done(&s);
-        }
-        if (json)
-                printf("]\n");
+        subject_init(&s, commands);
+        measure(&s, o->rounds, medians);
+        if (o->json)
+                print_json(&s, medians, last);
+        else
+                print_table(&s, medians);
+        subject_done(&s);
 }
 
 int main(int argc, char **argv)
 {
-        const char *only = NULL;
-        unsigned rounds = 11;
-        bool json = false;
+        bench_opt o;
+        int rc = bench_options(argc, argv, true, usage, &o);
 
-        for (int i = 1; i < argc; i++) {
-                if (strcmp(argv[i], "--help") == 0)
-                        return usage(stdout);
-                if (strcmp(argv[i], "--json") == 0)
-                        json = true;
-                else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc)
-                        rounds = (unsigned)strtoul(argv[++i], NULL, 10);
-                else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
-                        only = argv[++i];
-                else
-                        return usage(stderr);
+        if (rc >= 0)
+                return rc;
+        if (o.only)
+                return run_only(o.only, o.commands ? o.commands : SMALL, o.rounds);
+        if (o.json)
+                printf("[\n");
+        if (o.commands) {
+                run_size(&o, o.commands, true);
+        } else {
+                run_size(&o, SMALL, false);
+                run_size(&o, LARGE, true);
         }
-        if (only)
-                return run_only(only, rounds);
-        if (rounds < 1 || rounds > ROUNDS_MOST)
-                return usage(stderr);
-        run_all(rounds, json);
+        if (o.json)
+                printf("]\n");
         return 0;
 }

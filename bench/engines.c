@@ -2,18 +2,14 @@
 /* engines.c - whole sessions in one process, no sockets: the client engine over a tree, the server
  * engine with one job of 20 commands, each side proved by MD5 digest; four messages a session.
  * Then how much a session holds while the server waits for the device.  See bench/README.md. */
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "measure.h"
 #include "odm/client.h"
 #include "odm/server.h"
 
 #define COMMANDS 20
 #define MESSAGES 4
-#define ROUNDS_MOST 101
 #define OPEN 1000 /* sessions open at once */
 
 #define DEVICE "IMEI:004999010640000"
@@ -22,34 +18,6 @@
 #define SERVER_USER "com.example.dm"
 #define SERVER_PASSWORD "srv-pass"
 #define SERVER_URI "http://dm.example/s"
-
-static size_t live, allocations; /* octets of both engines and the tree; calls */
-
-static void *heap_resize(void *ctx, void *p, size_t old_n, size_t n)
-{
-        (void)ctx;
-        void *q = NULL;
-
-        if (n == 0)
-                free(p);
-        else
-                q = realloc(p, n);
-        if (q || n == 0) {
-                live += n - old_n;
-                allocations += n > 0;
-        }
-        return q;
-}
-
-static const odm_mem heap = {heap_resize, NULL};
-
-static void must(bool holds, const char *what)
-{
-        if (!holds) {
-                fprintf(stderr, "engines: %s failed\n", what);
-                exit(1);
-        }
-}
 
 /* Cheap and predictable: what is measured is the engines. */
 static int fill(void *ctx, void *p, size_t n)
@@ -88,7 +56,7 @@ static void set(struct pair *p, const char *uri, odm_format f, odm_str data)
 {
         odm_value v = {f, ODM_ABSENT, data};
 
-        must(odm_tree_write(p->tree, odm_cstr(uri), &v, p->wall) == 0, uri);
+        bench_must(odm_tree_write(p->tree, odm_cstr(uri), &v, p->wall) == 0, uri);
 }
 
 static void open_access(struct pair *p)
@@ -99,8 +67,8 @@ static void open_access(struct pair *p)
                             .has_value = true};
         odm_answer a;
 
-        must(odm_tree_do(p->tree, &all, p->wall, &p->text, &a) == 0 && a.status == ODM_ST_OK,
-             "the ACL");
+        bench_must(odm_tree_do(p->tree, &all, p->wall, &p->text, &a) == 0 && a.status == ODM_ST_OK,
+                   "the ACL");
 }
 
 static void make_device(struct pair *p)
@@ -127,8 +95,8 @@ static void make_device(struct pair *p)
         odm_tree_opt o;
         char uri[64];
 
-        odm_tree_opt_init(&o, &heap);
-        must(odm_tree_new(&o, &p->tree) == 0, "the tree");
+        odm_tree_opt_init(&o, &bench_heap);
+        bench_must(odm_tree_new(&o, &p->tree) == 0, "the tree");
         for (size_t i = 0; i < ODM_COUNT(leaves); i++)
                 set(p, leaves[i][0], ODM_FMT_CHR, odm_cstr(leaves[i][1]));
         for (unsigned i = 0; i < COMMANDS; i++) {
@@ -138,7 +106,7 @@ static void make_device(struct pair *p)
         set(p, "./DMAcc/main/AppAuth/1/AAuthData", ODM_FMT_BIN, ODM_STR("first-of-device."));
         set(p, "./DMAcc/main/AppAuth/2/AAuthData", ODM_FMT_BIN, ODM_STR("first-of-server."));
         open_access(p);
-        odm_client_opt_init(&p->client_opt, &heap);
+        odm_client_opt_init(&p->client_opt, &bench_heap);
         p->client_opt.rng = rng;
         p->client_opt.codec = p->codec;
         p->client_opt.account = ODM_STR("./DMAcc/main");
@@ -153,7 +121,7 @@ static void make_job(struct pair *p)
         for (unsigned i = 0; i < COMMANDS; i++) {
                 odm_command *c = odm_new(&p->text, odm_command);
                 odm_item *it = odm_new(&p->text, odm_item);
-                must(c && it, "memory");
+                bench_must(c && it, "memory");
                 c->kind = i % 2 ? ODM_CMD_REPLACE : ODM_CMD_GET;
                 c->items = it;
                 it->target = odm_arena_fmt(&p->text, "./Vendor/App%u/Port", i);
@@ -168,7 +136,7 @@ static void make_server(struct pair *p)
 {
         odm_server_opt *o = &p->server_opt;
 
-        odm_server_opt_init(o, &heap);
+        odm_server_opt_init(o, &bench_heap);
         o->rng = rng;
         o->server_uri = ODM_STR(SERVER_URI);
         o->resp_uri = ODM_STR(SERVER_URI "?sid=0123456789abcdef");
@@ -191,7 +159,7 @@ static void make_server(struct pair *p)
 static void pair_init(struct pair *p, const odm_codec *codec)
 {
         *p = (struct pair){.codec = codec, .wall = {1700000000}};
-        odm_arena_init(&p->text, &heap, (size_t)1 << 24);
+        odm_arena_init(&p->text, &bench_heap, BENCH_MOST);
         make_device(p);
         make_job(p);
         make_server(p);
@@ -209,11 +177,11 @@ static void hear(struct pair *p, odm_server *s, const odm_event *ev, bool *given
 {
         switch (ev->kind) {
         case ODM_EV_WORK:
-                must(odm_server_work(s, *given ? NULL : &p->job) == 0, "giving work");
+                bench_must(odm_server_work(s, *given ? NULL : &p->job) == 0, "giving work");
                 *given = true;
                 break;
         case ODM_EV_RESULT:
-                must(ev->status == ODM_ST_OK, "a command");
+                bench_must(ev->status == ODM_ST_OK, "a command");
                 p->results++;
                 break;
         case ODM_EV_NONCES:
@@ -237,10 +205,10 @@ static void serve(struct pair *p, odm_server *s, const odm_packet *in, bool *giv
         const odm_event *ev;
         int rc;
 
-        must(odm_server_recv(s, in, (odm_time){0}) == 0, "the server");
+        bench_must(odm_server_recv(s, in, (odm_time){0}) == 0, "the server");
         while ((rc = odm_server_next(s, &ev)) == 1)
                 hear(p, s, ev, given);
-        must(rc == 0 && odm_server_send(s, out) == 1, "the reply");
+        bench_must(rc == 0 && odm_server_send(s, out) == 1, "the reply");
         p->octets[0] += in->body.n;
         p->octets[1] += out->body.n;
         p->messages += 2;
@@ -252,9 +220,9 @@ static odm_server *begin(struct pair *p, odm_client *c, bool *given, odm_packet 
         odm_packet sent;
         odm_server *s;
 
-        must(odm_server_new(&p->server_opt, &s) == 0, "a server session");
-        must(odm_client_start(c, (odm_time){0}, p->wall) == 0, "the start");
-        must(odm_client_send(c, &sent) == 1, "package 1");
+        bench_must(odm_server_new(&p->server_opt, &s) == 0, "a server session");
+        bench_must(odm_client_start(c, (odm_time){0}, p->wall) == 0, "the start");
+        bench_must(odm_client_send(c, &sent) == 1, "package 1");
         serve(p, s, &sent, given, reply);
         return s;
 }
@@ -266,15 +234,16 @@ static void one_session(struct pair *p)
         odm_client *c;
 
         p->results = 0;
-        must(odm_client_new(&p->client_opt, p->tree, &c) == 0, "a client session");
+        bench_must(odm_client_new(&p->client_opt, p->tree, &c) == 0, "a client session");
         odm_server *s = begin(p, c, &given, &reply);
         for (;;) {
-                must(odm_client_recv(c, &reply, (odm_time){0}, p->wall) == 0, "the client");
+                bench_must(odm_client_recv(c, &reply, (odm_time){0}, p->wall) == 0, "the client");
                 if (odm_client_send(c, &sent) != 1)
                         break;
                 serve(p, s, &sent, &given, &reply);
         }
-        must(odm_client_outcome(c) == ODM_OUTCOME_DONE && p->results == COMMANDS, "the session");
+        bench_must(odm_client_outcome(c) == ODM_OUTCOME_DONE && p->results == COMMANDS,
+                   "the session");
         odm_client_free(c);
         odm_server_free(s);
 }
@@ -290,28 +259,13 @@ struct figures {
         size_t reply;             /* of them the reply, kept to be repeated */
 };
 
-static double now_us(void)
-{
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-        return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
-static int by_value(const void *a, const void *b)
-{
-        double x = *(const double *)a, y = *(const double *)b;
-
-        return (x > y) - (x < y);
-}
-
 static double round_of(struct pair *p, unsigned times)
 {
-        double start = now_us();
+        double start = bench_now_us();
 
         for (unsigned i = 0; i < times; i++)
                 one_session(p);
-        return (now_us() - start) / times;
+        return (bench_now_us() - start) / times;
 }
 
 /* Many sessions wait at once for the device's second message. */
@@ -324,31 +278,31 @@ static void measure_memory(const odm_codec *codec, struct figures *f)
         odm_buf saved;
 
         pair_init(&p, codec);
-        odm_buf_init(&saved, &heap, (size_t)1 << 24);
+        odm_buf_init(&saved, &bench_heap, BENCH_MOST);
         for (unsigned i = 0; i < OPEN; i++) {
                 bool given = false;
                 struct pair fresh = p; /* the same nonces again */
-                must(odm_client_new(&p.client_opt, p.tree, &c) == 0, "a client session");
+                bench_must(odm_client_new(&p.client_opt, p.tree, &c) == 0, "a client session");
                 open[i] = begin(&fresh, c, &given, &reply);
                 f->reply = reply.body.n;
                 f->held += (double)odm_server_memory(open[i]) / OPEN;
                 odm_client_free(c);
         }
-        f->heap = (double)live;
+        f->heap = (double)bench_live;
         for (unsigned i = 0; i < OPEN; i++) {
-                must(odm_server_save(open[i], &saved) == 0, "saving");
+                bench_must(odm_server_save(open[i], &saved) == 0, "saving");
                 f->saved += (double)saved.n / OPEN;
                 odm_buf_cut(&saved, 0);
                 odm_server_free(open[i]);
         }
         odm_buf_done(&saved);
-        f->heap = (f->heap - (double)live) / OPEN;
+        f->heap = (f->heap - (double)bench_live) / OPEN;
         pair_done(&p);
 }
 
 static void measure(const odm_codec *const codecs[2], unsigned rounds, struct figures out[2])
 {
-        static double taken[2][ROUNDS_MOST];
+        static double taken[2][BENCH_ROUNDS];
         struct pair p[2];
         unsigned times = 200;
 
@@ -359,15 +313,14 @@ static void measure(const odm_codec *const codecs[2], unsigned rounds, struct fi
         }
         for (unsigned r = 0; r < rounds; r++)
                 for (int i = 0; i < 2; i++) {
-                        size_t was = allocations;
+                        size_t was = bench_allocations;
                         taken[i][r] = round_of(&p[i], times);
-                        out[i].allocations = (double)(allocations - was) / times;
+                        out[i].allocations = (double)(bench_allocations - was) / times;
                 }
         for (int i = 0; i < 2; i++) {
                 double sessions = (double)rounds * times;
-                must(p[i].messages == (uint64_t)rounds * times * MESSAGES, "four messages");
-                qsort(taken[i], rounds, sizeof(double), by_value);
-                out[i].us = taken[i][rounds / 2];
+                bench_must(p[i].messages == (uint64_t)rounds * times * MESSAGES, "four messages");
+                out[i].us = bench_median(taken[i], rounds);
                 out[i].octets[0] = (double)p[i].octets[0] / sessions;
                 out[i].octets[1] = (double)p[i].octets[1] / sessions;
                 pair_done(&p[i]);
@@ -414,49 +367,35 @@ static int run_only(const char *name, const odm_codec *const codecs[2], unsigned
         return 2;
 }
 
-static int usage(FILE *to)
+static void usage(FILE *to)
 {
         fprintf(to,
                 "usage: bench-engines [--json] [--rounds N] [--only wbxml|xml]\n"
                 "Times whole sessions of the two engines, and weighs one that waits; medians of\n"
                 "N rounds (11) of processor time.\n"
                 "  --only CODEC  run N sessions and print nothing, to be counted by a profiler\n");
-        return to == stdout ? 0 : 2;
 }
 
 int main(int argc, char **argv)
 {
         const odm_codec *const codecs[2] = {&odm_codec_wbxml, &odm_codec_xml};
         struct figures f[2] = {0};
-        const char *only = NULL;
-        unsigned rounds = 11;
-        bool json = false;
+        bench_opt o;
+        int rc = bench_options(argc, argv, false, usage, &o);
 
-        for (int i = 1; i < argc; i++) {
-                if (strcmp(argv[i], "--help") == 0)
-                        return usage(stdout);
-                if (strcmp(argv[i], "--json") == 0)
-                        json = true;
-                else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc)
-                        rounds = (unsigned)strtoul(argv[++i], NULL, 10);
-                else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
-                        only = argv[++i];
-                else
-                        return usage(stderr);
-        }
-        if (only)
-                return run_only(only, codecs, rounds);
-        if (rounds < 1 || rounds > ROUNDS_MOST)
-                return usage(stderr);
-        measure(codecs, rounds, f);
-        if (json)
+        if (rc >= 0)
+                return rc;
+        if (o.only)
+                return run_only(o.only, codecs, o.rounds);
+        measure(codecs, o.rounds, f);
+        if (o.json)
                 printf("[\n");
         for (int i = 0; i < 2; i++)
-                if (json)
+                if (o.json)
                         print_json(codecs[i], &f[i], i > 0);
                 else
                         print_table(codecs[i], &f[i]);
-        if (json)
+        if (o.json)
                 printf("]\n");
         return 0;
 }
