@@ -48,6 +48,14 @@ static void utf8_is_judged_as_the_table_says(void **state)
                 {"past the last code point", "\xf4\x90\x80\x80", false},
                 {"cut short", "\xe2\x82", false},
                 {"a tail alone", "\x80", false},
+                {"a head and no tail", "\xc3(", false},
+                {"the second of its tails is none", "\xe2\x82(", false},
+                {"the lowest of three octets", "\xe0\xa0\x80", true},
+                {"the last before the surrogates", "\xed\x9f\xbf", true},
+                {"overlong four", "\xf0\x8f\xbf\xbf", false},
+                {"the lowest of four octets", "\xf0\x90\x80\x80", true},
+                {"the last code point", "\xf4\x8f\xbf\xbf", true},
+                {"no head at all", "\xf5\x80\x80\x80", false},
         };
         (void)state;
         for (size_t i = 0; i < ODM_COUNT(rows); i++) {
@@ -80,7 +88,21 @@ static void calendar_time_goes_there_and_back(void **state)
                                           "21000229T000000Z",
                                           "20011311T000000Z",
                                           "20010711T240000Z",
-                                          "2001071xT000000Z"};
+                                          "20010711T006000Z",
+                                          "20010711T000060Z",
+                                          "20010732T000000Z",
+                                          "20010700T000000Z",
+                                          "20010011T000000Z",
+                                          "19691231T235959Z",
+                                          "20010711t000000Z",
+                                          "20010711T000000z",
+                                          "2x010711T000000Z",
+                                          "20x10711T000000Z",
+                                          "2001071xT000000Z",
+                                          "20010x11T000000Z",
+                                          "20010711T0x0000Z",
+                                          "20010711T000 00Z",
+                                          "20010711T00000/Z"};
         (void)state;
         for (size_t i = 0; i < ODM_COUNT(rows); i++) {
                 char text[ODM_WALL_TEXT];
@@ -95,6 +117,11 @@ static void calendar_time_goes_there_and_back(void **state)
                 assert_int_equal(odm_wall_parse(odm_cstr(bad[i]), &w), ODM_EMALFORMED);
                 assert_true(w.s == 5);
         }
+        char text[ODM_WALL_TEXT]; /* what no text can say becomes what comes nearest */
+        odm_wall_format((odm_wall){-1}, text);
+        assert_string_equal(text, "19700101T000000Z");
+        odm_wall_format((odm_wall){INT64_MAX}, text);
+        assert_string_equal(text, "99991231T235959Z");
 }
 
 static void an_arena_stops_at_its_ceiling(void **state)
@@ -124,6 +151,22 @@ static void an_arena_stops_at_its_ceiling(void **state)
         odm_arena_reset(&a);
         assert_non_null(odm_arena_get(&a, 300));
         odm_arena_done(&a);
+
+        odm_arena_init_on(&a, &heap, 4096, block, 16); /* a block too small is left alone */
+        p = odm_arena_get(&a, 8);
+        assert_non_null(p);
+        assert_false(p >= block && p < block + sizeof block);
+        odm_arena_done(&a);
+
+        odm_arena_init(&a, &heap, 4096); /* what is longer than a chunk gets one of its own */
+        p = odm_arena_get(&a, 3000);
+        assert_non_null(p);
+        memset(p, 1, 3000);
+        odm_arena_done(&a);
+        p = odm_alloc(&heap, 0); /* nothing is something one can give back */
+        assert_non_null(p);
+        odm_free(&heap, p, 0);
+        odm_free(&heap, NULL, 7);
 }
 
 static void a_buffer_keeps_what_it_had_when_it_is_full(void **state)
@@ -147,6 +190,75 @@ static void a_buffer_keeps_what_it_had_when_it_is_full(void **state)
         odm_buf_trim(&b);
         assert_null(b.p);
         odm_buf_done(&b);
+}
+
+static void formatted_text_is_put_whole_or_not_at_all(void **state)
+{
+        static const struct row {
+                const char *why;
+                int digits;
+                size_t max;
+                int rc;
+        } rows[] = {
+                {"short", 10, 1000, 0},
+                {"as long as fits beside a zero", 255, 1000, 0},
+                {"longer than what is tried first", 256, 1000, 0},
+                {"much longer", 900, 1000, 0},
+                {"too long", 900, 500, ODM_ELIMIT},
+                {"a little too long", 100, 99, ODM_ELIMIT},
+        };
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                odm_buf b;
+                odm_buf_init(&b, &heap, rows[i].max);
+                int rc = odm_buf_fmt(&b, "%0*d", rows[i].digits, 7);
+                if (rc != rows[i].rc || b.n != (rc == 0 ? (size_t)rows[i].digits : 0))
+                        fail_msg("%s: %s, %zu octets", rows[i].why, odm_err_name(rc), b.n);
+                if (rc == 0)
+                        assert_int_equal(b.p[b.n - 1], '7');
+                odm_buf_done(&b);
+        }
+}
+
+static void keep_line(void *ctx, const char *room, const char *line)
+{
+        (void)snprintf(ctx, 600, "%s: %s", room, line);
+}
+
+static void a_trace_is_one_line_of_bounded_length(void **state)
+{
+        char got[600] = "";
+        const odm_tracer ears = {keep_line, got}, no_ears = {NULL, got};
+        const odm_tracer *t = &ears, *deaf = &no_ears, *none = NULL;
+
+        (void)state;
+        ODM_TRACE(none, "base", "%d", 1);
+        ODM_TRACE(deaf, "base", "%d", 2);
+        assert_string_equal(got, "");
+        ODM_TRACE(t, "base", "%d and %s", 3, "four");
+        assert_string_equal(got, "base: 3 and four");
+        ODM_TRACE(t, "base", "%0700d", 5);
+        assert_int_equal(strlen(got), strlen("base: ") + 511);
+}
+
+static void errors_have_names_and_texts(void **state)
+{
+        static const struct row {
+                int err;
+                const char *name, *text;
+        } rows[] = {
+#define X(name, value, text) {value, #name, text},
+                ODM_ERRORS(X)
+#undef X
+                        {0, "OK", "success"},
+                {1, "OK", "success"},
+                {-99, "E?", "unknown error"},
+        };
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                assert_string_equal(odm_err_name(rows[i].err), rows[i].name);
+                assert_string_equal(odm_err_text(rows[i].err), rows[i].text);
+        }
 }
 
 static void text_is_made_where_it_stays(void **state)
@@ -224,9 +336,16 @@ static void text_helpers_do_what_they_say(void **state)
         assert_true(odm_str_cmp(ODM_STR("ab"), ODM_STR("abc")) < 0);
         assert_true(odm_str_starts(ODM_STR("./A"), "./"));
         assert_str(odm_str_from(ODM_STR("abc"), 9), "");
-        assert_string_equal(odm_err_name(ODM_EACCESS), "EACCESS");
-        assert_string_equal(odm_err_name(0), "OK");
-        assert_string_equal(odm_err_name(-99), "E?");
+        assert_false(odm_str_starts(ODM_STR("."), "./"));
+        assert_false(odm_str_starts(ODM_STR("/."), "./"));
+        assert_true(odm_str_starts(ODM_STR("x"), ""));
+        assert_true(odm_str_cmp(ODM_ABSENT, ODM_STR("a")) < 0);
+        assert_int_equal(odm_str_cmp(ODM_STR(""), ODM_ABSENT), 0);
+        char secret[4] = "key";
+        odm_wipe(secret, 0);
+        assert_string_equal(secret, "key");
+        odm_wipe(secret, sizeof secret);
+        assert_memory_equal(secret, "\0\0\0\0", 4);
 }
 
 int main(void)
@@ -237,6 +356,9 @@ int main(void)
                 cmocka_unit_test(calendar_time_goes_there_and_back),
                 cmocka_unit_test(an_arena_stops_at_its_ceiling),
                 cmocka_unit_test(a_buffer_keeps_what_it_had_when_it_is_full),
+                cmocka_unit_test(formatted_text_is_put_whole_or_not_at_all),
+                cmocka_unit_test(a_trace_is_one_line_of_bounded_length),
+                cmocka_unit_test(errors_have_names_and_texts),
                 cmocka_unit_test(text_is_made_where_it_stays),
                 cmocka_unit_test(base64_agrees_with_the_rfc),
                 cmocka_unit_test(memory_running_out_leaves_nothing_behind),

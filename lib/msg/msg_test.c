@@ -46,6 +46,7 @@ static void formats_by_name(void **state)
                 assert_int_equal(odm_format_parse(odm_cstr(odm_format_name((odm_format)f))), f);
         assert_string_equal(odm_format_name(ODM_FMT_ABSENT), "chr");
         assert_string_equal(odm_format_name(ODM_FMT_OTHER), "?");
+        assert_string_equal(odm_format_name((odm_format)99), "?");
 }
 
 static void statuses(void **state)
@@ -54,6 +55,9 @@ static void statuses(void **state)
         assert_string_equal(odm_status_text(404), "Not found");
         assert_string_equal(odm_status_text(ODM_ST_ROLLED_BACK), "Atomic roll back OK");
         assert_string_equal(odm_status_text(599), "Status");
+#define X(number, id, text) assert_string_equal(odm_status_text(number), text);
+        ODM_STATUSES(X)
+#undef X
         assert_true(odm_status_ok(200) && odm_status_ok(299) && odm_status_ok(1200));
         assert_false(odm_status_ok(199) || odm_status_ok(300) || odm_status_ok(1300) ||
                      odm_status_ok(0));
@@ -93,6 +97,8 @@ static void items_inherit_from_their_command(void **state)
         m = odm_meta_of(&plain, &bare);
         assert_false(m.present);
         assert_int_equal(odm_meta_of(&plain, &own).format, ODM_FMT_INT);
+        own.meta.mark = ODM_STR("its own");
+        assert_str(odm_meta_of(&cmd, &own).mark, "its own");
 }
 
 static const struct number_row {

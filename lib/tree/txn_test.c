@@ -267,6 +267,44 @@ static void records_bring_all_back(void **state)
         lab_close(&from_log);
 }
 
+/* Whatever octet is wrong: the record is refused and nothing has changed, or it is one. */
+static void damaged_records_are_refused_or_load(void **state)
+{
+        static const unsigned char wrong[] = {0x00, 0x01, 0x7f, 0x80, 0xff};
+        struct lab l, to;
+
+        (void)state;
+        lab_init(&l);
+        lab_init(&to);
+        lab_rows(&l, many, ODM_COUNT(many));
+        lab_do(&l, &(struct row){"a title", NULL, REP, "./U?prop=Title", ABS, "tea", 200});
+        odm_str whole = lab_state(&l);
+        char *p = (char *)(uintptr_t)whole.p;
+        for (size_t i = 0; i < whole.n * ODM_COUNT(wrong); i++) {
+                char good = p[i / ODM_COUNT(wrong)];
+                odm_str before = lab_state(&to);
+                p[i / ODM_COUNT(wrong)] = (char)wrong[i % ODM_COUNT(wrong)];
+                int rc = odm_tree_load(to.t, whole);
+                p[i / ODM_COUNT(wrong)] = good;
+                odm_str after = lab_state(&to);
+                assert_true(rc == 0 || rc == ODM_EMALFORMED);
+                if (rc < 0)
+                        assert_octets(after, before);
+                assert_true(odm_tree_nodes(to.t) >= 1);
+                exact_free(before);
+                exact_free(after);
+                if (rc == 0) { /* what it made need not be the same tree */
+                        lab_close(&to);
+                        lab_init(&to);
+                }
+        }
+        assert_int_equal(odm_tree_load(to.t, whole), 0);
+        compare(&l, &to);
+        exact_free(whole);
+        lab_close(&l);
+        lab_close(&to);
+}
+
 static void records_of_strangers_are_skipped(void **state)
 {
         odm_tree_opt o;
@@ -388,7 +426,8 @@ static void no_operation_is_half_done(void **state)
 static int torture_txn(failing *f, void *arg)
 {
         struct lab l = {.mem = NULL};
-        odm_buf before, after;
+        odm_buf before, after, log;
+        odm_tree_opt o;
         odm_answer got;
         unsigned status = 0;
         int rc;
@@ -396,7 +435,11 @@ static int torture_txn(failing *f, void *arg)
         (void)arg;
         odm_buf_init(&before, &heap, 1 << 20);
         odm_buf_init(&after, &heap, 1 << 20);
-        rc = lab_open(&l, &f->mem, NULL);
+        odm_buf_init(&log, &f->mem, 1 << 20);
+        odm_tree_opt_init(&o, &f->mem);
+        o.log = keep_record; /* so that the record grows in the middle of it */
+        o.log_ctx = &log;
+        rc = lab_open(&l, &f->mem, &o);
         if (rc == 0) {
                 uint64_t fail_at = f->fail_at;
                 f->fail_at = 0;
@@ -410,6 +453,8 @@ static int torture_txn(failing *f, void *arg)
                 }
                 if (rc == 0)
                         rc = odm_tree_commit(l.t, &status);
+                if (rc == 0 && status == ODM_ST_STORE_FAILED)
+                        rc = ODM_ENOMEM; /* of the log */
                 if (rc < 0) {
                         f->fail_at = 0;
                         odm_tree_rollback(l.t);
@@ -424,6 +469,7 @@ static int torture_txn(failing *f, void *arg)
                 odm_arena_done(&l.a);
         odm_buf_done(&before);
         odm_buf_done(&after);
+        odm_buf_done(&log);
         return rc;
 }
 
@@ -474,6 +520,7 @@ int main(void)
                 cmocka_unit_test(commit_keeps_all),
                 cmocka_unit_test(providers_have_their_say),
                 cmocka_unit_test(records_bring_all_back),
+                cmocka_unit_test(damaged_records_are_refused_or_load),
                 cmocka_unit_test(records_of_strangers_are_skipped),
                 cmocka_unit_test(what_cannot_be_stored_does_not_happen),
                 cmocka_unit_test(no_operation_is_half_done),
