@@ -87,6 +87,7 @@ const struct rule odm_builder_rules[CTX_COUNT][64] = {
 
         COMMAND_HEAD(CTX_ALERT),
         CRED_OF(CTX_ALERT),
+        META_OF(CTX_ALERT, odm_command), /* in no DTD, but devices write it */
         FIELD(CTX_ALERT, E0_Data, CODE, 0, odm_command, code),
         TEXT(CTX_ALERT, E0_Correlator, odm_command, correlator),
         ITEM_OF(CTX_ALERT),

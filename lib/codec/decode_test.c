@@ -372,6 +372,9 @@ static const struct row xml[] = {
               "<Exec><Correlator>d</Correlator></Exec>" TAIL,
          "<Alert><NoResp/><Data>1226</Data><Correlator>c</Correlator></Alert>"
          "<Exec><Correlator>d</Correlator></Exec>"},
+        {"Meta on an Alert",
+         HEAD "<Alert><Data>1226</Data><Meta><Type>t</Type></Meta></Alert>" TAIL,
+         "<Alert><Meta><Type xmlns=\"syncml:metinf\">t</Type></Meta><Data>1226</Data></Alert>"},
         {"a status that is no number", HEAD "<Status><Data>ok</Data></Status>" TAIL,
          "<Status></Status>"},
         {"a byte order mark", "\xef\xbb\xbf" HEAD TAIL, ""},
@@ -429,6 +432,75 @@ static void xml_documents(void **state)
         for (size_t i = 0; i < ODM_COUNT(xml); i++) {
                 odm_str in = exact_copy(xml[i].in);
                 check(&odm_codec_xml, xml[i].why, in, xml[i].rc, xml[i].want);
+                exact_free(in);
+        }
+}
+
+/* Each is of octets with a zero among them. */
+static void zeros_are_borne_in_data_only(void **state)
+{
+#define OCTETS(text)                   \
+        {                              \
+                text, sizeof(text) - 1 \
+        }
+        static const struct {
+                const char *why;
+                odm_str in, data;
+                odm_data_kind kind;
+                int rc;
+        } rows[] = {
+                {"at the end of Data",
+                 OCTETS(HEAD "<Add><Item><Data>ab\0</Data></Item></Add>" TAIL), OCTETS("ab\0"),
+                 ODM_DATA_TEXT, 0},
+                {"alone", OCTETS(HEAD "<Add><Item><Data>\0</Data></Item></Add>" TAIL), OCTETS("\0"),
+                 ODM_DATA_TEXT, 0},
+                {"between references",
+                 OCTETS(HEAD "<Add><Item><Data>&lt;\0&amp;\0\0x</Data></Item></Add>" TAIL),
+                 OCTETS("<\0&\0\0x"), ODM_DATA_TEXT, 0},
+                {"in a document inside Data",
+                 OCTETS(HEAD "<Add><Item><Data><a>b\0</a></Data></Item></Add>" TAIL),
+                 OCTETS("<a>b\0</a>"), ODM_DATA_OPAQUE, 0},
+                {"behind the document",
+                 OCTETS(HEAD "<Add><Item><Data>a</Data></Item></Add>" TAIL "\0\0"), OCTETS("a"),
+                 ODM_DATA_TEXT, 0},
+                {"in a number",
+                 OCTETS(HEAD "<Add><CmdID>1\0</CmdID></Add>" TAIL),
+                 {NULL, 0},
+                 ODM_DATA_ABSENT,
+                 ODM_EMALFORMED},
+                {"in a name",
+                 OCTETS(HEAD "<Add><It\0em/></Add>" TAIL),
+                 {NULL, 0},
+                 ODM_DATA_ABSENT,
+                 ODM_EMALFORMED},
+                {"between tags",
+                 OCTETS(HEAD "<Add>\0<Item/></Add>" TAIL),
+                 {NULL, 0},
+                 ODM_DATA_ABSENT,
+                 ODM_EMALFORMED},
+                {"where a tag begins",
+                 OCTETS(HEAD "<\0a?><Add/>" TAIL),
+                 {NULL, 0},
+                 ODM_DATA_ABSENT,
+                 ODM_EMALFORMED},
+        };
+#undef OCTETS
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                odm_str in = exact_bytes(rows[i].in.p, rows[i].in.n);
+                odm_arena a;
+                odm_msg *m = NULL;
+                odm_arena_init(&a, &heap, 65536);
+                int rc = odm_decode(&odm_codec_xml, in, NULL, &a, &m);
+                if (rc != rows[i].rc)
+                        fail_msg("%s: %s", rows[i].why, odm_err_name(rc));
+                if (rc == 0) {
+                        assert_octets(m->body->items->data.bytes, rows[i].data);
+                        assert_int_equal(m->body->items->data.kind, rows[i].kind);
+                }
+                assert_int_equal(oracle_msg(&odm_codec_xml, in), rc);
+                odm_arena_done(&a);
                 exact_free(in);
         }
 }
@@ -649,6 +721,7 @@ int main(void)
                 cmocka_unit_test(wbxml_bodies),
                 cmocka_unit_test(xml_documents),
                 cmocka_unit_test(other_encodings_are_refused),
+                cmocka_unit_test(zeros_are_borne_in_data_only),
                 cmocka_unit_test(an_unknown_command_is_kept_by_name),
                 cmocka_unit_test(no_part_of_a_message_is_a_message),
                 cmocka_unit_test(every_ceiling_holds),

@@ -132,6 +132,7 @@ static inline void walk_results(struct sink *s, const odm_command *c)
 static inline void walk_alert(struct sink *s, const odm_command *c)
 {
         walk_cred(s, c->cred);
+        walk_meta(s, &c->meta);
         if (c->code)
                 walk_number(s, E0_Data, c->code);
         walk_text(s, E0_Correlator, c->correlator);

@@ -178,9 +178,10 @@ static inline void put_format(struct sink *s, odm_format f)
 static int begin(odm_writer *w, const odm_hdr *hdr)
 {
         static const uint8_t head[] = {2, 0xa4, 0x01, WB_UTF8, 0};
+        static const uint8_t head_1_1[] = {2, 0x9f, 0x53, WB_UTF8, 0};
         struct sink s = sink_begin(w->buf, 0);
 
-        sink_put(&s, head, sizeof head);
+        sink_put(&s, odm_str_is(hdr->ver_dtd, "1.1") ? head_1_1 : head, sizeof head);
         put_open(&s, E0_SyncML);
         walk_header(&s, hdr);
         put_open(&s, E0_SyncBody);

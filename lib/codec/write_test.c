@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writing messages piece by piece: sizes known beforehand, pieces taken back, chunks that
  * fit to the octet, what cannot be written. */
+#include <string.h>
+
 #include "codec_ops.h"
 #include "oracle.h"
 #include "support.h"
@@ -51,6 +53,26 @@ static void sizes_are_known_before_the_end(void **state)
                                 assert_int_equal(oracle_msg(codecs[c], m), 0);
                                 odm_buf_done(&buf);
                         }
+}
+
+/* Those who speak DM/1.1 look for the names of SyncML 1.1. */
+static void a_message_of_1_1_says_so(void **state)
+{
+        static const char *const want[] = {"<SyncML xmlns=\"SYNCML:SYNCML1.1\">", "\x9f\x53\x6a"};
+        odm_hdr old = hdr;
+
+        (void)state;
+        old.ver_dtd = ODM_STR("1.1");
+        for (size_t c = 0; c < ODM_COUNT(codecs); c++) {
+                odm_buf b;
+                odm_writer w;
+                odm_buf_init(&b, &heap, MOST);
+                assert_int_equal(odm_write_begin(&w, codecs[c], &b, &old), 0);
+                assert_int_equal(odm_write_end(&w, true), 0);
+                assert_non_null(memmem(b.p, b.n, want[c], strlen(want[c])));
+                assert_int_equal(oracle_msg(codecs[c], odm_buf_view(&b)), 0);
+                odm_buf_done(&b);
+        }
 }
 
 static void a_command_can_be_taken_back(void **state)
@@ -311,6 +333,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(sizes_are_known_before_the_end),
+                cmocka_unit_test(a_message_of_1_1_says_so),
                 cmocka_unit_test(a_command_can_be_taken_back),
                 cmocka_unit_test(a_full_buffer_stays_as_it_was),
                 cmocka_unit_test(what_fits_is_known_to_the_octet),

@@ -102,8 +102,10 @@ static int begin(odm_writer *w, const odm_hdr *hdr)
 {
         struct sink s = sink_begin(w->buf, 0);
 
-        put_literal(&s, ODM_STR("<?xml version=\"1.0\" encoding=\"UTF-8\"?>"
-                                "<SyncML xmlns=\"SYNCML:SYNCML1.2\">"));
+        put_literal(&s, ODM_STR("<?xml version=\"1.0\" encoding=\"UTF-8\"?>"));
+        put_literal(&s, odm_str_is(hdr->ver_dtd, "1.1")
+                                ? ODM_STR("<SyncML xmlns=\"SYNCML:SYNCML1.1\">")
+                                : ODM_STR("<SyncML xmlns=\"SYNCML:SYNCML1.2\">"));
         walk_header(&s, hdr);
         put_open(&s, E0_SyncBody);
         return sink_end(&s);

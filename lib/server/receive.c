@@ -260,6 +260,17 @@ static void refused_whole(odm_server *s, unsigned code)
         odm_sent_all_status(s, code);
 }
 
+/* Base64 of octets shows it: it is filled up, or has signs that no hexadecimal and no word has.  A
+ * nonce that is printable text itself must not be taken for it. */
+static bool looks_wrapped(odm_str text)
+{
+        bool signs = false;
+
+        for (size_t i = 0; i < text.n; i++)
+                signs = signs || text.p[i] == '=' || text.p[i] == '+' || text.p[i] == '/';
+        return signs && text.n % 4 == 0;
+}
+
 /* Some devices put their nonce into base64 twice, and mean what is inside.  Tried when what
  * we showed by the plain reading was refused. */
 static void unwrap_nonce(odm_server *s)
@@ -267,7 +278,7 @@ static void unwrap_nonce(odm_server *s)
         odm_nonce inner;
         odm_str text = odm_nonce_view(&s->prover.nonce);
 
-        if (text.n > 0 && text.n % 4 == 0 && odm_nonce_parse(text, &inner) == 0 && inner.n > 0)
+        if (looks_wrapped(text) && odm_nonce_parse(text, &inner) == 0 && inner.n > 0)
                 s->prover.nonce = inner;
 }
 

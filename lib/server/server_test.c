@@ -501,25 +501,40 @@ static void gives_up_proving(void **state)
 /* A nonce in base64 of base64: when the plain reading is refused, the inner one is tried. */
 static void nonce_wrapped_twice(void **state)
 {
+        static const struct row {
+                const char *why, *nonce; /* decoded once */
+                const char *meant;       /* in base64 */
+        } rows[] = {
+                {"base64 of octets, filled up",
+                 "AAECAwQFBgcICQoLDA0ODw==", "AAECAwQFBgcICQoLDA0ODw=="},
+                {"base64 of octets, with its signs", "++//AAECAwQFBgcI", "++//AAECAwQFBgcI"},
+                {"hexadecimal digits are a nonce", "0123456789abcdef0123456789abcdef",
+                 "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="},
+                {"a word is a nonce", "Nonce123", "Tm9uY2UxMjM="},
+        };
+
         (void)state;
-        play p;
-        char digest[ODM_SECRET_LEN];
-        odm_secret secret;
-        odm_nonce inner;
-        open_play(&p, 0);
-        p.opt.peer.server_type = ODM_AUTH_MD5;
-        job(&p, 1);
-        package1(&p);
-        say_all(&p, 401);
-        p.out.body->code = 401;
-        odm_str wrapped = odm_b64_encode(&p.a, ODM_STR("AAECAwQFBgcICQoLDA0ODw=="));
-        p.out.body->chal = chal(wrapped.p);
-        post(&p);
-        assert_int_equal(odm_nonce_parse(ODM_STR("AAECAwQFBgcICQoLDA0ODw=="), &inner), 0);
-        odm_secret_of(ODM_STR("srv"), ODM_STR("spw"), &secret);
-        odm_auth_md5(&secret, &inner, digest);
-        assert_octets(p.reply->hdr.cred.data, ((odm_str){digest, sizeof digest}));
-        play_close(&p);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                play p;
+                char digest[ODM_SECRET_LEN];
+                odm_secret secret;
+                odm_nonce meant;
+                open_play(&p, i % 2);
+                p.opt.peer.server_type = ODM_AUTH_MD5;
+                job(&p, 1);
+                package1(&p);
+                say_all(&p, 401);
+                p.out.body->code = 401;
+                odm_str wrapped = odm_b64_encode(&p.a, odm_cstr(rows[i].nonce));
+                p.out.body->chal = chal(wrapped.p);
+                post(&p);
+                assert_int_equal(odm_nonce_parse(odm_cstr(rows[i].meant), &meant), 0);
+                odm_secret_of(ODM_STR("srv"), ODM_STR("spw"), &secret);
+                odm_auth_md5(&secret, &meant, digest);
+                if (!odm_str_eq(p.reply->hdr.cred.data, (odm_str){digest, sizeof digest}))
+                        fail_msg("%s: another nonce was used", rows[i].why);
+                play_close(&p);
+        }
 }
 
 /* A Status for our SyncHdr that names it by Cmd alone, and comes last. */

@@ -90,6 +90,23 @@ static const char *skip(const char *p)
         return p;
 }
 
+/* raw TEXT: the rest of the line is one argument, as it stands. */
+static line *read_raw(const char *p, odm_arena *a)
+{
+        line *l = odm_new(a, line);
+
+        p = skip(p);
+        if (l)
+                l->arg = odm_new(a, token);
+        if (l == NULL || l->arg == NULL)
+                return NULL;
+        l->word = ODM_STR("raw");
+        l->n = 1;
+        l->arg->quoted = true;
+        l->arg->text = odm_arena_copy(a, odm_str_trim((odm_str){p, strcspn(p, "\n")}));
+        return l->arg->text.p ? l : NULL;
+}
+
 /* One line without its title; NULL when it cannot be understood. */
 static line *read_line(const char *p, odm_arena *a)
 {
@@ -150,7 +167,8 @@ static bool read_all(const char *file, char *text, odm_arena *a, test_case **lis
                         line_end = &c->lines;
                         continue;
                 }
-                line *l = read_line(p, a);
+                line *l =
+                        odm_str_starts(whole, "raw ") ? read_raw(whole.p + 4, a) : read_line(p, a);
                 if (l == NULL || line_end == NULL)
                         return complain(file, number, "not understood");
                 l->number = number;

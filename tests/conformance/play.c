@@ -9,6 +9,7 @@
 
 #include "device.h"
 #include "message.h"
+#include "raw.h"
 #include "teller.h"
 
 #define EVERYTHING "Add=*&Delete=*&Exec=*&Get=*&Replace=*"
@@ -33,6 +34,7 @@ struct play {
 
         odm_msg say; /* the message being put together */
         bool saying, open;
+        odm_str raw;          /* the message as the case writes it; absent: made of `say` */
         unsigned hdr_code;    /* of the Status for the client's SyncHdr */
         unsigned alerts_code; /* of those for its events */
         unsigned told;        /* the status of an event, as the host heard it; 0 = none yet */
@@ -116,6 +118,7 @@ static void read_options(struct play *p, odm_tree_opt *t)
                 o->secure = o->secure || line_has(l, "secure");
                 o->allow_basic = o->allow_basic || line_has(l, "allow-basic");
                 o->dm13 = o->dm13 || line_has(l, "dm13");
+                o->allow_dm11 = o->allow_dm11 || line_has(l, "dm11");
                 if (line_has(l, "triggered"))
                         o->alert = ODM_ALERT_SERVER_INITIATED;
                 if (line_option(l, "session").p)
@@ -426,12 +429,45 @@ static odm_str server_mac(struct play *p, odm_str body)
         return mac_of(p, "srv", "spw", p->say_mac, body);
 }
 
+static void hand_over(struct play *p, const odm_packet *in)
+{
+        must(p, odm_client_recv(p->client, in, p->now, (odm_wall){++p->dev.wall}), "recv");
+        p->first = p->hdr_code >= 400; /* then package 1 is said again */
+        listen(p);
+        p->first = false;
+}
+
+/* The message as it is written out; the runner knows the numbers and names. */
+static void send_raw(struct play *p)
+{
+        const odm_hdr *h = &p->reply->hdr;
+        const raw_word words[] = {
+                {"SESSION", h->session_id}, {"MSG", odm_arena_fmt(&p->a, "%u", ++p->msg_id)},
+                {"PEER", h->msg_id},        {"DEVICE", h->source},
+                {"SERVER", h->target},
+        };
+        odm_packet in = {.content_type = odm_cstr(odm_codec_mime(p->codec))};
+        const char *why = NULL;
+
+        in.body = raw_message(p->raw, p->codec, words, ODM_COUNT(words), &p->a, &why);
+        if (in.body.p == NULL)
+                wrong(p, "%s", why ? why : "no memory");
+        p->raw = ODM_ABSENT;
+        odm_buf_cut(&p->state, 0);
+        must(p, device_state(&p->dev, &p->state), "the state");
+        hand_over(p, &in);
+}
+
 static void send(struct play *p)
 {
         odm_buf out;
         odm_packet in = {.content_type = odm_cstr(odm_codec_mime(p->codec))};
 
         p->saying = false;
+        if (p->raw.p) {
+                send_raw(p);
+                return;
+        }
         add_statuses(p);
         set_header(p);
         p->say.final = !p->open;
@@ -445,10 +481,7 @@ static void send(struct play *p)
         odm_buf_done(&out);
         must(p, rc, "the server's message");
         in.mac = server_mac(p, in.body);
-        must(p, odm_client_recv(p->client, &in, p->now, (odm_wall){++p->dev.wall}), "recv");
-        p->first = p->hdr_code >= 400; /* then package 1 is said again */
-        listen(p);
-        p->first = false;
+        hand_over(p, &in);
 }
 
 static odm_str digest(struct play *p, const char *user, const char *password, odm_str nonce_b64)
@@ -507,24 +540,41 @@ static bool set_in_header(struct play *p, const line *l)
                cred.p || mac.p || alerts.p;
 }
 
+static void begin_message(struct play *p)
+{
+        if (p->client == NULL)
+                start_session(p);
+        if (p->saying)
+                return;
+        if (p->reply == NULL)
+                wrong(p, "the client has said no more");
+        p->say = (odm_msg){.body = NULL};
+        p->saying = true;
+        p->open = false;
+        p->raw = ODM_ABSENT;
+        p->hdr_code = 212;
+        p->alerts_code = 200;
+        p->chal = (odm_meta){.present = false};
+        p->say_mac = ODM_ABSENT;
+}
+
+/* raw TEXT: the server's whole message, written out on one line or several */
+static void on_raw(struct play *p, const line *l)
+{
+        begin_message(p);
+        if (p->raw.p == NULL)
+                p->raw = ODM_STR("");
+        p->raw = odm_arena_join(&p->a, p->raw, arg(p, l, 0));
+        if (p->raw.p == NULL)
+                wrong(p, "no memory");
+}
+
 /* recv ID COMMAND ...; "recv open": no Final; "recv max-msg=N" and its like: in the header */
 static void on_recv(struct play *p, const line *l)
 {
         const char *bad;
 
-        if (p->client == NULL)
-                start_session(p);
-        if (!p->saying) {
-                if (p->reply == NULL)
-                        wrong(p, "the client has said no more");
-                p->say = (odm_msg){.body = NULL};
-                p->saying = true;
-                p->open = false;
-                p->hdr_code = 212;
-                p->alerts_code = 200;
-                p->chal = (odm_meta){.present = false};
-                p->say_mac = ODM_ABSENT;
-        }
+        begin_message(p);
         if (l->n > 0 && odm_str_has(l->arg[0].text, '=') && set_in_header(p, l))
                 return;
         if (l->n == 1 && line_has(l, "open")) {
@@ -924,6 +974,10 @@ static void play_line(struct play *p, const line *l)
                 if (!p->saying)
                         finish_wants(p);
                 on_recv(p, l);
+        } else if (is(l, "raw")) {
+                if (!p->saying)
+                        finish_wants(p);
+                on_raw(p, l);
         } else if (is(l, "want"))
                 on_want(p, l);
         else if (is(l, "after"))

@@ -9,6 +9,7 @@
 #include "message.h"
 #include "odm/server.h"
 #include "play.h"
+#include "raw.h"
 #include "teller.h"
 
 #define MEMORY ((size_t)64 << 20)
@@ -32,6 +33,7 @@ struct play {
         /* the device */
         odm_msg say;
         bool saying, open;
+        odm_str raw; /* the message as the case writes it; absent: made of `say` */
         uint32_t msg_id;
         odm_str cred, password, user, session, proto, dtd;
         odm_nonce nonce;
@@ -114,6 +116,9 @@ static void on_option(struct play *p, const line *l)
         o->peer.known = o->peer.known && !line_has(l, "unknown");
         o->peer.accept_basic = line_has(l, "accept-basic");
         o->peer.default_nonce = line_has(l, "default-nonce");
+        o->peer.allow_dm11 = line_has(l, "dm11");
+        if (line_has(l, "any-user"))
+                o->peer.user = ODM_ABSENT;
         if (auth.p)
                 o->peer.type = auth_of(auth);
         if (show.p)
@@ -239,7 +244,7 @@ static odm_str data_of(struct play *p, const odm_item *it)
         odm_doc *doc;
         odm_buf b;
 
-        if (!odm_str_eq(it->meta.type, odm_cstr(odm_codec_tnds_mime(p->codec))))
+        if (!odm_str_starts(it->meta.type, "application/vnd.syncml.dmtnds"))
                 return it->data.bytes;
         odm_limits_init(&lim);
         must(p, odm_doc_decode(it->data.bytes, &lim, &p->a, &doc), "the document");
@@ -268,6 +273,7 @@ static void note_result(struct play *p, const odm_event *ev)
 static void hear(struct play *p, const odm_event *ev)
 {
         const odm_item *it = ev->item;
+        odm_str data;
 
         switch (ev->kind) {
         case ODM_EV_WORK: give_work(p); break;
@@ -283,8 +289,9 @@ static void hear(struct play *p, const odm_event *ev)
                 break;
         case ODM_EV_SESSION_ALERT: note(p, "session %u", ev->code); break;
         case ODM_EV_ALERT:
+                data = data_of(p, it);
                 note(p, "alert %u %.*s %.*s", ev->alert->code, (int)it->meta.type.n,
-                     it->meta.type.p, (int)it->data.bytes.n, it->data.bytes.p);
+                     it->meta.type.p ? it->meta.type.p : "", (int)data.n, data.p ? data.p : "");
                 odm_server_alert_status(p->s, p->alert_status);
                 break;
         case ODM_EV_RESULT: note_result(p, ev); break;
@@ -295,11 +302,19 @@ static void hear(struct play *p, const odm_event *ev)
 
 /* ---- the device -------------------------------------------------------------------------- */
 
+static odm_str digest_of(struct play *p)
+{
+        odm_secret secret;
+        char digest[ODM_SECRET_LEN];
+
+        odm_secret_of(p->user, p->password, &secret);
+        odm_auth_md5(&secret, &p->nonce, digest);
+        return odm_arena_copy(&p->a, (odm_str){digest, sizeof digest});
+}
+
 static void show_cred(struct play *p)
 {
         odm_hdr *h = &p->say.hdr;
-        odm_secret secret;
-        char digest[ODM_SECRET_LEN];
 
         if (odm_str_is(p->cred, "none") || odm_str_is(p->cred, "mac"))
                 return;
@@ -311,9 +326,7 @@ static void show_cred(struct play *p)
                 h->cred.data = odm_auth_basic(&p->a, p->user, p->password);
                 return;
         }
-        odm_secret_of(p->user, p->password, &secret);
-        odm_auth_md5(&secret, &p->nonce, digest);
-        h->cred.data = odm_arena_copy(&p->a, (odm_str){digest, sizeof digest});
+        h->cred.data = digest_of(p);
 }
 
 static void set_header(struct play *p)
@@ -418,11 +431,34 @@ static void make_mac(struct play *p)
         must(p, rc, "the MAC");
 }
 
+/* The message as it is written out; the runner knows the numbers and the digest. */
+static void send_raw(struct play *p)
+{
+        const raw_word words[] = {
+                {"SESSION", p->session},
+                {"MSG", odm_arena_fmt(&p->a, "%u", p->msg_id++)},
+                {"PEER", p->reply ? p->reply->hdr.msg_id : ODM_STR("0")},
+                {"CRED", digest_of(p)},
+        };
+        const char *why = NULL;
+
+        p->body = raw_message(p->raw, p->codec, words, ODM_COUNT(words), &p->a, &why);
+        if (p->body.p == NULL)
+                wrong(p, "%s", why ? why : "no memory");
+        p->raw = ODM_ABSENT;
+        p->mac = ODM_ABSENT;
+        exchange(p);
+}
+
 static void send(struct play *p)
 {
         odm_buf b;
 
         p->saying = false;
+        if (p->raw.p) {
+                send_raw(p);
+                return;
+        }
         set_header(p);
         p->say.final = !p->open;
         p->say.has_body = true;
@@ -532,6 +568,19 @@ static void on_recv(struct play *p, const line *l)
         }
 }
 
+/* raw TEXT: the device's whole message, written out on one line or several */
+static void on_raw(struct play *p, const line *l)
+{
+        if (p->s == NULL)
+                must(p, odm_server_new(&p->opt, &p->s), "the session");
+        if (!p->saying)
+                p->raw = ODM_STR("");
+        p->saying = true;
+        p->raw = odm_arena_join(&p->a, p->raw, arg(p, l, 0));
+        if (p->raw.p == NULL)
+                wrong(p, "no memory");
+}
+
 /* ---- what must come back ------------------------------------------------------------------- */
 
 static void describe(const odm_command *c, char *out, size_t n)
@@ -610,6 +659,38 @@ static void want_chal(struct play *p, const line *l)
                 wrong(p, "the challenge is %.*s", (int)st->chal.type.n, st->chal.type.p);
 }
 
+/* cred none, cred md5 [NONCE]: the server's own */
+static void want_cred(struct play *p, const line *l)
+{
+        const odm_cred *c = &p->reply->hdr.cred;
+        char digest[ODM_SECRET_LEN];
+        odm_secret secret;
+        odm_nonce nonce;
+
+        if (c->present != !odm_str_is(arg(p, l, 1), "none"))
+                wrong(p, "it shows %s credentials", c->present ? "its" : "no");
+        if (!c->present || l->n < 3)
+                return;
+        must(p, odm_nonce_parse(arg(p, l, 2), &nonce), "the nonce");
+        odm_secret_of(p->opt.peer.server_user, p->opt.peer.server_password, &secret);
+        odm_auth_md5(&secret, &nonce, digest);
+        if (!odm_str_eq(c->data, (odm_str){digest, sizeof digest}))
+                wrong(p, "its digest is made with another nonce");
+}
+
+/* root NAMESPACE: of the SyncML element; in WBXML its public identifier */
+static void want_root(struct play *p, const line *l)
+{
+        bool old = odm_str_is(arg(p, l, 1), "SYNCML:SYNCML1.1"), is_old;
+
+        if (odm_codec_is_binary(p->codec))
+                is_old = p->reply_body.n > 3 && memcmp(p->reply_body.p + 1, "\x9f\x53", 2) == 0;
+        else
+                is_old = memmem(p->reply_body.p, p->reply_body.n, "xmlns=\"SYNCML:SYNCML1.1\"", 24);
+        if (old != is_old)
+                wrong(p, "it is of SyncML 1.%d", is_old ? 1 : 2);
+}
+
 static void want_text(struct play *p, const line *l, odm_str got)
 {
         if (!odm_str_eq(got, arg(p, l, 1)))
@@ -627,8 +708,7 @@ static void want_message(struct play *p, const line *l, odm_str what)
                 if ((p->reply_mac.n == 0) != line_has(l, "none"))
                         wrong(p, "there is %s MAC", p->reply_mac.n ? "a" : "no");
         } else if (odm_str_is(what, "cred")) {
-                if (h->cred.present != !odm_str_is(arg(p, l, 1), "none"))
-                        wrong(p, "it shows %s credentials", h->cred.present ? "its" : "no");
+                want_cred(p, l);
         } else if (odm_str_is(what, "msg-id"))
                 want_text(p, l, h->msg_id);
         else if (odm_str_is(what, "session"))
@@ -639,6 +719,8 @@ static void want_message(struct play *p, const line *l, odm_str what)
                 want_text(p, l, h->target);
         else if (odm_str_is(what, "resp-uri"))
                 want_text(p, l, h->resp_uri);
+        else if (odm_str_is(what, "root"))
+                want_root(p, l);
         else if (odm_str_is(what, "Final") || odm_str_is(what, "open")) {
                 if (p->reply->final != odm_str_is(what, "Final"))
                         wrong(p, "Final is %sthere", p->reply->final ? "" : "not ");
@@ -719,6 +801,10 @@ static void play_line(struct play *p, const line *l)
                 if (!p->saying)
                         finish_wants(p);
                 on_recv(p, l);
+        } else if (is(l, "raw")) {
+                if (!p->saying)
+                        finish_wants(p);
+                on_raw(p, l);
         } else if (is(l, "again")) {
                 finish_wants(p);
                 exchange(p);
