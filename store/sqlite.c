@@ -249,10 +249,28 @@ static int check_file(sqlite *s)
         } else if (strcmp((const char *)sqlite3_column_text(st, 0), "ok") != 0) {
                 snprintf(s->w.diag, sizeof s->w.diag, "%.200s",
                          (const char *)sqlite3_column_text(st, 0));
+                s->w.rc = SQLITE_CORRUPT;
                 rc = ODM_EMALFORMED;
         }
         sqlite3_finalize(st);
         return rc;
+}
+
+/* What the operator can do; of a code of SQLite. */
+static const char *advice(int code)
+{
+        switch (code & 0xff) {
+        case SQLITE_FULL: return "; make room on its disk";
+        case SQLITE_IOERR: return "; see what the system's log says of its disk";
+        case SQLITE_CORRUPT:
+        case SQLITE_NOTADB: return "; restore a backup, or move it and its -wal away to begin anew";
+        case SQLITE_PERM:
+        case SQLITE_AUTH:
+        case SQLITE_READONLY:
+        case SQLITE_CANTOPEN:
+                return "; see who owns it and its folder, and whether they are mounted read-only";
+        default: return "";
+        }
 }
 
 static const char *explain(int rc)
@@ -337,10 +355,11 @@ static int sqlite_open(const store_opt *opt, const char *where, void **out, char
                 goto out;
         rc = prepare_file(s);
         if (rc < 0) {
-                snprintf(diag, STORE_DIAG, "store %.120s: %s: %.80s", s->file, explain(rc),
-                         s->w.diag);
+                snprintf(diag, STORE_DIAG, "store %.120s: %s: %.120s%s", s->file, explain(rc),
+                         s->w.diag, advice(s->w.rc));
                 goto out;
         }
+        s->w.serving = true;
         *out = s;
         s = NULL;
 out:
@@ -351,7 +370,9 @@ out:
 
 static void sqlite_diag(void *e, char out[STORE_DIAG])
 {
-        memcpy(out, ((sqlite *)e)->w.diag, STORE_DIAG);
+        const sqlite *s = e;
+
+        snprintf(out, STORE_DIAG, "store %.120s: %.120s%s", s->file, s->w.diag, advice(s->w.rc));
 }
 
 static int new_reader(sqlite *s, reader **out)
@@ -364,6 +385,7 @@ static int new_reader(sqlite *s, reader **out)
                 return rc == ODM_ENOMEM ? rc : ODM_EIO;
         }
         r->db.owner = s;
+        r->db.serving = true;
         *out = r;
         return 0;
 }

@@ -16,6 +16,8 @@ int db_error(db *x, int code)
         snprintf(x->diag, sizeof x->diag, "%s (%d)",
                  x->c ? sqlite3_errmsg(x->c) : sqlite3_errstr(code),
                  x->c ? sqlite3_extended_errcode(x->c) : code);
+        if (x->serving)
+                return (code & 0xff) == SQLITE_NOMEM ? ODM_ENOMEM : ODM_EIO;
         switch (code & 0xff) {
         case SQLITE_NOMEM: return ODM_ENOMEM;
         case SQLITE_PERM:
@@ -372,12 +374,14 @@ int db_migrate(db *x, const char *const *scripts, unsigned n)
         if (rc < 0)
                 return rc;
         if (tables && application != APPLICATION) {
-                snprintf(x->diag, sizeof x->diag, "it is the database of another program");
+                snprintf(x->diag, sizeof x->diag,
+                         "it is the database of another program; name another file");
                 return ODM_EMALFORMED;
         }
         if (version < 0 || version > n) {
                 snprintf(x->diag, sizeof x->diag,
-                         "it was written by a newer version (%lld; this one knows %u)",
+                         "it was written by a newer version (%lld; this one knows %u); start that"
+                         " one, or restore a backup of before",
                          (long long)version, n);
                 return ODM_EUNSUPPORTED;
         }

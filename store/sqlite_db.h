@@ -18,7 +18,8 @@ typedef struct db {
                 const char *sql;
                 sqlite3_stmt *st;
         } cache[DB_STATEMENTS];
-        int rc; /* the last code of SQLite that was no success */
+        int rc;       /* the last code of SQLite that was no success */
+        bool serving; /* opened and found good: what fails from now on is ODM_EIO */
         char diag[STORE_DIAG];
 } db;
 
@@ -26,7 +27,8 @@ typedef struct db {
 ODM_MUST_USE int db_open(db *x, const char *file, bool read_only);
 void db_close(db *x);
 ODM_MUST_USE int db_exec(db *x, const char *sql); /* statements without results */
-/* The meaning of a code of SQLite; remembers it and the sentence in x. */
+/* The meaning of a code of SQLite; remembers it and the sentence in x.  Once the file serves, all
+ * but ODM_ENOMEM is ODM_EIO: a caller's request has nothing to do with it. */
 int db_error(db *x, int code);
 
 /* Brings the file to version n by scripts[user_version .. n-1], each in a transaction of its own.

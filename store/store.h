@@ -563,7 +563,7 @@ typedef struct store_opt {
 
 void store_opt_init(store_opt *o);
 
-#define STORE_DIAG 256
+#define STORE_DIAG 400
 /* Opens (and creates, migrates) the store and starts its writer.  ODM_EINVAL for an unknown engine;
  * ODM_EIO, ODM_EUNSUPPORTED (written by a newer version), ODM_EMALFORMED (damaged), ODM_EACCESS
  * (may not be written): `diag` then has a sentence for the operator. */

@@ -203,7 +203,9 @@ static int open_store(app *a, diag *d)
         opt.jobs_open_max = (uint32_t)cfg_int(c, "jobs.open_max");
         opt.jobs_kept = (uint32_t)cfg_int(c, "store.jobs_kept");
         rc = store_open(&opt, &a->store, why);
-        return rc < 0 ? diag_set(d, rc, "store %s: %s", where, why[0] ? why : odm_err_text(rc)) : 0;
+        if (rc < 0 && why[0]) /* it names the file */
+                return diag_set(d, rc, "%s", why);
+        return rc < 0 ? diag_set(d, rc, "store %s: %s", where, odm_err_text(rc)) : 0;
 }
 
 static int load_ddf(app *a, diag *d)

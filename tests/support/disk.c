@@ -112,7 +112,8 @@ static void put_octets(content *c, uint64_t at, const char *p, size_t n)
 {
         if (at + n > c->n)
                 set_size(c, (size_t)at + n);
-        memcpy(c->p + at, p, n);
+        if (n)
+                memcpy(c->p + at, p, n);
 }
 
 static content content_copy(const content *c)
