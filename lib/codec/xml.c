@@ -55,7 +55,7 @@ int odm_xml_run(struct xml_parse *p, odm_str in, XML_StartElementHandler start,
         p->rc = 0;
         if (in.n > INT_MAX)
                 return ODM_ELIMIT;
-        if (is_utf16(in))
+        if (in.n == 0 || is_utf16(in))
                 return ODM_EMALFORMED;
         /* The encoding is said, not read: what is borrowed must be UTF-8. */
         p->parser = XML_ParserCreate("UTF-8");
@@ -68,7 +68,13 @@ int odm_xml_run(struct xml_parse *p, odm_str in, XML_StartElementHandler start,
         XML_SetEntityDeclHandler(p->parser, on_entity);
         XML_SetAttlistDeclHandler(p->parser, on_attributes);
         XML_SetSkippedEntityHandler(p->parser, on_skipped);
-        enum XML_Status ok = XML_Parse(p->parser, in.p, (int)in.n, 1);
+        enum XML_Status ok = XML_STATUS_ERROR;
+        void *copy = XML_GetBuffer(p->parser, (int)in.n);
+        if (copy) { /* XML_Parse() would do the same, and not say where the copy is */
+                memcpy(copy, in.p, in.n);
+                p->copy = copy;
+                ok = XML_ParseBuffer(p->parser, (int)in.n, 1);
+        }
         if (p->rc == 0 && ok != XML_STATUS_OK)
                 p->rc = XML_GetErrorCode(p->parser) == XML_ERROR_NO_MEMORY ? ODM_ENOMEM
                                                                            : ODM_EMALFORMED;

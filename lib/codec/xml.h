@@ -11,7 +11,8 @@
 /* The first member of what the handlers are given. */
 struct xml_parse {
         XML_Parser parser;
-        int rc; /* the first error of a handler */
+        const char *copy; /* of the document: expat's, into which it points when it can */
+        int rc;           /* the first error of a handler */
 };
 
 /* Ends the parse with rc; does nothing when rc is 0 or it has failed before. */

@@ -14,11 +14,15 @@
 struct reader {
         struct xml_parse parse; /* comes first: see xml.h */
         odm_str in;
-        odm_str read;             /* what expat reads: `in`, with STAND_IN for zeros */
         size_t data_at;           /* where the content of the Data we are in begins */
         uint8_t last, next[NEXT]; /* the element before, and what followed it where we are now */
         struct builder b;
 };
+
+static bool has_zero(odm_str s)
+{
+        return odm_str_has(s, '\0');
+}
 
 static size_t here(const struct reader *r)
 {
@@ -141,10 +145,10 @@ static int cover_zeros(odm_str in, odm_arena *arena, odm_str *out)
         return 0;
 }
 
+/* `read` is what expat reads: `in`, or the same with STAND_IN for zeros. */
 static int parse(struct reader *r, odm_str in, odm_str read)
 {
         r->in = in;
-        r->read = read;
         r->last = E_NONE;
         memset(r->next, E_NONE, sizeof r->next);
         return odm_xml_run(&r->parse, read, on_start, on_end, on_text);
