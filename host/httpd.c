@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,6 +17,8 @@
 #include "log.h"
 
 #define LISTENERS_MAX 8
+#define FILES_BESIDE 128     /* descriptors that are no connections: store, log, event loops */
+#define CONNECTIONS_LEAST 16 /* with fewer there is no serving */
 
 void httpd_listener_init(httpd_listener *l)
 {
@@ -27,7 +30,9 @@ void httpd_opt_init(httpd_opt *o)
         *o = (httpd_opt){.max_connections = 4096,
                          .max_active = 2048,
                          .idle_s = 60,
-                         .connection_memory = 8192};
+                         .slow_s = 30,
+                         .connection_memory = 8192,
+                         .mem = &heap_mem};
 }
 /* ---- starting ---------------------------------------------------------------------------- */
 
@@ -41,39 +46,30 @@ static void on_log(void *ctx, const char *fmt, va_list ap)
         log_debug("http server", log_text("detail", line));
 }
 
-static int read_pem(const char *path, char **out, diag *d)
+static int copy_name(const char *name, char **out)
 {
-        odm_buf b;
-        int rc;
-
-        if (!path)
-                return 0;
-        odm_buf_init(&b, &heap_mem, 1u << 20);
-        rc = fsio_read(path, (1u << 20) - 1, &b, d);
-        if (rc == 0)
-                rc = odm_buf_byte(&b, 0);
-        if (rc < 0)
-                odm_buf_done(&b);
-        else
-                *out = b.p; /* malloc's, see heap.h */
-        return rc;
+        *out = name ? strdup(name) : NULL;
+        return *out || !name ? 0 : ODM_ENOMEM;
 }
 
 static int load_tls(listener *l, const httpd_listener *o, diag *d)
 {
+        listener_files *f = &l->files;
         int rc;
 
         if (!o->cert_file)
                 return diag_set(d, ODM_EINVAL, "a TLS listener needs a certificate");
-        rc = read_pem(o->cert_file, &l->cert, d);
+        if (copy_name(o->cert_file, &f->cert) < 0 || copy_name(o->key_file, &f->key) < 0 ||
+            copy_name(o->client_ca_file, &f->client_ca) < 0 ||
+            copy_name(o->ticket_file, &f->ticket) < 0)
+                return ODM_ENOMEM;
+        rc = httpd_tls_load(f, &l->tls, d);
+        if (rc == 0) /* the library wants them too, though no connection uses them */
+                rc = httpd_pem_read(f->cert, &l->cert, d);
         if (rc == 0)
-                rc = read_pem(o->key_file ? o->key_file : o->cert_file, &l->key, d);
+                rc = httpd_pem_read(f->key ? f->key : f->cert, &l->key, d);
         if (rc == 0)
-                rc = read_pem(o->client_ca_file, &l->trust, d);
-        if (rc == 0 && o->ticket_file)
-                rc = tls_ticket_key_load(o->ticket_file, &l->ticket, d);
-        else if (rc == 0 && gnutls_session_ticket_key_generate(&l->ticket.d) < 0)
-                rc = ODM_ENOMEM;
+                rc = httpd_pem_read(f->client_ca, &l->trust, d);
         l->asks_client = o->client_ca_file != NULL;
         return rc;
 }
@@ -147,6 +143,9 @@ static int start_listener(httpd *h, size_t i, const httpd_listener *o, diag *d)
         l->h = h;
         l->index = i;
         l->opt = *o;
+        l->mark = h->opt.max_connections - h->opt.max_connections / 8;
+        if (l->mark == h->opt.max_connections && l->mark > 1)
+                l->mark--;
         if (!o->app.handle || o->workers == 0 || o->workers > h->opt.max_connections)
                 return diag_set(d, ODM_EINVAL, "listener %zu has no handler or no workers", i);
         if (o->tls)
@@ -158,18 +157,49 @@ static void free_all(httpd *h)
 {
         for (size_t i = 0; h->l && i < h->n; i++) {
                 listener *l = &h->l[i];
-                if (l->key)
-                        odm_wipe(l->key, strlen(l->key));
-                free(l->key);
-                free(l->cert);
-                free(l->trust);
-                tls_ticket_key_done(&l->ticket);
+                httpd_pem_free(l->key);
+                httpd_pem_free(l->cert);
+                httpd_pem_free(l->trust);
+                httpd_tls_unref(l->tls);
+                free(l->files.cert);
+                free(l->files.key);
+                free(l->files.client_ca);
+                free(l->files.ticket);
         }
+        pthread_cond_destroy(&h->wake);
+        pthread_mutex_destroy(&h->watch);
         pthread_cond_destroy(&h->quiet);
         pthread_mutex_destroy(&h->lock);
         free(h->server_name);
         free(h->l);
         free(h);
+}
+
+/* Each connection is a descriptor.  Where the system gives fewer, fewer connections are better
+ * than a store that cannot open its files. */
+static int raise_files(httpd *h, diag *d)
+{
+        const rlim_t wanted = (rlim_t)h->n * h->opt.max_connections + FILES_BESIDE;
+        struct rlimit r;
+        rlim_t each;
+
+        if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur >= wanted)
+                return 0;
+        r.rlim_cur = r.rlim_max < wanted ? r.rlim_max : wanted;
+        (void)setrlimit(RLIMIT_NOFILE, &r);
+        if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur >= wanted)
+                return 0;
+        each = r.rlim_cur > FILES_BESIDE ? (r.rlim_cur - FILES_BESIDE) / h->n : 0;
+        if (each < CONNECTIONS_LEAST)
+                return diag_set(d, ODM_ELIMIT,
+                                "%llu open files are allowed, too few to serve: raise the limit "
+                                "(LimitNOFILE, ulimit -n) to %llu",
+                                (unsigned long long)r.rlim_cur, (unsigned long long)wanted);
+        log_warn("fewer connections than configured: the limit of open files is too low",
+                 log_int("configured", h->opt.max_connections), log_int("possible", (int64_t)each),
+                 log_int("files", (int64_t)r.rlim_cur), log_int("wanted", (int64_t)wanted));
+        h->opt.max_connections = (unsigned)each;
+        return 0;
 }
 
 int httpd_start(const httpd_opt *opt, const httpd_listener *l, size_t n, httpd **out, diag *d)
@@ -189,13 +219,19 @@ int httpd_start(const httpd_opt *opt, const httpd_listener *l, size_t n, httpd *
         pthread_condattr_init(&attr);
         pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
         pthread_cond_init(&h->quiet, &attr);
+        pthread_mutex_init(&h->watch, NULL);
+        pthread_cond_init(&h->wake, &attr);
         pthread_condattr_destroy(&attr);
         h->l = calloc(n, sizeof *h->l);
         h->server_name = opt->server_name ? strdup(opt->server_name) : NULL;
         if (!h->l || (opt->server_name && !h->server_name))
                 rc = diag_set(d, ODM_ENOMEM, "out of memory");
+        if (rc == 0)
+                rc = raise_files(h, d);
         for (size_t i = 0; rc == 0 && i < n; i++)
                 rc = start_listener(h, i, &l[i], d);
+        if (rc == 0)
+                rc = httpd_watch_start(h);
         if (rc < 0)
                 httpd_stop(h, 0);
         else
@@ -276,10 +312,20 @@ void httpd_stop(httpd *h, int64_t ms)
         wait_quiet(h, ms);
         abandon_kept(h);
         wait_quiet(h, ms > 0 ? 500 : 0); /* for the 503s to leave */
+        httpd_watch_stop(h);
         for (size_t i = 0; h->l && i < h->n; i++)
                 if (h->l[i].daemon)
                         MHD_stop_daemon(h->l[i].daemon);
         free_all(h);
+}
+
+unsigned httpd_active(const httpd *h)
+{
+        unsigned n = 0;
+
+        for (size_t i = 0; i < HTTPD_SHARES; i++)
+                n += atomic_load(&h->active[i]);
+        return n;
 }
 
 httpd_stats httpd_get_stats(const httpd *h)
@@ -287,7 +333,9 @@ httpd_stats httpd_get_stats(const httpd *h)
         return (httpd_stats){.requests = atomic_load(&h->requests),
                              .refused = atomic_load(&h->refused),
                              .shed = atomic_load(&h->shed),
+                             .late = atomic_load(&h->late),
+                             .evicted = atomic_load(&h->evicted),
                              .handshakes = atomic_load(&h->handshakes),
                              .resumed = atomic_load(&h->resumed),
-                             .active = atomic_load(&h->active)};
+                             .active = httpd_active(h)};
 }

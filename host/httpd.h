@@ -3,9 +3,11 @@
  *
  * The gate refuses with 400, and closes, what servers and proxies read differently: two or
  * differing lengths, a length beside a transfer coding, a coding other than exactly "chunked", a
- * field name that is no token, NUL or control characters in a value, no Host or several.  An
- * application sees only requests that passed, with their whole body, inflated when it came as
- * gzip; a charset named as the coding is no coding.  TLS is 1.2 or later, with session tickets.
+ * field name that is no token, NUL or control characters in a value, no Host or several, or one
+ * that differs from the target's.  A request in chunks is the last of its connection: the library
+ * takes line ends there that others do not.  An application sees only requests that passed, with
+ * their whole body, inflated when it came as gzip; a charset named as the coding is no coding.  TLS
+ * is 1.2 or later, with session tickets.
  *
  * Handlers run on the listener's worker threads, several at once.  A handler either replies, or
  * keeps the request and replies later from any thread: the connection sleeps meanwhile. */
@@ -42,12 +44,20 @@ typedef struct httpd_listener {
 void httpd_listener_init(httpd_listener *l);
 
 typedef struct httpd_opt {
-        unsigned max_connections; /* of each listener; default 4096 */
+        unsigned max_connections; /* of each listener; default 4096.  With an eighth of it left,
+                                     connections without a request make room: the oldest of those
+                                     addresses that have the most.  Fewer when the system has not
+                                     the descriptors, which the log tells */
         unsigned max_per_address; /* default 0 = no limit */
         unsigned max_active;      /* requests being handled, all listeners: beyond 503 with
-                                     Retry-After; default 2048 */
+                                     Retry-After; default 2048.  One share takes at most 7 of 8 */
         unsigned idle_s;          /* a connection without octets is closed; default 60 */
+        unsigned slow_s;          /* time for a head to come, and for a body or a reply, which
+                                     have a second more for each 500 octets: then 408, or just
+                                     the end; default 30 */
         size_t connection_memory; /* head of a request fits into it: beyond 431; default 8192 */
+        const odm_mem *mem;       /* for bodies: beyond what it gives, 503; default heap_mem.
+                                     Borrowed as long as there are requests */
         const char *server_name;  /* Server header; NULL = none */
 } httpd_opt;
 void httpd_opt_init(httpd_opt *o);
@@ -61,9 +71,13 @@ uint16_t httpd_port(const httpd *h, size_t listener);
  * 503 and ends.  Requests kept by the application stay valid until it replies (to nobody).
  * Called once, not from a handler. */
 void httpd_stop(httpd *h, int64_t ms); /* frees; NULL is allowed */
+/* Reads certificates, keys, CAs and ticket keys again, for connections to come: all of them, or
+ * none when one is not good.  Errors as httpd_start(). */
+ODM_MUST_USE int httpd_reload(httpd *h, diag *d);
 
 typedef struct httpd_stats {
-        uint64_t requests, refused, shed; /* handled; by the gate; by max_active */
+        uint64_t requests, refused, shed; /* handled; by the gate; by max_active or memory */
+        uint64_t late, evicted;           /* connections closed: too slow; for the room of others */
         uint64_t handshakes, resumed;     /* TLS */
         unsigned active;
 } httpd_stats;
@@ -82,6 +96,9 @@ const net_addr *httpd_peer(const httpd_req *r);
 bool httpd_is_tls(const httpd_req *r);
 const tls_peer *httpd_peer_cert(const httpd_req *r); /* never NULL; verified once a connection */
 size_t httpd_listener_of(const httpd_req *r);
+/* In head(): which of the shares of max_active the request counts to; 0 if not said. */
+#define HTTPD_SHARES 2
+void httpd_set_share(httpd_req *r, unsigned share);
 /* A pointer of the application's that travels with the request. */
 void httpd_set_data(httpd_req *r, void *data);
 void *httpd_data(const httpd_req *r);

@@ -68,13 +68,15 @@ static bool add_fields(struct MHD_Response *m, const http_field *f, size_t n)
         return true;
 }
 
-struct MHD_Response *httpd_finish_headers(const httpd *h, struct MHD_Response *m, const char *type,
-                                          const http_field *f, size_t n)
+struct MHD_Response *httpd_finish_headers(const httpd_req *r, struct MHD_Response *m,
+                                          const char *type, const http_field *f, size_t n)
 {
+        const httpd *h = r->h;
+        bool ends = r->last || atomic_load(&h->stopping);
+
         if (m && ((type && !add_header(m, "Content-Type", type)) ||
                   (h->server_name && !add_header(m, "Server", h->server_name)) ||
-                  (atomic_load(&h->stopping) && !add_header(m, "Connection", "close")) ||
-                  !add_fields(m, f, n))) {
+                  (ends && !add_header(m, "Connection", "close")) || !add_fields(m, f, n))) {
                 MHD_destroy_response(m);
                 return NULL;
         }
@@ -114,7 +116,7 @@ struct MHD_Response *httpd_response(const httpd_req *r, const httpd_reply *reply
                                                     MHD_RESPMEM_MUST_COPY);
         if (m && may_pack)
                 (void)add_header(m, "Vary", "Accept-Encoding");
-        return httpd_finish_headers(r->h, m, reply->type, reply->fields, reply->n_fields);
+        return httpd_finish_headers(r, m, reply->type, reply->fields, reply->n_fields);
 }
 
 /* Gives the response to the server's thread, wherever that is with the request, and drops the
@@ -125,7 +127,7 @@ void httpd_reply_deliver(httpd_req *r, unsigned status, struct MHD_Response *m)
         r->response = m;
         r->status = status;
         if (r->active)
-                atomic_fetch_sub(&r->h->active, 1);
+                atomic_fetch_sub(&r->h->active[r->share], 1);
         r->active = false;
         if (r->suspended) {
                 pthread_mutex_lock(&r->h->lock);
@@ -158,6 +160,7 @@ void httpd_send(httpd_req *r, const httpd_reply *reply)
         if (!httpd_reply_begin(r))
                 return;
         m = httpd_response(r, reply);
+        r->reply_n = reply->body.n;
         if (m)
                 httpd_reply_deliver(r, reply->status, m);
         else
@@ -176,5 +179,10 @@ void httpd_send_text(httpd_req *r, unsigned status, const char *text)
 
 enum MHD_Result httpd_reply_queue(httpd_req *r)
 {
-        return r->response ? MHD_queue_response(r->c, r->status, r->response) : MHD_NO;
+        const bool endless = r->reply_n == UINT64_MAX;
+
+        if (!r->response || !httpd_conn_enter(r->conn, STAGE_REPLY,
+                                              endless ? INT64_MAX : httpd_due(r->h, r->reply_n)))
+                return MHD_NO;
+        return MHD_queue_response(r->c, r->status, r->response);
 }

@@ -5,6 +5,7 @@
  * copied into the request's own arena, so a kept request never reaches back into the library. */
 #include "httpd_inner.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,8 +15,9 @@ static const tls_peer no_peer;
 
 /* ---- its life ---------------------------------------------------------- */
 
-httpd_req *httpd_req_new(listener *l, struct MHD_Connection *c, const char *uri)
+httpd_req *httpd_req_new(conn *k, struct MHD_Connection *c, const char *uri)
 {
+        listener *l = k->l;
         httpd_req *r = malloc(sizeof *r);
 
         if (!r)
@@ -24,6 +26,8 @@ httpd_req *httpd_req_new(listener *l, struct MHD_Connection *c, const char *uri)
         r->h = l->h;
         r->l = l;
         r->c = c;
+        r->conn = k;
+        r->uri_at = uri;
         r->max_body = l->opt.max_body;
         r->cert = &no_peer;
         atomic_init(&r->refs, 1);
@@ -93,6 +97,12 @@ const tls_peer *httpd_peer_cert(const httpd_req *r)
 size_t httpd_listener_of(const httpd_req *r)
 {
         return r->l->index;
+}
+
+void httpd_set_share(httpd_req *r, unsigned share)
+{
+        assert(share < HTTPD_SHARES && !r->active);
+        r->share = share;
 }
 
 void httpd_set_data(httpd_req *r, void *data)

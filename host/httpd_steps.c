@@ -34,6 +34,7 @@ static enum MHD_Result answer(httpd_req *r, unsigned status, const char *text, c
                 .n_fields = n,
                 .body = {line, (size_t)snprintf(line, sizeof line, "%s\n", text)}};
 
+        r->last = true;
         r->response = httpd_response(r, &reply);
         r->status = status;
         return httpd_reply_queue(r);
@@ -41,10 +42,9 @@ static enum MHD_Result answer(httpd_req *r, unsigned status, const char *text, c
 
 static enum MHD_Result answer_close(httpd_req *r, unsigned status, const char *text)
 {
-        const http_field close = {ODM_STR("Connection"), ODM_STR("close")};
-
-        return answer(r, status, text, &close, 1);
+        return answer(r, status, text, NULL, 0);
 }
+
 /* ---- who asks ---------------------------------------------------------------------------- */
 
 static void find_peer(httpd_req *r)
@@ -62,9 +62,10 @@ static void find_peer(httpd_req *r)
 }
 
 /* Once a connection: was it resumed, and who is the peer. */
-static void look_at_tls(httpd_req *r, conn *k)
+static void look_at_tls(const httpd_req *r, conn *k)
 {
         const union MHD_ConnectionInfo *info;
+        tls_peer peer;
 
         if (k->seen)
                 return;
@@ -75,31 +76,30 @@ static void look_at_tls(httpd_req *r, conn *k)
         atomic_fetch_add(&r->h->handshakes, 1);
         if (gnutls_session_is_resumed(info->tls_session))
                 atomic_fetch_add(&r->h->resumed, 1);
-        if (r->l->asks_client)
-                tls_peer_of(info->tls_session, true, &k->peer);
+        if (!r->l->asks_client)
+                return;
+        tls_peer_of(info->tls_session, true, &peer);
+        k->peer = peer.present ? malloc(sizeof peer) : NULL;
+        if (k->peer)
+                *k->peer = peer;
 }
 
 static void find_cert(httpd_req *r)
 {
-        const union MHD_ConnectionInfo *info;
         tls_peer *copy;
-        conn *k;
 
         if (!r->l->opt.tls)
                 return;
-        info = MHD_get_connection_info(r->c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-        k = info ? info->socket_context : NULL;
-        if (!k)
-                return;
-        look_at_tls(r, k);
-        if (!k->peer.present)
+        look_at_tls(r, r->conn);
+        if (!r->conn->peer)
                 return;
         copy = odm_arena_get(&r->arena, sizeof *copy);
         if (copy) {
-                *copy = k->peer;
+                *copy = *r->conn->peer;
                 r->cert = copy;
         }
 }
+
 /* ---- the steps of a request ------------------------------------------------------------------ */
 
 static void begin_flight(httpd_req *r)
@@ -112,11 +112,10 @@ static void begin_flight(httpd_req *r)
 
 static enum MHD_Result shed(httpd_req *r)
 {
-        const http_field later[] = {{ODM_STR("Retry-After"), ODM_STR("1")},
-                                    {ODM_STR("Connection"), ODM_STR("close")}};
+        const http_field later = {ODM_STR("Retry-After"), ODM_STR("1")};
 
         atomic_fetch_add(&r->h->shed, 1);
-        return answer(r, 503, "too busy; try again soon", later, 2);
+        return answer(r, 503, "too busy; try again soon", &later, 1);
 }
 
 /* Some clients put their charset where the coding belongs; it changes nothing of the body. */
@@ -126,13 +125,17 @@ static bool leaves_as_is(odm_str coding)
                odm_str_ieq(coding, "utf8") || odm_str_ieq(coding, "us-ascii");
 }
 
-/* What the head alone forbids: too long a body, a coding we cannot read. */
+/* What the head alone forbids: too long a body, a coding we cannot read, an expectation we do not
+ * know. */
 static unsigned judge_body(const httpd_req *r)
 {
         odm_str length = httpd_field(r, "content-length");
         odm_str coding = httpd_field(r, "content-encoding");
+        odm_str expect = httpd_field(r, "expect");
         uint64_t n = 0;
 
+        if (expect.p && !odm_str_ieq(expect, "100-continue"))
+                return 417;
         if (!leaves_as_is(coding) && !odm_str_ieq(coding, "gzip") && !odm_str_ieq(coding, "x-gzip"))
                 return 415;
         if (length.p && odm_str_u64(length, INT64_MAX, &n) == 0 && n > r->max_body)
@@ -140,10 +143,27 @@ static unsigned judge_body(const httpd_req *r)
         return 0;
 }
 
+/* Is there no room for one more?  A share leaves an eighth to the other. */
+static bool is_full(const httpd_req *r)
+{
+        const httpd *h = r->h;
+        unsigned most = h->opt.max_active;
+
+        return httpd_active(h) >= most || atomic_load(&h->active[r->share]) >= most - most / 8;
+}
+
+static enum MHD_Result begin_body(httpd_req *r)
+{
+        r->body_due = httpd_due(r->h, 0);
+        if (!httpd_conn_enter(r->conn, STAGE_BODY, r->body_due))
+                return MHD_NO;
+        odm_buf_init(&r->body, r->h->opt.mem, r->max_body + 1024);
+        r->phase = PHASE_BODY;
+        return MHD_YES;
+}
+
 static enum MHD_Result call_head(httpd_req *r)
 {
-        unsigned status;
-
         if (r->l->opt.app.head) {
                 atomic_fetch_add(&r->refs, 1); /* the application's, if it replies */
                 r->l->opt.app.head(r->l->opt.app.ctx, r, &r->max_body);
@@ -151,30 +171,33 @@ static enum MHD_Result call_head(httpd_req *r)
                         return httpd_reply_queue(r);
                 httpd_req_unref(r);
         }
-        status = judge_body(r);
-        if (status == 413)
-                return answer_close(r, 413, "the body is too large");
-        if (status == 415)
-                return answer_close(r, 415, "only gzip is taken as a content coding");
-        odm_buf_init(&r->body, &heap_mem, r->max_body + 1024);
-        r->phase = PHASE_BODY;
-        return MHD_YES;
+        if (is_full(r))
+                return shed(r);
+        switch (judge_body(r)) {
+        case 413: return answer_close(r, 413, "the body is too large");
+        case 415: return answer_close(r, 415, "only gzip is taken as a content coding");
+        case 417: return answer_close(r, 417, "no such expectation can be met");
+        default: return begin_body(r);
+        }
 }
 
-static enum MHD_Result on_head(httpd_req *r, const char *method)
+static enum MHD_Result on_head(httpd_req *r, const char *method, const char *version)
 {
+        unsigned status;
         const char *bad;
 
+        r->method_at = method;
+        r->version_at = version;
         r->method = odm_arena_copy(&r->arena, odm_cstr(method));
         begin_flight(r);
-        bad = httpd_gate_check(r);
+        bad = httpd_gate_check(r, &status);
         if (bad) {
                 atomic_fetch_add(&r->h->refused, 1);
-                return answer_close(r, 400, bad);
+                return answer_close(r, status, bad);
         }
         if (r->arena.err)
                 return answer_close(r, 500, "out of memory");
-        if (atomic_load(&r->h->stopping) || atomic_load(&r->h->active) >= r->h->opt.max_active)
+        if (atomic_load(&r->h->stopping))
                 return shed(r);
         r->wants_gzip = http_list_has(httpd_field(r, "accept-encoding"), "gzip");
         find_peer(r);
@@ -186,14 +209,18 @@ static enum MHD_Result on_head(httpd_req *r, const char *method)
  * for a while. */
 static enum MHD_Result on_upload(httpd_req *r, odm_str data)
 {
-        int rc = r->too_large ? ODM_ELIMIT : odm_buf_str(&r->body, data);
+        int rc = r->too_large || r->no_memory ? ODM_ELIMIT : odm_buf_str(&r->body, data);
 
-        if (rc == 0)
-                return MHD_YES;
-        if (rc == ODM_ENOMEM)
-                return MHD_NO;
-        r->too_large = true;
-        r->dropped += data.n;
+        if (rc == ODM_ENOMEM) {
+                r->no_memory = true;
+                odm_buf_done(&r->body);
+        } else if (rc < 0 && !r->no_memory) {
+                r->too_large = true;
+        }
+        if (rc < 0)
+                r->dropped += data.n;
+        atomic_store(&r->conn->due,
+                     r->body_due + (int64_t)((r->body.n + r->dropped) / HTTPD_SLOWEST) * 1000);
         return r->dropped > r->max_body + (4u << 20) ? MHD_NO : MHD_YES;
 }
 
@@ -207,7 +234,7 @@ static int inflate_body(httpd_req *r)
                 return ODM_ELIMIT;
         if (leaves_as_is(coding) || r->body.n == 0)
                 return r->body.n > r->max_body ? ODM_ELIMIT : 0;
-        odm_buf_init(&plain, &heap_mem, r->max_body);
+        odm_buf_init(&plain, r->h->opt.mem, r->max_body);
         rc = gzip_unpack(odm_buf_view(&r->body), &plain);
         if (rc < 0) {
                 odm_buf_done(&plain);
@@ -254,13 +281,12 @@ static enum MHD_Result on_whole(httpd_req *r)
                 return answer_close(r, 413, "the body is too large");
         if (rc == ODM_EMALFORMED)
                 return answer_close(r, 400, "the compressed body is damaged");
-        if (rc < 0)
-                return answer_close(r, 500, "out of memory");
-        if (atomic_fetch_add(&r->h->active, 1) >= r->h->opt.max_active) {
-                atomic_fetch_sub(&r->h->active, 1);
+        if (rc < 0 || is_full(r))
                 return shed(r);
-        }
+        if (!httpd_conn_enter(r->conn, STAGE_WORK, INT64_MAX))
+                return MHD_NO;
         atomic_fetch_add(&r->h->requests, 1);
+        atomic_fetch_add(&r->h->active[r->share], 1);
         r->active = true;
         atomic_fetch_add(&r->refs, 1); /* the application's, until it replies */
         r->l->opt.app.handle(r->l->opt.app.ctx, r);
@@ -272,7 +298,14 @@ static enum MHD_Result on_whole(httpd_req *r)
 
 void *httpd_on_uri(void *ctx, const char *uri, struct MHD_Connection *c)
 {
-        return httpd_req_new(ctx, c, uri);
+        const union MHD_ConnectionInfo *info =
+                MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+        conn *k = info ? info->socket_context : NULL;
+
+        (void)ctx;
+        if (!k || !httpd_conn_enter(k, STAGE_HEAD, httpd_due(k->l->h, 0)))
+                return NULL;
+        return httpd_req_new(k, c, uri);
 }
 
 enum MHD_Result httpd_on_access(void *ctx, struct MHD_Connection *c, const char *url,
@@ -285,11 +318,10 @@ enum MHD_Result httpd_on_access(void *ctx, struct MHD_Connection *c, const char 
         (void)ctx;
         (void)c;
         (void)url;
-        (void)version;
         if (!r)
                 return MHD_NO;
         if (r->phase == PHASE_HEAD)
-                return on_head(r, method);
+                return on_head(r, method, version);
         if (data.n) {
                 *upload_n = 0;
                 return on_upload(r, data);
@@ -312,6 +344,8 @@ void httpd_on_completed(void *ctx, struct MHD_Connection *c, void **req,
                 return;
         *req = NULL;
         h = r->h;
+        (void)httpd_conn_enter(r->conn, STAGE_WAITING,
+                               httpd_due(h, 0) + (int64_t)h->opt.idle_s * 1000);
         if (r->counted) {
                 pthread_mutex_lock(&h->lock);
                 if (--h->in_flight == 0)
@@ -327,19 +361,22 @@ void httpd_on_connection(void *ctx, struct MHD_Connection *c, void **socket_ctx,
         listener *l = ctx;
         const union MHD_ConnectionInfo *info;
         int one = 1;
+        conn *k;
 
         if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
-                free(*socket_ctx);
+                httpd_conn_free(*socket_ctx);
                 *socket_ctx = NULL;
                 return;
         }
-        info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
-        if (info)
-                (void)setsockopt(info->connect_fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        if (!l->opt.tls)
+        *socket_ctx = k = httpd_conn_new(l, c);
+        if (!k)
+                return; /* its requests are refused */
+        (void)setsockopt(k->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        info = l->opt.tls ? MHD_get_connection_info(c, MHD_CONNECTION_INFO_GNUTLS_SESSION) : NULL;
+        if (!info || !info->tls_session)
                 return;
-        *socket_ctx = calloc(1, sizeof(conn));
-        info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-        if (info && info->tls_session) /* refused: every handshake is a full one, no more */
-                (void)gnutls_session_ticket_enable_server(info->tls_session, &l->ticket.d);
+        k->tls = httpd_tls_ref(l);
+        /* refused: the library's certificate, or every handshake a full one, no more */
+        (void)gnutls_credentials_set(info->tls_session, GNUTLS_CRD_CERTIFICATE, k->tls->cred);
+        (void)gnutls_session_ticket_enable_server(info->tls_session, &k->tls->ticket.d);
 }

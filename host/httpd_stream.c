@@ -83,7 +83,7 @@ static void stream_list_add(httpd_stream *s)
 }
 
 /* The response that reads from s, which it then holds too; NULL when memory is out. */
-static struct MHD_Response *stream_response(httpd_stream *s, const char *type,
+static struct MHD_Response *stream_response(const httpd_req *r, httpd_stream *s, const char *type,
                                             const http_field *fields, size_t n)
 {
         struct MHD_Response *m = MHD_create_response_from_callback(
@@ -92,7 +92,7 @@ static struct MHD_Response *stream_response(httpd_stream *s, const char *type,
                 on_stream_gone(s);
                 return NULL;
         }
-        return httpd_finish_headers(s->h, m, type, fields, n); /* on failure it lets go of s */
+        return httpd_finish_headers(r, m, type, fields, n); /* on failure it lets go of s */
 }
 
 static httpd_stream *stream_new(httpd_req *r)
@@ -121,8 +121,9 @@ httpd_stream *httpd_stream_begin(httpd_req *r, unsigned status, const char *type
                 return NULL;
         s = stream_new(r);
         if (s)
-                m = stream_response(s, type, fields, n);
+                m = stream_response(r, s, type, fields, n);
         if (m) {
+                r->reply_n = UINT64_MAX;
                 httpd_reply_deliver(r, status, m);
                 return s;
         }

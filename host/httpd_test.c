@@ -126,19 +126,16 @@ static void make_files(world *w)
         assert_int_equal(cert_make_ca("stranger", 10, ca, ca_key, NULL), 0);
 }
 
-static void start_server(world *w, unsigned max_active)
+static void start_with(world *w, const httpd_opt *opt)
 {
         char cert[128], key[128], ca[128], ticket[128];
         httpd_listener l[2];
-        httpd_opt opt;
         diag d = {0};
 
         path_in(w, "s.pem", cert);
         path_in(w, "s.key", key);
         path_in(w, "ca.pem", ca);
         path_in(w, "ticket.key", ticket);
-        httpd_opt_init(&opt);
-        opt.max_active = max_active;
         for (int i = 0; i < 2; i++) {
                 httpd_listener_init(&l[i]);
                 assert_int_equal(net_addr_parse("127.0.0.1", 0, &l[i].addr), 0);
@@ -150,10 +147,19 @@ static void start_server(world *w, unsigned max_active)
         l[1].key_file = key;
         l[1].client_ca_file = ca;
         l[1].ticket_file = ticket;
-        if (httpd_start(&opt, l, 2, &w->h, &d) < 0)
+        if (httpd_start(opt, l, 2, &w->h, &d) < 0)
                 fail_msg("%s", d.text);
         w->plain = httpd_port(w->h, 0);
         w->tls = httpd_port(w->h, 1);
+}
+
+static void start_server(world *w, unsigned max_active)
+{
+        httpd_opt opt;
+
+        httpd_opt_init(&opt);
+        opt.max_active = max_active;
+        start_with(w, &opt);
 }
 
 static void remove_files(const world *w)
@@ -253,7 +259,73 @@ static const struct gate_row {
              "3\r\nabc\r\n0\r\n\r\n"),
          200},
         {"a length", RAW("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"), 200},
+        {"an absolute target, its host in other letters",
+         RAW("GET http://A:80/x HTTP/1.1\r\nHost: a:80\r\n\r\n"), 200},
+        {"an expectation that is met",
+         RAW("POST /forbidden HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\n"
+             "Content-Length: 3\r\n\r\n"),
+         401},
+        {"an extension of a chunk",
+         RAW("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+             "3;a=\"b\"\r\nabc\r\n0\r\nX: y\r\n\r\n"),
+         200},
+        {"a line end too many before it", RAW("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), 200},
         {"no Host", RAW("GET / HTTP/1.1\r\nX: a\r\n\r\n"), 400},
+        {"an empty Host", RAW("GET / HTTP/1.1\r\nHost:\r\n\r\n"), 400},
+        {"a Host with a path", RAW("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"), 400},
+        {"a Host with a user", RAW("GET / HTTP/1.1\r\nHost: u@a\r\n\r\n"), 400},
+        {"a Host with a blank", RAW("GET / HTTP/1.1\r\nHost: a b\r\n\r\n"), 400},
+        {"an absolute target of another host", RAW("GET http://b/x HTTP/1.1\r\nHost: a\r\n\r\n"),
+         400},
+        {"an absolute target of another port", RAW("GET http://a:81/x HTTP/1.1\r\nHost: a\r\n\r\n"),
+         400},
+        {"an absolute target with a user", RAW("GET http://u@a/x HTTP/1.1\r\nHost: a\r\n\r\n"),
+         400},
+        {"an authority as target", RAW("CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
+        {"two blanks behind the method", RAW("GET  / HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
+        {"two blanks before the version", RAW("GET /  HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
+        {"a blank behind the version", RAW("GET / HTTP/1.1 \r\nHost: a\r\n\r\n"), 400},
+        {"a blank in the target", RAW("GET /a b HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
+        {"NUL in the target", RAW("GET /a\0b HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
+        {"a bare line feed behind the first line", RAW("GET / HTTP/1.1\nHost: a\r\n\r\n"), 400},
+        {"a bare line feed at the end", RAW("GET / HTTP/1.1\r\nHost: a\r\n\n"), 400},
+        {"a bare line feed behind the last value", RAW("GET / HTTP/1.1\r\nHost: a\n\r\n"), 400},
+        {"a folded line first of all", RAW("GET / HTTP/1.1\r\n Host: a\r\n\r\n"), 400},
+        {"version 0.9", RAW("GET /\r\n\r\n"), 400},
+        {"version 0.9, said", RAW("GET / HTTP/0.9\r\nHost: a\r\n\r\n"), 505},
+        {"version 2", RAW("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 505},
+        {"version 11", RAW("GET / HTTP/11\r\nHost: a\r\n\r\n"), 400},
+        {"another protocol", RAW("GET / ICAP/1.0\r\nHost: a\r\n\r\n"), 400},
+        {"an expectation nobody knows",
+         RAW("POST / HTTP/1.1\r\nHost: a\r\nExpect: a-miracle\r\nContent-Length: 3\r\n\r\nabc"),
+         417},
+        {"a length below zero", RAW("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\nabc"),
+         400},
+        {"an empty length", RAW("POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\nabc"), 400},
+        {"a length of 64 bits",
+         RAW("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551615\r\n\r\nabc"), 400},
+        {"a length beyond 64 bits",
+         RAW("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\nabc"), 413},
+        {"a chunk size that is none",
+         RAW("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc"), 400},
+        {"a chunk size below zero",
+         RAW("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n-3\r\nabc"), 400},
+        {"a chunk size with 0x",
+         RAW("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0x3\r\nabc"), 400},
+        {"a blank behind a chunk size",
+         RAW("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3 \r\nabc"), 400},
+        {"a chunk size beyond 64 bits",
+         RAW("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+             "fffffffffffffffff\r\nabc"),
+         413},
+        {"more in a chunk than its size",
+         RAW("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+             "3\r\nabcde\r\n0\r\n\r\n"),
+         400},
+        {"a trailer without a colon",
+         RAW("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+             "3\r\nabc\r\n0\r\nnonsense\r\n\r\n"),
+         400},
         {"no Host in 1.0", RAW("GET / HTTP/1.0\r\nX: a\r\n\r\n"), 400},
         {"two Hosts", RAW("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"), 400},
         {"length and chunked",
@@ -370,6 +442,290 @@ static void chunks_past_the_ceiling_are_413(void **state)
         assert_true(closed);
 }
 
+/* A request made of a head and a piece again and again. */
+static unsigned repeated(world *w, const char *head, const char *piece, size_t times,
+                         const char *tail, bool *closed)
+{
+        size_t n = strlen(head), step = strlen(piece), room = n + step * times + strlen(tail) + 1;
+        char *text = malloc(room);
+        unsigned status;
+
+        memcpy(text, head, n);
+        for (size_t i = 0; i < times; i++)
+                memcpy(text + n + i * step, piece, step);
+        memcpy(text + n + times * step, tail, strlen(tail));
+        status = raw_exchange(w->plain, (odm_str){text, room - 1}, closed);
+        free(text);
+        return status;
+}
+
+static void heads_have_ceilings(void **state)
+{
+        static const struct {
+                const char *why, *head, *piece;
+                size_t times;
+                const char *tail;
+                unsigned status;
+        } rows[] = {
+                {"many fields", "GET / HTTP/1.1\r\nHost: a\r\n", "X: y\r\n", 63, "\r\n", 200},
+                {"a field too many", "GET / HTTP/1.1\r\nHost: a\r\n", "X: y\r\n", 64, "\r\n", 431},
+                {"a long value", "GET / HTTP/1.1\r\nHost: a\r\nX: ", "v", 6000, "\r\n\r\n", 200},
+                {"too long a value", "GET / HTTP/1.1\r\nHost: a\r\nX: ", "v", 9000, "\r\n\r\n",
+                 431},
+                {"fields without end", "GET / HTTP/1.1\r\nHost: a\r\n", "Xyz: abcdef\r\n", 2000, "",
+                 431},
+                {"a long target", "GET /", "v", 4000, " HTTP/1.1\r\nHost: a\r\n\r\n", 200},
+                {"too long a target", "GET /", "v", 9000, " HTTP/1.1\r\nHost: a\r\n\r\n", 414},
+                {"too long a method", "G", "E", 9000, "T / HTTP/1.1\r\nHost: a\r\n\r\n", 414},
+                {"too long an extension of a chunk",
+                 "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;", "v", 9000,
+                 "\r\nabc\r\n0\r\n\r\n", 500},
+                {"too long a trailer",
+                 "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: ", "v",
+                 9000, "\r\n\r\n", 431},
+        };
+        world *w = *state;
+
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                bool closed = false;
+                unsigned got = repeated(w, rows[i].head, rows[i].piece, rows[i].times, rows[i].tail,
+                                        &closed);
+                if (got != rows[i].status)
+                        fail_msg("%s: gave %u, not %u", rows[i].why, got, rows[i].status);
+                if (got != 200 && !closed)
+                        fail_msg("%s: the connection stays open", rows[i].why);
+        }
+}
+
+static void ask_held(int fd)
+{
+        odm_str s = ODM_STR("GET /held HTTP/1.1\r\nHost: a\r\n\r\n");
+
+        assert_int_equal(send(fd, s.p, s.n, MSG_NOSIGNAL), s.n);
+}
+
+/* All that a connection says until it ends. */
+static size_t raw_all(int fd, char *buf, size_t room)
+{
+        size_t n = 0;
+        ssize_t got;
+
+        while (n < room - 1 && (got = recv(fd, buf + n, room - 1 - n, 0)) > 0)
+                n += (size_t)got;
+        buf[n] = 0;
+        return n;
+}
+
+static unsigned count_of(const char *text, const char *what)
+{
+        unsigned n = 0;
+
+        for (; (text = strstr(text, what)); text++)
+                n++;
+        return n;
+}
+
+static void raw_send(int fd, odm_str s)
+{
+        assert_int_equal(send(fd, s.p, s.n, MSG_NOSIGNAL), s.n);
+}
+
+static void requests_in_a_row_are_answered_in_order(void **state)
+{
+        world *w = *state;
+        char buf[16384];
+        int fd = raw_connect(w->plain);
+
+        for (int i = 0; i < 20; i++)
+                raw_send(fd, ODM_STR("GET /e HTTP/1.1\r\nHost: a\r\nX-Test: q\r\n\r\n"));
+        raw_send(fd, ODM_STR("GET /query?b=last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
+        shutdown(fd, SHUT_WR); /* a peer that has said all still hears the answers */
+        raw_all(fd, buf, sizeof buf);
+        assert_int_equal(count_of(buf, "HTTP/1.1 200 OK"), 21);
+        assert_int_equal(count_of(buf, "X-Seen: q"), 20);
+        assert_non_null(strstr(buf, "\r\n\r\nlast"));
+        close(fd);
+}
+
+/* Where chunks end is a matter of taste for the library: nothing behind them is a request. */
+static void nothing_behind_chunks_is_a_request(void **state)
+{
+        world *w = *state;
+        char buf[4096];
+        int fd = raw_connect(w->plain);
+
+        raw_send(fd, ODM_STR("POST /e HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                             "3\nabc\n0\n\nGET /e HTTP/1.1\r\nHost: a\r\n\r\n"));
+        raw_all(fd, buf, sizeof buf);
+        assert_int_equal(count_of(buf, "HTTP/1.1 "), 1);
+        assert_non_null(strstr(buf, "onnection: close"));
+        close(fd);
+}
+
+static void a_body_that_is_expected_is_asked_for(void **state)
+{
+        world *w = *state;
+        char buf[4096] = "";
+        int fd = raw_connect(w->plain);
+
+        raw_send(fd, ODM_STR("POST /e HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
+                             "Connection: close\r\nContent-Length: 3\r\n\r\n"));
+        assert_true(recv(fd, buf, sizeof buf - 1, 0) > 0);
+        assert_string_equal(buf, "HTTP/1.1 100 Continue\r\n\r\n");
+        raw_send(fd, ODM_STR("abc"));
+        raw_all(fd, buf, sizeof buf);
+        assert_non_null(strstr(buf, "200 OK"));
+        assert_non_null(strstr(buf, "\r\n\r\nabc"));
+        close(fd);
+}
+
+static const http_reply *ask(http_sync *s, uint16_t port, const char *scheme, const char *path,
+                             odm_str body, bool gzip)
+{
+        const http_field f[] = {{ODM_STR("X-Test"), ODM_STR("yes")}};
+        char url[128];
+        http_request r = {.method = body.p ? "POST" : "GET",
+                          .fields = f,
+                          .n_fields = 1,
+                          .body = body,
+                          .gzip = gzip};
+
+        snprintf(url, sizeof url, "%s://localhost:%u%s", scheme, port, path);
+        r.url = odm_cstr(url);
+        return http_sync_send(s, &r);
+}
+
+/* ---- the slow and the many -------------------------------------------------------------- */
+
+static void start_tight(world *w, unsigned connections)
+{
+        httpd_opt opt;
+
+        httpd_stop(w->h, 1000);
+        httpd_opt_init(&opt);
+        opt.slow_s = 1;
+        opt.max_connections = connections;
+        start_with(w, &opt);
+}
+
+static void who_is_slow_is_told_and_closed(void **state)
+{
+        static const struct {
+                const char *why;
+                odm_str begin, piece;
+                bool told, tls;
+        } rows[] = {
+                {"no request", RAW(""), RAW(""), false},
+                {"line ends for ever", RAW("\r\n"), RAW("\r\n"), false},
+                {"a first line octet by octet", RAW("GET /"), RAW("a"), false},
+                {"a head field by field", RAW("GET / HTTP/1.1\r\nHost: a\r\n"), RAW("X: y\r\n"),
+                 true},
+                {"a body octet by octet",
+                 RAW("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 400\r\n\r\n"), RAW("a"), true},
+                {"a body chunk by chunk",
+                 RAW("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"),
+                 RAW("1\r\na\r\n"), true},
+                {"trailers without end",
+                 RAW("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"),
+                 RAW("X: y\r\n"), true},
+                {"a handshake that does not go on", RAW("\x16\x03\x01\x02"), RAW(""), .tls = true},
+        };
+        struct pollfd p[ODM_COUNT(rows)];
+        world *w = *state;
+        char buf[4096];
+
+        start_tight(w, 100);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                p[i] = (struct pollfd){.fd = raw_connect(rows[i].tls ? w->tls : w->plain),
+                                       .events = POLLIN};
+                raw_send(p[i].fd, rows[i].begin);
+        }
+        for (size_t open = ODM_COUNT(rows), turn = 0; open > 0 && turn < 100; turn++) {
+                open = 0;
+                usleep(100000);
+                assert_true(poll(p, ODM_COUNT(rows), 0) >= 0);
+                for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                        if (p[i].revents)
+                                continue;
+                        (void)!send(p[i].fd, rows[i].piece.p, rows[i].piece.n, MSG_NOSIGNAL);
+                        open++;
+                }
+        }
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                if (!p[i].revents)
+                        fail_msg("%s: the connection stays open", rows[i].why);
+                raw_all(p[i].fd, buf, sizeof buf);
+                if ((strstr(buf, "HTTP/1.1 408 ") != NULL) != rows[i].told)
+                        fail_msg("%s: %s", rows[i].why, buf);
+                close(p[i].fd);
+        }
+        assert_int_equal(httpd_get_stats(w->h).late, ODM_COUNT(rows));
+        assert_int_equal(atomic_load(&w->calls), 0);
+}
+
+/* Answers that nobody takes end the connection; one that is being worked on may take its time. */
+static void who_does_not_read_is_closed(void **state)
+{
+        world *w = *state;
+        char buf[4096], one[4096];
+        int n, fd, held;
+        size_t at = 0;
+
+        n = snprintf(one, sizeof one, "GET /e HTTP/1.1\r\nHost: a\r\nX-Test: %01500d\r\n\r\n", 0);
+        start_tight(w, 100);
+        fd = raw_connect(w->plain);
+        held = raw_connect(w->plain);
+        ask_held(held);
+        for (int i = 0; i < 30000 && httpd_get_stats(w->h).late == 0;) {
+                ssize_t put = send(fd, one + at, (size_t)n - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+                if (put > 0) {
+                        at = (at + (size_t)put) % (size_t)n;
+                } else {
+                        usleep(1000);
+                        i++;
+                }
+        }
+        assert_int_equal(httpd_get_stats(w->h).late, 1);
+        while (!w->held)
+                usleep(1000);
+        httpd_send_text(w->held, 200, "at last");
+        assert_true(recv(held, buf, sizeof buf, 0) > 0);
+        close(held);
+        close(fd);
+}
+
+/* One address takes all the room: another comes in nevertheless, and is kept. */
+static void who_waits_makes_room(void **state)
+{
+        world *w = *state;
+        http_client_opt opt;
+        http_sync *mine, *late;
+        int fd[200];
+        struct sockaddr_in other = {.sin_family = AF_INET,
+                                    .sin_addr = {htonl(INADDR_LOOPBACK + 1)}};
+        struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+
+        start_tight(w, 32);
+        to.sin_port = htons(w->plain);
+        http_client_opt_init(&opt);
+        assert_int_equal(http_sync_new(&opt, &mine), 0);
+        assert_int_equal(ask(mine, w->plain, "http", "/e", ODM_STR("a"), false)->status, 200);
+        for (size_t i = 0; i < ODM_COUNT(fd); i++) {
+                fd[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+                assert_int_equal(bind(fd[i], (struct sockaddr *)&other, sizeof other), 0);
+                assert_int_equal(connect(fd[i], (struct sockaddr *)&to, sizeof to), 0);
+                raw_send(fd[i], i & 1 ? ODM_STR("GET / HTTP/1.1\r\nHost: a\r\n") : ODM_STR("\r\n"));
+        }
+        assert_int_equal(http_sync_new(&opt, &late), 0);
+        assert_int_equal(ask(late, w->plain, "http", "/e", ODM_STR("a"), false)->status, 200);
+        assert_int_equal(ask(mine, w->plain, "http", "/e", ODM_STR("a"), false)->status, 200);
+        assert_true(httpd_get_stats(w->h).evicted > 0);
+        http_sync_free(late);
+        for (size_t i = 0; i < ODM_COUNT(fd); i++)
+                close(fd[i]);
+        http_sync_free(mine);
+}
+
 /* ---- with our own client ---------------------------------------------------------------- */
 
 static http_sync *client_for(world *w, const char *ca, const char *cert, tls_cred **cred)
@@ -395,22 +751,6 @@ static http_sync *client_for(world *w, const char *ca, const char *cert, tls_cre
         opt.reply_ms = 5000;
         assert_int_equal(http_sync_new(&opt, &s), 0);
         return s;
-}
-
-static const http_reply *ask(http_sync *s, uint16_t port, const char *scheme, const char *path,
-                             odm_str body, bool gzip)
-{
-        const http_field f[] = {{ODM_STR("X-Test"), ODM_STR("yes")}};
-        char url[128];
-        http_request r = {.method = body.p ? "POST" : "GET",
-                          .fields = f,
-                          .n_fields = 1,
-                          .body = body,
-                          .gzip = gzip};
-
-        snprintf(url, sizeof url, "%s://localhost:%u%s", scheme, port, path);
-        r.url = odm_cstr(url);
-        return http_sync_send(s, &r);
 }
 
 static void bodies_go_both_ways(void **state)
@@ -720,6 +1060,50 @@ static void tickets_survive_a_restart(void **state)
         tls_cred_free(cred);
 }
 
+/* Makes a certificate in place of the server's, signed by the CA in `ca`. */
+static void make_server_cert(world *w, const char *ca, const char *ca_key)
+{
+        static const char *const names[] = {"localhost", NULL};
+        const cert_request server = {"anew", names, 10, true, false};
+        char a[128], k[128], cert[128], key[128];
+
+        path_in(w, ca, a);
+        path_in(w, ca_key, k);
+        path_in(w, "s.pem", cert);
+        path_in(w, "s.key", key);
+        assert_int_equal(cert_make(&server, a, k, cert, key, NULL), 0);
+}
+
+static void certificates_are_read_again(void **state)
+{
+        world *w = *state;
+        tls_cred *old_cred, *new_cred;
+        http_sync *kept = client_for(w, "ca.pem", NULL, &old_cred), *fresh;
+        char path[128];
+        diag d = {0};
+
+        assert_int_equal(ask(kept, w->tls, "https", "/e", ODM_STR("a"), false)->rc, 0);
+        make_server_cert(w, "other.pem", "other.key");
+        assert_int_equal(httpd_reload(w->h, &d), 0);
+        /* a connection from before goes on; a new one sees the new certificate */
+        assert_int_equal(ask(kept, w->tls, "https", "/e", ODM_STR("a"), false)->rc, 0);
+        fresh = client_for(w, "other.pem", NULL, &new_cred);
+        assert_int_equal(ask(fresh, w->tls, "https", "/e", ODM_STR("a"), false)->rc, 0);
+        http_sync_free(fresh);
+        tls_cred_free(new_cred);
+        /* a damaged one changes nothing, and says which it was */
+        path_in(w, "s.pem", path);
+        assert_int_equal(fsio_write(NULL, path, ODM_STR("nonsense"), 0600, NULL), 0);
+        assert_int_equal(httpd_reload(w->h, &d), ODM_EMALFORMED);
+        assert_non_null(strstr(d.text, "s.pem"));
+        fresh = client_for(w, "other.pem", NULL, &new_cred);
+        assert_int_equal(ask(fresh, w->tls, "https", "/e", ODM_STR("a"), false)->rc, 0);
+        http_sync_free(fresh);
+        http_sync_free(kept);
+        tls_cred_free(old_cred);
+        tls_cred_free(new_cred);
+}
+
 static void ticket_keys_are_guarded(void **state)
 {
         world *w = *state;
@@ -732,13 +1116,6 @@ static void ticket_keys_are_guarded(void **state)
         assert_int_equal(fsio_write(NULL, path, ODM_STR("short"), 0600, NULL), 0);
         assert_int_equal(tls_ticket_key_load(path, &k, NULL), ODM_EMALFORMED);
         assert_null(k.d.data);
-}
-
-static void ask_held(int fd)
-{
-        odm_str s = ODM_STR("GET /held HTTP/1.1\r\nHost: a\r\n\r\n");
-
-        assert_int_equal(send(fd, s.p, s.n, MSG_NOSIGNAL), s.n);
 }
 
 static void too_many_at_once_are_shed(void **state)
@@ -822,6 +1199,14 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 T(gate_refuses_what_is_ambiguous),
                 T(chunks_past_the_ceiling_are_413),
+                T(heads_have_ceilings),
+                T(requests_in_a_row_are_answered_in_order),
+                T(nothing_behind_chunks_is_a_request),
+                T(a_body_that_is_expected_is_asked_for),
+                T(who_is_slow_is_told_and_closed),
+                T(who_does_not_read_is_closed),
+                T(who_waits_makes_room),
+                T(certificates_are_read_again),
                 T(bodies_go_both_ways),
                 T(one_connection_serves_many),
                 T(inflating_has_a_ceiling),

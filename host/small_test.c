@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "budget.h"
 #include "cli.h"
 #include "gzip.h"
 #include "heap.h"
@@ -12,6 +13,36 @@
 #include "log.h"
 #include "rand.h"
 #include "support.h"
+
+/* ---- memory --------------------------------------------------------------------- */
+
+static void budgets_have_a_ceiling_and_get_all_back(void **state)
+{
+        budget b;
+        odm_buf x, y;
+        char *p;
+
+        (void)state;
+        budget_init(&b, 2000);
+        odm_buf_init(&x, &b.mem, 4000);
+        odm_buf_init(&y, &b.mem, 4000);
+        assert_int_equal(odm_buf_reserve(&x, 1024), 0);
+        assert_false(budget_is_tight(&b));
+        assert_int_equal(odm_buf_reserve(&y, 1024), ODM_ENOMEM);
+        assert_int_equal(odm_buf_reserve(&y, 512), 0);
+        assert_true(budget_is_tight(&b));
+        odm_buf_done(&x);
+        odm_buf_done(&y);
+        assert_int_equal(budget_used(&b), 0);
+        p = b.mem.resize(b.mem.ctx, NULL, 0, 2000);
+        assert_non_null(p);
+        assert_null(b.mem.resize(b.mem.ctx, p, 2000, 2001)); /* p stays */
+        p = b.mem.resize(b.mem.ctx, p, 2000, 10);
+        assert_int_equal(budget_used(&b), 10);
+        assert_null(b.mem.resize(b.mem.ctx, NULL, 0, SIZE_MAX));
+        assert_null(b.mem.resize(b.mem.ctx, p, 10, 0));
+        assert_int_equal(budget_used(&b), 0);
+}
 
 /* ---- log ------------------------------------------------------------------------ */
 
@@ -274,6 +305,7 @@ static void randomness_is_spread(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(budgets_have_a_ceiling_and_get_all_back),
                 cmocka_unit_test(forms_say_the_same),
                 cmocka_unit_test(long_lines_are_cut_whole),
                 cmocka_unit_test(rooms_are_traced_by_name),
