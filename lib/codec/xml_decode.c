@@ -14,6 +14,7 @@
 struct reader {
         struct xml_parse parse; /* comes first: see xml.h */
         odm_str in;
+        bool covered;             /* zeros of `in` are something else in what expat reads */
         size_t data_at;           /* where the content of the Data we are in begins */
         uint8_t last, next[NEXT]; /* the element before, and what followed it where we are now */
         struct builder b;
@@ -109,12 +110,16 @@ static void on_text(void *ctx, const char *p, int n)
         odm_str piece = {p, (size_t)n};
         size_t at = (uintptr_t)p - (uintptr_t)r->parse.copy;
         bool same = at < r->in.n; /* else expat made it: of an entity, of a line's end */
+        enum context top = builder_top(&r->b)->ctx;
 
-        if (r->parse.rc < 0 || builder_top(&r->b)->ctx == CTX_RAW || r->b.acc_kind == ODM_DATA_XML)
+        if (r->parse.rc < 0 || top == CTX_RAW || r->b.acc_kind == ODM_DATA_XML)
                 return;
         if (same)
                 piece.p = r->in.p + at;
-        odm_xml_fail(&r->parse, odm_builder_text(&r->b, ODM_DATA_TEXT, piece, same));
+        if (r->covered && top != CTX_DATA && has_zero(piece))
+                odm_xml_fail(&r->parse, ODM_EMALFORMED);
+        if (r->parse.rc == 0)
+                odm_xml_fail(&r->parse, odm_builder_text(&r->b, ODM_DATA_TEXT, piece, same));
 }
 
 bool odm_xml_is(odm_str in)
@@ -149,6 +154,7 @@ static int cover_zeros(odm_str in, odm_arena *arena, odm_str *out)
 static int parse(struct reader *r, odm_str in, odm_str read)
 {
         r->in = in;
+        r->covered = in.p != read.p;
         r->last = E_NONE;
         memset(r->next, E_NONE, sizeof r->next);
         return odm_xml_run(&r->parse, read, on_start, on_end, on_text);
