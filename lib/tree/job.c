@@ -121,10 +121,11 @@ static int run(struct job *j)
                 return rc;
         if (is_forwarded(j))
                 return forward(j);
-        if (odm_spot_is_inbox(&j->trail.at) && j->trail.depth > 0 && !job_is_device(j)) {
+        if (odm_spot_is_inbox(&j->trail.at) && j->trail.depth > 0) {
                 if (j->op->kind == ODM_CMD_ADD && j->uri.prop == ODM_PROP_NONE)
-                        return odm_do_inbox(j);
-                return job_status(j, ODM_ST_NOT_ALLOWED);
+                        return odm_do_inbox(j); /* the device's own too: a bootstrap */
+                if (!job_is_device(j))
+                        return job_status(j, ODM_ST_NOT_ALLOWED);
         }
         switch (j->op->kind) {
         case ODM_CMD_ADD: return odm_do_add(j);

@@ -301,7 +301,7 @@ static void the_inbox_places_objects(void **state) /* C-OBJ-03 */
                 {"a leaf", "S", ADD, "./Inbox/x", CHR, "1", 405},
                 {"nothing stays", NULL, GET, "./Inbox", ABS, NULL, 200, ""},
                 {"there", NULL, GET, "./Acc/main/ServerID", ABS, NULL, 200, "S1"},
-                {"numbered", NULL, GET, "./Acc", ABS, NULL, 200, "1/2/main/wish"},
+                {"numbered", NULL, GET, "./Acc", ABS, NULL, 200, "1/2/main/own/wish"},
                 {"C-OBJ-02 secret", NULL, REP, ".?prop=ACL", ABS, "Add=*&Get=*&Replace=*", 200},
                 {"C-OBJ-02 set", "S1", ADD, "./Vendor/lab/Ext/q", CHR, "", 200},
                 {"C-OBJ-02 read", "S1", GET, "./Vendor/lab/Secret", ABS, NULL, 405},
@@ -327,6 +327,10 @@ static void the_inbox_places_objects(void **state) /* C-OBJ-03 */
         acc->type = ODM_STR("urn:oma:mo:x-none:1.0");
         assert_int_equal(send_doc(&l, "S1", ADD, "./Inbox", acc, &got), 404);
         assert_int_equal(send_doc(&l, "S1", ADD, "./Inbox/a/b", acc, &got), 405);
+        acc->type =
+                ODM_STR("urn:oma:mo:x-acc:1.0"); /* what the device itself adds goes there too */
+        assert_int_equal(send_doc(&l, NULL, ADD, "./Inbox/own", acc, &got), 200);
+        assert_str(got.created, "./Acc/own");
         lab_rows(&l, rows, ODM_COUNT(rows));
         lab_close(&l);
 }
