@@ -48,11 +48,6 @@ unsigned odm_element_find(unsigned page, const char *name, size_t n)
         return E_NONE;
 }
 
-bool odm_element_is(unsigned id, const char *name, size_t n)
-{
-        return id < ELEMENTS && names[id] && compare(name, n, names[id]) == 0;
-}
-
 const char *odm_element_name(unsigned id)
 {
         return id < ELEMENTS ? names[id] : NULL;

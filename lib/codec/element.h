@@ -158,8 +158,6 @@ enum element {
 
 /* The element of that page with that name, or E_NONE. */
 unsigned odm_element_find(unsigned page, const char *name, size_t n);
-/* Is that the name of this element?  False for a number that is none. */
-bool odm_element_is(unsigned id, const char *name, size_t n);
 /* Its name, with a terminating zero; NULL for a number that is no element. */
 const char *odm_element_name(unsigned id);
 

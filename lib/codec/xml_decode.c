@@ -118,7 +118,7 @@ static void on_text(void *ctx, const char *p, int n)
                 piece.p = r->in.p + at;
         if (r->covered && top != CTX_DATA && has_zero(piece))
                 odm_xml_fail(&r->parse, ODM_EMALFORMED);
-        if (r->parse.rc == 0)
+        else
                 odm_xml_fail(&r->parse, odm_builder_text(&r->b, ODM_DATA_TEXT, piece, same));
 }
 
