@@ -52,6 +52,10 @@ ODM_MUST_USE int odm_wsp_wrap(uint8_t tid, odm_str package0, odm_buf *b);
 /* Finds package 0 in a datagram; accepts content types 0x44 and 0x58, as codes or
  * text, and a bare package 0.  ODM_EMALFORMED otherwise. */
 ODM_MUST_USE int odm_wsp_unwrap(odm_str datagram, odm_str *package0);
+/* The parts of any such push: *type is the content type, coded (a short integer, or text with a
+ * zero) with its parameters behind it; *body what follows the headers.  Both lent from `datagram`.
+ * ODM_EMALFORMED for what is no push. */
+ODM_MUST_USE int odm_wsp_parts(odm_str datagram, odm_str *type, odm_str *body);
 
 #define ODM_WAP_PUSH_PORT 2948
 

@@ -229,6 +229,37 @@ static void a_push_is_wrapped_as_the_example(void **state)
         exact_free(want);
 }
 
+static void parts_of_any_push_are_found(void **state)
+{
+        static const struct row {
+                const char *why, *hex, *type, *body;
+        } rows[] = {
+                {"a code", "010601b6 6162", "b6", "6162"},
+                {"a code, other headers behind it", "010603c2af87 61", "c2", "61"},
+                {"with parameters", "01060403b69181 61", "b69181", "61"},
+                {"with a quoted length", "0106071f05c291819200 61", "c291819200", "61"},
+                {"a length past the headers", "0106030ab691 61", "b691", "61"},
+                {"no type in it", "01060100 61", NULL, NULL},
+                {"no headers", "010600 61", NULL, NULL},
+                {"another PDU", "010401b6 61", NULL, NULL},
+        };
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                odm_str in = from_hex(rows[i].hex), type = ODM_ABSENT, body = ODM_ABSENT;
+                int rc = odm_wsp_parts(in, &type, &body);
+                if (rc != (rows[i].type ? 0 : ODM_EMALFORMED) || (rc < 0 && type.p))
+                        fail_msg("%s: %s", rows[i].why, odm_err_name(rc));
+                if (rc == 0) {
+                        odm_str want_type = from_hex(rows[i].type), want = from_hex(rows[i].body);
+                        assert_octets(type, want_type);
+                        assert_octets(body, want);
+                        exact_free(want_type);
+                        exact_free(want);
+                }
+                exact_free(in);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -237,6 +268,7 @@ int main(void)
                 cmocka_unit_test(layouts_parse_as_the_table_says),
                 cmocka_unit_test(fields_out_of_range_are_not_made),
                 cmocka_unit_test(datagrams_unwrap_as_the_table_says),
+                cmocka_unit_test(parts_of_any_push_are_found),
                 cmocka_unit_test(a_push_is_wrapped_as_the_example),
         };
         return RUN_TESTS(tests);

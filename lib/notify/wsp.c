@@ -60,35 +60,52 @@ static bool is_our_code(uint8_t c)
         return c == (0x80 | TYPE_NOTIFICATION) || c == (0x80 | TYPE_NOTIFICATION_NEW);
 }
 
-static bool is_our_type(odm_str s)
+/* The content type at the beginning of the headers.  One with parameters has their length in
+ * front; it may be wrong: the headers are the limit. */
+static bool find_type(odm_str headers, odm_str *type)
 {
-        uint32_t n;
+        odm_str s = headers;
+        uint32_t n = 0;
 
         if (s.n == 0)
                 return false;
         uint8_t c = (uint8_t)s.p[0];
-        if (c <= LENGTH_QUOTE) { /* type with parameters: look behind their length */
+        if (c <= LENGTH_QUOTE) {
                 s = odm_str_from(s, 1);
+                n = c;
                 if (c == LENGTH_QUOTE && !take_uintvar(&s, &n))
                         return false;
-                if (s.n == 0)
-                        return false;
-                c = (uint8_t)s.p[0];
+                s = odm_str_to(s, n);
+        } else if (c & 0x80) {
+                s = odm_str_to(s, 1);
         }
-        return is_our_code(c) || is_our_text(s);
+        *type = s;
+        return s.n > 0;
+}
+
+int odm_wsp_parts(odm_str datagram, odm_str *type, odm_str *body)
+{
+        uint32_t n;
+        odm_str s, found;
+
+        if (datagram.n < 4 || datagram.p[1] != PDU_PUSH)
+                return ODM_EMALFORMED;
+        s = odm_str_from(datagram, 2);
+        if (!take_uintvar(&s, &n) || n > s.n || !find_type(odm_str_to(s, n), &found))
+                return ODM_EMALFORMED;
+        *type = found;
+        *body = odm_str_from(s, n);
+        return 0;
 }
 
 static bool push_body(odm_str datagram, odm_str *body)
 {
-        uint32_t n;
-        odm_str s;
+        odm_str type, found;
 
-        if (datagram.n < 4 || datagram.p[1] != PDU_PUSH)
+        if (odm_wsp_parts(datagram, &type, &found) < 0 ||
+            !(is_our_code((uint8_t)type.p[0]) || is_our_text(type)))
                 return false;
-        s = odm_str_from(datagram, 2);
-        if (!take_uintvar(&s, &n) || n > s.n || !is_our_type(odm_str_to(s, n)))
-                return false;
-        *body = odm_str_from(s, n);
+        *body = found;
         return true;
 }
 
