@@ -29,6 +29,7 @@
 #define LISTENERS_MAX 32
 
 enum { SERVES_DM = 1, SERVES_API = 2 };
+enum { SHARE_DM, SHARE_API }; /* of the requests at work */
 
 typedef struct door {
         app *app;
@@ -41,6 +42,7 @@ struct app {
         const cfg *conf; /* borrowed */
         loop *loop;      /* borrowed */
         store *store;
+        budget memory; /* of bodies and sessions */
         metrics metrics;
         ddf *ddf;
         api *api;
@@ -74,10 +76,13 @@ static void on_head(void *ctx, httpd_req *r, size_t *max_body)
                 httpd_send_text(r, 503, "starting");
                 return;
         }
-        if (is_dm(at, r))
+        if (is_dm(at, r)) {
+                httpd_set_share(r, SHARE_DM);
                 dm_head(at->app->dm, r, max_body);
-        else if (is_api(at, r))
+        } else if (is_api(at, r)) {
+                httpd_set_share(r, SHARE_API);
                 api_head(at->app->api, r, max_body);
+        }
 }
 
 static void on_request(void *ctx, httpd_req *r)
@@ -156,6 +161,8 @@ static int start_httpd(app *a, diag *d)
         opt.max_per_address = (unsigned)cfg_int(c, "limits.per_address");
         opt.max_active = (unsigned)cfg_int(c, "limits.active");
         opt.idle_s = (unsigned)(cfg_ms(c, "limits.idle") / 1000);
+        opt.slow_s = (unsigned)(cfg_ms(c, "limits.slow") / 1000);
+        opt.mem = &a->memory.mem;
         opt.server_name = "xrem";
         if (rc == 0)
                 rc = add_doors(a, "dm.listen", SERVES_DM, false, d);
@@ -294,6 +301,12 @@ static int hook_metrics(void *ctx, odm_buf *out)
                  (double)s.refused},
                 {"nrem_http_shed_total", "counter", "HTTP requests turned away under load",
                  (double)s.shed},
+                {"nrem_http_late_total", "counter", "Connections closed because they were too slow",
+                 (double)s.late},
+                {"nrem_http_evicted_total", "counter",
+                 "Connections without a request closed for the room of others", (double)s.evicted},
+                {"nrem_memory_bytes", "gauge", "Memory held by bodies and sessions",
+                 (double)budget_used(&a->memory)},
                 {"nrem_http_active", "gauge", "HTTP requests at work now", (double)s.active},
                 {"nrem_tls_handshakes_total", "counter", "TLS handshakes", (double)s.handshakes},
                 {"nrem_tls_resumed_total", "counter", "TLS sessions resumed", (double)s.resumed},
@@ -356,6 +369,7 @@ static int start_dm(app *a, diag *d)
         o.max_message = (size_t)cfg_int(c, "dm.max_message");
         o.max_object = (size_t)cfg_int(c, "dm.max_object");
         o.session_memory = (size_t)cfg_int(c, "dm.session_memory");
+        o.memory = &a->memory;
         o.session_idle_ms = cfg_ms(c, "dm.session_idle");
         o.sessions = (uint32_t)cfg_int(c, "dm.sessions");
         o.lockout_after = (uint32_t)cfg_int(c, "dm.lockout_after");
@@ -384,6 +398,7 @@ int app_start(const cfg *c, loop *l, const char *version, app **out, diag *d)
         a->conf = c;
         a->loop = l;
         a->lock = -1;
+        budget_init(&a->memory, (size_t)cfg_int(c, "limits.memory"));
         if ((rc = load_ddf(a, d)) < 0 || (rc = lock_state(a, d)) < 0 ||
             (rc = open_store(a, d)) < 0 || (rc = first_token(a, d)) < 0 ||
             (rc = start_api(a, version)) < 0 || (rc = start_dm(a, d)) < 0 ||
@@ -397,6 +412,18 @@ int app_start(const cfg *c, loop *l, const char *version, app **out, diag *d)
                  log_text("store", store_engine_name(a->store)));
         *out = a;
         return 0;
+}
+
+void app_reload(app *a)
+{
+        diag d = {{0}};
+        int rc = httpd_reload(a->httpd, &d);
+
+        if (rc < 0)
+                log_error("certificates are not read again; the old ones stay",
+                          log_text("reason", d.text[0] ? d.text : odm_err_text(rc)));
+        else
+                log_info("certificates are read again");
 }
 
 /* What other threads have posted to the loop still runs. */

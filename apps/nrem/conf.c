@@ -122,6 +122,13 @@ const cfg_key conf_keys[] = {
          1000000},
         {"limits.idle", CFG_DURATION, "60s", "A connection without octets is closed.", SECOND,
          HOUR},
+        {"limits.slow", CFG_DURATION, "30s",
+         "How long the head of a request may take to come, and a body or a reply, which have a\n"
+         "second more for each 500 octets.",
+         SECOND, HOUR},
+        {"limits.memory", CFG_SIZE, "512M",
+         "Memory for what is received and for sessions, together; beyond it, 503.", 4 * MIB,
+         1024 * 1024 * MIB},
 
         {"ddf.paths", CFG_LIST, "",
          "Descriptions of management objects (DDF, XML or WBXML) besides the built-in ones:\n"

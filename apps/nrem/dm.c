@@ -19,6 +19,11 @@ int64_t dm_wall_ms(void)
         return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+const odm_mem *dm_mem(const dm *m)
+{
+        return m->opt.memory ? &m->opt.memory->mem : &heap_mem;
+}
+
 void dm_count(dm *m, metric id, uint64_t n)
 {
         if (m->opt.metrics)
@@ -372,7 +377,8 @@ static void start_session(dm *m, turn *t)
                 turn_reply(m, t, 503, "try again later");
                 return;
         }
-        if (atomic_load(&m->stopping) || session_new(m, t, &s) < 0) {
+        if (atomic_load(&m->stopping) || (m->opt.memory && budget_is_tight(m->opt.memory)) ||
+            session_new(m, t, &s) < 0) {
                 turn_reply(m, t, 503, "try again later");
                 return;
         }
@@ -436,7 +442,7 @@ void dm_handle(dm *m, httpd_req *r)
         t->at = dm_wall_ms();
         t->now = loop_now();
         t->digest = digest_of(httpd_body(r));
-        odm_arena_init(&t->a, &heap_mem, TURN_MEMORY);
+        odm_arena_init(&t->a, dm_mem(m), TURN_MEMORY);
         odm_limits_init(&lim);
         lim.max_msg = m->opt.max_message;
         rc = odm_server_peek(t->codec, httpd_body(r), &lim, &t->a, &t->peek);

@@ -8,6 +8,7 @@
 #ifndef NREM_DM_H
 #define NREM_DM_H
 
+#include "budget.h"
 #include "httpd.h"
 #include "loop.h"
 #include "metrics.h"
@@ -36,6 +37,8 @@ typedef struct dm_opt {
         size_t max_message;      /* octets, both ways; default 64 KiB */
         size_t max_object;       /* default 16 MiB */
         size_t session_memory;   /* default 32 MiB */
+        budget *memory;          /* of all sessions: no new ones while it is tight; default: the
+                                    heap without a ceiling */
         int64_t session_idle_ms; /* then a session is lost; default 5 min */
         uint32_t sessions;       /* at one time: beyond it 503; default 4096 */
         uint32_t lockout_after;  /* wrong credentials in a row; default 5 */

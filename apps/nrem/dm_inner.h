@@ -156,6 +156,7 @@ struct dm {
         pthread_cond_t calm;
 };
 
+const odm_mem *dm_mem(const dm *m); /* what strangers may fill */
 int64_t dm_wall_ms(void);
 void dm_count(dm *m, metric id, uint64_t n);
 /* `done` of batches nobody waits for: tells who follows jobs.  ctx is the dm. */

@@ -24,7 +24,7 @@ static const char more[] =
         "Signals:\n"
         "  TERM, INT   takes no more requests, finishes running exchanges, ends; a\n"
         "              second one ends at once\n"
-        "  HUP         opens the log file again\n"
+        "  HUP         opens the log file again, reads the certificates again\n"
         "\n"
         "Exit codes: 0 ended as asked, 1 failed, 2 wrong command line or configuration.\n"
         "Manual pages: nremd(8), nremd.conf(5).\n";
@@ -56,6 +56,7 @@ static void on_hup(void *ctx, int signo)
 
         (void)signo;
         service_log_again(r->conf, r->log_fd);
+        app_reload(r->app);
 }
 
 static int serve(const cfg *c, int log_fd)

@@ -141,7 +141,7 @@ static int make_server(session *s, const turn *t)
         const dm_opt *o = &s->dm->opt;
         odm_server_opt opt;
 
-        odm_server_opt_init(&opt, &heap_mem);
+        odm_server_opt_init(&opt, dm_mem(s->dm));
         opt.rng = rand_rng;
         opt.trace = log_tracer();
         opt.server_uri = s->uri;
