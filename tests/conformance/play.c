@@ -437,12 +437,25 @@ static void hand_over(struct play *p, const odm_packet *in)
         p->first = false;
 }
 
+/* A server may count as it likes; its number is looked for where the case writes one. */
+static void learn_number(struct play *p)
+{
+        const char *at = memmem(p->raw.p, p->raw.n, "<MsgID>", 7);
+
+        if (at && at[7] >= '0' && at[7] <= '9')
+                p->msg_id = (uint32_t)strtoul(at + 7, NULL, 10);
+        else
+                p->msg_id++;
+}
+
 /* The message as it is written out; the runner knows the numbers and names. */
 static void send_raw(struct play *p)
 {
         const odm_hdr *h = &p->reply->hdr;
+
+        learn_number(p);
         const raw_word words[] = {
-                {"SESSION", h->session_id}, {"MSG", odm_arena_fmt(&p->a, "%u", ++p->msg_id)},
+                {"SESSION", h->session_id}, {"MSG", odm_arena_fmt(&p->a, "%u", p->msg_id)},
                 {"PEER", h->msg_id},        {"DEVICE", h->source},
                 {"SERVER", h->target},
         };
