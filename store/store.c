@@ -284,6 +284,8 @@ static int run_transaction(store *st, store_batch *first, uint32_t n)
                 memcpy(st->diag, diag, sizeof diag);
         st->stats.transactions++;
         st->stats.failed += rc < 0;
+        if (rc < 0 || ops)
+                st->stats.failing = rc < 0;
         st->stats.ops += rc < 0 ? 0 : ops;
         st->stats.commit_us_total += took;
         if (took > st->stats.commit_us_max)

@@ -575,6 +575,7 @@ typedef struct store_stats {
         uint64_t batches, transactions, ops, reads;
         uint64_t refused; /* batches turned away by the queue's ceiling */
         uint64_t failed;  /* transactions that failed */
+        bool failing;     /* the last one that wrote something did */
         uint32_t queue;   /* batches waiting now */
         uint64_t commit_us_total, commit_us_max;
 } store_stats;

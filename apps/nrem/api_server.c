@@ -53,6 +53,11 @@ void health_show(call *c)
 {
         odm_str unused;
         int rc = store_setting_get(c->api->opt.store, ODM_STR("health.probe"), &c->arena, &unused);
+        store_stats stats;
+
+        store_stat(c->api->opt.store, &stats);
+        if (stats.failing) /* it may still be read */
+                rc = ODM_EIO;
         bool store_ok = rc == 0 || rc == ODM_ENOENT, stopping = c->api->stopping;
         const char *word = stopping ? "stopping" : store_ok ? "ok" : "failing";
         json_t *o = json_pack("{s:s, s:{s:s}}", "status", word, "checks", "store",

@@ -24,6 +24,7 @@
 #include "heap.h"
 #include "httpd.h"
 #include "log.h"
+#include "storewatch.h"
 #include "token.h"
 
 #define LISTENERS_MAX 32
@@ -45,6 +46,7 @@ struct app {
         budget memory; /* of bodies and sessions */
         metrics metrics;
         ddf *ddf;
+        storewatch *watch;
         api *api;
         dm *dm;
         httpd *httpd;
@@ -401,8 +403,9 @@ int app_start(const cfg *c, loop *l, const char *version, app **out, diag *d)
         budget_init(&a->memory, (size_t)cfg_int(c, "limits.memory"));
         if ((rc = load_ddf(a, d)) < 0 || (rc = lock_state(a, d)) < 0 ||
             (rc = open_store(a, d)) < 0 || (rc = first_token(a, d)) < 0 ||
-            (rc = start_api(a, version)) < 0 || (rc = start_dm(a, d)) < 0 ||
-            (rc = start_httpd(a, d)) < 0 || (rc = write_pid(a, d)) < 0) {
+            (rc = storewatch_new(a->store, l, &a->watch)) < 0 || (rc = start_api(a, version)) < 0 ||
+            (rc = start_dm(a, d)) < 0 || (rc = start_httpd(a, d)) < 0 ||
+            (rc = write_pid(a, d)) < 0) {
                 app_stop(a);
                 return rc;
         }
@@ -450,6 +453,7 @@ void app_stop(app *a)
 
         if (!a)
                 return;
+        storewatch_stop(a->watch);
         if (a->dm)
                 dm_stop(a->dm);
         if (a->api)
@@ -460,6 +464,7 @@ void app_stop(app *a)
         settle(a);
         dm_free(a->dm);
         store_close(a->store); /* its writer may still be in a continuation of a call */
+        storewatch_free(a->watch);
         api_free(a->api);
         ddf_free(a->ddf);
         pid = cfg_str(a->conf, "server.pid_file");
