@@ -5,8 +5,8 @@
 
 #include "odm/auth.h"
 
-#define NONCE_FRESH 16                                 /* octets of those we issue */
-#define NONCE_TEXT_MAX (ODM_NONCE_MAX / 3 + 1) * 4 * 2 /* base64, and room for line breaks */
+#define NONCE_FRESH 16                                           /* octets of those we issue */
+#define NONCE_TEXT_MAX ((size_t)(ODM_NONCE_MAX / 3 + 1) * 4 * 2) /* base64, and line breaks */
 
 const odm_nonce odm_nonce_default_zero = {4, {0}};
 const odm_nonce odm_nonce_default_ascii = {10, "0x00000000"};

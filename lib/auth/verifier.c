@@ -129,7 +129,7 @@ static bool mac_matches(odm_mac_alg alg, odm_str shown, odm_str right_b64)
 {
         static const char digit[] = "0123456789abcdef";
         size_t len = alg == ODM_MAC_SHA256 ? 32 : 16;
-        uint8_t right[64], hex[64], got[64] = {0};
+        uint8_t right[64] = {0}, hex[64], got[64] = {0};
 
         size_t n = mac_octets(shown, got);
         size_t m = mac_octets(right_b64, right);

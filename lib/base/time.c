@@ -65,6 +65,6 @@ int odm_wall_parse(odm_str s, odm_wall *out)
         if (y < 1970 || m < 1 || m > 12 || d < 1 || d > length[m - 1] || h > 23 || mi > 59 ||
             se > 59 || (m == 2 && d == 29 && !leap))
                 return ODM_EMALFORMED;
-        out->s = days_from_civil(y, m, d) * DAY + h * 3600 + mi * 60 + se;
+        out->s = days_from_civil(y, m, d) * DAY + (int64_t)h * 3600 + (int64_t)mi * 60 + se;
         return 0;
 }

@@ -98,7 +98,8 @@ static odm_str make_url(odm_arena *a, odm_str addr, odm_str type, odm_str port)
 static int visit_addr(void *ctx, odm_str name)
 {
         struct account_walk *w = ctx;
-        odm_str at = child_uri(w->a, w->base, name), addr, type, port = ODM_ABSENT;
+        odm_str at = child_uri(w->a, w->base, name);
+        odm_str addr = ODM_ABSENT, type = ODM_ABSENT, port = ODM_ABSENT;
 
         w->rc = at.p ? read_leaf(w->t, w->a, at, "Addr", &addr) : odm_arena_err(w->a);
         if (w->rc < 0)
@@ -200,7 +201,7 @@ int odm_account_read(odm_tree *t, odm_str uri, odm_arena *a, odm_account *out)
 {
         odm_account acc = {.uri = odm_arena_copy(a, uri)};
         struct account_walk w = {.t = t, .a = a, .acc = &acc};
-        odm_str app;
+        odm_str app = ODM_ABSENT;
         int rc = acc.uri.p ? read_leaf(t, a, uri, "AppID", &app) : odm_arena_err(a);
 
         if (rc == 0)

@@ -28,7 +28,7 @@ static unsigned peer_status(int rc, unsigned malformed, unsigned limit)
 
 static int take_tnds(odm_client *c, const odm_meta *meta, odm_str bytes, unsigned *code)
 {
-        odm_doc *doc;
+        odm_doc *doc = NULL;
         int rc = 0;
 
         if (!c->opt.has_tnds || (c->op.kind != ODM_CMD_ADD && c->op.kind != ODM_CMD_REPLACE)) {

@@ -4,7 +4,7 @@
 #include "odm/msg.h"
 
 static const char *const cmd_names[] = {[ODM_CMD_UNKNOWN] = "?",
-#define X(id, text) [ODM_CMD_##id] = text,
+#define X(id, text) [ODM_CMD_##id] = (text),
                                         ODM_COMMANDS(X)
 #undef X
 };
@@ -29,7 +29,7 @@ bool odm_cmd_is_foreign(odm_cmd c)
 
 static const char *const format_names[] = {
         [ODM_FMT_ABSENT] = "chr",
-#define X(id, text) [ODM_FMT_##id] = text,
+#define X(id, text) [ODM_FMT_##id] = (text),
         ODM_FORMATS(X)
 #undef X
                 [ODM_FMT_OTHER] = "?",
@@ -65,7 +65,7 @@ odm_meta odm_meta_of(const odm_command *cmd, const odm_item *item)
         odm_meta m = item->meta;
         const odm_meta *up = &cmd->meta;
 
-        if (!up->present)
+        if (!up->present || cmd->kind == ODM_CMD_STATUS)
                 return m;
         m.present = true;
         if (m.format == ODM_FMT_ABSENT) {

@@ -53,7 +53,7 @@ int odm_acl_check(odm_str acl)
         if (acl.n == 0)
                 return 0;
         while (take(&acl, '&', &entry)) {
-                odm_str ids = entry, name;
+                odm_str ids = entry, name = ODM_ABSENT;
                 (void)take(&ids, '=', &name);
                 unsigned access = command_access(name);
                 if (access == 0 || (seen & access) || ids.p == NULL)
@@ -73,7 +73,7 @@ bool odm_acl_allows(odm_str acl, unsigned access, odm_str server)
         if (acl.n == 0)
                 return false;
         while (take(&acl, '&', &entry)) {
-                odm_str name;
+                odm_str name = ODM_ABSENT;
                 odm_str ids = entry;
                 (void)take(&ids, '=', &name);
                 if (command_access(name) != access)
@@ -103,7 +103,7 @@ odm_str odm_acl_remove(odm_arena *a, odm_str acl, odm_str server, bool keep_comm
         if (acl.n == 0)
                 return (odm_str){to, 0};
         while (take(&acl, '&', &entry)) {
-                odm_str ids = entry, name;
+                odm_str ids = entry, name = ODM_ABSENT;
                 size_t mark = n;
                 bool any = false;
                 (void)take(&ids, '=', &name);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Add (dm-protocol.md 7.2), with the parents it makes on the way, and the list that a creator
  * gets (dm-tree.md 4.5). */
-#include <string.h>
+#include <assert.h>
 
 #include "acl.h"
 #include "desc.h"
@@ -155,6 +155,7 @@ static int make_leaf(struct job *j, struct spot *at, odm_str name, const odm_des
                 return job_status(j, ODM_ST_NOT_ALLOWED);
         rc = odm_value_take(&place, j->op, j->t->opt.max_value, j->a, &v, &status);
         if (rc == 0 && odm_status_ok(status) && b && b->check) {
+                assert(d); /* what is bound is described */
                 struct spot there = *at;
                 odm_str uri = odm_uri_text(&j->uri, j->uri.depth, j->a);
                 if (uri.p == NULL)

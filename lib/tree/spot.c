@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Finding places, whether they are stored or live at a provider. */
+#include <assert.h>
 #include <string.h>
 
 #include "desc.h"
@@ -100,6 +101,7 @@ static bool live_by_name(const struct spot *s, const odm_desc *d)
 
 static int step_live(struct spot *s, odm_str uri, odm_str name)
 {
+        assert(s->desc == NULL || s->mount); /* descriptions come with a mount */
         const odm_desc *d = s->desc ? odm_desc_child(s->mount->p->mo, s->desc, name) : NULL;
         int rc = 1;
 

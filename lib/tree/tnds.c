@@ -324,7 +324,7 @@ static int find_top(struct load *l, struct job *top)
 int odm_do_doc_replace(struct job *j)
 {
         struct load l;
-        struct job top;
+        struct job top = *j;
         int rc = load_init(&l, j, true);
 
         if (rc == 0)
