@@ -142,19 +142,14 @@ void odm_client_free(odm_client *c); /* NULL is allowed; wipes secrets */
  * data, correlator are copied.  `id` comes back in ODM_REQ_ALERTED.  Before or during the session.
  * Octets, and text that XML cannot carry, go as base64 in XML.  Returns 0, ODM_ELIMIT, ODM_ENOMEM,
  * ODM_EINVAL for another code or a name that XML cannot carry, ODM_ESTATE after the end. */
-typedef struct odm_alert {
-        uint64_t id;
-        unsigned code; /* 1224 or 1226 */
-        odm_str source, source_name, target, type, mark, data, correlator;
-        odm_format format; /* ODM_FMT_ABSENT = chr */
-} odm_alert;
 ODM_MUST_USE int odm_client_alert(odm_client *c, const odm_alert *alert);
 
 /* Builds package 1.  Returns 0, ODM_ESTATE if started before, ODM_ENOMEM, ODM_EIO. */
 ODM_MUST_USE int odm_client_start(odm_client *c, odm_time now, odm_wall wall);
 
 /* Takes the reply; it is read during the call only.  What the server got wrong is not an error
- * here: the session answers it, or ends with a reason that odm_client_outcome() gives.
+ * here: the session answers it, or ends with a reason that odm_client_outcome() gives.  The answer
+ * to an earlier message of ours, come late, is silence: the last message is lent again.
  * Returns 0, ODM_ENOMEM, ODM_EIO (no randomness, or the tree failed), or ODM_ESTATE if no reply is
  * due: the session goes on as it was then. */
 ODM_MUST_USE int odm_client_recv(odm_client *c, const odm_packet *reply, odm_time now,

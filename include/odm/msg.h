@@ -162,7 +162,7 @@ typedef struct odm_meta {
         odm_str next_nonce; /* base64 text; raw octets only when nonce_raw */
         bool nonce_raw;     /* WBXML OPAQUE that is no base64: octets as they are */
         bool has_size, has_max_msg, has_max_obj;
-        uint64_t size, max_msg, max_obj;
+        uint32_t size, max_msg, max_obj; /* UINT32_MAX for more */
 } odm_meta;
 
 typedef struct odm_cred {
@@ -188,21 +188,22 @@ typedef struct odm_ref {
 typedef struct odm_command {
         struct odm_command *next;
         odm_cmd kind;
+        unsigned code;  /* Status: its status.  Alert: its alert code.  0 = missing or no number */
         odm_str name;   /* element name, for ODM_CMD_UNKNOWN */
         odm_str cmd_id; /* absent when the peer left it out */
-        bool no_resp;
-        odm_meta meta; /* on the command; each Item inherits it element by element */
+        union {
+                odm_meta meta; /* on the command; each Item inherits it element by element */
+                odm_meta chal; /* Status, instead of meta; chal.present tells */
+        };
         odm_item *items;
         struct odm_command *body; /* members of Sequence and Atomic */
-
-        unsigned code; /* Status: its status.  Alert: its alert code.  0 = missing or no number */
-        odm_str correlator; /* Alert, Exec */
+        odm_str correlator;       /* Alert, Exec */
 
         /* Status and Results */
         odm_str msg_ref, cmd_ref, cmd; /* cmd: the name of the command answered */
         odm_ref *target_refs, *source_refs;
-        odm_meta chal;  /* Status; chal.present tells */
         odm_cred *cred; /* NULL = none; never used by DM, kept to be ignored */
+        bool no_resp;
 } odm_command;
 
 typedef struct odm_hdr {
@@ -276,5 +277,15 @@ typedef struct odm_doc {
         odm_str ver_dtd, man, mod;
         odm_doc_node *nodes;
 } odm_doc;
+
+/* ---- what a device tells of itself (mo-others.md 1.2) --------------------------------- */
+
+/* An event, or the end of a long operation; texts are lent as the function that takes it says. */
+typedef struct odm_alert {
+        uint64_t id;   /* the host's */
+        unsigned code; /* 1224 or 1226 */
+        odm_str source, source_name, target, type, mark, data, correlator;
+        odm_format format; /* ODM_FMT_ABSENT = chr */
+} odm_alert;
 
 #endif

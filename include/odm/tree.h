@@ -161,6 +161,7 @@ typedef struct odm_at {
         odm_str uri;          /* "./Vendor/xrem/Net/eth0/RxBytes" */
         odm_str name[4];      /* what the first unnamed segments are called, here "eth0" */
         const odm_desc *desc; /* NULL below an open branch such as Ext */
+        odm_wall now;         /* exec only: the time of the operation */
 } odm_at;
 
 /* What a provider does at one place of its object.  NULL functions are not there:

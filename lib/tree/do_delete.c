@@ -131,6 +131,7 @@ int odm_do_exec(struct job *j)
         if (uri.p == NULL)
                 return odm_arena_err(j->a);
         odm_spot_at(s, uri, &at);
+        at.now = j->now;
         int rc = b->exec(s->mount->p->ctx, &at, j->op, &status);
         return rc ? rc : job_status(j, status);
 }

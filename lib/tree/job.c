@@ -153,7 +153,7 @@ static void forget_results(odm_answer *got)
 int odm_tree_do(odm_tree *t, const odm_op *op, odm_wall now, odm_arena *a, odm_answer *out)
 {
         odm_answer got = {.status = ODM_ST_OK};
-        struct job j = {.t = t, .op = op, .a = a, .out = &got};
+        struct job j = {.t = t, .op = op, .now = now, .a = a, .out = &got};
         bool own = false;
         int rc, end;
 

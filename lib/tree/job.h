@@ -8,6 +8,7 @@
 struct job {
         odm_tree *t;
         const odm_op *op;
+        odm_wall now;
         odm_arena *a;
         odm_uri uri;
         struct trail trail;
