@@ -367,6 +367,22 @@ out:
         return rc;
 }
 
+/* A new journal gets its name with its head in it: a name alone might outlive a cut. */
+static int journal_make(fsio_journal *j, const char *temp)
+{
+        const odm_str head = {journal_head, HEAD_N};
+
+        j->fd = write_temporary(j->ops, temp, &head, 1, 0600);
+        if (j->fd < 0)
+                return ODM_EIO;
+        if (j->ops->rename(j->ops->ctx, temp, j->path) < 0) {
+                unlink(temp);
+                return ODM_EIO;
+        }
+        j->size = HEAD_N;
+        return sync_folder_of(j->ops, j->path);
+}
+
 int fsio_journal_open(const fsio_ops *ops, const char *path,
                       int (*replay)(void *ctx, odm_str record), void *ctx, fsio_journal **out,
                       diag *d)
@@ -381,8 +397,11 @@ int fsio_journal_open(const fsio_ops *ops, const char *path,
                 goto out;
         j->ops = ops ? ops : &fsio_real;
         unlink(temp); /* a compaction that a cut stopped */
-        j->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-        rc = j->fd < 0 ? ODM_EIO : journal_load(j, replay, ctx, d);
+        j->fd = open(path, O_RDWR | O_CLOEXEC);
+        if (j->fd >= 0)
+                rc = journal_load(j, replay, ctx, d);
+        else
+                rc = errno == ENOENT ? journal_make(j, temp) : ODM_EIO;
         if (rc == 0 && lseek(j->fd, (off_t)j->size, SEEK_SET) < 0)
                 rc = ODM_EIO;
         if (rc == ODM_EIO)
