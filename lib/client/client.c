@@ -425,6 +425,18 @@ odm_time odm_client_deadline(const odm_client *c)
         return c->state == CLIENT_WAIT ? c->deadline : ODM_NEVER;
 }
 
+int odm_client_repeat(odm_client *c)
+{
+        if (c->state == CLIENT_READY)
+                return 0; /* it is lent again already */
+        if (c->tries >= c->opt.retries)
+                return odm_client_finish(c, ODM_OUTCOME_NO_REPLY, "no reply came");
+        c->tries++;
+        c->stats.retries++;
+        odm_client_enter(c, CLIENT_READY);
+        return 0;
+}
+
 int odm_client_tick(odm_client *c, odm_time now)
 {
         if (c->state != CLIENT_WAIT || !odm_time_reached(now, c->deadline))
@@ -432,12 +444,7 @@ int odm_client_tick(odm_client *c, odm_time now)
         c->now = now;
         if (c->stage == STAGE_CLOSING)
                 return odm_client_finish(c, c->closing, NULL);
-        if (c->tries >= c->opt.retries)
-                return odm_client_finish(c, ODM_OUTCOME_NO_REPLY, "no reply came");
-        c->tries++;
-        c->stats.retries++;
-        odm_client_enter(c, CLIENT_READY);
-        return 0;
+        return odm_client_repeat(c);
 }
 
 /* ---- requests ------------------------------------------------------------------------------- */

@@ -727,6 +727,43 @@ static void silence_is_answered_by_repeating(void **state)
         }
 }
 
+/* ---- replies that come again ------------------------------------------------------------------
+ */
+
+static void an_old_reply_is_silence(void **state)
+{
+        (void)state;
+        FOR_BOTH_CODECS(codec)
+        {
+                struct stage s;
+                odm_packet again;
+                odm_buf old;
+
+                begins(&s, codec, STAGE_OPEN);
+                odm_buf_init(&old, &heap, 65536);
+                starts(&s);
+                assert_int_equal(
+                        stage_write(&s, HDR_OK(1) EXEC("1", "./Vendor/Run") "<Final/>", &old), 0);
+                assert_int_equal(stage_hand_over(&s, odm_buf_view(&old), ODM_ABSENT), 0);
+                assert_int_equal(stage_listen(&s), 0);
+                hears(&s, OK(1) "Status 1/1 Exec 200 [./Vendor/Run] | Final");
+                assert_int_equal(s.execs, 1);
+                odm_str sent = exact_bytes(s.sent.body.p, s.sent.body.n);
+                const odm_packet stale = {.body = odm_buf_view(&old)};
+                for (int i = 0; i < 2; i++) { /* nothing is done twice, ours is said again */
+                        assert_int_equal(odm_client_recv(s.c, &stale, s.now, s.wall), 0);
+                        assert_int_equal(odm_client_send(s.c, &again), 1);
+                        assert_octets(again.body, sent);
+                }
+                assert_int_equal(s.execs, 1);
+                assert_int_equal(odm_client_recv(s.c, &stale, s.now, s.wall), 0); /* not for ever */
+                assert_int_equal(odm_client_outcome(s.c), ODM_OUTCOME_NO_REPLY);
+                exact_free(sent);
+                odm_buf_done(&old);
+                stage_close(&s);
+        }
+}
+
 static void calls_out_of_turn_are_refused(void **state)
 {
         struct stage s;
@@ -818,6 +855,7 @@ int main(void)
                 cmocka_unit_test(objects_go_out_in_chunks),
                 cmocka_unit_test(an_object_the_server_refuses_is_dropped),
                 cmocka_unit_test(silence_is_answered_by_repeating),
+                cmocka_unit_test(an_old_reply_is_silence),
                 cmocka_unit_test(calls_out_of_turn_are_refused),
                 cmocka_unit_test(options_out_of_range_are_refused),
                 cmocka_unit_test(endless_sessions_end),

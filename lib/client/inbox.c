@@ -3,6 +3,7 @@
  * last message, and then its commands.
  *
  *     not ours, unreadable ------------------> ended
+ *     the answer to an earlier message ------> ours is said once more
  *     version nobody speaks -----------------> 505 or 513 for all of it, then ended
  *     challenged ----------------------------> said again, with credentials
  *     commands of a server that is not proven-> 401 or 407, nothing executed
@@ -33,15 +34,21 @@ static bool has_abort(const odm_msg *m)
         return false;
 }
 
-static bool is_hdr_status(const odm_client *c, const odm_command *cmd)
+/* A Status for the SyncHdr of one of our messages. */
+static bool is_of_hdr(const odm_command *cmd)
 {
         odm_str ref = odm_str_trim(cmd->cmd_ref);
+
+        return cmd->kind == ODM_CMD_STATUS &&
+               (odm_str_is(ref, "0") ||
+                (ref.n == 0 && odm_str_is(odm_str_trim(cmd->cmd), "SyncHdr")));
+}
+
+static bool is_hdr_status(const odm_client *c, const odm_command *cmd)
+{
         uint32_t msg = odm_ref_number(cmd->msg_ref);
 
-        if (cmd->kind != ODM_CMD_STATUS || (msg != 0 && msg != c->msg_id))
-                return false;
-        return odm_str_is(ref, "0") ||
-               (ref.n == 0 && odm_str_is(odm_str_trim(cmd->cmd), "SyncHdr"));
+        return is_of_hdr(cmd) && (msg == 0 || msg == c->msg_id);
 }
 
 static const odm_command *find_hdr_status(const odm_client *c)
@@ -50,6 +57,20 @@ static const odm_command *find_hdr_status(const odm_client *c)
                 if (is_hdr_status(c, cmd))
                         return cmd;
         return NULL;
+}
+
+/* It came late, or was told twice: its commands were done, and must not be again.  A server counts
+ * as it likes, and some refer to nothing; only both together tell. */
+static bool is_stale(const odm_client *c)
+{
+        uint32_t theirs = odm_ref_number(c->msg->hdr.msg_id);
+
+        if (theirs == 0 || theirs > c->peer_msg || find_hdr_status(c))
+                return false;
+        for (const odm_command *cmd = c->msg->body; cmd; cmd = cmd->next)
+                if (is_of_hdr(cmd) && odm_ref_number(cmd->msg_ref) < c->msg_id)
+                        return true;
+        return false;
 }
 
 /* ---- header ------------------------------------------------------------------------ */
@@ -404,6 +425,9 @@ int odm_inbox_take(odm_client *c, const odm_packet *reply)
                 rc = check_hdr(c);
         if (rc != GO_ON)
                 return rc;
+        if (is_stale(c))
+                return odm_client_repeat(c);
+        c->peer_msg = odm_ref_number(c->msg->hdr.msg_id);
         rc = check_server(c, reply, &check);
         if (rc < 0)
                 return rc;

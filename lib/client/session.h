@@ -133,6 +133,7 @@ struct odm_client {
         odm_wall wall;
         uint8_t tries; /* repetitions of the last message */
         uint32_t msg_id;
+        uint32_t peer_msg; /* MsgID of the server's last message; 0: none yet, or no number */
         uint32_t peer_max_msg, peer_max_obj; /* 0 = no limit */
         bool peer_closed;                    /* the server's package is complete: Final came */
         bool own_closed;                     /* our last message had Final */
@@ -158,6 +159,8 @@ struct odm_client {
 /* client.c */
 void odm_client_enter(odm_client *c, enum client_state to);
 int odm_client_finish(odm_client *c, odm_outcome o, const char *diag); /* always returns 0 */
+/* No reply to our last message came: it is lent again, or that was the last time.  Returns 0. */
+int odm_client_repeat(odm_client *c);
 
 /* setup.c: package 1. */
 ODM_MUST_USE int odm_setup_build(odm_client *c);
