@@ -61,6 +61,11 @@ const cfg_key conf_keys[] = {
         {"account.server_password", CFG_STRING, NULL, "Its password; wake-ups are signed with it."},
         {"account.server_password_file", CFG_PATH, NULL, "File whose first line is its password."},
 
+        {"bootstrap.network_key", CFG_STRING, NULL,
+         "What the network knows of this device, such as the IMSI: proves bootstrap messages of\n"
+         "kind NETWORKID or NETWPIN. Read by dremd --bootstrap."},
+        {"bootstrap.network_key_file", CFG_PATH, NULL, "File whose first line is that."},
+
         {"session.on_start", CFG_BOOL, "yes", "Whether the agent calls when it starts."},
         {"session.start_jitter", CFG_DURATION, "0s",
          "It waits a random part of this before; for fleets that get their power back at once.", 0,
@@ -149,6 +154,10 @@ int conf_check(const cfg *c, diag *d)
                 return diag_set(d, ODM_EMALFORMED,
                                 "account.server_password and "
                                 "account.server_password_file exclude each other");
+        if (cfg_str(c, "bootstrap.network_key") && cfg_str(c, "bootstrap.network_key_file"))
+                return diag_set(d, ODM_EMALFORMED,
+                                "bootstrap.network_key and bootstrap.network_key_file exclude each "
+                                "other");
         if (cfg_bool(c, "wake.enabled") && net_hostport_parse(cfg_str(c, "wake.listen"), &a) < 0)
                 return diag_set(d, ODM_EMALFORMED, "wake.listen: '%s' is no address:port",
                                 cfg_str(c, "wake.listen"));

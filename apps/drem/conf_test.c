@@ -17,6 +17,8 @@ static const struct row {
         {"two passwords", "[account]\npassword = a\npassword_file = b\n", "exclude each other"},
         {"two server passwords", "[account]\nserver_password = a\nserver_password_file = b\n",
          "exclude each other"},
+        {"two network keys", "[bootstrap]\nnetwork_key = a\nnetwork_key_file = b\n",
+         "exclude each other"},
         {"no port to listen on", "[wake]\nlisten = 127.0.0.1\n", "wake.listen"},
         {"... which does not matter", "[wake]\nenabled = no\nlisten = 127.0.0.1\n", NULL},
         {"a wake-up address", "[wake]\naddress = udp://192.0.2.1:2948\n", NULL},

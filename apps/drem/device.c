@@ -167,6 +167,16 @@ static void put_auth(seed *s, const cfg *c, const char *at, const char *level, o
         put(s, uri, ODM_FMT_BIN, "");
 }
 
+static void put_settings_acl(seed *s, odm_str id)
+{
+        char acl[1100];
+        int n = (int)id.n;
+
+        snprintf(acl, sizeof acl, "Add=%.*s&Delete=%.*s&Exec=%.*s&Get=*&Replace=%.*s", n, id.p, n,
+                 id.p, n, id.p, n, id.p);
+        put_acl(s, "./Vendor/xrem?prop=ACL", acl);
+}
+
 static void put_account(seed *s, const cfg *c, const char *password, const char *server_password)
 {
         const char *id = cfg_str(c, "account.server_id");
@@ -184,8 +194,7 @@ static void put_account(seed *s, const cfg *c, const char *password, const char 
         /* the account is its server's, and so are the settings of the agent (security C2) */
         snprintf(acl, sizeof acl, "Get=%s&Replace=%s&Delete=%s", id, id, id);
         put_acl(s, ACCOUNT "?prop=ACL", acl);
-        snprintf(acl, sizeof acl, "Add=%s&Delete=%s&Exec=%s&Get=*&Replace=%s", id, id, id, id);
-        put_acl(s, "./Vendor/xrem?prop=ACL", acl);
+        put_settings_acl(s, odm_cstr(id));
 }
 
 static int finish_seed(seed *s, diag *d)
@@ -287,40 +296,107 @@ static int open_tree(device *v, const cfg *c, diag *d)
         return rc < 0 ? diag_set(d, rc, "the tree: %s", odm_err_text(rc)) : 0;
 }
 
-int device_open(const cfg *c, const char *version, void (*on_config)(void *ctx),
-                void (*on_sync)(void *ctx, odm_str correlator), void *ctx, device **out, diag *d)
+static int open_state(device *v, const cfg *c, const char *version, diag *d)
 {
         const char *folder = cfg_str(c, "agent.state");
-        device *v = calloc(1, sizeof *v);
-        int rc;
+        int rc = fsio_mkdir(folder, 0700, d);
 
-        if (!v)
-                return diag_set(d, ODM_ENOMEM, "out of memory");
-        rc = fsio_mkdir(folder, 0700, d);
         if (rc < 0)
-                goto out;
+                return rc;
         ident_read("", &v->ident);
         describe(v, c, version);
-        v->objects.on_config = on_config;
-        v->objects.on_sync = on_sync;
-        v->objects.ctx = ctx;
         rc = find_id(v, c, d);
         if (rc == 0)
                 rc = open_tree(v, c, d);
         if (rc == 0)
                 rc = state_open(NULL, folder, v->tree, &v->state, d);
-        if (rc == 0)
-                rc = odm_dmacc_learn(&v->objects.dmacc, v->tree);
-        if (rc == 0 && !has_account(v)) {
-                rc = put_settings(v, c, d);
-                if (rc == 0)
-                        rc = device_reset_account(v, c, d);
-        }
-out:
+        return rc == 0 ? odm_dmacc_learn(&v->objects.dmacc, v->tree) : rc;
+}
+
+static void no_hook(void *ctx)
+{
+        (void)ctx;
+}
+
+static void no_sync(void *ctx, odm_str correlator)
+{
+        (void)ctx;
+        (void)correlator;
+}
+
+int device_open_bare(const cfg *c, const char *version, device **out, diag *d)
+{
+        device *v = calloc(1, sizeof *v);
+        int rc;
+
+        if (!v)
+                return diag_set(d, ODM_ENOMEM, "out of memory");
+        v->objects.on_config = no_hook;
+        v->objects.on_sync = no_sync;
+        rc = open_state(v, c, version, d);
         if (rc < 0)
                 device_close(v);
         else
                 *out = v;
+        return rc;
+}
+
+int device_open(const cfg *c, const char *version, void (*on_config)(void *ctx),
+                void (*on_sync)(void *ctx, odm_str correlator), void *ctx, device **out, diag *d)
+{
+        device *v = NULL;
+        int rc = device_open_bare(c, version, &v, d);
+
+        if (rc < 0)
+                return rc;
+        v->objects.on_config = on_config;
+        v->objects.on_sync = on_sync;
+        v->objects.ctx = ctx;
+        if (!has_account(v)) {
+                rc = put_settings(v, c, d);
+                if (rc == 0)
+                        rc = device_reset_account(v, c, d);
+        }
+        if (rc < 0)
+                device_close(v);
+        else
+                *out = v;
+        return rc;
+}
+
+static int take_message(device *v, const odm_boot *b, bool replace, odm_arena *a,
+                        odm_boot_done *out, diag *d)
+{
+        const odm_boot_opt opt = {.replace = replace};
+        int rc = odm_boot_apply(b, &opt, v->tree, loop_wall(), a, out);
+
+        if (rc < 0)
+                return diag_set(d, rc, "the message: %s", odm_err_text(rc));
+        if (!odm_status_ok(out->status))
+                return diag_set(d, ODM_EACCESS, "the message is refused: %s (%u)", out->why,
+                                out->status);
+        return 0;
+}
+
+int device_bootstrap(device *v, const cfg *c, const odm_boot *b, bool replace, odm_arena *a,
+                     odm_boot_done *out, diag *d)
+{
+        bool first = !has_account(v);
+        seed s = {.t = v->tree, .now = loop_wall()};
+        int rc = take_message(v, b, replace, a, out, d);
+
+        if (rc == 0 && first) {
+                s.rc = odm_tree_begin(v->tree, s.now);
+                put_settings_acl(&s, out->server[0].server_id);
+                rc = finish_seed(&s, d);
+        }
+        if (rc == 0 && first)
+                rc = put_settings(v, c, d);
+        if (rc == 0) {
+                rc = state_sync(v->state);
+                if (rc < 0)
+                        diag_set(d, rc, "the account cannot be kept: %s", odm_err_text(rc));
+        }
         return rc;
 }
 

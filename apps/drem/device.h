@@ -6,6 +6,7 @@
 #include "conf.h"
 #include "ident.h"
 #include "objects.h"
+#include "odm/bootstrap.h"
 #include "state.h"
 
 typedef struct device {
@@ -24,11 +25,18 @@ typedef struct device {
 ODM_MUST_USE int device_open(const cfg *c, const char *version, void (*on_config)(void *ctx),
                              void (*on_sync)(void *ctx, odm_str correlator), void *ctx,
                              device **out, diag *d);
+/* The same without hooks, and without an account where there is none: for a bootstrap. */
+ODM_MUST_USE int device_open_bare(const cfg *c, const char *version, device **out, diag *d);
 void device_close(device *v); /* NULL is allowed */
 
 /* Says where wake-ups reach us: `port` is the one we listen on, 0 for none. */
 void device_set_wake(device *v, const cfg *c, uint16_t port);
 /* Writes the account of the configuration over ./DMAcc/main, its nonces forgotten. */
 ODM_MUST_USE int device_reset_account(device *v, const cfg *c, diag *d);
+/* Makes the accounts of a bootstrap message that was proven, durable on return.  The first server a
+ * device has gets the rights over the agent's settings that one of the configuration gets.
+ * 0 with *out in `a`; an error with the reason in `d`, and, but for ODM_EIO, nothing changed. */
+ODM_MUST_USE int device_bootstrap(device *v, const cfg *c, const odm_boot *b, bool replace,
+                                  odm_arena *a, odm_boot_done *out, diag *d);
 
 #endif

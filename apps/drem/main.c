@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dremd: the agent that makes a machine a managed device.  The command line, the configuration and
  * the signals; the rest is agent.c. */
+#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent.h"
+#include "bootstrap.h"
 #include "cli.h"
 #include "conf.h"
 #include "control.h"
 #include "fsio.h"
 #include "heap.h"
 #include "log.h"
+#include "prompt.h"
 #include "sdnotify.h"
 #include "service.h"
 
@@ -34,7 +38,7 @@ static const char more[] =
         "Manual pages: dremd(8), dremd.conf(5).";
 
 typedef struct arguments {
-        const char *config;
+        const char *config, *bootstrap, *pin;
         cli_list set;
         bool check, print_config, status, sync, reset;
 } arguments;
@@ -169,6 +173,61 @@ static int start(const cfg *c, const arguments *a)
         return serve(c, a, fd);
 }
 
+/* ---- a bootstrap ------------------------------------------------------------------------- */
+
+/* Started by root on a state folder that is the agent's, it works as the agent: its files stay the
+ * agent's. */
+static int become_owner(const cfg *c, diag *d)
+{
+        struct stat st;
+
+        if (geteuid() != 0 || stat(cfg_str(c, "agent.state"), &st) < 0 || st.st_uid == 0)
+                return 0;
+        if (setgroups(0, NULL) < 0 || setgid(st.st_gid) < 0 || setuid(st.st_uid) < 0)
+                return diag_set(d, ODM_EIO, "cannot become the owner of %s",
+                                cfg_str(c, "agent.state"));
+        return 0;
+}
+
+static int bootstrap_from(const cfg *c, const arguments *a, odm_str message, odm_buf *told, diag *d)
+{
+        const bootstrap_opt o = {.path = a->bootstrap,
+                                 .message = message,
+                                 .pin = a->pin,
+                                 .replace = a->reset,
+                                 .ask = prompt_pin};
+        int lock = -1, rc = become_owner(c, d);
+
+        if (rc == 0)
+                rc = take_folder(c, &lock, d);
+        if (rc == 0)
+                rc = bootstrap_run(c, XREM_VERSION, &o, told, d);
+        fsio_unlock(lock);
+        return rc;
+}
+
+static int bootstrap(const cfg *c, const arguments *a)
+{
+        diag d = {{0}};
+        odm_buf in, told;
+        int rc;
+
+        odm_buf_init(&in, &heap_mem, ODM_BOOT_MAX + 1);
+        odm_buf_init(&told, &heap_mem, 65536);
+        rc = fsio_read(a->bootstrap, ODM_BOOT_MAX, &in, &d);
+        if (rc == 0)
+                rc = bootstrap_from(c, a, odm_buf_view(&in), &told, &d);
+        if (rc == 0)
+                printf("%.*s", (int)told.n, told.p);
+        else
+                (void)fprintf(stderr, "dremd: %s\n", d.text[0] ? d.text : odm_err_text(rc));
+        if (in.n)
+                odm_wipe(in.p, in.n);
+        odm_buf_done(&in);
+        odm_buf_done(&told);
+        return rc < 0 ? CLI_FAILED : CLI_OK;
+}
+
 /* ---- asking the one that runs -------------------------------------------------------------- */
 
 /* Of an agent that does not run, the last status is still of interest. */
@@ -231,6 +290,8 @@ static int run(const arguments *a)
                 code = ask(c, "status");
         else if (a->sync)
                 code = ask(c, "sync");
+        else if (a->bootstrap)
+                code = bootstrap(c, a);
         else
                 code = a->check ? CLI_OK : start(c, a);
         cfg_free(c);
@@ -253,6 +314,12 @@ int main(int argc, char **argv)
                 {0, "sync", CLI_FLAG, &a.sync, NULL, "have the running agent begin a session"},
                 {0, "reset-account", CLI_FLAG, &a.reset, NULL,
                  "at the start, make the account of the\nconfiguration anew, its nonces forgotten"},
+                {0, "bootstrap", CLI_STRING, &a.bootstrap, "FILE",
+                 "take an account from this bootstrap message,\nand end; with --reset-account also "
+                 "in place of\none of the same server"},
+                {0, "pin", CLI_STRING, &a.pin, "PIN",
+                 "what proves the message, if it wants a PIN; it\nis asked for when this is left "
+                 "out"},
         };
         const cli_program p = {.name = "dremd",
                                .version = XREM_VERSION,
