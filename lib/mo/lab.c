@@ -132,14 +132,18 @@ static int hear(void *ctx, const odm_alert *alert)
         return 0;
 }
 
+int lab_tell(lab *l)
+{
+        l->said[0] = 0;
+        return odm_tasks_reports(l->tasks, ODM_STR("srv"), hear, l);
+}
+
 int lab_report(lab *l, unsigned status)
 {
         uint64_t ids[ODM_TASK_MAX];
         size_t n = 0;
-        int rc;
+        int rc = lab_tell(l);
 
-        l->said[0] = 0;
-        rc = odm_tasks_reports(l->tasks, ODM_STR("srv"), hear, l);
         for (size_t i = 0; rc == 0 && odm_tasks_at(l->tasks, i); i++)
                 if (odm_tasks_at(l->tasks, i)->step == 0)
                         ids[n++] = ODM_TASK_ALERT | (uint64_t)odm_tasks_at(l->tasks, i)->id << 8;

@@ -8,7 +8,7 @@
 #include "support.h"
 
 #define LAB_NOW ((odm_wall){1290000000})
-#define LAB_LOG 512
+#define LAB_LOG 2048
 
 typedef struct lab {
         const odm_mem *mem;
@@ -34,7 +34,9 @@ int lab_set(lab *l, const char *uri, odm_format format, const char *data, unsign
 int lab_delete(lab *l, const char *uri, unsigned *status);
 /* The value of a leaf, "(none)" when it is not there; until the next call. */
 const char *lab_get(lab *l, const char *uri);
-/* What a session with "srv" would be told, into l->said; and the server's answer to each. */
+/* What a session with "srv" would be told, into l->said. */
+int lab_tell(lab *l);
+/* The same, the server's answer to each, and the end of the session. */
 int lab_report(lab *l, unsigned status);
 
 #endif

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The life that all tasks share, shown with firmware objects: who may run beside whom, ceilings,
+ * reports and their pauses, nodes that make no sense. */
+#include "lab.h"
+#include "mo.h"
+#include "odm/fumo.h"
+
+static odm_fumo fumo;
+static const odm_task *lent;
+static const odm_task_end done = {.cause = ODM_CAUSE_OK};
+
+static int mount(lab *l)
+{
+        fumo = (odm_fumo){.tasks = NULL};
+        return odm_fumo_mount(&fumo, l->tasks, &odm_mo_fumo);
+}
+
+static void set_up(lab *l, size_t objects)
+{
+        const odm_value acl = {.data = ODM_STR("Get=*&Replace=*&Exec=*")};
+
+        assert_int_equal(lab_open(l, &heap, mount), 0);
+        assert_int_equal(odm_tree_write(l->tree, ODM_STR("./FUMO?prop=ACL"), &acl, LAB_NOW), 0);
+        for (size_t i = 0; i < objects; i++) {
+                char name[16], uri[64];
+                unsigned status;
+                snprintf(name, sizeof name, "o%zu", i);
+                assert_int_equal(odm_fumo_add(&fumo, name, LAB_NOW), 0);
+                for (int both = 0; both < 2; both++) {
+                        snprintf(uri, sizeof uri, "./FUMO/%s/Download%s/PkgURL", name,
+                                 both ? "AndUpdate" : "");
+                        assert_int_equal(lab_set(l, uri, ODM_FMT_CHR, "http://h/p", &status), 0);
+                        assert_int_equal(status, 200);
+                }
+        }
+}
+
+static unsigned order(lab *l, size_t object, const char *node, const char *correlator)
+{
+        char uri[64];
+        unsigned status = 0;
+
+        snprintf(uri, sizeof uri, "./FUMO/o%zu/%s", object, node);
+        assert_int_equal(lab_exec(l, uri, correlator, &status), 0);
+        return status;
+}
+
+static uint32_t next_is(lab *l, const char *object)
+{
+        assert_int_equal(odm_tasks_next(l->tasks, LAB_NOW, &lent), 1);
+        assert_str(lent->object, object);
+        return lent->id;
+}
+
+static void finish(lab *l, uint32_t id)
+{
+        assert_int_equal(odm_tasks_done(l->tasks, id, &done, LAB_NOW), 0);
+}
+
+static void steps_that_want_to_be_alone_are(void **state)
+{
+        lab l;
+
+        (void)state;
+        set_up(&l, 3);
+        assert_int_equal(order(&l, 0, "DownloadAndUpdate", "a"), 202);
+        assert_int_equal(order(&l, 1, "Download", "b"), 202);
+        uint32_t a = next_is(&l, "./FUMO/o0"), b = next_is(&l, "./FUMO/o1");
+        finish(&l, a); /* it wants to install, but the other one is at work */
+        assert_int_equal(odm_tasks_next(l.tasks, LAB_NOW, &lent), 0);
+        assert_int_equal(order(&l, 2, "Download", "c"), 405); /* and nothing new begins */
+        finish(&l, b);
+        assert_int_equal(next_is(&l, "./FUMO/o0"), a);
+        assert_int_equal(order(&l, 2, "Download", "c"), 405);
+        finish(&l, a);
+        assert_int_equal(order(&l, 2, "Download", "c"), 202);
+        lab_close(&l);
+}
+
+static void there_is_a_ceiling(void **state)
+{
+        lab l;
+
+        (void)state;
+        set_up(&l, ODM_TASK_MAX + 1);
+        for (size_t i = 0; i < ODM_TASK_MAX; i++)
+                assert_int_equal(order(&l, i, "Download", "c"), 202);
+        assert_int_equal(order(&l, ODM_TASK_MAX, "Download", "c"), 500);
+        finish(&l, next_is(&l, "./FUMO/o0"));
+        assert_int_equal(lab_report(&l, 200), 0);
+        assert_int_equal(order(&l, ODM_TASK_MAX, "Download", "c"), 202);
+        lab_close(&l);
+}
+
+static void what_cannot_be_kept_is_refused(void **state)
+{
+        char correlator[ODM_TASK_CORRELATOR + 2];
+        lab l;
+
+        (void)state;
+        set_up(&l, 1);
+        memset(correlator, 'c', sizeof correlator);
+        correlator[ODM_TASK_CORRELATOR + 1] = 0;
+        assert_int_equal(order(&l, 0, "Download", correlator), 500);
+        assert_int_equal(odm_tree_begin(l.tree, LAB_NOW), 0);
+        assert_int_equal(order(&l, 0, "Download", "c"), 500); /* as in an Atomic */
+        odm_tree_rollback(l.tree);
+        correlator[ODM_TASK_CORRELATOR] = 0;
+        assert_int_equal(order(&l, 0, "Download", correlator), 202);
+        lab_close(&l);
+}
+
+static void reports_wait_longer_and_longer(void **state)
+{
+        static const int64_t pause[] = {60, 300, 1800, 7200, 86400, 86400};
+        odm_time now = {5000};
+        odm_str server = ODM_ABSENT;
+        lab l;
+
+        (void)state;
+        set_up(&l, 1);
+        assert_int_equal(order(&l, 0, "Download", "c"), 202);
+        uint32_t id = next_is(&l, "./FUMO/o0");
+        assert_true(odm_tasks_report_time(l.tasks, NULL).ms == ODM_NEVER.ms);
+        finish(&l, id);
+        assert_int_equal(odm_tasks_report_time(l.tasks, &server).ms, 0);
+        assert_str(server, "srv");
+        for (size_t i = 0; i < ODM_COUNT(pause); i++) {
+                assert_int_equal(lab_tell(&l), 0);
+                assert_int_equal(odm_tasks_session_over(l.tasks, ODM_STR("srv"), now, LAB_NOW), 0);
+                assert_int_equal(odm_tasks_report_time(l.tasks, NULL).ms, now.ms + pause[i] * 1000);
+                /* a session that told nothing changes nothing */
+                assert_int_equal(odm_tasks_session_over(l.tasks, ODM_STR("srv"), now, LAB_NOW), 0);
+                assert_int_equal(odm_tasks_report_time(l.tasks, NULL).ms, now.ms + pause[i] * 1000);
+        }
+        odm_wall late = {LAB_NOW.s + 31 * 86400};
+        assert_int_equal(odm_tasks_session_over(l.tasks, ODM_STR("other"), now, late), 0);
+        assert_non_null(odm_tasks_at(l.tasks, 0));
+        assert_int_equal(odm_tasks_session_over(l.tasks, ODM_STR("srv"), now, late), 0);
+        assert_null(odm_tasks_at(l.tasks, 0)); /* given up */
+        lab_close(&l);
+}
+
+static void answers_that_end_it(void **state)
+{
+        static const struct {
+                const char *why;
+                unsigned status;
+                bool over;
+        } rows[] = {
+                {"taken", 200, true},
+                {"taken, for later", 202, true},
+                {"of no kind the server knows: never said again", 415, true},
+                {"not authenticated yet", 401, false},
+                {"no credentials seen", 407, false},
+                {"the server failed", 500, false},
+                {"busy", 503, false},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                lab l;
+                set_up(&l, 1);
+                assert_int_equal(order(&l, 0, "Download", "c"), 202);
+                finish(&l, next_is(&l, "./FUMO/o0"));
+                assert_int_equal(lab_report(&l, rows[i].status), 0);
+                if ((odm_tasks_at(l.tasks, 0) == NULL) != rows[i].over)
+                        fail_msg("%s", rows[i].why);
+                assert_string_equal(lab_get(&l, "./Vendor/Task/1/Step"),
+                                    rows[i].over ? "(none)" : "ended");
+                lab_close(&l);
+        }
+}
+
+static void answers_to_nothing_are_ignored(void **state)
+{
+        static const uint64_t ids[] = {0, 1 << 8, ODM_TASK_ALERT | 1 << 8, ODM_TASK_ALERT | 7 << 8,
+                                       ODM_TASK_ALERT | 1 << 8 | 200};
+        lab l;
+
+        (void)state;
+        set_up(&l, 1);
+        assert_int_equal(order(&l, 0, "Download", "c"), 202);
+        uint32_t id = next_is(&l, "./FUMO/o0");
+        for (size_t i = 0; i < ODM_COUNT(ids); i++)
+                assert_int_equal(odm_tasks_reported(l.tasks, ids[i], 200, LAB_NOW), 0);
+        assert_int_equal(odm_tasks_done(l.tasks, id + 1, &done, LAB_NOW), ODM_ENOENT);
+        finish(&l, id);
+        assert_int_equal(odm_tasks_done(l.tasks, id, &done, LAB_NOW), ODM_ENOENT); /* not twice */
+        for (size_t i = 0; i < ODM_COUNT(ids); i++)
+                assert_int_equal(odm_tasks_reported(l.tasks, ids[i], 200, LAB_NOW), 0);
+        assert_non_null(odm_tasks_at(l.tasks, 0)); /* it was not told yet */
+        lab_close(&l);
+}
+
+static void the_device_reports_to_nobody_what_it_ordered_itself(void **state)
+{
+        const odm_op op = {.kind = ODM_CMD_EXEC, .target = ODM_STR("./FUMO/o0/Download")};
+        odm_answer out = {0};
+        odm_arena a;
+        lab l;
+
+        (void)state;
+        set_up(&l, 1);
+        odm_arena_init(&a, &heap, 1 << 16);
+        assert_int_equal(odm_tree_do(l.tree, &op, LAB_NOW, &a, &out), 0);
+        odm_arena_done(&a);
+        assert_int_equal(out.status, 202);
+        finish(&l, next_is(&l, "./FUMO/o0"));
+        assert_null(odm_tasks_at(l.tasks, 0));
+        assert_string_equal(lab_get(&l, "./FUMO/o0/State"), "50");
+        lab_close(&l);
+}
+
+static int nothing_made(lab *l)
+{
+        (void)l;
+        return 0;
+}
+
+/* What stands in the tree is believed only when it fits together. */
+static void nodes_without_sense_are_deleted(void **state)
+{
+        static const struct {
+                const char *why, *leaf, *value;
+                odm_format format;
+        } rows[] = {
+                {"no such kind", "Kind", "nobody", ODM_FMT_CHR},
+                {"no such step", "Step", "dance", ODM_FMT_CHR},
+                {"a node of another object", "Exec", "./FUMO/o1/Download", ODM_FMT_CHR},
+                {"the object itself", "Exec", "./FUMO/o0", ODM_FMT_CHR},
+                {"no time", "Since", "yesterday", ODM_FMT_CHR},
+                {"an end without a result", "Step", "ended", ODM_FMT_CHR},
+                {"a negative number", "Tries", "-1", ODM_FMT_INT},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                const odm_value v = {.format = rows[i].format, .data = odm_cstr(rows[i].value)};
+                char uri[64];
+                lab l, again;
+                set_up(&l, 1);
+                assert_int_equal(order(&l, 0, "Download", "c"), 202);
+                snprintf(uri, sizeof uri, "./Vendor/Task/1/%s", rows[i].leaf);
+                assert_int_equal(odm_tree_write(l.tree, odm_cstr(uri), &v, LAB_NOW), 0);
+                assert_int_equal(lab_restart(&l, l.n_log, &again, mount, nothing_made), 0);
+                if (odm_tasks_at(again.tasks, 0))
+                        fail_msg("%s", rows[i].why);
+                assert_string_equal(lab_get(&again, "./Vendor/Task/1/Kind"), "(none)");
+                lab_close(&again);
+                lab_close(&l);
+        }
+}
+
+static void numbers_are_not_used_again(void **state)
+{
+        lab l, again;
+
+        (void)state;
+        set_up(&l, 2);
+        assert_int_equal(order(&l, 0, "Download", "a"), 202);
+        assert_int_equal(order(&l, 1, "Download", "b"), 202);
+        assert_int_equal(lab_restart(&l, l.n_log, &again, mount, nothing_made), 0);
+        uint32_t x = next_is(&again, "./FUMO/o0"), y = next_is(&again, "./FUMO/o1");
+        finish(&again, x);
+        finish(&again, y);
+        assert_int_equal(lab_report(&again, 200), 0);
+        assert_int_equal(order(&again, 0, "Download", "c"), 202);
+        assert_true(next_is(&again, "./FUMO/o0") > y);
+        lab_close(&again);
+        lab_close(&l);
+}
+
+static void causes_have_sentences(void **state)
+{
+        (void)state;
+        assert_string_equal(odm_task_cause_text(ODM_CAUSE_CORRUPT), "the package is damaged");
+        assert_string_equal(odm_task_cause_text((odm_task_cause)99), "unknown");
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(steps_that_want_to_be_alone_are),
+                cmocka_unit_test(there_is_a_ceiling),
+                cmocka_unit_test(what_cannot_be_kept_is_refused),
+                cmocka_unit_test(reports_wait_longer_and_longer),
+                cmocka_unit_test(answers_that_end_it),
+                cmocka_unit_test(answers_to_nothing_are_ignored),
+                cmocka_unit_test(the_device_reports_to_nobody_what_it_ordered_itself),
+                cmocka_unit_test(nodes_without_sense_are_deleted),
+                cmocka_unit_test(numbers_are_not_used_again),
+                cmocka_unit_test(causes_have_sentences),
+        };
+
+        return RUN_TESTS(tests);
+}
