@@ -63,8 +63,7 @@ static void mask_item(odm_item *i)
 static void mask_list(odm_command *c)
 {
         for (; c; c = c->next) {
-                mask_meta(&c->meta);
-                mask_meta(&c->chal);
+                mask_meta(&c->meta); /* or a Status' chal, which is the same */
                 if (c->cred)
                         mask_cred(c->cred);
                 for (odm_item *i = c->items; i; i = i->next)

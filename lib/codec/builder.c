@@ -507,13 +507,13 @@ static void set_nonce(odm_meta *m, odm_data_kind kind, odm_str text)
         m->next_nonce = m->nonce_raw ? text : trimmed(text);
 }
 
-static void set_number(bool *has, uint64_t *value, odm_str text)
+static void set_number(bool *has, uint32_t *value, odm_str text)
 {
         uint64_t v;
 
         if (odm_str_u64(trimmed(text), UINT64_MAX, &v) == 0) {
                 *has = true;
-                *value = v;
+                *value = v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
         }
 }
 

@@ -124,7 +124,7 @@ static int convert_command(odm_command *c, const odm_codec *to, odm_arena *arena
 {
         int rc = 0;
 
-        if (!odm_codec_is_binary(to))
+        if (!odm_codec_is_binary(to) && c->kind == ODM_CMD_STATUS)
                 rc = nonce_to_text(&c->chal, arena);
         for (odm_item *i = c->items; i && rc == 0; i = i->next)
                 rc = convert_item(c, i, to, arena);

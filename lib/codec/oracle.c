@@ -102,7 +102,7 @@ static void put_command(odm_buf *out, const odm_command *c, size_t depth)
         put(out, "name", c->name);
         put(out, "id", c->cmd_id);
         put_number(out, "noresp", c->no_resp, 1);
-        put_meta(out, &c->meta);
+        put_meta(out, &c->meta); /* or chal */
         put_number(out, "code", c->code != 0, c->code);
         put(out, "correlator", c->correlator);
         put(out, "msgref", c->msg_ref);
@@ -110,7 +110,6 @@ static void put_command(odm_buf *out, const odm_command *c, size_t depth)
         put(out, "cmd", c->cmd);
         put_refs(out, "targetref", c->target_refs);
         put_refs(out, "sourceref", c->source_refs);
-        put_meta(out, &c->chal);
         if (c->cred)
                 put_cred(out, c->cred);
         for (const odm_item *i = c->items; i; i = i->next)

@@ -99,6 +99,8 @@ static void items_inherit_from_their_command(void **state)
         assert_int_equal(odm_meta_of(&plain, &own).format, ODM_FMT_INT);
         own.meta.mark = ODM_STR("its own");
         assert_str(odm_meta_of(&cmd, &own).mark, "its own");
+        cmd.kind = ODM_CMD_STATUS; /* what stands there now is a challenge */
+        assert_false(odm_meta_of(&cmd, &bare).present);
 }
 
 static const struct number_row {

@@ -314,7 +314,7 @@ static odm_item *get_item(struct in *in, odm_arena *a)
         it.meta.type = get_str(in);
         it.meta.mark = get_str(in);
         it.meta.has_size = get_u(in, 1) == 1;
-        it.meta.size = get_u(in, UINT64_MAX);
+        it.meta.size = (uint32_t)get_u(in, UINT32_MAX);
         it.data.kind = (odm_data_kind)get_u(in, ODM_DATA_XML);
         it.data.bytes = get_str(in);
         odm_item *copy = in->rc == 0 ? odm_item_copy(a, &it.meta, &it, true) : NULL;
