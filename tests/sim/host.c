@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The server's host: one session at a time, a store that keeps what the events say before
- * the reply leaves, and the accidents of a daemon. */
+/* The server's host: sessions, and a store that takes what a message came to as a whole before the
+ * reply leaves.  It may crash at any step, and goes on with what the store has: with the engines of
+ * running sessions where those are kept (STORE_SESSION_SAVE), else with the jobs alone. */
 #include "world.h"
 
-static void server_options(world *w, odm_server_opt *o)
+static void server_options(const world *w, odm_server_opt *o)
 {
-        bool open = w->type == ODM_AUTH_NONE;
-
         odm_server_opt_init(o, &heap);
         o->rng = w->server_rng;
         o->server_uri = ODM_STR("http://dm/s");
         o->resp_uri = ODM_STR("http://dm/s?sid=1");
         o->every_message = w->every_message;
-        o->transport_auth = open;
+        o->transport_auth = w->type == ODM_AUTH_NONE;
         o->max_msg_size = w->server_max;
         o->max_memory = (size_t)64 << 20;
         o->peer = (odm_peer){
@@ -24,8 +23,8 @@ static void server_options(world *w, odm_server_opt *o)
                 .accept_basic = w->type == ODM_AUTH_BASIC,
                 .nonce = w->nonce,
                 .previous = w->previous,
-                .has_nonce = w->has_nonce,
-                .has_previous = w->has_previous,
+                .has_nonce = w->has_nonces,
+                .has_previous = w->previous.n > 0,
                 .server_user = ODM_STR("srv"),
                 .server_password = ODM_STR("spw"),
                 .server_type = w->server_type,
@@ -33,42 +32,155 @@ static void server_options(world *w, odm_server_opt *o)
         };
 }
 
-void host_lose_session(world *w)
+/* ---- sessions ------------------------------------------------------------------------------ */
+
+static void forget(host_session *s)
 {
-        if (w->server == NULL)
+        odm_server_free(s->engine);
+        odm_buf_done(&s->kept_engine);
+        *s = (host_session){0};
+}
+
+/* The store hears of it at once. */
+static void lose(world *w, host_session *s)
+{
+        if (s->serial == 0)
                 return;
-        odm_server_free(w->server);
-        w->server = NULL;
-        sim_put_back(w);
+        tell(w, "a session of the server is lost");
+        sim_put_back(w, s->serial);
+        forget(s);
+}
+
+void host_lose_all(world *w)
+{
+        for (size_t i = 0; i < SESSIONS; i++)
+                lose(w, &w->sessions[i]);
+}
+
+static void load(world *w, host_session *s)
+{
+        odm_server_opt o;
+
+        server_options(w, &o);
+        if (odm_server_load(&o, odm_buf_view(&s->kept_engine), &s->engine) < 0)
+                wrong(w, "a session that was saved cannot be loaded");
+}
+
+static void save(world *w, host_session *s)
+{
+        odm_buf_cut(&s->kept_engine, 0);
+        if (odm_server_save(s->engine, &s->kept_engine) < 0)
+                wrong(w, "a session that cannot be saved");
+}
+
+static void drop_turn(world *w)
+{
+        w->n_facts = 0;
+        w->new_nonces = false;
+        for (sim_job *j = w->jobs; j; j = j->next) {
+                j->taken = false;
+                j->heard = j->told;
+        }
 }
 
 void host_crash(world *w)
 {
-        w->crashes++;
-        host_lose_session(w);
-}
-
-/* Another process goes on with the session. */
-void host_reload(world *w)
-{
-        odm_server_opt o;
-        odm_server *s = NULL;
-        odm_buf b;
-
-        if (w->server == NULL)
-                return;
-        odm_buf_init(&b, &heap, (size_t)64 << 20);
-        server_options(w, &o);
-        if (odm_server_save(w->server, &b) < 0 || odm_server_load(&o, odm_buf_view(&b), &s) < 0)
-                wrong(w, "a session that cannot be saved and loaded");
-        odm_buf_done(&b);
-        if (s) {
-                odm_server_free(w->server);
-                w->server = s;
+        w->n.server_down++;
+        tell(w, "the server crashes");
+        drop_turn(w);
+        for (size_t i = 0; i < SESSIONS; i++) {
+                host_session *s = &w->sessions[i];
+                if (!s->has_kept) {
+                        lose(w, s);
+                        continue;
+                }
+                odm_server_free(s->engine);
+                s->engine = NULL;
+                s->now = s->kept;
         }
 }
 
-static sim_job *find(world *w, uint64_t id)
+void host_reload(world *w)
+{
+        w->n.reloaded++;
+        for (size_t i = 0; i < SESSIONS; i++) {
+                host_session *s = &w->sessions[i];
+                if (s->engine) {
+                        save(w, s);
+                        odm_server_free(s->engine);
+                        s->engine = NULL;
+                        load(w, s);
+                }
+        }
+}
+
+/* A place for a session, the oldest one's when there is none. */
+static host_session *place(world *w)
+{
+        host_session *oldest = &w->sessions[0];
+
+        for (size_t i = 0; i < SESSIONS; i++) {
+                host_session *s = &w->sessions[i];
+                if (s->serial == 0)
+                        return s;
+                if (s->serial < oldest->serial)
+                        oldest = s;
+        }
+        lose(w, oldest);
+        return oldest;
+}
+
+static host_session *begin(world *w, odm_str id)
+{
+        host_session *s = place(w);
+        odm_server_opt o;
+
+        if (id.n >= sizeof s->id)
+                return NULL;
+        s->serial = ++w->serials;
+        memcpy(s->id, id.p, id.n);
+        odm_buf_init(&s->kept_engine, &heap, (size_t)64 << 20);
+        server_options(w, &o);
+        if (odm_server_new(&o, &s->engine) < 0)
+                wrong(w, "no session");
+        return s;
+}
+
+/* Whose message it is: the session that waits for that number, or had this very message. */
+static host_session *find_session(world *w, const odm_peek *peek, uint64_t digest)
+{
+        uint32_t msg = odm_ref_number(peek->msg_id);
+
+        for (size_t i = 0; i < SESSIONS; i++) {
+                host_session *s = &w->sessions[i];
+                if (s->serial && odm_str_is(peek->session_id, s->id) &&
+                    ((msg > 1 && msg == s->now.msg + 1) ||
+                     (msg == s->now.msg && digest == s->now.digest)))
+                        return s;
+        }
+        return msg > 1 ? NULL : begin(w, peek->session_id);
+}
+
+static bool is_message(odm_str body, odm_arena *a, odm_peek *peek)
+{
+        const odm_codec *codec = odm_codec_guess(body);
+        odm_limits lim;
+
+        odm_limits_init(&lim);
+        return codec && odm_server_peek(codec, body, &lim, a, peek) == 0;
+}
+
+/* ---- a turn ---------------------------------------------------------------------------------- */
+
+void host_note(world *w, const fact *f)
+{
+        if (w->n_facts == FACTS)
+                wrong(w, "more events in a turn than there can be");
+        else
+                w->facts[w->n_facts++] = *f;
+}
+
+static sim_job *find_job(world *w, uint64_t id)
 {
         sim_job *j = w->jobs;
 
@@ -81,110 +193,156 @@ static sim_job *find(world *w, uint64_t id)
 
 /* A session without commands gives the device no chance to hand over its next nonce, so there
  * is always one (dm-protocol.md 9.5). */
-static void give_work(world *w, const odm_event *ev)
+static void give_work(world *w, host_session *s, const odm_event *ev)
 {
-        sim_job *j;
+        sim_job *j = ev->job ? find_job(w, ev->job) : w->jobs;
 
-        if (!w->busy && !sim_left(w))
-                sim_make(w, JOB_GET);
-        w->busy = true;
-
-        j = w->jobs;
-        if (ev->job) {
-                j = find(w, ev->job);
-        } else {
-                while (j && j->state != JOB_NEW)
+        if (ev->job == 0) {
+                if (!s->now.busy && !sim_left(w))
+                        sim_make(w, JOB_GET);
+                for (j = w->jobs; j && (j->state != JOB_NEW || j->taken);)
                         j = j->next;
                 if (j)
-                        sim_give(w, j);
+                        host_note(w, &(fact){.kind = FACT_GIVEN, .job = j});
         }
-        if (odm_server_work(w->server, j ? &j->job : NULL) < 0)
+        s->now.busy = true;
+        if (odm_server_work(s->engine, j ? sim_lend(w, j) : NULL) < 0)
                 wrong(w, "a job was refused");
 }
 
-static void keep_nonces(world *w)
+/* Others of the device are lost when one has proved itself. */
+static void replace_others(world *w, const host_session *s)
 {
-        odm_nonce client, previous, server;
-
-        odm_server_nonces(w->server, &client, &previous, &server);
-        w->nonce = client;
-        w->previous = previous;
-        w->server_nonce = server;
-        w->has_nonce = w->has_previous = true;
+        for (size_t i = 0; i < SESSIONS; i++)
+                if (&w->sessions[i] != s)
+                        lose(w, &w->sessions[i]);
 }
 
-static void hear(world *w, const odm_event *ev)
+static void hear_nonces(world *w, const host_session *s)
+{
+        odm_server_nonces(s->engine, &w->turn_nonce, &w->turn_previous, &w->turn_server_nonce);
+        w->new_nonces = true;
+}
+
+static void hear_alert(world *w, host_session *s, const odm_event *ev)
+{
+        uint64_t n;
+
+        if (odm_str_u64(ev->item->data.bytes, ALERTS - 1, &n) < 0)
+                wrong(w, "an alert that nobody raised");
+        else
+                host_note(w, &(fact){.kind = FACT_ALERT, .alert = n});
+        odm_server_alert_status(s->engine, ODM_ST_OK);
+}
+
+static void hear(world *w, host_session *s, const odm_event *ev)
 {
         if (w->verbose)
                 print_message("#   event %d job %llu/%u status %u %.*s\n", (int)ev->kind,
                               (unsigned long long)ev->job, ev->command, ev->status, (int)ev->why.n,
                               ev->why.p ? ev->why.p : "");
         switch (ev->kind) {
-        case ODM_EV_WORK: give_work(w, ev); break;
-        case ODM_EV_NONCES: keep_nonces(w); break;
-        case ODM_EV_RESULT: sim_result(w, find(w, ev->job), ev); break;
-        case ODM_EV_JOB_DONE: sim_done(w, find(w, ev->job), ev); break;
-        case ODM_EV_ALERT: w->alert_told++; break;
+        case ODM_EV_WORK: give_work(w, s, ev); break;
+        case ODM_EV_NONCES: hear_nonces(w, s); break;
+        case ODM_EV_RESULT: sim_result(w, find_job(w, ev->job), ev); break;
+        case ODM_EV_JOB_DONE:
+                if (!ev->sent)
+                        wrong(w, "a job is done without being sent");
+                host_note(w, &(fact){.kind = FACT_DONE, .job = find_job(w, ev->job)});
+                break;
+        case ODM_EV_ALERT: hear_alert(w, s, ev); break;
         case ODM_EV_AUTH_FAILED:
-                if (w->faults == 0)
+                if (w->faults == 0 && !w->settling)
                         wrong(w, "refused without a fault");
                 break;
-        case ODM_EV_AUTHENTICATED:
+        case ODM_EV_AUTHENTICATED: replace_others(w, s); break;
         case ODM_EV_DEVINFO:
         case ODM_EV_SESSION_ALERT:
         case ODM_EV_END: break;
         }
 }
 
-static void find_session(world *w, odm_str body)
+/* One transaction of the store. */
+static void commit(world *w, host_session *s)
 {
-        odm_limits lim;
-        odm_arena a;
-        odm_peek peek;
-        odm_server_opt o;
-        const odm_codec *codec = odm_codec_guess(body);
-
-        odm_limits_init(&lim);
-        odm_arena_init(&a, &heap, (size_t)16 << 20);
-        if (codec && odm_server_peek(codec, body, &lim, &a, &peek) == 0 && peek.session_id.n < 8) {
-                if (w->server && !odm_str_is(peek.session_id, w->server_sid))
-                        host_lose_session(w);
-                if (w->server == NULL) {
-                        memcpy(w->server_sid, peek.session_id.p, peek.session_id.n);
-                        w->server_sid[peek.session_id.n] = '\0';
-                        server_options(w, &o);
-                        w->busy = false;
-                        if (odm_server_new(&o, &w->server) < 0)
-                                wrong(w, "no session");
-                }
+        for (unsigned i = 0; i < w->n_facts; i++)
+                sim_keep(w, &w->facts[i], s->serial);
+        if (odm_server_ended(s->engine)) /* what was not done goes back */
+                sim_put_back(w, s->serial);
+        if (w->new_nonces) {
+                w->nonce = w->turn_nonce;
+                w->previous = w->turn_previous;
+                w->server_nonce = w->turn_server_nonce;
+                w->has_nonces = true;
         }
-        odm_arena_done(&a);
+        drop_turn(w);
+        s->kept = s->now;
+        if (w->keeps) {
+                save(w, s);
+                s->has_kept = true;
+        }
 }
 
-bool host_take(world *w, const odm_packet *in, odm_packet *out)
+/* Works through the events; false: it fell over. */
+static bool pump(world *w, host_session *s)
 {
         const odm_event *ev;
         int rc;
 
-        find_session(w, in->body);
-        if (w->server == NULL)
-                return false;
-        rc = odm_server_recv(w->server, in, w->now);
-        while (rc == 0) {
-                rc = odm_server_next(w->server, &ev);
-                if (rc != 1)
-                        break;
-                hear(w, ev);
-                rc = 0;
+        while ((rc = odm_server_next(s->engine, &ev)) == 1) {
+                hear(w, s, ev);
+                if (happens(w)) {
+                        host_crash(w);
+                        return false;
+                }
         }
-        if (rc == ODM_EMALFORMED || rc == ODM_ESTATE)
-                return false; /* HTTP 400 */
         if (rc < 0)
                 wrong(w, "the server says %s", odm_err_name(rc));
-        if (odm_server_ended(w->server)) /* what was not done goes back */
-                sim_put_back(w);
-        if (odm_server_send(w->server, out) != 1)
-                return false;
-        host_saw_nonces(w, out->body);
         return true;
+}
+
+static host_said take(world *w, host_session *s, const odm_packet *in, odm_packet *out)
+{
+        int rc;
+
+        if (s->engine == NULL)
+                load(w, s);
+        rc = odm_server_recv(s->engine, in, w->now);
+        if (rc == ODM_EMALFORMED || rc == ODM_ESTATE)
+                return HOST_SILENCE; /* HTTP 400 */
+        if (rc < 0)
+                wrong(w, "the server says %s", odm_err_name(rc));
+        if (!pump(w, s))
+                return HOST_SILENCE;
+        commit(w, s);
+        if (happens(w)) {
+                host_crash(w);
+                return HOST_SILENCE;
+        }
+        if (odm_server_send(s->engine, out) != 1)
+                return HOST_SILENCE;
+        if (watch_message(w, out->body))
+                watch_answer(w, in, w->type, out);
+        return HOST_REPLY;
+}
+
+host_said host_take(world *w, const odm_packet *in, odm_packet *out)
+{
+        uint64_t digest = watch_digest(in->body);
+        host_said said = HOST_SILENCE;
+        odm_peek peek;
+        odm_arena a;
+
+        odm_arena_init(&a, &heap, (size_t)16 << 20);
+        if (is_message(in->body, &a, &peek)) {
+                host_session *s = find_session(w, &peek, digest);
+                said = HOST_NOT_FOUND;
+                if (s) {
+                        s->now.msg = odm_ref_number(peek.msg_id);
+                        s->now.digest = digest;
+                        said = take(w, s, in, out);
+                }
+        }
+        odm_arena_done(&a);
+        return said;
 }

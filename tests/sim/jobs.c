@@ -188,7 +188,8 @@ sim_job *sim_make(world *w, job_kind kind)
         j->kind = kind;
         j->key = (unsigned)roll(w, KEYS);
         j->job = (odm_job){.id = j->id, .alone = roll(w, 8) == 0, .split_atomic = w->split_atomic};
-        j->job.commands = make_commands(w, j);
+        j->commands = make_commands(w, j);
+        j->job.commands = j->commands;
         assert_int_equal(w->text.err, 0);
         while (*at)
                 at = &(*at)->next;
@@ -197,40 +198,6 @@ sim_job *sim_make(world *w, job_kind kind)
 }
 
 /* ---- the life of a job -------------------------------------------------------------------- */
-
-void sim_give(world *w, sim_job *j)
-{
-        j->state = JOB_GIVEN;
-        j->given = ++w->clock;
-        j->told = 0;
-        if (j->kind == JOB_REPLACE || j->kind == JOB_SEQUENCE)
-                model_given(&w->keys[j->key], j->id, j->given);
-        if (j->kind == JOB_ATOMIC)
-                model_given(&w->pair, j->id, j->given);
-}
-
-/* May it be done once more when nobody knows whether it was done? */
-static bool repeatable(const sim_job *j)
-{
-        return j->kind != JOB_ADD && j->kind != JOB_EXEC && j->kind != JOB_LATER &&
-               j->kind != JOB_COPY && j->kind != JOB_TNDS;
-}
-
-void sim_put_back(world *w)
-{
-        for (sim_job *j = w->jobs; j; j = j->next)
-                if (j->state == JOB_GIVEN)
-                        j->state = repeatable(j) ? JOB_NEW : JOB_UNKNOWN;
-}
-
-bool sim_left(const world *w)
-{
-        const sim_job *j = w->jobs;
-
-        while (j && j->state != JOB_NEW && j->state != JOB_GIVEN)
-                j = j->next;
-        return j != NULL;
-}
 
 static const unsigned wanted[JOB_KINDS][4] = {
         [JOB_GET] = {200, 404},
@@ -248,6 +215,70 @@ static const unsigned wanted[JOB_KINDS][4] = {
         [JOB_USER] = {200},
 };
 
+static uint32_t all_of(job_kind kind)
+{
+        uint32_t bits = 0;
+
+        for (unsigned i = 0; i < 4 && wanted[kind][i]; i++)
+                bits |= 1u << i;
+        return bits;
+}
+
+/* What is kept as done is not sent again: the second command is all that can be left. */
+const odm_job *sim_lend(world *w, sim_job *j)
+{
+        (void)w;
+        if (!j->taken && j->state == JOB_NEW) {
+                j->taken = true;
+                j->heard = j->told;
+                j->base = j->told == 1;
+                j->job.commands = j->base ? j->commands->next : j->commands;
+        }
+        return &j->job;
+}
+
+/* May it be done once more when nobody knows whether it was done? */
+static bool repeatable(const sim_job *j)
+{
+        bool container =
+                j->kind == JOB_SEQUENCE || j->kind == JOB_ATOMIC || j->kind == JOB_ATOMIC_FAILS;
+        bool reading = j->kind != JOB_COPY && j->told == 1; /* what is left is a Get */
+
+        if (j->told)
+                return reading && !container && all_of(j->kind) == 3;
+        return j->kind != JOB_ADD && j->kind != JOB_EXEC && j->kind != JOB_LATER &&
+               j->kind != JOB_COPY && j->kind != JOB_TNDS;
+}
+
+static void put_back(world *w, sim_job *j)
+{
+        if (j->told == all_of(j->kind)) {
+                j->state = JOB_DONE;
+                w->n.jobs_done++;
+        } else if (repeatable(j)) {
+                j->state = JOB_NEW;
+        } else {
+                j->state = JOB_UNKNOWN;
+                w->n.jobs_unknown++;
+        }
+}
+
+void sim_put_back(world *w, uint64_t session)
+{
+        for (sim_job *j = w->jobs; j; j = j->next)
+                if (j->state == JOB_GIVEN && j->holder == session)
+                        put_back(w, j);
+}
+
+bool sim_left(const world *w)
+{
+        const sim_job *j = w->jobs;
+
+        while (j && j->state != JOB_NEW && j->state != JOB_GIVEN)
+                j = j->next;
+        return j != NULL;
+}
+
 static odm_str value_of(world *w, const odm_item *it)
 {
         odm_str v = it ? it->data.bytes : ODM_ABSENT;
@@ -257,59 +288,100 @@ static odm_str value_of(world *w, const odm_item *it)
         return v;
 }
 
-static void check_value(world *w, sim_job *j, const odm_event *ev)
+/* When the Get of a job is sent alone, another one may have written meanwhile. */
+static bool is_large(const world *w, const sim_job *j, odm_str v)
+{
+        if (j->base == 0)
+                return odm_str_eq(v, j->octets);
+        for (const sim_job *k = w->jobs; k; k = k->next)
+                if (k->kind == JOB_LARGE && odm_str_eq(v, k->octets))
+                        return true;
+        return false;
+}
+
+static void check_value(world *w, sim_job *j, unsigned command, const odm_event *ev)
 {
         odm_str v = value_of(w, ev->results);
         odm_str me = num(w, j->id);
         bool ok = true;
 
-        if (j->kind == JOB_GET && ev->command == 0)
+        if (j->kind == JOB_GET && command == 0)
                 ok = odm_str_is(v, "hello");
-        if (j->kind == JOB_LIST || (j->kind == JOB_TNDS && ev->command == 1))
+        if (j->kind == JOB_LIST || (j->kind == JOB_TNDS && command == 1))
                 ok = v.n > 0 || (ev->results && ev->results->next);
-        if (j->kind == JOB_ADD && ev->command == 1)
+        if (j->kind == JOB_ADD && command == 1)
                 ok = odm_str_eq(v, me);
-        if (j->kind == JOB_SEQUENCE && ev->command == 2)
+        if (j->kind == JOB_SEQUENCE && command == 2)
                 ok = odm_str_eq(v, me);
-        if (j->kind == JOB_LARGE && ev->command == 1)
-                ok = odm_str_eq(v, j->octets);
+        if (j->kind == JOB_LARGE && command == 1)
+                ok = is_large(w, j, v);
         if (!ok)
                 wrong(w, "job %llu of kind %d, command %u: got '%.*s' (%zu octets)",
-                      (unsigned long long)j->id, (int)j->kind, ev->command,
-                      (int)(v.n < 40 ? v.n : 40), v.p ? v.p : "", v.n);
+                      (unsigned long long)j->id, (int)j->kind, command, (int)(v.n < 40 ? v.n : 40),
+                      v.p ? v.p : "", v.n);
 }
 
 void sim_result(world *w, sim_job *j, const odm_event *ev)
 {
-        if (ev->command >= 32 || (j->told >> ev->command & 1))
-                wrong(w, "job %llu: command %u told twice", (unsigned long long)j->id, ev->command);
-        j->told |= 1u << ev->command;
+        unsigned command = ev->command + j->base;
+
+        if (command >= 4 || (j->heard >> command & 1)) {
+                wrong(w, "job %llu: command %u told twice", (unsigned long long)j->id, command);
+                return;
+        }
+        j->heard |= 1u << command;
         if (!ev->sent && j->kind != JOB_LARGE)
                 wrong(w, "job %llu: not sent: %.*s", (unsigned long long)j->id, (int)ev->why.n,
                       ev->why.p);
+        host_note(w,
+                  &(fact){.kind = FACT_RESULT, .job = j, .command = command, .status = ev->status});
         if (ev->status == 0)
                 return; /* a message was lost and the device says no more */
-        if (ev->command >= 4 || ev->status != wanted[j->kind][ev->command]) {
+        if (ev->status != wanted[j->kind][command])
                 wrong(w, "job %llu of kind %d, command %u: status %u (%.*s)",
-                      (unsigned long long)j->id, (int)j->kind, ev->command, ev->status,
-                      (int)ev->why.n, ev->why.p ? ev->why.p : "");
+                      (unsigned long long)j->id, (int)j->kind, command, ev->status, (int)ev->why.n,
+                      ev->why.p ? ev->why.p : "");
+        else
+                check_value(w, j, command, ev);
+}
+
+/* ---- what the store takes ----------------------------------------------------------------- */
+
+static void keep_given(world *w, sim_job *j, uint64_t session)
+{
+        j->state = JOB_GIVEN;
+        j->holder = session;
+        j->given = ++w->clock;
+        if (j->kind == JOB_REPLACE || j->kind == JOB_SEQUENCE)
+                model_given(&w->keys[j->key], j->id, j->given);
+        if (j->kind == JOB_ATOMIC)
+                model_given(&w->pair, j->id, j->given);
+}
+
+static void keep_result(world *w, sim_job *j, const fact *f)
+{
+        j->told |= 1u << f->command;
+        if (f->status != ODM_ST_OK)
                 return;
-        }
-        check_value(w, j, ev);
-        if ((j->kind == JOB_REPLACE && ev->command == 0) ||
-            (j->kind == JOB_SEQUENCE && ev->command == 1))
+        if ((j->kind == JOB_REPLACE && f->command == 0) ||
+            (j->kind == JOB_SEQUENCE && f->command == 1))
                 model_sure(&w->keys[j->key], j->id, j->given);
-        if (j->kind == JOB_ATOMIC && ev->command == 0)
+        if (j->kind == JOB_ATOMIC && f->command == 0)
                 model_sure(&w->pair, j->id, j->given);
         if ((j->kind == JOB_EXEC || j->kind == JOB_LATER) &&
             (j->id >= w->dev.n_ran || w->dev.ran[j->id] != 1))
                 wrong(w, "job %llu: acknowledged, and not run once", (unsigned long long)j->id);
 }
 
-void sim_done(world *w, sim_job *j, const odm_event *ev)
+void sim_keep(world *w, const fact *f, uint64_t session)
 {
-        if (!ev->sent)
-                wrong(w, "job %llu: done without being sent", (unsigned long long)j->id);
-        j->state = JOB_DONE;
-        w->jobs_done++;
+        switch (f->kind) {
+        case FACT_GIVEN: keep_given(w, f->job, session); break;
+        case FACT_RESULT: keep_result(w, f->job, f); break;
+        case FACT_DONE:
+                f->job->state = JOB_DONE;
+                w->n.jobs_done++;
+                break;
+        case FACT_ALERT: w->alerts_told |= UINT64_C(1) << f->alert; break;
+        }
 }
