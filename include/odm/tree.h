@@ -263,7 +263,9 @@ ODM_MUST_USE int odm_tree_mount(odm_tree *t, const char *at, const odm_provider 
 /* Transactions.  `now` stamps what changes.  One at a time; operations outside of one make
  * their own.  commit runs every touched provider's validate, then the log, then their commit;
  * a refusal rolls all back and gives its status in *status (200 when it held).
- * Return 0, ODM_ESTATE, ODM_ENOMEM, ODM_EIO. */
+ * Return 0, ODM_ESTATE, ODM_ENOMEM, ODM_EIO.  With ODM_EIO of a provider's commit *status is 200,
+ * for the tree keeps what was agreed; on any other error it is untouched, and all is rolled back.
+ */
 ODM_MUST_USE int odm_tree_begin(odm_tree *t, odm_wall now);
 ODM_MUST_USE int odm_tree_commit(odm_tree *t, unsigned *status);
 void odm_tree_rollback(odm_tree *t);

@@ -127,7 +127,7 @@ static int read_nonce(struct account_walk *w, odm_str at, odm_nonce *nonce, bool
         *uri = child_uri(w->a, at, ODM_STR("AAuthData"));
         if (rc < 0 || uri->p == NULL)
                 return rc < 0 ? rc : odm_arena_err(w->a);
-        *has = data.n > 0;
+        *has = data.n > 0 && data.n <= ODM_NONCE_MAX;
         if (data.n > ODM_NONCE_MAX) /* type-specific data, no nonce */
                 return 0;
         nonce->n = (uint8_t)data.n;

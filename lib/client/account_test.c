@@ -112,6 +112,75 @@ static void accounts_are_found_by_their_server(void **state)
         stage_close(&s);
 }
 
+static void accounts_elsewhere_are_found_by_their_identifier(void **state)
+{
+        static const char *const ids[] = {"urn:oma:mo:oma-dm-dmacc:1.0",
+                                          "urn:oma:mo:oma-dm-dmacc:1.1"};
+        static const char *const half[][2] = {{"./Half/AppID", "w7"}};
+        static const char *const whole[][2] = {
+                {"./Other/AppID", "w7"},
+                {"./Other/ServerID", "srv-c"},
+                {"./Other/AppAddr/1/Addr", "https://c.example/"},
+        };
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(ids); i++) {
+                static const char *const places[] = {"./Half", "./Other"};
+                struct stage s;
+                odm_account a = {.uri = ODM_STR("before")};
+                begins(&s, &odm_codec_xml, STAGE_OPEN);
+                for (size_t k = 0; k < ODM_COUNT(places); k++) {
+                        odm_op op = {.kind = ODM_CMD_ADD, .target = odm_cstr(places[k])};
+                        odm_answer got = {.status = 0};
+                        op.value = (odm_value){.format = ODM_FMT_NODE, .type = odm_cstr(ids[i])};
+                        assert_int_equal(odm_tree_do(s.tree, &op, s.wall, &s.a, &got), 0);
+                        assert_int_equal(got.status, 200);
+                }
+                leaves(&s, half, ODM_COUNT(half)); /* comes first, and is no account */
+                leaves(&s, whole, ODM_COUNT(whole));
+                assert_int_equal(odm_account_find(s.tree, ODM_STR("srv-c"), &s.a, &a), 0);
+                assert_str(a.uri, "./Other");
+                assert_int_equal(odm_account_find(s.tree, ODM_STR("srv-d"), &s.a, &a), ODM_ENOENT);
+                assert_str(a.uri, "./Other");
+                stage_close(&s);
+        }
+}
+
+static void the_preferred_credentials_count(void **state)
+{
+        static const char *const more[][2] = {
+                {"./DMAcc/main/AppAuth/3/AAuthLevel", "CLCRED"},
+                {"./DMAcc/main/AppAuth/3/AAuthType", "BASIC"},
+                {"./DMAcc/main/AppAuth/3/AAuthName", "other"},
+                {"./DMAcc/main/AppAuth/3/AAuthSecret", "pw"},
+                {"./DMAcc/main/AppAuth/4/AAuthLevel", "SRVCRED"},
+                {"./DMAcc/main/AppAuth/4/AAuthType", "BASIC"},
+                {"./DMAcc/main/AppAuth/4/AAuthName", "a second one"},
+        };
+        char data[300];
+        struct stage s;
+        odm_account a;
+
+        (void)state;
+        begins(&s, &odm_codec_xml, STAGE_DIGEST);
+        leaves(&s, more, ODM_COUNT(more));
+        assert_int_equal(odm_account_read(s.tree, ODM_STR("./DMAcc/main"), &s.a, &a), 0);
+        assert_str(a.user, "dev-0001"); /* the first, when none is preferred */
+        assert_str(a.server_user, "com.mgmtsrv.manage");
+        sets(&s, "./DMAcc/main/AAuthPref", "BASIC");
+        assert_int_equal(odm_account_read(s.tree, ODM_STR("./DMAcc/main"), &s.a, &a), 0);
+        assert_str(a.user, "other");
+        assert_int_equal(a.type, ODM_AUTH_BASIC);
+        assert_false(a.has_nonce);
+        assert_str(a.server_user, "com.mgmtsrv.manage");
+        memset(data, 'x', sizeof data); /* data of another kind is no nonce */
+        data[sizeof data - 1] = '\0';
+        sets(&s, "./DMAcc/main/AppAuth/3/AAuthData", data);
+        assert_int_equal(odm_account_read(s.tree, ODM_STR("./DMAcc/main"), &s.a, &a), 0);
+        assert_false(a.has_nonce);
+        assert_str(a.nonce_uri, "./DMAcc/main/AppAuth/3/AAuthData");
+        stage_close(&s);
+}
+
 static unsigned does(struct stage *s, odm_cmd kind, const char *target, const char *data)
 {
         odm_op op = {.kind = kind, .target = odm_cstr(target)};
@@ -189,6 +258,8 @@ int main(void)
                 cmocka_unit_test(addresses_without_scheme_get_one),
                 cmocka_unit_test(half_accounts_are_none),
                 cmocka_unit_test(accounts_are_found_by_their_server),
+                cmocka_unit_test(accounts_elsewhere_are_found_by_their_identifier),
+                cmocka_unit_test(the_preferred_credentials_count),
                 cmocka_unit_test(a_server_that_goes_loses_its_rights),
                 cmocka_unit_test(a_server_with_two_accounts_keeps_them),
                 cmocka_unit_test(an_account_may_be_replaced_in_one_go),

@@ -412,6 +412,36 @@ static void values_survive_what_marks_them_up(void **state)
         }
 }
 
+static int device_fails(void *ctx, odm_tree *t, const odm_change *list)
+{
+        (void)ctx;
+        (void)t;
+        (void)list;
+        return ODM_EIO;
+}
+
+/* The device failed after all had agreed: nobody may believe that it was rolled back. */
+static void an_atomic_that_the_device_fails_is_not_called_rolled_back(void **state)
+{
+        (void)state;
+        FOR_BOTH_CODECS(codec)
+        {
+                struct stage s;
+                begins(&s, codec, STAGE_OPEN);
+                s.provider.commit = device_fails;
+                starts(&s);
+                says(&s,
+                     HDR_OK(1) CMD("Atomic", "1",
+                                   REPLACE("2", "./A/b", "x") REPLACE("3", "./Vendor/Even", "2"))
+                             REPLACE("4", "./Vendor/Even", "4") "<Final/>");
+                hears(&s, OK1 "Status 1/1 Atomic 507 | Status 1/2 Replace 516 [./A/b] | "
+                              "Status 1/3 Replace 516 [./Vendor/Even] | "
+                              "Status 1/4 Replace 510 [./Vendor/Even] | Final");
+                assert_string_equal(value_of(&s, "./A/b"), "x");
+                stage_close(&s);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -423,6 +453,7 @@ int main(void)
                 cmocka_unit_test(a_document_above_the_servers_limit_is_413),
                 cmocka_unit_test(documents_go_in_and_out),
                 cmocka_unit_test(values_survive_what_marks_them_up),
+                cmocka_unit_test(an_atomic_that_the_device_fails_is_not_called_rolled_back),
         };
         return RUN_TESTS(tests);
 }

@@ -80,12 +80,13 @@ int odm_commands_walk(const odm_command *list, int (*fn)(void *ctx, const odm_co
 
 /* ---- Atomic ------------------------------------------------------------------------ */
 
-/* Members that were done are undone; `upto` is the first status that keeps its own code. */
-static void undo_members(const struct frame *f, const struct entry *upto)
+/* Members that were done are undone, unless they are `kept`: what the host did, and what the tree
+ * agreed to before the device failed. */
+static void undo_members(const struct frame *f, bool kept)
 {
-        for (struct entry *e = f->status->next; e && e != upto; e = e->next)
+        for (struct entry *e = f->status->next; e; e = e->next)
                 if (took_effect(e->cmd.code))
-                        e->cmd.code = e->late ? ODM_ST_ROLLBACK_FAILED : ODM_ST_ROLLED_BACK;
+                        e->cmd.code = e->late || kept ? ODM_ST_ROLLBACK_FAILED : ODM_ST_ROLLED_BACK;
 }
 
 /* A member has failed; its own Status is not written yet. */
@@ -95,7 +96,7 @@ static void fail_atomic(odm_client *c)
 
         if (odm_tree_in_transaction(c->tree))
                 odm_tree_rollback(c->tree);
-        undo_members(f, NULL);
+        undo_members(f, false);
         f->status->cmd.code = ODM_ST_ATOMIC_FAILED;
         f->failed = true;
 }
@@ -114,8 +115,9 @@ static struct entry *culprit_of(odm_client *c, const struct frame *f)
 static int commit_atomic(odm_client *c)
 {
         struct frame *f = top(c);
-        unsigned status = ODM_ST_OK;
+        unsigned status = ODM_ST_STORE_FAILED;
         int rc = odm_tree_commit(c->tree, &status);
+        bool kept = rc == ODM_EIO && took_effect(status);
 
         if (rc < 0) {
                 if (odm_tree_in_transaction(c->tree))
@@ -126,9 +128,9 @@ static int commit_atomic(odm_client *c)
         }
         if (took_effect(status))
                 return 0;
-        undo_members(f, NULL);
+        undo_members(f, kept);
         f->status->cmd.code = ODM_ST_ATOMIC_FAILED;
-        if (f->status->next)
+        if (f->status->next && !kept)
                 culprit_of(c, f)->cmd.code = status;
         return 0;
 }

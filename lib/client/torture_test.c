@@ -46,6 +46,7 @@ struct play {
         const odm_codec *codec;
         enum stage_account account;
         const char *hdr;
+        size_t pad; /* octets said besides: they move where a block of memory ends */
 };
 
 static int one_line(struct stage *s, const char *line)
@@ -73,15 +74,21 @@ static int play(failing *f, void *arg)
                            .code = ODM_ALERT_GENERIC,
                            .type = ODM_STR("com.example/x"),
                            .data = ODM_STR("y")};
+        char pad[2048], said[4096];
         struct stage s;
         int rc = stage_open(&s, &f->mem, p->codec, p->account);
 
         s.opt.has_ui = true;
+        memset(pad, 'p', sizeof pad);
+        if (p->pad)
+                alert.data = (odm_str){pad, p->pad};
         if (rc == 0)
                 rc = stage_start(&s);
         if (rc == 0)
                 rc = odm_client_alert(s.c, &alert);
-        s.hdr = p->hdr;
+        (void)snprintf(said, sizeof said, "<RespURI>http://dm.example/%.*s</RespURI>",
+                       (int)(p->pad / 8), pad);
+        s.hdr = p->pad ? said : p->hdr;
         for (const char *const *line = p->lines; *line && rc == 0; line++)
                 rc = one_line(&s, *line);
         odm_client_free(s.c);
@@ -95,16 +102,26 @@ static int play(failing *f, void *arg)
 static void every_allocation_may_fail(void **state)
 {
         const struct play plays[] = {
-                {everyday, &odm_codec_xml, STAGE_DIGEST, NULL},
-                {everyday, &odm_codec_wbxml, STAGE_MAC, NULL},
-                {chunked, &odm_codec_xml, STAGE_OPEN, SMALL},
-                {chunked, &odm_codec_wbxml, STAGE_OPEN, SMALL},
-                {interactive, &odm_codec_wbxml, STAGE_OPEN, NULL},
+                {everyday, &odm_codec_xml, STAGE_DIGEST, NULL, 0},
+                {everyday, &odm_codec_wbxml, STAGE_MAC, NULL, 0},
+                {chunked, &odm_codec_xml, STAGE_OPEN, SMALL, 0},
+                {chunked, &odm_codec_wbxml, STAGE_OPEN, SMALL, 0},
+                {interactive, &odm_codec_wbxml, STAGE_OPEN, NULL, 0},
         };
 
         (void)state;
         for (size_t i = 0; i < ODM_COUNT(plays); i++)
                 torture(play, (void *)(uintptr_t)&plays[i], 400);
+}
+
+/* Most is taken from blocks, so that only who needs a new one sees it fail: each in its turn. */
+static void every_block_may_be_the_last(void **state)
+{
+        (void)state;
+        for (size_t pad = 1; pad < 2000; pad += 71) {
+                struct play p = {everyday, &odm_codec_wbxml, STAGE_OPEN, NULL, pad};
+                torture(play, &p, 400);
+        }
 }
 
 static void memory_has_a_ceiling(void **state)
@@ -133,6 +150,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_allocation_may_fail),
+                cmocka_unit_test(every_block_may_be_the_last),
                 cmocka_unit_test(memory_has_a_ceiling),
         };
         return RUN_TESTS(tests);

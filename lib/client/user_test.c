@@ -57,6 +57,31 @@ static void options_reach_the_host_decoded(void **state)
         }
 }
 
+static void texts_in_options_are_decoded_as_far_as_they_go(void **state)
+{
+        static const struct row_text {
+                const char *why, *said, *text;
+        } texts[] = {
+                {"small digits", "DR=%6a%6b", "jk"}, {"large digits", "DR=%6A%4Fx", "jOx"},
+                {"no digits", "DR=%zz%6", "%zz%6"},  {"one digit", "DR=%6z", "%6z"},
+                {"a blank", "DR=a+b%20c", "a b c"},  {"the last counts", "DR=a&amp;DR=b", "b"},
+        };
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(texts); i++) {
+                struct stage s;
+                char said[512];
+                with_user(&s, &odm_codec_xml);
+                (void)snprintf(
+                        said, sizeof said,
+                        HDR_OK(1) ALERT("1", "1102", TEXT_ITEM("%s") TEXT_ITEM("?")) "<Final/>",
+                        texts[i].said);
+                says(&s, said);
+                if (!odm_str_is(asks(&s)->preset, texts[i].text))
+                        fail_msg("%s: %s", texts[i].why, texts[i].said);
+                stage_close(&s);
+        }
+}
+
 static void choices_are_handed_over_in_order(void **state)
 {
         static const char *const taken[] = {"3", "1"};
@@ -528,6 +553,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(options_reach_the_host_decoded),
+                cmocka_unit_test(texts_in_options_are_decoded_as_far_as_they_go),
                 cmocka_unit_test(choices_are_handed_over_in_order),
                 cmocka_unit_test(answers_have_their_effects),
                 cmocka_unit_test(an_operation_can_be_done_by_the_host),

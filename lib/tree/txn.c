@@ -529,6 +529,8 @@ static int end(odm_tree *t, unsigned *status)
 
         if (rc == 0 && odm_status_ok(st))
                 write_log(t, &st);
+        if (rc == 0)
+                *status = odm_status_ok(st) ? ODM_ST_OK : st;
         if (rc == 0 && odm_status_ok(st)) {
                 rc = apply_all(t);
                 settle(t);
@@ -536,8 +538,6 @@ static int end(odm_tree *t, unsigned *status)
                 take_back_all(t);
         }
         close_txn(t);
-        if (rc == 0)
-                *status = odm_status_ok(st) ? ODM_ST_OK : st;
         return rc;
 }
 
