@@ -206,6 +206,40 @@ err "a session out of range" 2 "--session" notify make "${id[@]}" --password x -
 err "no password" 2 "--password or --secret" notify make "${id[@]}"
 err "a nonce that is neither" 7 "neither base64 nor hex" notify decode "$tmp/p0" --password x --nonce hex:0
 
+boot=(--server-id com.mgmtsrv.manage --url http://dm.example/s --user dev-0001 --password s3cr3t-pw --server-password srv-pass)
+boot+=(--nonce hex:000102030405060708090a0b0c0d0e0f --server-nonce hex:a0a1a2a3a4a5a6a7a8a9aaabacadaeaf)
+dm=(--node MgmtSrv --devid IMEI:004999010640000)
+proof() { "$xrem" bootstrap make -o "$tmp/boot" "${@:2}" 2>"$tmp/err" && head -n 1 "$tmp/boot" | grep -qaF -e "$1"; }
+check "a bootstrap, proved by a PIN" proof "SEC=USERPIN; MAC=09BE915A51AAF607301F252EAA328688A38B9409" "${boot[@]}" "${dm[@]}" --pin 1234
+check "by what the network knows" proof "SEC=NETWORKID; MAC=364882E09605336D87B3070DFEEE4494201A8F16" "${boot[@]}" "${dm[@]}" --network-key 234150123456789
+check "by both" proof "SEC=USERPIN_NETWORKID; MAC=620878F33B7607CE3F6DE0115A76950057B756DB" "${boot[@]}" "${dm[@]}" --network-key 234150123456789 --pin 1234
+has "it is good" 0 "checked    good" bootstrap show "$tmp/boot" --network-key 234150123456789 --pin 1234
+has "a wrong PIN" 1 "checked    wrong" bootstrap show "$tmp/boot" --network-key 234150123456789 --pin 1235
+has "what is in it" 0 "./MgmtSrv/AppAddr/1/Addr" bootstrap show "$tmp/boot"
+lacks() { ! "$xrem" bootstrap show "$tmp/boot" "${@:2}" | grep -qF -e "$1"; }
+check "but no password" lacks s3cr3t-pw
+has "unless it is wanted" 0 "s3cr3t-pw" bootstrap show "$tmp/boot" --secrets
+has "as JSON" 0 '"sec": "USERPIN_NETWORKID"' bootstrap show "$tmp/boot" --json
+cp=(--profile cp --server-id dm.example --url http://dm.example/s --user dev-0001 --password s3cr3t-pw --server-auth none --name 'Example DM')
+check "Client Provisioning" proof "SEC=USERPIN; MAC=8EDB4880071C8AA54BBDC4797A991D9A1E0D2036" "${cp[@]}" --pin 1234
+"$xrem" bootstrap make "${cp[@]}" --network-key 234150123456789 --push | od -An -tx1 | tr -d ' \n' >"$tmp/push"
+check "as a push" grep -q '^01062f1f2db6918092' "$tmp/push"
+has "read from hexadecimal" 0 "proved by  NETWPIN" bootstrap show "$tmp/push" --network-key 234150123456789
+check "a PIN is made up" proof "SEC=USERPIN;" "${boot[@]}"
+pin=$(sed -n 's/^PIN for the user: //p' "$tmp/err")
+has "and good" 0 "checked    good" bootstrap show "$tmp/boot" --pin "$pin"
+check "a PIN that is the proof" proof "SEC=USERPINMAC" "${cp[@]}" --sec USERPINMAC
+pin=$(sed -n 's/^PIN for the user: //p' "$tmp/err")
+has "is good too" 0 "checked    good" bootstrap show "$tmp/boot" --pin "$pin"
+err "a server without address" 2 "--url are needed" bootstrap make --server-id a
+err "USERPINMAC without CP" 2 "--profile cp" bootstrap make "${boot[@]}" --sec USERPINMAC
+err "a key that is missing" 2 "--network-key is needed" bootstrap make "${boot[@]}" --sec NETWORKID
+err "a profile nobody knows" 2 "neither dm nor cp" bootstrap make "${boot[@]}" --profile x
+err "a proof nobody knows" 2 "is none of" bootstrap make "${boot[@]}" --sec x
+printf 'Content-Type: application/vnd.syncml.dm+wbxml\n\nx' >"$tmp/unsigned"
+err "nothing proves it" 7 "nothing proves this message" bootstrap show "$tmp/unsigned"
+err "no bootstrap" 7 "no bootstrap message" bootstrap show "$src/LICENSE"
+
 is "basic" 0 "QnJ1Y2UyOk9oQmVoYXZl" auth compute basic -u Bruce2 -p OhBehave
 is "md5, a nonce of text" 0 "Zz6EivR3yeaaENcRN6lpAQ==" auth compute md5 -u Bruce2 -p OhBehave --nonce text:Nonce
 is "md5, a nonce of octets" 0 "gr8X0aiuQVvDV7QGvXQl9A==" auth compute md5 -u dev-0001 -p s3cr3t-pw --nonce AAECAwQFBgcICQoLDA0ODw==

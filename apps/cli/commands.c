@@ -159,6 +159,36 @@ static const xrem_opt notify_decode_opts[] = {
         {0, "secret", "B64", "B64(MD5(id:password)) instead of the password"},
         {0, "nonce", "OCTETS", "the server nonce to check with"},
 };
+static const xrem_opt bootstrap_make_opts[] = {
+        {0, "server-id", "ID", "the server's identifier"},
+        {0, "url", "URL", "where the server listens, such as https://dm.example/dm"},
+        {0, "user", "USER", "name the device proves itself by"},
+        {0, "password", "TEXT", "the device's password"},
+        {0, "password-file", "FILE", "a file whose first line is the password"},
+        {0, "auth", "TYPE", "md5 (the default), mac, basic or none"},
+        {0, "nonce", "OCTETS", "the first nonce of the device"},
+        {0, "server-user", "USER", "name the server proves itself by; default: its identifier"},
+        {0, "server-password", "TEXT", "the server's password"},
+        {0, "server-password-file", "FILE", "a file whose first line is the server's password"},
+        {0, "server-auth", "TYPE", "md5 (the default), mac, basic or none"},
+        {0, "server-nonce", "OCTETS", "the first nonce of the server"},
+        {0, "name", "TEXT", "what people call the account"},
+        {0, "node", "NAME", "what the node is called (dm); default: the device chooses"},
+        {0, "devid", "ID", "DevId of the device (dm); default: any"},
+        {0, "profile", "NAME", "dm (the default), or cp: Client Provisioning"},
+        {0, "pin", "PIN", "what the user will be told; made up when left out"},
+        {0, "network-key", "TEXT", "what the network knows of the device, such as the IMSI"},
+        {0, "network-key-file", "FILE", "a file whose first line is that"},
+        {0, "sec", "WORD", "how it is proved, such as USERPIN; default: by what is given"},
+        {0, "push", NULL, "as a WSP push; default: with a MIME header"},
+        {'o', "output", "FILE", "write to a file"},
+};
+static const xrem_opt bootstrap_show_opts[] = {
+        {0, "pin", "PIN", "check it with this PIN"},
+        {0, "network-key", "TEXT", "check it with what the network knows"},
+        {0, "network-key-file", "FILE", "a file whose first line is that"},
+        {0, "secrets", NULL, "do not mask passwords and nonces"},
+};
 static const xrem_opt auth_compute_opts[] = {
         {'u', "user", "USER", "user name"},
         {'p', "password", "TEXT", "password"},
@@ -211,6 +241,14 @@ static const char notify_decode_text[] =
         "FILE or - holds the octets, or their hexadecimal or base64 text; a WSP push\n"
         "around them is taken off. With a password or secret the digest is checked, and\n"
         "the exit code is 1 when it is wrong.\n" TEXT_OCTETS;
+static const char bootstrap_make_text[] =
+        "Makes the message by which a device without an account gets one: 'dremd\n"
+        "--bootstrap FILE' takes it. It holds the passwords; what proves it is a PIN,\n"
+        "which the user is told another way, the network's key, or both.\n" TEXT_OCTETS;
+static const char bootstrap_show_text[] =
+        "FILE or - holds the octets, or their hexadecimal or base64 text. With a PIN or\n"
+        "key the proof is checked, and the exit code is 1 when it is wrong. The nodes\n"
+        "are listed as 'xrem tnds to' does.\n";
 static const char auth_text[] =
         "KIND is basic, md5, mac (of --body), or secret: B64(MD5(user:password)), which\n"
         "is all a server need keep.\n" TEXT_OCTETS;
@@ -285,6 +323,10 @@ const xrem_cmd xrem_commands[] = {
          xrem_run_notify_make},
         {"notify", "decode", "[FILE]", "Read and check a package 0", notify_decode_text,
          OPTS(notify_decode_opts), 0, 1, "f", xrem_run_notify_decode},
+        {"bootstrap", "make", "", "Make a message with a first account", bootstrap_make_text,
+         OPTS(bootstrap_make_opts), 0, 0, "", xrem_run_bootstrap_make},
+        {"bootstrap", "show", "[FILE]", "Look into a bootstrap message", bootstrap_show_text,
+         OPTS(bootstrap_show_opts), 0, 1, "f", xrem_run_bootstrap_show},
         {"auth", "compute", "KIND", "Compute credentials and digests", auth_text,
          OPTS(auth_compute_opts), 1, 1, "-", xrem_run_auth_compute},
 };

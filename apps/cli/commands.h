@@ -53,6 +53,8 @@ int xrem_run_tnds_to(xrem *c, const xrem_args *a);
 int xrem_run_tnds_from(xrem *c, const xrem_args *a);
 int xrem_run_notify_make(xrem *c, const xrem_args *a);
 int xrem_run_notify_decode(xrem *c, const xrem_args *a);
+int xrem_run_bootstrap_make(xrem *c, const xrem_args *a);
+int xrem_run_bootstrap_show(xrem *c, const xrem_args *a);
 int xrem_run_auth_compute(xrem *c, const xrem_args *a);
 int xrem_run_help(xrem *c, const xrem_args *a);
 

@@ -25,14 +25,20 @@ int xrem_cred_nonce(xrem *c, const xrem_args *a, const odm_nonce *otherwise, odm
 
 int xrem_cred_password(xrem *c, const xrem_args *a, const char **out)
 {
-        const char *value = xrem_value(a, "password"), *file = xrem_value(a, "password-file");
+        return xrem_cred_text(c, a, "password", "password-file", out);
+}
+
+int xrem_cred_text(xrem *c, const xrem_args *a, const char *option, const char *file_option,
+                   const char **out)
+{
+        const char *value = xrem_value(a, option), *file = xrem_value(a, file_option);
         odm_str text;
 
         *out = value;
         if (file == NULL)
                 return XREM_OK;
         if (value)
-                return xrem_fail(XREM_USAGE, "give the password or its file, not both");
+                return xrem_fail(XREM_USAGE, "give --%s or --%s, not both", option, file_option);
         int rc = xrem_read_file(c, file, &text);
         if (rc != XREM_OK)
                 return rc;

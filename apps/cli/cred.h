@@ -10,6 +10,9 @@
 int xrem_cred_nonce(xrem *c, const xrem_args *a, const odm_nonce *otherwise, odm_nonce *out);
 /* --password or --password-file; NULL when neither was given.  XREM_OK or an exit code. */
 int xrem_cred_password(xrem *c, const xrem_args *a, const char **out);
+/* The same for another pair of options. */
+int xrem_cred_text(xrem *c, const xrem_args *a, const char *option, const char *file_option,
+                   const char **out);
 /* --secret, or what the password makes of `user`; *has is false when nothing was given. */
 int xrem_cred_secret(xrem *c, const xrem_args *a, odm_str user, odm_secret *out, bool *has);
 
