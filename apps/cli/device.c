@@ -23,6 +23,7 @@ static const xrem_field shown[] = {
         {"User", "user", false},
         {"Authentication", "auth", false},
         {"Basic accepted", "accept_basic", false},
+        {"DM/1.1 accepted", "accept_dm11", false},
         {"Server user", "server_user", false},
         {"Tags", "tags", false},
         {"Note", "note", false},
@@ -128,6 +129,8 @@ int xrem_run_device_add(xrem *c, const xrem_args *a)
         xrem_json_set(o, "name", xrem_json_text(c, odm_cstr(a->word[0])));
         if (xrem_has(a, "accept-basic"))
                 xrem_json_set(o, "accept_basic", json_true());
+        if (xrem_has(a, "accept-dm11"))
+                xrem_json_set(o, "accept_dm11", json_true());
         int rc = read_members(c, a, false, o);
         if (rc != XREM_OK) {
                 json_decref(o);
@@ -149,18 +152,30 @@ static int change(xrem *c, const char *name, json_t *patch)
         return rc == XREM_OK ? show(c, device) : rc;
 }
 
+/* --NAME yes or no, as a member; nothing when it is not given. */
+static int set_yesno(const xrem_args *a, const char *name, json_t *o, const char *member)
+{
+        const char *v = xrem_value(a, name);
+
+        if (!v)
+                return XREM_OK;
+        if (strcmp(v, "yes") && strcmp(v, "no"))
+                return xrem_fail(XREM_USAGE, "--%s: '%s' is neither yes nor no", name, v);
+        xrem_json_set(o, member, json_boolean(strcmp(v, "yes") == 0));
+        return XREM_OK;
+}
+
 int xrem_run_device_set(xrem *c, const xrem_args *a)
 {
-        const char *basic = xrem_value(a, "accept-basic");
         json_t *o = json_object();
         int rc = read_members(c, a, true, o);
 
         set_text(c, o, "name", xrem_value(a, "name"), false);
         set_text(c, o, "state", xrem_value(a, "state"), false);
-        if (basic && strcmp(basic, "yes") && strcmp(basic, "no"))
-                rc = xrem_fail(XREM_USAGE, "--accept-basic: '%s' is neither yes nor no", basic);
-        else if (basic)
-                xrem_json_set(o, "accept_basic", json_boolean(strcmp(basic, "yes") == 0));
+        if (rc == XREM_OK)
+                rc = set_yesno(a, "accept-basic", o, "accept_basic");
+        if (rc == XREM_OK)
+                rc = set_yesno(a, "accept-dm11", o, "accept_dm11");
         if (rc == XREM_OK && json_object_size(o) == 0)
                 rc = xrem_fail(XREM_USAGE, "nothing to change; see 'xrem help device set'");
         if (rc != XREM_OK) {

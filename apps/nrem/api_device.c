@@ -13,7 +13,8 @@
 #define PASSWORD_OCTETS 12 /* of a generated password, before they become hexadecimal */
 #define PASSWORD_TEXT (2 * PASSWORD_OCTETS + 1)
 
-static const char *const auth_words[] = {"none", "basic", "md5", "mac", NULL};
+#define AUTH_OPEN 4
+static const char *const auth_words[] = {"none", "basic", "md5", "mac", "open", NULL};
 _Static_assert(ODM_AUTH_NONE == 0 && ODM_AUTH_BASIC == 1 && ODM_AUTH_MD5 == 2 && ODM_AUTH_MAC == 3,
                "auth_words is in the order of odm_auth_type");
 
@@ -37,11 +38,13 @@ static json_t *tags_json(odm_str tags)
 }
 
 /* "none" stands for a certificate: the account then demands a digest that nobody can make, so that
- * without the certificate there is no way in. */
+ * without the certificate there is no way in.  "open" asks for nothing at all. */
 static const char *auth_word(const store_account *a)
 {
         if (a->flags & STORE_ACCOUNT_CERTIFICATE)
                 return auth_words[ODM_AUTH_NONE];
+        if (a->auth == ODM_AUTH_NONE)
+                return auth_words[AUTH_OPEN];
         return a->auth <= ODM_AUTH_MAC ? auth_words[a->auth] : "?";
 }
 
@@ -62,6 +65,7 @@ static json_t *device_json(const store_device *d, const store_account *acc, bool
         if (acc)
                 ok = ok && put_text(o, "user", acc->user) && put_cstr(o, "auth", auth_word(acc)) &&
                      put_bool(o, "accept_basic", acc->flags & STORE_ACCOUNT_BASIC) &&
+                     put_bool(o, "accept_dm11", acc->flags & STORE_ACCOUNT_DM11) &&
                      put_text(o, "server_user", acc->server_user);
         if (addresses)
                 ok = ok && put_text(o, "wake", wake) && put_text(o, "address", d->address);
@@ -166,9 +170,9 @@ typedef struct wishes {
         odm_str name, devid, user, password, server_user, server_password;
         odm_str wake, note, tags;
         int has_wake, has_note, has_tags; /* 1: a value; 2: null or empty */
-        int has_auth, has_accept;
+        int has_auth, has_accept, has_dm11;
         unsigned auth;
-        bool accept_basic;
+        bool accept_basic, accept_dm11;
         int has_state;
         unsigned state;
 } wishes;
@@ -259,6 +263,7 @@ static bool read_wishes(call *c, bool create, wishes *w)
         (void)jread_text(&r, "password", 1, 255, &w->password);
         w->has_auth = jread_word(&r, "auth", auth_words, &w->auth);
         w->has_accept = jread_bool(&r, "accept_basic", &w->accept_basic);
+        w->has_dm11 = jread_bool(&r, "accept_dm11", &w->accept_dm11);
         (void)jread_text(&r, "server_user", 1, ODM_USER_MAX, &w->server_user);
         (void)jread_text(&r, "server_password", 1, 255, &w->server_password);
         read_wake(&r, w);
@@ -315,8 +320,8 @@ static bool set_server_secret(call *c, store_account *a, odm_str user, odm_str p
 
 static void set_auth(store_account *a, unsigned auth)
 {
-        a->auth = auth == ODM_AUTH_NONE ? ODM_AUTH_MD5 : auth;
-        a->server_auth = auth;
+        a->auth = auth == ODM_AUTH_NONE ? ODM_AUTH_MD5 : auth == AUTH_OPEN ? ODM_AUTH_NONE : auth;
+        a->server_auth = auth == AUTH_OPEN ? ODM_AUTH_NONE : auth;
         a->flags &= ~(uint32_t)(STORE_ACCOUNT_CERTIFICATE | STORE_ACCOUNT_BASIC);
         if (auth == ODM_AUTH_NONE)
                 a->flags |= STORE_ACCOUNT_CERTIFICATE;
@@ -332,6 +337,17 @@ static odm_str generate(call *c)
         odm_str s = odm_arena_copy(&c->arena, odm_cstr(text));
         odm_wipe(text, sizeof text);
         return s;
+}
+
+/* Whether it has a password to know: certificates and nothing at all need none. */
+static bool needs_password(const store_account *a)
+{
+        return !(a->flags & STORE_ACCOUNT_CERTIFICATE) && a->auth != ODM_AUTH_NONE;
+}
+
+static void set_flag(store_account *a, uint32_t flag, bool on)
+{
+        a->flags = (a->flags & ~flag) | (on ? flag : 0);
 }
 
 /* ---- creation -------------------------------------------------------------------- */
@@ -351,9 +367,10 @@ static bool fill_account(call *c, const wishes *w, creation *n)
         set_auth(a, w->has_auth == 1 ? w->auth : ODM_AUTH_MD5);
         if (w->accept_basic)
                 a->flags |= STORE_ACCOUNT_BASIC;
+        set_flag(a, STORE_ACCOUNT_DM11, w->accept_dm11);
         if (!password.p) {
                 password = generate(c);
-                if (!(a->flags & STORE_ACCOUNT_CERTIFICATE))
+                if (needs_password(a))
                         n->password = password; /* else nobody is to know it */
         }
         if (!server_password.p)
@@ -503,9 +520,9 @@ static void wish_device(const wishes *w, store_device_patch *p)
  * needs its password again. */
 static bool account_wrong(call *c, const wishes *w, const store_account *a)
 {
-        bool none = w->has_auth == 1 ? w->auth == ODM_AUTH_NONE
-                                     : (a->flags & STORE_ACCOUNT_CERTIFICATE) != 0;
-        bool has = a->secret.p && !(a->flags & STORE_ACCOUNT_CERTIFICATE);
+        bool none = w->has_auth == 1 ? w->auth == ODM_AUTH_NONE || w->auth == AUTH_OPEN
+                                     : a->secret.p && !needs_password(a);
+        bool has = a->secret.p && needs_password(a);
         bool basic = (w->has_auth == 1 ? w->auth : a->server_auth) == ODM_AUTH_BASIC;
 
         if (!w->password.p && w->user.p && !odm_str_eq(w->user, a->user))
@@ -526,7 +543,7 @@ static bool account_wrong(call *c, const wishes *w, const store_account *a)
 static bool wants_account(const wishes *w, bool has_account)
 {
         return w->user.p || w->password.p || w->server_user.p || w->server_password.p ||
-               w->has_auth == 1 || w->has_accept == 1 ||
+               w->has_auth == 1 || w->has_accept == 1 || w->has_dm11 == 1 ||
                (!has_account && w->has_state == 1 && w->state == 0);
 }
 
@@ -544,8 +561,9 @@ static bool wish_account(call *c, const wishes *w, odm_str devid, store_account 
         if (w->has_auth == 1 || !a->secret.p)
                 set_auth(a, w->has_auth == 1 ? w->auth : ODM_AUTH_MD5);
         if (w->has_accept == 1)
-                a->flags = (a->flags & ~(uint32_t)STORE_ACCOUNT_BASIC) |
-                           (w->accept_basic ? STORE_ACCOUNT_BASIC : 0);
+                set_flag(a, STORE_ACCOUNT_BASIC, w->accept_basic);
+        if (w->has_dm11 == 1)
+                set_flag(a, STORE_ACCOUNT_DM11, w->accept_dm11);
         if (w->password.p || !a->secret.p)
                 ok = set_device_secret(c, a, user, w->password.p ? w->password : generate(c));
         if (!password.p && !a->server_secret.p)

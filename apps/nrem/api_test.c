@@ -459,6 +459,40 @@ static void lets_no_device_in_by_a_certificate_alone_that_has_none(void **state)
         world_stop(&w);
 }
 
+static void asks_nothing_of_an_open_account(void **state)
+{
+        world w;
+        odm_arena arena;
+        answer a;
+
+        (void)state;
+        world_start(&w, NULL);
+        odm_arena_init(&arena, &heap_mem, 1 << 20);
+        a = world_ask(&w, O, "POST", DEV,
+                      "{\"name\":\"o\",\"auth\":\"open\",\"accept_dm11\":true}");
+        assert_int_equal(a.status, 201);
+        assert_string_equal(answer_text(&a, "auth"), "open");
+        assert_string_equal(answer_text(&a, "password"), "");
+        assert_true(json_is_true(json_object_get(a.json, "accept_dm11")));
+        answer_done(&a);
+        store_account acc = account_of(&w, "o", &arena);
+        assert_int_equal(acc.auth, ODM_AUTH_NONE);
+        assert_int_equal(acc.server_auth, ODM_AUTH_NONE);
+        assert_int_equal(acc.flags, STORE_ACCOUNT_DM11);
+        a = world_ask(&w, O, "PATCH", DEV "/o", "{\"auth\":\"md5\"}");
+        assert_int_equal(a.status, 400); /* of a password that nobody knows */
+        answer_done(&a);
+        a = world_ask(&w, O, "PATCH", DEV "/o",
+                      "{\"auth\":\"md5\",\"password\":\"x\",\"accept_dm11\":false}");
+        assert_string_equal(answer_text(&a, "auth"), "md5");
+        answer_done(&a);
+        acc = account_of(&w, "o", &arena);
+        assert_int_equal(acc.flags, 0);
+        assert_int_equal(acc.auth, ODM_AUTH_MD5);
+        odm_arena_done(&arena);
+        world_stop(&w);
+}
+
 static void approves_with_a_password(void **state)
 {
         world w;
@@ -1167,6 +1201,7 @@ int main(void)
                 cmocka_unit_test(filters_devices_and_keeps_to_the_scope),
                 cmocka_unit_test(keeps_digests_and_shows_generated_passwords_once),
                 cmocka_unit_test(lets_no_device_in_by_a_certificate_alone_that_has_none),
+                cmocka_unit_test(asks_nothing_of_an_open_account),
                 cmocka_unit_test(approves_with_a_password),
                 cmocka_unit_test(renames_switches_off_and_on),
                 cmocka_unit_test(shows_what_came_of_a_job),

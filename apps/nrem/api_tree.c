@@ -349,9 +349,10 @@ static void on_asked(call *c, store_batch *b, int rc)
         call_wait(c, l->job, left > 0 ? left : 0, on_told);
 }
 
+/* No fallback: the walk here goes no deeper than was asked for. */
 static bool add_get(json_t *list, odm_str uri)
 {
-        json_t *o = json_pack("{s:s}", "cmd", "get");
+        json_t *o = json_pack("{s:s,s:b}", "cmd", "get", "fallback", 0);
 
         if (!put_text(o, "uri", uri)) {
                 json_decref(o);

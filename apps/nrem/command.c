@@ -168,6 +168,19 @@ static void check_members(checker *k, jread *r, place where)
         check_list(k, list, path, where);
 }
 
+/* What the job does where the device has not what a command needs. */
+static void check_flags(jread *r, unsigned cmd, place where)
+{
+        bool flag;
+
+        if (where != PLACE_ATOMIC)
+                (void)jread_bool(r, "optional", &flag);
+        if (cmd == CMD_GET)
+                (void)jread_bool(r, "fallback", &flag);
+        if (cmd == CMD_ATOMIC)
+                (void)jread_bool(r, "split", &flag);
+}
+
 static void check_one(checker *k, const json_t *v, const char *path, place where)
 {
         jread r;
@@ -195,6 +208,7 @@ static void check_one(checker *k, const json_t *v, const char *path, place where
         }
         if (cmd == CMD_ADD || cmd == CMD_REPLACE || cmd == CMD_EXEC)
                 check_value(&r);
+        check_flags(&r, cmd, where);
         if (cmd == CMD_COPY)
                 check_uri(&r, "source", false);
         if (cmd == CMD_EXEC)

@@ -27,6 +27,16 @@ static const struct row {
         {"a Sequence with an Atomic",
          "[{\"cmd\":\"sequence\",\"commands\":[" GET ",{\"cmd\":\"atomic\",\"commands\":"
          "[{\"cmd\":\"delete\",\"uri\":\"./A\"}]}]}]"},
+        {"what the job can do without", "[{\"cmd\":\"delete\",\"uri\":\"./A\",\"optional\":true}]"},
+        {"a list, or nothing",
+         "[{\"cmd\":\"get\",\"uri\":\"./A?list=Struct\",\"fallback\":false}]"},
+        {"an Atomic that may go in pieces", "[{\"cmd\":\"atomic\",\"split\":true,\"commands\":[{"
+                                            "\"cmd\":\"delete\",\"uri\":\"./A\"}]}]"},
+        {"a part of an Atomic is not optional",
+         "[{\"cmd\":\"delete\",\"uri\":\"./A\",\"optional\":true}]", true, PROBLEM_INVALID,
+         "commands[0].optional"},
+        {"only an Atomic goes in pieces", "[{\"cmd\":\"delete\",\"uri\":\"./A\",\"split\":true}]",
+         .kind = PROBLEM_INVALID, .at = "commands[0].split"},
         {"no object", "[1]", .kind = PROBLEM_INVALID, .at = "commands[0]"},
         {"no cmd", "[{\"uri\":\"./A\"}]", .kind = PROBLEM_INVALID, .at = "commands[0].cmd"},
         {"the second one", "[" GET ",{\"cmd\":\"nop\"}]", .kind = PROBLEM_INVALID,

@@ -29,6 +29,7 @@
 #include "lockout.h"
 #include "mirror.h"
 #include "odm/server.h"
+#include "walk.h"
 
 #define SID_TEXT 33     /* 128 random bits as hexadecimal, and a zero */
 #define TURNS_MAX 4     /* messages of one session that may wait for their turn */
@@ -56,6 +57,7 @@ typedef enum live_state {
         LIVE_CLAIMING, /* the claim is not durable yet */
         LIVE_READY,    /* ours, waits for its turn */
         LIVE_CHECKING, /* Gets for Adds of unknown fate are out */
+        LIVE_WALKING,  /* Gets that stand in for a list are out */
         LIVE_GIVEN,    /* its commands are with the engine */
         LIVE_OVER,     /* its end is in the batch; freed when the turn ends */
 } live_state;
@@ -71,6 +73,8 @@ typedef struct live {
         uint32_t *final; /* by command: what an alert that came before its Status told, or 0 */
         bool *skip, *there;
         uint32_t *check, n_check; /* Adds to be looked at */
+        uint32_t *lists, n_lists; /* Gets of lists that were refused, to be walked */
+        walk *walk;               /* of the first of them, once begun */
         bool given;               /* something of it may have left */
         odm_command *list;
         uint32_t *map, n; /* number in `list` -> number in `all` */

@@ -30,6 +30,19 @@ static uint32_t cause_of(const job_commands *all, const job_answer *ans, uint32_
         return i;
 }
 
+/* Refused as something the device has not, which the job can do without. */
+static bool is_waived(const job_cmd *f, const job_answer *a)
+{
+        switch (a->status) {
+        case ODM_ST_NOT_FOUND:
+        case ODM_ST_NOT_ALLOWED:
+        case ODM_ST_UNSUPPORTED:
+        case ODM_ST_NOT_IMPLEMENTED:
+        case ODM_ST_NOT_EXECUTED: return f->optional && a->has;
+        default: return false;
+        }
+}
+
 static void say_failure(const job_commands *all, const job_answer *ans, uint32_t i, job_verdict *v)
 {
         uint32_t k = cause_of(all, ans, i);
@@ -53,6 +66,10 @@ void job_finish(const job_commands *all, const job_answer *ans, job_verdict *out
         for (uint32_t i = 0; i < all->n; i++) {
                 if (!ans[i].has && is_holder(all->flat[i].c))
                         continue; /* its members tell */
+                if (is_waived(&all->flat[i], &ans[i])) {
+                        i += all->flat[i].members; /* they fall with it */
+                        continue;
+                }
                 if (!ans[i].has || !job_status_ok(ans[i].status)) {
                         say_failure(all, ans, i, out);
                         return;
@@ -159,11 +176,12 @@ static bool all_adds_there(const job_commands *all, const bool *there, uint32_t 
         return any;
 }
 
-static bool in_atomic(const job_commands *all, uint32_t i)
+/* One that has an answer and members without was taken apart: they are by themselves now. */
+static bool in_atomic(const job_commands *all, const job_answer *ans, uint32_t i)
 {
         for (int32_t p = all->flat[i].parent; p >= 0; p = all->flat[p].parent)
                 if (all->flat[p].c->kind == ODM_CMD_ATOMIC)
-                        return true;
+                        return !ans[p].has;
         return false;
 }
 
@@ -171,9 +189,10 @@ void job_apply_check(const job_commands *all, const bool *there, job_answer *ans
 {
         for (uint32_t i = 0; i < all->n; i++) {
                 const job_cmd *f = &all->flat[i];
-                bool done = f->c->kind == ODM_CMD_ATOMIC
-                                    ? !ans[i].has && all_adds_there(all, there, i)
-                                    : f->c->kind == ODM_CMD_ADD && there[i] && !in_atomic(all, i);
+                bool done =
+                        f->c->kind == ODM_CMD_ATOMIC
+                                ? !ans[i].has && all_adds_there(all, there, i)
+                                : f->c->kind == ODM_CMD_ADD && there[i] && !in_atomic(all, ans, i);
                 if (!done)
                         continue;
                 for (uint32_t k = i; k <= i + f->members; k++)
@@ -181,6 +200,46 @@ void job_apply_check(const job_commands *all, const bool *there, job_answer *ans
         }
         for (uint32_t i = 0; i < all->n; i++)
                 skip[i] = ans[i].has;
+}
+
+/* ---- lists that a device has not --------------------------------------------------------- */
+
+/* Any refusal but those that plain Gets would meet too. */
+bool job_wants_walk(const job_cmd *f, unsigned status, bool sent)
+{
+        switch (status) {
+        case ODM_ST_BAD_REQUEST:
+        case ODM_ST_NOT_FOUND:
+        case ODM_ST_NOT_ALLOWED:
+        case ODM_ST_UNSUPPORTED:
+        case ODM_ST_TOO_LARGE:
+        case ODM_ST_BAD_FORMAT:
+        case ODM_ST_FAILED:
+        case ODM_ST_NOT_IMPLEMENTED:
+        case ODM_ST_NOT_EXECUTED: return f->walk && sent;
+        default: return false;
+        }
+}
+
+static bool changes_something(const job_commands *all, uint32_t i)
+{
+        for (uint32_t k = i; k <= i + all->flat[i].members; k++)
+                if (all->flat[k].c->kind != ODM_CMD_GET && !is_holder(all->flat[k].c))
+                        return true;
+        return false;
+}
+
+uint32_t job_first_part(const job_commands *all, const bool *skip)
+{
+        bool list = false;
+
+        for (uint32_t i = 0; i < all->n; i += 1 + all->flat[i].members) {
+                if (list && changes_something(all, i))
+                        return i;
+                for (uint32_t k = i; k <= i + all->flat[i].members; k++)
+                        list = list || (all->flat[k].walk && !skip[k]);
+        }
+        return all->n;
 }
 
 /* ---- alerts ----------------------------------------------------------------------------- */

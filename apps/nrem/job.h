@@ -13,7 +13,10 @@
  *   - Where an Add may have been sent and has no answer, the next session first Gets the node: when
  * it is there with the wanted value the Add is taken as done, else it is sent.  An atomic job is
  * taken as done when all nodes it adds are there as wanted, else it is sent again whole.
- *   - A Delete that is sent again and finds nothing (404) is done. */
+ *   - A Delete that is sent again and finds nothing (404) is done.
+ *   - An optional command may be refused as something the device has not (404, 405, 406, 501, 215).
+ *   - A Get of a list that is refused is read node by node by plain Gets (walk.h), before anything
+ * after it is changed.  An Atomic that is refused and may be split goes member by member. */
 #ifndef NREM_JOB_H
 #define NREM_JOB_H
 
@@ -48,6 +51,11 @@ uint32_t job_to_check(const job_commands *all, const job_answer *ans, uint32_t *
 bool job_is_there(const odm_command *c, uint32_t status, const store_value *items, size_t n);
 /* From what was found to be there, to commands that need not be sent: skip[i], and answers. */
 void job_apply_check(const job_commands *all, const bool *there, job_answer *ans, bool *skip);
+
+/* True for a refused Get of a list that plain Gets are to stand in for. */
+bool job_wants_walk(const job_cmd *f, unsigned status, bool sent);
+/* Number of the first command that has to wait until a list before it is read; all->n for none. */
+uint32_t job_first_part(const job_commands *all, const bool *skip);
 
 /* Which Exec of the job an alert ends: by correlator, and source where several have it; -1: none.
  */

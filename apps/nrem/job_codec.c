@@ -23,6 +23,20 @@ static const struct word {
 
 /* ---- one command -------------------------------------------------------------------- */
 
+static bool is_true(const json_t *o, const char *name)
+{
+        return json_is_true(json_object_get(o, name));
+}
+
+/* What is said of the command beside what is sent. */
+static void put_flags(const json_t *o, job_cmd *f)
+{
+        f->optional = is_true(o, "optional");
+        f->split = f->c->kind == ODM_CMD_ATOMIC && is_true(o, "split");
+        f->walk = f->c->kind == ODM_CMD_GET && job_list_of(f->c) != JOB_NO_LIST &&
+                  !json_is_false(json_object_get(o, "fallback"));
+}
+
 static int text_of(const json_t *o, const char *name, odm_arena *a, odm_str *out)
 {
         const json_t *v = json_object_get(o, name);
@@ -209,6 +223,8 @@ static int decode_one(decoder *d, const json_t *o, int32_t parent, unsigned dept
                 rc = put_target(o, c, d->a);
         d->flat[me].members = d->n - me - 1;
         if (rc == 0)
+                put_flags(o, &d->flat[me]);
+        if (rc == 0)
                 *out = c;
         return rc;
 }
@@ -251,6 +267,20 @@ static int decode_all(decoder *d, const json_t *list, bool atomic, odm_command *
         return rc;
 }
 
+static bool all_split(const decoder *d)
+{
+        bool any = false;
+
+        for (uint32_t i = 0; i < d->n; i++) {
+                if (d->flat[i].c->kind != ODM_CMD_ATOMIC)
+                        continue;
+                if (!d->flat[i].split)
+                        return false;
+                any = true;
+        }
+        return any;
+}
+
 int job_decode(odm_str json, bool atomic, odm_arena *a, job_commands *out)
 {
         decoder d = {.a = a};
@@ -264,7 +294,7 @@ int job_decode(odm_str json, bool atomic, odm_arena *a, job_commands *out)
         rc = d.flat ? decode_all(&d, j, atomic, &list) : odm_arena_err(a);
         json_decref(j);
         if (rc == 0)
-                *out = (job_commands){list, d.flat, d.n};
+                *out = (job_commands){list, d.flat, d.n, all_split(&d)};
         return rc;
 }
 
@@ -297,6 +327,19 @@ static odm_command *copy_command(chooser *x, uint32_t i)
         return c;
 }
 
+/* Commands first .. end-1 of one level: see choose(). */
+static int choose(chooser *x, uint32_t first, uint32_t end, unsigned depth, odm_command **out);
+
+/* What is left of an Atomic that was taken apart: it has an answer, and they have none. */
+static int choose_pieces(chooser *x, uint32_t i, unsigned depth, odm_command ***at)
+{
+        int rc = choose(x, i + 1, i + 1 + x->all->flat[i].members, depth + 1, *at);
+
+        while (rc == 0 && **at)
+                *at = &(**at)->next;
+        return rc;
+}
+
 /* Chooses among the commands first .. end-1, which are of one level. */
 static int choose(chooser *x, uint32_t first, uint32_t end, unsigned depth, odm_command **out)
 {
@@ -305,6 +348,12 @@ static int choose(chooser *x, uint32_t first, uint32_t end, unsigned depth, odm_
         for (uint32_t i = first; i < end; i += 1 + x->all->flat[i].members) {
                 const job_cmd *f = &x->all->flat[i];
                 bool sequence = f->c->kind == ODM_CMD_SEQUENCE && depth < DEPTH_MAX;
+                if (f->split && x->skip[i] && depth < DEPTH_MAX) {
+                        int rc = choose_pieces(x, i, depth, &at);
+                        if (rc < 0)
+                                return rc;
+                        continue;
+                }
                 if (sequence ? all_skipped(x, i) : x->skip[i])
                         continue;
                 odm_command *c = copy_command(x, i);
@@ -350,6 +399,21 @@ odm_str job_path(odm_str uri)
         while (n > 1 && uri.p[n - 1] == '/') /* some clients end interior nodes with one */
                 n--;
         return odm_str_to(uri, n);
+}
+
+job_list job_list_of(const odm_command *c)
+{
+        odm_str uri = c->items ? c->items->target : ODM_ABSENT;
+        odm_str query = odm_str_from(uri, job_path(uri).n);
+
+        for (size_t i = 0; i + 5 <= query.n; i++)
+                if (memcmp(query.p + i, "list=", 5) == 0) {
+                        odm_str word = odm_str_from(query, i + 5);
+                        bool bare = odm_str_starts(word, "Struct") &&
+                                    !odm_str_starts(word, "StructData");
+                        return bare ? JOB_LIST_NAMES : JOB_LIST_VALUES;
+                }
+        return JOB_NO_LIST;
 }
 
 odm_str job_uri(const odm_command *c)

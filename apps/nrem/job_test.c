@@ -5,6 +5,11 @@
 #include "lockout.h"
 #include "mirror.h"
 #include "support.h"
+#include "walk.h"
+
+#define READ "{\"cmd\":\"get\",\"uri\":\"./A\"}"
+#define LIST "{\"cmd\":\"get\",\"uri\":\"./A?list=StructData\"}"
+#define WRITE "{\"cmd\":\"replace\",\"uri\":\"./A/b\",\"data\":\"x\"}"
 
 static odm_arena arena;
 
@@ -217,6 +222,43 @@ static void the_remainder_keeps_its_numbers(void **state)
         }
 }
 
+#define TAKEN_APART                                                                          \
+        "[{\"cmd\":\"atomic\",\"split\":true,\"commands\":[{\"cmd\":\"delete\",\"uri\":\"./" \
+        "A\"},{\"cmd\":\"add\",\"uri\":\"./B\",\"data\":\"x\"}]},"                           \
+        "{\"cmd\":\"get\",\"uri\":\"./C\"}]"
+
+static void the_pieces_of_an_atomic_are_left(void **state)
+{
+        static const struct row {
+                const char *why, *skip, *want;
+                odm_cmd first;
+        } rows[] = {
+                {"whole", "....", "0 1 2 3", ODM_CMD_ATOMIC},
+                {"taken apart, nothing done", "x...", "1 2 3", ODM_CMD_DELETE},
+                {"the first piece done", "xx..", "2 3", ODM_CMD_ADD},
+                {"all pieces done", "xxx.", "3", ODM_CMD_GET},
+        };
+        job_commands all = decode(TAKEN_APART, false);
+
+        (void)state;
+        assert_true(all.split);
+        assert_false(decode(FIVE, false).split);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                bool skip[4];
+                odm_command *list;
+                uint32_t *map, n;
+                char got[40] = "";
+                for (int k = 0; k < 4; k++)
+                        skip[k] = rows[i].skip[k] == 'x';
+                assert_int_equal(job_remainder(&all, skip, &arena, &list, &map, &n), 0);
+                for (uint32_t k = 0; k < n; k++)
+                        snprintf(got + strlen(got), sizeof got - strlen(got), "%s%u", k ? " " : "",
+                                 map[k]);
+                if (strcmp(got, rows[i].want) != 0 || list->kind != rows[i].first)
+                        fail_msg("%s: %s", rows[i].why, got);
+        }
+}
+
 /* ---- the rules ------------------------------------------------------------------------------- */
 
 /* "200 - 202" ... by number; '-' has no answer. */
@@ -268,6 +310,171 @@ static void a_job_ends_by_its_answers(void **state)
                 if (v.to != rows[i].to || strncmp(v.reason, rows[i].reason, strlen(rows[i].reason)))
                         fail_msg("%s: %s %s", rows[i].why, store_job_state_name(v.to), v.reason);
         }
+}
+
+#define OPTIONAL                                                                           \
+        "[{\"cmd\":\"copy\",\"uri\":\"./A\",\"source\":\"./B\",\"optional\":true},"        \
+        "{\"cmd\":\"atomic\",\"optional\":true,\"commands\":[{\"cmd\":\"delete\",\"uri\":" \
+        "\"./C\"}]},{\"cmd\":\"get\",\"uri\":\"./D\"}]"
+/* numbers: 0 Copy, 1 Atomic, 2 Delete, 3 Get */
+
+static void optional_commands_may_be_refused(void **state)
+{
+        static const struct row {
+                const char *answers;
+                store_job_state to;
+        } rows[] = {
+                {"404 200 200 200", STORE_JOB_DONE},   {"405 200 200 200", STORE_JOB_DONE},
+                {"406 200 200 200", STORE_JOB_DONE},   {"501 200 200 200", STORE_JOB_DONE},
+                {"215 200 200 200", STORE_JOB_DONE},   {"425 200 200 200", STORE_JOB_FAILED},
+                {"500 200 200 200", STORE_JOB_FAILED}, {"- 200 200 200", STORE_JOB_FAILED},
+                {"200 406 215 200", STORE_JOB_DONE},   {"200 507 404 200", STORE_JOB_FAILED},
+                {"200 406 215 404", STORE_JOB_FAILED}, {"200 200 200 406", STORE_JOB_FAILED},
+        };
+        job_commands all = decode(OPTIONAL, false);
+        job_answer ans[4];
+        job_verdict v;
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                answers(&all, rows[i].answers, ans);
+                job_finish(&all, ans, &v);
+                if (v.to != rows[i].to)
+                        fail_msg("%s: %s %s", rows[i].answers, store_job_state_name(v.to),
+                                 v.reason);
+        }
+}
+
+static void what_changes_waits_for_lists_before_it(void **state)
+{
+        static const struct row {
+                const char *why, *json, *skip;
+                uint32_t part; /* number of the first that waits */
+        } rows[] = {
+                {"no list", "[" READ "," WRITE "]", "..", 2},
+                {"a list alone", "[" LIST "," READ "]", "..", 2},
+                {"a list, and a change", "[" LIST "," READ "," WRITE "," READ "]", "....", 2},
+                {"the list was read", "[" LIST "," READ "," WRITE "]", "x..", 3},
+                {"the change comes first", "[" WRITE "," LIST "]", "..", 2},
+                {"a list in a Sequence",
+                 "[{\"cmd\":\"sequence\",\"commands\":[" LIST "]}," WRITE "]", "...", 2},
+                {"no fallback wanted",
+                 "[{\"cmd\":\"get\",\"uri\":\"./A?list=Struct\",\"fallback\":false}," WRITE "]",
+                 "..", 2},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                job_commands all = decode(rows[i].json, false);
+                bool skip[4] = {false};
+                for (size_t k = 0; k < all.n; k++)
+                        skip[k] = rows[i].skip[k] == 'x';
+                if (job_first_part(&all, skip) != rows[i].part)
+                        fail_msg("%s: %u", rows[i].why, job_first_part(&all, skip));
+        }
+}
+
+static void refused_lists_are_walked(void **state)
+{
+        static const struct row {
+                const char *json;
+                unsigned status;
+                bool sent, want;
+        } rows[] = {
+                {LIST, 406, true, true},   {LIST, 404, true, true},   {LIST, 405, true, true},
+                {LIST, 501, true, true},   {LIST, 215, true, true},   {LIST, 415, true, true},
+                {LIST, 413, true, true},   {LIST, 200, true, false},  {LIST, 425, true, false},
+                {LIST, 0, true, false},    {LIST, 406, false, false}, {READ, 406, true, false},
+                {WRITE, 406, true, false},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                char json[200];
+                snprintf(json, sizeof json, "[%s]", rows[i].json);
+                job_commands all = decode(json, false);
+                if (job_wants_walk(&all.flat[0], rows[i].status, rows[i].sent) != rows[i].want)
+                        fail_msg("%s %u", rows[i].json, rows[i].status);
+        }
+}
+
+/* An interior node with two children, one of them interior and empty. */
+static void take(walk *w, const char *uri, const char *format, const char *data)
+{
+        const store_value v = {
+                .uri = odm_cstr(uri), .format = odm_cstr(format), .data = odm_cstr(data)};
+
+        assert_int_equal(walk_take(w, 0, 200, &v, 1), 0);
+}
+
+static void a_walk_goes_down_level_by_level(void **state)
+{
+        job_commands all = decode("[" LIST "]", false);
+        odm_command *gets;
+        walk w;
+
+        (void)state;
+        assert_int_equal(walk_begin(&w, all.flat[0].c, &arena), 0);
+        assert_int_equal(walk_gets(&w, &gets), 1);
+        assert_str(gets->items->target, "./A");
+        assert_null(gets->next);
+        take(&w, "./A", "node", "b//c/");
+        assert_int_equal(walk_next(&w), 0);
+        assert_int_equal(walk_gets(&w, &gets), 1);
+        assert_str(gets->items->target, "./A/b");
+        assert_str(gets->next->items->target, "./A/c");
+        assert_null(gets->next->next);
+        take(&w, "", "chr", "value");
+        assert_int_equal(walk_take(&w, 1, 425, NULL, 0), 0); /* hidden from us */
+        assert_int_equal(walk_next(&w), 0);
+        assert_int_equal(walk_gets(&w, &gets), 0);
+        assert_int_equal(w.status, 200);
+        assert_int_equal(w.n, 2);
+        assert_str(w.v[0].uri, "./A");
+        assert_null(w.v[0].data.p);
+        assert_str(w.v[1].uri, "./A/b");
+        assert_str(w.v[1].data, "value");
+}
+
+static void a_walk_ends_where_there_is_nothing(void **state)
+{
+        job_commands all = decode("[" LIST "]", false);
+        odm_command *gets;
+        walk w;
+
+        (void)state;
+        assert_int_equal(walk_begin(&w, all.flat[0].c, &arena), 0);
+        assert_int_equal(walk_gets(&w, &gets), 1);
+        assert_int_equal(walk_take(&w, 0, 404, NULL, 0), 0);
+        assert_int_equal(walk_next(&w), 0);
+        assert_int_equal(walk_gets(&w, &gets), 0);
+        assert_int_equal(w.status, 404);
+        assert_int_equal(w.n, 0);
+}
+
+/* A device that makes up children without end. */
+static void a_walk_has_a_ceiling(void **state)
+{
+        job_commands all = decode("[" LIST "]", false);
+        odm_command *gets;
+        unsigned rounds = 0;
+        walk w;
+
+        (void)state;
+        assert_int_equal(walk_begin(&w, all.flat[0].c, &arena), 0);
+        while (walk_gets(&w, &gets) == 1 && rounds++ < 2 * WALK_NODES) {
+                for (size_t i = 0; i < w.sent; i++) {
+                        const store_value v = {.uri = gets->items->target,
+                                               .format = ODM_STR("node"),
+                                               .data = ODM_STR("a/b/c/d/e/f/g/h/i/j")};
+                        assert_int_equal(walk_take(&w, i, 200, &v, 1), 0);
+                        gets = gets->next;
+                }
+                assert_int_equal(walk_next(&w), 0);
+        }
+        assert_true(rounds < WALK_NODES);
+        assert_int_equal(w.status, 413);
+        assert_int_equal(w.n, 0);
 }
 
 static void a_lost_job_goes_by_the_rules(void **state)
@@ -611,6 +818,13 @@ int main(void)
                 T(the_remainder_keeps_its_numbers),
                 T(a_job_ends_by_its_answers),
                 T(a_lost_job_goes_by_the_rules),
+                T(the_pieces_of_an_atomic_are_left),
+                T(optional_commands_may_be_refused),
+                T(what_changes_waits_for_lists_before_it),
+                T(refused_lists_are_walked),
+                T(a_walk_goes_down_level_by_level),
+                T(a_walk_ends_where_there_is_nothing),
+                T(a_walk_has_a_ceiling),
                 T(adds_are_checked_before_they_are_repeated),
                 T(a_node_is_there_when_it_is_as_wanted),
                 T(alerts_find_their_exec),

@@ -10,6 +10,7 @@
 
 #define LIVE_MEMORY ((size_t)256 << 20)
 #define CHECK_BIT ((uint64_t)1 << 62)
+#define WALK_BIT ((uint64_t)1 << 61)
 #define OWN_ID ((uint64_t)1 << 63)
 #define CLAIMABLE (STORE_JOB_BIT(STORE_JOB_QUEUED) | STORE_JOB_BIT(STORE_JOB_NOTIFIED))
 
@@ -149,7 +150,8 @@ static int prepare(session *s, live *l)
         l->skip = odm_arena_zget(&l->a, n * sizeof *l->skip);
         l->there = odm_arena_zget(&l->a, n * sizeof *l->there);
         l->check = odm_arena_zget(&l->a, n * sizeof *l->check);
-        if (!l->ans || !l->final || !l->skip || !l->there || !l->check)
+        l->lists = odm_arena_zget(&l->a, n * sizeof *l->lists);
+        if (!l->ans || !l->final || !l->skip || !l->there || !l->check || !l->lists)
                 return odm_arena_err(&l->a);
         if (l->job.attempts == 0)
                 return 0;
@@ -288,14 +290,44 @@ static int make_check(live *l)
         return 0;
 }
 
+/* What has to wait for a list before it goes in another message. */
 static int make_commands(live *l)
 {
-        int rc = job_remainder(&l->all, l->skip, &l->a, &l->list, &l->map, &l->n);
+        uint32_t part = job_first_part(&l->all, l->skip);
+        bool *skip = odm_arena_get(&l->a, l->all.n * sizeof *skip);
+        int rc;
 
+        if (!skip)
+                return odm_arena_err(&l->a);
+        for (uint32_t i = 0; i < l->all.n; i++)
+                skip[i] = l->skip[i] || i >= part;
+        rc = job_remainder(&l->all, skip, &l->a, &l->list, &l->map, &l->n);
         if (rc < 0)
                 return rc;
-        l->lent = (odm_job){.id = (uint64_t)l->job.id, .commands = l->list};
+        l->lent = (odm_job){
+                .id = (uint64_t)l->job.id, .commands = l->list, .split_atomic = l->all.split};
         l->state = LIVE_GIVEN;
+        return 0;
+}
+
+/* Gets that stand in for a list the device has not. */
+static int make_walk(live *l)
+{
+        odm_command *list;
+        int rc = 0;
+
+        if (!l->walk) {
+                l->walk = odm_arena_get(&l->a, sizeof *l->walk);
+                if (!l->walk)
+                        return odm_arena_err(&l->a);
+                rc = walk_begin(l->walk, l->all.flat[l->lists[0]].c, &l->a);
+        }
+        if (rc == 0)
+                rc = walk_gets(l->walk, &list);
+        if (rc < 0)
+                return rc;
+        l->lent = (odm_job){.id = (uint64_t)l->job.id | WALK_BIT, .commands = list};
+        l->state = LIVE_WALKING;
         return 0;
 }
 
@@ -320,7 +352,7 @@ static void finish(session *s, live *l, const job_verdict *v)
  * it, try the next. */
 static bool give(session *s, live *l)
 {
-        int rc = l->n_check ? make_check(l) : make_commands(l);
+        int rc = l->n_lists ? make_walk(l) : l->n_check ? make_check(l) : make_commands(l);
         job_verdict v = {.to = STORE_JOB_FAILED};
 
         if (rc == 0 && l->state == LIVE_GIVEN && l->n == 0) { /* nothing is left to send */
@@ -439,7 +471,9 @@ bool work_claimed(session *s)
 static live *live_of(session *s, uint64_t id)
 {
         for (live *l = s->jobs; l; l = l->next)
-                if ((l->state == LIVE_GIVEN || l->state == LIVE_CHECKING) && l->lent.id == id)
+                if ((l->state == LIVE_GIVEN || l->state == LIVE_CHECKING ||
+                     l->state == LIVE_WALKING) &&
+                    l->lent.id == id)
                         return l;
         return NULL;
 }
@@ -493,6 +527,25 @@ static void check_result(session *s, live *l, const odm_event *ev)
                 l->there[index] = job_is_there(l->all.flat[index].c, ev->status, v, n);
 }
 
+static void walk_result(session *s, live *l, const odm_event *ev)
+{
+        odm_arena *a = session_batch_arena(s);
+        const odm_command *c = l->lent.commands;
+        store_value *v;
+        size_t n;
+
+        for (uint32_t i = 0; c && i < ev->command; i++)
+                c = c->next;
+        if (!c || !a)
+                return;
+        if (heard_items(s, ev->results, a, &v, &n) < 0 ||
+            mirror_answer(&s->changes, c, ev->status, v, n) < 0 ||
+            walk_take(l->walk, ev->command, ev->status, v, n) < 0)
+                session_failed(s);
+        else if (job_status_ok(ev->status))
+                heard_values(s, v, n);
+}
+
 static void command_result(session *s, live *l, const odm_event *ev)
 {
         odm_arena *a = session_batch_arena(s);
@@ -503,6 +556,10 @@ static void command_result(session *s, live *l, const odm_event *ev)
 
         if (index >= l->all.n || !a)
                 return;
+        if (job_wants_walk(&l->all.flat[index], ev->status, ev->sent)) {
+                l->lists[l->n_lists++] = index;
+                return;
+        }
         c = l->all.flat[index].c;
         if (heard_items(s, ev->results, a, &r.items, &r.n_items) < 0) {
                 session_failed(s);
@@ -554,6 +611,8 @@ void work_result(session *s, const odm_event *ev)
                 own_result(s, ev);
         else if (l && l->state == LIVE_CHECKING)
                 check_result(s, l, ev);
+        else if (l && l->state == LIVE_WALKING)
+                walk_result(s, l, ev);
         else if (l)
                 command_result(s, l, ev);
 }
@@ -580,6 +639,58 @@ static void check_done(session *s, live *l)
         l->state = LIVE_READY;
 }
 
+/* Into the batch: what was read lives no longer than its job. */
+static void put_walked(session *s, const live *l, uint32_t index)
+{
+        odm_arena *a = session_batch_arena(s);
+        const walk *w = l->walk;
+        store_result r = {.status = w->status, .sent = true, .n_items = w->n};
+
+        if (!a)
+                return;
+        r.text = odm_arena_copy(a, w->text);
+        r.items = odm_arena_zget(a, (w->n + 1) * sizeof *r.items);
+        for (size_t i = 0; r.items && i < w->n; i++)
+                r.items[i] = (store_value){.uri = odm_arena_copy(a, w->v[i].uri),
+                                           .format = odm_arena_copy(a, w->v[i].format),
+                                           .type = odm_arena_copy(a, w->v[i].type),
+                                           .data = odm_arena_copy(a, w->v[i].data)};
+        if (a->err)
+                session_failed(s);
+        else
+                put_result(s, l, index, &r);
+}
+
+/* One list is read, or its next Gets are to go. */
+static void walk_done(session *s, live *l)
+{
+        walk *w = l->walk;
+        uint32_t index = l->lists[0];
+
+        l->state = LIVE_READY;
+        if (walk_next(w) < 0) {
+                session_failed(s);
+                return;
+        }
+        if (w->at < w->n_uri)
+                return;
+        l->ans[index] = (job_answer){.has = true, .status = w->status};
+        dm_count(s->dm, job_status_ok(w->status) ? METRIC_COMMANDS_OK : METRIC_COMMANDS_FAILED, 1);
+        put_walked(s, l, index);
+        l->walk = NULL;
+        memmove(l->lists, l->lists + 1, --l->n_lists * sizeof *l->lists);
+}
+
+/* What the commands given so far came to is kept; is anything of the job left for this session? */
+static bool goes_on(live *l)
+{
+        uint32_t part = job_first_part(&l->all, l->skip);
+
+        for (uint32_t i = 0; i < l->all.n; i++)
+                l->skip[i] = l->ans[i].has;
+        return l->n_lists || part < l->all.n;
+}
+
 void work_done(session *s, const odm_event *ev)
 {
         live *l = live_of(s, ev->job);
@@ -589,6 +700,14 @@ void work_done(session *s, const odm_event *ev)
                 return;
         if (l->state == LIVE_CHECKING) {
                 check_done(s, l);
+                return;
+        }
+        if (l->state == LIVE_WALKING) {
+                walk_done(s, l);
+                return;
+        }
+        if (goes_on(l)) {
+                l->state = LIVE_READY;
                 return;
         }
         bool whole = true;
@@ -629,7 +748,8 @@ void work_put_back(session *s, store_batch *b, int64_t at)
         if (!b)
                 return;
         for (live *l = s->jobs; l; l = l->next)
-                if (l->state == LIVE_READY || l->state == LIVE_GIVEN || l->state == LIVE_CHECKING)
+                if (l->state == LIVE_READY || l->state == LIVE_GIVEN || l->state == LIVE_CHECKING ||
+                    l->state == LIVE_WALKING)
                         put_back(s, b, l, at);
 }
 

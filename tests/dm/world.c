@@ -183,6 +183,9 @@ static odm_client *new_client(world *w)
         o.resync = w->resync;
         if (w->max_msg)
                 o.max_msg_size = w->max_msg;
+        o.has_list = o.has_tnds = !w->no_list;
+        o.has_atomic = !w->no_atomic;
+        o.has_copy = !w->no_copy;
         assert_int_equal(odm_client_new(&o, w->dev.tree, &c), 0);
         if (w->say)
                 assert_int_equal(odm_client_alert(c, w->say), 0);

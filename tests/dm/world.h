@@ -36,6 +36,7 @@ typedef struct world {
         unsigned alert;       /* 0: 1201 */
         const odm_alert *say; /* an alert of the device's */
         uint32_t max_msg;
+        bool no_list, no_atomic, no_copy; /* what it has not */
         bool resync;
         store_batch *switch_off; /* written after the first reply; NULL: none */
         /* how the last one went */
