@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "fsio_disk.h"
 #include "heap.h"
 #include "objects.h"
 #include "support.h"
@@ -62,6 +63,8 @@ static int cut_truncate(void *ctx, int fd, off_t n)
 typedef struct rig {
         char dir[64];
         cutter cut;
+        disk *disk; /* is told of all, or NULL */
+        diag *why;
         fsio_ops ops;
         objects o;
         odm_tree *t;
@@ -98,9 +101,11 @@ static int rig_open(rig *r)
                          .on_config = nothing,
                          .on_sync = nothing_said};
         r->ops = (fsio_ops){cut_write, cut_fsync, cut_rename, cut_truncate, &r->cut};
+        if (r->disk)
+                r->ops = fsio_disk_ops(r->disk);
         assert_int_equal(odm_tree_new(&opt, &r->t), 0);
         assert_int_equal(objects_mount(&r->o, r->t), 0);
-        return state_open(&r->ops, r->dir, r->t, &r->s, NULL);
+        return state_open(&r->ops, r->dir, r->t, &r->s, r->why);
 }
 
 static void rig_close(rig *r)
@@ -345,6 +350,126 @@ static void a_full_disk_is_mended_by_tidying(void **state_in)
         assert_string_equal(note, "after");
 }
 
+/* ---- a cut that loses what was not synced ------------------------------------------------- */
+
+static const uint8_t woken[STATE_WAKE_ID] = {7};
+
+static void must_sync(rig *r, int rc, uint64_t promise)
+{
+        assert_int_equal(rc, 0);
+        assert_int_equal(state_sync(r->s), 0);
+        disk_promise(r->disk, promise);
+}
+
+/* Notes 1 to 8, an alert between, one answered, a wake-up, and twice the whole journal anew. */
+static void live(rig *r)
+{
+        odm_alert a = alert("c");
+        char note[8];
+
+        for (uint64_t i = 1; i <= 8; i++) {
+                (void)snprintf(note, sizeof note, "%u", (unsigned)i);
+                assert_int_equal(set_note(r, note), 0);
+                disk_promise(r->disk, i * 10);
+                if (i == 2 || i == 3)
+                        must_sync(r, state_alert_add(r->s, &a), i * 10 + 1);
+                if (i == 4)
+                        state_alert_done(r->s, 1);
+                if (i == 5)
+                        must_sync(r, state_wake_add(r->s, woken), i * 10 + 1);
+                if (i != 3 && i != 6)
+                        continue;
+                r->ops.write = cut_write; /* a write that fails closes the journal */
+                r->ops.ctx = &r->cut;
+                r->cut.left = 0;
+                assert_true(set_note(r, "lost") < 0);
+                r->cut.left = -1;
+                r->ops = fsio_disk_ops(r->disk);
+                assert_int_equal(state_tidy(r->s, r->t), 0);
+        }
+}
+
+static void expect_promised(rig *r, uint64_t promised, const char *when)
+{
+        char note[64];
+        size_t alerts = promised >= 40 ? 1 : promised >= 31 ? 2 : promised >= 21 ? 1 : 0;
+
+        get_note(r, note);
+        if (number_of(note) < (int)(promised / 10) && promised >= 10)
+                fail_msg("%s: '%s' after %u", when, note, (unsigned)promised);
+        if (state_alerts(r->s) < alerts)
+                fail_msg("%s: %zu alerts after %u", when, state_alerts(r->s), (unsigned)promised);
+        if (promised >= 51 && !state_wake_seen(r->s, woken))
+                fail_msg("%s: a wake-up would be followed again", when);
+        if (set_note(r, "9") != 0)
+                fail_msg("%s: it does not go on", when);
+}
+
+#define TEARS 5
+
+static void a_cut_that_drops_what_was_not_synced_loses_no_promise(void **state_in)
+{
+        rig *r = *state_in;
+        char when[80];
+
+        r->disk = disk_new();
+        assert_int_equal(rig_open(r), 0);
+        live(r);
+        rig_close(r);
+        disk *d = r->disk;
+        r->disk = NULL;
+        for (size_t at = 0; at <= disk_steps(d); at++)
+                for (uint64_t i = 0; i < DISK_TEARS + TEARS; i++) {
+                        disk_loss how = i < DISK_TEARS ? (disk_loss)i : DISK_TEARS;
+                        disk *after = disk_cut(d, at, how, i * 1000 + at);
+                        fsio_disk_lay(after, r->dir);
+                        (void)snprintf(when, sizeof when,
+                                       "cut after step %zu of %zu, which %s (%u)", at,
+                                       disk_steps(d), disk_loss_name(how), (unsigned)i);
+                        if (rig_open(r) != 0)
+                                fail_msg("%s: it does not open", when);
+                        expect_promised(r, disk_promised(after, 0), when);
+                        rig_close(r);
+                        disk_free(after);
+                }
+        disk_free(d);
+}
+
+static const struct spoilt {
+        const char *why, *head;
+        const char *says;
+} spoilts[] = {
+        {"another file", "[agent]\nid = 7\n", "not a journal of ours"},
+        {"a later form", "ODMJ\002\0\0\0", "not a journal of ours"},
+        {"zeros", "\0\0\0\0\0\0\0\0\0\0\0\0", "not a journal of ours"},
+};
+
+/* What it cannot read it leaves alone. */
+static void a_spoilt_journal_is_refused(void **state_in)
+{
+        static const size_t sizes[] = {15, 8, 12};
+        rig *r = *state_in;
+
+        for (size_t i = 0; i < ODM_COUNT(spoilts); i++) {
+                diag d = {{0}};
+                char path[96];
+                odm_buf b;
+                const odm_str head = {spoilts[i].head, sizes[i]};
+                (void)snprintf(path, sizeof path, "%s/journal", r->dir);
+                assert_int_equal(fsio_write(NULL, path, head, 0600, NULL), 0);
+                r->why = &d;
+                assert_int_equal(rig_open(r), ODM_EMALFORMED);
+                rig_close(r);
+                if (!strstr(d.text, path) || !strstr(d.text, spoilts[i].says))
+                        fail_msg("%s: %s", spoilts[i].why, d.text);
+                odm_buf_init(&b, &heap_mem, 4096);
+                assert_int_equal(fsio_read(path, 4096, &b, NULL), 0);
+                assert_octets(odm_buf_view(&b), head);
+                odm_buf_done(&b);
+        }
+        r->why = NULL;
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -354,6 +479,8 @@ int main(void)
                 T(tidying_keeps_everything_and_the_order),
                 T(a_cut_at_any_write_loses_no_promise),
                 T(a_full_disk_is_mended_by_tidying),
+                T(a_cut_that_drops_what_was_not_synced_loses_no_promise),
+                T(a_spoilt_journal_is_refused),
         };
 
         return RUN_TESTS(tests);
