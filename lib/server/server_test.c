@@ -2079,14 +2079,18 @@ static void peeks(void **state)
 struct tortured {
         size_t codec;
         bool save;
+        size_t pad; /* octets of an alert, which move where a block of memory ends */
 };
 
 static int whole_session(failing *f, void *arg)
 {
         const struct tortured *t = arg;
+        char pad[2048];
         play p;
         int rc;
 
+        memset(pad, 'p', sizeof pad);
+        pad[t->pad] = '\0';
         play_open(&p, codecs[t->codec], &f->mem);
         p.save_each = t->save;
         p.max_msg = 3000;
@@ -2103,7 +2107,7 @@ static int whole_session(failing *f, void *arg)
                 if (n == 0) {
                         odm_command *a = say_command(&p, ODM_CMD_ALERT);
                         a->code = 1226;
-                        typed_item(&p, a, "com.x/a", "1");
+                        typed_item(&p, a, "com.x/a", pad);
                 }
                 post(&p);
         }
@@ -2118,9 +2122,19 @@ static void no_memory_anywhere(void **state)
         for (int save = 0; save < 2; save++)
                 EACH_CODEC(i)
                 {
-                        struct tortured t = {i, save};
+                        struct tortured t = {i, save, 1};
                         torture(whole_session, &t, 250);
                 }
+}
+
+/* Most is taken from blocks, so that only who needs a new one sees it fail: each in its turn. */
+static void no_block_anywhere(void **state)
+{
+        (void)state;
+        for (size_t pad = 30; pad < 1900; pad += 83) {
+                struct tortured t = {1, pad & 1, pad};
+                torture(whole_session, &t, 100);
+        }
 }
 
 int main(void)
@@ -2202,6 +2216,7 @@ int main(void)
                 cmocka_unit_test(states_that_forbid),
                 cmocka_unit_test(peeks),
                 cmocka_unit_test(no_memory_anywhere),
+                cmocka_unit_test(no_block_anywhere),
         };
 
         return RUN_TESTS(tests);
