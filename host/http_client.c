@@ -26,6 +26,7 @@
 #define ADDRS 8
 #define KEY_MAX 300
 #define REQUEST_HEAD_MAX (64u << 10)
+#define SHORT_MS 2000 /* of silence, before a body that is too short is looked at */
 
 typedef enum client_state {
         IDLE,
@@ -74,6 +75,7 @@ struct http_client {
         bool sent;    /* an octet of it went out */
         bool over;    /* the connection is not to be kept */
         bool in_send; /* http_client_send() has not returned */
+        odm_time due; /* of the whole reply */
         diag why;
         int rc;
         void (*fn)(void *ctx, const http_reply *r);
@@ -128,7 +130,8 @@ static int inflate_body(http_client *c, odm_buf *inflated, http_reply *r)
         int rc;
 
         r->body = odm_buf_view(&c->parse.body);
-        if (coding.n == 0 || odm_str_ieq(coding, "identity") || r->body.n == 0)
+        if (coding.n == 0 || odm_str_ieq(coding, "identity") || odm_str_ieq(coding, "utf-8") ||
+            r->body.n == 0) /* some take the charset for a coding */
                 return 0;
         if (!odm_str_ieq(coding, "gzip") && !odm_str_ieq(coding, "x-gzip"))
                 return diag_set(&c->why, ODM_EMALFORMED,
@@ -277,6 +280,12 @@ static step_result begin_tls(http_client *c)
         return STEP_ON;
 }
 
+static void set_due(http_client *c)
+{
+        c->due = odm_time_add(loop_now(), c->opt.reply_ms);
+        set_timer(c, c->opt.reply_ms);
+}
+
 /* The connection stands: the request may go out. */
 static void begin_send(http_client *c)
 {
@@ -284,7 +293,14 @@ static void begin_send(http_client *c)
         c->parse.head_request = c->head;
         c->out_at = 0;
         enter(c, SEND);
-        set_timer(c, c->opt.reply_ms);
+        set_due(c);
+}
+
+/* Its length says there is more, and what came is whole all the same. */
+static bool is_whole(const http_client *c)
+{
+        return c->opt.whole && http_parse_is_short(&c->parse) &&
+               c->opt.whole(odm_buf_view(&c->parse.body));
 }
 
 static bool is_https(const http_client *c)
@@ -395,6 +411,8 @@ static int read_some(http_client *c)
         if (n == 0) {
                 c->over = true;
                 rc = http_parse_eof(&c->parse);
+                if (rc < 0 && !c->tls && is_whole(c))
+                        return READ_WHOLE;
                 return rc == 1 ? READ_WHOLE
                                : diag_set(&c->why, ODM_EIO,
                                           "%s closed the connection before its "
@@ -468,18 +486,46 @@ static step_result on_send(http_client *c)
         }
         c->sent = true;
         c->out_at += n;
-        set_timer(c, c->opt.reply_ms);
+        set_due(c);
         if (c->out_at == c->out.n)
                 enter(c, RECV);
         return STEP_ON;
+}
+
+/* The timer goes off after some silence, or when the reply is due. */
+static void wait_short(http_client *c)
+{
+        int64_t left = c->due.ms - loop_now().ms;
+
+        set_timer(c, left < 0 ? 0 : left < SHORT_MS ? left : SHORT_MS);
+}
+
+/* Silence in the middle of a reply.  True: the timer was not the last one. */
+static bool goes_on(http_client *c)
+{
+        int64_t left = c->due.ms - loop_now().ms;
+
+        if (!c->opt.whole || !http_parse_is_short(&c->parse))
+                return false;
+        if (is_whole(c)) {
+                c->over = true;
+                (void)finish(c, 0);
+                return true;
+        }
+        if (left > 0)
+                set_timer(c, left);
+        return left > 0;
 }
 
 static step_result on_recv(http_client *c)
 {
         int rc = read_some(c);
 
-        if (rc == READ_MORE)
+        if (rc == READ_MORE) {
+                if (c->opt.whole && http_parse_is_short(&c->parse))
+                        wait_short(c);
                 return STEP_ON;
+        }
         if (rc == READ_WAIT_READ)
                 return wait_for(c, LOOP_READ);
         if (rc == READ_WAIT_WRITE)
@@ -552,6 +598,8 @@ static void on_timer(void *ctx)
                 break;
         case SEND:
         case RECV:
+                if (c->state == RECV && goes_on(c))
+                        return;
                 diag_set(&c->why, 0, "%s: no reply in %lld ms", c->url.host,
                          (long long)c->opt.reply_ms);
                 (void)fail(c, ODM_EIO);

@@ -22,6 +22,10 @@ typedef struct http_client_opt {
         int64_t connect_ms;  /* names, TCP, proxy and TLS together; default 20000 */
         int64_t reply_ms;    /* from the last octet sent to the whole reply; default 60000 */
         int64_t idle_ms;     /* how long an idle connection is kept; default 30000 */
+        /* Some servers announce more octets than they send.  Where it is set, a body that ends too
+         * soon (the connection closes, without TLS, or is silent for two seconds) is shown to it;
+         * true takes it for whole.  NULL: such a reply has failed. */
+        bool (*whole)(odm_str body);
         const odm_tracer *trace;
 } http_client_opt;
 void http_client_opt_init(http_client_opt *o);

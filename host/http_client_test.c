@@ -155,6 +155,11 @@ static const struct one_row {
         {"a coding not asked for",
          {"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 2\r\n\r\nok"},
          ODM_EMALFORMED},
+        {"a charset where the coding belongs",
+         {"HTTP/1.1 200 OK\r\nContent-Encoding: UTF-8\r\nContent-Length: 2\r\n\r\nok"},
+         0,
+         200,
+         "ok"},
         {"damaged gzip",
          {"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok"},
          ODM_EMALFORMED},
@@ -187,6 +192,50 @@ static void exchanges_end_as_the_table_says(void **state)
                 http_sync_free(c);
                 finish(&s);
                 assert_int_equal(s.connections, 1);
+        }
+}
+
+static bool says_end(odm_str body)
+{
+        return body.n >= 3 && memcmp(body.p + body.n - 3, "end", 3) == 0;
+}
+
+/* A length that is too long is borne where the application knows a whole body. */
+static void a_length_beyond_the_body_is_borne(void **state)
+{
+        static const struct {
+                const char *why;
+                script_step step;
+                int rc;
+        } rows[] = {
+                {"closed", {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nthe end", true}, 0},
+                {"kept open", {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nthe end"}, 0},
+                {"cut", {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nthe en", true}, ODM_EIO},
+                {"stuck", {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nthe en"}, ODM_EIO},
+                {"no body", {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", true}, ODM_EIO},
+                {"in chunks",
+                 {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nthe end", true},
+                 ODM_EIO},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                http_client_opt opt;
+                http_sync *c;
+                server s;
+
+                http_client_opt_init(&opt);
+                opt.reply_ms = 300;
+                opt.whole = says_end;
+                assert_int_equal(http_sync_new(&opt, &c), 0);
+                start(&s, &rows[i].step, 1);
+                const http_reply *got = post(c, "127.0.0.1", s.port);
+                if (got->rc != rows[i].rc)
+                        fail_msg("%s: %d: %s", rows[i].why, got->rc, got->why ? got->why : "");
+                if (got->rc == 0)
+                        assert_str(got->body, "the end");
+                http_sync_free(c);
+                finish(&s);
         }
 }
 
@@ -387,6 +436,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(exchanges_end_as_the_table_says),
                 cmocka_unit_test(a_kept_connection_that_died_is_replaced_once),
+                cmocka_unit_test(a_length_beyond_the_body_is_borne),
                 cmocka_unit_test(half_a_reply_is_never_asked_for_again),
                 cmocka_unit_test(connections_are_kept_unless_told),
                 cmocka_unit_test(octets_behind_a_reply_close_the_connection),

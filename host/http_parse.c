@@ -395,6 +395,11 @@ int http_parse_feed(http_parse *p, odm_str in, size_t *used)
         return p->state == HTTP_PARSE_DONE;
 }
 
+bool http_parse_is_short(const http_parse *p)
+{
+        return p->state == HTTP_PARSE_BODY && p->mode == BODY_LENGTH && p->body.n > 0;
+}
+
 int http_parse_eof(http_parse *p)
 {
         if (p->state == HTTP_PARSE_BODY && p->mode == BODY_TO_END)

@@ -57,6 +57,9 @@ ODM_MUST_USE int http_parse_feed(http_parse *p, odm_str in, size_t *used);
 /* The connection has ended: 1 when that ends the response, else ODM_EMALFORMED. */
 ODM_MUST_USE int http_parse_eof(http_parse *p);
 
+/* In a body of which fewer octets than announced have come, but some. */
+bool http_parse_is_short(const http_parse *p);
+
 /* The value of the first field of that name, letters of either case; absent when none. */
 odm_str http_parse_field(const http_parse *p, const char *name);
 /* True when `list` (a field value such as "gzip, br;q=0") names `token` with a weight above 0. */

@@ -275,6 +275,8 @@ static int begin(agent *g, const visit *v, diag *d)
                 .resync = v->resync,
                 .resync_ascii = v->resync_ascii,
                 .dm13 = cfg_bool(c, "session.dm13"),
+                .dm11 = cfg_bool(c, "session.dm11"),
+                .basic = cfg_bool(c, "session.basic"),
                 .gzip = cfg_bool(c, "transport.gzip"),
                 .plain = (conf_plain)cfg_enum(c, "transport.plain_http"),
                 .max_message = (uint32_t)cfg_int(c, "session.max_message"),
@@ -344,6 +346,7 @@ static int open_http(agent *g, const char *version, diag *d)
         opt.reply_ms = cfg_ms(c, "session.reply_time");
         opt.limits.max_body = (size_t)cfg_int(c, "session.max_message") * 2 + 65536;
         opt.max_inflated = opt.limits.max_body;
+        opt.whole = session_is_whole;
         opt.trace = log_tracer();
         rc = http_client_new(g->loop, &opt, &g->http);
         return rc < 0 ? diag_set(d, rc, "transport.proxy is no URL of http") : 0;

@@ -80,6 +80,10 @@ const cfg_key conf_keys[] = {
         {"session.retry_max", CFG_DURATION, "1h", "Longest such wait.", 100, 30 * DAY},
         {"session.codec", CFG_ENUM, "wbxml", "Form of messages.", .choices = codec_words},
         {"session.dm13", CFG_BOOL, "no", "Whether to offer DM 1.3 before 1.2."},
+        {"session.dm11", CFG_BOOL, "no", "Whether a server may speak DM/1.1; else it hears 513."},
+        {"session.basic", CFG_BOOL, "no",
+         "Whether a server that asks for it is shown the password itself where account.auth is\n"
+         "another one. Over TLS only; else the session ends."},
         {"session.max_message", CFG_SIZE, "64k", "Largest message taken.", 2 * KIB, 16 * MIB},
         {"session.max_object", CFG_SIZE, "16M", "Largest object taken.", 16 * KIB, 256 * MIB},
         {"session.reply_time", CFG_DURATION, "60s", "How long a reply may take.", SECOND, HOUR},

@@ -18,6 +18,7 @@
 
 #define REST_MS 2000 /* before a message is sent again */
 #define RETRY_AFTER_MAX (24 * 3600)
+#define WHOLE_MEMORY ((size_t)64 << 20)
 
 struct session {
         session_opt opt;
@@ -210,6 +211,25 @@ static void on_refused(session *s, const http_reply *r)
         fail(s);
 }
 
+/* No part of a good message is a message, so what can be read is all of it. */
+bool session_is_whole(odm_str body)
+{
+        const odm_codec *codecs[] = {&odm_codec_xml, &odm_codec_wbxml};
+        bool whole = false;
+
+        for (size_t i = 0; i < ODM_COUNT(codecs) && !whole; i++) {
+                odm_limits lim;
+                odm_arena a;
+                odm_msg *m;
+                odm_limits_init(&lim);
+                lim.max_msg = body.n + 1;
+                odm_arena_init(&a, &heap_mem, WHOLE_MEMORY);
+                whole = odm_decode(codecs[i], body, &lim, &a, &m) == 0;
+                odm_arena_done(&a);
+        }
+        return whole;
+}
+
 static void on_reply(void *ctx, const http_reply *r)
 {
         session *s = ctx;
@@ -270,7 +290,8 @@ static void client_options(const session_opt *o, const odm_account *a, odm_clien
         out->resync_ascii = o->resync_ascii;
         out->dm13 = o->dm13;
         out->secure = is_secure(a);
-        out->allow_basic = out->secure && a->type == ODM_AUTH_BASIC;
+        out->allow_dm11 = o->dm11;
+        out->allow_basic = out->secure && (o->basic || a->type == ODM_AUTH_BASIC);
         out->max_msg_size = o->max_message;
         out->max_obj_size = o->max_object;
         out->send_max = o->max_message;

@@ -21,6 +21,7 @@ typedef struct session_opt {
         odm_str session_id; /* of a wake-up; absent: a new one */
         unsigned alert;     /* ODM_ALERT_... */
         bool resync, resync_ascii, dm13, gzip;
+        bool dm11, basic; /* may be spoken by the server; may be shown to one that asks, over TLS */
         conf_plain plain;
         uint32_t max_message, max_object;
         int64_t reply_ms;
@@ -43,5 +44,7 @@ ODM_MUST_USE int session_start(const session_opt *opt,
 /* Tells the server that we stop: the next message is an abort. */
 void session_abort(session *s);
 void session_free(session *s); /* unheard; NULL is allowed */
+/* For http_client_opt: some servers announce more octets than their message has. */
+bool session_is_whole(odm_str body);
 
 #endif
