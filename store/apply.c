@@ -3,6 +3,7 @@
 #include "engine.h"
 
 #define NOTES_KEPT 100
+#define CONTACT_FIELDS ((uint32_t)(STORE_DF_ADDRESS | STORE_DF_ROUTE | STORE_DF_LAST_CONTACT))
 
 typedef struct apply {
         const store_engine *eng;
@@ -112,8 +113,12 @@ static int device_patch(const apply *x)
 {
         const store_device_patch *p = &x->op->device_patch;
         store_device old, d;
-        int rc = x->read->device_get(x->e, p->to.id, x->a, &old);
+        int rc;
 
+        x->op->id = p->to.id;
+        if (!(p->fields & ~CONTACT_FIELDS) && p->expect_rev == 0) /* what each session brings */
+                return x->eng->device_contact(x->e, p);
+        rc = x->read->device_get(x->e, p->to.id, x->a, &old);
         if (rc < 0)
                 return rc;
         if (p->expect_rev && p->expect_rev != old.rev)
@@ -123,7 +128,6 @@ static int device_patch(const apply *x)
         if (d.name.n == 0 || (unsigned)d.state >= STORE_DEVICE_STATES)
                 return ODM_EINVAL;
         rc = p->fields & (STORE_DF_NAME | STORE_DF_DEVID) ? names_free(x, &d) : 0;
-        x->op->id = d.id;
         return rc < 0 ? rc : x->eng->device_put(x->e, &old, &d);
 }
 
@@ -137,9 +141,7 @@ static int device_delete(const apply *x)
 
 static int must_exist(const apply *x, int64_t device)
 {
-        store_device d;
-
-        return x->read->device_get(x->e, device, x->a, &d);
+        return x->read->device_known(x->e, device);
 }
 
 /* ---- accounts ------------------------------------------------------------------- */
@@ -164,35 +166,6 @@ static int account_put(const apply *x)
         } else if (rc != ODM_ENOENT) {
                 return rc;
         }
-        return x->eng->account_put(x->e, &acc);
-}
-
-static int nonces_put(const apply *x)
-{
-        const store_nonces *n = &x->op->nonces;
-        store_account acc;
-        int rc = x->read->account_get(x->e, n->device, x->a, &acc);
-
-        if (rc < 0)
-                return rc;
-        if (n->nonce.p)
-                acc.nonce = n->nonce;
-        if (n->previous.p)
-                acc.previous = n->previous;
-        if (n->server_nonce.p)
-                acc.server_nonce = n->server_nonce;
-        return x->eng->account_put(x->e, &acc);
-}
-
-static int lockout_put(const apply *x)
-{
-        store_account acc;
-        int rc = x->read->account_get(x->e, x->op->lockout.device, x->a, &acc);
-
-        if (rc < 0)
-                return rc;
-        acc.failures = x->op->lockout.failures;
-        acc.locked_until = x->op->lockout.locked_until;
         return x->eng->account_put(x->e, &acc);
 }
 
@@ -226,44 +199,66 @@ static int job_create(const apply *x)
         return rc;
 }
 
+static bool is_end(store_job_state s)
+{
+        return !(STORE_JOB_OPEN & STORE_JOB_BIT(s));
+}
+
+void job_moved(store_job *j, const store_job_move *m, const job_now *now)
+{
+        j->state = now->state;
+        j->attempts = now->attempts;
+        j->session = now->session;
+        j->started = now->started;
+        j->finished = now->finished;
+        j->updated = m->at;
+        if (m->reason.p)
+                j->reason = m->reason.n ? m->reason : ODM_ABSENT;
+        if (m->correlator.p)
+                j->correlator = m->correlator;
+        if (m->route.p)
+                j->route = m->route;
+}
+
+static int job_note(const apply *x, const store_job_move *m)
+{
+        const store_note n = {.at = m->at, .state = m->to, .text = m->note};
+
+        return x->eng->note_add(x->e, m->device, m->job, &n, NOTES_KEPT);
+}
+
 static int job_move(const apply *x)
 {
         const store_job_move *m = &x->op->job_move;
-        bool end = !(STORE_JOB_OPEN & STORE_JOB_BIT(m->to));
-        store_job j;
-        int rc = x->read->job_get(x->e, m->device, m->job, x->a, &j);
+        job_now now;
+        int rc = x->eng->job_now(x->e, m->device, m->job, &now);
 
         if (rc < 0)
                 return rc;
-        if (!(m->from & STORE_JOB_BIT(j.state)) ||
-            (m->expect_session && m->expect_session != j.session) ||
-            (m->expect_attempts >= 0 && m->expect_attempts != (int64_t)j.attempts))
+        if (!(m->from & STORE_JOB_BIT(now.state)) ||
+            (m->expect_session && m->expect_session != now.session) ||
+            (m->expect_attempts >= 0 && m->expect_attempts != (int64_t)now.attempts))
                 return ODM_ESTATE;
-        j.state = m->to;
-        if (m->attempt > 0 || (m->attempt < 0 && j.attempts > 0))
-                j.attempts += m->attempt > 0 ? 1u : ~0u;
-        if (m->attempt > 0 && j.started == 0)
-                j.started = m->at;
+        now.state = m->to;
+        if (m->attempt > 0 || (m->attempt < 0 && now.attempts > 0))
+                now.attempts += m->attempt > 0 ? 1u : ~0u;
+        if (m->attempt > 0 && now.started == 0)
+                now.started = m->at;
         if (m->session)
-                j.session = m->session;
-        if (m->reason.p)
-                j.reason = m->reason.n ? m->reason : ODM_ABSENT;
-        if (m->correlator.p)
-                j.correlator = m->correlator;
-        if (m->route.p)
-                j.route = m->route;
-        j.updated = m->at;
-        j.finished = end ? m->at : 0;
-        x->op->id = j.id;
-        rc = x->eng->job_update(x->e, &j);
-        return rc == 0 && end ? x->eng->job_trim(x->e, j.device, x->opt->jobs_kept) : rc;
+                now.session = m->session;
+        now.finished = is_end(m->to) ? m->at : 0;
+        x->op->id = m->job;
+        rc = x->eng->job_move(x->e, m, &now);
+        if (rc == 0 && m->note.p)
+                rc = job_note(x, m);
+        return rc == 0 && is_end(m->to) ? x->eng->job_trim(x->e, m->device, x->opt->jobs_kept) : rc;
 }
 
 static int job_must_exist(const apply *x, int64_t device, int64_t job)
 {
-        store_job j;
+        job_now now;
 
-        return x->read->job_get(x->e, device, job, x->a, &j);
+        return x->eng->job_now(x->e, device, job, &now);
 }
 
 static int result_put(const apply *x)
@@ -307,82 +302,38 @@ static int tree_update(const apply *x)
         return rc < 0 ? rc : x->eng->tree_put(x->e, device, x->op->tree.at, blob);
 }
 
-static int session_open(const apply *x)
+static int session_put(const apply *x)
 {
-        store_session s = x->op->session;
+        store_session s = x->op->session.s;
+        odm_str log = ODM_ABSENT;
         int rc = must_exist(x, s.device);
-
-        if (rc == 0)
-                rc = x->eng->next_id(x->e, ID_SESSION, &s.id);
-        if (s.last == 0)
-                s.last = s.started;
-        if (rc == 0)
-                rc = x->eng->session_create(x->e, &s);
-        if (rc == 0)
-                x->op->id = s.id;
-        return rc < 0 ? rc : x->eng->session_trim(x->e, s.device, x->opt->sessions_kept);
-}
-
-static int session_update(const apply *x)
-{
-        const store_session *to = &x->op->session;
-        store_session s;
-        int rc = x->read->session_get(x->e, to->device, to->id, x->a, &s);
 
         if (rc < 0)
                 return rc;
-        const struct {
-                odm_str *text;
-                odm_str value;
-        } texts[] = {{&s.dm_id, to->dm_id},    {&s.sid, to->sid},     {&s.peer, to->peer},
-                     {&s.route, to->route},    {&s.codec, to->codec}, {&s.agent, to->agent},
-                     {&s.outcome, to->outcome}};
-        for (size_t i = 0; i < ODM_COUNT(texts); i++)
-                if (texts[i].value.p)
-                        *texts[i].text = texts[i].value;
-        s.authenticated = to->authenticated;
-        s.last = to->last;
-        s.messages = to->messages;
-        s.bytes_in = to->bytes_in;
-        s.bytes_out = to->bytes_out;
-        return x->eng->session_update(x->e, &s);
-}
-
-static int session_exists(const apply *x, int64_t device, int64_t session)
-{
-        store_session s;
-
-        return x->read->session_get(x->e, device, session, x->a, &s);
+        if (s.id)
+                rc = x->read->session_log(x->e, s.device, s.id, x->a, &log);
+        if (rc < 0 && rc != ODM_ENOENT)
+                return rc;
+        rc = 0;
+        if (s.id == 0)
+                s.id = x->eng->session_number(x->e);
+        if (s.last == 0)
+                s.last = s.started;
+        x->op->id = s.id;
+        if (x->op->session.n)
+                rc = pack_messages(log, x->op->session.v, x->op->session.n, x->opt->session_bytes,
+                                   x->a, &log);
+        if (rc == 0)
+                rc = x->eng->session_put(x->e, &s, log);
+        return rc < 0 ? rc : x->eng->session_trim(x->e, s.device, x->opt->sessions_kept);
 }
 
 static int session_save(const apply *x)
 {
-        int rc = session_exists(x, x->op->save.device, x->op->save.session);
+        store_session s;
+        int rc = x->read->session_get(x->e, x->op->save.device, x->op->save.session, x->a, &s);
 
-        return rc < 0 ? rc
-                      : x->eng->session_save(x->e, x->op->save.device, x->op->save.session,
-                                             x->op->save.saved);
-}
-
-static int message_add(const apply *x)
-{
-        int64_t device = x->op->message.device, session = x->op->message.session;
-        store_message m = x->op->message.m;
-        uint64_t bytes = 0;
-        uint32_t n = 0;
-        int rc = session_exists(x, device, session);
-
-        if (rc == 0)
-                rc = x->eng->session_bytes(x->e, device, session, &bytes, &n);
-        if (rc < 0)
-                return rc;
-        if (m.size == 0)
-                m.size = m.bytes.n;
-        if (bytes + m.bytes.n > x->opt->session_bytes)
-                m.bytes = ODM_ABSENT;
-        m.n = n + 1;
-        x->op->id = m.n;
-        return x->eng->message_add(x->e, device, session, &m);
+        return rc < 0 ? rc : x->eng->session_save(x->e, s.device, s.id, s.sid, x->op->save.saved);
 }
 
 /* ---- tokens, settings, events, audit -------------------------------------------------- */
@@ -427,17 +378,15 @@ static int dispatch(const apply *x)
         case STORE_DEVICE_PATCH: return device_patch(x);
         case STORE_DEVICE_DELETE: return device_delete(x);
         case STORE_ACCOUNT_PUT: return account_put(x);
-        case STORE_NONCES: return nonces_put(x);
-        case STORE_LOCKOUT: return lockout_put(x);
+        case STORE_NONCES: return x->eng->nonces_put(x->e, &x->op->nonces);
+        case STORE_LOCKOUT: return x->eng->lockout_put(x->e, &x->op->lockout);
         case STORE_JOB_CREATE: return job_create(x);
         case STORE_JOB_MOVE: return job_move(x);
         case STORE_RESULT_PUT: return result_put(x);
         case STORE_JOB_NOTE: return note_add(x);
         case STORE_TREE_UPDATE: return tree_update(x);
-        case STORE_SESSION_OPEN: return session_open(x);
-        case STORE_SESSION_UPDATE: return session_update(x);
+        case STORE_SESSION_PUT: return session_put(x);
         case STORE_SESSION_SAVE: return session_save(x);
-        case STORE_MESSAGE_ADD: return message_add(x);
         case STORE_TOKEN_PUT: return token_put(x);
         case STORE_TOKEN_DELETE: return x->eng->token_delete(x->e, x->op->key);
         case STORE_SETTING_PUT:

@@ -11,11 +11,19 @@
 
 #include "store.h"
 
-typedef enum id_kind { ID_DEVICE, ID_JOB, ID_SESSION, ID_EVENT, ID_AUDIT, ID_KINDS } id_kind;
+typedef enum id_kind { ID_DEVICE, ID_JOB, ID_EVENT, ID_AUDIT, ID_KINDS } id_kind;
+
+/* What a move looks at. */
+typedef struct job_now {
+        store_job_state state;
+        uint32_t attempts;
+        int64_t session, started, finished;
+} job_now;
 
 /* What both a writer and a reader can ask; `h` is the engine for the writer, else a reader's
  * handle. */
 typedef struct engine_reads {
+        int (*device_known)(void *h, int64_t id); /* 0, ODM_ENOENT */
         int (*device_get)(void *h, int64_t id, odm_arena *a, store_device *out);
         int (*name_owner)(void *h, odm_str name, int64_t *out);
         int (*devid_owner)(void *h, odm_str devid, int64_t *out);
@@ -35,8 +43,8 @@ typedef struct engine_reads {
         int (*session_find)(void *h, int64_t device, int64_t before, uint32_t limit, odm_arena *a,
                             store_session_list *out);
         int (*session_get)(void *h, int64_t device, int64_t id, odm_arena *a, store_session *out);
-        int (*messages)(void *h, int64_t device, int64_t session, odm_arena *a,
-                        store_message_list *out);
+        /* what session_put() was given last, absent when that was absent; ENOENT */
+        int (*session_log)(void *h, int64_t device, int64_t session, odm_arena *a, odm_str *out);
         int (*saved)(void *h, odm_str sid, odm_arena *a, store_session *out, odm_str *saved);
         int (*token_by_hash)(void *h, odm_str hash, odm_arena *a, store_token *out);
         int (*token_find)(void *h, odm_arena *a, store_token_list *out);
@@ -66,12 +74,19 @@ typedef struct store_engine {
         int (*undo)(void *e);
 
         int (*next_id)(void *e, id_kind kind, int64_t *out);
+        int64_t (*session_number)(void *e); /* any thread */
         /* old is NULL for a new row; name and devid are known to be free */
         int (*device_put)(void *e, const store_device *old, const store_device *d);
         int (*device_delete)(void *e, const store_device *d);
+        /* address, route, last_contact of a device as far as they are named; ENOENT */
+        int (*device_contact)(void *e, const store_device_patch *p);
         int (*account_put)(void *e, const store_account *x);
+        int (*nonces_put)(void *e, const store_nonces *n);   /* ENOENT */
+        int (*lockout_put)(void *e, const store_lockout *l); /* ENOENT */
         int (*job_create)(void *e, const store_job *j);
-        int (*job_update)(void *e, const store_job *j); /* all but commands */
+        int (*job_now)(void *e, int64_t device, int64_t job, job_now *out); /* ENOENT */
+        /* the texts of m, its time, and what became of the rest */
+        int (*job_move)(void *e, const store_job_move *m, const job_now *now);
         int (*job_open_count)(void *e, int64_t device, uint64_t *out);
         int (*job_trim)(void *e, int64_t device, uint32_t keep); /* oldest finished ones go */
         int (*result_put)(void *e, int64_t device, int64_t job, const store_result *r,
@@ -79,13 +94,9 @@ typedef struct store_engine {
         int (*note_add)(void *e, int64_t device, int64_t job, const store_note *n, uint32_t keep);
         int (*tree_put)(void *e, int64_t device, int64_t at, odm_str blob);
         int (*path_id)(void *e, odm_str path, uint32_t *out); /* 0: the dictionary is full */
-        int (*session_create)(void *e, const store_session *x);
-        int (*session_update)(void *e, const store_session *x);
-        int (*session_save)(void *e, int64_t device, int64_t session, odm_str saved);
+        int (*session_put)(void *e, const store_session *x, odm_str log);
+        int (*session_save)(void *e, int64_t device, int64_t session, odm_str sid, odm_str saved);
         int (*session_trim)(void *e, int64_t device, uint32_t keep);
-        int (*session_bytes)(void *e, int64_t device, int64_t session, uint64_t *bytes,
-                             uint32_t *last_n);
-        int (*message_add)(void *e, int64_t device, int64_t session, const store_message *m);
         int (*token_put)(void *e, const store_token *t);
         int (*token_delete)(void *e, odm_str name);
         int (*setting_put)(void *e, odm_str key, odm_str value);
@@ -109,7 +120,16 @@ ODM_MUST_USE int store_apply(const store_engine *eng, void *e, const store_opt *
 /* True when the operation was understood and turned down, and nothing of it happened. */
 bool store_is_refusal(int rc);
 
+/* The job as a move leaves it. */
+void job_moved(store_job *j, const store_job_move *m, const job_now *now);
+
 /* ---- pack.c: values and trees as octets ---------------------------------------- */
+
+/* Messages behind `log`, whose octets (those of kept messages) and number are given back: one block
+ * in `a`.  A message that would bring its octets above `most` is kept without them. */
+ODM_MUST_USE int pack_messages(odm_str log, const store_message *v, size_t n, size_t most,
+                               odm_arena *a, odm_str *out);
+ODM_MUST_USE int unpack_messages(odm_str log, odm_arena *a, store_message_list *out);
 
 /* The items of a result as one block, in `a`; and back. */
 ODM_MUST_USE int pack_values(const store_value *v, size_t n, odm_arena *a, odm_str *out);

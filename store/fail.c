@@ -162,6 +162,14 @@ PASS(keep, (void *e), (w->e))
 PASS(undo, (void *e), (w->e))
 PASS(next_id, (void *e, id_kind kind, int64_t *out), (w->e, kind, out))
 
+static int64_t fail_session_number(void *e)
+{
+        wrapped *w = e;
+
+        return w->in->session_number(w->e);
+}
+
+PASS_READ(device_known, (void *e, int64_t id), (w->e, id))
 PASS_READ(device_get, (void *e, int64_t id, odm_arena *a, store_device *out), (w->e, id, a, out))
 PASS_READ(name_owner, (void *e, odm_str name, int64_t *out), (w->e, name, out))
 PASS_READ(devid_owner, (void *e, odm_str devid, int64_t *out), (w->e, devid, out))
@@ -190,8 +198,7 @@ PASS_READ(session_find,
           (w->e, device, before, limit, a, out))
 PASS_READ(session_get, (void *e, int64_t device, int64_t id, odm_arena *a, store_session *out),
           (w->e, device, id, a, out))
-PASS_READ(messages,
-          (void *e, int64_t device, int64_t session, odm_arena *a, store_message_list *out),
+PASS_READ(session_log, (void *e, int64_t device, int64_t session, odm_arena *a, odm_str *out),
           (w->e, device, session, a, out))
 PASS_READ(saved, (void *e, odm_str sid, odm_arena *a, store_session *out, odm_str *bytes),
           (w->e, sid, a, out, bytes))
@@ -211,9 +218,13 @@ PASS_READ(count, (void *e, store_counts *out), (w->e, out))
 
 PASS_WRITE(device_put, (void *e, const store_device *old, const store_device *d), (w->e, old, d))
 PASS_WRITE(device_delete, (void *e, const store_device *d), (w->e, d))
+PASS_WRITE(device_contact, (void *e, const store_device_patch *p), (w->e, p))
 PASS_WRITE(account_put, (void *e, const store_account *x), (w->e, x))
+PASS_WRITE(nonces_put, (void *e, const store_nonces *n), (w->e, n))
+PASS_WRITE(lockout_put, (void *e, const store_lockout *l), (w->e, l))
 PASS_WRITE(job_create, (void *e, const store_job *j), (w->e, j))
-PASS_WRITE(job_update, (void *e, const store_job *j), (w->e, j))
+PASS(job_now, (void *e, int64_t device, int64_t job, job_now *out), (w->e, device, job, out))
+PASS_WRITE(job_move, (void *e, const store_job_move *m, const job_now *now), (w->e, m, now))
 PASS(job_open_count, (void *e, int64_t device, uint64_t *out), (w->e, device, out))
 PASS_WRITE(job_trim, (void *e, int64_t device, uint32_t keep), (w->e, device, keep))
 PASS_WRITE(result_put, (void *e, int64_t device, int64_t job, const store_result *r, odm_str items),
@@ -222,15 +233,10 @@ PASS_WRITE(note_add, (void *e, int64_t device, int64_t job, const store_note *n,
            (w->e, device, job, n, keep))
 PASS_WRITE(tree_put, (void *e, int64_t device, int64_t at, odm_str blob), (w->e, device, at, blob))
 PASS_WRITE(path_id, (void *e, odm_str path, uint32_t *out), (w->e, path, out))
-PASS_WRITE(session_create, (void *e, const store_session *x), (w->e, x))
-PASS_WRITE(session_update, (void *e, const store_session *x), (w->e, x))
-PASS_WRITE(session_save, (void *e, int64_t device, int64_t session, odm_str bytes),
-           (w->e, device, session, bytes))
+PASS_WRITE(session_put, (void *e, const store_session *x, odm_str log), (w->e, x, log))
+PASS_WRITE(session_save, (void *e, int64_t device, int64_t session, odm_str sid, odm_str bytes),
+           (w->e, device, session, sid, bytes))
 PASS_WRITE(session_trim, (void *e, int64_t device, uint32_t keep), (w->e, device, keep))
-PASS(session_bytes, (void *e, int64_t device, int64_t session, uint64_t *bytes, uint32_t *last_n),
-     (w->e, device, session, bytes, last_n))
-PASS_WRITE(message_add, (void *e, int64_t device, int64_t session, const store_message *m),
-           (w->e, device, session, m))
 PASS_WRITE(token_put, (void *e, const store_token *t), (w->e, t))
 PASS_WRITE(token_delete, (void *e, odm_str name), (w->e, name))
 PASS_WRITE(setting_put, (void *e, odm_str key, odm_str value), (w->e, key, value))
@@ -244,12 +250,12 @@ const store_engine engine_fail = {
         .diag = fail_diag,
         .reader_take = fail_reader_take,
         .reader_give = fail_reader_give,
-        .read = {fail_device_get, fail_name_owner,    fail_devid_owner, fail_device_find,
-                 fail_wake_due,   fail_account_get,   fail_job_get,     fail_job_find,
-                 fail_results,    fail_job_by_key,    fail_notes,       fail_tree_get,
-                 fail_path_text,  fail_session_find,  fail_session_get, fail_messages,
-                 fail_saved,      fail_token_by_hash, fail_token_find,  fail_setting_get,
-                 fail_event_find, fail_audit_find,    fail_count},
+        .read = {fail_device_known, fail_device_get, fail_name_owner,    fail_devid_owner,
+                 fail_device_find,  fail_wake_due,   fail_account_get,   fail_job_get,
+                 fail_job_find,     fail_results,    fail_job_by_key,    fail_notes,
+                 fail_tree_get,     fail_path_text,  fail_session_find,  fail_session_get,
+                 fail_session_log,  fail_saved,      fail_token_by_hash, fail_token_find,
+                 fail_setting_get,  fail_event_find, fail_audit_find,    fail_count},
         .begin = fail_begin,
         .commit = fail_commit,
         .rollback = fail_rollback,
@@ -259,21 +265,23 @@ const store_engine engine_fail = {
         .next_id = fail_next_id,
         .device_put = fail_device_put,
         .device_delete = fail_device_delete,
+        .device_contact = fail_device_contact,
         .account_put = fail_account_put,
+        .nonces_put = fail_nonces_put,
+        .lockout_put = fail_lockout_put,
         .job_create = fail_job_create,
-        .job_update = fail_job_update,
+        .job_now = fail_job_now,
+        .job_move = fail_job_move,
         .job_open_count = fail_job_open_count,
         .job_trim = fail_job_trim,
         .result_put = fail_result_put,
         .note_add = fail_note_add,
         .tree_put = fail_tree_put,
         .path_id = fail_path_id,
-        .session_create = fail_session_create,
-        .session_update = fail_session_update,
+        .session_number = fail_session_number,
+        .session_put = fail_session_put,
         .session_save = fail_session_save,
         .session_trim = fail_session_trim,
-        .session_bytes = fail_session_bytes,
-        .message_add = fail_message_add,
         .token_put = fail_token_put,
         .token_delete = fail_token_delete,
         .setting_put = fail_setting_put,

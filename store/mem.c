@@ -4,6 +4,7 @@
  * to commit(), so a reader sees whole transactions only. */
 #include <assert.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,25 +16,24 @@
 #define PATHS_MAX (1u << 20)
 
 typedef enum table {
-        T_DEVICE,     /* id -> store_device */
-        T_NAME,       /* text -> blob of an id */
-        T_DEVID,      /* text -> blob of an id */
-        T_ACCOUNT,    /* device -> store_account */
-        T_JOB,        /* device, id -> store_job */
-        T_JOB_ID,     /* id -> blob of the device */
-        T_RESULT,     /* device, job, index -> result row */
-        T_NOTE,       /* device, job, n -> store_note */
-        T_TREE,       /* device -> blob */
-        T_PATH,       /* text -> blob of a number */
-        T_PATH_ID,    /* number -> blob of the text */
-        T_SESSION,    /* device, id -> store_session */
-        T_SESSION_ID, /* id -> blob of the device */
-        T_SAVED,      /* device, session -> blob */
-        T_MESSAGE,    /* device, session, n -> store_message */
-        T_TOKEN,      /* name -> store_token */
-        T_SETTING,    /* key -> blob */
-        T_EVENT,      /* seq -> store_event */
-        T_AUDIT,      /* seq -> store_audit */
+        T_DEVICE,  /* id -> store_device */
+        T_NAME,    /* text -> blob of an id */
+        T_DEVID,   /* text -> blob of an id */
+        T_ACCOUNT, /* device -> store_account */
+        T_JOB,     /* device, id -> store_job */
+        T_JOB_ID,  /* id -> blob of the device */
+        T_RESULT,  /* device, job, index -> result row */
+        T_NOTE,    /* device, job, n -> store_note */
+        T_TREE,    /* device -> blob */
+        T_PATH,    /* text -> blob of a number */
+        T_PATH_ID, /* number -> blob of the text */
+        T_SESSION, /* device, id -> store_session */
+        T_LOG,     /* device, session -> blob of its messages */
+        T_SAVED,   /* device, session -> blob */
+        T_TOKEN,   /* name -> store_token */
+        T_SETTING, /* key -> blob */
+        T_EVENT,   /* seq -> store_event */
+        T_AUDIT,   /* seq -> store_audit */
         TABLES
 } table;
 
@@ -59,6 +59,7 @@ typedef struct mem {
         pthread_rwlock_t lock;
         map t[TABLES];
         int64_t ids[ID_KINDS];
+        atomic_int_fast64_t sessions; /* the last number */
         uint32_t paths;
         undo *undo;
         size_t n_undo, cap_undo, mark;
@@ -354,6 +355,20 @@ static int next_id(void *e, id_kind kind, int64_t *out)
         return 0;
 }
 
+static int64_t session_number(void *e)
+{
+        mem *m = e;
+
+        return atomic_fetch_add(&m->sessions, 1) + 1;
+}
+
+static int device_known(void *h, int64_t id)
+{
+        const mem *m = h;
+
+        return map_find(&m->t[T_DEVICE], KEY1(id)) ? 0 : ODM_ENOENT;
+}
+
 static int device_get(void *h, int64_t id, odm_arena *a, store_device *out)
 {
         mem *m = h;
@@ -404,11 +419,30 @@ static int device_put(void *e, const store_device *old, const store_device *d)
         return rc < 0 ? rc : put(m, T_DEVICE, KEY1(d->id), record_dup(&record_device, d));
 }
 
-static int drop_index(mem *m, table rows, table index, int64_t device)
+static int device_contact(void *e, const store_device_patch *p)
 {
-        for (map_node *n = map_from(&m->t[rows], KEY1(device)); n && n->key.a == device;
+        mem *m = e;
+        const store_device *old = map_find(&m->t[T_DEVICE], KEY1(p->to.id));
+        store_device d;
+
+        if (old == NULL)
+                return ODM_ENOENT;
+        d = *old;
+        if (p->fields & STORE_DF_ADDRESS)
+                d.address = p->to.address;
+        if (p->fields & STORE_DF_ROUTE)
+                d.route = p->to.route;
+        if (p->fields & STORE_DF_LAST_CONTACT)
+                d.last_contact = p->to.last_contact;
+        d.updated = p->to.updated;
+        return put(m, T_DEVICE, KEY1(d.id), record_dup(&record_device, &d));
+}
+
+static int drop_job_ids(mem *m, int64_t device)
+{
+        for (map_node *n = map_from(&m->t[T_JOB], KEY1(device)); n && n->key.a == device;
              n = n->next[0]) {
-                int rc = drop(m, index, KEY1(n->key.b));
+                int rc = drop(m, T_JOB_ID, KEY1(n->key.b));
                 if (rc < 0)
                         return rc;
         }
@@ -418,16 +452,14 @@ static int drop_index(mem *m, table rows, table index, int64_t device)
 static int device_delete(void *e, const store_device *d)
 {
         static const table own[] = {T_DEVICE, T_ACCOUNT, T_JOB,   T_RESULT, T_NOTE,
-                                    T_TREE,   T_SESSION, T_SAVED, T_MESSAGE};
+                                    T_TREE,   T_SESSION, T_SAVED, T_LOG};
         mem *m = e;
         int rc = move_key(m, T_NAME, d->name, ODM_ABSENT, d->id);
 
         if (rc == 0)
                 rc = move_key(m, T_DEVID, d->devid, ODM_ABSENT, d->id);
         if (rc == 0)
-                rc = drop_index(m, T_JOB, T_JOB_ID, d->id);
-        if (rc == 0)
-                rc = drop_index(m, T_SESSION, T_SESSION_ID, d->id);
+                rc = drop_job_ids(m, d->id);
         for (size_t i = 0; rc == 0 && i < ODM_COUNT(own); i++)
                 rc = drop_all(m, own[i], d->id, 0);
         return rc;
@@ -549,12 +581,44 @@ static int account_put(void *e, const store_account *x)
         return put(e, T_ACCOUNT, KEY1(x->device), record_dup(&record_account, x));
 }
 
+static int nonces_put(void *e, const store_nonces *n)
+{
+        const mem *m = e;
+        const store_account *old = map_find(&m->t[T_ACCOUNT], KEY1(n->device));
+        store_account x;
+
+        if (old == NULL)
+                return ODM_ENOENT;
+        x = *old;
+        if (n->nonce.p)
+                x.nonce = n->nonce;
+        if (n->previous.p)
+                x.previous = n->previous;
+        if (n->server_nonce.p)
+                x.server_nonce = n->server_nonce;
+        return account_put(e, &x);
+}
+
+static int lockout_put(void *e, const store_lockout *l)
+{
+        const mem *m = e;
+        const store_account *old = map_find(&m->t[T_ACCOUNT], KEY1(l->device));
+        store_account x;
+
+        if (old == NULL)
+                return ODM_ENOENT;
+        x = *old;
+        x.failures = l->failures;
+        x.locked_until = l->locked_until;
+        return account_put(e, &x);
+}
+
 /* ---- jobs
  * ---------------------------------------------------------------------------------------- */
 
-static int64_t device_of(const mem *m, table t, int64_t device, int64_t id)
+static int64_t device_of_job(const mem *m, int64_t device, int64_t id)
 {
-        const blob *b = device ? NULL : map_find(&m->t[t], KEY1(id));
+        const blob *b = device ? NULL : map_find(&m->t[T_JOB_ID], KEY1(id));
 
         return device ? device : b ? id_of_blob(b) : 0;
 }
@@ -563,7 +627,7 @@ static int job_get(void *h, int64_t device, int64_t id, odm_arena *a, store_job 
 {
         mem *m = h;
 
-        device = device_of(m, T_JOB_ID, device, id);
+        device = device_of_job(m, device, id);
         return copy_row(&record_job, map_find(&m->t[T_JOB], KEY2(device, id)), a, out);
 }
 
@@ -629,9 +693,24 @@ static int job_create(void *e, const store_job *j)
         return rc < 0 ? rc : put(e, T_JOB, KEY2(j->device, j->id), record_dup(&record_job, j));
 }
 
-static int job_update(void *e, const store_job *j)
+static int job_now_of(void *e, int64_t device, int64_t job, job_now *out)
 {
-        return put(e, T_JOB, KEY2(j->device, j->id), record_dup(&record_job, j));
+        const mem *m = e;
+        const store_job *j = map_find(&m->t[T_JOB], KEY2(device, job));
+
+        if (j == NULL)
+                return ODM_ENOENT;
+        *out = (job_now){j->state, j->attempts, j->session, j->started, j->finished};
+        return 0;
+}
+
+static int job_move(void *e, const store_job_move *v, const job_now *now)
+{
+        const mem *m = e;
+        store_job j = *(const store_job *)map_find(&m->t[T_JOB], KEY2(v->device, v->job));
+
+        job_moved(&j, v, now);
+        return put(e, T_JOB, KEY2(j.device, j.id), record_dup(&record_job, &j));
 }
 
 static int job_open_count(void *e, int64_t device, uint64_t *out)
@@ -829,25 +908,20 @@ static int session_get(void *h, int64_t device, int64_t id, odm_arena *a, store_
 {
         mem *m = h;
 
-        device = device_of(m, T_SESSION_ID, device, id);
         return copy_row(&record_session, map_find(&m->t[T_SESSION], KEY2(device, id)), a, out);
 }
 
-static int session_create(void *e, const store_session *x)
+static int session_put(void *e, const store_session *x, odm_str log)
 {
-        int rc = put(e, T_SESSION_ID, KEY1(x->id), blob_of_id(x->device));
+        int rc = log.p ? put(e, T_LOG, KEY2(x->device, x->id), blob_new(log)) : 0;
 
         return rc < 0 ? rc
                       : put(e, T_SESSION, KEY2(x->device, x->id), record_dup(&record_session, x));
 }
 
-static int session_update(void *e, const store_session *x)
+static int session_save(void *e, int64_t device, int64_t session, odm_str sid, odm_str saved)
 {
-        return put(e, T_SESSION, KEY2(x->device, x->id), record_dup(&record_session, x));
-}
-
-static int session_save(void *e, int64_t device, int64_t session, odm_str saved)
-{
+        (void)sid; /* the session's row has it */
         return saved.p ? put(e, T_SAVED, KEY2(device, session), blob_new(saved))
                        : drop(e, T_SAVED, KEY2(device, session));
 }
@@ -864,36 +938,13 @@ static int session_trim(void *e, int64_t device, uint32_t keep)
                 int64_t id = map_from(&m->t[T_SESSION], KEY1(device))->key.b;
                 int rc = drop(m, T_SESSION, KEY2(device, id));
                 if (rc == 0)
-                        rc = drop(m, T_SESSION_ID, KEY1(id));
-                if (rc == 0)
                         rc = drop(m, T_SAVED, KEY2(device, id));
                 if (rc == 0)
-                        rc = drop_all(m, T_MESSAGE, device, id);
+                        rc = drop(m, T_LOG, KEY2(device, id));
                 if (rc < 0)
                         return rc;
         }
         return 0;
-}
-
-static int session_bytes(void *e, int64_t device, int64_t session, uint64_t *bytes,
-                         uint32_t *last_n)
-{
-        const mem *m = e;
-
-        *bytes = 0;
-        *last_n = 0;
-        for (map_node *n = map_from(&m->t[T_MESSAGE], KEY2(device, session));
-             n && n->key.a == device && n->key.b == session; n = n->next[0]) {
-                const store_message *x = n->value;
-                *bytes += x->bytes.n;
-                *last_n = x->n;
-        }
-        return 0;
-}
-
-static int message_add(void *e, int64_t device, int64_t session, const store_message *x)
-{
-        return put(e, T_MESSAGE, KEY3(device, session, x->n), record_dup(&record_message, x));
 }
 
 static int by_newest_session(const void *x, const void *y)
@@ -916,7 +967,7 @@ static int session_find(void *h, int64_t device, int64_t before, uint32_t limit,
         if (found == NULL)
                 return odm_arena_err(a);
         for (map_node *at = map_from(&m->t[T_SESSION], KEY1(device)); at; at = at->next[0]) {
-                if (device && at->key.a != device)
+                if (at->key.a != device)
                         break;
                 if (before == 0 || at->key.b < before)
                         found[n++] = at->value;
@@ -931,13 +982,15 @@ static int session_find(void *h, int64_t device, int64_t before, uint32_t limit,
         return 0;
 }
 
-static int messages(void *h, int64_t device, int64_t session, odm_arena *a, store_message_list *out)
+static int session_log(void *h, int64_t device, int64_t session, odm_arena *a, odm_str *out)
 {
-        record_list l = {.r = &record_message, .a = a};
-        int rc = list_under(h, T_MESSAGE, device, session, &l);
+        const mem *m = h;
+        int rc = copy_blob(map_find(&m->t[T_LOG], KEY2(device, session)), a, out);
 
-        if (rc == 0)
-                *out = (store_message_list){(store_message *)(void *)l.v, l.n};
+        if (rc == ODM_ENOENT && map_find(&m->t[T_SESSION], KEY2(device, session))) {
+                *out = ODM_ABSENT;
+                rc = 0;
+        }
         return rc;
 }
 
@@ -1095,10 +1148,10 @@ const store_engine engine_mem = {
         .diag = mem_diag,
         .reader_take = reader_take,
         .reader_give = reader_give,
-        .read = {device_get, name_owner,   devid_owner, device_find, wake_due,  account_get,
-                 job_get,    job_find,     results,     job_by_key,  notes,     tree_get,
-                 path_text,  session_find, session_get, messages,    saved_get, token_by_hash,
-                 token_find, setting_get,  event_find,  audit_find,  count},
+        .read = {device_known,  device_get, name_owner,   devid_owner, device_find, wake_due,
+                 account_get,   job_get,    job_find,     results,     job_by_key,  notes,
+                 tree_get,      path_text,  session_find, session_get, session_log, saved_get,
+                 token_by_hash, token_find, setting_get,  event_find,  audit_find,  count},
         .begin = mem_begin,
         .commit = mem_commit,
         .rollback = mem_rollback,
@@ -1108,21 +1161,23 @@ const store_engine engine_mem = {
         .next_id = next_id,
         .device_put = device_put,
         .device_delete = device_delete,
+        .device_contact = device_contact,
         .account_put = account_put,
+        .nonces_put = nonces_put,
+        .lockout_put = lockout_put,
         .job_create = job_create,
-        .job_update = job_update,
+        .job_now = job_now_of,
+        .job_move = job_move,
         .job_open_count = job_open_count,
         .job_trim = job_trim,
         .result_put = result_put,
         .note_add = note_add,
         .tree_put = tree_put,
         .path_id = path_id,
-        .session_create = session_create,
-        .session_update = session_update,
+        .session_number = session_number,
+        .session_put = session_put,
         .session_save = session_save,
         .session_trim = session_trim,
-        .session_bytes = session_bytes,
-        .message_add = message_add,
         .token_put = token_put,
         .token_delete = token_delete,
         .setting_put = setting_put,

@@ -83,22 +83,39 @@ static void make_jobs(store_batch *b, int r)
         }
 }
 
+/* The session's row, and one more message of it. */
+static void put_session(store_batch *b, const store_session *s, store_message m)
+{
+        store_op *op = store_batch_add(b, STORE_SESSION_PUT);
+        store_message *said = odm_new(store_batch_arena(b), store_message);
+
+        assert_non_null(said);
+        *said = m;
+        op->session.s = *s;
+        op->session.v = said;
+        op->session.n = 1;
+}
+
+static store_session session_row(store_batch *b, int r)
+{
+        return (store_session){.device = r,
+                               .id = r,
+                               .dm_id = fmt(b, "%d", r),
+                               .sid = fmt(b, "sid%d", r),
+                               .codec = S("wbxml"),
+                               .started = 3000 + r};
+}
+
 static void open_session(store_batch *b, int r)
 {
-        store_op *op = store_batch_add(b, STORE_SESSION_OPEN);
+        store_session s = session_row(b, r);
+        store_op *op;
 
-        op->session = (store_session){.device = r,
-                                      .dm_id = fmt(b, "%d", r),
-                                      .sid = fmt(b, "sid%d", r),
-                                      .codec = S("wbxml"),
-                                      .started = 3000 + r};
-        op = store_batch_add(b, STORE_MESSAGE_ADD);
-        op->message.device = r;
-        op->message.session = STORE_LAST;
-        op->message.m = (store_message){.at = 3000, .mime = S("m"), .bytes = fmt(b, "%900d", r)};
+        put_session(b, &s,
+                    (store_message){.at = 3000, .mime = S("m"), .bytes = fmt(b, "%900d", r)});
         op = store_batch_add(b, STORE_SESSION_SAVE);
         op->save.device = r;
-        op->save.session = STORE_LAST;
+        op->save.session = r;
         op->save.saved = fmt(b, "%5000d", r); /* spills over pages */
 }
 
@@ -119,11 +136,10 @@ static void claim_job(store_batch *b, int r)
         store_op *op = move(b, r, 2 * r - 1, STORE_JOB_QUEUED, STORE_JOB_IN_SESSION);
 
         op->job_move.attempt = 1;
+        store_session s = session_row(b, r);
+
         op->job_move.session = r;
-        op = store_batch_add(b, STORE_MESSAGE_ADD);
-        op->message.device = r;
-        op->message.session = r;
-        op->message.m = (store_message){.at = 4000, .out = true, .bytes = fmt(b, "%700d", r)};
+        put_session(b, &s, (store_message){.at = 4000, .out = true, .bytes = fmt(b, "%700d", r)});
 }
 
 static void put_nonces(store_batch *b, int r)
@@ -174,15 +190,15 @@ static void change_tree(store_batch *b, int r)
 
 static void end_session(store_batch *b, int r)
 {
-        store_op *op = store_batch_add(b, STORE_SESSION_UPDATE);
+        store_session s = session_row(b, r);
+        store_op *op;
 
-        op->session = (store_session){.device = r,
-                                      .id = r,
-                                      .outcome = S("done"),
-                                      .authenticated = true,
-                                      .last = 6000,
-                                      .messages = 2,
-                                      .bytes_in = 900};
+        s.outcome = S("done");
+        s.authenticated = true;
+        s.last = 6000;
+        s.messages = 2;
+        s.bytes_in = 900;
+        put_session(b, &s, (store_message){.at = 6000, .bytes = S("end")});
         op = store_batch_add(b, STORE_SESSION_SAVE);
         op->save.device = r;
         op->save.session = r;
@@ -708,6 +724,7 @@ static void expect_old_content(store *st)
         store_device d;
         store_account acc;
         store_session s;
+        store_message_list m;
         store_tree t;
         odm_str v;
 
@@ -719,8 +736,10 @@ static void expect_old_content(store *st)
         assert_int_equal(store_account_get(st, 7, &a, &acc), 0);
         assert_str(acc.nonce, "abc");
         expect_old_jobs(st, &a);
-        assert_int_equal(store_session_get(st, 5, &a, &s), 0);
+        assert_int_equal(store_session_get(st, 7, 5, &a, &s), 0);
         assert_str(s.outcome, "done");
+        assert_int_equal(store_session_messages(st, 7, 5, &a, &m), 0);
+        assert_int_equal(m.n, 1);
         assert_int_equal(store_tree_get(st, 7, S("./DevInfo"), &a, &t), 0);
         assert_str(t.v[t.n - 1].value, "Acme");
         assert_int_equal(store_setting_get(st, S("rest.token_hash"), &a, &v), 0);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,9 +21,15 @@
 
 #define PATHS_MAX (1u << 20)
 #define FILE_TEXT 4096
+#define NUMBERS_AHEAD                                                              \
+        65536 /* of sessions: kept as used before they are, and most never written \
+               */
 #define CHECK_MOST ((off_t)256 << 20) /* octets of a file that is checked at each start */
 
 static const char *const migrations[] = {SQLITE_MIGRATIONS};
+
+/* In the table `counter`; the others are id_kind's. */
+enum { COUNTER_SESSION = 2 };
 
 typedef struct reader {
         db db; /* first: a handle is a db */
@@ -40,7 +47,11 @@ typedef struct sqlite {
         char file[FILE_TEXT];
         int lock_fd;
         int64_t ids[ID_KINDS];
-        bool ids_moved;
+        unsigned ids_moved;           /* bits 1 << id_kind */
+        atomic_int_fast64_t sessions; /* the last number given */
+        int64_t sessions_kept;        /* no number up to this one is given again */
+        int64_t sessions_next;        /* what that becomes when the transaction is kept */
+        bool old_messages;            /* there are some in the table of older versions */
 
         pthread_mutex_t pool_lock;
         pthread_cond_t pool_cond;
@@ -198,7 +209,6 @@ static int load_ids(sqlite *s)
         static const char *const sql[ID_KINDS] = {
                 [ID_DEVICE] = "SELECT ifnull(max(value), 0) FROM counter WHERE kind = 0",
                 [ID_JOB] = "SELECT ifnull(max(value), 0) FROM counter WHERE kind = 1",
-                [ID_SESSION] = "SELECT ifnull(max(value), 0) FROM counter WHERE kind = 2",
                 [ID_EVENT] = "SELECT ifnull(max(seq), 0) FROM event",
                 [ID_AUDIT] = "SELECT ifnull(max(seq), 0) FROM audit",
         };
@@ -207,6 +217,33 @@ static int load_ids(sqlite *s)
         for (int i = 0; rc == 0 && i < ID_KINDS; i++)
                 rc = db_number(&s->w, db_bind(&s->w, sql[i], ""), &s->ids[i]);
         return rc;
+}
+
+static int keep_counter(sqlite *s, int64_t kind, int64_t value)
+{
+        return db_run(&s->w, db_bind(&s->w, "REPLACE INTO counter VALUES(?,?)", "ii", kind, value));
+}
+
+/* Whether the file may be written must be known now, not at the first device. */
+static int load_sessions(sqlite *s)
+{
+        int64_t last = 0, old = 0;
+        int rc = db_number(
+                &s->w,
+                db_bind(&s->w, "SELECT ifnull(max(value), 0) FROM counter WHERE kind = 2", ""),
+                &last);
+
+        if (rc == 0)
+                rc = db_number(&s->w, db_bind(&s->w, "SELECT EXISTS (SELECT 1 FROM message)", ""),
+                               &old);
+        if (rc == 0)
+                rc = keep_counter(s, COUNTER_SESSION, last + NUMBERS_AHEAD);
+        if (rc < 0)
+                return rc;
+        s->old_messages = old != 0;
+        s->sessions = last;
+        s->sessions_kept = s->sessions_next = last + NUMBERS_AHEAD;
+        return 0;
 }
 
 /* One process at a time: the numbers and the dictionary live in memory.  A file of its own, because
@@ -263,7 +300,8 @@ static const char *advice(int code)
         case SQLITE_FULL: return "; make room on its disk";
         case SQLITE_IOERR: return "; see what the system's log says of its disk";
         case SQLITE_CORRUPT:
-        case SQLITE_NOTADB: return "; restore a backup, or move it and its -wal away to begin anew";
+        case SQLITE_NOTADB:
+                return "; restore a backup, or move it and its -wal away to begin anew";
         case SQLITE_PERM:
         case SQLITE_AUTH:
         case SQLITE_READONLY:
@@ -293,10 +331,10 @@ static int prepare_file(sqlite *s)
                 rc = check_file(s);
         if (rc == 0)
                 rc = db_migrate(&s->w, migrations, ODM_COUNT(migrations));
-        if (rc == 0) /* a file that may not be written must be known now, not at the first device */
-                rc = db_exec(&s->w, "BEGIN IMMEDIATE; REPLACE INTO counter VALUES(99, 0); COMMIT");
         if (rc == 0)
                 rc = load_ids(s);
+        if (rc == 0)
+                rc = load_sessions(s);
         return rc < 0 ? rc : book_load(s);
 }
 
@@ -313,6 +351,8 @@ static void sqlite_close(void *e)
         book_cut(s, 0);
         free(s->by_id);
         if (s->w.c) {
+                if (s->sessions_kept && keep_counter(s, COUNTER_SESSION, s->sessions) < 0)
+                        s->sessions_kept = 0; /* then some numbers are left out */
                 sqlite3_exec(s->w.c, "PRAGMA optimize", NULL, NULL, NULL);
                 db_close(&s->w);
         }
@@ -452,9 +492,13 @@ static int store_ids(sqlite *s)
 {
         int rc = 0;
 
-        for (int64_t i = ID_DEVICE; rc == 0 && s->ids_moved && i <= ID_SESSION; i++)
-                rc = db_run(&s->w,
-                            db_bind(&s->w, "REPLACE INTO counter VALUES(?,?)", "ii", i, s->ids[i]));
+        for (unsigned i = 0; rc == 0 && s->ids_moved >> i; i++)
+                if (s->ids_moved >> i & 1)
+                        rc = keep_counter(s, i, s->ids[i]);
+        if (rc == 0 && s->sessions + NUMBERS_AHEAD / 2 > s->sessions_kept) {
+                s->sessions_next = s->sessions + NUMBERS_AHEAD;
+                rc = keep_counter(s, COUNTER_SESSION, s->sessions_next);
+        }
         return rc;
 }
 
@@ -465,8 +509,10 @@ static int sqlite_commit(void *e)
 
         if (rc == 0)
                 rc = run(s, "COMMIT");
-        if (rc == 0)
-                s->ids_moved = false;
+        if (rc == 0) {
+                s->ids_moved = 0;
+                s->sessions_kept = s->sessions_next;
+        }
         return rc;
 }
 
@@ -506,13 +552,34 @@ static int next_id(void *e, id_kind kind, int64_t *out)
         sqlite *s = e;
 
         *out = ++s->ids[kind];
-        s->ids_moved |= kind <= ID_SESSION;
+        if (kind <= ID_JOB)
+                s->ids_moved |= 1u << kind;
         return 0;
+}
+
+static int64_t session_number(void *e)
+{
+        sqlite *s = e;
+
+        return atomic_fetch_add(&s->sessions, 1) + 1;
 }
 
 /* ---- devices ----------------------------------------------------------------------------- */
 
 #define DEVICE_COLS DEVICE_FIELDS(FIRST_D, MORE_D)
+
+/* Whether a statement has a row. */
+static int known(db *x, sqlite3_stmt *st)
+{
+        int64_t one;
+
+        return db_number(x, st, &one);
+}
+
+static int device_known(void *h, int64_t id)
+{
+        return known(h, db_bind(h, "SELECT 1 FROM device WHERE id = ?", "i", id));
+}
 
 static int device_get(void *h, int64_t id, odm_arena *a, store_device *out)
 {
@@ -569,6 +636,30 @@ static int device_put(void *e, const store_device *old, const store_device *d)
         return rc < 0 ? rc
                       : put_record(e, UPSERT("device", DEVICE_FIELDS, "id", DEVICE_STATE_FIELDS),
                                    &record_device, d);
+}
+
+/* 0, or ODM_ENOENT when the statement found no row to change. */
+static int change(sqlite *s, sqlite3_stmt *st)
+{
+        int rc = db_run(&s->w, st);
+
+        return rc < 0 ? rc : sqlite3_changes(s->w.c) ? 0 : ODM_ENOENT;
+}
+
+static int device_contact(void *e, const store_device_patch *p)
+{
+        sqlite *s = e;
+
+        return change(s,
+                      db_bind(&s->w,
+                              "UPDATE device SET address = CASE WHEN ?1 THEN ?2 ELSE address END,"
+                              " route = CASE WHEN ?3 THEN ?4 ELSE route END,"
+                              " last_contact = CASE WHEN ?5 THEN ?6 ELSE last_contact END,"
+                              " updated = ?7 WHERE id = ?8",
+                              "isisiiii", (int64_t)(p->fields & STORE_DF_ADDRESS), p->to.address,
+                              (int64_t)(p->fields & STORE_DF_ROUTE), p->to.route,
+                              (int64_t)(p->fields & STORE_DF_LAST_CONTACT), p->to.last_contact,
+                              p->to.updated, p->to.id));
 }
 
 static int device_delete(void *e, const store_device *d)
@@ -686,7 +777,33 @@ static int account_put(void *e, const store_account *x)
         return put_record(e, PUT_ROW("account", ACCOUNT_FIELDS), &record_account, x);
 }
 
+static int nonces_put(void *e, const store_nonces *n)
+{
+        sqlite *s = e;
+
+        return change(s, db_bind(&s->w,
+                                 "UPDATE account SET nonce = ifnull(?1, nonce),"
+                                 " previous = ifnull(?2, previous),"
+                                 " server_nonce = ifnull(?3, server_nonce) WHERE device = ?4",
+                                 "bbbi", n->nonce, n->previous, n->server_nonce, n->device));
+}
+
+static int lockout_put(void *e, const store_lockout *l)
+{
+        sqlite *s = e;
+
+        return change(s,
+                      db_bind(&s->w,
+                              "UPDATE account SET failures = ?, locked_until = ? WHERE device = ?",
+                              "iii", (int64_t)l->failures, l->locked_until, l->device));
+}
+
 /* ---- jobs ---------------------------------------------------------------------------------- */
+
+static int64_t is_open(store_job_state s)
+{
+        return (STORE_JOB_OPEN & STORE_JOB_BIT(s)) != 0;
+}
 
 #define JOB_SELECT "SELECT " COLS(JOB_FIELDS) " FROM job"
 #define JOB_LIST \
@@ -711,18 +828,18 @@ static const char *job_question(const store_job_filter *f)
         bool open = !(f->states & ~STORE_JOB_OPEN);
 
         if (f->in_order)
-                return open ? JOB_LIST " WHERE device = ?7 AND state < 4 AND" JOB_FILTER
+                return open ? JOB_LIST " WHERE device = ?7 AND open = 1 AND" JOB_FILTER
                                        " ORDER BY priority DESC, id LIMIT ?3"
                             : JOB_LIST " WHERE device = ?7 AND" JOB_FILTER
                                        " ORDER BY priority DESC, id LIMIT ?3";
         if (f->device)
-                return open ? JOB_LIST " INDEXED BY job_open WHERE device = ?7 AND state < 4"
+                return open ? JOB_LIST " INDEXED BY job_open WHERE device = ?7 AND open = 1"
                                        " AND" JOB_FILTER " ORDER BY id DESC LIMIT ?3"
                             : JOB_LIST " WHERE device = ?7 AND" JOB_FILTER
                                        " ORDER BY id DESC LIMIT ?3";
         if (f->deadline_before && open)
                 return JOB_LIST
-                        " INDEXED BY job_deadline WHERE ?7 = 0 AND state < 4 AND deadline > 0"
+                        " INDEXED BY job_deadline WHERE ?7 = 0 AND open = 1 AND deadline > 0"
                         " AND deadline <= ?5 AND" JOB_FILTER " ORDER BY id DESC LIMIT ?3";
         if (open)
                 return JOB_LIST " INDEXED BY job_state WHERE ?7 = 0 AND state IN (0, 1, 2, 3)"
@@ -750,22 +867,53 @@ static int job_find(void *h, const store_job_filter *f, odm_arena *a, store_job_
 
 static int job_create(void *e, const store_job *j)
 {
-        return put_record(e, UPSERT("job", JOB_FIELDS, "device, id", JOB_STATE_FIELDS), &record_job,
-                          j);
-}
-
-static int job_update(void *e, const store_job *j)
-{
         sqlite *s = e;
-        size_t n = record_job.n - 1;
-        sqlite3_stmt *st =
-                db_statement(&s->w, "UPDATE job SET (" COLS(JOB_HEAD_FIELDS) ") = (" PARAMS(
-                                            JOB_HEAD_FIELDS) ") WHERE device = ? AND id = ?");
-        int rc = db_bind_record(&s->w, st, &record_job, n, j);
+        sqlite3_stmt *st = db_statement(
+                &s->w,
+                "INSERT INTO job(" COLS(JOB_FIELDS) ", open) VALUES(" PARAMS(JOB_FIELDS) ",?)");
+        int rc = db_bind_record(&s->w, st, &record_job, record_job.n, j);
 
         if (rc == 0)
-                rc = db_bind_more(&s->w, st, (int)n + 1, "ii", j->device, j->id);
+                rc = db_bind_more(&s->w, st, (int)record_job.n + 1, "i", is_open(j->state));
         return rc < 0 ? rc : db_run(&s->w, st);
+}
+
+static int job_now_of(void *e, int64_t device, int64_t job, job_now *out)
+{
+        db *x = e;
+        sqlite3_stmt *st = db_bind(x,
+                                   "SELECT state, attempts, session, started, finished FROM job"
+                                   " WHERE device = ? AND id = ?",
+                                   "ii", device, job);
+        int rc = st ? db_step(x, st) : db_error(x, x->rc);
+
+        if (rc != 1)
+                return rc < 0 ? rc : ODM_ENOENT;
+        *out = (job_now){(store_job_state)sqlite3_column_int64(st, 0),
+                         (uint32_t)sqlite3_column_int64(st, 1), sqlite3_column_int64(st, 2),
+                         sqlite3_column_int64(st, 3), sqlite3_column_int64(st, 4)};
+        db_reset(st);
+        return 0;
+}
+
+#define JOB_MOVE                                                                \
+        "UPDATE job SET state = ?1, attempts = ?2, session = ?3, started = ?4," \
+        " finished = ?5, updated = ?6,"                                         \
+        " reason = CASE WHEN ?7 IS NULL THEN reason ELSE nullif(?7, '') END,"   \
+        " correlator = ifnull(?8, correlator), route = ifnull(?9, route)"
+#define JOB_THAT " WHERE device = ?10 AND id = ?11"
+
+/* An open job stays where it is in the indexes of open ones. */
+static int job_move(void *e, const store_job_move *m, const job_now *now)
+{
+        sqlite *s = e;
+        const char *sql = !is_open(now->state)        ? JOB_MOVE ", open = 0" JOB_THAT
+                          : m->from & ~STORE_JOB_OPEN ? JOB_MOVE ", open = 1" JOB_THAT
+                                                      : JOB_MOVE JOB_THAT;
+
+        return change(s, db_bind(&s->w, sql, "iiiiiisssii", (int64_t)now->state,
+                                 (int64_t)now->attempts, now->session, now->started, now->finished,
+                                 m->at, m->reason, m->correlator, m->route, m->device, m->job));
 }
 
 static int job_open_count(void *e, int64_t device, uint64_t *out)
@@ -773,7 +921,7 @@ static int job_open_count(void *e, int64_t device, uint64_t *out)
         int64_t n;
         int rc = db_number(
                 e,
-                db_bind(e, "SELECT count(*) FROM job WHERE device = ? AND state < 4", "i", device),
+                db_bind(e, "SELECT count(*) FROM job WHERE device = ? AND open = 1", "i", device),
                 &n);
 
         if (rc == 0)
@@ -806,7 +954,7 @@ static int job_trim(void *e, int64_t device, uint32_t keep)
                                            "DELETE FROM job WHERE device = ? AND id = ?"};
 
         return trim(e,
-                    "SELECT id FROM job WHERE device = ? AND state >= 4"
+                    "SELECT id FROM job WHERE device = ? AND open = 0"
                     " ORDER BY id DESC LIMIT 1 OFFSET ?",
                     drop, device, keep);
 }
@@ -951,66 +1099,56 @@ static int tree_put(void *e, int64_t device, int64_t at, odm_str blob)
 
 static int session_get(void *h, int64_t device, int64_t id, odm_arena *a, store_session *out)
 {
-        sqlite3_stmt *st =
-                device ? db_bind(h, SESSION_SELECT " WHERE device = ? AND id = ?", "ii", device, id)
-                       : db_bind(h, SESSION_SELECT " WHERE id = ?", "i", id);
-
-        return db_one(h, st, &record_session, a, out);
+        return db_one(h,
+                      db_bind(h, SESSION_SELECT " WHERE device = ? AND id = ?", "ii", device, id),
+                      &record_session, a, out);
 }
 
-static int session_put(void *e, const store_session *x)
+static int session_put(void *e, const store_session *x, odm_str log)
 {
-        return put_record(e, UPSERT("session", SESSION_FIELDS, "device, id", SESSION_STATE_FIELDS),
-                          &record_session, x);
+        sqlite *s = e;
+        sqlite3_stmt *st = db_statement(
+                &s->w, "INSERT INTO session(" COLS(SESSION_FIELDS) ", log) VALUES(" PARAMS(
+                               SESSION_FIELDS) ",?) ON CONFLICT(device, id) DO UPDATE "
+                                               "SET " SESSION_STATE_FIELDS(
+                                                       FIRST_SET, MORE_SET) ", log = "
+                                                                            "excluded.log");
+        int rc = db_bind_record(&s->w, st, &record_session, record_session.n, x);
+
+        if (rc == 0)
+                rc = db_bind_more(&s->w, st, (int)record_session.n + 1, "b", log);
+        return rc < 0 ? rc : db_run(&s->w, st);
 }
 
-static int session_save(void *e, int64_t device, int64_t session, odm_str saved)
+static int session_save(void *e, int64_t device, int64_t session, odm_str sid, odm_str saved)
 {
-        return db_run(e, saved.p ? db_bind(e, "REPLACE INTO saved VALUES(?,?,?)", "iib", device,
-                                           session, saved)
+        return db_run(e, saved.p ? db_bind(e,
+                                           "REPLACE INTO saved(device, session, sid, state)"
+                                           " VALUES(?,?,?,?)",
+                                           "iisb", device, session, sid, saved)
                                  : db_bind(e, "DELETE FROM saved WHERE device = ? AND session = ?",
                                            "ii", device, session));
 }
 
 static int session_trim(void *e, int64_t device, uint32_t keep)
 {
-        static const char *const drop[] = {"DELETE FROM message WHERE device = ? AND session = ?",
-                                           "DELETE FROM saved WHERE device = ? AND session = ?",
-                                           "DELETE FROM session WHERE device = ? AND id = ?"};
-
-        return trim(e, "SELECT id FROM session WHERE device = ? ORDER BY id DESC LIMIT 1 OFFSET ?",
-                    drop, device, keep);
-}
-
-static int session_bytes(void *e, int64_t device, int64_t session, uint64_t *bytes,
-                         uint32_t *last_n)
-{
-        sqlite3_stmt *st = db_bind(e,
-                                   "SELECT ifnull(sum(length(bytes)), 0), ifnull(max(n), 0)"
-                                   " FROM message WHERE device = ? AND session = ?",
-                                   "ii", device, session);
-        int rc = st ? db_step(e, st) : db_error(e, ((db *)e)->rc);
-
-        if (rc != 1)
-                return rc < 0 ? rc : ODM_EIO;
-        *bytes = (uint64_t)sqlite3_column_int64(st, 0);
-        *last_n = (uint32_t)sqlite3_column_int64(st, 1);
-        db_reset(st);
-        return 0;
-}
-
-static int message_add(void *e, int64_t device, int64_t session, const store_message *m)
-{
+        static const char *const drop[] = {"DELETE FROM session WHERE device = ? AND id <= ?",
+                                           "DELETE FROM saved WHERE device = ? AND session <= ?",
+                                           "DELETE FROM message WHERE device = ? AND session <= ?"};
         sqlite *s = e;
-        sqlite3_stmt *st = db_statement(
-                &s->w,
-                "INSERT INTO message(" COLS(MESSAGE_FIELDS) ", device, session) VALUES(" PARAMS(
-                        MESSAGE_FIELDS) ",?,?)");
-        int rc = db_bind_record(&s->w, st, &record_message, record_message.n, m);
+        int64_t id;
+        int rc = db_number(&s->w,
+                           db_bind(&s->w,
+                                   "SELECT id FROM session WHERE device = ?"
+                                   " ORDER BY id DESC LIMIT 1 OFFSET ?",
+                                   "ii", device, (int64_t)keep),
+                           &id);
 
-        if (rc == 0)
-                rc = db_bind_more(&s->w, st, (int)record_message.n + 1, "ii", device, session);
-        return rc < 0 ? rc : db_run(&s->w, st);
+        if (rc == ODM_ENOENT)
+                return 0;
+        for (size_t i = 0; rc == 0 && i < ODM_COUNT(drop) - !s->old_messages; i++)
+                rc = db_run(&s->w, db_bind(&s->w, drop[i], "ii", device, id));
+        return rc;
 }
 
 static int session_find(void *h, int64_t device, int64_t before, uint32_t limit, odm_arena *a,
@@ -1019,14 +1157,11 @@ static int session_find(void *h, int64_t device, int64_t before, uint32_t limit,
         record_list l = {.r = &record_session, .a = a};
         int64_t below = before ? before : INT64_MAX, most = (int64_t)limit + 1;
         bool more;
-        int rc = db_all(h,
-                        device ? db_bind(h,
-                                         SESSION_SELECT " WHERE device = ? AND id < ?"
-                                                        " ORDER BY id DESC LIMIT ?",
-                                         "iii", device, below, most)
-                               : db_bind(h, SESSION_SELECT " WHERE id < ? ORDER BY id DESC LIMIT ?",
-                                         "ii", below, most),
-                        &l);
+        int rc = db_all(
+                h,
+                db_bind(h, SESSION_SELECT " WHERE device = ? AND id < ? ORDER BY id DESC LIMIT ?",
+                        "iii", device, below, most),
+                &l);
 
         if (rc < 0)
                 return rc;
@@ -1035,40 +1170,58 @@ static int session_find(void *h, int64_t device, int64_t before, uint32_t limit,
         return 0;
 }
 
-static int messages(void *h, int64_t device, int64_t session, odm_arena *a, store_message_list *out)
+/* What an older version kept, as if it had been kept by this one. */
+static int old_log(db *x, int64_t device, int64_t session, odm_arena *a, odm_str *out)
 {
         record_list l = {.r = &record_message, .a = a};
-        int rc = db_all(
-                h,
-                db_bind(h,
-                        "SELECT " COLS(
-                                MESSAGE_FIELDS) " FROM message"
-                                                " WHERE device = ? AND session = ? ORDER BY n",
-                        "ii", device, session),
-                &l);
+        int rc = db_all(x,
+                        db_bind(x,
+                                "SELECT " COLS(MESSAGE_FIELDS) " FROM message"
+                                                               " WHERE device = ? AND session = ?"
+                                                               " ORDER BY n",
+                                "ii", device, session),
+                        &l);
 
+        return rc < 0 || l.n == 0 ? rc
+                                  : pack_messages(ODM_ABSENT, (store_message *)(void *)l.v, l.n,
+                                                  SIZE_MAX, a, out);
+}
+
+static int session_log(void *h, int64_t device, int64_t session, odm_arena *a, odm_str *out)
+{
+        sqlite *s = ((db *)h)->owner;
+        odm_str log;
+        int rc = one_str(h,
+                         db_bind(h, "SELECT log FROM session WHERE device = ? AND id = ?", "ii",
+                                 device, session),
+                         a, &log);
+
+        if (rc == 0 && log.p == NULL && s->old_messages)
+                rc = old_log(h, device, session, a, &log);
         if (rc == 0)
-                *out = (store_message_list){(store_message *)(void *)l.v, l.n};
+                *out = log;
         return rc;
 }
 
 static int saved_get(void *h, odm_str sid, odm_arena *a, store_session *out, odm_str *saved)
 {
-        store_session x;
-        int rc = db_one(h,
-                        db_bind(h,
-                                SESSION_SELECT " s WHERE sid = ? AND EXISTS (SELECT 1 FROM saved v"
-                                               " WHERE v.device = s.device AND v.session = s.id)",
-                                "s", sid),
-                        &record_session, a, &x);
+        db *x = h;
+        sqlite3_stmt *st =
+                db_bind(x, "SELECT device, session, state FROM saved WHERE sid = ?", "s", sid);
+        int rc = st ? db_step(x, st) : db_error(x, x->rc);
+        int64_t device, id;
+        odm_str state;
 
+        if (rc != 1)
+                return rc < 0 ? rc : ODM_ENOENT;
+        device = sqlite3_column_int64(st, 0);
+        id = sqlite3_column_int64(st, 1);
+        rc = db_read_str(st, 2, a, &state);
+        db_reset(st);
         if (rc == 0)
-                rc = one_str(h,
-                             db_bind(h, "SELECT state FROM saved WHERE device = ? AND session = ?",
-                                     "ii", x.device, x.id),
-                             a, saved);
+                rc = session_get(h, device, id, a, out);
         if (rc == 0)
-                *out = x;
+                *saved = state;
         return rc;
 }
 
@@ -1101,9 +1254,8 @@ static int token_put(void *e, const store_token *t)
 static int token_delete(void *e, odm_str name)
 {
         sqlite *s = e;
-        int rc = db_run(&s->w, db_bind(&s->w, "DELETE FROM token WHERE name = ?", "s", name));
 
-        return rc < 0 ? rc : sqlite3_changes(s->w.c) ? 0 : ODM_ENOENT;
+        return change(s, db_bind(&s->w, "DELETE FROM token WHERE name = ?", "s", name));
 }
 
 static int setting_get(void *h, odm_str key, odm_arena *a, odm_str *out)
@@ -1147,9 +1299,10 @@ static int event_add(void *e, const store_event *v, uint32_t keep)
 {
         int rc = put_record(e, PUT_ROW("event", EVENT_FIELDS), &record_event, v);
 
-        return rc < 0 ? rc
-                      : db_run(e, db_bind(e, "DELETE FROM event WHERE seq <= ?", "i",
-                                          v->seq - (int64_t)keep));
+        return rc < 0 || v->seq <= (int64_t)keep
+                       ? rc
+                       : db_run(e, db_bind(e, "DELETE FROM event WHERE seq <= ?", "i",
+                                           v->seq - (int64_t)keep));
 }
 
 static int audit_find(void *h, int64_t before, int64_t device, uint32_t limit, odm_arena *a,
@@ -1222,10 +1375,10 @@ const store_engine engine_sqlite = {
         .diag = sqlite_diag,
         .reader_take = reader_take,
         .reader_give = reader_give,
-        .read = {device_get, name_owner,   devid_owner, device_find, wake_due,  account_get,
-                 job_get,    job_find,     results,     job_by_key,  notes,     tree_get,
-                 path_text,  session_find, session_get, messages,    saved_get, token_by_hash,
-                 token_find, setting_get,  event_find,  audit_find,  count},
+        .read = {device_known,  device_get, name_owner,   devid_owner, device_find, wake_due,
+                 account_get,   job_get,    job_find,     results,     job_by_key,  notes,
+                 tree_get,      path_text,  session_find, session_get, session_log, saved_get,
+                 token_by_hash, token_find, setting_get,  event_find,  audit_find,  count},
         .begin = sqlite_begin,
         .commit = sqlite_commit,
         .rollback = sqlite_rollback,
@@ -1235,21 +1388,23 @@ const store_engine engine_sqlite = {
         .next_id = next_id,
         .device_put = device_put,
         .device_delete = device_delete,
+        .device_contact = device_contact,
         .account_put = account_put,
+        .nonces_put = nonces_put,
+        .lockout_put = lockout_put,
         .job_create = job_create,
-        .job_update = job_update,
+        .job_now = job_now_of,
+        .job_move = job_move,
         .job_open_count = job_open_count,
         .job_trim = job_trim,
         .result_put = result_put,
         .note_add = note_add,
         .tree_put = tree_put,
         .path_id = path_id,
-        .session_create = session_put,
-        .session_update = session_put,
+        .session_number = session_number,
+        .session_put = session_put,
         .session_save = session_save,
         .session_trim = session_trim,
-        .session_bytes = session_bytes,
-        .message_add = message_add,
         .token_put = token_put,
         .token_delete = token_delete,
         .setting_put = setting_put,

@@ -8,6 +8,9 @@
 #include "sqlite_db.h"
 
 #define BUSY_MS 10000
+#define SLOT_BYTES 1024  /* small pieces of memory a connection has at hand: statements that are */
+#define SLOTS_WRITER 600 /* kept hold many of them */
+#define SLOTS_READER 300
 #define APPLICATION 0x7872656d /* "xrem" */
 
 int db_error(db *x, int code)
@@ -48,6 +51,8 @@ int db_open(db *x, const char *file, bool read_only)
                 rc = db_error(x, code);
                 goto out;
         }
+        (void)sqlite3_db_config(x->c, SQLITE_DBCONFIG_LOOKASIDE, NULL, SLOT_BYTES,
+                                read_only ? SLOTS_READER : SLOTS_WRITER);
         sqlite3_busy_timeout(x->c, BUSY_MS);
         sqlite3_extended_result_codes(x->c, 1);
         rc = read_only ? db_exec(x, "PRAGMA query_only=1")

@@ -3,7 +3,11 @@
  * i+1. A script that was released is never changed; a change is a new one.
  *
  * Every table of a device carries the device in its primary key and unique constraints, so that the
- * same tables can be spread over several machines by device. */
+ * same tables can be spread over several machines by device.
+ *
+ * What changes with each message is written often, so it is kept narrow: an index names no column
+ * that changes while a job is under way but job_state, and `message` is of sessions kept by older
+ * versions only. */
 #ifndef STORE_SQLITE_SCHEMA_H
 #define STORE_SQLITE_SCHEMA_H
 
@@ -67,6 +71,24 @@
         " NULL, actor TEXT, action TEXT, target TEXT, detail TEXT, outcome TEXT);"                 \
         "CREATE INDEX audit_device ON audit (device, seq)",                                        \
                 "ALTER TABLE job ADD COLUMN key TEXT;"                                             \
-                "CREATE UNIQUE INDEX job_key ON job (device, key) WHERE key IS NOT NULL"
+                "CREATE UNIQUE INDEX job_key ON job (device, key) WHERE key IS NOT NULL",          \
+                "ALTER TABLE job ADD COLUMN open INTEGER NOT NULL DEFAULT 0;"                      \
+                "UPDATE job SET open = 1 WHERE state < 4;"                                         \
+                "DROP INDEX job_open; DROP INDEX job_ended; DROP INDEX job_deadline;"              \
+                "CREATE INDEX job_open ON job (device, priority DESC, id) WHERE open = 1;"         \
+                "CREATE INDEX job_ended ON job (device, id) WHERE open = 0;"                       \
+                "CREATE INDEX job_deadline ON job (deadline) WHERE open = 1 AND deadline > 0;"     \
+                "ALTER TABLE note RENAME TO old_note;"                                             \
+                "CREATE TABLE note (device INTEGER NOT NULL, job INTEGER NOT NULL,"                \
+                " n INTEGER NOT NULL, at INTEGER NOT NULL, state INTEGER NOT NULL, text TEXT,"     \
+                " PRIMARY KEY (device, job, n)) WITHOUT ROWID;"                                    \
+                "INSERT INTO note SELECT device, job, n, at, state, text FROM old_note;"           \
+                "DROP TABLE old_note;"                                                             \
+                "ALTER TABLE session ADD COLUMN log BLOB;"                                         \
+                "DROP INDEX session_id; DROP INDEX session_sid;"                                   \
+                "ALTER TABLE saved ADD COLUMN sid TEXT;"                                           \
+                "UPDATE saved SET sid = (SELECT s.sid FROM session s"                              \
+                " WHERE s.device = saved.device AND s.id = saved.session);"                        \
+                "CREATE INDEX saved_sid ON saved (sid)"
 
 #endif

@@ -176,10 +176,8 @@ static op_ids ids_of(store_op *op)
         case STORE_RESULT_PUT: return (op_ids){&op->result.device, &op->result.job, NULL};
         case STORE_JOB_NOTE: return (op_ids){&op->note.device, &op->note.job, NULL};
         case STORE_TREE_UPDATE: return (op_ids){.device = &op->tree.device};
-        case STORE_SESSION_OPEN: return (op_ids){.device = &op->session.device};
-        case STORE_SESSION_UPDATE: return (op_ids){&op->session.device, NULL, &op->session.id};
+        case STORE_SESSION_PUT: return (op_ids){&op->session.s.device, NULL, &op->session.s.id};
         case STORE_SESSION_SAVE: return (op_ids){&op->save.device, NULL, &op->save.session};
-        case STORE_MESSAGE_ADD: return (op_ids){&op->message.device, NULL, &op->message.session};
         case STORE_EVENT_ADD: return (op_ids){.device = &op->event.device};
         case STORE_AUDIT_ADD: return (op_ids){.device = &op->audit.device};
         }
@@ -204,7 +202,7 @@ static void learn(const store_op *op, last_ids *l)
                 l->device = op->id;
         else if (op->kind == STORE_JOB_CREATE)
                 l->job = op->id;
-        else if (op->kind == STORE_SESSION_OPEN)
+        else if (op->kind == STORE_SESSION_PUT)
                 l->session = op->id;
 }
 
@@ -226,22 +224,30 @@ static int run_op(store *st, store_op *op, last_ids *last, odm_arena *a)
         return rc < 0 && store_is_refusal(rc) && op->lenient ? 0 : rc;
 }
 
-/* 0 or a refusal, then the batch is kept or undone; ODM_EIO, ODM_ENOMEM: the transaction is lost.
- */
-static int run_batch(store *st, store_batch *b)
+static int run_ops(store *st, store_batch *b)
 {
         last_ids last = {0};
         odm_arena a;
-        int rc = st->eng->mark(st->e), undone;
+        int rc = 0;
 
-        if (rc < 0)
-                return rc;
         odm_arena_init(&a, &store_heap, BATCH_BYTES);
         for (size_t i = 0; rc == 0 && i < b->n; i++) {
                 rc = run_op(st, b->ops[i], &last, &a);
                 odm_arena_reset(&a);
         }
         odm_arena_done(&a);
+        return rc;
+}
+
+/* 0 or a refusal, then the batch is kept or undone; ODM_EIO, ODM_ENOMEM: the transaction is lost.
+ */
+static int run_batch(store *st, store_batch *b)
+{
+        int rc = st->eng->mark(st->e), undone;
+
+        if (rc < 0)
+                return rc;
+        rc = run_ops(st, b);
         if (rc == 0)
                 return st->eng->keep(st->e);
         if (!store_is_refusal(rc))
@@ -258,30 +264,13 @@ static uint64_t now_us(void)
         return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-/* Runs `n` batches as one transaction; each batch's rc is set when 0 is returned. */
-static int run_transaction(store *st, store_batch *first, uint32_t n)
+static void count_transaction(store *st, uint64_t start, int rc, uint32_t ops, const char *diag)
 {
-        uint64_t start = now_us(), took;
-        uint32_t ops = 0, i = 0;
-        char diag[STORE_DIAG] = "";
-        int rc = st->eng->begin(st->e);
+        uint64_t took = now_us() - start;
 
-        for (store_batch *b = first; rc == 0 && i < n; b = b->next, i++) {
-                b->rc = run_batch(st, b);
-                ops += (uint32_t)b->n;
-                if (b->rc < 0 && !store_is_refusal(b->rc))
-                        rc = b->rc;
-        }
-        if (rc == 0)
-                rc = st->eng->commit(st->e);
-        if (rc < 0) {
-                st->eng->diag(st->e, diag);
-                st->eng->rollback(st->e);
-        }
-        took = now_us() - start;
         pthread_mutex_lock(&st->lock);
         if (rc < 0)
-                memcpy(st->diag, diag, sizeof diag);
+                memcpy(st->diag, diag, sizeof st->diag);
         st->stats.transactions++;
         st->stats.failed += rc < 0;
         if (rc < 0 || ops)
@@ -291,24 +280,50 @@ static int run_transaction(store *st, store_batch *first, uint32_t n)
         if (took > st->stats.commit_us_max)
                 st->stats.commit_us_max = took;
         pthread_mutex_unlock(&st->lock);
+}
+
+/* Runs `n` batches as one transaction; each batch's rc is set when 0 is returned.  Without marks a
+ * refusal is of the transaction, and nothing of it happened. */
+static int run_transaction(store *st, store_batch *first, uint32_t n, bool marks)
+{
+        uint64_t start = now_us();
+        uint32_t ops = 0, i = 0;
+        char diag[STORE_DIAG] = "";
+        int rc = st->eng->begin(st->e);
+
+        for (store_batch *b = first; rc == 0 && i < n; b = b->next, i++) {
+                b->rc = marks ? run_batch(st, b) : run_ops(st, b);
+                ops += (uint32_t)b->n;
+                if (b->rc < 0 && !(marks && store_is_refusal(b->rc)))
+                        rc = b->rc;
+        }
+        if (rc == 0)
+                rc = st->eng->commit(st->e);
+        if (rc < 0) {
+                st->eng->diag(st->e, diag);
+                st->eng->rollback(st->e);
+        }
+        if (rc == 0 || !store_is_refusal(rc))
+                count_transaction(st, start, rc, ops, diag);
         return rc;
 }
 
+/* Refusals are rare, and a mark costs as much as some operations: a group is run without them
+ * first. */
 static void run_group(store *st, store_batch *first, uint32_t n)
 {
-        int rc = run_transaction(st, first, n);
+        int rc = run_transaction(st, first, n, false);
 
+        if (rc < 0 && store_is_refusal(rc) && n > 1)
+                rc = run_transaction(st, first, n, true);
         if (rc == 0)
                 return;
         if (n == 1) {
                 first->rc = rc;
                 return;
         }
-        for (store_batch *b = first; b; b = b->next) {
-                rc = run_transaction(st, b, 1);
-                if (rc < 0)
-                        b->rc = rc;
-        }
+        for (store_batch *b = first; b; b = b->next)
+                b->rc = run_transaction(st, b, 1, false);
 }
 
 static void finish_group(store_batch *b)
@@ -738,21 +753,29 @@ int store_session_find(store *st, int64_t device, int64_t before, uint32_t limit
         return rc;
 }
 
-int store_session_get(store *st, int64_t id, odm_arena *a, store_session *out)
+int64_t store_session_number(store *st)
+{
+        return st->eng->session_number(st->e);
+}
+
+int store_session_get(store *st, int64_t device, int64_t id, odm_arena *a, store_session *out)
 {
         int rc;
 
-        READ(st, session_get(h, 0, id, a, out));
+        READ(st, session_get(h, device, id, a, out));
         return rc;
 }
 
 int store_session_messages(store *st, int64_t device, int64_t session, odm_arena *a,
                            store_message_list *out)
 {
+        odm_str log = ODM_ABSENT;
         int rc;
 
-        READ(st, messages(h, device, session, a, out));
-        return rc;
+        READ(st, session_log(h, device, session, a, &log));
+        if (rc == ODM_ENOENT)
+                *out = (store_message_list){0};
+        return rc < 0 ? rc == ODM_ENOENT ? 0 : rc : unpack_messages(log, a, out);
 }
 
 int store_session_saved(store *st, odm_str sid, odm_arena *a, store_session *out, odm_str *saved)

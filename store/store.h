@@ -298,7 +298,7 @@ typedef struct store_session {
 } store_session;
 
 typedef struct store_message {
-        uint32_t n; /* from 1 */
+        uint32_t n; /* from 1, by the store */
         int64_t at;
         bool out; /* from us to the device */
         odm_str mime;
@@ -318,10 +318,14 @@ typedef struct store_message_list {
         size_t n;
 } store_message_list;
 
-/* The kept sessions of a device (0: of all), ids below `before` when it is set. */
+/* A number for a session that begins, any thread: it is kept with STORE_SESSION_PUT when it ends.
+ */
+int64_t store_session_number(store *st);
+/* The kept sessions of a device, ids below `before` when it is set. */
 ODM_MUST_USE int store_session_find(store *st, int64_t device, int64_t before, uint32_t limit,
                                     odm_arena *a, store_session_list *out);
-ODM_MUST_USE int store_session_get(store *st, int64_t id, odm_arena *a, store_session *out);
+ODM_MUST_USE int store_session_get(store *st, int64_t device, int64_t id, odm_arena *a,
+                                   store_session *out);
 ODM_MUST_USE int store_session_messages(store *st, int64_t device, int64_t session, odm_arena *a,
                                         store_message_list *out);
 /* The engine's state between two messages as STORE_SESSION_SAVE left it, found by token. */
@@ -409,16 +413,15 @@ typedef enum store_op_kind {
         STORE_RESULT_PUT,  /* result; replaces an earlier one of that index.  ENOENT: no such job */
         STORE_JOB_NOTE,    /* note; the oldest go beyond 100.  ENOENT: no such job */
         STORE_TREE_UPDATE, /* tree.  ENOENT: no such device */
-        STORE_SESSION_OPEN,   /* session; id is given back.  Oldest sessions beyond the ring go */
-        STORE_SESSION_UPDATE, /* session: absent texts stay; last, messages, bytes, authenticated
-                                 are set */
-        STORE_SESSION_SAVE,   /* save */
-        STORE_MESSAGE_ADD,    /* message.  ENOENT: the session is no longer kept */
-        STORE_TOKEN_PUT,      /* token.  EEXIST when the hash is another's */
-        STORE_TOKEN_DELETE,   /* key: the name.  ENOENT */
-        STORE_SETTING_PUT,    /* setting; an absent value deletes */
-        STORE_EVENT_ADD,      /* event; seq given back as id */
-        STORE_AUDIT_ADD,      /* audit; seq given back as id */
+        STORE_SESSION_PUT, /* session: the whole row, made when it is not there (id 0: numbered, and
+                              given back); its messages go behind those kept.  Oldest sessions
+                              beyond the ring go.  ENOENT: no such device */
+        STORE_SESSION_SAVE, /* save.  ENOENT: no such session */
+        STORE_TOKEN_PUT,    /* token.  EEXIST when the hash is another's */
+        STORE_TOKEN_DELETE, /* key: the name.  ENOENT */
+        STORE_SETTING_PUT,  /* setting; an absent value deletes */
+        STORE_EVENT_ADD,    /* event; seq given back as id */
+        STORE_AUDIT_ADD,    /* audit; seq given back as id */
 } store_op_kind;
 
 typedef struct store_device_patch {
@@ -450,6 +453,7 @@ typedef struct store_job_move {
         odm_str reason;     /* absent: kept; empty: cleared */
         odm_str correlator; /* absent: kept */
         odm_str route;      /* absent: kept */
+        odm_str note;       /* its note; absent: none */
         int64_t at;         /* becomes `updated`, and `finished` for a state that is an end */
 } store_job_move;
 
@@ -481,15 +485,15 @@ typedef struct store_op {
                         const store_tree_change *v;
                         size_t n;
                 } tree;
-                store_session session;
+                struct {
+                        store_session s;
+                        const store_message *v; /* n of them; their own n is the store's */
+                        size_t n;
+                } session;
                 struct {
                         int64_t device, session;
                         odm_str saved; /* absent: forget */
                 } save;
-                struct {
-                        int64_t device, session;
-                        store_message m; /* n is given by the store */
-                } message;
                 store_token token;
                 odm_str key;
                 struct {

@@ -423,6 +423,7 @@ static void later_operations_name_what_earlier_ones_made(void **state)
         store_op *op;
         store_job j;
         store_account acc;
+        const store_message hello = {.bytes = S("hello")};
         store_message_list m;
 
         new_device(f, "first");
@@ -430,11 +431,10 @@ static void later_operations_name_what_earlier_ones_made(void **state)
         op = store_batch_add(b, STORE_ACCOUNT_PUT);
         op->account = (store_account){.device = STORE_LAST, .user = S("u")};
         add_job(b, STORE_LAST, 0);
-        op = store_batch_add(b, STORE_SESSION_OPEN);
-        op->session = (store_session){.device = STORE_LAST, .started = 5};
-        op = store_batch_add(b, STORE_MESSAGE_ADD);
-        op->message.device = op->message.session = STORE_LAST;
-        op->message.m = (store_message){.bytes = S("hello")};
+        op = store_batch_add(b, STORE_SESSION_PUT);
+        op->session.s = (store_session){.device = STORE_LAST, .started = 5};
+        op->session.v = &hello;
+        op->session.n = 1;
         op = add_move(b, STORE_LAST, STORE_LAST, STORE_JOB_OPEN, STORE_JOB_IN_SESSION);
         op->job_move.session = STORE_LAST;
         assert_int_equal(store_write_sync(f->st, b), 0);
@@ -789,18 +789,24 @@ static void the_mirror_has_ceilings(void **state)
 /* ---- sessions ----------------------------------------------------------------------------------
  */
 
+static store_session a_session(int64_t device, int64_t id, const char *sid)
+{
+        return (store_session){.device = device,
+                               .id = id,
+                               .sid = S(sid),
+                               .dm_id = S("A1"),
+                               .codec = S("wbxml"),
+                               .tls = true,
+                               .started = 10};
+}
+
 static int64_t new_session(fix *f, int64_t device, const char *sid)
 {
         store_batch *b = store_batch_new();
-        store_op *op = store_batch_add(b, STORE_SESSION_OPEN);
+        store_op *op = store_batch_add(b, STORE_SESSION_PUT);
         int64_t id;
 
-        op->session = (store_session){.device = device,
-                                      .sid = S(sid),
-                                      .dm_id = S("A1"),
-                                      .codec = S("wbxml"),
-                                      .tls = true,
-                                      .started = 10};
+        op->session.s = a_session(device, 0, sid);
         assert_int_equal(store_write_sync(f->st, b), 0);
         id = op->id;
         store_batch_free(b);
@@ -810,11 +816,12 @@ static int64_t new_session(fix *f, int64_t device, const char *sid)
 static int add_message(fix *f, int64_t device, int64_t session, odm_str bytes)
 {
         store_batch *b = store_batch_new();
-        store_op *op = store_batch_add(b, STORE_MESSAGE_ADD);
+        store_op *op = store_batch_add(b, STORE_SESSION_PUT);
+        const store_message m = {.at = 11, .out = true, .mime = S("m"), .bytes = bytes};
 
-        op->message.device = device;
-        op->message.session = session;
-        op->message.m = (store_message){.at = 11, .out = true, .mime = S("m"), .bytes = bytes};
+        op->session.s = a_session(device, session, "tok");
+        op->session.v = &m;
+        op->session.n = 1;
         return write_now(f, b);
 }
 
@@ -836,12 +843,14 @@ static void sessions_are_kept_in_a_ring(void **state)
                 snprintf(sid, sizeof sid, "s%d", i);
                 ids[i] = new_session(f, a, sid);
         }
+        assert_int_equal(add_message(f, a, ids[0], S("late")), 0); /* made, and the oldest */
         assert_int_equal(store_session_find(f->st, a, 0, 0, &f->a, &l), 0);
         assert_int_equal(l.n, 3);
         assert_int_equal(l.v[0].id, ids[4]);
-        assert_int_equal(store_session_find(f->st, 0, ids[4], 1, &f->a, &l), 0);
+        assert_int_equal(store_session_find(f->st, a, ids[4], 1, &f->a, &l), 0);
         assert_true(l.n == 1 && l.more && l.v[0].id == ids[3]);
-        assert_int_equal(add_message(f, a, ids[0], S("late")), ODM_ENOENT);
+        assert_int_equal(store_session_messages(f->st, a, ids[0], &f->a, &m), 0);
+        assert_int_equal(m.n, 0);
         assert_int_equal(add_message(f, a, ids[4], (odm_str){big, 600}), 0);
         assert_int_equal(add_message(f, a, ids[4], (odm_str){big, 600}), 0);
         assert_int_equal(add_message(f, a, ids[4], S("end")), 0);
@@ -851,28 +860,30 @@ static void sessions_are_kept_in_a_ring(void **state)
         assert_null(m.v[1].bytes.p); /* beyond the ceiling: its size alone */
         assert_int_equal(m.v[1].size, 600);
         assert_str(m.v[2].bytes, "end");
-        assert_true(m.v[2].n == 3 && m.v[2].out);
-        assert_int_equal(store_session_get(f->st, ids[4], &f->a, &s), 0);
+        assert_true(m.v[2].n == 3 && m.v[2].out && m.v[2].at == 11);
+        assert_str(m.v[2].mime, "m");
+        assert_null(m.v[2].hmac.p);
+        assert_int_equal(store_session_get(f->st, a, ids[4], &f->a, &s), 0);
         assert_true(s.tls && !s.authenticated);
         assert_null(s.outcome.p);
+        assert_int_equal(add_message(f, a + 1, ids[4], S("x")), ODM_ENOENT); /* no such device */
 }
 
-static void a_session_is_updated_and_saved(void **state)
+static void a_session_is_put_again_and_saved(void **state)
 {
         fix *f = *state;
-        int64_t a = new_device(f, "a"), id = new_session(f, a, "tok");
+        int64_t a = new_device(f, "a"), id = store_session_number(f->st);
         store_batch *b = store_batch_new();
-        store_op *op = store_batch_add(b, STORE_SESSION_UPDATE);
+        store_op *op = store_batch_add(b, STORE_SESSION_PUT);
         store_session s;
         odm_str saved;
 
-        op->session = (store_session){.device = a,
-                                      .id = id,
-                                      .outcome = S("complete"),
-                                      .last = 99,
-                                      .authenticated = true,
-                                      .messages = 4,
-                                      .bytes_in = 7};
+        assert_true(store_session_number(f->st) > id);
+        op->session.s = a_session(a, id, "tok");
+        op->session.s.outcome = S("complete");
+        op->session.s.last = 99;
+        op->session.s.authenticated = true;
+        op->session.s.messages = 4;
         op = store_batch_add(b, STORE_SESSION_SAVE);
         op->save.device = a;
         op->save.session = id;
@@ -1006,7 +1017,7 @@ static void a_deleted_device_leaves_nothing(void **state)
         assert_int_equal(store_job_get(f->st, job, &f->a, &j), ODM_ENOENT);
         assert_int_equal(store_job_get(f->st, kept, &f->a, &j), 0);
         assert_int_equal(store_tree_get(f->st, a, S("."), &f->a, &t), ODM_ENOENT);
-        assert_int_equal(store_session_get(f->st, session, &f->a, &s), ODM_ENOENT);
+        assert_int_equal(store_session_get(f->st, a, session, &f->a, &s), ODM_ENOENT);
         assert_int_equal(store_account_get(f->st, a, &f->a, &acc), ODM_ENOENT);
         assert_int_equal(store_count(f->st, &n), 0);
         assert_int_equal(n.devices[STORE_DEVICE_PROVISIONED], 1);
@@ -1305,6 +1316,7 @@ static void all_is_there_after_a_new_start(void **state)
         const store_tree_change c[] = {SET("./A/B", "x")}, more[] = {SET("./A/C", "y")};
         store_job j;
         store_batch *b = store_batch_new();
+        int64_t unused = store_session_number(f->st); /* of a session that was never kept */
 
         change_tree(f, a, 1, c, 1);
         store_batch_add(b, STORE_DEVICE_DELETE)->of = new_device(f, "gone");
@@ -1317,6 +1329,7 @@ static void all_is_there_after_a_new_start(void **state)
         expect_tree(f, a, "./A", "./A= ./A/B=x ./A/C=y");
         assert_true(new_job(f, a, 0) > job);
         assert_true(new_session(f, a, "t2") > session);
+        assert_true(store_session_number(f->st) > unused);
         assert_true(new_device(f, "next") >
                     a + 1); /* a deleted device's number is not used again */
 }
@@ -1558,7 +1571,7 @@ int main(void)
                 EACH_ENGINE(the_mirror_follows_changes),
                 EACH_ENGINE(the_mirror_has_ceilings),
                 EACH_ENGINE(sessions_are_kept_in_a_ring),
-                EACH_ENGINE(a_session_is_updated_and_saved),
+                EACH_ENGINE(a_session_is_put_again_and_saved),
                 EACH_ENGINE(tokens_are_found_by_hash),
                 EACH_ENGINE(settings_hold_octets),
                 EACH_ENGINE(events_and_audit_are_ordered),

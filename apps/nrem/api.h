@@ -24,6 +24,9 @@ typedef struct api_hooks {
         void (*job_created)(void *ctx, int64_t device, int64_t job);
         /* The device's account, name or state has changed, or it is gone. */
         void (*device_changed)(void *ctx, int64_t device);
+        /* Sessions in memory, as dm_sessions() and dm_session_said().  NULL: none. */
+        int (*sessions)(void *ctx, int64_t device, odm_arena *a, store_session_list *out);
+        int (*said)(void *ctx, int64_t id, uint32_t after, odm_arena *a, store_message_list *out);
         /* Appends gauges of its own to /metrics. */
         int (*metrics)(void *ctx, odm_buf *out);
         void *ctx;

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sessions of a device, and what was said in them. */
+/* Sessions of a device, and what was said in them.  A session is in the DM side's memory while it
+ * runs, and in the store when it has ended; between the two it is in both. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "call.h"
 #include "readable.h"
 
@@ -26,6 +30,56 @@ static json_t *session_json(const store_session *s, odm_str device, bool address
         return NULL;
 }
 
+static int live_sessions(call *c, int64_t device, store_session_list *out)
+{
+        const api_hooks *h = &c->api->opt.hooks;
+
+        *out = (store_session_list){0};
+        return h->sessions ? h->sessions(h->ctx, device, &c->arena, out) : 0;
+}
+
+static const store_session *find_in(const store_session_list *l, int64_t id)
+{
+        for (size_t i = 0; i < l->n; i++)
+                if (l->v[i].id == id)
+                        return &l->v[i];
+        return NULL;
+}
+
+static int by_newest(const void *x, const void *y)
+{
+        const store_session *a = x, *b = y;
+
+        return a->id > b->id ? -1 : a->id < b->id;
+}
+
+/* A page of both; what is in the store is the later state. */
+static int all_sessions(call *c, int64_t device, int64_t before, uint32_t limit,
+                        store_session_list *out)
+{
+        store_session_list live, kept = {0};
+        store_session *v;
+        size_t n;
+        int rc = live_sessions(c, device, &live);
+
+        if (rc == 0)
+                rc = store_session_find(c->api->opt.store, device, before, limit, &c->arena, &kept);
+        if (rc < 0)
+                return rc;
+        v = odm_arena_get(&c->arena, (kept.n + live.n + 1) * sizeof *v);
+        if (!v)
+                return odm_arena_err(&c->arena);
+        n = kept.n;
+        if (n)
+                memcpy(v, kept.v, n * sizeof *v);
+        for (size_t i = 0; i < live.n; i++)
+                if ((before == 0 || live.v[i].id < before) && !find_in(&kept, live.v[i].id))
+                        v[n++] = live.v[i];
+        qsort(v, n, sizeof *v, by_newest);
+        *out = (store_session_list){v, n < limit ? n : limit, kept.more || n > limit};
+        return 0;
+}
+
 void session_list(call *c)
 {
         store_session_list l = {0};
@@ -41,7 +95,7 @@ void session_list(call *c)
                 call_fail(c);
                 return;
         }
-        rc = store_session_find(c->api->opt.store, d.id, before, limit, &c->arena, &l);
+        rc = all_sessions(c, d.id, before, limit, &l);
         if (rc < 0) {
                 call_refused(c, "the sessions cannot be read", rc);
                 return;
@@ -104,19 +158,54 @@ static json_t *messages_json(call *c, const store_message_list *l, bool secrets)
 /* Reads the session of the path; false with the problem set. */
 static bool find_session(call *c, const store_device *d, store_session *out)
 {
+        store_session_list live;
+        const store_session *x;
         int64_t id;
         int rc;
 
         if (!call_id(c, c->param[1], "session", &id))
                 return false;
-        rc = store_session_get(c->api->opt.store, id, &c->arena, out);
-        if (rc == ODM_ENOENT || (rc == 0 && out->device != d->id))
+        rc = live_sessions(c, d->id, &live);
+        if (rc == 0)
+                rc = store_session_get(c->api->opt.store, d->id, id, &c->arena, out);
+        x = find_in(&live, id);
+        if (x && (rc == ODM_ENOENT || (rc == 0 && !out->outcome.p))) {
+                *out = *x;
+                rc = 0;
+        }
+        if (rc == ODM_ENOENT)
                 problem_set(&c->problem, PROBLEM_NOT_FOUND,
                             "This device has no session %lld, or it is no longer kept.",
                             (long long)id);
         else if (rc < 0)
                 problem_err(&c->problem, rc, "the session cannot be read");
         return !problem_is(&c->problem);
+}
+
+/* What the store has, and what follows in memory. */
+static int all_messages(call *c, int64_t device, int64_t session, store_message_list *out)
+{
+        const api_hooks *h = &c->api->opt.hooks;
+        store_message_list kept = {0}, live = {0};
+        store_message *v;
+        int rc = store_session_messages(c->api->opt.store, device, session, &c->arena, &kept);
+
+        if (rc == 0 && h->said) {
+                rc = h->said(h->ctx, session, (uint32_t)kept.n, &c->arena, &live);
+                if (rc == ODM_ENOENT)
+                        rc = 0;
+        }
+        if (rc < 0)
+                return rc;
+        v = odm_arena_get(&c->arena, (kept.n + live.n + 1) * sizeof *v);
+        if (!v)
+                return odm_arena_err(&c->arena);
+        if (kept.n)
+                memcpy(v, kept.v, kept.n * sizeof *v);
+        if (live.n)
+                memcpy(v + kept.n, live.v, live.n * sizeof *v);
+        *out = (store_message_list){v, kept.n + live.n};
+        return 0;
 }
 
 void session_show(call *c)
@@ -134,7 +223,7 @@ void session_show(call *c)
                 call_fail(c);
                 return;
         }
-        rc = store_session_messages(c->api->opt.store, d.id, s.id, &c->arena, &l);
+        rc = all_messages(c, d.id, s.id, &l);
         if (rc < 0) {
                 call_refused(c, "the messages cannot be read", rc);
                 return;

@@ -1089,29 +1089,28 @@ static void open_session(world *w, odm_str message)
         odm_arena arena;
         store_device d;
         store_batch *b = store_batch_new();
-        store_op *op = store_batch_add(b, STORE_SESSION_OPEN);
+        store_op *op = store_batch_add(b, STORE_SESSION_PUT);
+        const store_message said[] = {{.at = 1000000,
+                                       .mime = ODM_STR("application/vnd.syncml.dm+wbxml"),
+                                       .bytes = message},
+                                      {.at = 1000000,
+                                       .mime = ODM_STR("application/vnd.syncml.dm+wbxml"),
+                                       .bytes = ODM_STR("not a message"),
+                                       .size = message.n}};
 
         odm_arena_init(&arena, &heap_mem, 1 << 20);
         assert_int_equal(store_device_by_name(w->store, ODM_STR("d"), &arena, &d), 0);
-        op->session = (store_session){.device = d.id,
-                                      .dm_id = ODM_STR("A1"),
-                                      .sid = ODM_STR("tok"),
-                                      .peer = ODM_STR("192.0.2.1:5000"),
-                                      .codec = ODM_STR("wbxml"),
-                                      .route = ODM_STR("called"),
-                                      .started = 1000000,
-                                      .last = 1001000,
-                                      .messages = 2};
-        for (int i = 0; i < 2; i++) {
-                op = store_batch_add(b, STORE_MESSAGE_ADD);
-                op->message.device = d.id;
-                op->message.session = STORE_LAST;
-                op->message.m =
-                        (store_message){.at = 1000000,
-                                        .mime = ODM_STR("application/vnd.syncml.dm+wbxml"),
-                                        .bytes = i == 0 ? message : ODM_STR("not a message"),
-                                        .size = message.n};
-        }
+        op->session.s = (store_session){.device = d.id,
+                                        .dm_id = ODM_STR("A1"),
+                                        .sid = ODM_STR("tok"),
+                                        .peer = ODM_STR("192.0.2.1:5000"),
+                                        .codec = ODM_STR("wbxml"),
+                                        .route = ODM_STR("called"),
+                                        .started = 1000000,
+                                        .last = 1001000,
+                                        .messages = 2};
+        op->session.v = said;
+        op->session.n = 2;
         assert_int_equal(store_write_sync(w->store, b), 0);
         store_batch_free(b);
         odm_arena_done(&arena);

@@ -289,6 +289,16 @@ static void hook_job_moved(void *ctx, int64_t job)
         api_job_moved(((app *)ctx)->api, job);
 }
 
+static int hook_sessions(void *ctx, int64_t device, odm_arena *a, store_session_list *out)
+{
+        return dm_sessions(((app *)ctx)->dm, device, a, out);
+}
+
+static int hook_said(void *ctx, int64_t id, uint32_t after, odm_arena *a, store_message_list *out)
+{
+        return dm_session_said(((app *)ctx)->dm, id, after, a, out);
+}
+
 static int hook_metrics(void *ctx, odm_buf *out)
 {
         app *a = ctx;
@@ -339,6 +349,8 @@ static int start_api(app *a, const char *version)
                 .hooks = {.wake = hook_wake,
                           .job_created = hook_job_created,
                           .device_changed = hook_device_changed,
+                          .sessions = hook_sessions,
+                          .said = hook_said,
                           .metrics = hook_metrics,
                           .ctx = a},
         };

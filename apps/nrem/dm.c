@@ -178,13 +178,15 @@ bool dm_has_session(dm *m, int64_t id)
         return found;
 }
 
-bool dm_device_talks(dm *m, odm_str devid)
+/* Whether an authenticated session of the device goes on; it will look for the job. */
+static bool tell_session(dm *m, odm_str devid)
 {
         bool found = false;
 
         pthread_mutex_lock(&m->lock);
-        for (session *s = table_first(m, devid); s && !found; s = s->by_source)
-                found = odm_str_eq(s->source, devid) && s->authenticated && !s->over && !s->doomed;
+        for (session *s = table_first(m, devid); s; s = s->by_source)
+                if (odm_str_eq(s->source, devid) && s->authenticated && !s->over && !s->doomed)
+                        s->look = found = true;
         pthread_mutex_unlock(&m->lock);
         return found;
 }
@@ -495,7 +497,7 @@ static void on_created(void *ctx)
 
         odm_arena_init(&a, &heap_mem, 1 << 20);
         if (store_device_get(e->dm->opt.store, e->device, &a, &d) == 0 &&
-            !dm_device_talks(e->dm, d.devid))
+            !tell_session(e->dm, d.devid))
                 (void)wake_device(e->dm, &d, false); /* without an address: the next contact */
         odm_arena_done(&a);
         odm_free(&heap_mem, e, sizeof *e);

@@ -72,6 +72,12 @@ void dm_handle(dm *m, httpd_req *r);
 int dm_wake(dm *m, const store_device *d); /* 0; ODM_ENOENT: no address; ODM_ESTATE: switched off */
 void dm_job_created(dm *m, int64_t device, int64_t job);
 void dm_device_changed(dm *m, int64_t device);
+/* The rows of a device's sessions that are in memory, newest used first; they run, or have just
+ * ended.  Copies.  ODM_ENOMEM, ODM_ELIMIT. */
+ODM_MUST_USE int dm_sessions(dm *m, int64_t device, odm_arena *a, store_session_list *out);
+/* The messages of one of them with numbers above `after`.  Also ODM_ENOENT: it is not in memory. */
+ODM_MUST_USE int dm_session_said(dm *m, int64_t id, uint32_t after, odm_arena *a,
+                                 store_message_list *out);
 ODM_MUST_USE int dm_metrics(dm *m, odm_buf *out); /* appends gauges */
 
 /* No new sessions from now on; those that run are asked to end with their next message. */

@@ -4,6 +4,7 @@
  *   dm.c       options, start and end; HTTP; the table of sessions
  *   welcome.c  whose session it is, and devices nobody created
  *   session.c  one session and its turns: a message comes, a batch is written, the reply leaves
+ *   said.c     the messages themselves, kept for people
  *   heard.c    what the device said: events of the engine become operations of the batch
  *   work.c     jobs of a session: claimed, given, checked, finished, put back
  *   care.c     lost sessions, deadlines, jobs nobody holds
@@ -51,7 +52,11 @@ typedef struct turn {
         int64_t at; /* milliseconds since 1970 */
         odm_time now;
         uint64_t digest; /* of the body, to know a repetition */
+        bool replies;    /* there is one: */
+        odm_packet out;  /* in `a` */
 } turn;
+
+typedef struct said said;
 
 typedef enum live_state {
         LIVE_CLAIMING, /* the claim is not durable yet */
@@ -88,6 +93,10 @@ struct session {
         session *by_sid, *by_source; /* chains */
         session *older, *newer;      /* by last use */
         bool listed, busy, doomed;
+        store_session row;    /* as it would be put now; id 0: not known yet */
+        said *log, **log_end; /* messages, from the first that is not known to be in the store */
+        uint32_t log_n;       /* number of the last */
+        size_t log_octets;    /* in memory */
         turn *waiting;
         unsigned n_waiting;
         odm_time used;
@@ -102,14 +111,14 @@ struct session {
         store_device device;
         store_account account;
         odm_server *server;
-        bool opened;
         /* written by the owner, looked at by whoever walks the table */
         _Atomic uint32_t last_msg;
         _Atomic uint64_t last_digest;
-        _Atomic int64_t id; /* in the store; 0: not yet */
+        _Atomic int64_t id; /* the store's number; 0: not yet */
         atomic_bool authenticated, over;
         _Atomic int64_t device_id; /* 0: not known */
         atomic_bool cut;           /* an operator wants no more of it */
+        atomic_bool look;          /* jobs may have come since the last look */
         const char *route;
         odm_str outcome;
         uint32_t messages;
@@ -118,17 +127,16 @@ struct session {
         bool inventory; /* a Get of versions is due */
         bool spoke;     /* the engine had a command from us */
         odm_command *own_list;
-        odm_job own_job; /* Gets whose answers go to the mirror only */
-        bool put_back;   /* the batch in hand puts jobs back that we may take */
-
-        /* the last reply, until a batch takes it */
-        odm_str out_bytes, out_mac; /* on the heap */
-        int64_t out_at;
+        odm_job own_job;  /* Gets whose answers go to the mirror only */
+        bool put_back;    /* the batch in hand puts jobs back that we may take */
+        uint32_t log_put; /* messages up to this one are in a batch or in the store */
 
         /* the turn in hand */
         turn *turn;
-        store_batch *batch;
-        bool failed; /* an operation found no memory */
+        store_batch *batch; /* what it came to, and what earlier turns left for later */
+        bool urgent;        /* it has to be durable before the reply */
+        bool nonces;        /* they have changed */
+        bool failed;        /* an operation found no memory */
         mirror_changes changes;
         store_device patch;
         uint32_t fields;
@@ -170,8 +178,7 @@ void dm_tell_moved(dm *m, const store_batch *b);
 void dm_write(dm *m, store_batch *b);
 void turn_reply(dm *m, turn *t, unsigned status, const char *text); /* ends the turn */
 void turn_free(dm *m, turn *t);
-bool dm_has_session(dm *m, int64_t id);     /* store's number */
-bool dm_device_talks(dm *m, odm_str devid); /* an authenticated session runs */
+bool dm_has_session(dm *m, int64_t id); /* store's number */
 
 /* ---- the table (lock held) ------------------------------------------------------- */
 
@@ -204,14 +211,27 @@ void session_take(session *s, turn *t);
 void session_release(session *s);
 /* The session is no more: its jobs are put back.  Owner only; frees. */
 void session_lost(session *s, const char *why);
-/* Another operation of the batch in hand; NULL: no memory, which fails the turn. */
+/* Another operation of the batch in hand; NULL: no memory, which fails the turn.  The reply waits
+ * for it, or, if it is for later, does not. */
 store_op *session_op(session *s, store_op_kind kind);
+store_op *session_op_later(session *s, store_op_kind kind);
 odm_arena *session_batch_arena(session *s); /* NULL: no memory */
-int64_t session_ref(const session *s);      /* as `session` of an operation */
 void session_failed(session *s);            /* no memory: the turn will fail */
 /* Writes the batch with the claims in it; work_claimed() goes on when they are durable.  False: the
  * store took it not, and the batch is as it was. */
 bool session_write_claims(session *s);
+
+/* ---- said.c --------------------------------------------------------------------------- */
+
+/* The session gets its number and its row, when its device is known and it has none. */
+void said_open(session *s);
+/* Keeps a message; nothing without a number.  Copies. */
+void said_add(session *s, bool out, int64_t at, odm_str bytes, odm_str mac);
+void said_put(session *s); /* the row and what is new goes into the batch in hand, for later */
+bool said_long(const session *s);  /* more is in memory than should be */
+bool said_unput(const session *s); /* something is in no batch yet */
+void said_kept(session *s);        /* what was put is durable: it leaves memory */
+void said_free(session *s);
 
 /* ---- heard.c ------------------------------------------------------------------------ */
 
@@ -227,6 +247,8 @@ ODM_MUST_USE int heard_items(session *s, const odm_item *items, odm_arena *a, st
 
 /* ---- work.c ------------------------------------------------------------------------- */
 
+/* Whether jobs may be waiting that this session has not seen. */
+bool work_looks(session *s);
 /* The engine asks for a job.  True: answered; false: a claim is being written, and
  * work_claimed() goes on later. */
 bool work_wanted(session *s);

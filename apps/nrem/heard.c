@@ -19,11 +19,23 @@ static odm_str keep(session *s, odm_str x)
         return copy;
 }
 
+/* A column of the device, unless it has that value already. */
 static void patch_text(session *s, uint32_t field, odm_str *place, odm_str value)
 {
-        value = keep(s, odm_str_to(value, 255));
-        if (!value.p)
+        size_t offset = (size_t)((char *)place - (char *)&s->patch);
+        odm_str known;
+
+        memcpy(&known, (char *)&s->device + offset, sizeof known);
+        value = odm_str_to(value, 255);
+        if (!value.p || (known.p && odm_str_eq(value, known)))
                 return;
+        known = odm_arena_copy(&s->a, value);
+        value = keep(s, value);
+        if (!known.p || !value.p) {
+                session_failed(s);
+                return;
+        }
+        memcpy((char *)&s->device + offset, &known, sizeof known);
         *place = value;
         s->fields |= field;
 }
@@ -54,7 +66,7 @@ static void replace_others(session *s)
                 if (found->jobs && session_batch_arena(s)) {
                         work_put_back(found, s->batch, s->turn->at);
                         work_free(found);
-                        s->put_back = true;
+                        s->put_back = s->urgent = true;
                 }
                 session_lost(found, "a newer session of the device took its place");
         }
@@ -91,6 +103,7 @@ void heard_authenticated(session *s)
                 s->patch.wake_at = 0;
                 s->patch.wake_tries = s->patch.wake_session = 0;
                 s->fields |= STORE_DF_WAKE;
+                s->urgent = true;
         }
         replace_others(s);
 }
@@ -105,7 +118,7 @@ void heard_refused(session *s)
                  log_int("in_a_row", failures));
         if (!s->known)
                 return;
-        op = session_op(s, STORE_LOCKOUT);
+        op = session_op_later(s, STORE_LOCKOUT);
         if (op)
                 op->lockout = (store_lockout){.device = s->device.id, .failures = failures};
         s->account.failures = failures;
@@ -116,10 +129,11 @@ void heard_nonces(session *s)
         odm_nonce client, previous, server;
         store_op *op;
 
+        s->nonces = false;
         if (!s->known)
                 return;
         odm_server_nonces(s->server, &client, &previous, &server);
-        op = session_op(s, STORE_NONCES);
+        op = session_op_later(s, STORE_NONCES);
         if (!op)
                 return;
         op->nonces = (store_nonces){.device = s->device.id,

@@ -20,7 +20,6 @@ static store_batch *batch_of(session *s)
         if (!s->batch) {
                 s->batch = store_batch_new();
                 s->changes = (mirror_changes){0};
-                s->fields = 0;
                 if (!s->batch)
                         s->failed = true;
                 else
@@ -36,7 +35,7 @@ odm_arena *session_batch_arena(session *s)
         return b ? store_batch_arena(b) : NULL;
 }
 
-store_op *session_op(session *s, store_op_kind kind)
+store_op *session_op_later(session *s, store_op_kind kind)
 {
         store_batch *b = batch_of(s);
         store_op *op = b ? store_batch_add(b, kind) : NULL;
@@ -46,137 +45,55 @@ store_op *session_op(session *s, store_op_kind kind)
         return op;
 }
 
-int64_t session_ref(const session *s)
+store_op *session_op(session *s, store_op_kind kind)
 {
-        return s->id ? s->id : STORE_LAST;
+        s->urgent = true;
+        return session_op_later(s, kind);
 }
 
 static void drop_batch(session *s)
 {
         store_batch_free(s->batch);
         s->batch = NULL;
+        s->urgent = s->nonces = false;
+        s->fields = 0;
 }
 
-/* ---- what is kept of messages ----------------------------------------------------------- */
-
-static void open_session(session *s)
+static store_batch *take_batch(session *s)
 {
-        const turn *t = s->turn;
-        store_op *op;
+        store_batch *b = s->batch;
 
-        if (s->opened || !s->known)
-                return;
-        op = session_op(s, STORE_SESSION_OPEN);
-        if (!op)
-                return;
-        op->session = (store_session){
-                .device = s->device.id,
-                .dm_id = s->dm_id,
-                .sid = odm_cstr(s->sid),
-                .peer = odm_cstr(s->peer),
-                .route = odm_cstr(s->route),
-                .codec = odm_cstr(odm_codec_name(s->codec)),
-                .agent = odm_str_to(httpd_field(t->req, "User-Agent"), 120),
-                .tls = s->tls,
-                .started = t->at,
-        };
-        s->opened = true;
+        s->batch = NULL;
+        s->urgent = false;
+        return b;
 }
 
-static void add_message(session *s, bool out, int64_t at, odm_str bytes, odm_str mac)
-{
-        store_op *op = session_op(s, STORE_MESSAGE_ADD);
-
-        if (!op)
-                return;
-        op->lenient = true; /* the ring may have gone over it */
-        op->message.device = s->device.id;
-        op->message.session = session_ref(s);
-        op->message.m = (store_message){.at = at,
-                                        .out = out,
-                                        .mime = odm_cstr(odm_codec_mime(s->codec)),
-                                        .hmac = mac,
-                                        .bytes = bytes};
-}
-
-static void forget_out(session *s)
-{
-        free((void *)(uintptr_t)s->out_bytes.p);
-        free((void *)(uintptr_t)s->out_mac.p);
-        s->out_bytes = s->out_mac = ODM_ABSENT;
-}
-
-/* The reply of the turn before goes with this batch. */
-static void add_last_out(session *s)
-{
-        odm_arena *a = session_batch_arena(s);
-
-        if (!s->out_bytes.p || !s->opened || !a)
-                return;
-        odm_str bytes = odm_arena_copy(a, s->out_bytes), mac = odm_arena_copy(a, s->out_mac);
-        if (!bytes.p)
-                s->failed = true;
-        else
-                add_message(s, true, s->out_at, bytes, mac);
-        forget_out(s);
-}
-
-static odm_str dup_str(odm_str x)
-{
-        char *p = x.p ? malloc(x.n + 1) : NULL;
-
-        if (!p)
-                return ODM_ABSENT;
-        if (x.n)
-                memcpy(p, x.p, x.n);
-        return (odm_str){p, x.n};
-}
-
-static void add_session_state(session *s)
+/* What was gathered becomes operations. */
+static void close_batch(session *s, int64_t at)
 {
         store_op *op;
 
-        if (!s->opened || !s->known)
-                return;
-        op = session_op(s, STORE_SESSION_UPDATE);
-        if (!op)
-                return;
-        op->lenient = true;
-        odm_str outcome = odm_arena_copy(store_batch_arena(s->batch), s->outcome);
-        op->session = (store_session){.device = s->device.id,
-                                      .id = session_ref(s),
-                                      .authenticated = s->authenticated,
-                                      .outcome = outcome,
-                                      .last = s->turn ? s->turn->at : dm_wall_ms(),
-                                      .messages = s->messages,
-                                      .bytes_in = s->bytes_in,
-                                      .bytes_out = s->bytes_out};
-}
-
-/* What was gathered during the turn becomes operations. */
-static void close_batch(session *s)
-{
-        store_op *op;
-
-        if (s->known && s->changes.n) {
-                op = session_op(s, STORE_TREE_UPDATE);
+        if (s->nonces)
+                heard_nonces(s);
+        if (s->batch && s->known && s->changes.n) {
+                op = session_op_later(s, STORE_TREE_UPDATE);
                 if (op) {
                         op->lenient = true;
                         op->tree.device = s->device.id;
-                        op->tree.at = s->turn->at;
+                        op->tree.at = at;
                         op->tree.v = s->changes.v;
                         op->tree.n = s->changes.n;
                         s->changes.n = 0;
                 }
         }
         if (s->known && s->fields) {
-                op = session_op(s, STORE_DEVICE_PATCH);
+                op = session_op_later(s, STORE_DEVICE_PATCH);
                 if (op) {
                         op->lenient = true;
                         op->device_patch.fields = s->fields;
                         op->device_patch.to = s->patch;
                         op->device_patch.to.id = s->device.id;
-                        op->device_patch.to.updated = s->turn->at;
+                        op->device_patch.to.updated = at;
                         s->fields = 0;
                 }
         }
@@ -191,7 +108,7 @@ void session_free(session *s)
         work_free(s);
         odm_server_free(s->server);
         drop_batch(s);
-        forget_out(s);
+        said_free(s);
         odm_wipe(&s->account, sizeof s->account);
         odm_arena_done(&s->a);
         odm_free(&heap_mem, s, sizeof *s);
@@ -208,6 +125,7 @@ void session_break(session *s, const char *why)
         log_warn("session broken off", log_str("device", s->source), log_text("reason", why));
         s->turn = NULL;
         turn_reply(s->dm, t, 503, "try again later");
+        drop_batch(s); /* what a broken turn gathered did not happen */
         session_lost(s, why);
 }
 
@@ -230,7 +148,6 @@ static void turn_refuse(session *s, int rc)
         bool fresh = s->messages == 1;
 
         dm_count(s->dm, METRIC_MESSAGES_BAD, 1);
-        drop_batch(s);
         s->turn = NULL;
         turn_reply(s->dm, t, status, text);
         if (status == 503 || rc == ODM_ESTATE || fresh)
@@ -266,7 +183,7 @@ static void handle(session *s, const odm_event *ev)
         switch (ev->kind) {
         case ODM_EV_AUTHENTICATED: heard_authenticated(s); return;
         case ODM_EV_AUTH_FAILED: heard_refused(s); return;
-        case ODM_EV_NONCES: heard_nonces(s); return;
+        case ODM_EV_NONCES: s->nonces = true; return;
         case ODM_EV_DEVINFO: heard_devinfo(s, ev); return;
         case ODM_EV_ALERT: heard_alert(s, ev); return;
         case ODM_EV_RESULT: work_result(s, ev); return;
@@ -313,16 +230,12 @@ static void on_claimed(void *ctx)
                 pump(s);
 }
 
-/* On the writer's thread: what the store numbered, and who is told. */
+/* On the writer's thread: who is told. */
 static void learn_batch(session *s, const store_batch *b, int rc)
 {
         s->write_rc = rc;
-        if (rc < 0)
-                return;
-        for (size_t i = 0; i < b->n; i++)
-                if (b->ops[i]->kind == STORE_SESSION_OPEN)
-                        s->id = b->ops[i]->id;
-        dm_tell_moved(s->dm, b);
+        if (rc == 0)
+                dm_tell_moved(s->dm, b);
 }
 
 static void claim_written(void *ctx, store_batch *b, int rc)
@@ -343,11 +256,10 @@ bool session_write_claims(session *s)
 {
         store_batch *b;
 
-        close_batch(s);
-        b = s->batch;
-        if (s->failed || !b)
+        close_batch(s, s->turn->at);
+        if (s->failed || !s->batch)
                 return false;
-        s->batch = NULL;
+        b = take_batch(s);
         if (store_write(s->dm->opt.store, b, claim_written, s) == 0)
                 return true;
         s->batch = b;
@@ -358,26 +270,28 @@ bool session_write_claims(session *s)
  * ----------------------------------------------------------------------------------- */
 
 /* What of the reply is counted and kept; its octets move into the turn's memory. */
-static bool keep_reply(session *s, turn *t, odm_packet *out)
+static void make_reply(session *s, turn *t)
 {
-        s->bytes_out += out->body.n;
+        odm_packet out;
+
+        if (odm_server_send(s->server, &out) != 1)
+                return;
+        s->bytes_out += out.body.n;
         s->messages++;
         dm_count(s->dm, METRIC_MESSAGES_OUT, 1);
-        dm_count(s->dm, METRIC_BYTES_OUT, out->body.n);
-        forget_out(s);
-        if (s->known) {
-                s->out_bytes = dup_str(out->body);
-                s->out_mac = dup_str(out->mac);
-                s->out_at = dm_wall_ms();
-        }
-        out->body = odm_arena_copy(&t->a, out->body);
-        out->mac = odm_arena_copy(&t->a, out->mac);
-        out->content_type = odm_arena_copy(&t->a, out->content_type);
-        return !t->a.err;
+        dm_count(s->dm, METRIC_BYTES_OUT, out.body.n);
+        said_add(s, true, dm_wall_ms(), out.body, out.mac);
+        t->out.body = odm_arena_copy(&t->a, out.body);
+        t->out.mac = odm_arena_copy(&t->a, out.mac);
+        t->out.content_type = odm_arena_copy(&t->a, out.content_type);
+        t->replies = true;
+        if (t->a.err)
+                s->failed = true;
 }
 
-static void post_reply(dm *m, turn *t, const odm_packet *out)
+static void post_reply(dm *m, turn *t)
 {
+        const odm_packet *out = &t->out;
         const http_field fields[] = {{ODM_STR("Cache-Control"), ODM_STR("no-store")},
                                      {ODM_STR("x-syncml-hmac"), out->mac}};
         const httpd_reply reply = {.status = 200,
@@ -418,7 +332,7 @@ static void call_again(session *s)
         store_device d;
         odm_arena a;
 
-        if (!s->authenticated || !s->known || atomic_load(&s->dm->stopping))
+        if (!s->authenticated || !s->known || atomic_load(&s->dm->stopping) || !work_looks(s))
                 return;
         odm_arena_init(&a, &heap_mem, TURN_MEMORY);
         if (store_job_find(s->dm->opt.store, &f, &a, &l) == 0 && l.n &&
@@ -427,22 +341,11 @@ static void call_again(session *s)
         odm_arena_done(&a);
 }
 
-/* The last reply has left: what is still to be kept is written without anybody waiting, and the
- * session stays in the table for a repetition of its last message. */
+/* The last reply has left; the session stays in the table for a repetition of its last message. */
 static void finish(session *s)
 {
-        store_batch *b;
-
         count_end(s);
-        add_last_out(s);
-        add_session_state(s);
-        b = s->batch;
-        s->batch = NULL;
-        if (s->failed) {
-                store_batch_free(b);
-                b = NULL;
-        }
-        dm_write(s->dm, b);
+        dm_write(s->dm, take_batch(s)); /* what nothing depends on */
         log_info("session ended", log_str("device", s->known ? s->device.name : s->source),
                  log_str("outcome", s->outcome), log_int("messages", s->messages));
         call_again(s);
@@ -471,24 +374,18 @@ static void on_written(void *ctx)
         session *s = ctx;
         dm *m = s->dm;
         turn *t = s->turn;
-        odm_packet out;
-        bool first_end, replies, left;
+        bool first_end, left;
 
         if (s->write_rc < 0) {
                 session_break(s, "the store failed");
                 return;
         }
         work_sweep(s);
-        replies = odm_server_send(s->server, &out) == 1;
-        if (replies && !keep_reply(s, t, &out)) {
-                session_break(s, "out of memory");
-                return;
-        }
         s->turn = NULL;
         first_end = s->over && s->session_changed;
         left = !first_end && leave(s); /* then s is another's */
-        if (replies)
-                post_reply(m, t, &out);
+        if (t->replies)
+                post_reply(m, t);
         else
                 turn_reply(m, t, 200, NULL);
         if (first_end) {
@@ -504,30 +401,44 @@ static void turn_written(void *ctx, store_batch *b, int rc)
         session *s = ctx;
 
         learn_batch(s, b, rc);
+        if (rc == 0 && !s->over)
+                said_kept(s);
         s->task = (crew_task){.fn = on_written, .ctx = s};
         crew_post(s->dm->crew, &s->task);
 }
 
-/* All events are told: what they came to is made durable, then the reply may leave. */
+/* All events are told, and the reply is made: what may not be lost is made durable, then it may
+ * leave.  What may be lost waits for the next batch, or for the session's end. */
 static void write_out(session *s)
 {
+        turn *t = s->turn;
         store_batch *b;
 
-        if (s->over) /* jobs it did not finish */
-                work_put_back(s, batch_of(s), s->turn->at);
-        close_batch(s);
-        b = s->batch;
+        if (s->over && s->jobs) { /* those it did not finish */
+                work_put_back(s, batch_of(s), t->at);
+                s->urgent = true;
+        }
+        if (s->nonces && s->authenticated)
+                s->urgent = true;
+        make_reply(s, t);
+        if (s->over && s->session_changed)
+                said_put(s);
+        else if (said_long(s)) {
+                said_put(s);
+                s->urgent = true;
+        }
+        if (s->urgent || s->over)
+                close_batch(s, t->at);
         if (s->failed) {
                 session_break(s, "out of memory");
                 return;
         }
-        if (!b || b->n == 0) {
-                drop_batch(s);
+        if (!s->urgent || !s->batch || s->batch->n == 0) {
                 s->write_rc = 0;
                 on_written(s);
                 return;
         }
-        s->batch = NULL;
+        b = take_batch(s);
         if (store_write(s->dm->opt.store, b, turn_written, s) < 0) {
                 store_batch_free(b);
                 session_break(s, "the store takes no more");
@@ -561,11 +472,8 @@ void session_run(session *s)
         }
         s->last_msg = odm_ref_number(t->peek.msg_id);
         s->last_digest = t->digest;
-        if (s->known) {
-                open_session(s);
-                add_last_out(s);
-                add_message(s, false, t->at, in.body, in.mac);
-        }
+        said_open(s);
+        said_add(s, false, t->at, in.body, in.mac);
         if (!s->over)
                 s->session_changed = true;
         pump(s);
@@ -577,6 +485,13 @@ void session_take(session *s, turn *t)
         s->failed = false;
         if (s->server || welcome(s))
                 session_run(s);
+}
+
+static void on_turn(void *ctx)
+{
+        session *s = ctx;
+
+        session_take(s, s->turn);
 }
 
 void session_release(session *s)
@@ -593,10 +508,13 @@ void session_release(session *s)
                 s->n_waiting--;
         }
         pthread_mutex_unlock(&m->lock);
-        if (t)
-                session_take(s, t);
-        else
+        if (t) { /* not from here: one that never stops sending would have us never return */
+                s->turn = t;
+                s->task = (crew_task){.fn = on_turn, .ctx = s};
+                crew_post(m->crew, &s->task);
+        } else {
                 session_lost(s, "a newer session of the device took its place");
+        }
 }
 
 void session_lost(session *s, const char *why)
@@ -617,21 +535,17 @@ void session_lost(session *s, const char *why)
                 turn_reply(m, t, 503, "the session is lost");
                 t = next;
         }
-        drop_batch(s); /* what a broken turn gathered did not happen */
         s->failed = false;
-        b = batch_of(s);
-        if (b)
-                work_put_back(s, b, dm_wall_ms());
+        if (s->jobs)
+                work_put_back(s, batch_of(s), dm_wall_ms());
         if (!s->over && s->server) {
                 dm_count(m, METRIC_SESSIONS_LOST, 1);
                 s->outcome = odm_arena_fmt(&s->a, "lost: %s", why);
         }
-        if (s->id) {
-                add_last_out(s);
-                add_session_state(s);
-        }
-        b = s->batch;
-        s->batch = NULL;
+        if (s->id && (!s->over || said_unput(s)))
+                said_put(s);
+        close_batch(s, dm_wall_ms());
+        b = take_batch(s);
         if (s->failed || (b && b->n == 0)) {
                 store_batch_free(b);
                 b = NULL;

@@ -43,6 +43,7 @@ int session_new(dm *m, const turn *t, session **out)
         s->codec = t->codec;
         s->tls = httpd_is_tls(t->req);
         s->route = "called";
+        s->look = true;
         odm_arena_init(&s->a, &heap_mem, SESSION_TEXTS);
         rand_hex(s->sid, (SID_TEXT - 1) / 2);
         net_addr_format(httpd_peer(t->req), s->peer);

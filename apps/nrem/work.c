@@ -21,20 +21,6 @@ static bool is_end(store_job_state s)
         return !(STORE_JOB_OPEN & STORE_JOB_BIT(s));
 }
 
-static bool add_note(store_batch *b, const store_job *j, store_job_state to, odm_str text,
-                     int64_t at)
-{
-        store_op *op = store_batch_add(b, STORE_JOB_NOTE);
-
-        if (!op)
-                return false;
-        op->lenient = true;
-        op->note.device = j->device;
-        op->note.job = j->id;
-        op->note.n = (store_note){.at = at, .state = to, .text = text};
-        return true;
-}
-
 static bool add_end_event(store_batch *b, const store_job *j, store_job_state to, int64_t at)
 {
         odm_arena *a = store_batch_arena(b);
@@ -68,10 +54,9 @@ store_op *work_move(store_batch *b, const store_job *j, uint32_t from, store_job
         op->job_move.from = from;
         op->job_move.to = to;
         op->job_move.reason = why;
+        op->job_move.note = text;
         op->job_move.at = at;
-        if (!add_note(b, j, to, text, at) || (is_end(to) && !add_end_event(b, j, to, at)))
-                return NULL;
-        return op;
+        return is_end(to) && !add_end_event(b, j, to, at) ? NULL : op;
 }
 
 void work_count(dm *m, store_job_state to, const store_job *j, int64_t at)
@@ -202,6 +187,7 @@ static void claim(session *s, const store_job *j)
         int rc = live_new(s, j, &l);
 
         if (rc == ODM_EMALFORMED || rc == ODM_ELIMIT) {
+                s->urgent = true;
                 if (!work_move(s->batch, j, CLAIMABLE, STORE_JOB_FAILED,
                                "its commands cannot be read", s->turn->at))
                         session_failed(s);
@@ -215,7 +201,7 @@ static void claim(session *s, const store_job *j)
         text = odm_arena_fmt(store_batch_arena(s->batch), "sent to the device, which %s",
                              strcmp(s->route, "called") == 0 ? "called by itself"
                                                              : "was woken by UDP");
-        if (!op || !text.p || !add_note(s->batch, j, STORE_JOB_IN_SESSION, text, s->turn->at)) {
+        if (!op || !text.p) {
                 live_free(l);
                 session_failed(s);
                 return;
@@ -227,9 +213,10 @@ static void claim(session *s, const store_job *j)
         op->job_move.to = STORE_JOB_IN_SESSION;
         op->job_move.expect_attempts = j->attempts;
         op->job_move.attempt = 1;
-        op->job_move.session = session_ref(s);
+        op->job_move.session = s->id;
         op->job_move.reason = ODM_STR("");
         op->job_move.route = odm_cstr(s->route);
+        op->job_move.note = text;
         op->job_move.at = s->turn->at;
         l->job.attempts++;
         l->claim = op;
@@ -247,8 +234,11 @@ static bool claim_next(session *s)
         bool any = false;
 
         odm_arena_init(&a, &heap_mem, LIVE_MEMORY);
+        s->look = false;
         if (store_job_find(s->dm->opt.store, &f, &a, &l) < 0)
                 session_failed(s);
+        if (l.more)
+                s->look = true;
         for (size_t i = 0; i < l.n && session_batch_arena(s) && !s->failed; i++) {
                 if (l.v[i].deadline && l.v[i].deadline <= s->turn->at)
                         continue; /* expires within the second */
@@ -344,6 +334,7 @@ static void finish(session *s, live *l, const job_verdict *v)
                 return;
         }
         op->job_move.expect_session = s->id;
+        s->urgent = true;
         work_count(s->dm, v->to, &l->job, s->turn->at);
         l->state = LIVE_OVER;
 }
@@ -433,6 +424,16 @@ static bool answer_last(session *s)
         return (!s->failed && give_question(s)) || answer_none(s);
 }
 
+bool work_looks(session *s)
+{
+        bool look;
+
+        pthread_mutex_lock(&s->dm->lock); /* dm_job_created() tells those only that go on */
+        look = s->look;
+        pthread_mutex_unlock(&s->dm->lock);
+        return look;
+}
+
 bool work_wanted(session *s)
 {
         bool stop = !s->known || !s->authenticated || s->failed || s->cut ||
@@ -444,7 +445,7 @@ bool work_wanted(session *s)
                 return true;
         if (give_ready(s))
                 return true;
-        if (s->put_back || claim_next(s)) {
+        if (s->put_back || (s->look && claim_next(s))) {
                 s->put_back = false;
                 if (!s->failed && session_write_claims(s))
                         return false;
@@ -458,7 +459,7 @@ bool work_claimed(session *s)
         work_sweep(s); /* those that somebody else took or cancelled */
         if (give_ready(s))
                 return true;
-        if (s->failed || !claim_next(s)) /* once more: what others held may be ours now */
+        if (s->failed || !s->look || !claim_next(s)) /* what others held may be ours now */
                 return answer_last(s);
         if (!s->failed && session_write_claims(s))
                 return false;
@@ -848,6 +849,8 @@ static bool end_stored(session *s, const store_job *j, const job_commands *all, 
         if (!session_batch_arena(s) || !work_move(s->batch, j, STORE_JOB_BIT(STORE_JOB_WAITING),
                                                   verdict.to, verdict.reason, s->turn->at))
                 session_failed(s);
+        s->urgent = true;
+        s->look = s->look || verdict.to == STORE_JOB_QUEUED;
         work_count(s->dm, verdict.to, j, s->turn->at);
         return true;
 }
