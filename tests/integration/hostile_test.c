@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Requests that are wrong on purpose, to the real server: to both its doors, with and without TLS.
  * Each is answered as the table says, and the server goes on. */
-#include <signal.h>
+#include <time.h>
 
 #include "daemon.h"
 #include "gzip.h"
@@ -377,6 +377,7 @@ static void slow_ones_are_ended(void **state)
         } slow[] = {
                 {"silence", T(""), T(""), 0},
                 {"line ends", T("\r\n"), T("\r\n"), 0},
+                {"silence after an answer", T("GET /healthz HTTP/1.1\r\n" HOST "\r\n"), T(""), 200},
                 {"a first line", T("POST /dm"), T("?"), 0},
                 {"a head", T("POST /dm HTTP/1.1\r\n" HOST), T("X: y\r\n"), 408},
                 {"a body",
@@ -392,7 +393,8 @@ static void slow_ones_are_ended(void **state)
                  T("1\r\na\r\n"), 408},
         };
         wire w[ODM_COUNT(slow) * 2];
-        bool done[ODM_COUNT(w)] = {false};
+        bool done[ODM_COUNT(w)] = {false}, closed;
+        const struct timespec pause = {0, 50000000};
         char reply[4096];
 
         (void)state;
@@ -405,9 +407,8 @@ static void slow_ones_are_ended(void **state)
                 left = 0;
                 for (size_t i = 0; i < ODM_COUNT(w); i++) {
                         if (!done[i] && w[i].tls && wire_stirs(&w[i], 0)) {
-                                char c; /* a ticket, or the end */
-                                size_t n = 0;
-                                int rc = tls_conn_read(w[i].tls, &c, 1, &n, NULL);
+                                size_t n = 0; /* a ticket, an answer, or the end */
+                                int rc = tls_conn_read(w[i].tls, reply, sizeof reply, &n, NULL);
                                 done[i] = rc < 0 || (rc == 0 && n == 0);
                         } else if (!done[i]) {
                                 done[i] = wire_stirs(&w[i], 0);
@@ -417,12 +418,14 @@ static void slow_ones_are_ended(void **state)
                         (void)wire_send(&w[i], slow[i / 2].piece);
                         left++;
                 }
-                (void)wire_stirs(&w[0], 50);
+                (void)nanosleep(&pause, NULL);
         }
         for (size_t i = 0; i < ODM_COUNT(w); i++) {
                 if (!done[i])
                         fail_msg("%s%s goes on", slow[i / 2].why, i & 1 ? " over TLS" : "");
-                wire_read(&w[i], reply, sizeof reply, NULL, NULL);
+                wire_read(&w[i], reply, sizeof reply, NULL, &closed);
+                if (!closed)
+                        fail_msg("%s: the connection stays open", slow[i / 2].why);
                 if (!(i & 1) && status_of(reply) != slow[i / 2].told)
                         fail_msg("%s: %s", slow[i / 2].why, reply);
                 wire_close(&w[i]);
@@ -433,7 +436,7 @@ static void slow_ones_are_ended(void **state)
 
 static int begin(void **state)
 {
-        const char *const settings[] = {"limits.slow=2s", NULL};
+        const char *const settings[] = {"limits.slow=2s", "limits.idle=2s", NULL};
         tls_cred_opt co = {0};
 
         if (daemon_make_folder(state) < 0)
