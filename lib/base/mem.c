@@ -7,7 +7,7 @@
 #include "odm/base.h"
 
 #define ALIGN 8
-#define CHUNK_FIRST 2048
+#define CHUNK_FIRST 1024
 #define CHUNK_MOST 65536
 
 struct odm_chunk {
@@ -83,8 +83,8 @@ static bool grow(odm_arena *a, size_t n)
         c->size = size;
         c->borrowed = false;
         a->used += size - HEAD;
-        if (a->chunk < CHUNK_MOST)
-                a->chunk *= 2;
+        if (a->chunk < a->used / 4) /* a quarter of it all: few calls, little that stays unused */
+                a->chunk = a->used / 4 < CHUNK_MOST ? a->used / 4 / ALIGN * ALIGN : CHUNK_MOST;
         use_chunk(a, c);
         return true;
 }

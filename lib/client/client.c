@@ -149,8 +149,9 @@ static int set_up(odm_client *c)
                 return rc;
         if (c->account.addr.n > URL_MAX_LEN)
                 return ODM_EINVAL;
-        memcpy(c->url, c->account.addr.p, c->account.addr.n);
-        c->url_n = c->account.addr.n;
+        rc = odm_buf_str(&c->url, c->account.addr);
+        if (rc < 0)
+                return rc;
         c->opt.account = at;
         c->opt.session_id = c->session_id;
         set_up_auth(c);
@@ -182,6 +183,7 @@ int odm_client_new(const odm_client_opt *opt, odm_tree *tree, odm_client **out)
         odm_arena_init(&c->box.data, opt->mem, opt->max_memory / ARENA_SHARE);
         odm_buf_init(&c->box.buf, opt->mem, (size_t)opt->send_max + LEAST_MESSAGE);
         odm_buf_init(&c->box.mac, opt->mem, 1024);
+        odm_buf_init(&c->url, opt->mem, URL_MAX_LEN);
         odm_buf_init(&c->object.place.target, opt->mem, LEAST_MESSAGE);
         odm_buf_init(&c->object.place.source, opt->mem, LEAST_MESSAGE);
         odm_buf_init(&c->object.stray.target, opt->mem, LEAST_MESSAGE);
@@ -222,6 +224,7 @@ void odm_client_free(odm_client *c)
         odm_arena_done(&c->box.data);
         odm_buf_done(&c->box.buf);
         odm_buf_done(&c->box.mac);
+        odm_buf_done(&c->url);
         odm_buf_done(&c->object.place.target);
         odm_buf_done(&c->object.place.source);
         odm_buf_done(&c->object.stray.target);
@@ -364,7 +367,7 @@ int odm_client_send(odm_client *c, odm_packet *out)
         *out = (odm_packet){.body = odm_buf_view(&c->box.buf),
                             .content_type = odm_cstr(odm_codec_mime(c->opt.codec)),
                             .mac = c->box.mac.n ? odm_buf_view(&c->box.mac) : ODM_ABSENT,
-                            .url = {c->url, c->url_n}};
+                            .url = odm_buf_view(&c->url)};
         c->stats.messages_out++;
         c->stats.bytes_out += out->body.n;
         c->deadline = odm_time_add(c->now, c->opt.reply_ms);

@@ -190,25 +190,23 @@ static int check_hdr(odm_client *c)
 }
 
 /* What the header asks of our later messages. */
-static void obey_hdr(odm_client *c)
+static int obey_hdr(odm_client *c)
 {
         const odm_hdr *h = &c->msg->hdr;
         odm_str uri = odm_str_trim(h->resp_uri);
 
         if (h->meta.has_max_msg)
-                c->peer_max_msg =
-                        h->meta.max_msg > UINT32_MAX ? UINT32_MAX : (uint32_t)h->meta.max_msg;
+                c->peer_max_msg = h->meta.max_msg;
         if (h->meta.has_max_obj)
-                c->peer_max_obj =
-                        h->meta.max_obj > UINT32_MAX ? UINT32_MAX : (uint32_t)h->meta.max_obj;
+                c->peer_max_obj = h->meta.max_obj;
         if (uri.n == 0 || uri.n > URL_MAX_LEN)
-                return;
+                return 0;
         if (c->opt.secure && odm_str_ieq(odm_str_to(uri, 5), "http:")) {
                 CLIENT_TRACE(c, "RespURI leaves TLS: not followed");
-                return;
+                return 0;
         }
-        memcpy(c->url, uri.p, uri.n);
-        c->url_n = uri.n;
+        odm_buf_cut(&c->url, 0);
+        return odm_buf_str(&c->url, uri);
 }
 
 /* ---- who speaks ------------------------------------------------------------------------ */
@@ -429,10 +427,10 @@ int odm_inbox_take(odm_client *c, const odm_packet *reply)
                 return odm_client_repeat(c);
         c->peer_msg = odm_ref_number(c->msg->hdr.msg_id);
         rc = check_server(c, reply, &check);
+        if (rc == 0 && (c->trusted || !has_commands(c->msg) || check.challenge))
+                rc = obey_hdr(c);
         if (rc < 0)
                 return rc;
-        if (c->trusted || !has_commands(c->msg) || check.challenge)
-                obey_hdr(c);
         rc = check_our_status(c);
         if (rc != GO_ON)
                 return rc;

@@ -125,8 +125,7 @@ struct odm_client {
         odm_str device_id, session_id;
         odm_prover prover;
         odm_verifier verifier;
-        char url[URL_MAX_LEN + 1];
-        size_t url_n;
+        odm_buf url; /* where messages go: of the account, then as RespURI says */
         bool say_dm13;
 
         odm_time now, deadline;
