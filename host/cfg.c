@@ -238,14 +238,15 @@ static bool take_value(odm_str *in, bool comma, char *out, size_t *out_n)
 static int list_append(value *v, odm_str item)
 {
         char **grown = realloc(v->list, (v->list_n + 1) * sizeof *grown);
+        char *text = NULL;
 
-        if (!grown)
+        if (grown) {
+                v->list = grown;
+                text = text_of(item);
+        }
+        if (!text)
                 return ODM_ENOMEM;
-        v->list = grown;
-        grown[v->list_n] = text_of(item);
-        if (!grown[v->list_n])
-                return ODM_ENOMEM;
-        v->list_n++;
+        v->list[v->list_n++] = text;
         return 0;
 }
 

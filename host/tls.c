@@ -255,7 +255,8 @@ void tls_conn_save(tls_conn *c, tls_resume *r)
         if (copy) {
                 memcpy(copy, d.data, d.size);
                 tls_resume_done(r);
-                *r = (tls_resume){copy, d.size};
+                r->p = copy;
+                r->n = d.size;
         }
         odm_wipe(d.data, d.size);
         gnutls_free(d.data);
@@ -295,7 +296,7 @@ static int ticket_key_read(const char *path, tls_ticket_key *out, diag *d)
                 rc = diag_set(d, ODM_EMALFORMED, "%s is too short for a ticket key", path);
         if (rc == 0 && !(copy = gnutls_malloc(b.n)))
                 rc = diag_set(d, ODM_ENOMEM, "%s: out of memory", path);
-        if (rc == 0) {
+        if (rc == 0 && copy) {
                 memcpy(copy, b.p, b.n);
                 out->d = (gnutls_datum_t){copy, (unsigned)b.n};
         }

@@ -88,7 +88,8 @@ int xrem_run_auth_compute(xrem *c, const xrem_args *a)
         inputs in = {0};
         bool mac = strcmp(kind, "mac") == 0;
 
-        if (!mac && strcmp(kind, "basic") && strcmp(kind, "md5") && strcmp(kind, "secret")) {
+        if (!mac && strcmp(kind, "basic") != 0 && strcmp(kind, "md5") != 0 &&
+            strcmp(kind, "secret") != 0) {
                 const char *near = xrem_nearest(kind, kinds, ODM_COUNT(kinds));
 
                 return xrem_fail(XREM_USAGE, "unknown kind '%s'%s%s", kind,

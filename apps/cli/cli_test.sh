@@ -186,6 +186,14 @@ printf './A//b\tchr\t\ty\n' >"$tmp/list"
 err "a bad URI" 7 "list:1: this is no URI" tnds from "$tmp/list"
 printf './A\twood\t\ty\n' >"$tmp/list"
 err "a bad format" 7 "list:1: the second field is no format" tnds from "$tmp/list"
+printf './A\tchr\t\t\\x\020\021\n' >"$tmp/list"
+err "an escape of no digits" 7 "list:1: " tnds from "$tmp/list"
+printf './A\tchr\t\t\\x4A\\x6b\n' >"$tmp/list"
+escaped() {
+        "$xrem" tnds from "$tmp/list" -o "$tmp/doc" && "$xrem" tnds to "$tmp/doc" >"$tmp/back" &&
+                grep -q "^./A	chr	text/plain	Jk$" "$tmp/back"
+}
+check "escapes of large and small digits" escaped
 
 # ---- notify and auth: the vectors of the specification's facts -----------------------------------
 id=(--server-id com.mgmtsrv.manage --session 0x1234 --ui background --initiator user)

@@ -159,7 +159,7 @@ static int set_yesno(const xrem_args *a, const char *name, json_t *o, const char
 
         if (!v)
                 return XREM_OK;
-        if (strcmp(v, "yes") && strcmp(v, "no"))
+        if (strcmp(v, "yes") != 0 && strcmp(v, "no") != 0)
                 return xrem_fail(XREM_USAGE, "--%s: '%s' is neither yes nor no", name, v);
         xrem_json_set(o, member, json_boolean(strcmp(v, "yes") == 0));
         return XREM_OK;

@@ -108,9 +108,10 @@ odm_str xrem_flat_line(xrem *c, const xrem_flat *f)
 
 static int hex_value(char ch)
 {
-        const char *digits = "0123456789abcdef", *at = ch ? strchr(digits, ch | 0x20) : NULL;
-
-        return at ? (int)(at - digits) : -1;
+        if (ch >= '0' && ch <= '9')
+                return ch - '0';
+        ch |= 0x20;
+        return ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : -1;
 }
 
 /* Returns 0 or ODM_EMALFORMED for an escape nobody knows. */
@@ -133,12 +134,15 @@ static int unescape(xrem *c, odm_str s, odm_str *out)
                 case 'n': p[n++] = '\n'; break;
                 case 'r': p[n++] = '\r'; break;
                 case '\\': p[n++] = '\\'; break;
-                case 'x':
-                        if (i + 2 >= s.n || hex_value(s.p[i + 1]) < 0 || hex_value(s.p[i + 2]) < 0)
+                case 'x': {
+                        int high = i + 2 < s.n ? hex_value(s.p[i + 1]) : -1;
+                        int low = high < 0 ? -1 : hex_value(s.p[i + 2]);
+                        if (low < 0)
                                 return ODM_EMALFORMED;
-                        p[n++] = (char)(hex_value(s.p[i + 1]) << 4 | hex_value(s.p[i + 2]));
+                        p[n++] = (char)(high << 4 | low);
                         i += 2;
                         break;
+                }
                 default: return ODM_EMALFORMED;
                 }
         }

@@ -121,7 +121,8 @@ int xrem_job_verdict(xrem *c, const json_t *job)
                 return XREM_OK;
         if (t.failed == 0)
                 xrem_fail(XREM_REFUSED, "the job %s%s%s",
-                          state && strcmp(state, "failed") ? xrem_fmt(c, "is %s", state) : "failed",
+                          state && strcmp(state, "failed") != 0 ? xrem_fmt(c, "is %s", state)
+                                                                : "failed",
                           reason ? ": " : "", reason ? reason : "");
         return t.failed && t.failed == t.missing ? XREM_NOT_FOUND : XREM_REFUSED;
 }

@@ -319,7 +319,7 @@ int xrem_run_add(xrem *c, const xrem_args *a)
 int xrem_run_run(xrem *c, const xrem_args *a)
 {
         const char *path = xrem_value(a, "file");
-        const char *name = path && strcmp(path, "-") ? path : "standard input";
+        const char *name = path && strcmp(path, "-") != 0 ? path : "standard input";
         bool atomic = xrem_has(a, "atomic");
         json_error_t err;
         odm_str text;

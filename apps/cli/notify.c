@@ -69,7 +69,7 @@ static int read_fields(xrem *c, const xrem_args *a, odm_notification *n)
                 return xrem_fail(XREM_USAGE, "--server-id is needed");
         if (version < 10)
                 return xrem_fail(XREM_USAGE, "--protocol: 10 to 13 are known");
-        if (who && strcmp(who, "server") && strcmp(who, "user"))
+        if (who && strcmp(who, "server") != 0 && strcmp(who, "user") != 0)
                 return xrem_fail(XREM_USAGE, "--initiator: '%s' is neither server nor user", who);
         if (vendor && xrem_octets(c, vendor, &n->vendor) < 0)
                 return bad_octets("vendor", vendor);
@@ -112,7 +112,7 @@ static int build(xrem *c, const xrem_args *a, const odm_notification *n, odm_str
 int xrem_run_notify_make(xrem *c, const xrem_args *a)
 {
         odm_notification n = {0};
-        odm_str out;
+        odm_str out = ODM_ABSENT;
         int rc = read_fields(c, a, &n);
 
         if (rc == XREM_OK)

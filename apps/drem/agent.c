@@ -451,10 +451,11 @@ static int put_time(odm_buf *b, const char *key, odm_wall w)
 static int put_wakes(const agent *g, odm_buf *b)
 {
         wake_stats w = g->wake ? wake_get_stats(g->wake) : (wake_stats){0};
+        uint64_t ignored = w.forged + w.repeated + w.dropped;
 
         return odm_buf_fmt(b, "wake-port: %u\nwoken: %llu\nwake-ups-ignored: %llu\n",
                            g->wake ? wake_port(g->wake) : 0, (unsigned long long)w.followed,
-                           (unsigned long long)(w.forged + w.repeated + w.dropped));
+                           (unsigned long long)ignored);
 }
 
 int agent_status(const agent *g, odm_buf *b)

@@ -213,7 +213,7 @@ static int finish_seed(seed *s, diag *d)
 
 int device_reset_account(device *v, const cfg *c, diag *d)
 {
-        char password[SECRET_MAX], server_password[SECRET_MAX];
+        char password[SECRET_MAX] = "", server_password[SECRET_MAX] = "";
         seed s = {.t = v->tree, .now = loop_wall()};
         int rc;
 
@@ -226,12 +226,12 @@ int device_reset_account(device *v, const cfg *c, diag *d)
         if (rc == 0)
                 rc = conf_secret(c, "account.server_password", "account.server_password_file",
                                  server_password, sizeof server_password, d);
-        if (rc < 0)
-                return rc;
-        s.rc = odm_tree_begin(v->tree, s.now);
-        if (s.rc == 0)
-                put_account(&s, c, password, server_password);
-        rc = finish_seed(&s, d);
+        if (rc == 0) {
+                s.rc = odm_tree_begin(v->tree, s.now);
+                if (s.rc == 0)
+                        put_account(&s, c, password, server_password);
+                rc = finish_seed(&s, d);
+        }
         odm_wipe(password, sizeof password);
         odm_wipe(server_password, sizeof server_password);
         if (rc == 0)

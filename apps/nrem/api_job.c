@@ -494,8 +494,8 @@ static void on_cancelled(call *c, store_batch *b, int rc)
 void job_cancel(call *c)
 {
         int64_t *id = odm_new(&c->arena, int64_t);
-        store_job j;
-        odm_str device;
+        store_job j = {0};
+        odm_str device = ODM_ABSENT;
         store_batch *b;
         store_op *op, *note;
 

@@ -7,6 +7,7 @@
  *            Get uri --a node--> Get of its children, a level at a time --all known--> answer
  *
  * The continuations run on the loop and on the store's writer, one at a time for one call. */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -286,6 +287,7 @@ static void go_on(call *c, const store_result_list *r)
         live *l = c->data;
         bool ok = true;
 
+        assert(r->v); /* a job that was not carried out has gone another way */
         if (l->walking) {
                 ok = take_level(c, r);
         } else if (odm_status_ok(r->v[0].status)) {

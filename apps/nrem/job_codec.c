@@ -71,7 +71,7 @@ static int kind_of(const json_t *o, odm_cmd *out)
  * is base64 text in both. */
 static int put_data(const json_t *o, odm_item *item, odm_arena *a)
 {
-        odm_str text, b64, octets;
+        odm_str text = ODM_ABSENT, b64 = ODM_ABSENT, octets;
         int rc = text_of(o, "data", a, &text);
 
         if (rc == 0)
@@ -105,7 +105,7 @@ static int put_data(const json_t *o, odm_item *item, odm_arena *a)
 
 static int put_value(const json_t *o, odm_item *item, odm_arena *a)
 {
-        odm_str format, type;
+        odm_str format = ODM_ABSENT, type = ODM_ABSENT;
         int rc = text_of(o, "format", a, &format);
 
         if (rc == 0)
@@ -241,7 +241,7 @@ static int decode_list(decoder *d, const json_t *list, int32_t parent, unsigned 
         json_array_foreach(list, i, o)
         {
                 int rc = decode_one(d, o, parent, depth, end);
-                if (rc < 0)
+                if (rc != 0)
                         return rc;
                 end = &(*end)->next;
         }

@@ -141,8 +141,8 @@ static int doc_nodes(mirror_changes *m, const odm_doc_node *top, odm_str base)
 static int mirror_tnds(mirror_changes *m, odm_str uri, odm_str text)
 {
         odm_limits lim;
-        odm_doc *doc;
-        odm_str path, base;
+        odm_doc *doc = NULL;
+        odm_str path = ODM_ABSENT, base;
         size_t n;
         int rc = normal_path(m, uri, &path);
 
@@ -178,7 +178,7 @@ static bool has_query(odm_str uri, const char *word)
 
 static int from_item(mirror_changes *m, odm_str asked, const store_value *v)
 {
-        odm_str path;
+        odm_str path = ODM_ABSENT;
         int rc;
 
         if (job_is_tnds(v->type))

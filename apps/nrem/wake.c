@@ -255,8 +255,8 @@ static void wake_one(wake *w, const store_device *due, odm_arena *a)
         store_account acc;
         store_batch *b = store_batch_new();
         sending x = {.n = 0};
-        char host[256], why[160];
-        uint16_t port;
+        char host[256] = "", why[160];
+        uint16_t port = 0;
         int rc;
 
         if (!b)
