@@ -266,6 +266,7 @@ struct fsio_journal {
         int fd;
         uint64_t size, base; /* octets now, and after the last compaction */
         bool dirty, broken;
+        diag why;
 };
 
 static void put_u32(char *p, uint32_t v)
@@ -426,6 +427,16 @@ void fsio_journal_close(fsio_journal *j)
         free(j);
 }
 
+static int journal_failed(fsio_journal *j)
+{
+        return diag_set(&j->why, ODM_EIO, "%s: %s", j->path, strerror(errno));
+}
+
+const char *fsio_journal_why(const fsio_journal *j)
+{
+        return j->why.text;
+}
+
 int fsio_journal_append(fsio_journal *j, odm_str record)
 {
         char head[RECORD_HEAD_N];
@@ -440,7 +451,7 @@ int fsio_journal_append(fsio_journal *j, odm_str record)
             write_all(j->ops, j->fd, record.p, record.n) < 0) {
                 /* the tail is torn now: a record behind it would never be read */
                 j->broken = true;
-                return ODM_EIO;
+                return journal_failed(j);
         }
         j->size += sizeof head + record.n;
         return 0;
@@ -455,7 +466,7 @@ int fsio_journal_sync(fsio_journal *j)
         if (j->ops->fsync(j->ops->ctx, j->fd) < 0) {
                 j->broken =
                         true; /* the kernel may have dropped the pages: asking again would lie */
-                return ODM_EIO;
+                return journal_failed(j);
         }
         j->dirty = false;
         return 0;
@@ -500,6 +511,8 @@ int fsio_journal_compact(fsio_journal *j, odm_str snapshot)
         rc = sync_folder_of(j->ops, j->path);
         j->broken = rc < 0;
 out:
+        if (rc == ODM_EIO)
+                (void)journal_failed(j);
         free(temp);
         return rc;
 }

@@ -66,5 +66,8 @@ uint64_t fsio_journal_grown(const fsio_journal *j);
  * On failure the old journal goes on, unless only the folder could not be synced: then the journal
  * takes no more until a compaction succeeds. */
 ODM_MUST_USE int fsio_journal_compact(fsio_journal *j, odm_str snapshot);
+/* Why the last append, sync or compaction that failed did, with the file's name; "" when none did.
+ */
+const char *fsio_journal_why(const fsio_journal *j);
 
 #endif

@@ -237,7 +237,8 @@ static void rest(agent *g)
         if (g->config_changed)
                 take_config(g);
         if (state_tidy(g->device->state, g->device->tree) < 0)
-                log_error("the journal cannot be compacted");
+                log_error("the journal cannot be compacted",
+                          log_text("reason", state_why(g->device->state)));
         schedule(g);
         write_status(g);
 }

@@ -149,13 +149,15 @@ static void pump(session *s)
                 serve(s, req);
         if (odm_client_send(s->client, &p) != 1) {
                 if (state_sync(s->opt.device->state) < 0)
-                        log_error("the journal cannot be written");
+                        log_error("the journal cannot be written",
+                                  log_text("reason", state_why(s->opt.device->state)));
                 end(s);
                 return;
         }
         if (state_sync(s->opt.device->state) < 0) {
                 /* what the message says would not be true after a power cut */
-                diag_set(&s->why, 0, "the journal cannot be written");
+                diag_set(&s->why, 0, "the journal cannot be written: %s",
+                         state_why(s->opt.device->state));
                 fail(s);
                 return;
         }

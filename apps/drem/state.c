@@ -353,6 +353,16 @@ int state_tidy(state *s, odm_tree *tree)
         return rc;
 }
 
+bool state_broken(const state *s)
+{
+        return s->broken;
+}
+
+const char *state_why(const state *s)
+{
+        return fsio_journal_why(s->journal);
+}
+
 uint64_t state_size(const state *s)
 {
         return fsio_journal_size(s->journal);
@@ -414,6 +424,11 @@ bool state_wake_seen(const state *s, const uint8_t id[STATE_WAKE_ID])
 
 int state_wake_add(state *s, const uint8_t id[STATE_WAKE_ID])
 {
-        wake_keep(s, id);
-        return append_section(s, TAG_WAKE, (odm_str){(const char *)id, STATE_WAKE_ID});
+        int rc = append_section(s, TAG_WAKE, (odm_str){(const char *)id, STATE_WAKE_ID});
+
+        if (rc == 0)
+                rc = state_sync(s);
+        if (rc == 0)
+                wake_keep(s, id);
+        return rc;
 }

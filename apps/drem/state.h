@@ -37,6 +37,10 @@ int state_log(void *ctx, odm_str record);
 ODM_MUST_USE int state_sync(state *s);
 /* Compacts when that pays, or when the journal takes no more.  Not inside a transaction. */
 ODM_MUST_USE int state_tidy(state *s, odm_tree *tree);
+/* A write failed: nothing more is taken until state_tidy() succeeds. */
+bool state_broken(const state *s);
+/* Why the last write that failed did, with the file's name, for the log. */
+const char *state_why(const state *s);
 uint64_t state_size(const state *s); /* octets of the journal */
 
 /* Keeps an alert until state_alert_done(); copies; gives it its id.  0, ODM_ELIMIT, ODM_ENOMEM,
@@ -47,7 +51,8 @@ size_t state_alerts(const state *s);
 const odm_alert *state_alert_at(const state *s, size_t i); /* lent until the next change */
 
 bool state_wake_seen(const state *s, const uint8_t id[STATE_WAKE_ID]);
-/* Remembers it, forgetting the oldest.  0, ODM_EIO, ODM_ENOMEM. */
+/* Remembers it, forgetting the oldest; durable on return.  0, or, with nothing remembered, ODM_EIO,
+ * ODM_ENOMEM. */
 ODM_MUST_USE int state_wake_add(state *s, const uint8_t id[STATE_WAKE_ID]);
 
 #endif

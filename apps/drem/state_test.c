@@ -350,6 +350,29 @@ static void a_full_disk_is_mended_by_tidying(void **state_in)
         assert_string_equal(note, "after");
 }
 
+/* Else the server's next try would be taken for a repetition. */
+static void a_wake_up_that_cannot_be_kept_is_not_remembered(void **state_in)
+{
+        rig *r = *state_in;
+        const uint8_t id[STATE_WAKE_ID] = {5};
+
+        assert_int_equal(rig_open(r), 0);
+        for (long at = 0; at < 4; at++) {
+                r->cut.left = at == 3 ? 60 : at * 20; /* in the head, the record, at the sync */
+                if (state_wake_add(r->s, id) == 0)
+                        break;
+                assert_false(state_wake_seen(r->s, id));
+                assert_true(state_broken(r->s));
+                assert_non_null(strstr(state_why(r->s), "journal: "));
+                r->cut.left = -1;
+                assert_int_equal(state_tidy(r->s, r->t), 0);
+                assert_false(state_broken(r->s));
+        }
+        reopen(r);
+        assert_int_equal(state_wake_add(r->s, id), 0);
+        assert_true(state_wake_seen(r->s, id));
+}
+
 /* ---- a cut that loses what was not synced ------------------------------------------------- */
 
 static const uint8_t woken[STATE_WAKE_ID] = {7};
@@ -479,6 +502,7 @@ int main(void)
                 T(tidying_keeps_everything_and_the_order),
                 T(a_cut_at_any_write_loses_no_promise),
                 T(a_full_disk_is_mended_by_tidying),
+                T(a_wake_up_that_cannot_be_kept_is_not_remembered),
                 T(a_cut_that_drops_what_was_not_synced_loses_no_promise),
                 T(a_spoilt_journal_is_refused),
         };

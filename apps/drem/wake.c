@@ -67,6 +67,16 @@ static const odm_nonce *nonce_of(odm_notify_check check, const odm_account *a)
         return check == ODM_NOTIFY_RESYNC_ASCII ? &odm_nonce_default_ascii : &a->server_nonce;
 }
 
+/* A journal that failed is made anew first: the next session may be an hour away. */
+static bool remember(wake *w, const uint8_t id[STATE_WAKE_ID])
+{
+        state *s = w->device->state;
+
+        if (state_broken(s) && state_tidy(s, w->device->tree) < 0)
+                return false;
+        return state_wake_add(s, id) == 0;
+}
+
 /* The digest is right.  Follows the call unless it was followed before. */
 static void follow(wake *w, const odm_notification *n, odm_notify_check check, const odm_account *a)
 {
@@ -89,8 +99,9 @@ static void follow(wake *w, const odm_notification *n, odm_notify_check check, c
                 log_warn("wake-ups come too fast", log_str("server", a->server_id));
                 return;
         }
-        if (state_wake_add(w->device->state, id) < 0 || state_sync(w->device->state) < 0) {
-                log_error("a wake-up is not followed: the journal cannot be written");
+        if (!remember(w, id)) { /* the server sends it again */
+                log_error("a wake-up is not followed: the journal cannot be written",
+                          log_text("reason", state_why(w->device->state)));
                 return;
         }
         w->stats.followed++;

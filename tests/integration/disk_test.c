@@ -203,9 +203,8 @@ static json_t *simulate(const daemon_process *p, const char *token, int code)
         char url[64];
 
         (void)snprintf(url, sizeof url, "http://localhost:%u/dm", p->port);
-        const char *const args[] = {"--json",     "--quiet", "--server", url,        "-n",
-                                    "4",          "-s",      "1",        "--prefix", "sim/",
-                                    "--max-time", "20",     NULL};
+        const char *const args[] = {"--json", "--quiet",  "--server", url,          "-n", "4", "-s",
+                                    "1",      "--prefix", "sim/",     "--max-time", "20", NULL};
         assert_int_equal(daemon_end(daemon_run_program(XREMSIM, token, "sim.out", args)), code);
         odm_buf b = daemon_text("sim.out");
         json_t *o = json_loads(b.p, 0, NULL);
@@ -289,6 +288,172 @@ static void nremd_turns_all_away_until_there_is_room(void **state)
         odm_buf_done(&token);
 }
 
+/* ---- the agent ------------------------------------------------------------------------------ */
+
+/* Writes the agent's configuration, its state in the folder "agent". */
+static const char *configure_agent(unsigned port)
+{
+        char text[1024];
+        int n = snprintf(text, sizeof text,
+                         "[agent]\nstate = %s\n[device]\nid = urn:disk\n"
+                         "[account]\nserver_id = xrem\nurl = http://localhost:%u/dm\n"
+                         "user = disk\npassword = pw\nserver_password = spw\n"
+                         "[wake]\nlisten = 127.0.0.1:0\nmin_interval = 0s\n"
+                         "[session]\nretry_min = 200ms\nretry_max = 1s\n",
+                         daemon_path("agent"), port);
+
+        assert_true(n > 0 && (size_t)n < sizeof text);
+        assert_int_equal(fsio_write(NULL, daemon_path("agent.conf"), odm_cstr(text), 0600, NULL),
+                         0);
+        return daemon_path("agent.conf");
+}
+
+static pid_t start_agent(const char *log, unsigned port)
+{
+        char conf[300];
+
+        (void)snprintf(conf, sizeof conf, "%s", configure_agent(port));
+        const char *const args[] = {"--config", conf, NULL};
+        return daemon_run_program(DREMD, NULL, log, args);
+}
+
+static void expect_agent_told(const char *why, const char *const says[3])
+{
+        expect_told(why, daemon_end(start_agent("out", 9)), says);
+}
+
+static void dremd_leaves_alone_what_it_cannot_read(void **state)
+{
+        static const char *const spoilt[] = {"agent/journal", "not a journal of ours",
+                                             "not started"};
+        static const char text[] = "[agent]\nid = 7\n";
+        odm_buf after;
+
+        (void)state;
+        assert_int_equal(mkdir(daemon_path("agent"), 0700), 0);
+        assert_int_equal(fsio_write(NULL, daemon_path("agent/journal"), odm_cstr(text), 0600, NULL),
+                         0);
+        expect_agent_told("another file", spoilt);
+        after = daemon_text("agent/journal");
+        assert_string_equal(after.p, text);
+        odm_buf_done(&after);
+        assert_int_equal(unlink(daemon_path("agent/journal")), 0);
+}
+
+static void dremd_does_not_start_where_it_cannot_write(void **state)
+{
+        static const char *const read_only[] = {"agent", "Read-only file system", "not started"};
+        static const char *const full[] = {"agent", "No space left on device", "not started"};
+
+        (void)state;
+        if (!own_mounts)
+                skip();
+        mount_disk("agent", "size=1m");
+        assert_int_equal(mount("none", daemon_path("agent"), NULL, MS_REMOUNT | MS_RDONLY, NULL),
+                         0);
+        expect_agent_told("read-only", read_only);
+        unmount_disk("agent");
+        mount_disk("agent", "size=64k,nr_inodes=20");
+        fill_disk("agent/filler");
+        expect_agent_told("full", full);
+        unmount_disk("agent");
+}
+
+/* Puts `size` octets of `c` into the agent's large object, and waits up to 20 s: the job's state.
+ */
+static void put_data(const daemon_process *p, char c, size_t size, int wait, char job[24])
+{
+        char *body = malloc(size + 400);
+        json_t *o = NULL;
+        size_t n;
+
+        assert_non_null(body);
+        n = (size_t)snprintf(body, 400,
+                             "{\"wait\":%d,\"commands\":[{\"cmd\":\"replace\",\"uri\":"
+                             "\"./Vendor/xrem/Config/Note\",\"format\":\"chr\",\"data\":\"",
+                             wait);
+        memset(body + n, c, size);
+        memcpy(body + n + size, "\"}]}", 5);
+        assert_int_equal(daemon_ask(p, false, "POST", "/api/v1/devices/disk/jobs", body, &o), 201);
+        (void)snprintf(job, 24, "%s", json_string_value(json_object_get(o, "id")));
+        json_decref(o);
+        free(body);
+}
+
+/* Waits until the job has ended: whether it is done. */
+static bool job_is_done(const daemon_process *p, const char *job)
+{
+        char path[64];
+        json_t *o = NULL;
+
+        (void)snprintf(path, sizeof path, "/api/v1/jobs/%s?wait=30", job);
+        assert_int_equal(daemon_ask(p, false, "GET", path, NULL, &o), 200);
+        const char *state = json_string_value(json_object_get(o, "state"));
+        bool done = strcmp(state, "done") == 0;
+        if (!done && strcmp(state, "failed") != 0)
+                fail_msg("job %s is %s", job, state);
+        json_decref(o);
+        return done;
+}
+
+/* The octet that the agent's note is full of. */
+static char note_of(const daemon_process *p)
+{
+        static const char get[] = "{\"wait\":30,\"commands\":[{\"cmd\":\"get\",\"uri\":"
+                                  "\"./Vendor/xrem/Config/Note\"}]}";
+        json_t *o = NULL;
+
+        assert_int_equal(daemon_ask(p, false, "POST", "/api/v1/devices/disk/jobs", get, &o), 201);
+        const json_t *command = json_array_get(json_object_get(o, "commands"), 0);
+        const json_t *item = json_array_get(json_object_get(command, "results"), 0);
+        const char *data = json_string_value(json_object_get(item, "data"));
+        if (!data)
+                fail_msg("the note is not told");
+        char c = data[0];
+        json_decref(o);
+        return c;
+}
+
+#define NOTE 3000 /* octets: more than may be left of the page that the journal ends in, twice */
+
+/* While there is no room no job is done; with room again they are, and what was done stays. */
+static void dremd_does_nothing_that_it_cannot_keep(void **state)
+{
+        static const char device[] = "{\"name\":\"disk\",\"devid\":\"urn:disk\","
+                                     "\"user\":\"disk\",\"password\":\"pw\","
+                                     "\"server_password\":\"spw\"}";
+        const char *const settings[] = {"wake.first=500ms", "wake.max=1s", NULL};
+        char job[4][24];
+        int done = 0;
+
+        (void)state;
+        if (!own_mounts)
+                skip();
+        mount_disk("agent", "size=1m");
+        daemon_process p = daemon_start("log", settings);
+        assert_int_equal(daemon_ask(&p, false, "POST", "/api/v1/devices", device, NULL), 201);
+        pid_t agent = start_agent("agent.log", p.port);
+        put_data(&p, 'a', NOTE, 30, job[0]);
+        assert_true(job_is_done(&p, job[0]));
+        fill_disk("agent/filler");
+        for (int i = 1; i < 4; i++)
+                put_data(&p, (char)('a' + i), NOTE, 3, job[i]);
+        wait_for_log("agent.log", "No space left on device");
+        assert_int_equal(unlink(daemon_path("agent/filler")), 0);
+        for (int i = 1; i < 4; i++)
+                if (job_is_done(&p, job[i]))
+                        done = i;
+        assert_int_equal(note_of(&p), 'a' + done);
+        kill(agent, SIGKILL);
+        assert_int_equal(daemon_end(agent), -SIGKILL);
+        agent = start_agent("agent.log", p.port);
+        assert_int_equal(note_of(&p), 'a' + done);
+        kill(agent, SIGTERM);
+        assert_int_equal(daemon_end(agent), 0);
+        daemon_stop(&p);
+        unmount_disk("agent");
+}
+
 static int prepare(void **state)
 {
         if (daemon_make_folder(state) < 0)
@@ -304,6 +469,9 @@ int main(void)
                 cmocka_unit_test(nremd_leaves_alone_what_it_cannot_read),
                 cmocka_unit_test(nremd_does_not_start_where_it_cannot_write),
                 cmocka_unit_test(nremd_turns_all_away_until_there_is_room),
+                cmocka_unit_test(dremd_leaves_alone_what_it_cannot_read),
+                cmocka_unit_test(dremd_does_not_start_where_it_cannot_write),
+                cmocka_unit_test(dremd_does_nothing_that_it_cannot_keep),
         };
         return cmocka_run_group_tests(tests, prepare, daemon_drop_folder);
 }
