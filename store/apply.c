@@ -264,7 +264,7 @@ static int job_must_exist(const apply *x, int64_t device, int64_t job)
 static int result_put(const apply *x)
 {
         const store_result *r = &x->op->result.r;
-        odm_str items;
+        odm_str items = ODM_ABSENT;
         int rc = job_must_exist(x, x->op->result.device, x->op->result.job);
 
         if (rc == 0)

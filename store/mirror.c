@@ -249,6 +249,8 @@ static size_t seek(const change *x, odm_str path)
 
 static void remove_range(change *x, size_t from, size_t to)
 {
+        if (from == to)
+                return;
         memmove(&x->t.v[from], &x->t.v[to], (x->t.n - to) * sizeof *x->t.v);
         x->t.n -= to - from;
 }
@@ -312,7 +314,7 @@ static int set_node(change *x, const store_tree_change *c)
 
         if (rc == 0)
                 rc = ensure(x, c->path, &n);
-        if (rc < 0)
+        if (rc != 0)
                 return rc;
         n->at = x->at;
         if (c->format.p)
