@@ -150,8 +150,8 @@ static session *find_sid(dm *m, odm_str sid)
         return s;
 }
 
-/* Without a token (a client that does not follow RespURI): the session that waits for this number,
- * or that had this very message; one whose device has proved itself wins. */
+/* Without a token (a client that does not follow RespURI), and only then: the session that waits
+ * for this number, or that had this very message; one whose device has proved itself wins. */
 static session *find_key(dm *m, const turn *t, uint32_t msg)
 {
         session *best = NULL;
@@ -334,7 +334,7 @@ static place find_place(dm *m, turn *t, session **out)
         if (s &&
             (!odm_str_eq(s->source, t->peek.source) || !odm_str_eq(s->dm_id, t->peek.session_id)))
                 s = NULL; /* a token is worth nothing in another mouth */
-        if (!s)
+        if (sid.n == 0)   /* who names a session that is gone means no other */
                 s = find_key(m, t, msg);
         if (!s) {
                 p = msg > 1 ? PLACE_NOWHERE : PLACE_NEW;

@@ -584,6 +584,35 @@ static void http_rules_hold(void **state)
         free(big);
 }
 
+/* It must not reach another session that happens to have the same SessionID and waits for that
+ * number: its Statuses would be taken for those of other commands. */
+static void a_token_means_one_session(void **state)
+{
+        static const struct row {
+                const char *why, *path;
+                unsigned status;
+        } rows[] = {
+                {"of a session that is gone", "/dm?sid=0123456789abcdef0123456789abcdef", 404},
+                {"none: the number is what there is", "/dm", 200},
+        };
+        world *w = *state;
+        const odm_str second = ODM_STR(
+                "<SyncML xmlns='SYNCML:SYNCML1.2'><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2"
+                "</VerProto><SessionID>7A</SessionID><MsgID>2</MsgID><Target><LocURI>x</LocURI>"
+                "</Target><Source><LocURI>IMEI:1</LocURI></Source></SyncHdr><SyncBody><Final/>"
+                "</SyncBody></SyncML>");
+
+        world_start(w);
+        w->session = "7A";
+        lose_session(w); /* it waits for message 2 */
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                unsigned got = world_post(w, "POST", rows[i].path, "application/vnd.syncml.dm+xml",
+                                          second, NULL, 0);
+                if (got != rows[i].status)
+                        fail_msg("%s: %u", rows[i].why, got);
+        }
+}
+
 static void set_password(world *w, const char *password)
 {
         odm_value v = {.format = ODM_FMT_CHR, .data = odm_cstr(password)};
@@ -1104,6 +1133,7 @@ int main(void)
                 ON(setup, a_whole_object_is_read_as_a_document),
                 ON(setup_xml, a_whole_object_is_read_as_a_document),
                 ON(setup, http_rules_hold),
+                ON(setup, a_token_means_one_session),
                 ON(setup, wrong_credentials_are_refused_and_locked_out),
                 ON(setup, a_device_nobody_knows_hears_the_same),
                 ON(setup, unknown_devices_are_held_for_approval),
