@@ -4,12 +4,14 @@
  * running sessions where those are kept (STORE_SESSION_SAVE), else with the jobs alone. */
 #include "world.h"
 
-static void server_options(const world *w, odm_server_opt *o)
+#define RESP_URI "https://dm/s?sid="
+
+static void server_options(const world *w, const host_session *s, odm_server_opt *o)
 {
         odm_server_opt_init(o, &heap);
         o->rng = w->server_rng;
-        o->server_uri = ODM_STR("http://dm/s");
-        o->resp_uri = ODM_STR("http://dm/s?sid=1");
+        o->server_uri = ODM_STR("https://dm/s");
+        o->resp_uri = odm_cstr(s->uri);
         o->every_message = w->every_message;
         o->transport_auth = w->type == ODM_AUTH_NONE;
         o->max_msg_size = w->server_max;
@@ -61,7 +63,7 @@ static void load(world *w, host_session *s)
 {
         odm_server_opt o;
 
-        server_options(w, &o);
+        server_options(w, s, &o);
         if (odm_server_load(&o, odm_buf_view(&s->kept_engine), &s->engine) < 0)
                 wrong(w, "a session that was saved cannot be loaded");
 }
@@ -140,17 +142,30 @@ static host_session *begin(world *w, odm_str id)
         s->serial = ++w->serials;
         memcpy(s->id, id.p, id.n);
         odm_buf_init(&s->kept_engine, &heap, (size_t)64 << 20);
-        server_options(w, &o);
+        (void)snprintf(s->uri, sizeof s->uri, "%s%llu", RESP_URI, (unsigned long long)s->serial);
+        server_options(w, s, &o);
         if (odm_server_new(&o, &s->engine) < 0)
                 wrong(w, "no session");
         return s;
 }
 
-/* Whose message it is: the session that waits for that number, or had this very message. */
-static host_session *find_session(world *w, const odm_peek *peek, uint64_t digest)
+/* Who follows RespURI means that session and no other, even when it is gone: another one with the
+ * same SessionID, made by a first message that came late, is not this one. */
+static host_session *find_token(world *w, odm_str url)
 {
-        uint32_t msg = odm_ref_number(peek->msg_id);
+        uint64_t serial = 0;
 
+        if (odm_str_u64(odm_str_from(url, sizeof RESP_URI - 1), UINT64_MAX, &serial) < 0)
+                wrong(w, "a URL that nobody gave");
+        for (size_t i = 0; i < SESSIONS; i++)
+                if (w->sessions[i].serial == serial)
+                        return &w->sessions[i];
+        return NULL;
+}
+
+/* The others: the session that waits for that number, or had this very message. */
+static host_session *find_number(world *w, const odm_peek *peek, uint32_t msg, uint64_t digest)
+{
         for (size_t i = 0; i < SESSIONS; i++) {
                 host_session *s = &w->sessions[i];
                 if (s->serial && odm_str_is(peek->session_id, s->id) &&
@@ -158,7 +173,17 @@ static host_session *find_session(world *w, const odm_peek *peek, uint64_t diges
                      (msg == s->now.msg && digest == s->now.digest)))
                         return s;
         }
-        return msg > 1 ? NULL : begin(w, peek->session_id);
+        return NULL;
+}
+
+static host_session *find_session(world *w, const odm_packet *in, const odm_peek *peek,
+                                  uint64_t digest)
+{
+        uint32_t msg = odm_ref_number(peek->msg_id);
+        bool token = odm_str_starts(in->url, RESP_URI);
+        host_session *s = token ? find_token(w, in->url) : find_number(w, peek, msg, digest);
+
+        return s || msg > 1 ? s : begin(w, peek->session_id);
 }
 
 static bool is_message(odm_str body, odm_arena *a, odm_peek *peek)
@@ -301,7 +326,8 @@ static bool pump(world *w, host_session *s)
         return true;
 }
 
-static host_said take(world *w, host_session *s, const odm_packet *in, odm_packet *out)
+static host_said take(world *w, host_session *s, const odm_packet *in, uint32_t msg,
+                      uint64_t digest, odm_packet *out)
 {
         int rc;
 
@@ -312,6 +338,8 @@ static host_said take(world *w, host_session *s, const odm_packet *in, odm_packe
                 return HOST_SILENCE; /* HTTP 400 */
         if (rc < 0)
                 wrong(w, "the server says %s", odm_err_name(rc));
+        s->now.msg = msg;
+        s->now.digest = digest;
         if (!pump(w, s))
                 return HOST_SILENCE;
         commit(w, s);
@@ -333,15 +361,14 @@ host_said host_take(world *w, const odm_packet *in, odm_packet *out)
         odm_peek peek;
         odm_arena a;
 
+        if (w->verbose)
+                print_message("# server: %zu octets to %.*s\n", in->body.n, (int)in->url.n,
+                              in->url.p);
         odm_arena_init(&a, &heap, (size_t)16 << 20);
         if (is_message(in->body, &a, &peek)) {
-                host_session *s = find_session(w, &peek, digest);
-                said = HOST_NOT_FOUND;
-                if (s) {
-                        s->now.msg = odm_ref_number(peek.msg_id);
-                        s->now.digest = digest;
-                        said = take(w, s, in, out);
-                }
+                host_session *s = find_session(w, in, &peek, digest);
+                said = s ? take(w, s, in, odm_ref_number(peek.msg_id), digest, out)
+                         : HOST_NOT_FOUND;
         }
         odm_arena_done(&a);
         return said;

@@ -42,6 +42,7 @@ static void delay(world *w, const odm_packet *pkt)
                         continue;
                 put(&l->body, pkt->body);
                 put(&l->mac, pkt->mac);
+                put(&l->url, pkt->url);
                 l->type = pkt->content_type; /* of the codec: it stays */
                 l->due = 1 + (unsigned)roll(w, roll(w, 2) ? 4 : 40);
                 w->n.late++;
@@ -59,6 +60,7 @@ static void bring_late(world *w)
                         continue;
                 in.body = odm_buf_view(&l->body);
                 in.mac = mac_of(&l->mac);
+                in.url = odm_buf_view(&l->url);
                 tell(w, "a late message comes");
                 (void)host_take(w, &in, &out);
         }
@@ -144,6 +146,7 @@ void world_open(world *w, uint64_t seed)
         for (size_t i = 0; i < LATE; i++) {
                 odm_buf_init(&w->late[i].body, &heap, (size_t)4 << 20);
                 odm_buf_init(&w->late[i].mac, &heap, 4096);
+                odm_buf_init(&w->late[i].url, &heap, 4096);
         }
         w->codec = &odm_codec_xml;
         w->type = w->server_type = ODM_AUTH_MD5;
@@ -156,6 +159,7 @@ void world_start(world *w)
         device_account a;
 
         device_account_init(&a);
+        a.addr = "https://dm/s"; /* RespURI of one that began with TLS must not leave it */
         a.type = w->type == ODM_AUTH_NONE ? ODM_AUTH_MD5 : w->type;
         a.server_type = w->server_type == ODM_AUTH_NONE ? ODM_AUTH_MD5 : w->server_type;
         assert_int_equal(device_open(&w->dev, &heap, &a, "Add=*&Delete=*&Exec=*&Get=*&Replace=*"),
@@ -183,6 +187,7 @@ void world_close(world *w)
         for (size_t i = 0; i < LATE; i++) {
                 odm_buf_done(&w->late[i].body);
                 odm_buf_done(&w->late[i].mac);
+                odm_buf_done(&w->late[i].url);
         }
         watch_close(w);
 }

@@ -85,9 +85,9 @@ typedef struct fact {
 
 /* A session at the server. */
 typedef struct host_session {
-        uint64_t serial; /* 0: a free place */
-        char id[8];
-        odm_server *engine; /* NULL: only the store has it */
+        uint64_t serial;     /* 0: a free place */
+        char id[8], uri[48]; /* uri: our RespURI, which names the serial */
+        odm_server *engine;  /* NULL: only the store has it */
         struct host_mark {
                 uint32_t msg;
                 uint64_t digest; /* of the last message */
@@ -103,7 +103,7 @@ typedef struct number_set { /* of numbers, to see none twice */
 } number_set;
 
 typedef struct late_message {
-        odm_buf body, mac;
+        odm_buf body, mac, url;
         odm_str type;
         unsigned due; /* exchanges from now; 0: a free place */
 } late_message;
