@@ -342,7 +342,7 @@ static int exec_ping(void *ctx, const odm_at *at, const odm_op *op, unsigned *st
 {
         (void)ctx;
         (void)at;
-        (void)op;
+        log_debug("pinged", log_str("data", op->value.data));
         *status = ODM_ST_OK;
         return 0;
 }
