@@ -568,10 +568,16 @@ static step_result step(http_client *c)
         ODM_UNREACHABLE();
 }
 
+static void on_timer(void *ctx);
+
+/* A server that never stops talking keeps the loop from its timers. */
 static void advance(http_client *c)
 {
         while (step(c) == STEP_ON)
-                ;
+                if (c->state == RECV && odm_time_reached(loop_now(), c->due)) {
+                        on_timer(c);
+                        return;
+                }
 }
 
 static void on_io(void *ctx, unsigned events)

@@ -16,6 +16,9 @@ typedef struct script_step {
         const char *reply; /* NULL: read the request and close without a word */
         bool closes;       /* closes after the reply */
         bool silent;       /* says nothing and keeps the connection */
+        const char *piece; /* behind the reply again and again, until the client goes */
+        unsigned pause_ms; /* between the pieces */
+        bool deaf;         /* does not wait for a request */
 } script_step;
 
 typedef struct server {
@@ -66,7 +69,7 @@ static void *serve(void *arg)
                         fd = accept(s->fd, NULL, NULL);
                         s->connections++;
                 }
-                if (!read_request(s, fd)) {
+                if (!step->deaf && !read_request(s, fd)) {
                         close(fd);
                         fd = -1;
                         continue;
@@ -74,14 +77,17 @@ static void *serve(void *arg)
                 i++;
                 if (step->reply)
                         (void)!send(fd, step->reply, strlen(step->reply), MSG_NOSIGNAL);
+                while (step->piece && send(fd, step->piece, strlen(step->piece), MSG_NOSIGNAL) > 0)
+                        (void)poll(NULL, 0, (int)step->pause_ms);
                 if (step->closes || (!step->reply && !step->silent)) {
                         close(fd);
                         fd = -1;
                 }
         }
         if (fd >= 0) {
-                char c;
-                (void)!recv(fd, &c, 1, 0); /* until the client goes */
+                char buf[256];
+                while (recv(fd, buf, sizeof buf, 0) > 0) /* until the client goes */
+                        ;
                 close(fd);
         }
         return NULL;
@@ -163,6 +169,30 @@ static const struct one_row {
         {"damaged gzip",
          {"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok"},
          ODM_EMALFORMED},
+        {"another protocol", {"HTTP/1.1 101 Yes\r\nUpgrade: x\r\n\r\n"}, ODM_EMALFORMED},
+        {"HTTP/2", {"HTTP/2 200\r\nContent-Length: 2\r\n\r\nok"}, ODM_EMALFORMED},
+        {"two lengths",
+         {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok"},
+         ODM_EMALFORMED},
+        {"a length and chunks",
+         {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n"
+          "2\r\nok\r\n0\r\n\r\n"},
+         ODM_EMALFORMED},
+        {"a length below zero",
+         {"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nok"},
+         ODM_EMALFORMED},
+        {"a length beyond 64 bits",
+         {"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\nok"},
+         ODM_EMALFORMED},
+        {"a chunk of 2^64",
+         {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+          "10000000000000000\r\nok"},
+         ODM_EMALFORMED},
+        {"a chunk that is too long",
+         {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+          "fffff\r\nok"},
+         ODM_ELIMIT},
+        {"a folded line", {"HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\nok"}, ODM_EMALFORMED},
         {"too long", {"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n"}, ODM_ELIMIT},
         {"nonsense", {"hello\r\n\r\n"}, ODM_EMALFORMED},
         {"cut in the middle", {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok", true}, ODM_EIO},
@@ -237,6 +267,153 @@ static void a_length_beyond_the_body_is_borne(void **state)
                 http_sync_free(c);
                 finish(&s);
         }
+}
+
+#define CHUNKS "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+/* Whatever never ends is ended by us: by its size, or by its time. */
+static void what_never_ends_is_ended(void **state)
+{
+        static const struct {
+                const char *why;
+                script_step step;
+                int rc;
+        } rows[] = {
+                {"interim replies", {"", .piece = "HTTP/1.1 100 Continue\r\n\r\n"}, ODM_ELIMIT},
+                {"interim replies with fields",
+                 {"", .piece = "HTTP/1.1 103 Hints\r\nLink: </a>\r\n\r\n"},
+                 ODM_ELIMIT},
+                {"a status line", {"HTTP/1.1 200 ", .piece = "O"}, ODM_ELIMIT},
+                {"fields", {"HTTP/1.1 200 OK\r\n", .piece = "X: y\r\n"}, ODM_ELIMIT},
+                {"a field", {"HTTP/1.1 200 OK\r\nX: ", .piece = "yyyyyyyyyyyyyyyy"}, ODM_ELIMIT},
+                {"line ends", {"", .piece = "\r"}, ODM_ELIMIT},
+                {"noise", {"", .piece = "\xff\xfe\xfd\xfc\n"}, ODM_ELIMIT},
+                {"a body without a length",
+                 {"HTTP/1.1 200 OK\r\n\r\n", .piece = "xxxx"},
+                 ODM_ELIMIT},
+                {"chunks", {CHUNKS, .piece = "1\r\nx\r\n"}, ODM_ELIMIT},
+                {"an extension of a chunk", {CHUNKS "1;", .piece = "xxxx"}, ODM_ELIMIT},
+                {"zeros before a size", {CHUNKS, .piece = "0000"}, ODM_ELIMIT},
+                {"trailers", {CHUNKS "0\r\n", .piece = "X: y\r\n"}, ODM_ELIMIT},
+                {"interim replies now and then",
+                 {"", .piece = "HTTP/1.1 100 Continue\r\n\r\n", .pause_ms = 20},
+                 ODM_EIO},
+                {"a field that drips",
+                 {"HTTP/1.1 200 OK\r\nX: ", .piece = "y", .pause_ms = 20},
+                 ODM_EIO},
+                {"a body that drips",
+                 {"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n", .piece = "y", .pause_ms = 20},
+                 ODM_EIO},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                http_sync *c = client(NULL);
+                const http_reply *got;
+                server s;
+
+                start(&s, &rows[i].step, 1);
+                got = post(c, "127.0.0.1", s.port);
+                if (got->rc != rows[i].rc)
+                        fail_msg("%s: %d, %s", rows[i].why, got->rc, got->why ? got->why : "");
+                http_sync_free(c);
+                finish(&s);
+                assert_int_equal(s.connections, 1);
+        }
+}
+
+/* A server that falls silent, or goes, wherever it is in its reply. */
+static void a_reply_may_stop_at_any_octet(void **state)
+{
+        static const char reply[] =
+                "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"
+                "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX: y\r\n\r\n";
+        http_client_opt opt;
+
+        (void)state;
+        http_client_opt_init(&opt);
+        opt.reply_ms = 30;
+        for (size_t n = 0; n < sizeof reply - 1; n++) {
+                for (int stays = 0; stays < 2; stays++) {
+                        char part[sizeof reply] = "";
+                        const script_step step = {part, .closes = !stays, .silent = stays};
+                        const http_reply *got;
+                        http_sync *c;
+                        server s;
+
+                        memcpy(part, reply, n);
+                        opt.reply_ms = stays ? 30 : 3000;
+                        assert_int_equal(http_sync_new(&opt, &c), 0);
+                        start(&s, &step, 1);
+                        got = post(c, "127.0.0.1", s.port);
+                        if (got->rc != ODM_EIO)
+                                fail_msg("%zu octets, then %s: %d", n,
+                                         stays ? "silence" : "the end", got->rc);
+                        http_sync_free(c);
+                        finish(&s);
+                }
+        }
+}
+
+/* Before there is a reply: a server that takes the connection and says nothing. */
+static void a_silent_peer_is_left_before_the_reply_too(void **state)
+{
+        static const struct {
+                const char *why, *url;
+                bool proxied;
+        } rows[] = {
+                {"a handshake without an answer", "https://127.0.0.1", false},
+                {"a proxy that does not answer to CONNECT", "https://dm.example", true},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                const script_step quiet = {NULL, .silent = true, .deaf = true};
+                const tls_cred_opt to = {0};
+                http_request r = {.method = "GET"};
+                char url[64], proxy[64];
+                http_client_opt opt;
+                const http_reply *got;
+                tls_cred *cred;
+                http_sync *c;
+                server s;
+
+                start(&s, &quiet, 1);
+                snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", s.port);
+                snprintf(url, sizeof url, "%s:%u/", rows[i].url, s.port);
+                r.url = odm_cstr(url);
+                assert_int_equal(tls_cred_new(&to, &cred, NULL), 0);
+                http_client_opt_init(&opt);
+                opt.tls = cred;
+                opt.connect_ms = 200;
+                opt.proxy = rows[i].proxied ? proxy : NULL;
+                assert_int_equal(http_sync_new(&opt, &c), 0);
+                got = http_sync_send(c, &r);
+                if (got->rc != ODM_EIO || got->sent || !strstr(got->why, "no connection"))
+                        fail_msg("%s: %d, %s", rows[i].why, got->rc, got->why ? got->why : "");
+                http_sync_free(c);
+                tls_cred_free(cred);
+                finish(&s);
+        }
+}
+
+static void a_redirect_to_itself_is_one_reply(void **state)
+{
+        char reply[128];
+        const script_step steps[] = {{reply}};
+        http_sync *c = client(NULL);
+        server s;
+
+        (void)state;
+        start(&s, steps, 1);
+        snprintf(reply, sizeof reply,
+                 "HTTP/1.1 307 Again\r\nLocation: http://127.0.0.1:%u/p\r\nContent-Length: "
+                 "0\r\n\r\n",
+                 s.port);
+        assert_int_equal(post(c, "127.0.0.1", s.port)->status, 307);
+        http_sync_free(c);
+        finish(&s);
+        assert_int_equal(s.connections, 1);
 }
 
 static void a_kept_connection_that_died_is_replaced_once(void **state)
@@ -435,6 +612,10 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(exchanges_end_as_the_table_says),
+                cmocka_unit_test(what_never_ends_is_ended),
+                cmocka_unit_test(a_reply_may_stop_at_any_octet),
+                cmocka_unit_test(a_silent_peer_is_left_before_the_reply_too),
+                cmocka_unit_test(a_redirect_to_itself_is_one_reply),
                 cmocka_unit_test(a_kept_connection_that_died_is_replaced_once),
                 cmocka_unit_test(a_length_beyond_the_body_is_borne),
                 cmocka_unit_test(half_a_reply_is_never_asked_for_again),

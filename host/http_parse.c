@@ -46,7 +46,7 @@ void http_parse_reset(http_parse *p)
         p->state = HTTP_PARSE_HEAD;
         p->mode = BODY_NONE;
         p->chunk_state = CHUNK_SIZE;
-        p->left = p->line_n = p->trailer_n = 0;
+        p->left = p->line_n = p->trailer_n = p->interim = 0;
 }
 
 /* ---- words --------------------------------------------------------------------- */
@@ -229,10 +229,12 @@ static int head_done(http_parse *p)
                 return ODM_EMALFORMED; /* we asked for no other protocol */
         if (p->status < 200) {
                 bool head = p->head_request;
+                size_t interim = p->interim + p->head.n;
                 http_parse_reset(p);
                 p->head_request = head;
                 p->any = true;
-                return 0;
+                p->interim = interim;
+                return interim > p->lim.max_head ? ODM_ELIMIT : 0;
         }
         if (p->head_request || p->status == 204 || p->status == 304)
                 p->mode = BODY_NONE;

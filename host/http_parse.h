@@ -10,7 +10,8 @@
 #include "odm/base.h"
 
 typedef struct http_limits {
-        size_t max_head;   /* octets of status line and fields; default 16384 */
+        size_t max_head;   /* octets of status line and fields, those of all interim responses
+                              before it counted too; default 16384 */
         size_t max_fields; /* default 64 */
         size_t max_body;   /* octets after decoding chunks, before decompression; default 1 MiB */
 } http_limits;
@@ -43,6 +44,7 @@ typedef struct http_parse {
         uint8_t mode, chunk_state;
         uint64_t left;
         bool any;       /* an octet came */
+        size_t interim; /* octets of interim responses so far */
         char line[256]; /* a line of the chunked coding, being collected */
         size_t line_n, trailer_n;
 } http_parse;
