@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Conformance: cases as text files, played in XML and in WBXML.
  *
- *     conformance [--table] [--only WORD] [--requirements FILE] [CASES...]
+ *     conformance [--table | --write FILE] [--only WORD] [--requirements FILE] [--root FOLDER]
+ *                 [--tests FILE] [--page FILE] [CASES...]
  *
  * Without CASES, from the root of the sources: all there are.
- * Prints TAP, a line for each case and codec; with --table, requirements with their cases
- * and results, and those without a case. */
+ * Prints TAP, a line for each case and codec, then whether each requirement is proved (named tests
+ * are looked for in --tests, Meson's intro-tests.json, and below --root) and whether --page is the
+ * page that these results make.  With --table that page; --write writes it to a file. */
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,12 +15,29 @@
 
 #include "case.h"
 #include "play.h"
+#include "requirement.h"
 #include "teller.h"
+
+#define PAGE_MOST ((size_t)4 << 20)
 
 static struct {
         bool table;
-        const char *only, *requirements;
+        const char *write, *only, *requirements, *root, *tests, *page;
 } arg;
+
+static unsigned n_tests;
+
+static void tell(bool ok, const char *title, const char *codec, const char *why)
+{
+        if (arg.table || arg.write) {
+                if (!ok)
+                        (void)fprintf(stderr, "not ok - %s%s\n# %s\n", title, codec, why);
+                return;
+        }
+        printf("%sok %u - %s%s\n", ok ? "" : "not ", ++n_tests, title, codec);
+        if (!ok)
+                printf("# %s\n", why);
+}
 
 static bool wanted(const test_case *c)
 {
@@ -26,89 +45,97 @@ static bool wanted(const test_case *c)
                case_covers(c, odm_cstr(arg.only));
 }
 
-static unsigned play_all(test_case *list)
+static bool play_one(test_case *c)
 {
         static const odm_codec *const codecs[] = {&odm_codec_xml, &odm_codec_wbxml};
-        unsigned number = 0, failed = 0;
-        char why[400];
+        static const char *const names[] = {" (xml)", " (wbxml)"};
+        char why[400], title[200];
+        bool ok = true;
+
+        (void)snprintf(title, sizeof title, "%.*s", (int)c->title.n, c->title.p);
+        c->ran = true;
+        for (size_t i = 0; i < ODM_COUNT(codecs); i++) {
+                why[0] = '\0';
+                c->ok[i] = (c->server ? play_server : play_client)(c, codecs[i], why, sizeof why);
+                tell(c->ok[i], title, names[i], why);
+                ok = ok && c->ok[i];
+        }
+        return ok;
+}
+
+static bool play_all(test_case *list)
+{
+        bool ok = true;
 
         for (test_case *c = list; c; c = c->next)
-                for (size_t i = 0; wanted(c) && i < ODM_COUNT(codecs); i++) {
-                        why[0] = '\0';
-                        c->ran = true;
-                        c->ok[i] = (c->server ? play_server : play_client)(c, codecs[i], why,
-                                                                           sizeof why);
-                        failed += !c->ok[i];
-                        if (arg.table)
-                                continue;
-                        printf("%sok %u - %.*s (%s)\n", c->ok[i] ? "" : "not ", ++number,
-                               (int)c->title.n, c->title.p, odm_codec_name(codecs[i]));
-                        if (!c->ok[i])
-                                printf("# %s\n", why);
-                }
-        if (!arg.table)
-                printf("1..%u\n", number);
-        return failed;
+                if (wanted(c))
+                        ok = play_one(c) && ok;
+        return ok;
 }
 
-static const char *verdict(const test_case *c)
+/* ---- the page ----------------------------------------------------------------------- */
+
+static bool is_current(odm_str page)
 {
-        return !c->ran                ? "not run"
-               : c->ok[0] && c->ok[1] ? "ok"
-               : c->ok[0]             ? "fails in WBXML"
-               : c->ok[1]             ? "fails in XML"
-                                      : "fails";
+        char *text = malloc(PAGE_MOST);
+        FILE *f = fopen(arg.page, "rb");
+        size_t n = f && text ? fread(text, 1, PAGE_MOST, f) : 0;
+        bool same = odm_str_eq((odm_str){text, n}, page);
+
+        if (f)
+                fclose(f);
+        free(text);
+        return same;
 }
 
-static void show_requirement(const test_case *list, odm_str id, odm_str purpose)
+static bool write_page(odm_str page)
 {
-        for (const test_case *c = list; c; c = c->next)
-                if (case_covers(c, id))
-                        printf("| %.*s | %.*s | %.*s | %s |\n", (int)id.n, id.p, (int)purpose.n,
-                               purpose.p, (int)c->title.n, c->title.p, verdict(c));
+        FILE *f = fopen(arg.write, "wb");
+        bool ok = f && fwrite(page.p, 1, page.n, f) == page.n;
+
+        if (f)
+                ok = fclose(f) == 0 && ok;
+        if (!ok)
+                (void)fprintf(stderr, "%s cannot be written\n", arg.write);
+        return ok;
 }
 
-/* One pass over the requirements: with their cases, or those that have none. */
-static bool show_pass(const test_case *list, bool without, unsigned *all, unsigned *covered)
+static bool report(const requirement *list, const test_case *cases)
 {
-        FILE *f = fopen(arg.requirements, "r");
-        char text[256];
+        odm_buf page;
+        bool ok = true;
 
-        if (f == NULL)
+        odm_buf_init(&page, &teller_mem, PAGE_MOST);
+        if (requirement_page(list, cases, &page) < 0)
                 return false;
-        *all = *covered = 0;
-        while (fgets(text, sizeof text, f)) {
-                odm_str whole = odm_str_trim(odm_cstr(text)), id = whole;
-                const char *blank = whole.n ? memchr(whole.p, ' ', whole.n) : NULL;
-                if (whole.n == 0 || *whole.p == '#')
-                        continue;
-                if (blank)
-                        id.n = (size_t)(blank - whole.p);
-                odm_str purpose = odm_str_trim(odm_str_from(whole, id.n));
-                bool has = false;
-                for (const test_case *c = list; c; c = c->next)
-                        has = has || case_covers(c, id);
-                (*all)++;
-                *covered += has;
-                if (!without)
-                        show_requirement(list, id, purpose);
-                else if (!has)
-                        printf("- %.*s\n", (int)whole.n, whole.p);
+        if (arg.table)
+                printf("%.*s", (int)page.n, page.p);
+        if (arg.write)
+                ok = write_page(odm_buf_view(&page));
+        if (arg.page) {
+                ok = is_current(odm_buf_view(&page));
+                tell(ok, arg.page, " is the page of these results", "run ./dev conformance");
         }
-        fclose(f);
-        return true;
+        odm_buf_done(&page);
+        return ok;
 }
 
-static bool show_table(const test_case *list)
+/* Only when all was played is there something to say of the whole. */
+static bool judge(const test_case *cases, odm_arena *a)
 {
-        unsigned all, covered;
+        requirement *list;
+        char why[400] = "";
 
-        printf("| requirement | purpose | case | result |\n|---|---|---|---|\n");
-        if (!show_pass(list, false, &all, &covered))
+        if (arg.only)
+                return true;
+        if (!requirement_read(arg.requirements, a, &list))
                 return false;
-        printf("\n%u of %u requirements have a case here. Without one:\n\n", covered, all);
-        return show_pass(list, true, &all, &covered);
+        bool ok = requirement_check(list, cases, arg.root, arg.tests, a, why, sizeof why);
+        tell(ok, "each requirement has a case, a test or a reason", "", why);
+        return report(list, cases) && ok;
 }
+
+/* ---- arguments ------------------------------------------------------------------------ */
 
 static bool read_default(odm_arena *a, test_case **list)
 {
@@ -125,6 +152,24 @@ static bool read_default(odm_arena *a, test_case **list)
         return ok;
 }
 
+/* True when argv[i] is an option with a value, which is taken. */
+static bool take_option(int argc, char **argv, int i)
+{
+        const struct {
+                const char *name;
+                const char **to;
+        } options[] = {{"--write", &arg.write}, {"--only", &arg.only},
+                       {"--root", &arg.root},   {"--requirements", &arg.requirements},
+                       {"--tests", &arg.tests}, {"--page", &arg.page}};
+
+        for (size_t k = 0; k < ODM_COUNT(options) && i + 1 < argc; k++)
+                if (strcmp(argv[i], options[k].name) == 0) {
+                        *options[k].to = argv[i + 1];
+                        return true;
+                }
+        return false;
+}
+
 int main(int argc, char **argv)
 {
         test_case *list = NULL;
@@ -132,24 +177,22 @@ int main(int argc, char **argv)
         bool ok = true;
 
         arg.requirements = "tests/conformance/requirements.txt";
-
+        arg.root = ".";
         odm_arena_init(&a, &teller_mem, (size_t)256 << 20);
         for (int i = 1; i < argc && ok; i++) {
                 if (strcmp(argv[i], "--table") == 0)
                         arg.table = true;
-                else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
-                        arg.only = argv[++i];
-                else if (strcmp(argv[i], "--requirements") == 0 && i + 1 < argc)
-                        arg.requirements = argv[++i];
+                else if (take_option(argc, argv, i))
+                        i++;
                 else
                         ok = case_read(argv[i], &a, &list);
         }
         if (ok && list == NULL)
                 ok = read_default(&a, &list);
-        if (ok && play_all(list) > 0)
-                ok = false;
-        if (arg.table && !show_table(list))
-                ok = false;
+        ok = ok && play_all(list);
+        ok = judge(list, &a) && ok;
+        if (!arg.table && !arg.write)
+                printf("1..%u\n", n_tests);
         odm_arena_done(&a);
         return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }

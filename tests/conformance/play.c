@@ -9,6 +9,7 @@
 
 #include "device.h"
 #include "message.h"
+#include "outside.h"
 #include "raw.h"
 #include "teller.h"
 
@@ -25,6 +26,8 @@ struct play {
         teller t;
         const odm_codec *codec;
         device dev;
+        odm_wall outside_time;
+        outside out; /* what reaches the device without a session */
         odm_client_opt opt;
         odm_client *client;
         odm_arena a;
@@ -42,6 +45,7 @@ struct play {
         odm_meta chal;
         odm_str url, mac; /* where the client's message goes, and its MAC */
         odm_str body;     /* its octets */
+        odm_str say_type; /* media type of the server's message, when it is not the usual one */
         odm_str say_mac;  /* the nonce of the server's MAC, or "wrong"; absent for none */
         bool first;       /* `heard` is package 1 */
         uint32_t msg_id;
@@ -158,6 +162,8 @@ static void set_up(struct play *p)
         set_account(p, &account);
         must(p, device_open_limited(&p->dev, &teller_mem, &account, EVERYTHING, &limits),
              "the device");
+        p->out = (outside){.t = &p->t, .a = &p->a, .tree = p->dev.tree, .wall = &p->outside_time};
+        p->outside_time.s = p->dev.wall + 1000;
 }
 
 static void finish_wants(struct play *p);
@@ -339,6 +345,7 @@ static void on_done(struct play *p, const line *l)
 
 static void start_session(struct play *p)
 {
+        outside_call(&p->out, &p->a, &p->opt);
         must(p, odm_client_new(&p->opt, p->dev.tree, &p->client), "the client");
         for (const line *l = p->t.test->lines; l && l != p->t.at; l = l->next)
                 if (is(l, "alert"))
@@ -481,6 +488,9 @@ static void send(struct play *p)
                 send_raw(p);
                 return;
         }
+        if (p->say_type.p)
+                in.content_type = p->say_type;
+        p->say_type = ODM_ABSENT;
         add_statuses(p);
         set_header(p);
         p->say.final = !p->open;
@@ -519,7 +529,10 @@ static bool set_in_header(struct play *p, const line *l)
         odm_str dtd = line_option(l, "dtd"), status = line_option(l, "hdr");
         odm_str chal = line_option(l, "chal"), cred = line_option(l, "cred");
         odm_str mac = line_option(l, "mac"), alerts = line_option(l, "alerts");
+        odm_str content = line_option(l, "content-type");
 
+        if (content.p)
+                p->say_type = content;
         if (alerts.p)
                 p->alerts_code = (unsigned)number(p, alerts);
         if (max_msg.p || max_obj.p)
@@ -550,7 +563,7 @@ static bool set_in_header(struct play *p, const line *l)
                                                          : digest(p, "srv", "spw", cred);
         }
         return max_msg.p || max_obj.p || resp.p || proto.p || dtd.p || status.p || chal.p ||
-               cred.p || mac.p || alerts.p;
+               cred.p || mac.p || alerts.p || content.p;
 }
 
 static void begin_message(struct play *p)
@@ -881,6 +894,8 @@ static void on_want(struct play *p, const line *l)
 
         if (p->saying)
                 send(p);
+        if (outside_want(&p->out, l))
+                return;
         if (odm_str_is(what, "nothing")) {
                 if (p->reply)
                         wrong(p, "the client answers");
@@ -957,6 +972,16 @@ static void on_server(struct play *p, const line *l)
              "the account");
 }
 
+/* account URI: whose session is next */
+static void on_account(struct play *p, const line *l)
+{
+        finish_wants(p);
+        odm_client_free(p->client);
+        p->client = NULL;
+        p->n_heard = p->next = 0;
+        p->opt.account = arg(p, l, 0);
+}
+
 /* abort: the user wants to stop */
 static void on_abort(struct play *p)
 {
@@ -997,6 +1022,8 @@ static void play_line(struct play *p, const line *l)
                 on_after(p, l);
         else if (is(l, "server"))
                 on_server(p, l);
+        else if (is(l, "account"))
+                on_account(p, l);
         else if (is(l, "start"))
                 start_session(p);
         else if (is(l, "done"))
@@ -1005,7 +1032,7 @@ static void play_line(struct play *p, const line *l)
                 on_abort(p);
         else if (is(l, "outcome"))
                 on_outcome(p, l);
-        else
+        else if (!outside_play(&p->out, l))
                 wrong(p, "a word that is not understood");
 }
 
