@@ -160,7 +160,8 @@ static session *find_key(dm *m, const turn *t, uint32_t msg)
                 bool fits = odm_str_eq(s->source, t->peek.source) &&
                             odm_str_eq(s->dm_id, t->peek.session_id) && !s->doomed &&
                             ((msg > 1 && msg == s->last_msg + 1) ||
-                             (msg == s->last_msg && t->digest == s->last_digest));
+                             (msg == s->last_msg && t->digest == s->last_digest &&
+                              (msg > 1 || t->now.ms - s->last_at < m->opt.repeat_ms)));
                 if (fits && (!best || (s->authenticated && !best->authenticated)))
                         best = s;
         }
@@ -571,6 +572,7 @@ void dm_opt_init(dm_opt *o)
                 .max_object = 16 << 20,
                 .session_memory = 32 << 20,
                 .session_idle_ms = 5 * 60 * 1000,
+                .repeat_ms = 60 * 1000,
                 .sessions = 4096,
                 .lockout_after = 5,
                 .lockout_ms = 30 * 1000,

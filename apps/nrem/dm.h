@@ -40,10 +40,13 @@ typedef struct dm_opt {
         budget *memory;          /* of all sessions: no new ones while it is tight; default: the
                                     heap without a ceiling */
         int64_t session_idle_ms; /* then a session is lost; default 5 min */
-        uint32_t sessions;       /* at one time: beyond it 503; default 4096 */
-        uint32_t lockout_after;  /* wrong credentials in a row; default 5 */
-        int64_t lockout_ms;      /* first lock-out, doubling up to an hour; default 30 s */
-        unsigned crew;           /* threads that continue sessions; default 2 */
+        int64_t repeat_ms; /* so long a first message that comes again is a repetition; later it is
+                              a new session of a device whose messages are all alike; default 60 s
+                            */
+        uint32_t sessions; /* at one time: beyond it 503; default 4096 */
+        uint32_t lockout_after; /* wrong credentials in a row; default 5 */
+        int64_t lockout_ms;     /* first lock-out, doubling up to an hour; default 30 s */
+        unsigned crew;          /* threads that continue sessions; default 2 */
 
         bool wake;             /* package 0 over UDP; default on */
         const char *wake_from; /* address:port the datagrams leave from; default "*:0" */

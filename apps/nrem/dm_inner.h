@@ -114,6 +114,7 @@ struct session {
         /* written by the owner, looked at by whoever walks the table */
         _Atomic uint32_t last_msg;
         _Atomic uint64_t last_digest;
+        _Atomic int64_t last_at; /* when it came first */
         _Atomic int64_t id; /* the store's number; 0: not yet */
         atomic_bool authenticated, over;
         _Atomic int64_t device_id; /* 0: not known */

@@ -296,6 +296,9 @@ void heard_alert(session *s, const odm_event *ev)
                 session_failed(s);
                 return;
         }
+        if (job_is_tnds(v->type) && v->uri.n && /* some tell of their objects so */
+            mirror_document(&s->changes, v->uri, v->data) < 0)
+                session_failed(s);
         op = session_op(s, STORE_EVENT_ADD);
         if (op)
                 op->event = (store_event){.at = s->turn->at,

@@ -138,7 +138,7 @@ static int doc_nodes(mirror_changes *m, const odm_doc_node *top, odm_str base)
 }
 
 /* The document's first node is the one that was asked for. */
-static int mirror_tnds(mirror_changes *m, odm_str uri, odm_str text)
+int mirror_document(mirror_changes *m, odm_str uri, odm_str text)
 {
         odm_limits lim;
         odm_doc *doc = NULL;
@@ -182,7 +182,7 @@ static int from_item(mirror_changes *m, odm_str asked, const store_value *v)
         int rc;
 
         if (job_is_tnds(v->type))
-                return mirror_tnds(m, v->uri.p ? v->uri : asked, v->data);
+                return mirror_document(m, v->uri.p ? v->uri : asked, v->data);
         if (!odm_str_is(v->format, "node"))
                 return mirror_leaf(m, v->uri, v->format, v->type, v->data);
         rc = normal_path(m, v->uri, &path);
@@ -224,7 +224,7 @@ static int from_write(mirror_changes *m, const odm_command *c)
         if (has_query(i->target, "prop="))
                 return 0;
         if (job_is_tnds(meta.type))
-                return mirror_tnds(m, i->target, value);
+                return mirror_document(m, i->target, value);
         if (meta.format == ODM_FMT_NODE)
                 return mirror_leaf(m, i->target, format, meta.type, ODM_ABSENT);
         if (meta.format == ODM_FMT_B64) {

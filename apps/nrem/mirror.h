@@ -20,6 +20,8 @@ typedef struct mirror_changes {
 /* One leaf that the device told of itself (package 1). */
 ODM_MUST_USE int mirror_leaf(mirror_changes *m, odm_str uri, odm_str format, odm_str type,
                              odm_str value);
+/* A TNDS document, as XML text, that the device told of the object at `uri`. */
+ODM_MUST_USE int mirror_document(mirror_changes *m, odm_str uri, odm_str text);
 /* A command of a job with its status; `items` are the Results of a Get. */
 ODM_MUST_USE int mirror_answer(mirror_changes *m, const odm_command *c, unsigned status,
                                const store_value *items, size_t n);

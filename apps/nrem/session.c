@@ -470,6 +470,8 @@ void session_run(session *s)
                 turn_refuse(s, rc);
                 return;
         }
+        if (t->digest != s->last_digest)
+                s->last_at = t->now.ms;
         s->last_msg = odm_ref_number(t->peek.msg_id);
         s->last_digest = t->digest;
         said_open(s);

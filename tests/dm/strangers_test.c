@@ -255,6 +255,52 @@ static void what_the_server_asks_for_itself_fails_no_job(void **state)
         expect_job(w, job, "done");
 }
 
+/* ---- sessions that are all alike --------------------------------------------------------------
+ */
+
+/* One SessionID for ever, and no credentials: each first message is the same, octet by octet.
+ * *same: the reply to the second one is the first one's. */
+static void call_twice(world *w, int64_t repeat_ms, bool *same)
+{
+        static const char first[] = "<SyncML><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</"
+                                    "VerProto><SessionID>1</SessionID>"
+                                    "<MsgID>1</MsgID><Target><LocURI>http://localhost/dm</LocURI></"
+                                    "Target><Source><LocURI>"
+                                    "IMEI:alike</LocURI></Source></"
+                                    "SyncHdr><SyncBody><Alert><CmdID>1</CmdID><Data>1201</Data>"
+                                    "</Alert><Final/></SyncBody></SyncML>";
+        static const char type[] = "application/vnd.syncml.dm+xml";
+        store_batch *b = store_batch_new();
+        char one[4000], two[4000];
+
+        w->opt.repeat_ms = repeat_ms;
+        world_start(w);
+        int64_t other = world_add_another(w, "alike", "IMEI:alike");
+        store_op *op = store_batch_add(b, STORE_ACCOUNT_PUT);
+        op->account = (store_account){.device = other, .server_id = ODM_STR("xrem")};
+        assert_int_equal(store_write_sync(w->store, b), 0);
+        store_batch_free(b);
+        assert_int_equal(world_post(w, "POST", "/dm", type, odm_cstr(first), one, sizeof one), 200);
+        assert_int_equal(world_post(w, "POST", "/dm", type, odm_cstr(first), two, sizeof two), 200);
+        *same = strcmp(one, two) == 0; /* another session has another token in its RespURI */
+}
+
+static void a_first_message_that_comes_again_is_a_repetition(void **state)
+{
+        bool same;
+
+        call_twice(*state, 60000, &same);
+        assert_true(same);
+}
+
+static void but_not_for_ever(void **state)
+{
+        bool same;
+
+        call_twice(*state, 0, &same);
+        assert_false(same);
+}
+
 /* ---- little room ---------------------------------------------------------------------------- */
 
 static void devices_of_small_messages_are_served(void **state)
@@ -301,6 +347,9 @@ int main(void)
                 EACH(the_pieces_of_an_atomic_survive_a_lost_session),
                 EACH(optional_commands_may_be_refused),
                 EACH(what_the_server_asks_for_itself_fails_no_job),
+                cmocka_unit_test_setup_teardown(a_first_message_that_comes_again_is_a_repetition,
+                                                setup, teardown),
+                cmocka_unit_test_setup_teardown(but_not_for_ever, setup, teardown),
                 EACH(devices_of_small_messages_are_served),
         };
 
