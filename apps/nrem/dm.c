@@ -335,7 +335,8 @@ static place find_place(dm *m, turn *t, session **out)
         if (s &&
             (!odm_str_eq(s->source, t->peek.source) || !odm_str_eq(s->dm_id, t->peek.session_id)))
                 s = NULL; /* a token is worth nothing in another mouth */
-        if (sid.n == 0)   /* who names a session that is gone means no other */
+        /* Who names a session that is gone means no other. */
+        if (sid.n == 0)
                 s = find_key(m, t, msg);
         if (!s) {
                 p = msg > 1 ? PLACE_NOWHERE : PLACE_NEW;
