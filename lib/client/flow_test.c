@@ -811,6 +811,81 @@ static void options_out_of_range_are_refused(void **state)
         stage_close(&s);
 }
 
+static void session_ids_of_the_hosts_own_come_back_as_they_are(void **state)
+{
+        static const struct {
+                const char *why, *ours, *theirs;
+                bool same;
+        } ids[] = {
+                {"as it is", "server-7", "server-7", true},
+                {"no number that could be written otherwise", "server-7", "7", false},
+                {"a short one", "GZ", "GZ", true},
+                {"is no number either", "GZ", "0", false},
+                {"small letters", "B7", "b7", true},
+                {"decimal", "B7", "183", true},
+                {"of another session", "B7", "B8", false},
+        };
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(ids); i++) {
+                struct stage s;
+                begins(&s, &odm_codec_wbxml, STAGE_OPEN);
+                s.opt.session_id = odm_cstr(ids[i].ours);
+                starts(&s);
+                s.session = ids[i].theirs;
+                says(&s, HDR_OK(1) GET("1", "./A/b") "<Final/>");
+                if ((odm_client_outcome(s.c) == ODM_OUTCOME_NONE) != ids[i].same)
+                        fail_msg("%s: %s for %s", ids[i].why, ids[i].theirs, ids[i].ours);
+                stage_close(&s);
+        }
+}
+
+static int no_randomness(void *ctx, void *p, size_t n)
+{
+        (void)ctx;
+        (void)p;
+        (void)n;
+        return ODM_EIO;
+}
+
+static void sessions_that_cannot_begin(void **state)
+{
+        char url[2100];
+        struct stage s;
+        odm_client *c = NULL;
+
+        (void)state;
+        begins(&s, &odm_codec_wbxml, STAGE_OPEN);
+        odm_rng good = s.opt.rng;
+        s.opt.session_id = ODM_ABSENT; /* one is drawn by lot */
+        s.opt.rng = (odm_rng){no_randomness, NULL};
+        assert_int_equal(odm_client_new(&s.opt, s.tree, &c), ODM_EIO);
+        s.opt.rng = good;
+        (void)snprintf(url, sizeof url, "http://dm.example/%02060d", 0);
+        sets(&s, "./DMAcc/main/AppAddr/1/Addr", url);
+        assert_int_equal(odm_client_new(&s.opt, s.tree, &c), ODM_EINVAL);
+        url[2048] = '\0'; /* as long as it may be */
+        sets(&s, "./DMAcc/main/AppAddr/1/Addr", url);
+        assert_int_equal(odm_client_new(&s.opt, s.tree, &c), 0);
+        odm_client_free(c);
+        stage_close(&s);
+}
+
+/* It refuses our version in one that we do not speak: nobody answers nobody for ever. */
+static void versions_refused_in_a_strange_version_end_it(void **state)
+{
+        (void)state;
+        FOR_BOTH_CODECS(codec)
+        {
+                struct stage s;
+                begins(&s, codec, STAGE_OPEN);
+                starts(&s);
+                s.proto = "DM/9.9";
+                says(&s, HDR_CODE(1, 513, "") "<Final/>");
+                silent(&s, ODM_OUTCOME_VERSION);
+                stage_close(&s);
+        }
+}
+
 static void endless_sessions_end(void **state)
 {
         struct stage s;
@@ -858,6 +933,9 @@ int main(void)
                 cmocka_unit_test(an_old_reply_is_silence),
                 cmocka_unit_test(calls_out_of_turn_are_refused),
                 cmocka_unit_test(options_out_of_range_are_refused),
+                cmocka_unit_test(session_ids_of_the_hosts_own_come_back_as_they_are),
+                cmocka_unit_test(sessions_that_cannot_begin),
+                cmocka_unit_test(versions_refused_in_a_strange_version_end_it),
                 cmocka_unit_test(endless_sessions_end),
         };
         return RUN_TESTS(tests);

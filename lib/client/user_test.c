@@ -468,6 +468,19 @@ static void the_user_can_stop_it_all(void **state)
                 assert_int_equal(s.heard->body->code, 1223);
                 stage_close(&s);
 
+                odm_packet again; /* while what was not answered waits to be sent once more */
+                begins(&s, codec, STAGE_OPEN);
+                starts(&s);
+                odm_str first = odm_arena_copy(&s.a, s.sent.body);
+                s.now = odm_client_deadline(s.c);
+                assert_int_equal(odm_client_tick(s.c, s.now), 0);
+                assert_int_equal(odm_client_abort(s.c), 0);
+                assert_int_equal(odm_client_send(s.c, &again), 1);
+                assert_octets(again.body, first); /* it is out already, and must be the same */
+                says(&s, HDR_OK(1) GET("1", "./A/b") "<Final/>");
+                hears(&s, OK1 "Alert 1223 | Final");
+                stage_close(&s);
+
                 begins(&s, codec, STAGE_OPEN); /* before it began */
                 assert_int_equal(odm_client_new(&s.opt, s.tree, &s.c), 0);
                 assert_int_equal(odm_client_abort(s.c), 0);
