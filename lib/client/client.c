@@ -178,6 +178,7 @@ int odm_client_new(const odm_client_opt *opt, odm_tree *tree, odm_client **out)
         c->peer_closed = true; /* package 1 waits for nobody */
         odm_arena_init(&c->perm, opt->mem, opt->max_memory / ARENA_SHARE);
         odm_arena_init(&c->in, opt->mem, opt->max_memory / ARENA_SHARE);
+        odm_arena_init(&c->head, opt->mem, opt->max_memory / ARENA_SHARE);
         odm_arena_init(&c->scratch, opt->mem, opt->max_memory / ARENA_SHARE);
         odm_arena_init(&c->box.arena, opt->mem, opt->max_memory / ARENA_SHARE);
         odm_arena_init(&c->box.data, opt->mem, opt->max_memory / ARENA_SHARE);
@@ -219,6 +220,7 @@ void odm_client_free(odm_client *c)
         wipe_arena(c->account.server_password);
         odm_arena_done(&c->perm);
         odm_arena_done(&c->in);
+        odm_arena_done(&c->head);
         odm_arena_done(&c->scratch);
         odm_arena_done(&c->box.arena);
         odm_arena_done(&c->box.data);
@@ -404,7 +406,7 @@ static int abort_unsent(odm_client *c)
                 return 0;
         }
         c->msg_id--; /* what was built is not sent */
-        c->has_hdr_status = c->msg != NULL;
+        c->has_hdr_status = c->hdr_status.kind == ODM_CMD_STATUS;
         odm_outbox_rewind(c);
         return build_abort(c);
 }
@@ -496,8 +498,10 @@ int odm_client_answer(odm_client *c, uint64_t id, const odm_reply *r, odm_time n
         rc = odm_runner_answer(c, r);
         if (rc == 0)
                 rc = odm_runner_run(c);
-        if (rc == 0 && odm_runner_done(c))
+        if (rc == 0 && odm_runner_done(c)) {
+                odm_inbox_drop(c);
                 rc = odm_outbox_build(c);
+        }
         return end_at_limit(c, rc);
 }
 

@@ -106,7 +106,7 @@ static odm_item *versions(odm_client *c, bool dtd)
         odm_item *first = NULL;
 
         for (size_t i = c->opt.dm13 && !dtd ? 2 : 1; i-- > 0;) {
-                odm_item *it = odm_new(&c->in, odm_item);
+                odm_item *it = odm_new(&c->head, odm_item);
                 if (it == NULL)
                         return NULL;
                 it->data = (odm_data){ODM_DATA_TEXT, dtd ? ODM_STR("1.2") : odm_cstr(both[i])};
@@ -132,15 +132,18 @@ static unsigned version_status(const odm_client *c, const odm_hdr *h)
 static int make_hdr_status(odm_client *c, unsigned code)
 {
         const odm_hdr *h = &c->msg->hdr;
-        odm_ref *target = odm_new(&c->in, odm_ref), *source = odm_new(&c->in, odm_ref);
+        odm_ref *target = odm_new(&c->head, odm_ref), *source = odm_new(&c->head, odm_ref);
+        odm_str msg_id = odm_arena_copy(&c->head, h->msg_id);
 
-        if (target == NULL || source == NULL)
-                return arena_rc(&c->in);
-        target->uri = h->target.p ? h->target : ODM_STR("");
-        source->uri = h->source.p ? h->source : ODM_STR("");
+        if (target == NULL || source == NULL || msg_id.p == NULL)
+                return arena_rc(&c->head);
+        target->uri = odm_arena_copy(&c->head, h->target.p ? h->target : ODM_STR(""));
+        source->uri = odm_arena_copy(&c->head, h->source.p ? h->source : ODM_STR(""));
+        if (target->uri.p == NULL || source->uri.p == NULL)
+                return arena_rc(&c->head);
         c->hdr_status = (odm_command){.kind = ODM_CMD_STATUS,
                                       .code = code,
-                                      .msg_ref = h->msg_id,
+                                      .msg_ref = msg_id,
                                       .cmd_ref = ODM_STR("0"),
                                       .cmd = ODM_STR("SyncHdr"),
                                       .target_refs = target,
@@ -182,7 +185,7 @@ static int check_hdr(odm_client *c)
                 return GO_ON; /* it refuses our version in its own: no ping-pong */
         c->hdr_status.items = versions(c, code == ODM_ST_BAD_DTD);
         if (c->hdr_status.items == NULL)
-                return arena_rc(&c->in);
+                return arena_rc(&c->head);
         (void)snprintf(c->diag, sizeof c->diag, "the server speaks %.*s, DTD %.*s",
                        shown(h->ver_proto, 40), h->ver_proto.p ? h->ver_proto.p : "",
                        shown(h->ver_dtd, 10), h->ver_dtd.p ? h->ver_dtd.p : "");
@@ -247,7 +250,7 @@ static int check_server(odm_client *c, const odm_packet *reply, odm_check *out)
         rc = odm_verifier_check(&c->verifier,
                                 odm_str_trim(h->source_name).n ? odm_str_trim(h->source_name)
                                                                : ODM_ABSENT,
-                                &h->cred, reply->mac, reply->body, &c->opt.rng, &c->in, out);
+                                &h->cred, reply->mac, reply->body, &c->opt.rng, &c->head, out);
         if (rc < 0)
                 return rc;
         c->trusted = out->ok;
@@ -359,6 +362,7 @@ static int decode(odm_client *c, const odm_packet *reply)
         int rc;
 
         odm_arena_reset(&c->in);
+        odm_arena_reset(&c->head);
         odm_arena_reset(&c->scratch);
         c->has_hdr_status = false;
         body = odm_arena_copy(&c->in, reply->body.p ? reply->body : ODM_STR(""));
@@ -407,9 +411,17 @@ static int on_commands(odm_client *c)
         odm_client_enter(c, CLIENT_WORK);
         odm_runner_begin(c);
         rc = odm_runner_run(c);
-        if (rc == 0 && odm_runner_done(c))
+        if (rc == 0 && odm_runner_done(c)) {
+                odm_inbox_drop(c);
                 rc = odm_outbox_build(c);
+        }
         return rc;
+}
+
+void odm_inbox_drop(odm_client *c)
+{
+        odm_arena_done(&c->in);
+        c->msg = NULL;
 }
 
 int odm_inbox_take(odm_client *c, const odm_packet *reply)

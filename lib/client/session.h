@@ -121,6 +121,7 @@ struct odm_client {
         char diag[DIAG_MAX];
 
         odm_arena perm, in, scratch; /* for ever, one server message, one item */
+        odm_arena head;              /* what is said of its header, which outlives the message */
         odm_account account;
         odm_str device_id, session_id;
         odm_prover prover;
@@ -139,7 +140,7 @@ struct odm_client {
         bool abort_wanted;
         odm_client_stats stats;
 
-        odm_msg *msg; /* being processed, in `in` */
+        odm_msg *msg; /* being processed, in `in`; NULL once it is done with */
         odm_command hdr_status;
         bool has_hdr_status; /* the next message answers one of the server's */
         bool trusted;        /* the message comes from a server that proved itself */
@@ -166,6 +167,8 @@ ODM_MUST_USE int odm_setup_build(odm_client *c);
 
 /* inbox.c: one message of the server. */
 ODM_MUST_USE int odm_inbox_take(odm_client *c, const odm_packet *reply);
+/* The message is done with: gives its memory back, before ours is built. */
+void odm_inbox_drop(odm_client *c);
 /* Keeps the nonce we issued to the server.  Called when the message that carries it is made: one
  * that is never said, since the server left us nothing to answer, must not replace the one it has.
  */
