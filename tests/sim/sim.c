@@ -2,13 +2,15 @@
 /* Simulation: client and server engines in one process, thousands of sessions on a clock of
  * ours.
  *
- *     sim [--sessions N] [--seed S] [--lives N] [--verbose]
+ *     sim [--sessions N] [--seconds T] [--seed S] [--lives N] [--verbose]
  *
  * A life is one device and one server over a number of sessions; its seed decides all of it. */
+#include <time.h>
+
 #include "world.h"
 
 static struct {
-        uint64_t sessions, lives, seed;
+        uint64_t sessions, seconds, lives, seed;
         bool verbose;
 } arg = {.sessions = 10000, .seed = 1};
 
@@ -186,13 +188,23 @@ static void live(uint64_t seed, counts *sum)
         world_close(&w);
 }
 
+static bool wants_more(uint64_t lives, const counts *sum, time_t began)
+{
+        if (arg.lives)
+                return lives < arg.lives;
+        if (arg.seconds && time(NULL) - began >= (time_t)arg.seconds)
+                return false;
+        return sum->sessions < arg.sessions;
+}
+
 static void bad_network(void **state)
 {
+        const time_t began = time(NULL);
         counts sum = {0};
         uint64_t shown = 0;
 
         (void)state;
-        for (uint64_t n = 0; arg.lives ? n < arg.lives : sum.sessions < arg.sessions; n++) {
+        for (uint64_t n = 0; wants_more(n, &sum, began); n++) {
                 live(arg.seed + n, &sum);
                 if (sum.sessions / 100000 > shown) {
                         shown = sum.sessions / 100000;
@@ -212,6 +224,8 @@ static void read_arguments(int argc, char **argv)
                         arg.verbose = true;
                 else if (strcmp(argv[i], "--sessions") == 0 && more)
                         arg.sessions = strtoull(argv[++i], NULL, 10);
+                else if (strcmp(argv[i], "--seconds") == 0 && more)
+                        arg.seconds = strtoull(argv[++i], NULL, 10);
                 else if (strcmp(argv[i], "--lives") == 0 && more)
                         arg.lives = strtoull(argv[++i], NULL, 10);
                 else if (strcmp(argv[i], "--seed") == 0 && more)
