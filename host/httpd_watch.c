@@ -258,7 +258,7 @@ static void make_room(listener *l)
                 all[n].since = atomic_load(&k->since);
                 memcpy(all[n++].origin, k->origin, ORIGIN);
         }
-        if (n > l->mark) {
+        if (all && n > l->mark) {
                 qsort(all, n, sizeof *all, by_origin);
                 atomic_fetch_add(&l->h->evicted, evict(l, all, n, n - l->mark + l->mark / 16));
         }

@@ -781,7 +781,7 @@ static int results(void *h, int64_t device, int64_t job, odm_arena *a, store_res
         for (map_node *n = map_from(&m->t[T_RESULT], KEY2(device, job));
              n && n->key.a == device && n->key.b == job; n = n->next[0]) {
                 const result_row *row = n->value;
-                odm_str items;
+                odm_str items = ODM_ABSENT;
                 store_result *r;
                 int rc = list_add(&l, row->r);
                 if (rc == 0)

@@ -192,7 +192,7 @@ static int take_object(struct run *r, const odm_doc_node *n)
 {
         bool account = odm_boot_is_account(n->type);
         odm_str at = ODM_ABSENT;
-        odm_answer got;
+        odm_answer got = {.status = ODM_ST_OK};
         int rc = account ? find_account(r, odm_boot_child(n, "ServerID"), &at) : 0;
 
         if (rc < 0)

@@ -7,6 +7,7 @@
  */
 #include "odm/task.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "task_node.h"
@@ -357,6 +358,7 @@ int odm_tasks_exec(odm_tasks *ts, const odm_task_kind *kind, odm_str object, con
                 if (ts->kind[i].kind == kind)
                         ctx = ts->kind[i].ctx;
         s = odm_slot_add(ts);
+        assert(s); /* may_begin() saw that there is room */
         s->t.kind = kind;
         s->t.ctx = ctx;
         rc = describe(ts, s, object, at, op);
