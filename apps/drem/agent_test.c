@@ -242,6 +242,34 @@ static void every_way_of_talking_works(void **state)
         }
 }
 
+/* The account says nothing of the password itself, and the server asks for it. */
+static void basic_is_shown_only_where_allowed(void **state)
+{
+        static const struct {
+                const char *scheme, *basic, *want;
+        } rows[] = {
+                {"https", "no", "last-outcome: auth-refused"},
+                {"http", "yes", "last-outcome: auth-refused"},
+                {"https", "yes", "last-outcome: done"},
+        };
+        world *w = *state;
+
+        w->f.type = ODM_AUTH_BASIC;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                char command[128];
+                agent_close(w->g);
+                w->g = NULL;
+                snprintf(command, sizeof command, "rm -rf %s/state", w->dir);
+                assert_int_equal(system(command), 0);
+                set(w, "account.auth=none");
+                set(w, "session.basic=%s", rows[i].basic);
+                set(w, "account.url=%s://localhost:%u/dm", rows[i].scheme,
+                    strcmp(rows[i].scheme, "https") == 0 ? w->f.tls : w->f.plain);
+                open_agent(w);
+                run_until(w, rows[i].want);
+        }
+}
+
 static void accounts_and_nonces_survive_a_restart(void **state)
 {
         world *w = *state;
@@ -522,6 +550,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 T(first_session_shows_the_machine),
                 T(every_way_of_talking_works),
+                T(basic_is_shown_only_where_allowed),
                 T(accounts_and_nonces_survive_a_restart),
                 T(wrong_passwords_are_given_up_and_tried_later),
                 T(a_server_that_cannot_prove_itself_gets_nothing),
