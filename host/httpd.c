@@ -298,24 +298,40 @@ static void abandon_kept(httpd *h)
         }
 }
 
+/* The descriptor stays open: a thread of the library may be about to use it, and would end the
+ * process over a closed one. */
+static void stop_listening(httpd *h)
+{
+        for (size_t i = 0; h->l && i < h->n; i++) {
+                listener *l = &h->l[i];
+                l->quiet_fd = l->daemon ? MHD_quiesce_daemon(l->daemon) : -1;
+                if (l->quiet_fd >= 0)
+                        (void)shutdown(l->quiet_fd, SHUT_RDWR);
+        }
+}
+
+static void stop_daemon(listener *l)
+{
+        if (!l->daemon)
+                return;
+        MHD_stop_daemon(l->daemon);
+        if (l->quiet_fd >= 0)
+                close(l->quiet_fd);
+}
+
 void httpd_stop(httpd *h, int64_t ms)
 {
         if (!h)
                 return;
         atomic_store(&h->stopping, true);
-        for (size_t i = 0; h->l && i < h->n; i++) {
-                int fd = h->l[i].daemon ? MHD_quiesce_daemon(h->l[i].daemon) : -1;
-                if (fd >= 0)
-                        close(fd);
-        }
+        stop_listening(h);
         httpd_streams_end(h);
         wait_quiet(h, ms);
         abandon_kept(h);
         wait_quiet(h, ms > 0 ? 500 : 0); /* for the 503s to leave */
         httpd_watch_stop(h);
         for (size_t i = 0; h->l && i < h->n; i++)
-                if (h->l[i].daemon)
-                        MHD_stop_daemon(h->l[i].daemon);
+                stop_daemon(&h->l[i]);
         free_all(h);
 }
 
