@@ -122,12 +122,29 @@ static int convert_item(const odm_command *c, odm_item *i, const odm_codec *to, 
 
 static int convert_command(odm_command *c, const odm_codec *to, odm_arena *arena)
 {
+        bool xml = !odm_codec_is_binary(to);
+        int rc = xml ? nonce_to_text(&c->meta, arena) : 0; /* a Status' chal is the same */
+
+        if (rc == 0 && xml && c->cred)
+                rc = nonce_to_text(&c->cred->meta, arena);
+        for (odm_item *i = c->items; i && rc == 0; i = i->next) {
+                if (xml)
+                        rc = nonce_to_text(&i->meta, arena);
+                if (rc == 0)
+                        rc = convert_item(c, i, to, arena);
+        }
+        return rc;
+}
+
+static int convert_hdr(odm_hdr *h, const odm_codec *to, odm_arena *arena)
+{
         int rc = 0;
 
-        if (!odm_codec_is_binary(to) && c->kind == ODM_CMD_STATUS)
-                rc = nonce_to_text(&c->chal, arena);
-        for (odm_item *i = c->items; i && rc == 0; i = i->next)
-                rc = convert_item(c, i, to, arena);
+        if (!odm_codec_is_binary(to)) {
+                rc = nonce_to_text(&h->meta, arena);
+                if (rc == 0)
+                        rc = nonce_to_text(&h->cred.meta, arena);
+        }
         return rc;
 }
 
@@ -136,9 +153,12 @@ int odm_msg_convert(odm_msg *m, const odm_codec *to, odm_arena *arena)
         odm_command *up[ODM_DEPTH_MOST];
         size_t depth = 0;
         odm_command *c = m->body;
+        int rc = convert_hdr(&m->hdr, to, arena);
 
+        if (rc < 0)
+                return rc;
         while (c) {
-                int rc = convert_command(c, to, arena);
+                rc = convert_command(c, to, arena);
                 if (rc < 0)
                         return rc;
                 if (c->body) {

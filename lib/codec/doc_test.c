@@ -300,6 +300,29 @@ static void octets_become_base64_in_xml(void **state)
         odm_arena_done(&a);
 }
 
+/* Wherever a peer puts them; found by fuzzing. */
+static void nonces_become_base64_in_xml(void **state)
+{
+        const odm_meta raw = {.present = true, .nonce_raw = true, .next_nonce = ODM_STR("\1")};
+        odm_arena a;
+        odm_item item = {.meta = raw};
+        odm_command add = {.kind = ODM_CMD_ADD, .meta = raw, .items = &item};
+        odm_msg m = {.hdr = {.meta = raw, .cred = {.present = true, .meta = raw}}, .body = &add};
+        const odm_meta *const all[] = {&m.hdr.meta, &m.hdr.cred.meta, &add.meta, &item.meta};
+
+        (void)state;
+        odm_arena_init(&a, &heap, MOST);
+        assert_int_equal(odm_msg_convert(&m, &odm_codec_wbxml, &a), 0);
+        for (size_t i = 0; i < ODM_COUNT(all); i++)
+                assert_true(all[i]->nonce_raw);
+        assert_int_equal(odm_msg_convert(&m, &odm_codec_xml, &a), 0);
+        for (size_t i = 0; i < ODM_COUNT(all); i++) {
+                assert_false(all[i]->nonce_raw);
+                assert_str(all[i]->next_nonce, "AQ==");
+        }
+        odm_arena_done(&a);
+}
+
 static void a_broken_inner_document_is_malformed(void **state)
 {
         odm_arena a;
@@ -408,6 +431,7 @@ int main(void)
                 cmocka_unit_test(nodes_too_deep_are_refused),
                 cmocka_unit_test(a_bootstrap_account_changes_its_form),
                 cmocka_unit_test(octets_become_base64_in_xml),
+                cmocka_unit_test(nonces_become_base64_in_xml),
                 cmocka_unit_test(a_broken_inner_document_is_malformed),
                 cmocka_unit_test(memory_may_run_out_anywhere),
                 cmocka_unit_test(xml_is_laid_out),

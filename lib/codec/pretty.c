@@ -19,7 +19,7 @@ static void put(struct pretty *p, const char *z)
 
 static void new_line(struct pretty *p)
 {
-        if (p->out.at > p->out.buf->p + p->out.before)
+        if (p->out.at && p->out.at > p->out.buf->p + p->out.before)
                 put(p, "\n");
         for (uint32_t i = 0; i < p->depth; i++)
                 put(p, "  ");
