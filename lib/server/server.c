@@ -10,6 +10,8 @@
 
 #include "session.h"
 
+#define MESSAGE_CHUNK 4096 /* most messages need no second one */
+
 static const char *const turn_names[] = {[TURN_WAIT] = "wait",
                                          [TURN_RELEND] = "relend",
                                          [TURN_TELL] = "tell",
@@ -212,6 +214,7 @@ int odm_server_new(const odm_server_opt *opt, odm_server **out)
         odm_arena_init(&s->held, &s->mem, opt->max_memory);
         odm_arena_init(&s->late, &s->mem, opt->max_memory);
         odm_arena_init(&s->arena, &s->mem, opt->max_memory);
+        s->arena.chunk = MESSAGE_CHUNK;
         int rc = copy_options(s);
         if (rc == 0 && !opt->peer.known)
                 rc = disguise(s);
@@ -244,6 +247,7 @@ static void drop_message(odm_server *s)
                 odm_job_free(s, s->lent->done);
         odm_arena_done(&s->arena);
         odm_arena_init(&s->arena, &s->mem, s->opt.max_memory);
+        s->arena.chunk = MESSAGE_CHUNK;
         s->in = NULL;
         s->packet = (odm_packet){0};
         s->told = s->lent = NULL;
