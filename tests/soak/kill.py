@@ -174,7 +174,7 @@ class World:
 
     def make_job(self, dice, n):
         """Kind, where it writes, and its commands; the number n is what it writes."""
-        kind = dice.choice(["set", "set", "set", "pair", "add", "exec", "get"])
+        kind = dice.choice(["set", "set", "set", "pair", "add", "exec", "exec", "get"])
         text = str(n)
         if kind == "set":
             uri = EXT + dice.choice(KEYS)
@@ -203,7 +203,7 @@ class World:
                 with self.lock:
                     self.jobs[answer["id"]] = {"n": n, "kind": kind, "where": where, "state": None}
                     self.order.append(answer["id"])
-                self.over.wait(dice.random() * 0.08)
+                self.over.wait(dice.random() * 0.03)
         except Wrong as e:
             self.trouble.append(str(e))
 
