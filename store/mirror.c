@@ -69,6 +69,7 @@ static int decode_node(unpack *u, const path_book *book, odm_arena *a, int64_t n
                 rc = path > UINT32_MAX ? ODM_EIO : book->text(book->h, (uint32_t)path, a, &n.path);
                 if (rc < 0)
                         return rc;
+                n.number = (uint32_t)path;
         }
         n.format = name_from(u, formats, ODM_COUNT(formats));
         n.type = name_from(u, types, ODM_COUNT(types));
@@ -153,11 +154,13 @@ typedef struct coded {
 static int plan(const store_node *n, const path_book *book, int64_t newest, size_t room, coded *c,
                 size_t *size)
 {
-        int rc = book->id(book->h, n->path, &c->path);
+        int rc = n->number ? 0 : book->id(book->h, n->path, &c->path);
         size_t fixed, value;
 
         if (rc < 0)
                 return rc;
+        if (n->number)
+                c->path = n->number;
         fixed = pack_size_u64(c->path) + (c->path ? 0 : pack_size_str(n->path));
         fixed += size_name(n->format, formats, ODM_COUNT(formats), &c->format);
         fixed += size_name(n->type, types, ODM_COUNT(types), &c->type);

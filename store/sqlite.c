@@ -165,22 +165,19 @@ static int book_load(sqlite *s)
         return rc;
 }
 
+/* Lent, not copied: what a row names was committed, and stays until the store is closed. */
 static int path_text(void *h, uint32_t id, odm_arena *a, odm_str *out)
 {
         sqlite *s = ((db *)h)->owner;
         odm_str t = ODM_ABSENT;
-        int rc = 0;
 
+        (void)a;
         pthread_rwlock_rdlock(&s->book_lock);
-        if (id >= 1 && id <= s->paths) {
-                const path_entry *e = s->by_id[id - 1];
-                t = odm_arena_copy(a, (odm_str){e->p, e->n});
-                rc = t.p ? 0 : odm_arena_err(a);
-        }
+        if (id >= 1 && id <= s->paths)
+                t = (odm_str){s->by_id[id - 1]->p, s->by_id[id - 1]->n};
         pthread_rwlock_unlock(&s->book_lock);
-        if (rc == 0)
-                *out = t;
-        return rc;
+        *out = t;
+        return 0;
 }
 
 static int path_id(void *h, odm_str path, uint32_t *out)
@@ -300,8 +297,7 @@ static const char *advice(int code)
         case SQLITE_FULL: return "; make room on its disk";
         case SQLITE_IOERR: return "; see what the system's log says of its disk";
         case SQLITE_CORRUPT:
-        case SQLITE_NOTADB:
-                return "; restore a backup, or move it and its -wal away to begin anew";
+        case SQLITE_NOTADB: return "; restore a backup, or move it and its -wal away to begin anew";
         case SQLITE_PERM:
         case SQLITE_AUTH:
         case SQLITE_READONLY:

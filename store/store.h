@@ -250,9 +250,10 @@ typedef struct store_node {
         odm_str path;   /* ./DevInfo/Man */
         odm_str format; /* "node" for an interior one; absent: not known yet */
         odm_str type;
-        odm_str value; /* absent: not known, or too large to keep (size tells) */
-        uint64_t size; /* octets of the value when it was seen; 0 when not seen */
-        int64_t at;    /* when the device last told */
+        odm_str value;   /* absent: not known, or too large to keep (size tells) */
+        uint64_t size;   /* octets of the value when it was seen; 0 when not seen */
+        int64_t at;      /* when the device last told */
+        uint32_t number; /* of its path, the store's own; 0: not looked up */
 } store_node;
 
 typedef struct store_tree {
@@ -261,8 +262,8 @@ typedef struct store_tree {
         int64_t at; /* of the newest */
 } store_tree;
 
-/* The node at `prefix` and all below it ("." for the whole tree).  ODM_ENOENT when the mirror holds
- * nothing there. */
+/* The node at `prefix` and all below it ("." for the whole tree); paths are lent until the store is
+ * closed.  ODM_ENOENT when the mirror holds nothing there. */
 ODM_MUST_USE int store_tree_get(store *st, int64_t device, odm_str prefix, odm_arena *a,
                                 store_tree *out);
 

@@ -137,6 +137,7 @@ struct session {
         store_batch *batch; /* what it came to, and what earlier turns left for later */
         bool urgent;        /* it has to be durable before the reply */
         bool nonces;        /* they have changed */
+        uint32_t failures;  /* wrong credentials in a row; account.failures is what is kept */
         bool failed;        /* an operation found no memory */
         mirror_changes changes;
         store_device patch;
@@ -238,7 +239,8 @@ void said_free(session *s);
 
 void heard_authenticated(session *s);
 void heard_refused(session *s);
-void heard_nonces(session *s);
+void heard_nonces(session *s);  /* as they are now, into the batch in hand */
+void heard_lockout(session *s); /* the same, when it is not what is kept */
 void heard_devinfo(session *s, const odm_event *ev);
 void heard_alert(session *s, const odm_event *ev);
 /* A value that a Get revealed: some are columns of the device. */

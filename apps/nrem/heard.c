@@ -80,11 +80,7 @@ void heard_authenticated(session *s)
         if (!s->known)
                 return;
         lockout_clear(s->dm->lockout, s->source, s->host);
-        if (s->account.failures) {
-                op = session_op(s, STORE_LOCKOUT);
-                if (op)
-                        op->lockout.device = s->device.id;
-        }
+        s->failures = 0;
         patch_text(s, STORE_DF_ADDRESS, &s->patch.address, s->host);
         patch_text(s, STORE_DF_ROUTE, &s->patch.route, odm_cstr(s->route));
         s->patch.last_contact = s->turn->at;
@@ -111,17 +107,23 @@ void heard_authenticated(session *s)
 void heard_refused(session *s)
 {
         uint32_t failures = lockout_failed(s->dm->lockout, s->source, s->host, s->turn->now);
-        store_op *op;
 
         dm_count(s->dm, METRIC_AUTH_FAILURES, 1);
         log_info("wrong credentials", log_str("device", s->source), log_str("address", s->host),
                  log_int("in_a_row", failures));
-        if (!s->known)
+        s->failures = failures;
+}
+
+void heard_lockout(session *s)
+{
+        store_op *op;
+
+        if (!s->known || s->failures == s->account.failures)
                 return;
+        s->account.failures = s->failures;
         op = session_op_later(s, STORE_LOCKOUT);
         if (op)
-                op->lockout = (store_lockout){.device = s->device.id, .failures = failures};
-        s->account.failures = failures;
+                op->lockout = (store_lockout){.device = s->device.id, .failures = s->failures};
 }
 
 void heard_nonces(session *s)
@@ -305,7 +307,7 @@ void heard_alert(session *s, const odm_event *ev)
                                           .device = s->device.id,
                                           .kind = ODM_STR("alert"),
                                           .data = alert_json(s, ev, type, v)};
-        text = odm_arena_fmt(a, "alert %.*s", (int)odm_str_to(v->type, 120).n,
+        text = odm_arena_fmt(a, COMMAND_BY_ALERT "%.*s", (int)odm_str_to(v->type, 120).n,
                              v->type.p ? v->type.p : "");
         if (ev->alert->code != ODM_ALERT_GENERIC)
                 return;

@@ -75,6 +75,7 @@ static void close_batch(session *s, int64_t at)
 
         if (s->nonces)
                 heard_nonces(s);
+        heard_lockout(s);
         if (s->batch && s->known && s->changes.n) {
                 op = session_op_later(s, STORE_TREE_UPDATE);
                 if (op) {

@@ -212,6 +212,7 @@ static int find_device(session *s, bool *exists)
                 rc = store_account_get(st, s->device.id, &s->a, &s->account);
                 s->known = rc == 0;
         }
+        s->failures = s->account.failures;
         s->device_id = s->known ? s->device.id : 0;
         return rc == ODM_ENOENT ? 0 : rc;
 }

@@ -280,6 +280,38 @@ static void a_lost_session_puts_jobs_back(void **state)
         assert_int_equal(world_job_now(w, set).attempts, 2);
 }
 
+/* What is said stays in memory while the session runs, and is one row when it has ended. */
+static void messages_can_be_seen_while_a_session_runs(void **state)
+{
+        world *w = *state;
+        store_session_list live, kept;
+        store_message_list m;
+        int64_t before;
+
+        warm_up(w);
+        assert_int_equal(store_session_find(w->store, w->device, 0, 0, &w->a, &kept), 0);
+        before = kept.v[0].id;
+        lose_session(w);
+        assert_int_equal(dm_sessions(w->dm, w->device, &w->a, &live), 0);
+        assert_true(live.n >= 1 && live.v[0].id > before);
+        assert_null(live.v[0].outcome.p);
+        assert_int_equal(live.v[0].messages, 2 * w->sent);
+        assert_int_equal(store_session_find(w->store, w->device, 0, 0, &w->a, &kept), 0);
+        assert_int_equal(kept.v[0].id, before);
+        assert_int_equal(dm_session_said(w->dm, live.v[0].id, 0, &w->a, &m), 0);
+        assert_int_equal(m.n, 2 * w->sent);
+        assert_true(m.v[0].n == 1 && !m.v[0].out && m.v[1].out && m.v[1].bytes.n > 0);
+        assert_int_equal(dm_session_said(w->dm, live.v[0].id, 1, &w->a, &m), 0);
+        assert_int_equal(m.n, 2 * w->sent - 1);
+        assert_int_equal(dm_session_said(w->dm, 99999, 0, &w->a, &m), ODM_ENOENT);
+        world_stop(w);
+        assert_int_equal(store_session_find(w->store, w->device, 0, 0, &w->a, &kept), 0);
+        assert_int_equal(kept.v[0].id, live.v[0].id);
+        assert_str(kept.v[0].outcome, "lost: the server stops");
+        assert_int_equal(store_session_messages(w->store, w->device, kept.v[0].id, &w->a, &m), 0);
+        assert_int_equal(m.n, 2 * w->sent);
+}
+
 static void after_too_many_lost_sessions_a_job_has_failed(void **state)
 {
         world *w = *state;
@@ -494,6 +526,8 @@ static void a_large_object_goes_and_comes_in_chunks(void **state)
         world *w = *state;
         char *json = malloc(SIZE + 200);
         store_result_list r;
+        store_session_list l;
+        store_message_list m;
         int64_t set, get;
         int n;
 
@@ -514,6 +548,11 @@ static void a_large_object_goes_and_comes_in_chunks(void **state)
         assert_int_equal(r.v[0].n_items, 1);
         assert_int_equal(r.v[0].items[0].data.n, SIZE / 4 * 3);
         assert_true(w->sent > 15);
+        world_stop(w); /* its messages were put in parts */
+        assert_int_equal(store_session_find(w->store, w->device, 0, 1, &w->a, &l), 0);
+        assert_int_equal(store_session_messages(w->store, w->device, l.v[0].id, &w->a, &m), 0);
+        assert_int_equal(m.n, 2 * w->sent);
+        assert_true(m.v[m.n - 1].n == m.n && m.v[m.n - 1].out && m.v[m.n - 1].bytes.n > 0);
 }
 
 static void a_whole_object_is_read_as_a_document(void **state)
@@ -1118,6 +1157,8 @@ int main(void)
                 ON(setup_sqlite, an_exec_accepted_waits_for_its_alert),
                 ON(setup, a_lost_session_puts_jobs_back),
                 ON(setup_sqlite, a_lost_session_puts_jobs_back),
+                ON(setup, messages_can_be_seen_while_a_session_runs),
+                ON(setup_sqlite, messages_can_be_seen_while_a_session_runs),
                 ON(setup, after_too_many_lost_sessions_a_job_has_failed),
                 ON(setup, an_exec_that_may_have_run_is_not_repeated),
                 ON(setup, an_add_is_looked_at_before_it_is_repeated),
