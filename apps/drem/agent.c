@@ -17,12 +17,16 @@
 #include "fsio.h"
 #include "heap.h"
 #include "log.h"
+#include "program.h"
 #include "rand.h"
 #include "session.h"
 #include "wake.h"
+#include "worker.h"
 
 #define VISITS 16
-#define SYNC_PAUSE_MS 1000 /* between the session that asked for another, and that one */
+#define NO_ACCOUNT_MS (3600 * 1000)
+#define RESTART_AGAIN_MS 60000 /* a restart that did not happen is tried again */
+#define SYNC_PAUSE_MS 1000     /* between the session that asked for another, and that one */
 
 typedef enum agent_state { IDLE, BUSY, STOPPING } agent_state;
 static const char *const state_names[] = {"idle", "in session", "stopping"};
@@ -41,15 +45,19 @@ struct agent {
         tls_cred *tls;
         http_client *http;
         wake *wake;
+        worker *worker;
+        program *restarting;
         agent_state state;
         session *session;
         visit queue[VISITS];
         size_t n;
-        loop_timer next, stop;
+        loop_timer next, stop, report, restart;
         unsigned failures; /* in a row */
         bool failed;       /* a session since the queue was last empty */
         bool sync_wanted, config_changed;
         int64_t retry_after_ms;
+        char restart_why[128]; /* "" when nobody wants it */
+        bool gone;             /* dremd ends, to be started again */
         /* for people */
         uint64_t sessions, failed_sessions;
         odm_wall began, ended;
@@ -64,6 +72,7 @@ static void enter(agent *g, agent_state to)
 }
 
 static void start_next(agent *g);
+static bool add_visit(agent *g, const visit *v);
 
 /* ---- the clock ------------------------------------------------------------------------ */
 
@@ -104,6 +113,102 @@ static void schedule(agent *g)
         } else {
                 set_next(g, interval > 0 ? interval : -1);
         }
+}
+
+/* ---- tasks: their reports, and the restarts they want ------------------------------------- */
+
+static void set_report(agent *g)
+{
+        odm_time due = odm_tasks_report_time(g->device->tasks, NULL);
+
+        if (loop_timer_set(g->loop, &g->report, due) < 0)
+                log_error("no memory for the schedule");
+}
+
+/* The server that ordered it is called.  Without its account nobody can be told: it is tried again
+ * later, since the account may come back. */
+static void on_report(void *ctx)
+{
+        agent *g = ctx;
+        visit v = {.alert = ODM_ALERT_CLIENT_INITIATED};
+        odm_str server = ODM_ABSENT;
+        odm_account a;
+        odm_arena arena;
+
+        if (g->state != IDLE || odm_tasks_report_time(g->device->tasks, &server).ms == ODM_NEVER.ms)
+                return; /* after the session */
+        odm_arena_init(&arena, &heap_mem, 65536);
+        if (odm_account_find(g->device->tree, server, &arena, &a) == 0 &&
+            a.uri.n < sizeof v.account) {
+                snprintf(v.account, sizeof v.account, "%.*s", (int)a.uri.n, a.uri.p);
+                (void)add_visit(g, &v);
+                start_next(g);
+        } else if (loop_timer_set(g->loop, &g->report, odm_time_add(loop_now(), NO_ACCOUNT_MS)) ==
+                   0) {
+                log_warn("no account of the server that waits for a report",
+                         log_str("server", server));
+        }
+        odm_arena_done(&arena);
+}
+
+static void on_task_ended(void *ctx)
+{
+        agent *g = ctx;
+
+        if (g->state == IDLE)
+                set_report(g);
+}
+
+static void on_restart_command(void *ctx, int code)
+{
+        agent *g = ctx;
+
+        g->restarting = NULL;
+        if (code != 0)
+                log_error("firmware.restart failed", log_int("code", code));
+        if (loop_timer_set(g->loop, &g->restart, odm_time_add(loop_now(), RESTART_AGAIN_MS)) < 0)
+                log_error("no memory for a timer");
+}
+
+/* Between sessions: what was accepted there has been answered. */
+static void restart_now(agent *g)
+{
+        const char *command = cfg_str(g->conf, "firmware.restart");
+        const char *const argv[] = {"/bin/sh", "-c", command, NULL};
+        const program_opt o = {.argv = argv, .done = on_restart_command, .ctx = g};
+        diag d = {{0}};
+
+        if (g->restarting || g->gone)
+                return;
+        log_info("the device starts again", log_text("reason", g->restart_why));
+        if (!command) {
+                g->gone = true;
+                agent_stop(g);
+        } else if (program_start(g->loop, &o, &g->restarting, &d) < 0) {
+                log_error("firmware.restart", log_text("reason", d.text));
+                on_restart_command(g, 0);
+        }
+}
+
+static void on_restart_time(void *ctx)
+{
+        agent *g = ctx;
+
+        if (g->state == IDLE)
+                restart_now(g);
+}
+
+static void on_restart_wanted(void *ctx, const char *why)
+{
+        agent *g = ctx;
+
+        snprintf(g->restart_why, sizeof g->restart_why, "%s", why);
+        on_restart_time(g);
+}
+
+const char *agent_restart(const agent *g)
+{
+        return g->gone ? g->restart_why : NULL;
 }
 
 /* ---- settings in the tree ---------------------------------------------------------------- */
@@ -240,6 +345,10 @@ static void rest(agent *g)
                 log_error("the journal cannot be compacted",
                           log_text("reason", state_why(g->device->state)));
         schedule(g);
+        set_report(g);
+        worker_go(g->worker);
+        if (g->restart_why[0])
+                restart_now(g);
         write_status(g);
 }
 
@@ -370,6 +479,18 @@ static int open_wake(agent *g, diag *d)
         return rc;
 }
 
+static int open_worker(agent *g, diag *d)
+{
+        const worker_opt o = {.loop = g->loop,
+                              .device = g->device,
+                              .conf = g->conf,
+                              .ended = on_task_ended,
+                              .restart = on_restart_wanted,
+                              .ctx = g};
+
+        return worker_open(&o, &g->worker, d);
+}
+
 static void first_session(agent *g)
 {
         int64_t jitter = cfg_ms(g->conf, "session.start_jitter");
@@ -391,6 +512,8 @@ int agent_open(const cfg *c, loop *l, const char *version, bool reset, agent **o
         g->loop = l;
         g->next = (loop_timer){.fn = on_next, .ctx = g};
         g->stop = (loop_timer){.fn = on_stop_time, .ctx = l};
+        g->report = (loop_timer){.fn = on_report, .ctx = g};
+        g->restart = (loop_timer){.fn = on_restart_time, .ctx = g};
         rc = device_open(c, version, on_config, on_sync, g, &g->device, d);
         if (rc == 0 && d && d->text[0]) {
                 log_warn("journal", log_text("detail", d->text));
@@ -402,12 +525,16 @@ int agent_open(const cfg *c, loop *l, const char *version, bool reset, agent **o
                 rc = open_http(g, version, d);
         if (rc == 0)
                 rc = open_wake(g, d);
+        if (rc == 0)
+                rc = open_worker(g, d);
         if (rc < 0) {
                 agent_close(g);
                 return rc;
         }
         take_config(g);
         first_session(g);
+        set_report(g);
+        worker_go(g->worker);
         write_status(g);
         *out = g;
         return 0;
@@ -419,6 +546,10 @@ void agent_close(agent *g)
                 return;
         loop_timer_stop(&g->next);
         loop_timer_stop(&g->stop);
+        loop_timer_stop(&g->report);
+        loop_timer_stop(&g->restart);
+        program_kill(g->restarting);
+        worker_close(g->worker);
         session_free(g->session);
         wake_close(g->wake);
         http_client_free(g->http);
@@ -487,5 +618,7 @@ int agent_status(const agent *g, odm_buf *b)
                 rc = odm_buf_fmt(b, "alerts-waiting: %zu\njournal-octets: %llu\n",
                                  state_alerts(g->device->state),
                                  (unsigned long long)state_size(g->device->state));
+        if (rc == 0)
+                rc = worker_status(g->worker, b);
         return rc;
 }

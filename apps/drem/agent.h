@@ -18,6 +18,8 @@ void agent_close(agent *g); /* NULL is allowed */
 void agent_sync(agent *g, const char *why); /* a session with every account, now */
 /* Ends the running session in good order, for at most agent.stop_time, then stops the loop. */
 void agent_stop(agent *g);
+/* Why the device is to start again, now that agent_stop() was said for it; NULL: it is not. */
+const char *agent_restart(const agent *g);
 /* Lines of "key: value" on how it goes; appended to b.  0, ODM_ENOMEM, ODM_ELIMIT. */
 ODM_MUST_USE int agent_status(const agent *g, odm_buf *b);
 

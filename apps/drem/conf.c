@@ -21,6 +21,7 @@ static const char *const auth_words[] = {"none", "basic", "digest", "hmac", NULL
 static const odm_auth_type auth_types[] = {ODM_AUTH_NONE, ODM_AUTH_BASIC, ODM_AUTH_MD5,
                                            ODM_AUTH_MAC};
 static const char *const codec_words[] = {"wbxml", "xml", NULL};
+static const char *const installer_words[] = {"none", "slots", "exec", NULL};
 static const char *const plain_words[] = {"no", "loopback", "yes", NULL};
 
 const cfg_key conf_keys[] = {
@@ -104,6 +105,27 @@ const cfg_key conf_keys[] = {
         {"transport.connect_time", CFG_DURATION, "20s", "How long a connection may take to stand.",
          SECOND, HOUR},
 
+        {"firmware.installer", CFG_ENUM, "none",
+         "What installs new firmware: nothing, two slots for images, or a program of the device's\n"
+         "maker. With none there is no ./FUMO.",
+         .choices = installer_words},
+        {"firmware.keys", CFG_PATH, NULL,
+         "Folder of trusted keys: NAME.pub (Ed25519, PEM) and NAME.ca (certificates, PEM). "
+         "Without\n"
+         "one no package is accepted."},
+        {"firmware.slots", CFG_PATH, "/var/lib/dremd/slots", "Folder of the two images."},
+        {"firmware.command", CFG_PATH, NULL,
+         "exec: the installer. slots: the check that a new image must pass after the restart; it "
+         "is\n"
+         "given the image's path."},
+        {"firmware.restart", CFG_STRING, NULL,
+         "Command that starts the device again, such as systemctl reboot. Default: dremd starts\n"
+         "itself again."},
+        {"firmware.max_size", CFG_SIZE, "1G", "Largest package taken.", KIB, 4095 * (int64_t)MIB},
+        {"firmware.tries", CFG_INT, "5", "Tries of a download.", 1, 1000},
+        {"firmware.retry_wait", CFG_DURATION, "2m", "Wait between two of them.", 0, DAY},
+        {"firmware.fetch", CFG_PATH, XREM_LIBEXEC "/dremd-fetch", "The program that downloads."},
+
         {"wake.enabled", CFG_BOOL, "yes", "Whether the server may wake the device over UDP."},
         {"wake.listen", CFG_STRING, "*:2948", "Address for wake-ups; port 0 takes a free one."},
         {"wake.address", CFG_STRING, NULL,
@@ -162,6 +184,9 @@ int conf_check(const cfg *c, diag *d)
                 return diag_set(d, ODM_EMALFORMED,
                                 "bootstrap.network_key and bootstrap.network_key_file exclude each "
                                 "other");
+        if (cfg_enum(c, "firmware.installer") == 2 && !cfg_str(c, "firmware.command"))
+                return diag_set(d, ODM_EMALFORMED,
+                                "firmware.command is missing: exec needs an installer");
         if (cfg_bool(c, "wake.enabled") && net_hostport_parse(cfg_str(c, "wake.listen"), &a) < 0)
                 return diag_set(d, ODM_EMALFORMED, "wake.listen: '%s' is no address:port",
                                 cfg_str(c, "wake.listen"));

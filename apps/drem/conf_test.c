@@ -19,6 +19,8 @@ static const struct row {
          "exclude each other"},
         {"two network keys", "[bootstrap]\nnetwork_key = a\nnetwork_key_file = b\n",
          "exclude each other"},
+        {"an installer", "[firmware]\ninstaller = exec\ncommand = /bin/true\n", NULL},
+        {"no installer", "[firmware]\ninstaller = exec\n", "firmware.command is missing"},
         {"no port to listen on", "[wake]\nlisten = 127.0.0.1\n", "wake.listen"},
         {"... which does not matter", "[wake]\nenabled = no\nlisten = 127.0.0.1\n", NULL},
         {"a wake-up address", "[wake]\naddress = udp://192.0.2.1:2948\n", NULL},

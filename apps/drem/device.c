@@ -9,6 +9,7 @@
 #include "heap.h"
 #include "log.h"
 #include "loop.h"
+#include "mo.h"
 #include "rand.h"
 
 #define ACCOUNT "./DMAcc/main"
@@ -101,6 +102,12 @@ static void describe(device *v, const cfg *c, const char *version)
         o->machine.root = "";
 }
 
+void device_set_firmware(device *v, const char *version)
+{
+        if (*version)
+                snprintf(v->firmware, sizeof v->firmware, "%s", version);
+}
+
 void device_set_wake(device *v, const cfg *c, uint16_t port)
 {
         const char *given = cfg_str(c, "wake.address");
@@ -175,6 +182,8 @@ static void put_settings_acl(seed *s, odm_str id)
         snprintf(acl, sizeof acl, "Add=%.*s&Delete=%.*s&Exec=%.*s&Get=*&Replace=%.*s", n, id.p, n,
                  id.p, n, id.p, n, id.p);
         put_acl(s, "./Vendor/xrem?prop=ACL", acl);
+        if (odm_tree_exists(s->t, ODM_STR(ODM_FUMO_AT)))
+                put_acl(s, ODM_FUMO_AT "?prop=ACL", acl);
 }
 
 static void put_account(seed *s, const cfg *c, const char *password, const char *server_password)
@@ -279,6 +288,22 @@ static int log_record(void *ctx, odm_str record)
         return v->state ? state_log(v->state, record) : ODM_EIO;
 }
 
+static bool has_firmware(const cfg *c)
+{
+        return cfg_enum(c, "firmware.installer") != 0;
+}
+
+static int mount_tasks(device *v, const cfg *c)
+{
+        const odm_tasks_opt opt = {
+                .mem = &heap_mem, .trace = log_tracer(), .tree = v->tree, .mo = &odm_mo_task};
+        int rc = odm_tasks_new(&opt, &v->tasks);
+
+        if (rc == 0 && has_firmware(c))
+                rc = odm_fumo_mount(&v->fumo, v->tasks, &odm_mo_fumo);
+        return rc;
+}
+
 static int open_tree(device *v, const cfg *c, diag *d)
 {
         odm_tree_opt opt;
@@ -293,6 +318,8 @@ static int open_tree(device *v, const cfg *c, diag *d)
         rc = odm_tree_new(&opt, &v->tree);
         if (rc == 0)
                 rc = objects_mount(&v->objects, v->tree);
+        if (rc == 0)
+                rc = mount_tasks(v, c);
         return rc < 0 ? diag_set(d, rc, "the tree: %s", odm_err_text(rc)) : 0;
 }
 
@@ -311,6 +338,20 @@ static int open_state(device *v, const cfg *c, const char *version, diag *d)
         if (rc == 0)
                 rc = state_open(NULL, folder, v->tree, &v->state, d);
         return rc == 0 ? odm_dmacc_learn(&v->objects.dmacc, v->tree) : rc;
+}
+
+/* What was under way goes on; objects that the configuration asks for are there. */
+static int open_tasks(device *v, const cfg *c, diag *d)
+{
+        int rc = 0;
+
+        if (has_firmware(c))
+                rc = odm_fumo_add(&v->fumo, "main", loop_wall());
+        if (rc == 0)
+                rc = odm_tasks_load(v->tasks, loop_wall());
+        if (rc == 0)
+                rc = state_sync(v->state);
+        return rc < 0 ? diag_set(d, rc, "the tasks: %s", odm_err_text(rc)) : 0;
 }
 
 static void no_hook(void *ctx)
@@ -352,7 +393,8 @@ int device_open(const cfg *c, const char *version, void (*on_config)(void *ctx),
         v->objects.on_config = on_config;
         v->objects.on_sync = on_sync;
         v->objects.ctx = ctx;
-        if (!has_account(v)) {
+        rc = open_tasks(v, c, d);
+        if (rc == 0 && !has_account(v)) {
                 rc = put_settings(v, c, d);
                 if (rc == 0)
                         rc = device_reset_account(v, c, d);
@@ -405,6 +447,7 @@ void device_close(device *v)
         if (!v)
                 return;
         odm_tree_free(v->tree);
+        odm_tasks_free(v->tasks);
         state_close(v->state);
         free(v);
 }

@@ -7,12 +7,15 @@
 #include "ident.h"
 #include "objects.h"
 #include "odm/bootstrap.h"
+#include "odm/fumo.h"
 #include "state.h"
 
 typedef struct device {
         odm_tree *tree;
         state *state;
         objects objects;
+        odm_tasks *tasks;
+        odm_fumo fumo; /* mounted when there is an installer */
         ident ident;
         char dev_id[256], version[64], maker[160], model[160], firmware[300];
         char wake[256]; /* ./DevInfo/Ext/xrem/Wake; empty: the node is absent */
@@ -29,6 +32,8 @@ ODM_MUST_USE int device_open(const cfg *c, const char *version, void (*on_config
 ODM_MUST_USE int device_open_bare(const cfg *c, const char *version, device **out, diag *d);
 void device_close(device *v); /* NULL is allowed */
 
+/* The version that the installer knows of; "" leaves FwV as it is.  Copies. */
+void device_set_firmware(device *v, const char *version);
 /* Says where wake-ups reach us: `port` is the one we listen on, 0 for none. */
 void device_set_wake(device *v, const cfg *c, uint16_t port);
 /* Writes the account of the configuration over ./DMAcc/main, its nonces forgotten. */

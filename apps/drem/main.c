@@ -135,7 +135,7 @@ static int take_folder(const cfg *c, int *lock, diag *d)
         return rc;
 }
 
-static int serve(const cfg *c, const arguments *a, int log_fd)
+static int serve(const cfg *c, const arguments *a, int log_fd, bool *again)
 {
         running r = {.conf = c, .log_fd = log_fd};
         control *ctl = NULL;
@@ -156,6 +156,7 @@ static int serve(const cfg *c, const arguments *a, int log_fd)
                 rc = run_loop(&r);
         else
                 log_error("not started", log_text("reason", d.text[0] ? d.text : odm_err_text(rc)));
+        *again = rc == 0 && agent_restart(r.agent);
         control_close(ctl);
         agent_close(r.agent);
         loop_free(r.loop);
@@ -170,7 +171,14 @@ static int start(const cfg *c, const arguments *a)
         if (fd < 0)
                 return CLI_FAILED;
         (void)signal(SIGPIPE, SIG_IGN);
-        return serve(c, a, fd);
+        arguments now = *a;
+        bool again = true;
+        int code = CLI_OK;
+        while (again) {
+                code = serve(c, &now, fd, &again);
+                now.reset = false; /* that was for the first start */
+        }
+        return code;
 }
 
 /* ---- a bootstrap ------------------------------------------------------------------------- */

@@ -29,6 +29,7 @@ struct session {
         unsigned rests;
         int64_t retry_after_ms;
         diag why;
+        char server[ODM_USER_MAX + 1]; /* whose tasks are reported */
         void (*fn)(void *ctx, const session_end *end);
         void *ctx;
 };
@@ -49,6 +50,11 @@ static void end(session *s)
 
         loop_timer_stop(&s->timer);
         http_client_close(s->opt.http);
+        if (odm_tasks_session_over(s->opt.device->tasks, odm_cstr(s->server), loop_now(),
+                                   loop_wall()) < 0 ||
+            state_sync(s->opt.device->state) < 0)
+                log_error("the journal cannot be written",
+                          log_text("reason", state_why(s->opt.device->state)));
         fn(s->ctx, &e);
         session_free(s);
 }
@@ -133,7 +139,11 @@ static void serve(session *s, const odm_request *r)
         if (r->kind == ODM_REQ_ALERTED) {
                 log_debug("alert answered", log_int("alert", (int64_t)r->alert_id),
                           log_int("status", r->status));
-                state_alert_done(s->opt.device->state, r->alert_id);
+                if (!(r->alert_id & ODM_TASK_ALERT))
+                        state_alert_done(s->opt.device->state, r->alert_id);
+                else if (odm_tasks_reported(s->opt.device->tasks, r->alert_id, r->status,
+                                            loop_wall()) < 0)
+                        log_error("a task that was reported is kept: it will be told again");
                 return;
         }
         if (odm_client_answer(s->client, r->id, &no, loop_now(), loop_wall()) < 0)
@@ -148,9 +158,6 @@ static void pump(session *s)
         while (odm_client_next(s->client, &req) == 1)
                 serve(s, req);
         if (odm_client_send(s->client, &p) != 1) {
-                if (state_sync(s->opt.device->state) < 0)
-                        log_error("the journal cannot be written",
-                                  log_text("reason", state_why(s->opt.device->state)));
                 end(s);
                 return;
         }
@@ -302,6 +309,13 @@ static void client_options(const session_opt *o, const odm_account *a, odm_clien
         out->max_memory = (size_t)o->max_object * 4 + (64u << 20);
 }
 
+static int queue_report(void *ctx, const odm_alert *a)
+{
+        const session *s = ctx;
+
+        return odm_client_alert(s->client, a);
+}
+
 static int queue_alerts(session *s)
 {
         const state *st = s->opt.device->state;
@@ -312,6 +326,8 @@ static int queue_alerts(session *s)
                 if (rc == ODM_EINVAL) /* XML cannot carry it; the others it can */
                         rc = 0;
         }
+        if (rc == 0)
+                rc = odm_tasks_reports(s->opt.device->tasks, odm_cstr(s->server), queue_report, s);
         return rc == ODM_ELIMIT ? 0 : rc; /* the rest goes next time */
 }
 
@@ -346,6 +362,7 @@ int session_start(const session_opt *opt, void (*fn)(void *ctx, const session_en
         rc = check_account(opt, &a, &arena, d);
         if (rc < 0)
                 goto out;
+        snprintf(s->server, sizeof s->server, "%.*s", (int)a.server_id.n, a.server_id.p);
         client_options(opt, &a, &co);
         rc = odm_client_new(&co, opt->device->tree, &s->client);
         if (rc == 0)

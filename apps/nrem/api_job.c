@@ -7,6 +7,7 @@
 
 #include "command.h"
 #include "odm/msg.h"
+#include "odm/result.h"
 #include "rand.h"
 #include "readable.h"
 
@@ -46,7 +47,8 @@ static bool put_result(call *c, json_t *o, const store_result *r)
 {
         json_t *items = json_array();
         bool ok = put_int(o, "status", r->status) &&
-                  put_cstr(o, "status_text", odm_status_text(r->status)) &&
+                  put_cstr(o, "status_text",
+                           odm_result_text(command_alert_type(r->text), r->status)) &&
                   put_bool(o, "sent", r->sent) && (r->text.n == 0 || put_text(o, "why", r->text));
 
         for (size_t i = 0; ok && i < r->n_items; i++) {

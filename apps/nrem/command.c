@@ -268,3 +268,10 @@ int command_value_put(json_t *o, odm_str format, odm_str value, odm_arena *a)
                        ? ODM_ENOMEM
                        : 0;
 }
+
+odm_str command_alert_type(odm_str text)
+{
+        if (!odm_str_starts(text, COMMAND_BY_ALERT))
+                return ODM_ABSENT;
+        return odm_str_from(text, sizeof COMMAND_BY_ALERT - 1);
+}

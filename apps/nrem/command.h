@@ -21,4 +21,9 @@ const char *command_kind(const json_t *list);
  * is absent.  Formats b64 and bin are always base64.  0 or ODM_ENOMEM. */
 ODM_MUST_USE int command_value_put(json_t *o, odm_str format, odm_str value, odm_arena *a);
 
+/* A result that an alert brought has a text of this and the alert's type. */
+#define COMMAND_BY_ALERT "alert "
+/* The type out of such a text, borrowed; absent in another. */
+odm_str command_alert_type(odm_str text);
+
 #endif

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "command.h"
+#include "odm/result.h"
+
 static void say(job_verdict *v, store_job_state to, const char *text)
 {
         v->to = to;
@@ -52,7 +55,7 @@ static void say_failure(const job_commands *all, const job_answer *ans, uint32_t
         (void)snprintf(v->reason, sizeof v->reason, "%s%s%.*s: %u %s",
                        odm_cmd_name(all->flat[k].c->kind), uri.n ? " " : "", (int)uri.n,
                        uri.p ? uri.p : "", ans[k].status,
-                       ans[k].status ? odm_status_text(ans[k].status) : "no answer");
+                       ans[k].status ? odm_result_text(ans[k].alert, ans[k].status) : "no answer");
 }
 
 void job_finish(const job_commands *all, const job_answer *ans, job_verdict *out)
@@ -119,6 +122,7 @@ void job_answers(const job_commands *all, const store_result_list *l, job_answer
                 ans[r->index] = (job_answer){
                         .has = true,
                         .status = r->status,
+                        .alert = command_alert_type(r->text),
                         .pending = r->status == ODM_ST_ACCEPTED &&
                                    all->flat[r->index].c->kind == ODM_CMD_EXEC,
                 };

@@ -27,6 +27,7 @@ typedef struct job_answer {
         bool has;     /* a status came, or was made by us */
         bool pending; /* 202 to an Exec: its alert has not come */
         uint32_t status;
+        odm_str alert; /* type of the alert that told it; absent: a Status did */
 } job_answer;
 
 #define JOB_REASON 240

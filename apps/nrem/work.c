@@ -810,7 +810,9 @@ bool work_alert_live(session *s, odm_str correlator, odm_str source, const store
                         continue;
                 uint32_t status = job_alert_status(v->data);
                 l->final[i] = status;
-                l->ans[i] = (job_answer){.has = l->ans[i].has, .status = status};
+                l->ans[i] = (job_answer){.has = l->ans[i].has,
+                                         .status = status,
+                                         .alert = odm_arena_copy(&l->a, v->type)};
                 put_result(s, l, (uint32_t)i,
                            &(store_result){.status = status,
                                            .sent = true,
@@ -830,7 +832,7 @@ static bool end_stored(session *s, const store_job *j, const job_commands *all, 
         job_verdict verdict;
         bool whole = true;
 
-        ans[index] = (job_answer){.has = true, .status = status};
+        ans[index] = (job_answer){.has = true, .status = status, .alert = v->type};
         put_result(s, &shell, index,
                    &(store_result){.status = status,
                                    .sent = true,

@@ -180,6 +180,15 @@ static int fumo_begin(void *ctx, odm_tasks *ts, odm_task *t, unsigned *status)
 /* ---- how it goes on -----------------------------------------------------------------------------
  */
 
+/* The code of the alert says little; people read this. */
+static int give_reason(odm_tasks *ts, const odm_task *t, const odm_task_end *e)
+{
+        odm_str text = t->note.n ? t->note : odm_cstr(odm_task_cause_text(e->cause));
+
+        return odm_task_leaf_set(ts, t, "Ext/xrem/Reason", ODM_FMT_CHR,
+                                 e->cause == ODM_CAUSE_OK ? ODM_STR("") : text);
+}
+
 static int download_ended(odm_tasks *ts, odm_task *t, const odm_task_end *e)
 {
         if (e->cause != ODM_CAUSE_OK) {
@@ -237,7 +246,11 @@ static int install_again(odm_tasks *ts, odm_task *t, const odm_task_end *e)
 
 static int fumo_ended(void *ctx, odm_tasks *ts, odm_task *t, const odm_task_end *e)
 {
+        int rc = give_reason(ts, t, e);
+
         (void)ctx;
+        if (rc < 0)
+                return rc;
         switch ((odm_fumo_step)t->step) {
         case ODM_FUMO_DOWNLOAD: return download_ended(ts, t, e);
         case ODM_FUMO_INSTALL: return install_ended(ts, t, e);
@@ -405,6 +418,7 @@ int odm_fumo_add(odm_fumo *f, const char *name, odm_wall now)
                 {"Download/PkgURL", "", ODM_FMT_CHR},
                 {"Update/PkgData", "", ODM_FMT_BIN},
                 {"DownloadAndUpdate/PkgURL", "", ODM_FMT_CHR},
+                {"Ext/xrem/Reason", "", ODM_FMT_CHR},
                 {"Ext/xrem/HashAlg", "", ODM_FMT_CHR},
                 {"Ext/xrem/Hash", "", ODM_FMT_CHR},
                 {"Ext/xrem/SigAlg", "", ODM_FMT_CHR},

@@ -320,6 +320,8 @@ static void an_interrupted_installation_is_looked_after(void **state)
                 assert_int_equal(lab_restart(&l, l.n_log, &again, mount, made), 0);
                 expect_step(&again, rows[i].why, rows[i].step);
                 end_step(&again, rows[i].why, rows[i].cause, "-");
+                assert_string_equal(lab_get(&again, "./FUMO/main/Ext/xrem/Reason"),
+                                    strcmp(rows[i].cause, "OK") == 0 ? "" : "so it was");
                 if (strcmp(lab_get(&again, "./FUMO/main/State"), rows[i].state) != 0)
                         fail_msg("%s: %s", rows[i].why, lab_get(&again, "./FUMO/main/State"));
                 lab_close(&again);

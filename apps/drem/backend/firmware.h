@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* firmware.h - what FUMO asks for, done: packages downloaded and proved, installed, tried after the
+ * restart.
+ *
+ * Installers:
+ *     slots   two places for an image (slots.h); after the restart a check program decides on it
+ *     exec    a program of the device's maker:
+ *                 PROGRAM install FILE VERSION   0: installed; 10: installed, a restart is needed;
+ *                                                20: no room; else failed, its last line says why
+ *                 PROGRAM check                  after that restart: 0: it runs; 3: it was never
+ * begun; else failed
+ *
+ * Facts: mo-fumo.md 4, 8; mo-others.md 4. */
+#ifndef DREM_FIRMWARE_H
+#define DREM_FIRMWARE_H
+
+#include "loop.h"
+#include "odm/fumo.h"
+#include "slots.h"
+
+typedef enum firmware_installer { FIRMWARE_NONE, FIRMWARE_SLOTS, FIRMWARE_EXEC } firmware_installer;
+
+typedef struct firmware_opt { /* text borrowed while the firmware lives */
+        loop *loop;
+        const char *folder; /* packages on their way */
+        const char *fetch;  /* the downloader's program */
+        const char *ca;     /* trusted by it; NULL: the system's */
+        const char *keys;   /* folder of trusted keys; NULL: none, so nothing can be installed */
+        firmware_installer installer;
+        const char *slots;        /* SLOTS: their folder */
+        const char *command;      /* EXEC: the program.  SLOTS: the check, or NULL for none */
+        int64_t max_size;         /* octets of a package */
+        int64_t retries, wait_ms; /* of a download */
+        /* The step of task `id` is over.  Called by the loop, never from within firmware_begin().
+         */
+        void (*done)(void *ctx, uint32_t id, const odm_task_end *e);
+        /* The device must start again before the step can go on. */
+        void (*restart)(void *ctx, const char *why);
+        void *ctx;
+} firmware_opt;
+
+typedef struct firmware firmware;
+
+/* Copies `opt`; makes the folder.  With slots this counts as a start of the device.
+ * 0, ODM_EIO, ODM_EMALFORMED, ODM_EINVAL, ODM_ENOMEM; `d` says why. */
+ODM_MUST_USE int firmware_open(const firmware_opt *opt, firmware **out, diag *d);
+/* Ends what is under way, unheard; the loop may not run again after it. */
+void firmware_close(firmware *f); /* NULL is allowed */
+
+/* Begins the step of `t`, one at a time; copies what it needs.  `version` is the package's;
+ * `pushed` the value of Update/PkgData when the task says so.  0, ODM_ESTATE while another one goes
+ * on, ODM_ENOMEM. */
+ODM_MUST_USE int firmware_begin(firmware *f, const odm_task *t, odm_str version, odm_str pushed);
+/* Octets there are and will be of the download under way; 0 and 0 when there is none. */
+void firmware_progress(const firmware *f, int64_t *done, int64_t *total);
+/* The version in use as the installer knows it; "" when it does not. */
+const char *firmware_version(const firmware *f);
+/* The object is gone, and so is its package. */
+void firmware_drop(firmware *f);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Codes by family; vendors have the last half of each hundred. */
+#include "odm/result.h"
+
+struct meaning {
+        unsigned code;
+        const char *text;
+};
+
+static const struct meaning fumo[] = {
+        {200, "Successful"},
+        {400, "Management client error"},
+        {401, "User cancelled"},
+        {402, "Corrupted package"},
+        {403, "Package does not fit this device"},
+        {404, "Package validation failed"},
+        {405, "Package not acceptable"},
+        {406, "Download server demands authentication"},
+        {407, "Download timed out"},
+        {408, "Not implemented"},
+        {409, "Undefined error"},
+        {410, "Firmware update failed"},
+        {411, "Malformed or bad URL"},
+        {412, "Download server unavailable"},
+        {500, "Download server error"},
+        {501, "Download failed, out of memory"},
+        {502, "Update failed, out of memory"},
+        {503, "Download failed, network"},
+};
+
+static const struct meaning scomo[] = {
+        {1200, "Successful"},
+        {1400, "Management client error"},
+        {1401, "User cancelled"},
+        {1402, "Download failed"},
+        {1403, "Download server demands authentication"},
+        {1404, "Download failed, out of memory"},
+        {1405, "Install failed"},
+        {1406, "Install failed, out of memory"},
+        {1407, "Package validation failed"},
+        {1408, "Remove failed"},
+        {1409, "Activate failed"},
+        {1410, "Deactivate failed"},
+        {1411, "Not implemented"},
+        {1412, "Undefined error"},
+        {1413, "Unsupported environment type"},
+        {1500, "Download server error"},
+        {1501, "Download server unavailable"},
+};
+
+static const struct {
+        const char *type; /* how it begins */
+        const struct meaning *list;
+        size_t n;
+        unsigned thousand;
+} families[] = {
+        {"org.openmobilealliance.dm.firmwareupdate.", fumo, ODM_COUNT(fumo), 0},
+        {"urn:oma:at:scomo:", scomo, ODM_COUNT(scomo), 1000},
+        {"org.openmobilealliance.dm.softwarecomponent.", scomo, ODM_COUNT(scomo), 1000},
+};
+
+static const char *of_vendor(unsigned code)
+{
+        switch (code / 50) {
+        case 5: return "Successful, as the vendor specifies";
+        case 9: return "Client error, as the vendor specifies";
+        case 11: return "Download server error, as the vendor specifies";
+        default: return "Unknown result";
+        }
+}
+
+const char *odm_result_text(odm_str type, unsigned code)
+{
+        static const char prefix[] = "Reversed-Domain-Name:";
+
+        type = odm_str_trim(type);
+        if (odm_str_starts(type, prefix))
+                type = odm_str_trim(odm_str_from(type, sizeof prefix - 1));
+        for (size_t f = 0; f < ODM_COUNT(families); f++) {
+                if (!odm_str_starts(type, families[f].type))
+                        continue;
+                for (size_t i = 0; i < families[f].n; i++)
+                        if (families[f].list[i].code == code)
+                                return families[f].list[i].text;
+                return of_vendor(code - families[f].thousand);
+        }
+        return odm_status_text(code);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "odm/result.h"
+
+#include "support.h"
+
+#define FUMO "org.openmobilealliance.dm.firmwareupdate.update"
+#define SCOMO "urn:oma:at:scomo:1.0:OperationComplete"
+
+static void the_family_tells(void **state)
+{
+        static const struct {
+                const char *type;
+                unsigned code;
+                const char *text;
+        } rows[] = {
+                {FUMO, 200, "Successful"},
+                {FUMO, 411, "Malformed or bad URL"},
+                {"Reversed-Domain-Name: " FUMO, 404, "Package validation failed"},
+                {FUMO, 250, "Successful, as the vendor specifies"},
+                {FUMO, 299, "Successful, as the vendor specifies"},
+                {FUMO, 450, "Client error, as the vendor specifies"},
+                {FUMO, 599, "Download server error, as the vendor specifies"},
+                {FUMO, 602, "Unknown result"},
+                {FUMO, 300, "Unknown result"},
+                {SCOMO, 1407, "Package validation failed"},
+                {SCOMO, 1460, "Client error, as the vendor specifies"},
+                {SCOMO, 200, "Unknown result"},
+                {NULL, 411, "Size required"},
+                {"org.example.other", 404, "Not found"},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++)
+                assert_string_equal(odm_result_text(odm_cstr(rows[i].type), rows[i].code),
+                                    rows[i].text);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {cmocka_unit_test(the_family_tells)};
+
+        return RUN_TESTS(tests);
+}
