@@ -115,7 +115,7 @@ struct session {
         _Atomic uint32_t last_msg;
         _Atomic uint64_t last_digest;
         _Atomic int64_t last_at; /* when it came first */
-        _Atomic int64_t id; /* the store's number; 0: not yet */
+        _Atomic int64_t id;      /* the store's number; 0: not yet */
         atomic_bool authenticated, over;
         _Atomic int64_t device_id; /* 0: not known */
         atomic_bool cut;           /* an operator wants no more of it */

@@ -264,7 +264,8 @@ static odm_command *get_of(odm_arena *a, odm_str uri)
         return c;
 }
 
-/* Gets for the nodes of Adds whose fate is not known. */
+/* Gets for the nodes of Adds whose fate is not known.  The jobs behind wait for what comes of it.
+ */
 static int make_check(live *l)
 {
         odm_command *head = NULL, **end = &head;
@@ -275,12 +276,21 @@ static int make_check(live *l)
                         return odm_arena_err(&l->a);
                 end = &(*end)->next;
         }
-        l->lent = (odm_job){.id = (uint64_t)l->job.id | CHECK_BIT, .commands = head};
+        l->lent = (odm_job){.id = (uint64_t)l->job.id | CHECK_BIT, .commands = head, .alone = true};
         l->state = LIVE_CHECKING;
         return 0;
 }
 
-/* What has to wait for a list before it goes in another message. */
+static bool asks_for_lists(const live *l, const bool *skip)
+{
+        for (uint32_t i = 0; i < l->all.n; i++)
+                if (l->all.flat[i].walk && !skip[i])
+                        return true;
+        return false;
+}
+
+/* What has to wait for a list before it goes in another message; so do the jobs behind this one,
+ * for plain Gets may come to stand in for the list. */
 static int make_commands(live *l)
 {
         uint32_t part = job_first_part(&l->all, l->skip);
@@ -294,8 +304,10 @@ static int make_commands(live *l)
         rc = job_remainder(&l->all, skip, &l->a, &l->list, &l->map, &l->n);
         if (rc < 0)
                 return rc;
-        l->lent = (odm_job){
-                .id = (uint64_t)l->job.id, .commands = l->list, .split_atomic = l->all.split};
+        l->lent = (odm_job){.id = (uint64_t)l->job.id,
+                            .commands = l->list,
+                            .alone = asks_for_lists(l, skip),
+                            .split_atomic = l->all.split};
         l->state = LIVE_GIVEN;
         return 0;
 }
@@ -316,7 +328,7 @@ static int make_walk(live *l)
                 rc = walk_gets(l->walk, &list);
         if (rc < 0)
                 return rc;
-        l->lent = (odm_job){.id = (uint64_t)l->job.id | WALK_BIT, .commands = list};
+        l->lent = (odm_job){.id = (uint64_t)l->job.id | WALK_BIT, .commands = list, .alone = true};
         l->state = LIVE_WALKING;
         return 0;
 }
