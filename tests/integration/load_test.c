@@ -215,6 +215,7 @@ static void idle_connections_cost_little(void **state)
         assert_int_equal(hold(few, ODM_COUNT(few), cred), ODM_COUNT(few));
         tls = grown_since(before) * 1024 / (long)ODM_COUNT(few);
         all_is_well_anew();
+        assert_int_equal(metric("nrem_http_evicted_total"), 0);
         print_message("# %ld octets a plain connection, %ld a TLS connection\n", plain, tls);
         assert_true(plain <= 12288 * BLOAT);
         assert_true(tls <= 28672 * BLOAT);
@@ -226,7 +227,7 @@ static void idle_connections_cost_little(void **state)
 /* One address opens more connections than there are, some of them with the begin of a request. */
 static void one_address_does_not_take_all_connections(void **state)
 {
-        size_t most = idle_n + idle_n / 4, n = 2 * most, stood = 0;
+        size_t most = idle_n + idle_n / 4, n = most + most / 2, stood = 0;
         wire *w = calloc(n, sizeof *w);
 
         (void)state;
@@ -421,6 +422,20 @@ static void too_few_descriptors_are_told(void **state)
 
 /* ---- the group --------------------------------------------------------------------------- */
 
+/* Each connection is a descriptor here, and there one of each of two listeners. */
+static void fit_idle(void)
+{
+        struct rlimit r = {0};
+
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &r), 0);
+        r.rlim_cur = r.rlim_max;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &r), 0);
+        if (idle_n * 5 / 2 + 500 <= r.rlim_cur)
+                return;
+        idle_n = (r.rlim_cur - 500) * 2 / 5;
+        print_message("# the limit of open files allows %zu idle connections\n", idle_n);
+}
+
 static int begin(void **state)
 {
         char most[64], memory[64], api[64];
@@ -428,19 +443,15 @@ static int begin(void **state)
                                         memory,
                                         "dm.sessions=20",
                                         "limits.active=64",
-                                        "limits.slow=20s",
+                                        "limits.slow=5m",
                                         "wake.enabled=no",
                                         NULL};
         tls_cred_opt co = {0};
         http_client_opt o;
-        struct rlimit r;
 
         idle_n = size_of("XREM_LOAD_IDLE", 2000);
         seconds = size_of("XREM_LOAD_SECONDS", 10);
-        if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
-                r.rlim_cur = r.rlim_max;
-                (void)setrlimit(RLIMIT_NOFILE, &r);
-        }
+        fit_idle();
         if (daemon_make_folder(state) < 0)
                 return -1;
         (void)setenv("ASAN_OPTIONS", "quarantine_size_mb=4", 0);
