@@ -31,7 +31,7 @@
 static char folder[64], where[96], file[80];
 static uint64_t seed;
 
-static const char *const scripts[] = {SQLITE_MIGRATIONS};
+enum { VERSIONS = sizeof((const char *const[]){SQLITE_MIGRATIONS}) / sizeof(const char *) };
 
 /* ---- the workload: batch i of it, the same every time ------------------------------------- */
 
@@ -766,7 +766,7 @@ static void learn_old(unsigned version, truth *t)
 static void an_older_file_is_brought_forward_whole(void **state)
 {
         (void)state;
-        for (unsigned v = 1; v < ODM_COUNT(scripts); v++) {
+        for (unsigned v = 1; v < VERSIONS; v++) {
                 truth t;
                 learn_old(v, &t);
                 disk *d = recorded(&later, (powercut_faults){.fail_at = 0}, disk_of_version(v));
