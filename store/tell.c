@@ -168,7 +168,6 @@ int tell_all(store *st, char **out)
 {
         teller t = {.st = st};
         store_device_list l = {.n = 0};
-        char *all;
 
         odm_arena_init(&t.a, &heap, (size_t)64 << 20);
         odm_buf_init(&t.out, &heap, 1 << 20);
@@ -178,10 +177,13 @@ int tell_all(store *st, char **out)
         say_logs(&t);
         if (t.rc == 0)
                 t.rc = odm_buf_byte(&t.out, 0);
-        if (t.rc == 0 && !(all = strdup(t.out.p)))
-                t.rc = ODM_ENOMEM;
-        if (t.rc == 0)
-                *out = all;
+        if (t.rc == 0) {
+                char *all = strdup(t.out.p);
+                if (all)
+                        *out = all;
+                else
+                        t.rc = ODM_ENOMEM;
+        }
         odm_buf_done(&t.out);
         odm_arena_done(&t.a);
         return t.rc;
