@@ -140,7 +140,7 @@ static int sign(xrem *c, odm_boot_profile p, odm_boot_sec sec, odm_boot_keys *ke
                 odm_boot *out)
 {
         bool made_up = sec != ODM_BOOT_NETWORK && keys->pin.p == NULL;
-        char pin[2 * ODM_BOOT_MAC_LEN + 1];
+        char pin[ODM_BOOT_PIN_TEXT];
 
         if (sec == ODM_BOOT_USER_MAC && p == ODM_BOOT_DM)
                 return xrem_fail(XREM_USAGE, "USERPINMAC is for --profile cp");

@@ -46,6 +46,7 @@ typedef struct odm_boot_keys { /* absent: not known */
 } odm_boot_keys;
 
 #define ODM_BOOT_MAC_LEN 20
+#define ODM_BOOT_PIN_TEXT 41 /* room for a PIN of odm_boot_pin(), and its zero */
 #define ODM_BOOT_TRIES 3     /* PINs a user may try */
 #define ODM_BOOT_PIN_MAX 64  /* characters of a PIN */
 #define ODM_BOOT_ACCOUNTS 16 /* accounts of one message */
@@ -126,7 +127,7 @@ ODM_MUST_USE int odm_boot_sign(odm_boot_profile p, odm_boot_sec s, const odm_boo
                                odm_str doc, odm_boot *out);
 /* The PIN of ODM_BOOT_USER_MAC: `half`, some random digits, and as many that prove `doc`; with a
  * zero behind it.  ODM_EINVAL for no digits or more than 20. */
-ODM_MUST_USE int odm_boot_pin(odm_str half, odm_str doc, char out[2 * ODM_BOOT_MAC_LEN + 1]);
+ODM_MUST_USE int odm_boot_pin(odm_str half, odm_str doc, char out[ODM_BOOT_PIN_TEXT]);
 /* Appends the message with its carrier.  ODM_ENOMEM, ODM_ELIMIT. */
 ODM_MUST_USE int odm_boot_put_mime(const odm_boot *b, odm_buf *out);
 ODM_MUST_USE int odm_boot_put_push(const odm_boot *b, uint8_t tid, odm_buf *out);

@@ -89,7 +89,7 @@ static bool is_outdated(const odm_doc *doc, const odm_doc_node *n)
 static int find_account(struct run *r, odm_str server, odm_str *out)
 {
         odm_str at = ODM_ABSENT;
-        odm_account acc;
+        odm_account acc = {.uri = ODM_ABSENT};
         int rc;
 
         *out = ODM_ABSENT;
@@ -117,7 +117,7 @@ static bool has_list_characters(odm_str id)
 static int own_list(struct run *r, odm_str uri, odm_str id)
 {
         odm_op op = {.kind = ODM_CMD_REPLACE, .has_value = true};
-        odm_answer got;
+        odm_answer got = {.status = 0};
         int rc;
 
         if (has_list_characters(id))
@@ -136,7 +136,7 @@ static int own_list(struct run *r, odm_str uri, odm_str id)
 
 static int account_placed(struct run *r, const odm_doc_node *n, odm_str uri)
 {
-        odm_account acc;
+        odm_account acc = {.uri = ODM_ABSENT};
         int rc = odm_account_read(r->t, uri, r->a, &acc);
 
         if (rc == ODM_ENOENT || rc == ODM_EUNSUPPORTED)
@@ -220,7 +220,7 @@ static int take_object(struct run *r, const odm_doc_node *n)
 /* ./Inbox/NAME/rest becomes the place where NAME went (C3). */
 static int resolve(struct run *r, odm_str uri)
 {
-        odm_value v;
+        odm_value v = {.format = ODM_FMT_ABSENT};
         int rc = odm_tree_read(r->t, uri, r->a, &v);
 
         if (rc < 0 || !odm_str_starts(v.data, "./Inbox/"))
@@ -326,7 +326,7 @@ int odm_boot_apply(const odm_boot *b, const odm_boot_opt *opt, odm_tree *t, odm_
 {
         struct run r = {
                 .opt = opt, .t = t, .now = now, .a = a, .done = {.status = ODM_ST_OK, .why = ""}};
-        odm_doc *doc;
+        odm_doc *doc = NULL;
         int rc;
 
         if (!b->proven || odm_tree_in_transaction(t))

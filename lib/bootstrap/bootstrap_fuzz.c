@@ -78,6 +78,17 @@ static void applied(const odm_boot *b)
         odm_buf_done(&after);
 }
 
+static bool has_objects(const odm_boot *b)
+{
+        odm_doc *doc = NULL;
+        odm_arena a;
+
+        odm_arena_init(&a, &mem, MOST);
+        bool has = odm_boot_objects(b, NULL, &a, &doc) == 0 && doc->nodes;
+        odm_arena_done(&a);
+        return has;
+}
+
 static void rewritten(odm_str in)
 {
         odm_buf wbxml, again;
@@ -107,7 +118,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         carried(&b);
         guessed(b);
         b.proven = true;
-        applied(&b);
+        if (has_objects(&b)) /* else a tree is made for nothing */
+                applied(&b);
         if (b.profile == ODM_BOOT_CP)
                 rewritten(b.doc);
         return 0;

@@ -109,7 +109,7 @@ static void a_pin_can_be_the_proof(void **state)
         odm_str doc = from_hex("03a4016a0074657374");
         odm_boot b = {.profile = ODM_BOOT_CP, .sec = ODM_BOOT_USER_MAC, .doc = doc, .tries = 3};
         odm_boot_keys keys = {.pin = ODM_STR("1234585676")};
-        char pin[2 * ODM_BOOT_MAC_LEN + 1] = "untouched";
+        char pin[ODM_BOOT_PIN_TEXT] = "untouched";
 
         (void)state;
         assert_int_equal(odm_boot_prove(&b, &keys), ODM_BOOT_AGAIN);

@@ -9,7 +9,7 @@
 #include "odm/bootstrap.h"
 #include "odm/notify.h"
 
-#define MAC_TEXT (2 * ODM_BOOT_MAC_LEN)
+#define MAC_TEXT 40 /* as hexadecimal text */
 #define PARM_SEC 0x91
 #define PARM_MAC 0x92
 #define SHORT 0x80 /* a number below 128 as one octet */

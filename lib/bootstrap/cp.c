@@ -2,7 +2,7 @@
 /* The application w7 of a Client Provisioning document, and the account it stands for
  * (dm-security-bootstrap-notification.md C2).  Connectivity (NAPDEF, PXLOGICAL) and what points to
  * it (TO-NAPID, TO-PROXY) is passed over: we have no objects for it. */
-#include <string.h>
+#include <assert.h>
 
 #include "record.h"
 
@@ -127,11 +127,12 @@ int odm_boot_cp_objects(odm_str text, const odm_limits *lim, odm_arena *a, odm_d
 {
         odm_doc *doc = odm_new(a, odm_doc);
         odm_doc_node **end;
-        odm_prov *prov;
+        odm_prov *prov = NULL;
         int rc = doc ? odm_prov_decode(text, lim, a, &prov) : odm_arena_err(a);
 
         if (rc < 0)
                 return rc;
+        assert(prov);
         end = &doc->nodes;
         for (const odm_prov *c = prov->children; c && rc == 0; c = c->next) {
                 if (!odm_str_is(c->type, "APPLICATION") || !odm_str_is(parm(c, "APPID"), "w7"))

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a bootstrap message holds: the objects of its Add commands to ./Inbox
  * (dm-security-bootstrap-notification.md C3), or those that Client Provisioning stands for. */
+#include <assert.h>
+
 #include "record.h"
 
 struct taker {
@@ -37,7 +39,7 @@ static int take_item(struct taker *t, const odm_command *cmd, const odm_item *it
 {
         odm_meta meta = odm_meta_of(cmd, item);
         odm_str name, bytes = item->data.bytes;
-        odm_doc *doc;
+        odm_doc *doc = NULL;
         int rc = 0;
 
         if (!inbox_name(item->target, &name) || !is_tnds(meta.type) || item->more)
@@ -48,6 +50,7 @@ static int take_item(struct taker *t, const odm_command *cmd, const odm_item *it
                 rc = odm_doc_decode(bytes, t->lim, t->a, &doc);
         if (rc < 0)
                 return rc;
+        assert(doc);
         if (doc->nodes && doc->nodes->next == NULL && doc->nodes->name.n == 0)
                 doc->nodes->name = name;
         *t->end = doc->nodes;
@@ -80,11 +83,12 @@ static int take_command(struct taker *t, const odm_command *cmd)
 static int dm_objects(odm_str text, const odm_limits *lim, odm_arena *a, odm_doc **out)
 {
         struct taker t = {.lim = lim, .a = a, .doc = odm_new(a, odm_doc)};
-        odm_msg *m;
+        odm_msg *m = NULL;
         int rc = t.doc ? odm_decode(&odm_codec_wbxml, text, lim, a, &m) : odm_arena_err(a);
 
         if (rc < 0)
                 return rc;
+        assert(m);
         t.end = &t.doc->nodes;
         for (const odm_command *c = m->body; c && rc == 0; c = c->next)
                 rc = take_command(&t, c);

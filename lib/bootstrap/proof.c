@@ -87,7 +87,7 @@ static bool make_key(odm_boot_profile p, odm_boot_sec s, const odm_boot_keys *ke
         return true;
 }
 
-int odm_boot_pin(odm_str half, odm_str doc, char out[2 * ODM_BOOT_MAC_LEN + 1])
+int odm_boot_pin(odm_str half, odm_str doc, char out[ODM_BOOT_PIN_TEXT])
 {
         uint8_t m[ODM_BOOT_MAC_LEN];
         struct key k = {.n = 0};
@@ -106,7 +106,7 @@ int odm_boot_pin(odm_str half, odm_str doc, char out[2 * ODM_BOOT_MAC_LEN + 1])
 
 static bool pin_is_right(const odm_boot *b, odm_str pin)
 {
-        char right[2 * ODM_BOOT_MAC_LEN + 1];
+        char right[ODM_BOOT_PIN_TEXT];
 
         if (pin.n % 2 || odm_boot_pin(odm_str_to(pin, pin.n / 2), b->doc, right) < 0)
                 return false;

@@ -47,7 +47,7 @@ static bool take_byte(struct reader *r, uint8_t *out)
 static bool take_number(struct reader *r, uint32_t *out)
 {
         uint32_t v = 0;
-        uint8_t c;
+        uint8_t c = 0;
 
         for (unsigned i = 0; i < NUMBER_OCTETS; i++) {
                 if (v > UINT32_MAX >> 7 || !take_byte(r, &c))
@@ -63,7 +63,7 @@ static bool take_number(struct reader *r, uint32_t *out)
 
 static bool take_octets(struct reader *r, odm_str *out)
 {
-        uint32_t n;
+        uint32_t n = 0;
 
         if (!take_number(r, &n))
                 return false;
@@ -94,14 +94,14 @@ static bool take_inline(struct reader *r, odm_str *out)
 
 static bool take_from_table(struct reader *r, odm_str *out)
 {
-        uint32_t at;
+        uint32_t at = 0;
 
         return take_number(r, &at) && cut_zero(r, odm_str_from(r->strings, at), out);
 }
 
 static bool take_character(struct reader *r, odm_str *out)
 {
-        uint32_t c;
+        uint32_t c = 0;
         char *p = odm_arena_get(r->a, UTF8_MOST);
 
         if (p == NULL)
@@ -175,7 +175,7 @@ static bool take_piece(struct reader *r, uint8_t c, struct element *e, odm_str *
 static bool take_start(struct reader *r, uint8_t c, struct element *e, odm_str **to)
 {
         const struct prov_start *s = find_start(r->page, c);
-        odm_str name;
+        odm_str name = ODM_ABSENT;
 
         *to = NULL;
         if (c == PROV_LITERAL) {
@@ -202,7 +202,7 @@ static bool take_start(struct reader *r, uint8_t c, struct element *e, odm_str *
 static bool take_attributes(struct reader *r, struct element *e)
 {
         odm_str *to = NULL;
-        uint8_t c;
+        uint8_t c = 0;
 
         for (;;) {
                 if (!take_byte(r, &c))
@@ -278,7 +278,7 @@ static bool take_tag(struct reader *r, uint8_t c)
 /* What is inside the document, up to its end. */
 static bool take_content(struct reader *r)
 {
-        uint8_t c, tag_page;
+        uint8_t c = 0, tag_page = 0;
 
         for (;;) {
                 if (!take_byte(r, &c))
@@ -298,8 +298,8 @@ static bool take_content(struct reader *r)
 
 static bool take_head(struct reader *r)
 {
-        uint8_t version;
-        uint32_t id, index = 0, charset;
+        uint8_t version = 0;
+        uint32_t id = 0, index = 0, charset = 0;
 
         if (!take_byte(r, &version) || !take_number(r, &id) || (id == 0 && !take_number(r, &index)))
                 return false;
@@ -316,7 +316,7 @@ int odm_prov_decode(odm_str in, const odm_limits *lim, odm_arena *a, odm_prov **
         struct reader r = {.in = in, .a = a};
         struct element e = {.unknown = false};
         odm_limits defaults;
-        uint8_t c;
+        uint8_t c = 0;
 
         if (doc == NULL)
                 return odm_arena_err(a);

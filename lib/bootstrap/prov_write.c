@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A Client Provisioning document written: WBXML for devices, XML for people
  * (dm-security-bootstrap-notification.md C2.2). */
-#include <string.h>
+#include <assert.h>
 
 #include "odm/bootstrap.h"
 #include "prov_token.h"
@@ -72,6 +72,7 @@ static void put_attribute(struct writer *w, enum prov_attribute attribute, odm_s
                 return;
         }
         const struct prov_start *bare = find_start(attribute, ODM_STR(""));
+        assert(bare); /* each attribute has one in the table */
         put_token(w, bare->page, bare->token);
         if (token)
                 put_token(w, token->page, token->token);
