@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -462,6 +464,27 @@ static verdict keep_it(fetch *f)
         return (verdict){ODM_CAUSE_OK, false, ""};
 }
 
+/* One process at a time writes a part.  The one before may be dying still, or have finished the
+ * file just now. */
+static bool open_part(fetch *f)
+{
+        struct stat ours, named;
+
+        for (;;) {
+                f->fd = open(f->part, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+                if (f->fd < 0)
+                        return false;
+                if (flock(f->fd, LOCK_EX) < 0) {
+                        close(f->fd);
+                        return false;
+                }
+                if (fstat(f->fd, &ours) == 0 && stat(f->part, &named) == 0 &&
+                    named.st_ino == ours.st_ino)
+                        return true;
+                close(f->fd);
+        }
+}
+
 static verdict fetch_all(fetch *f)
 {
         verdict v;
@@ -471,8 +494,7 @@ static verdict fetch_all(fetch *f)
         if (strlen(f->url) >= sizeof f->target)
                 return (verdict){ODM_CAUSE_BAD_URL, false, "the address is too long"};
         snprintf(f->target, sizeof f->target, "%s", f->url);
-        f->fd = open(f->part, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-        if (f->fd < 0)
+        if (!open_part(f))
                 return (verdict){ODM_CAUSE_FAILED, false, strerror(errno)};
         v = with_retries(f);
         if (v.cause == ODM_CAUSE_OK && f->is_descriptor)
@@ -518,6 +540,7 @@ int main(int argc, char **argv)
         f.url = argv[first];
         f.file = argv[first + 1];
         (void)signal(SIGPIPE, SIG_IGN);
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* who asked for it will ask again */
         odm_buf_init(&f.small, &heap_mem, DESCRIPTOR_MAX);
         if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0 || (f.curl = curl_easy_init()) == NULL)
                 return CLI_FAILED;

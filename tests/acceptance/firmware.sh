@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+# Firmware of a device with two slots: images signed by OpenSSL, served over HTTP, ordered through FUMO.
+# Sourced by tests/acceptance/run, whose world it uses.
+
+fw=$home/fw
+fumo=./FUMO/main
+
+make_images()
+{
+        local v
+        mkdir -p "$fw/keys" "$fw/www" && cd "$fw" || return 1
+        for v in maker stranger; do
+                openssl genpkey -algorithm ed25519 -out $v.key && openssl pkey -in $v.key -pubout -out $v.pub || return 1
+        done
+        cp maker.pub keys/
+        for v in 1.0 2.0 3.0 bad stranger unsigned; do
+                { echo "image $v" && head -c 600000 /dev/urandom; } >"www/$v" || return 1
+                openssl dgst -sha256 -binary "www/$v" >hash || return 1
+                [ $v = unsigned ] || openssl pkeyutl -sign -rawin -in hash -out "www/$v.sig" \
+                        -inkey "$([ $v = stranger ] && echo stranger.key || echo maker.key)" || return 1
+        done
+        cat >check <<'END'
+#!/bin/sh
+head -n 1 "$1" | grep -q bad || exit 0
+echo 'its self-test failed'
+exit 1
+END
+        chmod +x check
+        cd - >/dev/null || return 1
+}
+
+start_firmware_device()
+{
+        make_images || return 1
+        python3 "$here/serve.py" "$fw/www" >"$fw/port" &
+        pid[www]=$!
+        eventually 20 test -s "$fw/port" || return 1
+        www=http://127.0.0.1:$(cat "$fw/port")
+        add_device fw
+        start_device fw "http://127.0.0.1:$plain_port/dm" '' "[firmware]
+installer = slots
+keys = $fw/keys
+slots = $fw/slots
+command = $fw/check
+retry_wait = 100ms
+fetch = $bin/drem/fetch/dremd-fetch"
+        eventually 20 is_active fw
+}
+
+order() # version, path: the exit code of the Exec
+{
+        "$xrem" set fw $fumo/PkgVersion "$1" && "$xrem" set fw $fumo/DownloadAndUpdate/PkgURL "$www$2" || return 99
+        "$xrem" exec fw $fumo/DownloadAndUpdate --timeout 60
+}
+
+leaf() # URI, value
+{
+        equal "$("$xrem" get fw "$1")" "$2" "$1"
+}
+
+holds() # version, state, reason
+{
+        leaf ./DevDetail/FwV "$1" && leaf $fumo/State "$2" && leaf $fumo/Ext/xrem/Reason "$3"
+}
+
+takes_a_signed_image() # version
+{
+        order "$1" "/$1" && holds "$1" 100 '' && cmp "$fw/www/$1" "$fw/slots/$(sed -n 's/^slot=//p' "$fw/slots/marker")"
+}
+
+refuses() # path, code, state, reason
+{
+        local out
+        out=$(order x "$1" 2>&1) && fail 'it was installed' && return 1
+        echo "$out" | grep -q "$2" || fail "$out" || return 1
+        holds 1.0 "$3" "$4"
+}
+
+pushes_in_the_session()
+{
+        "$xrem" set fw $fumo/Ext/xrem/Signature --file "$fw/www/2.0.sig" || return 1
+        "$xrem" set fw $fumo/PkgVersion 2.0 && "$xrem" set fw $fumo/Update/PkgData --file "$fw/www/2.0" || return 1
+        leaf $fumo/State 50 && "$xrem" exec fw $fumo/Update --timeout 60 && holds 2.0 100 '' &&
+                "$xrem" set fw $fumo/Ext/xrem/Signature ''
+}
+
+# dremd dies without a word in the middle of steps, and is started again: the download goes on where it was, and
+# the job ends as if nothing had been.
+survives_kills()
+{
+        local job from=0 step i=0
+        "$xrem" set fw $fumo/PkgVersion 3.0 && "$xrem" set fw $fumo/DownloadAndUpdate/PkgURL "$www/slow/3.0" || return 1
+        from=$(wc -l <"$home/fw.log")
+        job=$("$xrem" exec fw $fumo/DownloadAndUpdate --no-wait) || return 1
+        for step in download download install; do
+                eventually 30 sh -c "tail -n +$((from + 1)) '$home/fw.log' | grep -q 'step begins.*step=$step'" || return 1
+                [ $step = download ] && eventually 10 test -s "$home/fw/firmware/package.part" && sleep 0.$((++i + 1))
+                from=$(wc -l <"$home/fw.log")
+                stop fw KILL
+                run_device fw
+        done
+        "$xrem" job watch "$job" --timeout 60 || return 1
+        holds 3.0 100 '' || return 1
+        grep -q '^3.0 [1-9]' "$fw/requests" || fail "no download went on: $(cat "$fw/requests")"
+}
+
+promise 'a device with two slots for its firmware' start_firmware_device
+promise 'a signed image is installed, tried and kept' takes_a_signed_image 1.0
+promise 'an image that fails its check is left again, and why is told' \
+        refuses /bad 410 80 'x was started 3 times and never confirmed'
+promise 'an image without a signature is refused' refuses /unsigned 404 20 'the package has no signature'
+promise 'an image signed by a stranger is refused' refuses /stranger 404 20 "the signature is not by any key of $fw/keys"
+promise 'an address that leads nowhere is told' refuses /nowhere 411 20 'the server has no such file'
+promise 'an image sent within the session is installed' pushes_in_the_session
+promise 'kill -9 in each step ends in a whole device and one result' survives_kills
+promise 'that device ends cleanly' stop fw
+kill "${pid[www]}" && wait "${pid[www]}" 2>/dev/null
+unset 'pid[www]'
