@@ -20,6 +20,11 @@
 #include "gzip.h"
 #include "heap.h"
 
+/* A week, the most that TLS 1.3 allows.  It counts from the full handshake, however often the
+ * session is resumed: with the six hours that are usual, a device that calls each hour would begin
+ * anew every sixth time. */
+#define TICKET_LIFE_S (7 * 24 * 3600)
+
 /* ---- answers of our own ----------------------------------------------------------------- */
 
 /* Our own answers, on the server's thread: the library has no application yet. */
@@ -378,5 +383,6 @@ void httpd_on_connection(void *ctx, struct MHD_Connection *c, void **socket_ctx,
         k->tls = httpd_tls_ref(l);
         /* refused: the library's certificate, or every handshake a full one, no more */
         (void)gnutls_credentials_set(info->tls_session, GNUTLS_CRD_CERTIFICATE, k->tls->cred);
+        gnutls_db_set_cache_expiration(info->tls_session, TICKET_LIFE_S);
         (void)gnutls_session_ticket_enable_server(info->tls_session, &k->tls->ticket.d);
 }

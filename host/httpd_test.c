@@ -1115,6 +1115,15 @@ static void ticket_keys_are_guarded(void **state)
         assert_int_equal(tls_ticket_key_load(path, &k, NULL), ODM_EACCESS);
         assert_int_equal(fsio_write(NULL, path, ODM_STR("short"), 0600, NULL), 0);
         assert_int_equal(tls_ticket_key_load(path, &k, NULL), ODM_EMALFORMED);
+        for (size_t n = 63; n <= 65; n++) {
+                char text[65];
+                int rc;
+                memset(text, 'k', sizeof text);
+                assert_int_equal(fsio_write(NULL, path, (odm_str){text, n}, 0600, NULL), 0);
+                rc = tls_ticket_key_load(path, &k, NULL);
+                assert_int_equal(rc, n == 64 ? 0 : ODM_EMALFORMED);
+                tls_ticket_key_done(&k);
+        }
         assert_null(k.d.data);
 }
 

@@ -24,8 +24,7 @@ const char tls_priorities[] =
         ":-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+GROUP-SECP521R1"
         ":+GROUP-X448:+GROUP-FFDHE2048:+GROUP-FFDHE3072:+GROUP-FFDHE4096";
 
-#define TICKET_KEY_MAX 256
-#define TICKET_KEY_MIN 32
+#define TICKET_KEY 64 /* octets; GnuTLS takes no others, and then gives no tickets */
 
 /* ---- credentials -------------------------------------------------------------- */
 
@@ -298,10 +297,11 @@ static int ticket_key_read(const char *path, tls_ticket_key *out, diag *d)
         odm_buf b;
         int rc;
 
-        odm_buf_init(&b, &heap_mem, 2 * TICKET_KEY_MAX);
-        rc = fsio_read(path, TICKET_KEY_MAX, &b, d);
-        if (rc == 0 && b.n < TICKET_KEY_MIN)
-                rc = diag_set(d, ODM_EMALFORMED, "%s is too short for a ticket key", path);
+        odm_buf_init(&b, &heap_mem, (size_t)2 * TICKET_KEY);
+        rc = fsio_read(path, TICKET_KEY, &b, d);
+        if (rc == ODM_ELIMIT || (rc == 0 && b.n != TICKET_KEY))
+                rc = diag_set(d, ODM_EMALFORMED, "%s is no ticket key: that has %d octets", path,
+                              TICKET_KEY);
         if (rc == 0 && !(copy = gnutls_malloc(b.n)))
                 rc = diag_set(d, ODM_ENOMEM, "%s: out of memory", path);
         if (rc == 0 && copy) {
