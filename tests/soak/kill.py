@@ -121,7 +121,7 @@ class World:
         os.mkdir(state)
         conf = (
             f"[server]\nstate = {state}\n[dm]\nlisten = 127.0.0.1:0\n[api]\nlisten = 127.0.0.1:0\n"
-            "[wake]\nfrom = 127.0.0.1:0\nfirst = 500ms\n[jobs]\nattempts = 1000\n"
+            "[wake]\nfrom = 127.0.0.1:0\nfirst = 500ms\n[jobs]\nattempts = 1000\n[store]\njobs_kept = 1000000\n"
         )
         self.server = Daemon(self.folder, "nremd", self.a.nremd, "started", conf)
         self.server.start()
