@@ -461,7 +461,7 @@ static int walk(struct reader *r)
 
 static int header(struct reader *r)
 {
-        uint32_t public_id, index, charset, n;
+        uint32_t public_id = 0, index, charset = 0, n = 0;
         int rc;
 
         if (r->p == r->end || *r->p < 1 || *r->p > 3)
