@@ -143,8 +143,7 @@ odm_str odm_arena_copy(odm_arena *a, odm_str s);
 odm_str odm_arena_join(odm_arena *a, odm_str x, odm_str y);
 odm_str odm_arena_fmt(odm_arena *a, const char *fmt, ...) ODM_PRINTF(2, 3);
 odm_str odm_arena_number(odm_arena *a, uint64_t v); /* decimal digits */
-/* Empties it; keeps its chunk for the next use, or of several makes one then. */
-void odm_arena_reset(odm_arena *a);
+void odm_arena_reset(odm_arena *a); /* empties it; keeps one chunk for the next use */
 void odm_arena_done(odm_arena *a);
 static inline int odm_arena_err(const odm_arena *a)
 {

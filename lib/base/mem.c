@@ -174,20 +174,20 @@ static void free_chunk(odm_arena *a, struct odm_chunk *c)
 
 void odm_arena_reset(odm_arena *a)
 {
-        struct odm_chunk *only = a->chunks;
+        struct odm_chunk *keep = a->chunks; /* the newest: chunks grow, so the largest */
 
-        if (only && only->older) { /* the next time it shall fit into one */
-                a->chunk = a->used < CHUNK_MOST ? a->used + HEAD : CHUNK_MOST;
-                odm_arena_done(a);
-                only = NULL;
+        while (keep && keep->older) {
+                struct odm_chunk *c = keep->older;
+                keep->older = c->older;
+                free_chunk(a, c);
         }
         a->chunks = NULL;
         a->at = a->end = NULL;
         a->used = 0;
         a->err = 0;
-        if (only) {
-                a->used = only->borrowed ? 0 : only->size - HEAD;
-                use_chunk(a, only);
+        if (keep) {
+                a->used = keep->borrowed ? 0 : keep->size - HEAD;
+                use_chunk(a, keep);
         }
 }
 
