@@ -326,6 +326,7 @@ static void devices_of_small_messages_are_served(void **state)
                 expect_done(w);
                 expect_job(w, job, "done");
                 expect_results(w, job, "200 200 200");
+                assert_true(w->sent > 3 * OCTETS / sizes[i]); /* there, and back twice, in chunks */
                 const store_value *v = found(w, job, 1, "./Vendor/lab/Text");
                 assert_non_null(v);
                 assert_int_equal(v->data.n, OCTETS);

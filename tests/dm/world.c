@@ -182,7 +182,7 @@ static odm_client *new_client(world *w)
         o.alert = w->alert ? w->alert : ODM_ALERT_CLIENT_INITIATED;
         o.resync = w->resync;
         if (w->max_msg)
-                o.max_msg_size = w->max_msg;
+                o.max_msg_size = o.send_max = w->max_msg;
         o.has_list = o.has_tnds = !w->no_list;
         o.has_atomic = !w->no_atomic;
         o.has_copy = !w->no_copy;
