@@ -357,7 +357,8 @@ static int journal_load(fsio_journal *j, int (*replay)(void *ctx, odm_str record
                 goto out;
         }
         if (b.n < HEAD_N || memcmp(b.p, journal_head, HEAD_N) != 0) {
-                rc = diag_set(d, ODM_EMALFORMED, "%s is not a journal of ours", j->path);
+                rc = diag_set(d, ODM_EMALFORMED,
+                              "%s is not a journal of ours; move it away to begin anew", j->path);
                 goto out;
         }
         rc = replay_records(odm_buf_view(&b), replay, ctx, &good);

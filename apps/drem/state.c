@@ -253,7 +253,10 @@ int state_open(const fsio_ops *ops, const char *folder, odm_tree *tree, state **
         s->tree = tree;
         rc = fsio_journal_open(ops, path, replay, s, &s->journal, d);
         if (rc == ODM_EMALFORMED && d && !d->text[0])
-                diag_set(d, rc, "%s holds records we cannot read", path);
+                diag_set(d, rc,
+                         "%s holds records we cannot read; start the version that wrote it, or"
+                         " move it away to begin anew",
+                         path);
         s->tree = NULL;
 out:
         free(path);

@@ -462,9 +462,9 @@ static const struct spoilt {
         const char *why, *head;
         const char *says;
 } spoilts[] = {
-        {"another file", "[agent]\nid = 7\n", "not a journal of ours"},
-        {"a later form", "ODMJ\002\0\0\0", "not a journal of ours"},
-        {"zeros", "\0\0\0\0\0\0\0\0\0\0\0\0", "not a journal of ours"},
+        {"another file", "[agent]\nid = 7\n", "not a journal of ours; move it away"},
+        {"a later form", "ODMJ\002\0\0\0", "not a journal of ours; move it away"},
+        {"zeros", "\0\0\0\0\0\0\0\0\0\0\0\0", "not a journal of ours; move it away"},
 };
 
 /* What it cannot read it leaves alone. */
