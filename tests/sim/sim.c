@@ -216,7 +216,8 @@ static void bad_network(void **state)
         assert_true(sum.finished > sum.sessions / 4);
 }
 
-static void read_arguments(int argc, char **argv)
+/* False: there is one nobody knows. */
+static bool read_arguments(int argc, char **argv)
 {
         for (int i = 1; i < argc; i++) {
                 bool more = i + 1 < argc;
@@ -231,9 +232,10 @@ static void read_arguments(int argc, char **argv)
                 else if (strcmp(argv[i], "--seed") == 0 && more)
                         arg.seed = strtoull(argv[++i], NULL, 10);
                 else
-                        print_message("# unknown argument %s\n", argv[i]);
+                        return false;
         }
         print_message("# seed %llu\n", (unsigned long long)arg.seed);
+        return true;
 }
 
 int main(int argc, char **argv)
@@ -244,7 +246,11 @@ int main(int argc, char **argv)
                 cmocka_unit_test(bad_network),
         };
 
-        read_arguments(argc, argv);
+        if (!read_arguments(argc, argv)) {
+                fputs("sim [--sessions N] [--seconds T] [--seed S] [--lives N] [--verbose]\n",
+                      stderr);
+                return 2;
+        }
         if (arg.lives) /* to see a life again, no other suite is wanted */
                 cmocka_set_test_filter("bad_network");
         return RUN_TESTS(tests);
