@@ -1104,6 +1104,51 @@ static void certificates_are_read_again(void **state)
         tls_cred_free(new_cred);
 }
 
+static int on_ticket(gnutls_session_t s, unsigned type, unsigned when, unsigned incoming,
+                     const gnutls_datum_t *m)
+{
+        uint32_t *life = gnutls_session_get_ptr(s);
+
+        (void)type;
+        (void)when;
+        (void)incoming;
+        if (m->size >= 4) /* RFC 8446 4.6.1: its lifetime comes first */
+                *life = (uint32_t)m->data[0] << 24 | (uint32_t)m->data[1] << 16 |
+                        (uint32_t)m->data[2] << 8 | m->data[3];
+        return 0;
+}
+
+static void tickets_last_a_week(void **state)
+{
+        static const char ask[] = "GET /e HTTP/1.1\r\nHost: a\r\n\r\n";
+        world *w = *state;
+        gnutls_certificate_credentials_t cred;
+        gnutls_session_t s;
+        uint32_t life = 0;
+        char buf[1024];
+        ssize_t got;
+        int fd = raw_connect(w->tls);
+
+        assert_int_equal(gnutls_certificate_allocate_credentials(&cred), 0);
+        assert_int_equal(gnutls_init(&s, GNUTLS_CLIENT), 0);
+        assert_int_equal(gnutls_priority_set_direct(s, tls_priorities, NULL), 0);
+        assert_int_equal(gnutls_credentials_set(s, GNUTLS_CRD_CERTIFICATE, cred), 0);
+        gnutls_transport_set_int(s, fd);
+        gnutls_session_set_ptr(s, &life);
+        gnutls_handshake_set_hook_function(s, GNUTLS_HANDSHAKE_NEW_SESSION_TICKET, GNUTLS_HOOK_BOTH,
+                                           on_ticket);
+        assert_int_equal(gnutls_handshake(s), 0);
+        assert_true(gnutls_record_send(s, ask, sizeof ask - 1) > 0);
+        do /* a ticket is no data, and ends a call too */
+                got = gnutls_record_recv(s, buf, sizeof buf);
+        while (got == GNUTLS_E_AGAIN || got == GNUTLS_E_INTERRUPTED);
+        assert_true(got > 0);
+        assert_int_equal(life, 7 * 24 * 3600);
+        gnutls_deinit(s);
+        gnutls_certificate_free_credentials(cred);
+        close(fd);
+}
+
 static void ticket_keys_are_guarded(void **state)
 {
         world *w = *state;
@@ -1228,6 +1273,7 @@ int main(void)
                 T(tls_goes_through_a_proxy_and_is_verified),
                 T(client_certificates_are_seen),
                 T(tickets_survive_a_restart),
+                T(tickets_last_a_week),
                 T(ticket_keys_are_guarded),
                 T(too_many_at_once_are_shed),
                 T(stopping_waits_for_what_runs),
