@@ -227,7 +227,7 @@ bool session_write_claims(session *s);
 
 /* The session gets its number and its row, when its device is known and it has none. */
 void said_open(session *s);
-/* Keeps a message; nothing without a number.  Copies. */
+/* Keeps a message, without its octets where memory is short; nothing without a number.  Copies. */
 void said_add(session *s, bool out, int64_t at, odm_str bytes, odm_str mac);
 void said_put(session *s); /* the row and what is new goes into the batch in hand, for later */
 bool said_long(const session *s);  /* more is in memory than should be */

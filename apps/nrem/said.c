@@ -2,7 +2,6 @@
 /* What is said in a session, as it was on the wire.  It is a record for people and acknowledges
  * nothing, so no reply waits for it: it is gathered in memory, can be looked at there, and goes
  * into the store as one row when the session ends, or in parts when it becomes long. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "dm_inner.h"
@@ -12,24 +11,26 @@
 struct said {
         said *next;
         store_message m; /* its texts behind; n counts from 1 */
+        size_t size;     /* of all this */
         char octets[];
 };
 
 /* ---- gathering --------------------------------------------------------------------- */
 
-static said *said_new(const session *s, bool out, int64_t at, odm_str bytes, odm_str mac)
+static said *said_new(const session *s, odm_str bytes, odm_str mac)
 {
-        said *x = malloc(sizeof *x + bytes.n + mac.n);
+        size_t size = sizeof(said) + bytes.n + mac.n;
+        said *x = odm_alloc(dm_mem(s->dm), size);
 
         if (!x)
                 return NULL;
-        *x = (said){.m = {.at = at, .out = out, .mime = odm_cstr(odm_codec_mime(s->codec))}};
+        x->size = size;
         if (bytes.n)
                 memcpy(x->octets, bytes.p, bytes.n);
         if (mac.n)
                 memcpy(x->octets + bytes.n, mac.p, mac.n);
-        x->m.bytes = (odm_str){x->octets, bytes.n};
-        x->m.size = bytes.n;
+        if (bytes.p)
+                x->m.bytes = (odm_str){x->octets, bytes.n};
         if (mac.p)
                 x->m.hmac = (odm_str){x->octets + bytes.n, mac.n};
         return x;
@@ -77,16 +78,20 @@ void said_add(session *s, bool out, int64_t at, odm_str bytes, odm_str mac)
 
         if (!s->id)
                 return;
-        x = said_new(s, out, at, bytes, mac);
-        if (!x) {
-                session_failed(s);
+        x = said_new(s, bytes, mac);
+        if (!x) /* what is short of memory needs it for other things */
+                x = said_new(s, ODM_ABSENT, ODM_ABSENT);
+        if (!x)
                 return;
-        }
+        x->m.at = at;
+        x->m.out = out;
+        x->m.mime = odm_cstr(odm_codec_mime(s->codec));
+        x->m.size = bytes.n;
         pthread_mutex_lock(&s->dm->lock);
         x->m.n = ++s->log_n;
         *s->log_end = x;
         s->log_end = &x->next;
-        s->log_octets += bytes.n;
+        s->log_octets += x->size;
         renew_row(s, at);
         pthread_mutex_unlock(&s->dm->lock);
 }
@@ -162,8 +167,8 @@ static void drop_to(session *s, uint32_t n)
         while (s->log && s->log->m.n <= n) {
                 said *x = s->log;
                 s->log = x->next;
-                s->log_octets -= x->m.bytes.n;
-                free(x);
+                s->log_octets -= x->size;
+                odm_free(dm_mem(s->dm), x, x->size);
         }
         if (!s->log)
                 s->log_end = &s->log;
