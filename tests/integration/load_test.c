@@ -18,6 +18,8 @@
 
 #ifdef __SANITIZE_ADDRESS__
 #define BLOAT 4 /* what the sanitizer adds to each block */
+#elif defined __SANITIZE_THREAD__
+#define BLOAT 16 /* its shadow of each octet */
 #else
 #define BLOAT 1
 #endif
