@@ -282,9 +282,9 @@ void heard_alert(session *s, const odm_event *ev)
         odm_arena *a = session_batch_arena(s);
         odm_item one = *ev->item;
         odm_str type = alert_type(odm_meta_of(ev->alert, ev->item).type), text, correlator;
-        store_value *v;
+        store_value *v = NULL;
         store_op *op;
-        size_t n;
+        size_t n = 0;
 
         odm_server_alert_status(s->server, 200);
         dm_count(s->dm, METRIC_ALERTS, 1);
@@ -294,7 +294,7 @@ void heard_alert(session *s, const odm_event *ev)
         one.meta = odm_meta_of(ev->alert, ev->item);
         one.meta.type = type;
         correlator = keep(s, odm_str_trim(ev->alert->correlator));
-        if (heard_items(s, &one, a, &v, &n) < 0) {
+        if (heard_items(s, &one, a, &v, &n) < 0 || !v) {
                 session_failed(s);
                 return;
         }
