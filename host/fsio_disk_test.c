@@ -123,7 +123,11 @@ static bool journal_holds(uint64_t promised, char why[300])
         unsigned n = 0, again = 0;
         char text[90 * RECORDS];
         diag d = {{0}};
-        int rc = fsio_journal_open(NULL, path, count_records, &n, &j, &d);
+        fsio_ops quick = fsio_real;
+        int rc;
+
+        quick.fsync = lie; /* no cut comes any more */
+        rc = fsio_journal_open(&quick, path, count_records, &n, &j, &d);
 
         (void)snprintf(why, 300, "%s, %u records after %u were promised: %.200s", odm_err_name(rc),
                        n, (unsigned)promised, d.text);
@@ -133,7 +137,7 @@ static bool journal_holds(uint64_t promised, char why[300])
         assert_int_equal(fsio_journal_append(j, record(n + 1, text)), 0);
         assert_int_equal(fsio_journal_sync(j), 0);
         fsio_journal_close(j);
-        assert_int_equal(fsio_journal_open(NULL, path, count_records, &again, &j, NULL), 0);
+        assert_int_equal(fsio_journal_open(&quick, path, count_records, &again, &j, NULL), 0);
         assert_int_equal(again, n + 1);
         fsio_journal_close(j);
         return n >= promised;
