@@ -22,16 +22,15 @@ while [ $# -gt 0 ]; do
         shift
 done
 sim=$build/apps/sim/xremsim nremd=$build/apps/nrem/nremd
-echo_=$build/bench/bench-echo post=$build/bench/bench-post
-for f in "$sim" "$nremd" "$echo_" "$post"; do
+echo_=$build/bench/bench-echo post=$build/bench/bench-post store=$build/bench/bench-store
+for f in "$sim" "$nremd" "$echo_" "$post" "$store"; do
         [ -x "$f" ] || { echo "$f is not built: ninja -C $build" >&2 && exit 1; }
 done
 
-devices=600 tls_devices=150 idle=2000 sizes="1000 10000 100000" sample=400
-[ $quick = yes ] && devices=200 tls_devices=50 idle=500 sizes="1000 5000 20000" sample=200
+devices=600 tls_devices=150 idle=2000 sizes="1000 100000 1000000" sample=400
+[ $quick = yes ] && devices=200 tls_devices=50 idle=500 sizes="1000 20000" sample=200
 [ -n "$repeat" ] || { repeat=5 && [ $quick = no ] || repeat=3; }
 parallel=32
-few=12 # connections that resume: each begins with a full handshake
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/nremd-bench.XXXXXX")
 pids=
@@ -167,9 +166,7 @@ posts()
         local before after
         settle
         before=$(cpu "$2")
-        local side=$parallel
-        [ "${9:-}" != resume ] || side=$few
-        "$post" "$3" "$4" "$5" "$side" "$6" "${@:8}" >"$dir/post.out"
+        "$post" "$3" "$4" "$5" $parallel "$6" "${@:8}" >"$dir/post.out"
         settle
         after=$(cpu "$2")
         awk -v a="$before" -v b="$after" -v n="$5" -v per="$7" \
@@ -221,6 +218,7 @@ idle_tls=$(idle "$main" "$healths" "$ca")
 
 # Devices that have called before, so that no first contact is measured.
 XREM_TOKEN=$main_token "$sim" --create --api "http://127.0.0.1:$api_port" -n $devices -q -p 64 >"$dir/create.out"
+created=$(awk '/a second/ {print $3}' "$dir/create.out")
 "$sim" --server "$dm" -n $devices -q -p $parallel --json >"$dir/sim.out"
 give "$api_port" "$main_token" $devices
 "$sim" --server "$dm" -n $devices -q -p $parallel --json >"$dir/sim.out"
@@ -242,22 +240,30 @@ for round in $(seq "$repeat"); do
         give "$api_port" "$main_token" $tls_devices
         devices full.nremd sessions "$main" "$dms" $tls_devices --ca "$ca" --resume no
         posts full.echo "$echos_pid" "$echos_url" "$size" "$m" "$each" "$each" "$ca" full
-        give "$api_port" "$main_token" $((tls_devices * 2))
-        devices resumed.nremd sessions "$main" "$dms" $((tls_devices * 2)) --ca "$ca" -p $few
+        # each of the connections begins with a full handshake, on both sides: one in twenty
+        give "$api_port" "$main_token" $((tls_devices * 4))
+        devices resumed.nremd sessions "$main" "$dms" $((tls_devices * 4)) --ca "$ca"
         resumed=$(awk -v r="$(number tls_resumed "$dir/sim.out")" -v h="$(number tls_handshakes "$dir/sim.out")" \
-                -v new=$few 'BEGIN {printf "%.3f\n", r / (h - new)}')
-        posts resumed.echo "$echos_pid" "$echos_url" "$size" $((m * 2)) "$each" "$each" "$ca" resume
+                -v new=$parallel 'BEGIN {printf "%.3f\n", r / (h - new)}')
+        posts resumed.echo "$echos_pid" "$echos_url" "$size" $((m * 4)) "$each" "$each" "$ca" resume
 done
 
-# ---- flatness: three stores at one time, measured in turns ---------------------------------
+# ---- what a batch waits, beside the disk's own sync -----------------------------------------
+
+say "group commit"
+mkdir "$dir/delay"
+read -r sync alone some many < <("$store" delay "$dir/delay")
+most=$(awk -v s="$sync" 'BEGIN {printf "%.2f", 2 * s + 2}')
+
+# ---- flatness: stores of several sizes at one time, measured in turns -----------------------
 
 i=0
 for s in $sizes; do
         say "a store of $s devices"
+        mkdir "$dir/flat$s"
+        "$store" fill "$dir/flat$s/nrem.db" 1 "$s"
         start_nremd "flat$s"
-        flat_pid[i]=$pid flat_port[i]=$port flat_token[i]=$token flat_stride[i]=$((s / sample))
-        XREM_TOKEN=$token "$sim" --create --api "http://127.0.0.1:$port" -n "$s" -q -p 64 >"$dir/create.out"
-        [ "$s" != "${sizes##* }" ] || created=$(awk '/a second/ {print $3}' "$dir/create.out")
+        flat_pid[i]=$pid flat_port[i]=$port flat_token[i]=$token flat_stride[i]=$((s / sample > 1000 ? 1000 : s / sample))
         "$sim" --server "http://127.0.0.1:$port/dm" -n $sample --stride "${flat_stride[i]}" -q -p $parallel >"$dir/sim.out"
         i=$((i + 1))
 done
@@ -317,6 +323,10 @@ plain_figure "share of returning devices that resume" "$resumed" "0.95 and more"
 plain_figure "octets an idle plain connection" "$idle_plain" "12288 at most"
 plain_figure "octets an idle TLS connection" "$idle_tls" "28672 at most"
 plain_figure "devices created a second over REST" "$created" "-"
+plain_figure "ms a sync of this disk takes" "$sync" "-"
+plain_figure "ms from a batch to its commit, alone" "$alone" "$most at most"
+plain_figure "the same, 32 under way" "$some" "$most at most"
+plain_figure "the same, 256 under way" "$many" "$most at most"
 base=$(median "$dir/flat.${sizes%% *}")
 for s in $sizes; do
         v=$(us "$(median "$dir/flat.$s")")
