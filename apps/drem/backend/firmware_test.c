@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Steps done by a program of the device's maker, and by slots: every way each can end.  The
+ * downloader is a stand-in that copies; the real one has its own test. */
+#include "firmware.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "support.h"
+
+static char dir[64];
+static loop *l;
+static struct {
+        bool done, restart;
+        odm_task_cause cause;
+        bool has_data;
+        char note[256];
+} got;
+
+/* FILE of "dremd-fetch ... -- URL FILE"; a URL is a path here. */
+static const char fetch_script[] = "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done\n"
+                                   "echo 'progress 1 2'\n"
+                                   "cp \"$2\" \"$3\" 2>/dev/null && echo 'end OK ' && exit 0\n"
+                                   "echo 'end BAD_URL the server has no such file'; exit 1\n";
+static const char maker_script[] =
+        "#!/bin/sh\ncd \"$(dirname \"$0\")\"\n"
+        "[ \"$1\" = install ] && { cp \"$2\" installed; echo \"$3\" >version; }\n"
+        "echo 'reading the script'; [ -f says ] && cat says; exit \"$(cat \"$1.code\")\"\n";
+
+static void put(const char *name, const char *text, mode_t mode)
+{
+        char path[128];
+
+        snprintf(path, sizeof path, "%s/%s", dir, name);
+        assert_int_equal(fsio_write(NULL, path, odm_cstr(text), mode, NULL), 0);
+}
+
+static bool has(const char *name)
+{
+        char path[128];
+
+        snprintf(path, sizeof path, "%s/%s", dir, name);
+        return access(path, F_OK) == 0;
+}
+
+static int set_up(void **state)
+{
+        char command[600];
+
+        (void)state;
+        snprintf(dir, sizeof dir, "/tmp/firmware_test.XXXXXX");
+        assert_non_null(mkdtemp(dir));
+        put("fetch", fetch_script, 0755);
+        put("maker", maker_script, 0755);
+        put("image", "the image", 0644);
+        put("other", "another image", 0644);
+        snprintf(command, sizeof command,
+                 "cd %s && mkdir keys && openssl genpkey -algorithm ed25519 -out k 2>/dev/null && "
+                 "openssl pkey -in k -pubout -out keys/k.pub && "
+                 "openssl dgst -sha256 -binary image >h && "
+                 "openssl pkeyutl -sign -rawin -inkey k -in h -out image.sig",
+                 dir);
+        return system(command);
+}
+
+static int tear_down(void **state)
+{
+        char command[96];
+
+        (void)state;
+        snprintf(command, sizeof command, "rm -rf %s", dir);
+        return system(command);
+}
+
+static void on_done(void *ctx, uint32_t id, const odm_task_end *e)
+{
+        (void)ctx;
+        assert_int_equal(id, 7);
+        got.done = true;
+        got.cause = e->cause;
+        got.has_data = e->has_data;
+        snprintf(got.note, sizeof got.note, "%.*s", (int)e->note.n, e->note.p ? e->note.p : "");
+        loop_stop(l);
+}
+
+static void on_restart(void *ctx, const char *why)
+{
+        (void)ctx;
+        (void)why;
+        got.restart = true;
+        loop_stop(l);
+}
+
+static firmware *open_firmware(firmware_installer installer)
+{
+        static char folder[96], fetch[96], keys[96], both[96], maker[96];
+        firmware_opt o = {.loop = l,
+                          .folder = folder,
+                          .fetch = fetch,
+                          .keys = keys,
+                          .installer = installer,
+                          .slots = both,
+                          .command = maker,
+                          .max_size = 1 << 20,
+                          .retries = 1,
+                          .done = on_done,
+                          .restart = on_restart};
+        firmware *f = NULL;
+
+        snprintf(folder, sizeof folder, "%s/work", dir);
+        snprintf(fetch, sizeof fetch, "%s/fetch", dir);
+        snprintf(keys, sizeof keys, "%s/keys", dir);
+        snprintf(both, sizeof both, "%s/slots", dir);
+        snprintf(maker, sizeof maker, "%s/maker", dir);
+        assert_int_equal(firmware_open(&o, &f, NULL), 0);
+        return f;
+}
+
+static void step(firmware *f, odm_fumo_step s, const char *args, const char *pushed)
+{
+        const odm_task t = {.id = 7, .kind = &odm_fumo_kind, .step = s, .args = odm_cstr(args)};
+
+        memset(&got, 0, sizeof got);
+        assert_int_equal(firmware_begin(f, &t, ODM_STR("2.0"), odm_cstr(pushed)), 0);
+        assert_int_equal(firmware_begin(f, &t, ODM_STR("2.0"), ODM_ABSENT), ODM_ESTATE);
+        assert_false(got.done || got.restart); /* never from within */
+        assert_int_equal(loop_run(l), 0);
+}
+
+static void expect(const char *why, odm_task_cause cause, const char *note)
+{
+        if (!got.done || got.cause != cause || strcmp(got.note, note) != 0)
+                fail_msg("%s: done %d, %s, '%s'", why, got.done, odm_task_cause_text(got.cause),
+                         got.note);
+}
+
+static const char *url(const char *name)
+{
+        static char text[128];
+
+        snprintf(text, sizeof text, "url=%s/%s\n", dir, name);
+        return text;
+}
+
+static void packages_are_fetched_and_proved(void **state)
+{
+        (void)state;
+        assert_int_equal(loop_new(&l), 0);
+        firmware *f = open_firmware(FIRMWARE_EXEC);
+        step(f, ODM_FUMO_DOWNLOAD, url("image"), NULL);
+        expect("signed", ODM_CAUSE_OK, "");
+        assert_true(got.has_data && has("work/package"));
+        step(f, ODM_FUMO_DOWNLOAD, url("other"), NULL);
+        expect("unsigned", ODM_CAUSE_UNSIGNED, "the package has no signature");
+        assert_false(has("work/package"));
+        step(f, ODM_FUMO_DOWNLOAD, url("nowhere"), NULL);
+        expect("not there", ODM_CAUSE_BAD_URL, "the server has no such file");
+        put("fetch", "#!/bin/sh\nexit 9\n", 0755);
+        step(f, ODM_FUMO_DOWNLOAD, url("image"), NULL);
+        expect("a downloader that dies", ODM_CAUSE_FAILED, "the downloader died");
+        firmware_close(f);
+        loop_free(l);
+}
+
+static void makers_programs_say_how_it_went(void **state)
+{
+        static const struct {
+                const char *why, *code, *says;
+                bool restart;
+                odm_task_cause cause;
+                const char *note;
+        } rows[] = {
+                {"done", "0", NULL, false, ODM_CAUSE_OK, "reading the script"},
+                {"a restart", "10", NULL, true, ODM_CAUSE_OK, ""},
+                {"no room", "20", "4 MB are missing\n", false, ODM_CAUSE_NO_ROOM,
+                 "4 MB are missing"},
+                {"failed", "1", "bad block 7\n\n", false, ODM_CAUSE_FAILED, "bad block 7"},
+        };
+
+        (void)state;
+        assert_int_equal(loop_new(&l), 0);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                firmware *f = open_firmware(FIRMWARE_EXEC);
+                step(f, ODM_FUMO_DOWNLOAD, url("image"), NULL);
+                put("install.code", rows[i].code, 0644);
+                if (rows[i].says)
+                        put("says", rows[i].says, 0644);
+                step(f, ODM_FUMO_INSTALL, "", NULL);
+                assert_true(has("installed"));
+                if (rows[i].restart)
+                        assert_true(got.restart && !got.done && has("work/package"));
+                else
+                        expect(rows[i].why, rows[i].cause, rows[i].note);
+                firmware_close(f);
+        }
+        loop_free(l);
+}
+
+static void makers_programs_are_asked_after_the_restart(void **state)
+{
+        static const struct {
+                const char *code;
+                odm_task_cause cause;
+        } rows[] = {{"0", ODM_CAUSE_OK}, {"3", ODM_CAUSE_INTERRUPTED}, {"1", ODM_CAUSE_FAILED}};
+
+        (void)state;
+        assert_int_equal(loop_new(&l), 0);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                firmware *f = open_firmware(FIRMWARE_EXEC);
+                put("check.code", rows[i].code, 0644);
+                step(f, ODM_FUMO_CHECK, "", NULL);
+                expect(rows[i].code, rows[i].cause, "reading the script");
+                firmware_close(f);
+        }
+        loop_free(l);
+}
+
+static void what_was_pushed_is_proved_before_it_is_installed(void **state)
+{
+        (void)state;
+        assert_int_equal(loop_new(&l), 0);
+        firmware *f = open_firmware(FIRMWARE_EXEC);
+        put("install.code", "0", 0644);
+        step(f, ODM_FUMO_INSTALL, "pushed=1\nsignature=AAAA\n", "the image");
+        expect("a wrong signature", ODM_CAUSE_UNSIGNED, got.note);
+        assert_false(has("installed"));
+        step(f, ODM_FUMO_INSTALL, "pushed=1\n", "the image");
+        expect("none", ODM_CAUSE_UNSIGNED, "the package has no signature");
+        assert_false(has("installed"));
+        firmware_close(f);
+        loop_free(l);
+}
+
+/* A package is looked at once more when it is installed. */
+static void what_changed_on_the_disk_is_not_installed(void **state)
+{
+        (void)state;
+        assert_int_equal(loop_new(&l), 0);
+        firmware *f = open_firmware(FIRMWARE_EXEC);
+        step(f, ODM_FUMO_DOWNLOAD, url("image"), NULL);
+        put("work/package", "the imagf", 0600);
+        put("install.code", "0", 0644);
+        step(f, ODM_FUMO_INSTALL, "", NULL);
+        assert_int_equal(got.cause, ODM_CAUSE_UNSIGNED);
+        assert_false(has("installed"));
+        firmware_close(f);
+        loop_free(l);
+}
+
+static void slots_are_tried(void **state)
+{
+        (void)state;
+        assert_int_equal(loop_new(&l), 0);
+        firmware *f = open_firmware(FIRMWARE_SLOTS);
+        put("maker", "#!/bin/sh\n[ -f \"$1\" ] && exec cat \"$1\"\nexit 1\n", 0755);
+        step(f, ODM_FUMO_DOWNLOAD, url("image"), NULL);
+        step(f, ODM_FUMO_INSTALL, "", NULL);
+        assert_true(got.restart && has("slots/b"));
+        firmware_close(f);
+        f = open_firmware(FIRMWARE_SLOTS);
+        assert_string_equal(firmware_version(f), "2.0");
+        step(f, ODM_FUMO_CHECK, "", NULL);
+        expect("the check passes", ODM_CAUSE_OK, "the image");
+        firmware_close(f);
+        f = open_firmware(FIRMWARE_SLOTS); /* asked again, as after a cut: what is in use is not
+                                              what is here */
+        step(f, ODM_FUMO_CHECK, "", NULL);
+        expect("no package to compare", ODM_CAUSE_INTERRUPTED, "");
+        step(f, ODM_FUMO_DOWNLOAD, url("image"), NULL);
+        step(f, ODM_FUMO_CHECK, "", NULL);
+        expect("it is in use already", ODM_CAUSE_OK, "");
+        firmware_close(f);
+        loop_free(l);
+}
+
+static void it_can_be_closed_in_the_middle(void **state)
+{
+        const odm_task t = {.id = 7,
+                            .kind = &odm_fumo_kind,
+                            .step = ODM_FUMO_DOWNLOAD,
+                            .args = odm_cstr(url("image"))};
+
+        (void)state;
+        put("fetch", "#!/bin/sh\nexec sleep 60\n", 0755);
+        assert_int_equal(loop_new(&l), 0);
+        firmware *f = open_firmware(FIRMWARE_EXEC);
+        assert_int_equal(firmware_begin(f, &t, ODM_ABSENT, ODM_ABSENT), 0);
+        firmware_close(f);
+        loop_free(l);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+        const struct CMUnitTest tests[] = {
+                T(packages_are_fetched_and_proved),
+                T(makers_programs_say_how_it_went),
+                T(makers_programs_are_asked_after_the_restart),
+                T(what_was_pushed_is_proved_before_it_is_installed),
+                T(what_changed_on_the_disk_is_not_installed),
+                T(slots_are_tried),
+                T(it_can_be_closed_in_the_middle),
+        };
+
+        return RUN_TESTS(tests);
+}
