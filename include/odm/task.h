@@ -59,7 +59,8 @@ const char *odm_task_cause_text(odm_task_cause c); /* "the package is damaged" *
 typedef struct odm_task_end {
         odm_task_cause cause;
         bool has_data; /* what the step worked on is still there (FUMO: Have Data) */
-        odm_str note;  /* a sentence of the worker for people; may be absent */
+        odm_str note;  /* a sentence of the worker for people; may be absent.  240 octets are kept;
+                          what is no text is replaced */
 } odm_task_end;
 
 /* ---- a kind of object -------------------------------------------------------------- */
@@ -111,7 +112,8 @@ bool odm_task_is(const odm_task *t, const char *rel);
 /* For begin, ended and resume. */
 void odm_task_step(odm_task *t, unsigned step, bool alone);
 void odm_task_finish(odm_task *t, unsigned result);
-/* Copies.  0, ODM_ENOMEM, ODM_ELIMIT (16 kB of text a task), ODM_EINVAL (a line break in a value).
+/* Copies.  0, ODM_ENOMEM, ODM_ELIMIT (16 kB of arguments a task), ODM_EINVAL (a line break in a
+ * value).
  */
 ODM_MUST_USE int odm_task_arg_set(odm_task *t, const char *name, odm_str value);
 ODM_MUST_USE int odm_task_target_set(odm_task *t, odm_str uri);
@@ -187,5 +189,8 @@ odm_time odm_tasks_report_time(const odm_tasks *ts, odm_str *server);
 /* A session with `server` is over: what it was told and has not answered waits, and what is older
  * than 30 days is given up.  0, ODM_ENOMEM, ODM_EIO, ODM_ESTATE. */
 ODM_MUST_USE int odm_tasks_session_over(odm_tasks *ts, odm_str server, odm_time now, odm_wall wall);
+/* The same for a session with `server` that could not begin, or for want of an account: all that it
+ * was to be told waits. */
+ODM_MUST_USE int odm_tasks_unreached(odm_tasks *ts, odm_str server, odm_time now, odm_wall wall);
 
 #endif

@@ -324,19 +324,19 @@ static int fumo_exec(void *ctx, const odm_at *at, const odm_op *op, unsigned *st
 }
 
 /* A package came within the session: the object holds it, and nothing that was downloaded before.
- */
+ * Emptied again, it holds nothing. */
 static int pushed(const odm_fumo *f, odm_tree *t, odm_str object, odm_str data)
 {
-        const odm_value ready = {.format = ODM_FMT_INT, .data = ODM_STR("50")};
-        odm_value v = {ODM_FMT_ABSENT};
+        odm_value v = {ODM_FMT_ABSENT}, state = {.format = ODM_FMT_INT};
         odm_arena a;
         int rc;
 
         odm_arena_init(&a, odm_tasks_mem(f->tasks), 65536);
         rc = odm_tree_read(t, data, &a, &v);
-        if (rc == 0 && v.data.n) {
+        if (rc == 0) {
                 odm_str uri = odm_arena_join(&a, object, ODM_STR("/State"));
-                rc = uri.p ? odm_tree_write(t, uri, &ready, (odm_wall){0}) : odm_arena_err(&a);
+                state.data = v.data.n ? ODM_STR("50") : ODM_STR("10");
+                rc = uri.p ? odm_tree_write(t, uri, &state, (odm_wall){0}) : odm_arena_err(&a);
         }
         odm_arena_done(&a);
         return rc;

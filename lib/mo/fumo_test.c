@@ -162,6 +162,8 @@ static const struct story stories[] = {
          {"=Update/PkgData firmware", "s50", "!Update c2 202", "?install", "+OK -", "s100",
           "> " OK_UP, "!Update 405"}},
         {"pushed again", {"=Update/PkgData one", "=Update/PkgData two", "s50"}},
+        {"taken back: there is nothing to install",
+         {"=Update/PkgData one", "=Update/PkgData", "s10", "!Update 405"}},
         {"a download makes the pushed one old",
          {"=Update/PkgData one", DL, "!Download 202", "s30", "?download", "+FAILED -", "s20",
           "!Update 405"}},
@@ -351,6 +353,125 @@ static void an_installation_that_never_begins_is_given_up(void **state)
         lab_close(l);
 }
 
+/* ---- what comes from afar ---------------------------------------------------------------------
+ */
+
+/* Notes come from programs and download servers; the end of a step is kept whatever they say. */
+static void any_note_can_be_kept(void **state)
+{
+        static char most[600];
+        const struct {
+                const char *why, *note, *reason;
+        } rows[] = {
+                {"plain", "bad block 7", "bad block 7"},
+                {"no UTF-8", "caf\xe9", "caf?"},
+                {"colours", "\x1b[31mbad\x1b[0m", " [31mbad [0m"},
+                {"cut within a character", most, NULL},
+        };
+
+        (void)state;
+        for (size_t i = 0; i + 2 < sizeof most; i += 2)
+                memcpy(most + i + 1, "\xc3\xa9", 2);
+        most[0] = 'x';
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                const odm_task_end e = {.cause = ODM_CAUSE_FAILED, .note = odm_cstr(rows[i].note)};
+                lab l;
+                assert_int_equal(open_lab(&l, &heap), 0);
+                tell(&l, rows[i].why, DL);
+                tell(&l, rows[i].why, "!Download c1 202");
+                tell(&l, rows[i].why, "?download");
+                if (odm_tasks_done(l.tasks, lent->id, &e, LAB_NOW) != 0)
+                        fail_msg("%s: the end is refused", rows[i].why);
+                tell(&l, rows[i].why, "s20");
+                if (rows[i].reason)
+                        assert_string_equal(lab_get(&l, "./FUMO/main/Ext/xrem/Reason"),
+                                            rows[i].reason);
+                lab_close(&l);
+        }
+}
+
+static void put_leaf(lab *l, const char *rel, odm_format format, char fill, size_t n)
+{
+        char uri[96], *text = malloc(n);
+
+        assert_non_null(text);
+        memset(text, fill, n);
+        const odm_value v = {.format = format, .data = {text, n}};
+        snprintf(uri, sizeof uri, "./FUMO/main/%s", rel);
+        assert_int_equal(odm_tree_write(l->tree, odm_cstr(uri), &v, LAB_NOW), 0);
+        free(text);
+}
+
+/* An address of 2048 octets must do (mo-fumo.md 2), and signatures of CMS are long. */
+static void orders_may_be_long(void **state)
+{
+        lab l, again;
+
+        (void)state;
+        assert_int_equal(open_lab(&l, &heap), 0);
+        put_leaf(&l, "Download/PkgURL", ODM_FMT_CHR, 'u', 2048);
+        put_leaf(&l, "Ext/xrem/DeltaURL", ODM_FMT_CHR, 'd', 2048);
+        put_leaf(&l, "Ext/xrem/Hash", ODM_FMT_CHR, 'a', 64);
+        put_leaf(&l, "Ext/xrem/KeyID", ODM_FMT_CHR, 'k', 64);
+        put_leaf(&l, "Ext/xrem/Signature", ODM_FMT_BIN, 's', 4000);
+        tell(&l, "long", "!Download c1 202");
+        assert_int_equal(lab_restart(&l, l.n_log, &again, mount, made), 0);
+        expect_step(&again, "kept", "download");
+        assert_int_equal(odm_task_arg(lent, "url").n, 2048);
+        assert_int_equal(odm_task_arg(lent, "delta_url").n, 2048);
+        assert_true(odm_task_arg(lent, "signature").n > 5000);
+        end_step(&again, "kept", "OK", "-");
+        tell(&again, "", "s50");
+        put_leaf(&again, "Ext/xrem/Signature", ODM_FMT_BIN, 's', 60000);
+        tell(&again, "more than a task keeps", "!Update c2 405");
+        tell(&again, "as it was", "s50");
+        lab_close(&again);
+        lab_close(&l);
+}
+
+static void pushed_packages_may_be_large(void **state)
+{
+        lab l;
+
+        (void)state;
+        assert_int_equal(open_lab(&l, &heap), 0);
+        for (int i = 0; i < 2; i++) {
+                put_leaf(&l, "Update/PkgData", ODM_FMT_BIN, 'p', 3000000);
+                tell(&l, "large", "s50");
+                tell(&l, "large", "!Update c2 202");
+                tell(&l, "large", "?install");
+                tell(&l, "large", i ? "+FAILED -" : "+OK -");
+                tell(&l, "large", i ? "s80" : "s100");
+                assert_string_equal(lab_get(&l, "./FUMO/main/Update/PkgData"), "");
+        }
+        put_leaf(&l, "Update/PkgData", ODM_FMT_BIN, 'p', 3000000);
+        tell(&l, "", DL);
+        tell(&l, "a download instead", "!Download c1 202");
+        assert_string_equal(lab_get(&l, "./FUMO/main/Update/PkgData"), "");
+        lab_close(&l);
+}
+
+/* The answer came, and what was reported cannot be forgotten: once more, then. */
+static void a_report_that_cannot_be_forgotten_is_told_again(void **state)
+{
+        lab l;
+
+        (void)state;
+        assert_int_equal(open_lab(&l, &heap), 0);
+        tell(&l, "", DL);
+        tell(&l, "", "!Download c1 202");
+        tell(&l, "", "?download");
+        tell(&l, "", "+OK -");
+        assert_int_equal(lab_tell(&l), 0);
+        l.log_fails = true;
+        assert_true(odm_tasks_reported(l.tasks, l.last_alert, 200, LAB_NOW) < 0);
+        l.log_fails = false;
+        tell(&l, "again", "> " OK_DL);
+        tell(&l, "and no more", ">");
+        assert_null(odm_tasks_at(l.tasks, 0));
+        lab_close(&l);
+}
+
 /* ---- failures of the device
  * ----------------------------------------------------------------------- */
 
@@ -421,6 +542,10 @@ int main(void)
                 cmocka_unit_test(the_power_may_go_after_any_record),
                 cmocka_unit_test(an_interrupted_installation_is_looked_after),
                 cmocka_unit_test(an_installation_that_never_begins_is_given_up),
+                cmocka_unit_test(any_note_can_be_kept),
+                cmocka_unit_test(orders_may_be_long),
+                cmocka_unit_test(pushed_packages_may_be_large),
+                cmocka_unit_test(a_report_that_cannot_be_forgotten_is_told_again),
                 cmocka_unit_test(nothing_is_accepted_that_cannot_be_kept),
                 cmocka_unit_test(each_allocation_may_fail),
         };

@@ -114,7 +114,7 @@ struct slot *odm_slot_add(odm_tasks *ts)
                 return NULL;
         ts->n++;
         *s = (struct slot){.saved = false};
-        odm_arena_init(&s->text, ts->opt.mem, ODM_TASK_TEXT);
+        odm_arena_init(&s->text, ts->opt.mem, ODM_TASK_ARENA);
         return s;
 }
 
@@ -176,6 +176,8 @@ int odm_task_arg_set(odm_task *t, const char *name, odm_str value)
                              (int)after.n, after.p, name, (int)value.n, value.p ? value.p : "");
         if (!line.p)
                 return odm_arena_err(a);
+        if (line.n > ODM_TASK_TEXT)
+                return ODM_ELIMIT;
         t->args = line;
         return 0;
 }
@@ -405,6 +407,23 @@ int odm_tasks_next(odm_tasks *ts, odm_wall now, const odm_task **out)
         return 0;
 }
 
+/* Notes come from programs and from afar, and a note is never a reason not to keep the end: what
+ * is no text becomes blanks and question marks. */
+static int take_note(odm_task *t, odm_str note)
+{
+        char text[ODM_TASK_NOTE];
+        size_t n = odm_utf8_cut(note, note.n < sizeof text ? note.n : sizeof text);
+        bool ok = odm_utf8_ok(odm_str_to(note, n));
+
+        if (n == 0 && !t->note.p)
+                return 0;
+        for (size_t i = 0; i < n; i++) {
+                unsigned char c = (unsigned char)note.p[i];
+                text[i] = c < ' ' || c == 0x7f ? ' ' : c >= 0x80 && !ok ? '?' : note.p[i];
+        }
+        return copy(t, (odm_str){text, n}, &t->note);
+}
+
 /* Runs one function of the kind, and keeps what it says. */
 static int move(odm_tasks *ts, struct slot *s, const odm_task_end *e, odm_wall now)
 {
@@ -413,7 +432,7 @@ static int move(odm_tasks *ts, struct slot *s, const odm_task_end *e, odm_wall n
 
         if (rc < 0)
                 return rc;
-        rc = e && e->note.p ? copy(&s->t, odm_str_to(e->note, ODM_TASK_NOTE), &s->t.note) : 0;
+        rc = e ? take_note(&s->t, e->note) : 0;
         if (rc == 0)
                 rc = e ? s->t.kind->ended(s->t.ctx, ts, &s->t, e)
                        : s->t.kind->resume(s->t.ctx, ts, &s->t);
@@ -497,9 +516,20 @@ static int report_one(struct slot *s, int (*fn)(void *ctx, const odm_alert *aler
                 alert.id = ODM_TASK_ALERT | (uint64_t)s->t.id << 8 | i;
                 rc = is_reported(s, i) ? 0 : fn(ctx, &alert);
         }
-        if (rc == 0)
-                s->told = true;
         return rc;
+}
+
+static bool waits_for(const struct slot *s, odm_str server)
+{
+        return s->t.step == 0 && odm_str_eq(s->t.server, server);
+}
+
+/* All of them wait longer when it leads to nothing, also those there was no room for. */
+static void mark_told(odm_tasks *ts, odm_str server)
+{
+        for (size_t i = 0; i < ts->n; i++)
+                if (waits_for(&ts->slot[i], server))
+                        ts->slot[i].told = true;
 }
 
 int odm_tasks_reports(odm_tasks *ts, odm_str server, int (*fn)(void *ctx, const odm_alert *alert),
@@ -508,9 +538,10 @@ int odm_tasks_reports(odm_tasks *ts, odm_str server, int (*fn)(void *ctx, const 
         odm_arena a;
         int rc = 0;
 
+        mark_told(ts, server);
         odm_arena_init(&a, ts->opt.mem, 65536);
         for (size_t i = 0; i < ts->n && rc == 0; i++)
-                if (ts->slot[i].t.step == 0 && odm_str_eq(ts->slot[i].t.server, server))
+                if (waits_for(&ts->slot[i], server))
                         rc = report_one(&ts->slot[i], fn, ctx, &a);
         odm_arena_done(&a);
         return rc;
@@ -527,14 +558,18 @@ int odm_tasks_reported(odm_tasks *ts, uint64_t id, unsigned status, odm_wall now
 {
         struct slot *s = slot_by_id(ts, (uint32_t)(id >> 8));
         size_t i = id & 0xff;
+        int rc;
 
         if (!(id & ODM_TASK_ALERT) || !s || s->t.step || i >= s->alerts || !is_final(status))
                 return 0;
         s->answered |= 1u << i;
-        for (i = 0; i < s->alerts; i++)
-                if (!is_reported(s, i))
+        for (size_t k = 0; k < s->alerts; k++)
+                if (!is_reported(s, k))
                         return 0;
-        return forget(ts, s, now);
+        rc = forget(ts, s, now);
+        if (rc < 0)
+                s->answered &= ~(1u << i); /* or nobody would come here again */
+        return rc;
 }
 
 odm_time odm_tasks_report_time(const odm_tasks *ts, odm_str *server)
@@ -558,7 +593,7 @@ int odm_tasks_session_over(odm_tasks *ts, odm_str server, odm_time now, odm_wall
 
         for (size_t i = ts->n; i-- > 0;) {
                 struct slot *s = &ts->slot[i];
-                if (s->t.step || !odm_str_eq(s->t.server, server))
+                if (!waits_for(s, server))
                         continue;
                 if (wall.s - s->t.ended.s > 30 * (int64_t)DAY) {
                         ODM_TRACE(ts->opt.trace, "task", "%u: nobody took its report", s->t.id);
@@ -574,4 +609,10 @@ int odm_tasks_session_over(odm_tasks *ts, odm_str server, odm_time now, odm_wall
                 }
         }
         return 0;
+}
+
+int odm_tasks_unreached(odm_tasks *ts, odm_str server, odm_time now, odm_wall wall)
+{
+        mark_told(ts, server);
+        return odm_tasks_session_over(ts, server, now, wall);
 }

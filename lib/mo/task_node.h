@@ -5,8 +5,9 @@
 
 #include "odm/task.h"
 
-#define ODM_TASK_TEXT 16384 /* octets of text a task may gather */
-#define ODM_TASK_NOTE 240   /* octets of a note that are kept */
+#define ODM_TASK_TEXT 16384                 /* octets of arguments of a task */
+#define ODM_TASK_ARENA (8u * ODM_TASK_TEXT) /* they are copied whole for each one that is set */
+#define ODM_TASK_NOTE 240                   /* octets of a note that are kept */
 
 struct slot {
         odm_task t; /* first: see slot_of() */

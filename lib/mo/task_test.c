@@ -141,6 +141,54 @@ static void reports_wait_longer_and_longer(void **state)
         lab_close(&l);
 }
 
+static int no_room(void *ctx, const odm_alert *alert)
+{
+        (void)ctx;
+        (void)alert;
+        return ODM_ELIMIT;
+}
+
+/* Otherwise the device would call its server in a circle. */
+static void what_found_no_room_or_no_way_waits_too(void **state)
+{
+        const odm_time now = {5000};
+        lab l;
+
+        (void)state;
+        set_up(&l, 2);
+        for (size_t i = 0; i < 2; i++)
+                assert_int_equal(order(&l, i, "Download", "c"), 202);
+        finish(&l, next_is(&l, "./FUMO/o0"));
+        finish(&l, next_is(&l, "./FUMO/o1"));
+        assert_int_equal(odm_tasks_report_time(l.tasks, NULL).ms, 0);
+        assert_int_equal(odm_tasks_reports(l.tasks, ODM_STR("srv"), no_room, NULL), ODM_ELIMIT);
+        assert_int_equal(odm_tasks_session_over(l.tasks, ODM_STR("srv"), now, LAB_NOW), 0);
+        assert_int_equal(odm_tasks_report_time(l.tasks, NULL).ms, now.ms + 60000);
+        assert_int_equal(odm_tasks_unreached(l.tasks, ODM_STR("other"), now, LAB_NOW), 0);
+        assert_int_equal(odm_tasks_report_time(l.tasks, NULL).ms, now.ms + 60000);
+        assert_int_equal(odm_tasks_unreached(l.tasks, ODM_STR("srv"), now, LAB_NOW), 0);
+        assert_int_equal(odm_tasks_report_time(l.tasks, NULL).ms, now.ms + 300000);
+        odm_wall late = {LAB_NOW.s + 31 * 86400};
+        assert_int_equal(odm_tasks_unreached(l.tasks, ODM_STR("srv"), now, late), 0);
+        assert_null(odm_tasks_at(l.tasks, 0)); /* both given up */
+        lab_close(&l);
+}
+
+static void other_servers_are_told_nothing(void **state)
+{
+        lab l;
+
+        (void)state;
+        set_up(&l, 1);
+        assert_int_equal(order(&l, 0, "Download", "c"), 202);
+        finish(&l, next_is(&l, "./FUMO/o0"));
+        assert_int_equal(odm_tasks_reports(l.tasks, ODM_STR("other"), no_room, NULL), 0);
+        assert_int_equal(odm_tasks_reports(l.tasks, ODM_STR("sr"), no_room, NULL), 0);
+        assert_int_equal(odm_tasks_reports(l.tasks, ODM_ABSENT, no_room, NULL), 0);
+        assert_int_equal(odm_tasks_report_time(l.tasks, NULL).ms, 0);
+        lab_close(&l);
+}
+
 static void answers_that_end_it(void **state)
 {
         static const struct {
@@ -285,6 +333,8 @@ int main(void)
                 cmocka_unit_test(there_is_a_ceiling),
                 cmocka_unit_test(what_cannot_be_kept_is_refused),
                 cmocka_unit_test(reports_wait_longer_and_longer),
+                cmocka_unit_test(what_found_no_room_or_no_way_waits_too),
+                cmocka_unit_test(other_servers_are_told_nothing),
                 cmocka_unit_test(answers_that_end_it),
                 cmocka_unit_test(answers_to_nothing_are_ignored),
                 cmocka_unit_test(the_device_reports_to_nobody_what_it_ordered_itself),
