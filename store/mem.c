@@ -504,7 +504,7 @@ static bool device_matches(const store_device_filter *f, const store_device *d)
 {
         if (f->states && !(f->states & 1u << d->state))
                 return false;
-        if (f->prefix.n && (d->name.n < f->prefix.n || memcmp(d->name.p, f->prefix.p, f->prefix.n)))
+        if (f->prefix.n && !odm_str_eq(odm_str_to(d->name, f->prefix.n), f->prefix))
                 return false;
         if (f->text.n && !has_text(d->name, f->text) && !has_text(d->devid, f->text) &&
             !has_text(d->maker, f->text) && !has_text(d->model, f->text))

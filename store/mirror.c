@@ -312,13 +312,14 @@ static int ensure_parents(change *x, odm_str path)
 
 static int set_node(change *x, const store_tree_change *c)
 {
-        store_node *n;
+        store_node *n = NULL;
         int rc = ensure_parents(x, c->path);
 
         if (rc == 0)
                 rc = ensure(x, c->path, &n);
         if (rc != 0)
                 return rc;
+        assert(n != NULL);
         n->at = x->at;
         if (c->format.p)
                 n->format = c->format;
@@ -425,7 +426,7 @@ int mirror_update(odm_str blob, const path_book *book, const store_opt *opt, int
         change x = {.a = a, .at = at, .value_max = opt->mirror_value_max};
         int rc = decode(blob, book, a, n, &x.t);
 
-        if (rc < 0)
+        if (rc != 0)
                 return rc;
         x.cap = x.t.n + n;
         for (size_t i = 0; i < n; i++) {

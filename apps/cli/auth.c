@@ -83,7 +83,7 @@ int xrem_run_auth_compute(xrem *c, const xrem_args *a)
 {
         static const char *const kinds[] = {"basic", "md5", "mac", "secret"};
         const char *kind = a->word[0];
-        odm_str value = ODM_ABSENT, header = ODM_ABSENT;
+        odm_str value, header = ODM_ABSENT;
         char digest[ODM_SECRET_LEN];
         inputs in = {0};
         bool mac = strcmp(kind, "mac") == 0;

@@ -189,8 +189,8 @@ static void handle(session *s, const odm_event *ev)
         case ODM_EV_ALERT: heard_alert(s, ev); return;
         case ODM_EV_RESULT: work_result(s, ev); return;
         case ODM_EV_JOB_DONE: work_done(s, ev); return;
-        case ODM_EV_SESSION_ALERT: return;
-        case ODM_EV_WORK: return; /* by the caller */
+        case ODM_EV_SESSION_ALERT:
+        case ODM_EV_WORK: return; /* the caller's */
         case ODM_EV_END:
                 s->over = true;
                 s->outcome = ev->why.n && ev->outcome != ODM_OUTCOME_DONE
