@@ -88,6 +88,10 @@ static void cut(int fd, const char *path, long from)
                 put(fd, good, BODY);
         } else if (strcmp(path, "/cut-lies") == 0) {
                 put_rest(fd, good, from / 2, TAG);
+        } else if (strcmp(path, "/cut-huge") == 0) {
+                put_head(fd, "206 Partial Content",
+                         TAG "Content-Range: bytes 18446744073709551616-/*\r\n", 1);
+                put(fd, "x", 1);
         } else {
                 put_head(fd, "416 Range Not Satisfiable", "", 0);
         }
@@ -286,6 +290,7 @@ static const struct row {
         {"cut, then the whole again", "/cut-whole", "", "OK", 2, ""},
         {"cut, then the rest of another file: from the start", "/cut-changed", "", "OK", 3, ""},
         {"cut, then another range than asked: from the start", "/cut-lies", "", "OK", 3, ""},
+        {"cut, then a range that no number holds: from the start", "/cut-huge", "", "OK", 3, ""},
         {"cut, then no range: from the start", "/cut-416", "", "OK", 3, ""},
         {"always cut", "/short", "--retries 3", "NETWORK", 3, ""},
         {"empty", "/empty", "", "CORRUPT", 1, ""},

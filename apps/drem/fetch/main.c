@@ -156,12 +156,23 @@ static bool is_strong(const char *etag)
         return etag[0] == '"';
 }
 
+/* Where a range begins: "bytes 5-9/10". */
+static bool begins(const char *range, uint64_t *from)
+{
+        static const char unit[] = "bytes ";
+        const char *digits = range + sizeof unit - 1;
+
+        if (strncasecmp(range, unit, sizeof unit - 1) != 0)
+                return false;
+        return odm_str_u64((odm_str){digits, strcspn(digits, "-")}, INT64_MAX, from) == 0;
+}
+
 /* Whether a 206 is the rest of what we have: it begins there, and is of the same entity. */
 static bool is_the_rest(const fetch *f)
 {
-        long long from = -1;
+        uint64_t from;
 
-        return f->asked[0] && sscanf(f->part_of, "bytes %lld-", &from) == 1 && from == f->have &&
+        return f->asked[0] && begins(f->part_of, &from) && from == (uint64_t)f->have &&
                (f->etag[0] == 0 || strcmp(f->etag, f->asked) == 0);
 }
 
