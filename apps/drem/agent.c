@@ -24,7 +24,6 @@
 #include "worker.h"
 
 #define VISITS 16
-#define NO_ACCOUNT_MS (3600 * 1000)
 #define RESTART_AGAIN_MS 60000 /* a restart that did not happen is tried again */
 #define SYNC_PAUSE_MS 1000     /* between the session that asked for another, and that one */
 
@@ -125,6 +124,19 @@ static void set_report(agent *g)
                 log_error("no memory for the schedule");
 }
 
+/* No session with `server` came about: its reports wait, those for others do not. */
+static void put_off(agent *g, odm_str server)
+{
+        device *v = g->device;
+        int rc = odm_tasks_unreached(v->tasks, server, loop_now(), loop_wall());
+
+        if (rc == 0)
+                rc = state_sync(v->state);
+        if (rc < 0)
+                log_error("the journal cannot be written", log_text("reason", state_why(v->state)));
+        set_report(g);
+}
+
 /* The server that ordered it is called.  Without its account nobody can be told: it is tried again
  * later, since the account may come back. */
 static void on_report(void *ctx)
@@ -138,16 +150,18 @@ static void on_report(void *ctx)
         if (g->state != IDLE || odm_tasks_report_time(g->device->tasks, &server).ms == ODM_NEVER.ms)
                 return; /* after the session */
         odm_arena_init(&arena, &heap_mem, 65536);
+        server = odm_arena_copy(&arena, server);
         if (odm_account_find(g->device->tree, server, &arena, &a) == 0 &&
             a.uri.n < sizeof v.account) {
                 snprintf(v.account, sizeof v.account, "%.*s", (int)a.uri.n, a.uri.p);
                 (void)add_visit(g, &v);
                 start_next(g);
-        } else if (loop_timer_set(g->loop, &g->report, odm_time_add(loop_now(), NO_ACCOUNT_MS)) ==
-                   0) {
+        } else {
                 log_warn("no account of the server that waits for a report",
                          log_str("server", server));
         }
+        if (!g->session)
+                put_off(g, server);
         odm_arena_done(&arena);
 }
 

@@ -31,9 +31,9 @@ static void keep_end(worker *w)
         device *v = w->opt.device;
         int rc = odm_tasks_done(v->tasks, w->id, &w->end, loop_wall());
 
-        if (rc == 0)
+        if (rc == 0 || rc == ODM_ENOENT) /* said before, when it could not be synced */
                 rc = state_sync(v->state);
-        if (rc == 0 || rc == ODM_ENOENT) {
+        if (rc == 0) {
                 w->has_end = false;
                 w->opt.ended(w->opt.ctx);
                 worker_go(w);

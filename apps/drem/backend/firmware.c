@@ -36,7 +36,7 @@ struct firmware {
         proof proof;
         program *program;
         pthread_t thread;
-        bool busy, has_thread;
+        bool busy, has_thread, over; /* over: what tells of the trial may go with the end */
         odm_task_end end;
         char note[TEXT_MAX];
         int64_t have, total;
@@ -52,6 +52,29 @@ static const char *const causes[] = {
 /* ---- the end of a step -------------------------------------------------------------------------
  */
 
+static void drop_package(firmware *f)
+{
+        (void)unlink(f->package);
+        (void)unlink(f->signature_file);
+}
+
+static void hear(firmware *f)
+{
+        diag d = {{0}};
+
+        if (slots_heard(&f->slots, &d) < 0)
+                log_error("the marker cannot be written", log_text("reason", d.text));
+}
+
+/* The end of a trial is kept by now.  Had the power gone before, what is forgotten here would have
+ * told it once more. */
+static void forget_trial(firmware *f)
+{
+        f->over = false;
+        hear(f);
+        drop_package(f);
+}
+
 static void on_soon(void *ctx)
 {
         firmware *f = ctx;
@@ -66,6 +89,8 @@ static void on_soon(void *ctx)
         log_info("step over", log_int("task", f->id), log_text("result", causes[e.cause]),
                  log_text("reason", note));
         f->opt.done(f->opt.ctx, f->id, &e);
+        if (f->over && !f->busy)
+                forget_trial(f);
 }
 
 static void finish(firmware *f, odm_task_cause cause, bool has_data, const char *note)
@@ -100,12 +125,6 @@ static odm_task_cause prove(firmware *f)
         snprintf(f->note, sizeof f->note, "%s", d.text);
         odm_buf_done(&b);
         return cause;
-}
-
-static void drop_package(firmware *f)
-{
-        (void)unlink(f->package);
-        (void)unlink(f->signature_file);
 }
 
 static odm_task_cause write_pushed(firmware *f)
@@ -179,18 +198,33 @@ static void start_thread(firmware *f)
 /* ---- downloads
  * -------------------------------------------------------------------------------------- */
 
+static bool is_progress(odm_str line, int64_t *done, int64_t *total)
+{
+        static const char word[] = "progress ";
+        odm_str rest = odm_str_from(line, sizeof word - 1);
+        size_t n = 0;
+        uint64_t one, two;
+
+        while (n < rest.n && rest.p[n] != ' ')
+                n++;
+        if (!odm_str_starts(line, word) || odm_str_u64(odm_str_to(rest, n), INT64_MAX, &one) < 0 ||
+            odm_str_u64(odm_str_from(rest, n + 1), INT64_MAX, &two) < 0)
+                return false;
+        *done = (int64_t)one;
+        *total = (int64_t)two;
+        return true;
+}
+
 static void on_fetch_line(void *ctx, odm_str line)
 {
         firmware *f = ctx;
         char text[PROGRAM_LINE + 1], name[32];
-        long long done, total;
         int at = 0;
 
+        if (is_progress(line, &f->have, &f->total))
+                return;
         snprintf(text, sizeof text, "%.*s", (int)line.n, line.p);
-        if (sscanf(text, "progress %lld %lld", &done, &total) == 2) {
-                f->have = done;
-                f->total = total;
-        } else if (sscanf(text, "end %31s %n", name, &at) == 1) {
+        if (sscanf(text, "end %31s %n", name, &at) == 1) {
                 f->end.cause = ODM_CAUSE_FAILED;
                 for (size_t i = 0; i < ODM_COUNT(causes); i++)
                         if (strcmp(causes[i], name) == 0)
@@ -324,7 +358,9 @@ static void on_thread_over(void *ctx)
                 on_proved(f);
                 return;
         }
-        if (f->step == ODM_FUMO_DOWNLOAD ? c != ODM_CAUSE_OK : c != ODM_CAUSE_INTERRUPTED)
+        if (f->step == ODM_FUMO_CHECK)
+                f->over = c == ODM_CAUSE_OK;
+        else if (f->step == ODM_FUMO_INSTALL || c != ODM_CAUSE_OK)
                 drop_package(f);
         finish(f, c, f->step == ODM_FUMO_DOWNLOAD && c == ODM_CAUSE_OK, f->note);
 }
@@ -340,7 +376,7 @@ static void confirm(firmware *f)
                 finish(f, ODM_CAUSE_FAILED, false, d.text);
                 return;
         }
-        drop_package(f);
+        f->over = true;
         finish(f, ODM_CAUSE_OK, false, f->note);
 }
 
@@ -375,13 +411,8 @@ static void on_maker_checked(void *ctx, int code)
 
 static void fell_back(firmware *f)
 {
-        diag d = {{0}};
-
-        snprintf(f->note, sizeof f->note, "%s", f->slots.reason);
-        if (slots_heard(&f->slots, &d) < 0)
-                log_error("the marker cannot be written", log_text("reason", d.text));
-        drop_package(f);
-        finish(f, ODM_CAUSE_FAILED, false, f->note);
+        f->over = true;
+        finish(f, ODM_CAUSE_FAILED, false, f->slots.reason);
 }
 
 static void begin_check(firmware *f)
@@ -447,11 +478,14 @@ int firmware_begin(firmware *f, const odm_task *t, odm_str version, odm_str push
                 return rc;
         }
         f->busy = true;
+        f->over = false;
         f->id = t->id;
         f->step = (odm_fumo_step)t->step;
         f->note[0] = 0;
         log_info("step begins", log_int("task", t->id), log_text("step", t->kind->steps[t->step]),
                  log_str("url", f->url));
+        if (f->step != ODM_FUMO_CHECK)
+                hear(f); /* the trial before is over, even if the power went as it was told */
         switch (f->step) {
         case ODM_FUMO_DOWNLOAD: begin_download(f); break;
         case ODM_FUMO_INSTALL: start_thread(f); break;

@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define PIPE_HOLDS 65536
+
 extern char **environ;
 
 struct program {
@@ -29,13 +31,17 @@ static void put_line(program *p)
         p->n = 0;
 }
 
-/* Takes what is there; false at the end. */
+/* Takes what is there, not more than a pipe holds: who writes without end keeps nobody else from
+ * his turn.  False at the end. */
 static bool drain(program *p)
 {
         char block[4096];
-        ssize_t n;
+        ssize_t n = 0;
 
-        while ((n = read(p->out.fd, block, sizeof block)) > 0) {
+        for (size_t k = 0; k < PIPE_HOLDS / sizeof block; k++) {
+                n = read(p->out.fd, block, sizeof block);
+                if (n <= 0)
+                        break;
                 for (ssize_t i = 0; i < n; i++) {
                         if (block[i] == '\n')
                                 put_line(p);
@@ -43,7 +49,7 @@ static bool drain(program *p)
                                 p->text[p->n++] = block[i];
                 }
         }
-        return n < 0 && (errno == EAGAIN || errno == EINTR);
+        return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
 static void on_output(void *ctx, unsigned events)
