@@ -2,6 +2,7 @@
 /* device.c - the tree of this machine; see device.h. */
 #include "device.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -390,6 +391,7 @@ int device_open(const cfg *c, const char *version, void (*on_config)(void *ctx),
 
         if (rc < 0)
                 return rc;
+        assert(v != NULL);
         v->objects.on_config = on_config;
         v->objects.on_sync = on_sync;
         v->objects.ctx = ctx;

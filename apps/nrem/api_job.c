@@ -129,13 +129,15 @@ static bool find_job(call *c, int64_t id, store_job *j, odm_str *device)
 
         if (rc == 0)
                 rc = store_device_get(c->api->opt.store, j->device, &c->arena, &d);
-        if (rc == ODM_ENOENT || (rc == 0 && !call_sees(c, d.name)))
+        if (rc == 0 && !call_sees(c, d.name))
+                rc = ODM_ENOENT;
+        if (rc == ODM_ENOENT)
                 problem_set(&c->problem, PROBLEM_NOT_FOUND, "There is no job %lld.", (long long)id);
-        else if (rc < 0)
+        else if (rc != 0)
                 problem_err(&c->problem, rc, "the job cannot be read");
         else
                 *device = d.name;
-        return !problem_is(&c->problem);
+        return rc == 0;
 }
 
 /* Ends the call with the job as it is now. */

@@ -177,9 +177,9 @@ static bool find_session(call *c, const store_device *d, store_session *out)
                 problem_set(&c->problem, PROBLEM_NOT_FOUND,
                             "This device has no session %lld, or it is no longer kept.",
                             (long long)id);
-        else if (rc < 0)
+        else if (rc != 0)
                 problem_err(&c->problem, rc, "the session cannot be read");
-        return !problem_is(&c->problem);
+        return rc == 0;
 }
 
 /* What the store has, and what follows in memory. */

@@ -273,18 +273,46 @@ static void slots_are_tried(void **state)
         loop_free(l);
 }
 
-static void it_can_be_closed_in_the_middle(void **state)
+typedef struct watch {
+        loop_timer timer;
+        firmware *f;
+        int64_t have, total;
+} watch;
+
+static void look(void *ctx)
+{
+        watch *w = ctx;
+
+        firmware_progress(w->f, &w->have, &w->total);
+        if (w->total)
+                loop_stop(l);
+        else
+                assert_int_equal(loop_timer_set(l, &w->timer, odm_time_add(loop_now(), 5)), 0);
+}
+
+static void it_tells_how_far_it_is_and_can_be_closed_in_the_middle(void **state)
 {
         const odm_task t = {.id = 7,
                             .kind = &odm_fumo_kind,
                             .step = ODM_FUMO_DOWNLOAD,
                             .args = odm_cstr(url("image"))};
 
+        watch w = {.timer = {.fn = look, .ctx = &w}};
+
+        put("fetch",
+            "#!/bin/sh\n"
+            "printf 'progress 1 2\\nprogress 3\\nprogress -3 4\\n'\n"
+            "echo 'progress 9223372036854775808 9'\n"
+            "exec sleep 60\n",
+            0755);
         (void)state;
-        put("fetch", "#!/bin/sh\nexec sleep 60\n", 0755);
         assert_int_equal(loop_new(&l), 0);
         firmware *f = open_firmware(FIRMWARE_EXEC);
         assert_int_equal(firmware_begin(f, &t, ODM_ABSENT, ODM_ABSENT), 0);
+        w.f = f;
+        look(&w);
+        assert_int_equal(loop_run(l), 0);
+        assert_true(w.have == 1 && w.total == 2); /* what is no progress changes nothing */
         firmware_close(f);
         loop_free(l);
 }
@@ -299,7 +327,7 @@ int main(void)
                 T(what_was_pushed_is_proved_before_it_is_installed),
                 T(what_changed_on_the_disk_is_not_installed),
                 T(slots_are_tried),
-                T(it_can_be_closed_in_the_middle),
+                T(it_tells_how_far_it_is_and_can_be_closed_in_the_middle),
         };
 
         return RUN_TESTS(tests);
