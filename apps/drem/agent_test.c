@@ -8,6 +8,7 @@
 
 #include "cert.h"
 #include "dm_fake.h"
+#include "fsio.h"
 #include "heap.h"
 #include "log.h"
 #include "net.h"
@@ -529,6 +530,47 @@ static void floods_are_dropped(void **state)
 /* ---- the end
  * ------------------------------------------------------------------------------------------ */
 
+/* ---- tasks ----------------------------------------------------------------------------- */
+
+static const fake_job an_order[] = {
+        {ODM_CMD_REPLACE, "./FUMO/main/Download/PkgURL", "http://127.0.0.1:1/p", NULL, ODM_FMT_CHR},
+        {ODM_CMD_EXEC, "./FUMO/main/Download", NULL, "job-1", ODM_FMT_ABSENT},
+};
+
+static void with_firmware(world *w)
+{
+        char path[96];
+
+        snprintf(path, sizeof path, "%s/fetch", w->dir);
+        assert_int_equal(fsio_write(NULL, path, ODM_STR("#!/bin/sh\nexec sleep 60\n"), 0755, NULL),
+                         0);
+        set(w, "firmware.installer=slots");
+        set(w, "firmware.slots=%s/slots", w->dir);
+        set(w, "firmware.fetch=%s", path);
+        w->f.jobs = an_order;
+        w->f.n_jobs = ODM_COUNT(an_order);
+        open_agent(w);
+        run_until(w, "task-1: ./FUMO/main/Download download");
+        run_until(w, "last-outcome: done");
+        w->f.n_jobs = 0;
+}
+
+/* Whatever the configuration says by then, who was told 202 hears how it ended. */
+static void tasks_without_an_installer_are_told(void **state)
+{
+        static const char alert[] = "alert ./FUMO/main job-1 408\n";
+        world *w = *state;
+
+        with_firmware(w);
+        set(w, "firmware.installer=none");
+        restart_agent(w);
+        for (int i = 0; i < 100 && !dm_fake_reported(&w->f, alert); i++)
+                run_for(w, 50);
+        assert_true(dm_fake_reported(&w->f, alert));
+        run_until(w, "last-outcome: done");
+        assert_false(status_has(w, "task-1"));
+}
+
 static void stopping_ends_the_loop(void **state)
 {
         world *w = *state;
@@ -564,6 +606,7 @@ int main(void)
                 T(wake_ups_are_followed_once),
                 T(default_nonces_bring_a_resync_once_and_for_all),
                 T(floods_are_dropped),
+                T(tasks_without_an_installer_are_told),
                 T(stopping_ends_the_loop),
         };
 

@@ -301,8 +301,8 @@ static int mount_tasks(device *v, const cfg *c)
         int rc = odm_tasks_new(&opt, &v->tasks);
 
         if (rc == 0 && has_firmware(c))
-                rc = odm_fumo_mount(&v->fumo, v->tasks, &odm_mo_fumo);
-        return rc;
+                return odm_fumo_mount(&v->fumo, v->tasks, &odm_mo_fumo);
+        return rc == 0 ? odm_tasks_know(v->tasks, &odm_fumo_kind, NULL) : rc;
 }
 
 static int open_tree(device *v, const cfg *c, diag *d)
@@ -341,6 +341,21 @@ static int open_state(device *v, const cfg *c, const char *version, diag *d)
         return rc == 0 ? odm_dmacc_learn(&v->objects.dmacc, v->tree) : rc;
 }
 
+/* Nobody does their work any more, and who was told 202 hears it. */
+static int end_tasks(device *v)
+{
+        const odm_task_end e = {.cause = ODM_CAUSE_UNSUPPORTED};
+        const odm_task *t;
+        int rc;
+
+        while ((rc = odm_tasks_next(v->tasks, loop_wall(), &t)) == 1) {
+                rc = odm_tasks_done(v->tasks, t->id, &e, loop_wall());
+                if (rc < 0)
+                        break;
+        }
+        return rc;
+}
+
 /* What was under way goes on; objects that the configuration asks for are there. */
 static int open_tasks(device *v, const cfg *c, diag *d)
 {
@@ -350,6 +365,8 @@ static int open_tasks(device *v, const cfg *c, diag *d)
                 rc = odm_fumo_add(&v->fumo, "main", loop_wall());
         if (rc == 0)
                 rc = odm_tasks_load(v->tasks, loop_wall());
+        if (rc == 0 && !has_firmware(c))
+                rc = end_tasks(v);
         if (rc == 0)
                 rc = state_sync(v->state);
         return rc < 0 ? diag_set(d, rc, "the tasks: %s", odm_err_text(rc)) : 0;
