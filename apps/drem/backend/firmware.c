@@ -2,9 +2,10 @@
 /* One step at a time.  Downloads and the maker's programs are processes; hashing, proving and
  * copying happen on a thread, so that the loop goes on.
  *
- *     download:  fetch URL -> package; fetch URL.sig -> package.sig when no signature was given;
- * prove install:   a pushed package is written and proved; then slots or the program check: what
- * the slots, or the program, say of the start before */
+ *     download:  fetch URL -> package; fetch URL.sig -> package.sig when no signature was
+ *                given; prove
+ *     install:   a pushed package is written and proved; then slots or the program
+ *     check:     what the slots, or the program, say of the start before */
 #include "firmware.h"
 
 #include <errno.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dremd-fetch: one download, in a process of its own that lives as long as the download (design.md
- * 9).
+/* dremd-fetch: one download, in a process of its own that lives as long as the download.
  *
  *     dremd-fetch [options] URL FILE
  *
@@ -196,13 +195,19 @@ static bool start_body(fetch *f)
                 if (ftruncate(f->fd, 0) < 0 || lseek(f->fd, 0, SEEK_SET) < 0)
                         return false;
         }
-        f->expected = length < 0 ? -1 : length + f->have;
-        f->too_large = f->expected > f->max_size;
+        f->too_large = length > f->max_size - f->have;
+        f->expected = length < 0 || f->too_large ? -1 : length + f->have;
         if (f->asked[0] && f->etag[0] == 0)
                 snprintf(f->etag, sizeof f->etag, "%s", f->asked);
         if (!is_strong(f->etag))
                 f->etag[0] = 0;
         return !f->too_large && remember_source(f);
+}
+
+static void disk_failed(fetch *f)
+{
+        f->no_room = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
+        f->io_failed = true;
 }
 
 static size_t on_body(char *p, size_t one, size_t n, void *ctx)
@@ -211,7 +216,8 @@ static size_t on_body(char *p, size_t one, size_t n, void *ctx)
         size_t left = n *= one;
 
         if (!f->started && !start_body(f)) {
-                f->io_failed = !f->too_large && !f->other;
+                if (!f->too_large && !f->other)
+                        disk_failed(f);
                 return 0;
         }
         if (f->is_descriptor)
@@ -225,8 +231,7 @@ static size_t on_body(char *p, size_t one, size_t n, void *ctx)
                 if (k < 0 && errno == EINTR)
                         continue;
                 if (k <= 0) {
-                        f->no_room = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
-                        f->io_failed = true;
+                        disk_failed(f);
                         return 0;
                 }
                 p += k;
@@ -320,6 +325,8 @@ static verdict judge(fetch *f, CURLcode rc)
                 return (verdict){ODM_CAUSE_FAILED, false, "the file cannot be written"};
         if (rc == CURLE_HTTP_RETURNED_ERROR)
                 return of_code(code);
+        if (rc == CURLE_WRITE_ERROR && f->is_descriptor)
+                return (verdict){ODM_CAUSE_NOT_ACCEPTED, false, "a descriptor without end"};
         if (rc != CURLE_OK)
                 return of_curl(f, rc);
         if (code != 200 && code != 206)
@@ -551,6 +558,7 @@ int main(int argc, char **argv)
         f.url = argv[first];
         f.file = argv[first + 1];
         (void)signal(SIGPIPE, SIG_IGN);
+        (void)signal(SIGXFSZ, SIG_IGN);         /* a limit is a full disk */
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* who asked for it will ask again */
         odm_buf_init(&f.small, &heap_mem, DESCRIPTOR_MAX);
         if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0 || (f.curl = curl_easy_init()) == NULL)
