@@ -152,6 +152,9 @@ static void answer(int fd, const char *path, const char *request)
                 put_descriptor(fd, "many", "/good");
         } else if (strcmp(path, "/dd-file") == 0) {
                 put_descriptor(fd, "5", "file:///etc/passwd");
+        } else if (strcmp(path, "/dd-endless") == 0) {
+                put_head(fd, "200 OK", "Content-Type: application/vnd.oma.dd+xml\r\n", BODY);
+                put(fd, good, BODY);
         } else if (strcmp(path, "/told") == 0) {
                 put_head(fd, "200 OK", "", 0);
         }
@@ -231,6 +234,7 @@ static int tear_down(void **state)
  * ---------------------------------------------------------------------------------------- */
 
 static char output[4096];
+static const char *before = ""; /* of the shell */
 
 /* Runs the program; the cause it ends with, until the next call. */
 static const char *fetch(const char *options, const char *url)
@@ -241,8 +245,8 @@ static const char *fetch(const char *options, const char *url)
         size_t n;
         FILE *f;
 
-        snprintf(command, sizeof command, "'%s' --wait 1 %s '%s' %s/file 2>&1", program, options,
-                 url, dir);
+        snprintf(command, sizeof command, "%s'%s' --wait 1 %s '%s' %s/file 2>&1", before, program,
+                 options, url, dir);
         f = popen(command, "r");
         assert_non_null(f);
         n = fread(output, 1, sizeof output - 1, f);
@@ -309,6 +313,7 @@ static const struct row {
         {"described", "/dd", "", "OK", 3, "900 Success\r\n"},
         {"of another size", "/dd-size", "", "CORRUPT", 3, "905 Attribute mismatch\r\n"},
         {"a damaged descriptor", "/dd-junk", "", "NOT_ACCEPTED", 1, ""},
+        {"a descriptor without end", "/dd-endless", "", "NOT_ACCEPTED", 1, ""},
         {"described as our own file", "/dd-file", "", "BAD_URL", 2, "954 Loader Error\r\n"},
 };
 
@@ -350,6 +355,25 @@ static void another_call_goes_on(void **state)
         assert_int_not_equal(access(path, F_OK), 0);
 }
 
+static void a_full_disk_is_told(void **state)
+{
+        static const char *const limits[] = {"ulimit -f 0; ", "ulimit -f 1; ", "ulimit -f 100; "};
+        char url[128], path[96];
+
+        (void)state;
+        snprintf(url, sizeof url, "http://127.0.0.1:%u/good", s.port);
+        snprintf(path, sizeof path, "%s/file.part", dir);
+        for (size_t i = 0; i < ODM_COUNT(limits); i++) {
+                clean();
+                before = limits[i];
+                const char *cause = fetch("", url);
+                before = "";
+                if (strcmp(cause, "NO_ROOM") != 0)
+                        fail_msg("%s: %s\n%s", limits[i], cause, output);
+                assert_int_not_equal(access(path, F_OK), 0); /* what was there is given back */
+        }
+}
+
 static void nobody_there(void **state)
 {
         (void)state;
@@ -366,6 +390,7 @@ int main(int argc, char **argv)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_servers_do),
                 cmocka_unit_test(another_call_goes_on),
+                cmocka_unit_test(a_full_disk_is_told),
                 cmocka_unit_test(nobody_there),
         };
 
