@@ -118,6 +118,8 @@ const cfg_key conf_keys[] = {
          "exec: the installer. slots: the check that a new image must pass after the restart; it "
          "is\n"
          "given the image's path."},
+        {"firmware.command_time", CFG_DURATION, "30m",
+         "How long the command may take; then it is ended and counts as failed.", 1000, DAY},
         {"firmware.restart", CFG_STRING, NULL,
          "Command that starts the device again, such as systemctl reboot. Default: dremd starts\n"
          "itself again."},

@@ -24,6 +24,7 @@
 #include "proof.h"
 
 #define TEXT_MAX 512
+#define TOO_LONG 128 /* neither good nor one of the codes that mean more */
 
 struct firmware {
         firmware_opt opt;
@@ -36,12 +37,13 @@ struct firmware {
         odm_str url, version, pushed;
         proof proof;
         program *program;
+        void (*commanded)(void *ctx, int code);
         pthread_t thread;
         bool busy, has_thread, over; /* over: what tells of the trial may go with the end */
         odm_task_end end;
         char note[TEXT_MAX];
         int64_t have, total;
-        loop_timer soon;
+        loop_timer soon, patience;
 };
 
 static const char *const causes[] = {
@@ -308,21 +310,45 @@ static void on_program_line(void *ctx, odm_str line)
                 snprintf(f->note, sizeof f->note, "%.*s", (int)odm_str_to(line, 500).n, line.p);
 }
 
+static void on_command_over(void *ctx, int code)
+{
+        firmware *f = ctx;
+
+        loop_timer_stop(&f->patience);
+        f->program = NULL;
+        f->commanded(f, code);
+}
+
+/* An image or a program that hangs must not keep the task for ever. */
+static void on_patience_over(void *ctx)
+{
+        firmware *f = ctx;
+
+        program_kill(f->program);
+        snprintf(f->note, sizeof f->note, "the command took too long");
+        on_command_over(f, TOO_LONG);
+}
+
 static void run_command(firmware *f, const char *const *argv, void (*done)(void *ctx, int code))
 {
-        const program_opt o = {.argv = argv, .line = on_program_line, .done = done, .ctx = f};
+        const program_opt o = {
+                .argv = argv, .line = on_program_line, .done = on_command_over, .ctx = f};
         diag d = {{0}};
 
         f->note[0] = 0;
+        f->commanded = done;
         if (program_start(f->opt.loop, &o, &f->program, &d) < 0)
                 finish(f, ODM_CAUSE_FAILED, false, d.text);
+        else if (f->opt.command_ms > 0 &&
+                 loop_timer_set(f->opt.loop, &f->patience,
+                                odm_time_add(loop_now(), f->opt.command_ms)) < 0)
+                log_error("no memory for a timer");
 }
 
 static void on_installed(void *ctx, int code)
 {
         firmware *f = ctx;
 
-        f->program = NULL;
         if (code == 10) {
                 f->opt.restart(f->opt.ctx, "the installer asks for it");
                 return;
@@ -386,7 +412,6 @@ static void on_slot_checked(void *ctx, int code)
 {
         firmware *f = ctx;
 
-        f->program = NULL;
         if (code == 0) {
                 confirm(f);
                 return;
@@ -400,7 +425,6 @@ static void on_maker_checked(void *ctx, int code)
 {
         firmware *f = ctx;
 
-        f->program = NULL;
         if (code != 3)
                 drop_package(f);
         finish(f,
@@ -504,6 +528,7 @@ int firmware_open(const firmware_opt *opt, firmware **out, diag *d)
                 return ODM_ENOMEM;
         f->opt = *opt;
         f->soon = (loop_timer){.fn = on_soon, .ctx = f};
+        f->patience = (loop_timer){.fn = on_patience_over, .ctx = f};
         odm_arena_init(&f->text, &heap_mem, (size_t)64 << 20);
         snprintf(f->package, sizeof f->package, "%s/package", opt->folder);
         snprintf(f->signature_file, sizeof f->signature_file, "%s/package" PROOF_SUFFIX,
@@ -529,6 +554,7 @@ void firmware_close(firmware *f)
         if (f->has_thread)
                 pthread_join(f->thread, NULL);
         loop_timer_stop(&f->soon);
+        loop_timer_stop(&f->patience);
         odm_arena_done(&f->text);
         free(f);
 }

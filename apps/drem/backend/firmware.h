@@ -29,6 +29,7 @@ typedef struct firmware_opt { /* text borrowed while the firmware lives */
         firmware_installer installer;
         const char *slots;        /* SLOTS: their folder */
         const char *command;      /* EXEC: the program.  SLOTS: the check, or NULL for none */
+        int64_t command_ms;       /* it is killed after that, and failed; 0: never */
         int64_t max_size;         /* octets of a package */
         int64_t retries, wait_ms; /* of a download */
         /* The step of task `id` is over.  Called by the loop, never from within firmware_begin().

@@ -12,7 +12,9 @@ static char dir[64];
 static loop *l;
 static slots marker; /* as it was when the end was told */
 static odm_task_end told;
-static bool had_package;
+static bool had_package, restarted;
+static const char *check; /* NULL: none */
+static char note[64];
 
 static const char *at(const char *name)
 {
@@ -23,6 +25,8 @@ static const char *at(const char *name)
         snprintf(p, sizeof path[0], "%s/%s", dir, name);
         return p;
 }
+
+static firmware_installer kind;
 
 static void put(const char *name, const char *text)
 {
@@ -58,6 +62,7 @@ static void on_done(void *ctx, uint32_t id, const odm_task_end *e)
         (void)ctx;
         (void)id;
         told = *e;
+        snprintf(note, sizeof note, "%.*s", (int)e->note.n, e->note.p ? e->note.p : "");
         had_package = access(at("work/package"), F_OK) == 0;
         assert_int_equal(slots_open(&marker, NULL, at("slots"), NULL), 0);
         loop_stop(l);
@@ -66,7 +71,9 @@ static void on_done(void *ctx, uint32_t id, const odm_task_end *e)
 static void on_restart(void *ctx, const char *why)
 {
         (void)ctx;
-        fail_msg("%s", why);
+        (void)why;
+        restarted = true;
+        loop_stop(l);
 }
 
 static firmware *start(void)
@@ -75,7 +82,9 @@ static firmware *start(void)
         const firmware_opt o = {.loop = l,
                                 .folder = folder,
                                 .fetch = "/bin/false",
-                                .installer = FIRMWARE_SLOTS,
+                                .installer = check ? kind : FIRMWARE_SLOTS,
+                                .command = check,
+                                .command_ms = 100,
                                 .slots = both,
                                 .max_size = 1 << 20,
                                 .retries = 1,
@@ -142,12 +151,35 @@ static void an_old_trial_does_not_answer_for_a_new_one(void **state)
         firmware_close(f);
 }
 
+static void a_check_that_hangs_is_ended(void **state)
+{
+        char hang[128];
+
+        (void)state;
+        put("hang", "#!/bin/sh\nexec sleep 60\n");
+        snprintf(hang, sizeof hang, "%s", at("hang"));
+        assert_int_equal(chmod(hang, 0755), 0);
+        check = hang;
+        for (int i = 0; i < 2; i++) {
+                kind = i ? FIRMWARE_EXEC : FIRMWARE_SLOTS;
+                restarted = false;
+                firmware *f = start();
+                step(f, ODM_FUMO_CHECK);
+                firmware_close(f);
+                assert_true(restarted == !i); /* slots: the next start counts */
+        }
+        assert_int_equal(told.cause, ODM_CAUSE_FAILED);
+        assert_string_equal(note, "the command took too long");
+        check = NULL;
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
         const struct CMUnitTest tests[] = {
                 T(a_good_one_is_told_with_its_package_there),
                 T(a_bad_one_is_told_with_its_marker_there),
+                T(a_check_that_hangs_is_ended),
                 T(an_old_trial_does_not_answer_for_a_new_one),
         };
 
