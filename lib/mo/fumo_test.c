@@ -429,6 +429,24 @@ static void orders_may_be_long(void **state)
         lab_close(&l);
 }
 
+static void addresses_with_line_breaks_are_refused(void **state)
+{
+        lab l;
+
+        (void)state;
+        assert_int_equal(open_lab(&l, &heap), 0);
+        put_leaf(&l, "Download/PkgURL", ODM_FMT_CHR, '\n', 3);
+        tell(&l, "it would be two arguments", "!Download c1 405");
+        tell(&l, "as it was", "s10");
+        tell(&l, "as it was", "?nothing");
+        tell(&l, "", DL);
+        put_leaf(&l, "Ext/xrem/KeyID", ODM_FMT_CHR, '\n', 1);
+        tell(&l, "so is any other leaf", "!Download c1 405");
+        put_leaf(&l, "Ext/xrem/KeyID", ODM_FMT_CHR, 'k', 1);
+        tell(&l, "mended", "!Download c1 202");
+        lab_close(&l);
+}
+
 static void pushed_packages_may_be_large(void **state)
 {
         lab l;
@@ -544,6 +562,7 @@ int main(void)
                 cmocka_unit_test(an_installation_that_never_begins_is_given_up),
                 cmocka_unit_test(any_note_can_be_kept),
                 cmocka_unit_test(orders_may_be_long),
+                cmocka_unit_test(addresses_with_line_breaks_are_refused),
                 cmocka_unit_test(pushed_packages_may_be_large),
                 cmocka_unit_test(a_report_that_cannot_be_forgotten_is_told_again),
                 cmocka_unit_test(nothing_is_accepted_that_cannot_be_kept),

@@ -300,6 +300,51 @@ static void nodes_without_sense_are_deleted(void **state)
         }
 }
 
+static void names_that_are_no_numbers_are_left_alone(void **state)
+{
+        static const char *const names[] = {"x", "0", "4294967296", "-1"};
+        const odm_value v = {.format = ODM_FMT_CHR, .data = ODM_STR("fumo")};
+        char uri[64];
+        lab l, again;
+
+        (void)state;
+        set_up(&l, 1);
+        for (size_t i = 0; i < ODM_COUNT(names); i++) {
+                snprintf(uri, sizeof uri, "./Vendor/Task/%s/Kind", names[i]);
+                assert_int_equal(odm_tree_write(l.tree, odm_cstr(uri), &v, LAB_NOW), 0);
+        }
+        assert_int_equal(order(&l, 0, "Download", "a"), 202);
+        assert_int_equal(lab_restart(&l, l.n_log, &again, mount, nothing_made), 0);
+        finish(&again, next_is(&again, "./FUMO/o0"));
+        assert_null(odm_tasks_at(again.tasks, 1));
+        lab_close(&again);
+        lab_close(&l);
+}
+
+/* Image and tree move together: a step whose lending cannot be kept was not lent. */
+static void a_step_is_lent_when_that_is_kept(void **state)
+{
+        lab l;
+
+        (void)state;
+        set_up(&l, 1);
+        assert_int_equal(order(&l, 0, "Download", "a"), 202);
+        l.log_fails = true;
+        assert_int_equal(odm_tasks_next(l.tasks, LAB_NOW, &lent), ODM_EIO);
+        l.log_fails = false;
+        assert_int_equal(odm_tree_begin(l.tree, LAB_NOW), 0);
+        assert_int_equal(odm_tasks_next(l.tasks, LAB_NOW, &lent), ODM_ESTATE);
+        odm_tree_rollback(l.tree);
+        uint32_t id = next_is(&l, "./FUMO/o0");
+        assert_int_equal(lent->tries, 1);
+        assert_int_equal(odm_tasks_next(l.tasks, LAB_NOW, &lent), 0); /* once */
+        assert_int_equal(odm_tree_begin(l.tree, LAB_NOW), 0);
+        assert_int_equal(odm_tasks_done(l.tasks, id, &done, LAB_NOW), ODM_ESTATE);
+        odm_tree_rollback(l.tree);
+        finish(&l, id);
+        lab_close(&l);
+}
+
 static void numbers_are_not_used_again(void **state)
 {
         lab l, again;
@@ -339,6 +384,8 @@ int main(void)
                 cmocka_unit_test(answers_to_nothing_are_ignored),
                 cmocka_unit_test(the_device_reports_to_nobody_what_it_ordered_itself),
                 cmocka_unit_test(nodes_without_sense_are_deleted),
+                cmocka_unit_test(names_that_are_no_numbers_are_left_alone),
+                cmocka_unit_test(a_step_is_lent_when_that_is_kept),
                 cmocka_unit_test(numbers_are_not_used_again),
                 cmocka_unit_test(causes_have_sentences),
         };
