@@ -43,8 +43,7 @@ static int lie(void *ctx, int fd)
         return 0;
 }
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ------------------------------------------------------------------------------ */
 
 static bool file_holds(uint64_t promised, char why[300])
 {
@@ -95,8 +94,7 @@ static void a_file_is_the_old_or_the_new_one(void **state)
         disk_free(d);
 }
 
-/* ---- journals ----------------------------------------------------------------------------------
- */
+/* ---- journals --------------------------------------------------------------------------- */
 
 /* Record i is 90 * i octets of 'A' + i; a snapshot stands for all before and says how many. */
 static odm_str record(unsigned i, char out[90 * RECORDS])

@@ -298,8 +298,7 @@ static enum MHD_Result on_whole(httpd_req *r)
         return suspend_or_queue(r);
 }
 
-/* ---- what the library calls -------------------------------------------------------------------
- */
+/* ---- what the library calls ------------------------------------------------------------- */
 
 void *httpd_on_uri(void *ctx, const char *uri, struct MHD_Connection *c)
 {

@@ -349,8 +349,7 @@ static void a_slow_disk_acknowledges_nothing_early(void **state)
         rig_free(r);
 }
 
-/* ---- other octets than were written ------------------------------------------------------------
- */
+/* ---- other octets than were written ----------------------------------------------------- */
 
 /* The disk of a store with all batches, closed (`log` false) or as a cut leaves it, with its log.
  */

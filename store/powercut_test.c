@@ -386,8 +386,7 @@ static int batches_in(const truth *t, const char *all, uint64_t least)
         return -1;
 }
 
-/* ---- the workload, once ------------------------------------------------------------------------
- */
+/* ---- the workload, once ----------------------------------------------------------------- */
 
 typedef struct desk { /* where batches are answered */
         const plan *plan;
@@ -480,8 +479,7 @@ static int work(disk *on, const plan *p, int first, char why[200])
         return rc;
 }
 
-/* ---- what is found after a cut ------------------------------------------------------------------
- */
+/* ---- what is found after a cut ---------------------------------------------------------- */
 
 static bool integrity(char why[200])
 {
@@ -666,8 +664,7 @@ static void a_store_that_does_not_sync_is_caught(void **state)
         forget(&t);
 }
 
-/* ---- files of older versions ------------------------------------------------------------------
- */
+/* ---- files of older versions ------------------------------------------------------------ */
 
 /* A disk with a file of that version, as its own program left it: testdata/README.md. */
 static disk *disk_of_version(unsigned version)

@@ -291,8 +291,7 @@ static int file_reserved(sqlite3_file *f, int *out)
         return SQLITE_OK;
 }
 
-/* ---- the index of a log ------------------------------------------------------------------------
- */
+/* ---- the index of a log ----------------------------------------------------------------- */
 
 static int shm_map(sqlite3_file *f, int i, int size, int extend, void volatile **out)
 {

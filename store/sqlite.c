@@ -1058,8 +1058,7 @@ static int notes(void *h, int64_t device, int64_t job, odm_arena *a, store_note_
         return rc;
 }
 
-/* ---- the mirror -------------------------------------------------------------------------------
- */
+/* ---- the mirror ------------------------------------------------------------------------- */
 
 static int one_str(db *x, sqlite3_stmt *st, odm_arena *a, odm_str *out)
 {
@@ -1088,8 +1087,7 @@ static int tree_put(void *e, int64_t device, int64_t at, odm_str blob)
         return db_run(e, db_bind(e, "REPLACE INTO tree VALUES(?,?,?)", "iib", device, at, blob));
 }
 
-/* ---- sessions -----------------------------------------------------------------------------------
- */
+/* ---- sessions --------------------------------------------------------------------------- */
 
 #define SESSION_SELECT "SELECT " COLS(SESSION_FIELDS) " FROM session"
 

@@ -592,8 +592,7 @@ void store_diag(store *st, char out[STORE_DIAG])
         pthread_mutex_unlock(&st->lock);
 }
 
-/* ---- reading -----------------------------------------------------------------------------------
- */
+/* ---- reading ---------------------------------------------------------------------------- */
 
 static int begin_read(store *st, void **h)
 {

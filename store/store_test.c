@@ -683,8 +683,7 @@ static void a_key_names_one_job_of_a_device(void **state)
         assert_int_equal(l.n, 3);
 }
 
-/* ---- the mirror --------------------------------------------------------------------------------
- */
+/* ---- the mirror ------------------------------------------------------------------------- */
 
 static int change_tree(fix *f, int64_t device, int64_t at, const store_tree_change *v, size_t n)
 {
@@ -786,8 +785,7 @@ static void the_mirror_has_ceilings(void **state)
         assert_int_equal(t.v[0].size, 90);
 }
 
-/* ---- sessions ----------------------------------------------------------------------------------
- */
+/* ---- sessions --------------------------------------------------------------------------- */
 
 static store_session a_session(int64_t device, int64_t id, const char *sid)
 {

@@ -371,8 +371,7 @@ uint64_t state_size(const state *s)
         return fsio_journal_size(s->journal);
 }
 
-/* ---- alerts and wake-ups ------------------------------------------------------------------------
- */
+/* ---- alerts and wake-ups ---------------------------------------------------------------- */
 
 int state_alert_add(state *s, const odm_alert *a)
 {

@@ -589,8 +589,7 @@ static void alerts_find_their_exec(void **state)
         assert_int_equal(job_alert_status(ODM_STR("99999999999")), 200);
 }
 
-/* ---- the mirror ---------------------------------------------------------------------------------
- */
+/* ---- the mirror ------------------------------------------------------------------------- */
 
 static void answers_reveal_the_tree(void **state)
 {

@@ -115,8 +115,7 @@ void session_free(session *s)
         odm_free(&heap_mem, s, sizeof *s);
 }
 
-/* ---- a turn ------------------------------------------------------------------------------------
- */
+/* ---- a turn ----------------------------------------------------------------------------- */
 
 /* The turn ends without a SyncML reply, and the session with it. */
 void session_break(session *s, const char *why)

@@ -93,8 +93,7 @@ static int answered(int n, unsigned want)
         return count;
 }
 
-/* ---- the server -------------------------------------------------------------------------------
- */
+/* ---- the server ------------------------------------------------------------------------- */
 
 typedef struct server {
         cfg *conf;

@@ -734,8 +734,7 @@ void work_done(session *s, const odm_event *ev)
         finish(s, l, &v);
 }
 
-/* ---- putting back ------------------------------------------------------------------------------
- */
+/* ---- putting back ----------------------------------------------------------------------- */
 
 static void put_back(session *s, store_batch *b, live *l, int64_t at)
 {

@@ -214,8 +214,7 @@ static int take_object(struct run *r, const odm_doc_node *n)
         return rc == 0 && account ? account_placed(r, n, got.created) : rc;
 }
 
-/* ---- references ---------------------------------------------------------------------------------
- */
+/* ---- references ------------------------------------------------------------------------- */
 
 /* ./Inbox/NAME/rest becomes the place where NAME went (C3). */
 static int resolve(struct run *r, odm_str uri)

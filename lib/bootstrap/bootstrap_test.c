@@ -555,8 +555,7 @@ static void what_no_document_can_hold_is_not_written(void **state)
         odm_buf_done(&out);
 }
 
-/* ---- a reader we did not write -----------------------------------------------------------------
- */
+/* ---- a reader we did not write ---------------------------------------------------------- */
 
 static int run_tool(const char *in, const char *out)
 {

@@ -505,8 +505,7 @@ int odm_client_answer(odm_client *c, uint64_t id, const odm_reply *r, odm_time n
         return end_at_limit(c, rc);
 }
 
-/* ---- afterwards --------------------------------------------------------------------------------
- */
+/* ---- afterwards ------------------------------------------------------------------------- */
 
 const char *odm_outcome_name(odm_outcome o)
 {

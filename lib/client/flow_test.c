@@ -727,8 +727,7 @@ static void silence_is_answered_by_repeating(void **state)
         }
 }
 
-/* ---- replies that come again ------------------------------------------------------------------
- */
+/* ---- replies that come again ------------------------------------------------------------ */
 
 static void an_old_reply_is_silence(void **state)
 {

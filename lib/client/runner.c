@@ -357,8 +357,7 @@ static int finish_command(odm_client *c)
         return rc < 0 ? rc : MORE;
 }
 
-/* ---- items --------------------------------------------------------------------------------------
- */
+/* ---- items ------------------------------------------------------------------------------ */
 
 static int lend(odm_client *c)
 {
@@ -521,8 +520,7 @@ int odm_runner_run(odm_client *c)
         return rc;
 }
 
-/* ---- the host's answers -------------------------------------------------------------------------
- */
+/* ---- the host's answers ----------------------------------------------------------------- */
 
 static int user_items(odm_client *c, const odm_reply *r, odm_item **out)
 {

@@ -529,8 +529,7 @@ int stage_answer(struct stage *s, unsigned status, const char *const *items, siz
         return rc == 0 ? stage_listen(s) : rc;
 }
 
-/* ---- for tests ----------------------------------------------------------------------------------
- */
+/* ---- for tests -------------------------------------------------------------------------- */
 
 void begins(struct stage *s, const odm_codec *codec, enum stage_account account)
 {

@@ -69,8 +69,7 @@ static int get_state(odm_tasks *ts, const odm_task *t, odm_arena *a, odm_fumo_st
         return rc;
 }
 
-/* ---- an order ---------------------------------------------------------------------------------
- */
+/* ---- an order --------------------------------------------------------------------------- */
 
 /* Copies a leaf of the object into the task. */
 static int copy_arg(odm_tasks *ts, odm_task *t, odm_arena *a, const char *arg, const char *rel)
@@ -177,8 +176,7 @@ static int fumo_begin(void *ctx, odm_tasks *ts, odm_task *t, unsigned *status)
         return rc;
 }
 
-/* ---- how it goes on -----------------------------------------------------------------------------
- */
+/* ---- how it goes on --------------------------------------------------------------------- */
 
 /* The code of the alert says little; people read this. */
 static int give_reason(odm_tasks *ts, const odm_task *t, const odm_task_end *e)

@@ -246,8 +246,7 @@ static void codes(void **state)
         }
 }
 
-/* ---- power cuts --------------------------------------------------------------------------------
- */
+/* ---- power cuts ------------------------------------------------------------------------- */
 
 static void order_all(lab *l)
 {
@@ -353,8 +352,7 @@ static void an_installation_that_never_begins_is_given_up(void **state)
         lab_close(l);
 }
 
-/* ---- what comes from afar ---------------------------------------------------------------------
- */
+/* ---- what comes from afar --------------------------------------------------------------- */
 
 /* Notes come from programs and download servers; the end of a step is kept whatever they say. */
 static void any_note_can_be_kept(void **state)

@@ -233,8 +233,7 @@ int odm_task_leaf_set(odm_tasks *ts, const odm_task *t, const char *rel, odm_for
         return rc;
 }
 
-/* ---- moves: tree and image together -----------------------------------------------------------
- */
+/* ---- moves: tree and image together ----------------------------------------------------- */
 
 static int open_move(odm_tasks *ts, odm_wall now)
 {
@@ -475,8 +474,7 @@ int odm_tasks_done(odm_tasks *ts, uint32_t id, const odm_task_end *e, odm_wall n
         return is_unheard(s) ? forget(ts, s, now) : 0;
 }
 
-/* ---- after a start ----------------------------------------------------------------------------
- */
+/* ---- after a start ---------------------------------------------------------------------- */
 
 int odm_tasks_load(odm_tasks *ts, odm_wall now)
 {
@@ -492,8 +490,7 @@ int odm_tasks_load(odm_tasks *ts, odm_wall now)
         return rc;
 }
 
-/* ---- reports ------------------------------------------------------------------------------------
- */
+/* ---- reports ---------------------------------------------------------------------------- */
 
 static bool is_reported(const struct slot *s, size_t i)
 {

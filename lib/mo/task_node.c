@@ -122,8 +122,7 @@ int odm_task_node_delete(odm_tasks *ts, uint32_t id)
                                                                                        : rc;
 }
 
-/* ---- reading them again ------------------------------------------------------------------------
- */
+/* ---- reading them again ----------------------------------------------------------------- */
 
 static bool read_number(odm_str text, unsigned *out)
 {

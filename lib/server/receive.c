@@ -414,8 +414,7 @@ static int on_alert(odm_server *s, const odm_command *c)
         return rc;
 }
 
-/* ---- DevInfo ------------------------------------------------------------------------------------
- */
+/* ---- DevInfo ---------------------------------------------------------------------------- */
 
 static bool is_devinfo(odm_str uri)
 {

@@ -660,8 +660,7 @@ static void a_replay_is_refused(void **state)
         }
 }
 
-/* ---- versions and order ------------------------------------------------------------------------
- */
+/* ---- versions and order ----------------------------------------------------------------- */
 
 static void versions(void **state)
 {
@@ -1002,8 +1001,7 @@ static void whole_message_refused(void **state)
         play_close(&p);
 }
 
-/* ---- packages of several messages ---------------------------------------------------------------
- */
+/* ---- packages of several messages ------------------------------------------------------- */
 
 static void next_message(void **state)
 {

@@ -109,8 +109,7 @@ static int result_node(struct walk *w, struct frame *f, const odm_value *v)
         return 0;
 }
 
-/* ---- the walk ---------------------------------------------------------------------------------
- */
+/* ---- the walk --------------------------------------------------------------------------- */
 
 static bool is_readable(const struct walk *w, const struct spot *s)
 {

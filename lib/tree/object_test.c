@@ -488,8 +488,7 @@ static void a_provider_that_fails_is_told(void **state)
         lab_close(&b.l);
 }
 
-/* ---- the device's own view --------------------------------------------------------------------
- */
+/* ---- the device's own view -------------------------------------------------------------- */
 
 static int no_name(void *ctx, odm_str name)
 {
@@ -595,8 +594,7 @@ static void mounts_are_refused_as_the_table_says(void **state)
         lab_close(&l);
 }
 
-/* ---- documents --------------------------------------------------------------------------------
- */
+/* ---- documents -------------------------------------------------------------------------- */
 
 static odm_doc_node *doc_leaf(struct bench *b, const char *name, odm_format f, const char *value,
                               odm_doc_node *next)
@@ -726,8 +724,7 @@ static void titles_and_stamps_are_in_documents(void **state)
         lab_close(&b.l);
 }
 
-/* ---- the Inbox ---------------------------------------------------------------------------------
- */
+/* ---- the Inbox -------------------------------------------------------------------------- */
 
 static void objects_find_their_home(void **state)
 {
@@ -763,8 +760,7 @@ static void objects_find_their_home(void **state)
         lab_close(&b.l);
 }
 
-/* ---- ceilings ----------------------------------------------------------------------------------
- */
+/* ---- ceilings --------------------------------------------------------------------------- */
 
 static void a_full_tree_takes_nothing_longer(void **state)
 {

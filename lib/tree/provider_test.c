@@ -176,8 +176,7 @@ static void the_device_sees_all(void **state)
         lab_close(&l);
 }
 
-/* ---- documents and failing memory --------------------------------------------------------------
- */
+/* ---- documents and failing memory ------------------------------------------------------- */
 
 static odm_doc_node port = {.name = TEXT("Text"),
                             .has_rt = true,

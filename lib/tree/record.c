@@ -327,8 +327,7 @@ static int get_entry(struct reader *r, odm_buf *path, struct entry *e)
         return r->bad ? ODM_EMALFORMED : 1;
 }
 
-/* ---- applying ---------------------------------------------------------------------------------
- */
+/* ---- applying --------------------------------------------------------------------------- */
 
 struct replay {
         odm_tree *t;

@@ -299,8 +299,7 @@ static void want_provisioning(outside *o, const line *l)
                 wrong(o, "it says %.*s", (int)xml.n, xml.p);
 }
 
-/* ---- octets for the decoder -------------------------------------------------------------------
- */
+/* ---- octets for the decoder ------------------------------------------------------------- */
 
 static int decode(outside *o, odm_str in, odm_msg **out)
 {
@@ -344,8 +343,7 @@ static void want_part(outside *o, odm_str part)
                 wrong(o, "it says %.*s", (int)o->xml.n, o->xml.p);
 }
 
-/* ---- words -------------------------------------------------------------------------------------
- */
+/* ---- words ------------------------------------------------------------------------------ */
 
 bool outside_play(outside *o, const line *l)
 {

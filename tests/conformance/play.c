@@ -614,8 +614,7 @@ static void on_recv(struct play *p, const line *l)
                 wrong(p, "%s", bad);
 }
 
-/* ---- what must come back -----------------------------------------------------------------------
- */
+/* ---- what must come back ---------------------------------------------------------------- */
 
 static void describe(const struct heard *h, char *out, size_t n)
 {

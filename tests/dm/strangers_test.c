@@ -257,8 +257,7 @@ static void what_the_server_asks_for_itself_fails_no_job(void **state)
         expect_job(w, job, "done");
 }
 
-/* ---- sessions that are all alike --------------------------------------------------------------
- */
+/* ---- sessions that are all alike -------------------------------------------------------- */
 
 /* One SessionID for ever, and no credentials: each first message is the same, octet by octet.
  * *same: the reply to the second one is the first one's. */

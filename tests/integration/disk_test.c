@@ -177,8 +177,7 @@ static void nremd_does_not_start_where_it_cannot_write(void **state)
         unmount_disk("full");
 }
 
-/* ---- full while it works ----------------------------------------------------------------------
- */
+/* ---- full while it works ---------------------------------------------------------------- */
 
 static unsigned post_device(const daemon_process *p, int i, json_t **answer)
 {

@@ -387,8 +387,7 @@ static void dm11_only_where_the_account_allows_it(void **state)
         expect_job(job, "done");
 }
 
-/* ---- messages ---------------------------------------------------------------------------------
- */
+/* ---- messages --------------------------------------------------------------------------- */
 
 static void a_tree_in_an_alert_of_package_1_is_kept(void **state)
 {
@@ -447,8 +446,7 @@ static void a_zero_in_data_fails_its_item_only(void **state)
         leave(&s);
 }
 
-/* ---- a server that miscounts -------------------------------------------------------------------
- */
+/* ---- a server that miscounts ------------------------------------------------------------ */
 
 /* Between an agent and the server: announces nine octets more than each reply has. */
 typedef struct between {

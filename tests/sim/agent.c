@@ -72,8 +72,7 @@ static void fall(world *w)
         watch_step(w);
 }
 
-/* ---- a session --------------------------------------------------------------------------------
- */
+/* ---- a session -------------------------------------------------------------------------- */
 
 /* False: it fell over. */
 static bool serve_requests(world *w)

@@ -72,8 +72,7 @@ void net_calm(world *w)
                 w->late[i].due = 0;
 }
 
-/* ---- one message -------------------------------------------------------------------------------
- */
+/* ---- one message ------------------------------------------------------------------------ */
 
 /* Brings it to the server, perhaps more than once. */
 static host_said deliver(world *w, const odm_packet *pkt, odm_packet *out)
@@ -131,8 +130,7 @@ host_said net_carry(world *w, const odm_packet *pkt, odm_packet *reply)
         return HOST_REPLY;
 }
 
-/* ---- the world ---------------------------------------------------------------------------------
- */
+/* ---- the world -------------------------------------------------------------------------- */
 
 void world_open(world *w, uint64_t seed)
 {

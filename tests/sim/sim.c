@@ -137,8 +137,7 @@ static void large_objects(void **state)
         }
 }
 
-/* ---- a bad network, and both sides falling over ------------------------------------------------
- */
+/* ---- a bad network, and both sides falling over ----------------------------------------- */
 
 static void add(counts *sum, const counts *n)
 {

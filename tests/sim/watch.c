@@ -132,8 +132,7 @@ void watch_answer(world *w, const odm_packet *in, odm_auth_type type, const odm_
         odm_arena_done(&b);
 }
 
-/* ---- the tree ----------------------------------------------------------------------------------
- */
+/* ---- the tree --------------------------------------------------------------------------- */
 
 static uint64_t read_number(world *w, const char *uri)
 {

@@ -52,8 +52,7 @@ static const char *const causes[] = {
 #undef X
 };
 
-/* ---- the end of a step -------------------------------------------------------------------------
- */
+/* ---- the end of a step ------------------------------------------------------------------ */
 
 static void drop_package(firmware *f)
 {

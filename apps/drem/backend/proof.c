@@ -91,8 +91,7 @@ int proof_hash(const char *path, char out[65], diag *d)
         return rc;
 }
 
-/* ---- keys -------------------------------------------------------------------------------------
- */
+/* ---- keys ------------------------------------------------------------------------------- */
 
 static bool has_suffix(const char *name, const char *suffix)
 {

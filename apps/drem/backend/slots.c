@@ -34,8 +34,7 @@ void slots_path(const slots *s, bool in_use, char out[300])
         snprintf(out, 300, "%s/%c", s->folder, in_use ? s->in_use : other);
 }
 
-/* ---- the marker -------------------------------------------------------------------------------
- */
+/* ---- the marker ------------------------------------------------------------------------- */
 
 static int write_marker(slots *s, const slots *next, diag *d)
 {

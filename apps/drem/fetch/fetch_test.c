@@ -18,8 +18,7 @@
 static char dir[64], program[512];
 static char good[BODY + 1], other[BODY + 1];
 
-/* ---- the server ---------------------------------------------------------------------------------
- */
+/* ---- the server ------------------------------------------------------------------------- */
 
 typedef struct server {
         int listen;

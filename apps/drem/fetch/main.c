@@ -61,8 +61,7 @@ static const char *cause_name(odm_task_cause c)
         return cause_names[c];
 }
 
-/* ---- memory of what a part is a part of ---------------------------------------------------------
- */
+/* ---- memory of what a part is a part of ------------------------------------------------- */
 
 /* Two lines: the address, and the entity tag it had. */
 static bool same_source(const fetch *f, char etag[512])
