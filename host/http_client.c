@@ -873,8 +873,7 @@ odm_str http_reply_field(const http_reply *r, const char *name)
         return ODM_ABSENT;
 }
 
-/* ---- blocking
- * ------------------------------------------------------------------------------------ */
+/* ---- blocking --------------------------------------------------------------------------- */
 
 struct http_sync {
         loop *loop;

@@ -613,8 +613,7 @@ static int lockout_put(void *e, const store_lockout *l)
         return account_put(e, &x);
 }
 
-/* ---- jobs
- * ---------------------------------------------------------------------------------------- */
+/* ---- jobs ------------------------------------------------------------------------------- */
 
 static int64_t device_of_job(const mem *m, int64_t device, int64_t id)
 {
@@ -852,8 +851,7 @@ static int notes(void *h, int64_t device, int64_t job, odm_arena *a, store_note_
         return rc;
 }
 
-/* ---- the mirror
- * -------------------------------------------------------------------------------------- */
+/* ---- the mirror ------------------------------------------------------------------------- */
 
 static int tree_get(void *h, int64_t device, odm_arena *a, odm_str *out)
 {
@@ -901,8 +899,7 @@ static int path_id(void *e, odm_str path, uint32_t *out)
         return rc;
 }
 
-/* ---- sessions
- * ---------------------------------------------------------------------------------------- */
+/* ---- sessions --------------------------------------------------------------------------- */
 
 static int session_get(void *h, int64_t device, int64_t id, odm_arena *a, store_session *out)
 {
@@ -1013,8 +1010,7 @@ static int saved_get(void *h, odm_str sid, odm_arena *a, store_session *out, odm
         return ODM_ENOENT;
 }
 
-/* ---- tokens, settings, events, audit
- * -------------------------------------------------------------------- */
+/* ---- tokens, settings, events, audit ---------------------------------------------------- */
 
 static int token_by_hash(void *h, odm_str hash, odm_arena *a, store_token *out)
 {

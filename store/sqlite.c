@@ -1219,8 +1219,7 @@ static int saved_get(void *h, odm_str sid, odm_arena *a, store_session *out, odm
         return rc;
 }
 
-/* ---- tokens, settings, events, audit
- * --------------------------------------------------------------- */
+/* ---- tokens, settings, events, audit ---------------------------------------------------- */
 
 static int token_by_hash(void *h, odm_str hash, odm_arena *a, store_token *out)
 {

@@ -901,8 +901,7 @@ static void a_session_is_put_again_and_saved(void **state)
         assert_int_equal(store_session_saved(f->st, S("tok"), &f->a, &s, &saved), ODM_ENOENT);
 }
 
-/* ---- tokens, settings, events, audit
- * --------------------------------------------------------------- */
+/* ---- tokens, settings, events, audit ---------------------------------------------------- */
 
 static int put_token(fix *f, const char *name, const char *hash)
 {
@@ -1024,8 +1023,7 @@ static void a_deleted_device_leaves_nothing(void **state)
         assert_true(new_device(f, "a") > b); /* the name is free, the number is not */
 }
 
-/* ---- the queue
- * ------------------------------------------------------------------------------------ */
+/* ---- the queue -------------------------------------------------------------------------- */
 
 typedef struct gate {
         pthread_mutex_t lock;
@@ -1207,8 +1205,7 @@ static void many_threads_write_and_read(void **state)
         assert_int_equal(e.n, WRITERS * EACH);
 }
 
-/* ---- failures on demand
- * ----------------------------------------------------------------------------- */
+/* ---- failures on demand ----------------------------------------------------------------- */
 
 #define TEXT(literal)                        \
         {                                    \
@@ -1304,8 +1301,7 @@ static void a_failing_read_leaves_the_result_alone(void **state)
         assert_int_equal(store_device_by_name(f->st, S("a"), &f->a, &d), 0);
 }
 
-/* ---- the file
- * ------------------------------------------------------------------------------------------ */
+/* ---- the file --------------------------------------------------------------------------- */
 
 static void all_is_there_after_a_new_start(void **state)
 {
@@ -1468,8 +1464,7 @@ static void migrations_run_once_in_order_and_whole(void **state)
         drop_file(path);
 }
 
-/* ---- a kill in the middle
- * ------------------------------------------------------------------------------ */
+/* ---- a kill in the middle --------------------------------------------------------------- */
 
 /* The child acknowledges each batch on the pipe only after `done`. */
 static void write_until_killed(const fix *f, int out)

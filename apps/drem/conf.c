@@ -126,6 +126,9 @@ const cfg_key conf_keys[] = {
         {"firmware.max_size", CFG_SIZE, "1G", "Largest package taken.", KIB, 4095 * (int64_t)MIB},
         {"firmware.tries", CFG_INT, "5", "Tries of a download.", 1, 1000},
         {"firmware.retry_wait", CFG_DURATION, "2m", "Wait between two of them.", 0, DAY},
+        {"firmware.download_time", CFG_DURATION, "1d",
+         "How long all tries together may take; 0 for ever. Another order goes on where it was.", 0,
+         365 * DAY},
         {"firmware.fetch", CFG_PATH, XREM_LIBEXEC "/dremd-fetch", "The program that downloads."},
 
         {"wake.enabled", CFG_BOOL, "yes", "Whether the server may wake the device over UDP."},

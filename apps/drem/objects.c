@@ -310,8 +310,7 @@ static int read_net(void *ctx, const odm_at *at, odm_arena *a, odm_value *out)
         return rc < 0 ? rc : r.rc;
 }
 
-/* ---- settings and what can be run
- * ---------------------------------------------------------------- */
+/* ---- settings and what can be run ------------------------------------------------------- */
 
 static int check_interval(void *ctx, const odm_at *at, const odm_value *v, unsigned *status)
 {
@@ -412,8 +411,7 @@ static const odm_binding vendor_bind[] = {
         {.path = "Sync", .exec = exec_sync},
 };
 
-/* ---- mounting
- * ------------------------------------------------------------------------------------------ */
+/* ---- mounting --------------------------------------------------------------------------- */
 
 static odm_provider provider(const char *name, const odm_mo *mo, const odm_binding *bind, size_t n,
                              objects *o)

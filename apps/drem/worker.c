@@ -138,6 +138,7 @@ static int open_firmware(worker *w, diag *d)
                                 .slots = cfg_str(c, "firmware.slots"),
                                 .command = cfg_str(c, "firmware.command"),
                                 .command_ms = cfg_ms(c, "firmware.command_time"),
+                                .download_ms = cfg_ms(c, "firmware.download_time"),
                                 .max_size = cfg_int(c, "firmware.max_size"),
                                 .retries = cfg_int(c, "firmware.tries"),
                                 .wait_ms = cfg_ms(c, "firmware.retry_wait"),

@@ -227,8 +227,7 @@ void turn_reply(dm *m, turn *t, unsigned status, const char *text)
         turn_free(m, t);
 }
 
-/* ---- the rules of HTTP (dm-protocol.md 10.1)
- * ----------------------------------------------------- */
+/* ---- the rules of HTTP (dm-protocol.md 10.1) -------------------------------------------- */
 
 static const struct media {
         const char *type;
@@ -310,8 +309,7 @@ void dm_head(dm *m, httpd_req *r, size_t *max_body)
                 *max_body = m->opt.max_message;
 }
 
-/* ---- to whom a message belongs
- * ----------------------------------------------------------------------- */
+/* ---- to whom a message belongs ---------------------------------------------------------- */
 
 typedef enum place {
         PLACE_OURS,    /* an idle session, which is ours now */

@@ -266,8 +266,7 @@ bool session_write_claims(session *s)
         return false;
 }
 
-/* ---- the reply
- * ----------------------------------------------------------------------------------- */
+/* ---- the reply -------------------------------------------------------------------------- */
 
 /* What of the reply is counted and kept; its octets move into the turn's memory. */
 static void make_reply(session *s, turn *t)

@@ -807,8 +807,7 @@ int work_judge_stored(dm *m, store_batch *b, const store_job *j, int64_t at)
         return 0;
 }
 
-/* ---- alerts
- * -------------------------------------------------------------------------------------- */
+/* ---- alerts ----------------------------------------------------------------------------- */
 
 bool work_alert_live(session *s, odm_str correlator, odm_str source, const store_value *v,
                      odm_str text)

@@ -284,8 +284,7 @@ static int resolve_account(struct run *r, odm_str uri)
         return rc;
 }
 
-/* ---- all of it
- * ----------------------------------------------------------------------------------- */
+/* ---- all of it -------------------------------------------------------------------------- */
 
 static int take_all(struct run *r, const odm_doc *doc)
 {

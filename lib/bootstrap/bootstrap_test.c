@@ -346,8 +346,7 @@ static void words_of_sec(void **state)
         assert_int_equal(odm_boot_sec_parse(ODM_STR(""), &s), ODM_EMALFORMED);
 }
 
-/* ---- documents
- * ----------------------------------------------------------------------------------- */
+/* ---- documents -------------------------------------------------------------------------- */
 
 static odm_boot_offer cp_offer(void)
 {
@@ -626,8 +625,7 @@ static void libwbxml_reads_the_same(void **state)
         odm_buf_done(&theirs);
 }
 
-/* ---- in the tree
- * ----------------------------------------------------------------------------------- */
+/* ---- in the tree ------------------------------------------------------------------------ */
 
 static odm_boot proven(odm_boot_profile p, odm_str doc)
 {
@@ -748,8 +746,7 @@ static void every_part_of_w7_has_its_node(void **state)
         odm_buf_done(&doc);
 }
 
-/* ---- messages written as XML, and sent as WBXML
- * ------------------------------------------------------- */
+/* ---- messages written as XML, and sent as WBXML ----------------------------------------- */
 
 #define TNDS_LEAF(name, value)                                                           \
         "<Node><NodeName>" name "</NodeName><RTProperties><Format><chr/></Format><Type>" \

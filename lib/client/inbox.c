@@ -353,8 +353,7 @@ static int check_our_status(odm_client *c)
         return GO_ON;
 }
 
-/* ---- the message
- * --------------------------------------------------------------------------------- */
+/* ---- the message ------------------------------------------------------------------------ */
 
 static int decode(odm_client *c, const odm_packet *reply)
 {

@@ -299,8 +299,7 @@ const odm_task_kind odm_fumo_kind = {
         .report = fumo_report,
 };
 
-/* ---- the provider
- * ----------------------------------------------------------------------------------- */
+/* ---- the provider ----------------------------------------------------------------------- */
 
 /* "./FUMO/main" of an address at or below it; absent for ./FUMO itself. */
 static odm_str object_of(odm_str uri)

@@ -488,8 +488,7 @@ static void a_report_that_cannot_be_forgotten_is_told_again(void **state)
         lab_close(&l);
 }
 
-/* ---- failures of the device
- * ----------------------------------------------------------------------- */
+/* ---- failures of the device ------------------------------------------------------------- */
 
 static void nothing_is_accepted_that_cannot_be_kept(void **state)
 {

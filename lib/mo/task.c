@@ -372,8 +372,7 @@ int odm_tasks_exec(odm_tasks *ts, const odm_task_kind *kind, odm_str object, con
         return settle_begun(ts, s, kind->begin(ctx, ts, &s->t, status), status);
 }
 
-/* ---- the work
- * ------------------------------------------------------------------------------------ */
+/* ---- the work --------------------------------------------------------------------------- */
 
 static bool may_be_lent(const odm_tasks *ts, const struct slot *s)
 {

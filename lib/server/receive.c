@@ -475,8 +475,7 @@ static int on_replace(odm_server *s, const odm_command *c)
         return rc;
 }
 
-/* ---- the body
- * -------------------------------------------------------------------------------------- */
+/* ---- the body --------------------------------------------------------------------------- */
 
 static int on_status(odm_server *s, const odm_command *c)
 {

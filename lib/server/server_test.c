@@ -808,8 +808,7 @@ static void stale_messages_change_nothing(void **state)
         play_close(&p);
 }
 
-/* ---- what a device may say
- * ------------------------------------------------------------------------ */
+/* ---- what a device may say -------------------------------------------------------------- */
 
 static void illegal_commands(void **state)
 {
@@ -1121,8 +1120,7 @@ static void statuses_that_find_no_room(void **state)
         }
 }
 
-/* ---- large objects
- * -------------------------------------------------------------------------------- */
+/* ---- large objects ---------------------------------------------------------------------- */
 
 /* A device that puts chunks together; returns how many messages it took. */
 static unsigned take_object(play *p, odm_str want, unsigned max)
@@ -1639,8 +1637,7 @@ static void package_ends_inside_an_object(void **state)
         play_close(&p);
 }
 
-/* ---- falling back
- * ------------------------------------------------------------------------------------ */
+/* ---- falling back ----------------------------------------------------------------------- */
 
 static odm_command *pair(play *p)
 {
@@ -1764,8 +1761,7 @@ static void members_without_a_status(void **state)
         play_close(&p);
 }
 
-/* ---- values in the codec's form
- * ----------------------------------------------------------------------- */
+/* ---- values in the codec's form --------------------------------------------------------- */
 
 static void values_take_the_codecs_form(void **state)
 {
@@ -1864,8 +1860,7 @@ static void broken_document(void **state)
         play_close(&p);
 }
 
-/* ---- addresses, ceilings, saving
- * --------------------------------------------------------------------- */
+/* ---- addresses, ceilings, saving -------------------------------------------------------- */
 
 static void addresses(void **state)
 {
@@ -2071,8 +2066,7 @@ static void peeks(void **state)
         }
 }
 
-/* ---- torture
- * ------------------------------------------------------------------------------------------ */
+/* ---- torture ---------------------------------------------------------------------------- */
 
 struct tortured {
         size_t codec;

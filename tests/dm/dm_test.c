@@ -580,8 +580,7 @@ static void a_whole_object_is_read_as_a_document(void **state)
         assert_non_null(memmem(v->data.p, v->data.n, "<Value>X1</Value>", 17));
 }
 
-/* ---- at the door
- * ---------------------------------------------------------------------------------- */
+/* ---- at the door ------------------------------------------------------------------------ */
 
 static void http_rules_hold(void **state)
 {
@@ -855,8 +854,7 @@ static void too_many_sessions_are_shed(void **state)
         assert_int_equal(w->http, 503);
 }
 
-/* ---- the store fails
- * ------------------------------------------------------------------------------- */
+/* ---- the store fails -------------------------------------------------------------------- */
 
 static void nothing_is_acknowledged_that_is_not_kept(void **state)
 {
@@ -911,8 +909,7 @@ static void each_commit_may_fail(void **state)
         assert_true(k > 3);
 }
 
-/* ---- wake-ups
- * ------------------------------------------------------------------------------------------ */
+/* ---- wake-ups --------------------------------------------------------------------------- */
 
 static int listen_udp(uint16_t *port)
 {
@@ -1067,8 +1064,7 @@ static void what_wakes_a_device_can_be_switched_off(void **state)
         assert_int_equal(dm_wake(w->dm, &d), ODM_ESTATE);
 }
 
-/* ---- many at once
- * ---------------------------------------------------------------------------------------- */
+/* ---- many at once ----------------------------------------------------------------------- */
 
 #define CROWD 50
 #define ROUNDS 4

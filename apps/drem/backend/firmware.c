@@ -97,6 +97,7 @@ static void on_soon(void *ctx)
 
 static void finish(firmware *f, odm_task_cause cause, bool has_data, const char *note)
 {
+        loop_timer_stop(&f->patience);
         f->end = (odm_task_end){.cause = cause, .has_data = has_data};
         if (note != f->note)
                 snprintf(f->note, sizeof f->note, "%s", note);
@@ -104,8 +105,7 @@ static void finish(firmware *f, odm_task_cause cause, bool has_data, const char 
                 log_error("no memory to end a step");
 }
 
-/* ---- on the thread
- * ------------------------------------------------------------------------------- */
+/* ---- on the thread ---------------------------------------------------------------------- */
 
 static bool read_signature(firmware *f, odm_buf *b)
 {
@@ -197,8 +197,7 @@ static void start_thread(firmware *f)
                 finish(f, ODM_CAUSE_FAILED, false, "no thread for it");
 }
 
-/* ---- downloads
- * -------------------------------------------------------------------------------------- */
+/* ---- downloads -------------------------------------------------------------------------- */
 
 static bool is_progress(odm_str line, int64_t *done, int64_t *total)
 {
@@ -295,11 +294,14 @@ static void begin_download(firmware *f)
 
         snprintf(max, sizeof max, "%lld", (long long)f->opt.max_size);
         (void)unlink(f->package);
+        if (f->opt.download_ms > 0 &&
+            loop_timer_set(f->opt.loop, &f->patience,
+                           odm_time_add(loop_now(), f->opt.download_ms)) < 0)
+                log_error("no memory for a timer");
         start_fetch(f, f->url.p, f->package, max, on_package);
 }
 
-/* ---- installation and what follows
- * --------------------------------------------------------------------- */
+/* ---- installation and what follows ------------------------------------------------------ */
 
 static void on_program_line(void *ctx, odm_str line)
 {
@@ -318,11 +320,20 @@ static void on_command_over(void *ctx, int code)
         f->commanded(f, code);
 }
 
-/* An image or a program that hangs must not keep the task for ever. */
+/* An image or a program that hangs must not keep the task for ever, nor a server that drips.  What
+ * was fetched whole by now is proved all the same. */
 static void on_patience_over(void *ctx)
 {
         firmware *f = ctx;
 
+        if (f->step == ODM_FUMO_DOWNLOAD) {
+                if (f->program) {
+                        program_kill(f->program);
+                        f->program = NULL;
+                        finish(f, ODM_CAUSE_TIMEOUT, false, "the download took too long");
+                }
+                return;
+        }
         program_kill(f->program);
         snprintf(f->note, sizeof f->note, "the command took too long");
         on_command_over(f, TOO_LONG);
@@ -391,8 +402,7 @@ static void on_thread_over(void *ctx)
         finish(f, c, f->step == ODM_FUMO_DOWNLOAD && c == ODM_CAUSE_OK, f->note);
 }
 
-/* ---- after the restart
- * ----------------------------------------------------------------------------------- */
+/* ---- after the restart ------------------------------------------------------------------ */
 
 static void confirm(firmware *f)
 {

@@ -32,6 +32,7 @@ typedef struct firmware_opt { /* text borrowed while the firmware lives */
         int64_t command_ms;       /* it is killed after that, and failed; 0: never */
         int64_t max_size;         /* octets of a package */
         int64_t retries, wait_ms; /* of a download */
+        int64_t download_ms;      /* all its tries together; 0: for ever */
         /* The step of task `id` is over.  Called by the loop, never from within firmware_begin().
          */
         void (*done)(void *ctx, uint32_t id, const odm_task_end *e);

@@ -10,6 +10,7 @@
 
 static char dir[64];
 static loop *l;
+static int64_t patience;
 static struct {
         bool done, restart;
         odm_task_cause cause;
@@ -103,6 +104,7 @@ static firmware *open_firmware(firmware_installer installer)
                           .command = maker,
                           .max_size = 1 << 20,
                           .retries = 1,
+                          .download_ms = patience,
                           .done = on_done,
                           .restart = on_restart};
         firmware *f = NULL;
@@ -159,6 +161,13 @@ static void packages_are_fetched_and_proved(void **state)
         step(f, ODM_FUMO_DOWNLOAD, url("image"), NULL);
         expect("a downloader that dies", ODM_CAUSE_FAILED, "the downloader died");
         firmware_close(f);
+        put("fetch", "#!/bin/sh\nexec sleep 60\n", 0755);
+        patience = 100;
+        f = open_firmware(FIRMWARE_EXEC);
+        step(f, ODM_FUMO_DOWNLOAD, url("image"), NULL);
+        expect("one that drips", ODM_CAUSE_TIMEOUT, "the download took too long");
+        firmware_close(f);
+        patience = 0;
         loop_free(l);
 }
 

@@ -135,8 +135,7 @@ int slots_open(slots *s, const fsio_ops *ops, const char *folder, diag *d)
         return 0;
 }
 
-/* ---- moves
- * ---------------------------------------------------------------------------------------- */
+/* ---- moves ------------------------------------------------------------------------------ */
 
 /* Writes what is mapped, so that an image larger than memory goes too. */
 static int copy_image(const slots *s, const char *from, const char *to, diag *d)

@@ -187,8 +187,7 @@ static void bad_input_changes_nothing(void **state)
         }
 }
 
-/* ---- power cuts
- * ----------------------------------------------------------------------------------- */
+/* ---- power cuts ------------------------------------------------------------------------- */
 
 /* Two images, the second one left after its trial; each promise says what must be known from then
  * on. */

@@ -229,8 +229,7 @@ static int tear_down(void **state)
         return system(command);
 }
 
-/* ---- calls
- * ---------------------------------------------------------------------------------------- */
+/* ---- calls ------------------------------------------------------------------------------ */
 
 static char output[4096];
 static const char *before = ""; /* of the shell */

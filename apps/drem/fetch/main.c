@@ -98,8 +98,7 @@ static bool remember_source(const fetch *f)
         return ok;
 }
 
-/* ---- what curl calls
- * ------------------------------------------------------------------------------ */
+/* ---- what curl calls -------------------------------------------------------------------- */
 
 static int64_t now_ms(void)
 {
@@ -241,8 +240,7 @@ static size_t on_body(char *p, size_t one, size_t n, void *ctx)
         return n;
 }
 
-/* ---- one try
- * --------------------------------------------------------------------------------------- */
+/* ---- one try ---------------------------------------------------------------------------- */
 
 typedef struct verdict {
         odm_task_cause cause;
@@ -387,8 +385,7 @@ static verdict with_retries(fetch *f)
         return v;
 }
 
-/* ---- descriptors
- * ------------------------------------------------------------------------------------ */
+/* ---- descriptors ------------------------------------------------------------------------ */
 
 /* objectURI against the descriptor's own address. */
 static bool resolve(fetch *f, const char *base, const char *uri)
@@ -470,8 +467,7 @@ static void notify(fetch *f, const char *base, odm_task_cause c)
         (void)curl_easy_perform(f->curl);
 }
 
-/* ---- the whole
- * ---------------------------------------------------------------------------------------- */
+/* ---- the whole -------------------------------------------------------------------------- */
 
 static verdict keep_it(fetch *f)
 {
