@@ -55,6 +55,9 @@ typedef enum odm_task_cause {
 #undef X
 } odm_task_cause;
 const char *odm_task_cause_text(odm_task_cause c); /* "the package is damaged" */
+const char *odm_task_cause_name(odm_task_cause c); /* "CORRUPT" */
+/* The cause of a name; ODM_CAUSE_FAILED for one that is none. */
+odm_task_cause odm_task_cause_of(odm_str name);
 
 typedef struct odm_task_end {
         odm_task_cause cause;

@@ -43,11 +43,11 @@ static const struct proof {
          "8EDB4880071C8AA54BBDC4797A991D9A1E0D2036"},
         {"NETWPIN of the account", ODM_BOOT_CP, ODM_BOOT_NETWORK, IMSI, NULL, cp_hex,
          "1B93D671440A1CCC23C0D2F5EF7F194EF2782274"},
-        {"DM, USERPIN", ODM_BOOT_DM, ODM_BOOT_USER, NULL, "1234", dm_hex,
+        {"DM, USERPIN", ODM_BOOT_DM, ODM_BOOT_USER, NULL, "1234", account_hex,
          "09BE915A51AAF607301F252EAA328688A38B9409"},
-        {"DM, NETWORKID", ODM_BOOT_DM, ODM_BOOT_NETWORK, IMSI, NULL, dm_hex,
+        {"DM, NETWORKID", ODM_BOOT_DM, ODM_BOOT_NETWORK, IMSI, NULL, account_hex,
          "364882E09605336D87B3070DFEEE4494201A8F16"},
-        {"DM, USERPIN_NETWORKID", ODM_BOOT_DM, ODM_BOOT_USER_NETWORK, IMSI, "1234", dm_hex,
+        {"DM, USERPIN_NETWORKID", ODM_BOOT_DM, ODM_BOOT_USER_NETWORK, IMSI, "1234", account_hex,
          "620878F33B7607CE3F6DE0115A76950057B756DB"},
 };
 
@@ -81,7 +81,7 @@ static void macs_are_those_of_the_specification(void **state)
 static void an_imsi_proves_a_dm_message_in_both_forms(void **state)
 {
         const odm_boot_keys keys = {.network = ODM_STR(IMSI)};
-        odm_str doc = from_hex(dm_hex), mac = from_hex("3B9CD46D40B35180DCB894C1DA81F8217F113EAA");
+        odm_str doc = from_hex(account_hex), mac = from_hex("3B9CD46D40B35180DCB894C1DA81F8217F113EAA");
         odm_boot b = {.profile = ODM_BOOT_DM, .sec = ODM_BOOT_NETWORK, .doc = doc, .tries = 3};
 
         (void)state;
@@ -382,7 +382,7 @@ static odm_boot_offer dm_offer(void)
 static void offers_make_the_documents_of_the_specification(void **state)
 {
         const odm_boot_offer dm = dm_offer(), cp = cp_offer();
-        odm_str cp_want = from_hex(cp_hex), dm_want = from_hex(dm_hex);
+        odm_str cp_want = from_hex(cp_hex), dm_want = from_hex(account_hex);
         odm_buf out;
 
         (void)state;
@@ -644,7 +644,7 @@ static int apply(struct boot_device *d, const odm_boot *b, bool replace, odm_boo
 
 static void the_dm_profile_makes_the_account(void **state)
 {
-        odm_str doc = from_hex(dm_hex);
+        odm_str doc = from_hex(account_hex);
         odm_boot b = proven(ODM_BOOT_DM, doc);
         odm_boot_done done;
         struct boot_device d;
@@ -954,7 +954,7 @@ static void an_account_is_replaced_only_when_asked(void **state)
 
 static void nothing_unproven_takes_effect(void **state)
 {
-        odm_str doc = from_hex(dm_hex), cut = exact_bytes(doc.p, doc.n - 1);
+        odm_str doc = from_hex(account_hex), cut = exact_bytes(doc.p, doc.n - 1);
         odm_boot b = proven(ODM_BOOT_DM, doc);
         odm_boot_done done;
         struct boot_device d;

@@ -41,7 +41,7 @@ static const struct vector {
 } vectors[] = {
         {"package 1", package1_hex},
         {"an Add of octets", binary_hex},
-        {"a bootstrap message", bootstrap_hex},
+        {"a bootstrap message", account_hex},
 };
 
 static void known_octets_come_back(void **state)
@@ -700,7 +700,7 @@ static void memory_may_run_out_anywhere(void **state)
 {
         size_t n;
         struct subject all[] = {
-                {&odm_codec_wbxml, from_hex(bootstrap_hex)},
+                {&odm_codec_wbxml, from_hex(account_hex)},
                 {&odm_codec_wbxml, from_hex(binary_hex)},
                 {&odm_codec_wbxml, in_body(body_wbxml[34].in, &n)},
                 {&odm_codec_xml, exact_copy(package1_xml)},

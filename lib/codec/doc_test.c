@@ -247,7 +247,7 @@ static void nodes_too_deep_are_refused(void **state)
 
 static void a_bootstrap_account_changes_its_form(void **state)
 {
-        odm_str in = from_hex(bootstrap_hex);
+        odm_str in = from_hex(account_hex);
         odm_arena a;
         odm_msg *m = NULL;
 

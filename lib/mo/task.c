@@ -25,6 +25,25 @@ const char *odm_task_cause_text(odm_task_cause c)
         return (unsigned)c < ODM_COUNT(texts) ? texts[c] : "unknown";
 }
 
+static const char *const cause_names[] = {
+#define X(name, text) #name,
+        ODM_TASK_CAUSES(X)
+#undef X
+};
+
+const char *odm_task_cause_name(odm_task_cause c)
+{
+        return (unsigned)c < ODM_COUNT(cause_names) ? cause_names[c] : "FAILED";
+}
+
+odm_task_cause odm_task_cause_of(odm_str name)
+{
+        for (size_t i = 0; i < ODM_COUNT(cause_names); i++)
+                if (odm_str_is(name, cause_names[i]))
+                        return (odm_task_cause)i;
+        return ODM_CAUSE_FAILED;
+}
+
 /* ---- the set ------------------------------------------------------------------------------ */
 
 int odm_tasks_new(const odm_tasks_opt *opt, odm_tasks **out)

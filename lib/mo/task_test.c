@@ -369,6 +369,10 @@ static void causes_have_sentences(void **state)
         (void)state;
         assert_string_equal(odm_task_cause_text(ODM_CAUSE_CORRUPT), "the package is damaged");
         assert_string_equal(odm_task_cause_text((odm_task_cause)99), "unknown");
+        for (unsigned i = 0; i <= ODM_CAUSE_INTERRUPTED; i++)
+                assert_int_equal(odm_task_cause_of(odm_cstr(odm_task_cause_name(i))), i);
+        assert_int_equal(odm_task_cause_of(ODM_STR("LUCK")), ODM_CAUSE_FAILED);
+        assert_string_equal(odm_task_cause_name((odm_task_cause)99), "FAILED");
 }
 
 int main(void)

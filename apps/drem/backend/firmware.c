@@ -46,12 +46,6 @@ struct firmware {
         loop_timer soon, patience;
 };
 
-static const char *const causes[] = {
-#define X(name, text) #name,
-        ODM_TASK_CAUSES(X)
-#undef X
-};
-
 /* ---- the end of a step ------------------------------------------------------------------ */
 
 static void drop_package(firmware *f)
@@ -88,8 +82,8 @@ static void on_soon(void *ctx)
         f->busy = false;
         f->have = f->total = 0;
         odm_arena_reset(&f->text);
-        log_info("step over", log_int("task", f->id), log_text("result", causes[e.cause]),
-                 log_text("reason", note));
+        log_info("step over", log_int("task", f->id),
+                 log_text("result", odm_task_cause_name(e.cause)), log_text("reason", note));
         f->opt.done(f->opt.ctx, f->id, &e);
         if (f->over && !f->busy)
                 forget_trial(f);
@@ -226,10 +220,7 @@ static void on_fetch_line(void *ctx, odm_str line)
                 return;
         snprintf(text, sizeof text, "%.*s", (int)line.n, line.p);
         if (sscanf(text, "end %31s %n", name, &at) == 1) {
-                f->end.cause = ODM_CAUSE_FAILED;
-                for (size_t i = 0; i < ODM_COUNT(causes); i++)
-                        if (strcmp(causes[i], name) == 0)
-                                f->end.cause = (odm_task_cause)i;
+                f->end.cause = odm_task_cause_of(odm_cstr(name));
                 snprintf(f->note, sizeof f->note, "%.500s", at ? text + at : "");
         }
 }

@@ -50,17 +50,6 @@ typedef struct fetch {
         bool has_dd;
 } fetch;
 
-static const char *const cause_names[] = {
-#define X(name, text) #name,
-        ODM_TASK_CAUSES(X)
-#undef X
-};
-
-static const char *cause_name(odm_task_cause c)
-{
-        return cause_names[c];
-}
-
 /* ---- memory of what a part is a part of ------------------------------------------------- */
 
 /* Two lines: the address, and the entity tag it had. */
@@ -560,7 +549,7 @@ int main(int argc, char **argv)
                 return CLI_FAILED;
         v = fetch_all(&f);
         notify(&f, f.url, v.cause);
-        (void)printf("end %s %s\n", cause_name(v.cause), v.why);
+        (void)printf("end %s %s\n", odm_task_cause_name(v.cause), v.why);
         odm_buf_done(&f.small);
         curl_easy_cleanup(f.curl);
         curl_global_cleanup();
