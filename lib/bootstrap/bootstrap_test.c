@@ -81,7 +81,8 @@ static void macs_are_those_of_the_specification(void **state)
 static void an_imsi_proves_a_dm_message_in_both_forms(void **state)
 {
         const odm_boot_keys keys = {.network = ODM_STR(IMSI)};
-        odm_str doc = from_hex(account_hex), mac = from_hex("3B9CD46D40B35180DCB894C1DA81F8217F113EAA");
+        odm_str doc = from_hex(account_hex),
+                mac = from_hex("3B9CD46D40B35180DCB894C1DA81F8217F113EAA");
         odm_boot b = {.profile = ODM_BOOT_DM, .sec = ODM_BOOT_NETWORK, .doc = doc, .tries = 3};
 
         (void)state;
