@@ -194,6 +194,7 @@ typedef struct odm_change { /* what a transaction did below a provider's mount, 
         odm_str uri;      /* "./A/b" as it is after the change (DELETE: as it was) */
         odm_prop prop;    /* PROP */
         odm_str old_name; /* PROP of Name */
+        odm_str server;   /* who did it; absent: the device itself */
 } odm_change;
 
 /* In validate and commit only: the stored value that a leaf had when DELETE `c` took it away. `rel`

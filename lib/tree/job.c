@@ -165,9 +165,12 @@ int odm_tree_do(odm_tree *t, const odm_op *op, odm_wall now, odm_arena *a, odm_a
                         return rc;
                 struct undo *mark = odm_txn_mark(t);
                 uint64_t outer = t->serial;
+                odm_str before = t->server;
                 t->serial = ++t->last_serial;
+                t->server = op->server;
                 rc = run(&j);
                 t->serial = outer;
+                t->server = before;
                 bool keep = rc == 0 && odm_status_ok(got.status);
                 if (!keep)
                         odm_txn_undo(t, mark);

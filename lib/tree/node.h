@@ -59,6 +59,7 @@ struct odm_tree {
         uint32_t n_nodes;
         size_t n_bytes;
         uint64_t serial, last_serial; /* of the operation now, and of the latest */
+        odm_str server;               /* who does the operation now; absent: the device */
         uint64_t culprit;             /* the one refused at the last commit */
         struct txn txn;
 };

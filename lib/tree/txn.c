@@ -58,13 +58,25 @@ static struct undo *prepare(odm_tree *t, enum undo_kind kind, struct node *n, st
         return u;
 }
 
+/* One copy serves the changes that follow each other; who asked may be gone when they are shown. */
+static odm_str server_of_txn(odm_tree *t)
+{
+        const struct undo *last = t->txn.last;
+
+        if (t->server.p && last && last->change.server.p &&
+            odm_str_eq(last->change.server, t->server))
+                return last->change.server;
+        return odm_arena_copy(&t->txn.arena, t->server);
+}
+
 static int name_change(odm_tree *t, struct undo *u, odm_change_kind kind, odm_prop prop)
 {
         u->change = (odm_change){.kind = kind, .prop = prop};
         if (u->mount == NULL) /* nobody is told */
                 return 0;
         u->change.uri = odm_node_uri(u->node, &t->txn.arena);
-        return u->change.uri.p ? 0 : ODM_ENOMEM;
+        u->change.server = server_of_txn(t);
+        return u->change.uri.p && (u->change.server.p || !t->server.p) ? 0 : ODM_ENOMEM;
 }
 
 static void push(odm_tree *t, struct undo *u)

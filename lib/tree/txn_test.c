@@ -112,8 +112,10 @@ static int watch_validate(void *ctx, odm_tree *t, const odm_change *list, unsign
                 }
         w->seen[0] = '\0';
         for (const odm_change *c = list; c; c = c->next, w->changes++)
-                n += (size_t)snprintf(w->seen + n, sizeof w->seen - n, "%s %.*s;",
-                                      kind_name(c->kind), (int)c->uri.n, c->uri.p);
+                n += (size_t)snprintf(w->seen + n, sizeof w->seen - n, "%s %.*s%s%.*s;",
+                                      kind_name(c->kind), (int)c->uri.n, c->uri.p,
+                                      c->server.p ? " by " : "", (int)c->server.n,
+                                      c->server.p ? c->server.p : "");
         if (w->meddles) {
                 odm_value v = {.data = ODM_STR("42")};
                 int rc = odm_tree_write(t, ODM_STR("./Vendor/lab/Level"), &v, NOW);
@@ -172,6 +174,16 @@ static void providers_have_their_say(void **state)
         assert_int_equal(w.validated, 1);
         assert_int_equal(w.committed, 1);
         assert_string_equal(w.seen, "value ./Vendor/lab/Name;");
+        lab_do(&l, &(struct row){"a server gets the right", NULL, REP, "./Vendor/lab?prop=ACL", ABS,
+                                 "Get=*&Replace=srv", 200});
+        assert_int_equal(odm_tree_begin(l.t, NOW), 0);
+        lab_do(&l, &(struct row){"its", "srv", REP, "./Vendor/lab/Name", CHR, "x", 200});
+        lab_do(&l, &(struct row){"its", "srv", REP, "./Vendor/lab/Name", CHR, "y", 200});
+        lab_do(&l, &(struct row){"ours", NULL, REP, "./Vendor/lab/Name", CHR, "x", 200});
+        assert_int_equal(odm_tree_commit(l.t, &status), 0);
+        assert_string_equal(w.seen, "value ./Vendor/lab/Name by srv;"
+                                    "value ./Vendor/lab/Name by srv;value ./Vendor/lab/Name;");
+        w.committed = 1;
         w.refuse = 403;
         lab_do(&l, &(struct row){"refused", NULL, REP, "./Vendor/lab/Name", CHR, "y", 403});
         assert_int_equal(w.committed, 1);
