@@ -28,6 +28,9 @@ struct cfg {
         const cfg_key *keys;
         size_t n;
         value *v;
+        char *title; /* "check disk" of a section with a name, else NULL */
+        cfg **named; /* sections with names; they have none themselves */
+        size_t n_named;
 };
 
 static void value_done(value *v)
@@ -298,6 +301,149 @@ out:
         return rc;
 }
 
+/* ---- sections with names ---------------------------------------------------------- */
+
+static bool is_named_key(const cfg_key *k)
+{
+        return strstr(k->name, " *.") != NULL;
+}
+
+/* Whether a key belongs to this section, or to the part of the file without names. */
+static bool has_key(const cfg *c, const cfg_key *k)
+{
+        size_t n = c->title ? strcspn(c->title, " ") : 0;
+
+        return is_named_key(k) == (c->title != NULL) &&
+               (n == 0 || (strncmp(k->name, c->title, n) == 0 && k->name[n] == ' '));
+}
+
+static void free_one(cfg *c)
+{
+        values_free(c->v, c->n);
+        free(c->named);
+        free(c->title);
+        free(c);
+}
+
+void cfg_free(cfg *c)
+{
+        if (!c)
+                return;
+        while (c->n_named)
+                free_one(c->named[--c->n_named]);
+        free_one(c);
+}
+
+static cfg *empty(const cfg_key *keys, size_t n)
+{
+        cfg *c = calloc(1, sizeof *c);
+
+        if (!c)
+                return NULL;
+        c->keys = keys;
+        c->n = n;
+        c->v = calloc(n + 1, sizeof *c->v);
+        if (c->v)
+                return c;
+        free(c);
+        return NULL;
+}
+
+static int put_defaults(cfg *c)
+{
+        int rc = 0;
+
+        for (size_t i = 0; i < c->n && rc == 0; i++)
+                if (c->keys[i].def && has_key(c, &c->keys[i]))
+                        rc = value_parse(&c->keys[i], odm_cstr(c->keys[i].def), &c->v[i], NULL);
+        return rc < 0 && rc != ODM_ENOMEM ? ODM_EINVAL : rc;
+}
+
+static cfg *named_find(const cfg *c, const char *title)
+{
+        for (size_t i = 0; i < c->n_named; i++)
+                if (strcmp(c->named[i]->title, title) == 0)
+                        return c->named[i];
+        return NULL;
+}
+
+/* The section of this title, made when there is none.  0, ODM_ENOMEM, ODM_ELIMIT, ODM_EINVAL. */
+static int named_get(cfg *c, const char *title, cfg **out)
+{
+        cfg *s = named_find(c, title), **grown;
+        int rc;
+
+        if (s) {
+                *out = s;
+                return 0;
+        }
+        if (c->n_named == CFG_NAMED_MAX)
+                return ODM_ELIMIT;
+        grown = realloc(c->named, (c->n_named + 1) * sizeof *grown);
+        if (!grown)
+                return ODM_ENOMEM;
+        c->named = grown;
+        s = empty(c->keys, c->n);
+        if (!s)
+                return ODM_ENOMEM;
+        s->title = text_of(odm_cstr(title));
+        rc = s->title ? put_defaults(s) : ODM_ENOMEM;
+        if (rc < 0) {
+                cfg_free(s);
+                return rc;
+        }
+        c->named[c->n_named++] = s;
+        *out = s;
+        return 0;
+}
+
+static bool name_ok(odm_str s)
+{
+        static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                   "-_";
+        bool ok = s.n > 0 && s.n <= 32;
+
+        for (size_t i = 0; i < s.n && ok; i++)
+                ok = s.p[i] && strchr(good, s.p[i]) != NULL;
+        return ok;
+}
+
+typedef struct where {    /* where keys of a section are */
+        char pattern[64]; /* "check *", or "dm" */
+        char title[64];   /* "check disk"; "" for a section without a name */
+} where;
+
+static bool section_known(const cfg *c, odm_str section)
+{
+        for (size_t i = 0; i < c->n; i++) {
+                odm_str k = odm_cstr(c->keys[i].name);
+                if (k.n > section.n && k.p[section.n] == '.' &&
+                    odm_str_eq(odm_str_to(k, section.n), section))
+                        return true;
+        }
+        return false;
+}
+
+/* False for a section that is in no table. */
+static bool section_find(const cfg *c, odm_str s, where *out)
+{
+        size_t n = 0;
+
+        while (n < s.n && s.p[n] != ' ' && s.p[n] != '\t')
+                n++;
+        odm_str name = odm_str_trim(odm_str_from(s, n));
+        where w = {.title = ""};
+        if (n >= 30 || (name.n && !name_ok(name)))
+                return false;
+        snprintf(w.pattern, sizeof w.pattern, "%.*s%s", (int)n, s.p, name.n ? " *" : "");
+        if (name.n)
+                snprintf(w.title, sizeof w.title, "%.*s %.*s", (int)n, s.p, (int)name.n, name.p);
+        if (!section_known(c, odm_cstr(w.pattern)))
+                return false;
+        *out = w;
+        return true;
+}
+
 /* ---- files ---------------------------------------------------------------------- */
 
 static int key_find(const cfg *c, odm_str section, odm_str name)
@@ -310,17 +456,6 @@ static int key_find(const cfg *c, odm_str section, odm_str name)
                         return (int)i;
         }
         return -1;
-}
-
-static bool section_known(const cfg *c, odm_str section)
-{
-        for (size_t i = 0; i < c->n; i++) {
-                odm_str k = odm_cstr(c->keys[i].name);
-                if (k.n > section.n && k.p[section.n] == '.' &&
-                    odm_str_eq(odm_str_to(k, section.n), section))
-                        return true;
-        }
-        return false;
 }
 
 /* Relative paths of a file are meant from its folder, wherever we were started. */
@@ -342,11 +477,11 @@ static int path_resolve(value *v, const char *file)
 }
 
 typedef struct reading {
-        cfg *c;
-        value *v; /* what is read so far, one per key */
+        cfg *into; /* what is read so far */
+        cfg *at;   /* the section: of into, or one of its named ones */
+        where section;
         const char *name;
         unsigned line;
-        odm_str section;
         diag why; /* reason without the place */
 } reading;
 
@@ -355,36 +490,41 @@ static int read_section(reading *r, odm_str s)
         if (s.n < 3 || s.p[s.n - 1] != ']')
                 return diag_set(&r->why, ODM_EMALFORMED, "a section is written [name]");
         s = odm_str_trim((odm_str){s.p + 1, s.n - 2});
-        if (!section_known(r->c, s))
+        if (!section_find(r->into, s, &r->section))
                 return diag_set(&r->why, ODM_EMALFORMED, "unknown section [%.*s]", (int)s.n, s.p);
-        r->section = s;
-        return 0;
+        r->at = r->into;
+        if (!r->section.title[0])
+                return 0;
+        int rc = named_get(r->into, r->section.title, &r->at);
+        return rc < 0 ? diag_set(&r->why, rc, "[%.*s]: %s", (int)s.n, s.p, odm_err_text(rc)) : 0;
 }
 
 static int read_key(reading *r, odm_str s)
 {
         const char *eq = memchr(s.p, '=', s.n);
         odm_str name = odm_str_trim(odm_str_to(s, eq ? (size_t)(eq - s.p) : s.n));
+        const where *w = &r->section;
+        value *v = r->at->v;
         int k, rc;
 
         if (!eq)
                 return diag_set(&r->why, ODM_EMALFORMED, "neither [section] nor key = value");
-        k = key_find(r->c, r->section, name);
+        k = key_find(r->at, odm_cstr(w->pattern), name);
         if (k < 0)
-                return diag_set(&r->why, ODM_EMALFORMED, "unknown key '%.*s' in section [%.*s]",
-                                (int)name.n, name.p, (int)r->section.n, r->section.p);
-        if (r->v[k].line)
+                return diag_set(&r->why, ODM_EMALFORMED, "unknown key '%.*s' in section [%s]",
+                                (int)name.n, name.p, w->title[0] ? w->title : w->pattern);
+        if (v[k].line)
                 return diag_set(&r->why, ODM_EMALFORMED, "'%.*s' was given in line %u already",
-                                (int)name.n, name.p, r->v[k].line);
-        rc = value_parse(&r->c->keys[k], odm_str_from(s, (size_t)(eq - s.p) + 1), &r->v[k],
-                         &r->why);
+                                (int)name.n, name.p, v[k].line);
+        value_done(&v[k]);
+        rc = value_parse(&r->at->keys[k], odm_str_from(s, (size_t)(eq - s.p) + 1), &v[k], &r->why);
         if (rc < 0) {
                 diag why = r->why;
                 return diag_set(&r->why, rc, "%.*s: %.400s", (int)name.n, name.p, why.text);
         }
-        r->v[k].line = r->line;
-        r->v[k].from = ORIGIN_FILE;
-        if (r->c->keys[k].kind == CFG_PATH && path_resolve(&r->v[k], r->name) < 0)
+        v[k].line = r->line;
+        v[k].from = ORIGIN_FILE;
+        if (r->at->keys[k].kind == CFG_PATH && path_resolve(&v[k], r->name) < 0)
                 return diag_set(&r->why, ODM_ENOMEM, "out of memory");
         return 0;
 }
@@ -407,26 +547,52 @@ static int read_lines(reading *r, odm_str text)
         return rc;
 }
 
+static void merge(cfg *c, cfg *from)
+{
+        for (size_t i = 0; i < c->n; i++) {
+                if (from->v[i].from == ORIGIN_NONE || c->v[i].from == ORIGIN_COMMAND)
+                        continue;
+                value_done(&c->v[i]);
+                c->v[i] = from->v[i];
+                c->v[i].line = 0;
+                from->v[i] = (value){0};
+        }
+}
+
+/* What can fail comes first, so that an error leaves `c` as it was. */
+static int take_over(cfg *c, cfg *from)
+{
+        size_t before = c->n_named;
+        cfg *to = NULL;
+        int rc = 0;
+
+        for (size_t i = 0; i < from->n_named && rc == 0; i++)
+                rc = named_get(c, from->named[i]->title, &to);
+        if (rc < 0) {
+                while (c->n_named > before)
+                        cfg_free(c->named[--c->n_named]);
+                return rc;
+        }
+        merge(c, from);
+        for (size_t i = 0; i < from->n_named; i++)
+                merge(named_find(c, from->named[i]->title), from->named[i]);
+        return 0;
+}
+
 int cfg_parse(cfg *c, odm_str text, const char *name, diag *d)
 {
-        reading r = {.c = c, .name = name, .section = odm_cstr("")};
+        reading r = {.into = empty(c->keys, c->n), .name = name};
         int rc;
 
-        r.v = calloc(c->n + 1, sizeof *r.v);
-        if (!r.v)
+        if (!r.into)
                 return diag_set(d, ODM_ENOMEM, "%s: out of memory", name);
+        r.at = r.into;
         rc = read_lines(&r, text);
         if (rc < 0)
                 diag_set(d, rc, "%s:%u: %.440s", name, r.line, r.why.text);
-        for (size_t i = 0; rc == 0 && i < c->n; i++) {
-                if (r.v[i].from == ORIGIN_NONE || c->v[i].from == ORIGIN_COMMAND)
-                        continue;
-                value_done(&c->v[i]);
-                c->v[i] = r.v[i];
-                c->v[i].line = 0;
-                r.v[i] = (value){0};
-        }
-        values_free(r.v, c->n);
+        else if ((rc = take_over(c, r.into)) < 0)
+                diag_set(d, rc, "%s: %s", name, odm_err_text(rc));
+        cfg_free(r.into);
         return rc;
 }
 
@@ -450,70 +616,63 @@ int cfg_set(cfg *c, const char *assignment, diag *d)
         const char *eq = strchr(assignment, '=');
         const char *dot = strchr(assignment, '.');
         value v = {0};
+        where w = {.pattern = ""};
         diag why = {0};
-        int k, rc;
+        int k = -1, rc;
 
         if (!eq || !dot || dot > eq)
                 return diag_set(d, ODM_EMALFORMED, "'%s' is not section.key=value", assignment);
-        k = key_find(c, odm_str_trim((odm_str){assignment, (size_t)(dot - assignment)}),
-                     odm_str_trim((odm_str){dot + 1, (size_t)(eq - dot - 1)}));
+        if (section_find(c, odm_str_trim((odm_str){assignment, (size_t)(dot - assignment)}), &w))
+                k = key_find(c, odm_cstr(w.pattern),
+                             odm_str_trim((odm_str){dot + 1, (size_t)(eq - dot - 1)}));
         if (k < 0)
                 return diag_set(d, ODM_EMALFORMED, "unknown key '%.*s'", (int)(eq - assignment),
                                 assignment);
         rc = value_parse(&c->keys[k], odm_cstr(eq + 1), &v, &why);
         if (rc < 0)
                 return diag_set(d, rc, "%s: %.400s", c->keys[k].name, why.text);
+        rc = w.title[0] ? named_get(c, w.title, &c) : 0;
+        if (rc < 0) {
+                value_done(&v);
+                return diag_set(d, rc, "%s: %s", w.title, odm_err_text(rc));
+        }
         value_done(&c->v[k]);
         c->v[k] = v;
         c->v[k].from = ORIGIN_COMMAND;
         return 0;
 }
 
-int cfg_check(const cfg *c, diag *d)
+static int check_one(const cfg *c, diag *d)
 {
         for (size_t i = 0; i < c->n; i++)
-                if (c->keys[i].required && !c->v[i].text)
-                        return diag_set(d, ODM_ENOENT, "%s is required and has no value",
+                if (c->keys[i].required && !c->v[i].text && has_key(c, &c->keys[i]))
+                        return diag_set(d, ODM_ENOENT, "%s%s%s is required and has no value",
+                                        c->title ? c->title : "", c->title ? ": " : "",
                                         c->keys[i].name);
         return 0;
+}
+
+int cfg_check(const cfg *c, diag *d)
+{
+        int rc = check_one(c, d);
+
+        for (size_t i = 0; i < c->n_named && rc == 0; i++)
+                rc = check_one(c->named[i], d);
+        return rc;
 }
 
 /* ---- life ------------------------------------------------------------------------- */
 
 int cfg_new(const cfg_key *keys, size_t n, cfg **out)
 {
-        cfg *c = calloc(1, sizeof *c);
-        int rc = ODM_ENOMEM;
+        cfg *c = empty(keys, n);
+        int rc = c ? put_defaults(c) : ODM_ENOMEM;
 
-        if (!c)
-                goto out;
-        c->keys = keys;
-        c->n = n;
-        c->v = calloc(n + 1, sizeof *c->v);
-        if (!c->v)
-                goto out;
-        for (size_t i = 0; i < n; i++) {
-                if (!keys[i].def)
-                        continue;
-                rc = value_parse(&keys[i], odm_cstr(keys[i].def), &c->v[i], NULL);
-                if (rc < 0) {
-                        rc = rc == ODM_ENOMEM ? rc : ODM_EINVAL;
-                        goto out;
-                }
-        }
-        *out = c;
-        return 0;
-out:
-        cfg_free(c);
+        if (rc < 0)
+                cfg_free(c);
+        else
+                *out = c;
         return rc;
-}
-
-void cfg_free(cfg *c)
-{
-        if (!c)
-                return;
-        values_free(c->v, c->n);
-        free(c);
 }
 
 /* ---- getters ------------------------------------------------------------------------ */
@@ -594,6 +753,37 @@ const char *cfg_list_at(const cfg *c, const char *name, size_t i)
         return v->list[i];
 }
 
+static bool is_of(const cfg *named, const char *kind)
+{
+        size_t n = strlen(kind);
+
+        return strncmp(named->title, kind, n) == 0 && named->title[n] == ' ';
+}
+
+size_t cfg_named_n(const cfg *c, const char *kind)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < c->n_named; i++)
+                n += is_of(c->named[i], kind);
+        return n;
+}
+
+const cfg *cfg_named(const cfg *c, const char *kind, size_t i)
+{
+        for (size_t k = 0; k < c->n_named; k++)
+                if (is_of(c->named[k], kind) && i-- == 0)
+                        return c->named[k];
+        assert(!"there are not so many");
+        ODM_UNREACHABLE();
+}
+
+const char *cfg_name(const cfg *named)
+{
+        assert(named->title);
+        return strchr(named->title, ' ') + 1;
+}
+
 /* ---- the file of defaults --------------------------------------------------------------- */
 
 static void print_comment(const char *help, FILE *to)
@@ -620,6 +810,14 @@ static void print_range(const cfg_key *k, FILE *to)
         }
 }
 
+static void print_section(odm_str s, bool first, FILE *to)
+{
+        bool named = s.n > 2 && s.p[s.n - 1] == '*';
+
+        fprintf(to, "%s%s[%.*s%s]\n", first ? "" : "\n", named ? "# as often as needed: " : "",
+                (int)(named ? s.n - 1 : s.n), s.p, named ? "NAME" : "");
+}
+
 void cfg_print(const cfg_key *keys, size_t n, FILE *to)
 {
         odm_str section = ODM_ABSENT;
@@ -628,14 +826,15 @@ void cfg_print(const cfg_key *keys, size_t n, FILE *to)
                 const cfg_key *k = &keys[i];
                 size_t dot = strcspn(k->name, ".");
                 odm_str here = {k->name, dot};
+                bool open = k->required && !k->def && !is_named_key(k);
 
                 if (!section.p || !odm_str_eq(section, here))
-                        fprintf(to, "%s[%.*s]\n", section.p ? "\n" : "", (int)dot, k->name);
+                        print_section(here, !section.p, to);
                 section = here;
                 fprintf(to, "\n");
                 print_comment(k->help, to);
                 print_range(k, to);
-                fprintf(to, "%s%s = %s\n", k->required && !k->def ? "" : "# ", k->name + dot + 1,
+                fprintf(to, "%s%s = %s\n", open ? "" : "# ", k->name + dot + 1,
                         k->def ? k->def : "");
         }
 }

@@ -7,6 +7,9 @@
  *     idle   = 90s
  *     names  = one, two, "three, four"
  *
+ *     [check disk]         # one of several of its kind, each with a name of its own
+ *     command = df -P /
+ *
  * An unknown key, a bad value and a key given twice are errors that name file, line and reason.
  * A value may stand in double quotes, with \" and \\ inside; a '#' starts a comment at the
  * beginning of a line or after a blank, outside of quotes.  The same table prints the commented
@@ -30,7 +33,7 @@ typedef enum cfg_kind {
 } cfg_kind;
 
 typedef struct cfg_key {
-        const char *name; /* "section.key" */
+        const char *name; /* "section.key"; "check *.command" in each [check NAME] */
         cfg_kind kind;
         const char *def; /* default, as written in a file; NULL = none (then cfg_str() is absent) */
         const char *help;           /* sentences, lines broken by \n */
@@ -65,6 +68,13 @@ int64_t cfg_int(const cfg *c, const char *name);     /* INT, SIZE; 0 = absent */
 int64_t cfg_ms(const cfg *c, const char *name);      /* DURATION, milliseconds */
 bool cfg_bool(const cfg *c, const char *name);
 int cfg_enum(const cfg *c, const char *name); /* index into choices; -1 = absent */
+/* Sections that have a name, in the order they came in: how many there are of a kind ("check"), the
+ * one at `i`, its name.  It takes all getters, with the key as the table has it: "check *.command".
+ * A name is of 1 to 32 letters, digits, '-' and '_'; there may be 256 of all kinds. */
+#define CFG_NAMED_MAX 256
+size_t cfg_named_n(const cfg *c, const char *kind);
+const cfg *cfg_named(const cfg *c, const char *kind, size_t i);
+const char *cfg_name(const cfg *named);
 size_t cfg_list_n(const cfg *c, const char *name);
 const char *cfg_list_at(const cfg *c, const char *name, size_t i);
 

@@ -18,6 +18,9 @@ static const cfg_key keys[] = {
         {"b.list", CFG_LIST, NULL, "Some."},
         {"b.file", CFG_PATH, NULL, "Where."},
         {"b.must", CFG_STRING, NULL, "Needed.", .required = true},
+        {"item *.path", CFG_PATH, NULL, "Of each.", .required = true},
+        {"item *.on", CFG_BOOL, "yes", "Whether."},
+        {"thing *.words", CFG_LIST, NULL, "Some."},
 };
 
 static cfg *fresh(void)
@@ -98,6 +101,17 @@ static const struct bad_row {
         {"text behind a quote", "[a]\nname = \"x\" y\n", "the quotes do not match"},
         {"an empty path", "[b]\nfile =\n", "the path is empty"},
         {"an open section", "[a\n", "a section is written"},
+        {"a name where there is none", "[a x]\n", "unknown section [a x]"},
+        {"no name where there is one", "[item]\n", "unknown section [item]"},
+        {"a name of a kind unknown", "[itm x]\n", "unknown section [itm x]"},
+        {"a name that is none", "[item a.b]\n", "unknown section [item a.b]"},
+        {"the pattern itself", "[item *]\n", "unknown section [item *]"},
+        {"two names", "[item a b]\n", "unknown section [item a b]"},
+        {"a name too long", "[item a23456789b123456789c123456789d123]\n", "unknown section"},
+        {"a key of another kind", "[item x]\nwords = a\n",
+         "f.conf:2: unknown key 'words' in section [item x]"},
+        {"twice in a named one", "[item x]\non = no\n[item y]\non = no\n[item x]\non = yes\n",
+         "f.conf:6: 'on' was given in line 2 already"},
 };
 
 static void mistakes_are_told_with_their_place(void **state)
@@ -114,6 +128,7 @@ static void mistakes_are_told_with_their_place(void **state)
                         fail_msg("%s: '%s'", r->why, d.text);
                 assert_string_equal(cfg_str(c, "a.name"), "before");
                 assert_int_equal(cfg_int(c, "a.count"), 5);
+                assert_int_equal(cfg_named_n(c, "item"), 0);
                 exact_free(in);
                 cfg_free(c);
         }
@@ -147,6 +162,67 @@ static void required_keys_are_missed(void **state)
         cfg_free(c);
 }
 
+static void sections_may_have_names(void **state)
+{
+        cfg *c = fresh();
+        diag d = {0};
+
+        (void)state;
+        assert_int_equal(cfg_parse(c,
+                                   ODM_STR("[item one]\npath = x\n[a]\nname = n\n[ item   two ]\n"
+                                           "on = no\n[thing one]\nwords = a, b\n[item one]\n"
+                                           "on = no\n[thing e-m_P7]\n"),
+                                   "/etc/f.conf", &d),
+                         0);
+        assert_int_equal(cfg_named_n(c, "item"), 2);
+        assert_int_equal(cfg_named_n(c, "thing"), 2);
+        assert_int_equal(cfg_named_n(c, "a"), 0);
+        assert_string_equal(cfg_name(cfg_named(c, "item", 0)), "one");
+        assert_string_equal(cfg_str(cfg_named(c, "item", 0), "item *.path"), "/etc/x");
+        assert_false(cfg_bool(cfg_named(c, "item", 0), "item *.on"));
+        assert_string_equal(cfg_name(cfg_named(c, "item", 1)), "two");
+        assert_null(cfg_str(cfg_named(c, "item", 1), "item *.path"));
+        assert_int_equal(cfg_list_n(cfg_named(c, "thing", 0), "thing *.words"), 2);
+        assert_string_equal(cfg_name(cfg_named(c, "thing", 1)), "e-m_P7"); /* of no keys at all */
+
+        assert_int_equal(cfg_set(c, "b.must=x", &d), 0);
+        assert_int_equal(cfg_check(c, &d), ODM_ENOENT);
+        assert_non_null(strstr(d.text, "item two: item *.path"));
+        assert_int_equal(cfg_set(c, "item two.path=/p=q", &d), 0);
+        assert_int_equal(cfg_check(c, &d), 0);
+        assert_string_equal(cfg_str(cfg_named(c, "item", 1), "item *.path"), "/p=q");
+        assert_int_equal(cfg_set(c, "item three.path=/p", &d), 0);
+        assert_true(cfg_bool(cfg_named(c, "item", 2), "item *.on"));
+        assert_int_equal(cfg_set(c, "item.path=/p", &d), ODM_EMALFORMED);
+        assert_int_equal(cfg_set(c, "item x.words=/p", &d), ODM_EMALFORMED);
+        assert_int_equal(cfg_parse(c, ODM_STR("[item two]\npath = /r\non = yes\n"), "f", &d), 0);
+        assert_string_equal(cfg_str(cfg_named(c, "item", 1), "item *.path"), "/p=q");
+        assert_true(cfg_bool(cfg_named(c, "item", 1), "item *.on"));
+        assert_int_equal(cfg_named_n(c, "item"), 3);
+        cfg_free(c);
+}
+
+static void there_is_an_end_to_names(void **state)
+{
+        static char text[CFG_NAMED_MAX * 16 + 64];
+        cfg *c = fresh();
+        size_t n = 0;
+        diag d = {0};
+
+        (void)state;
+        for (int i = 0; i < CFG_NAMED_MAX; i++)
+                n += (size_t)snprintf(text + n, sizeof text - n, "[thing t%d]\n", i);
+        assert_int_equal(cfg_parse(c, (odm_str){text, n}, "f", &d), 0);
+        assert_int_equal(cfg_parse(c, ODM_STR("[thing t0]\n"), "f", &d), 0);
+        assert_int_equal(cfg_parse(c, ODM_STR("[a]\nname = x\n[item one]\n"), "f", &d), ODM_ELIMIT);
+        assert_string_equal(cfg_str(c, "a.name"), "none");
+        assert_int_equal(cfg_set(c, "item one.on=no", &d), ODM_ELIMIT);
+        n += (size_t)snprintf(text + n, sizeof text - n, "[thing more]\n");
+        assert_int_equal(cfg_parse(c, (odm_str){text, n}, "f", &d), ODM_ELIMIT);
+        assert_int_equal(cfg_named_n(c, "thing"), CFG_NAMED_MAX);
+        cfg_free(c);
+}
+
 static void a_missing_file_is_told(void **state)
 {
         cfg *c = fresh();
@@ -175,6 +251,8 @@ static void printed_defaults_are_read_back(void **state)
         assert_non_null(strstr(text, "# Two lines.\n"));
         assert_non_null(strstr(text, "# count = 5\n"));
         assert_non_null(strstr(text, "\nmust = \n"));
+        assert_non_null(strstr(text, "\n# as often as needed: [item NAME]\n"));
+        assert_non_null(strstr(text, "\n# path = \n"));
         free(text);
         cfg_free(c);
 }
@@ -197,6 +275,8 @@ int main(void)
                 cmocka_unit_test(mistakes_are_told_with_their_place),
                 cmocka_unit_test(command_line_wins),
                 cmocka_unit_test(required_keys_are_missed),
+                cmocka_unit_test(sections_may_have_names),
+                cmocka_unit_test(there_is_an_end_to_names),
                 cmocka_unit_test(a_missing_file_is_told),
                 cmocka_unit_test(printed_defaults_are_read_back),
                 cmocka_unit_test(bad_defaults_are_our_mistake),
