@@ -72,6 +72,9 @@ typedef struct odm_task_kind {
         const char *name;         /* of the object: "fumo" */
         const char *const *steps; /* names by number; [0] is unused */
         unsigned n_steps;
+        /* Bit 1 << number of the steps that only watch: one of them and a step that wants to be
+         * alone do not wait for each other. */
+        uint32_t watching;
         /* An Exec came, and no task of this object is under way: agrees by odm_task_step(), having
          * copied what it needs by odm_task_arg_set(); is done at once by odm_task_finish(), whose
          * result is then the Status of the Exec and no alert follows; or refuses by *status.
@@ -88,6 +91,14 @@ typedef struct odm_task_kind {
         /* Makes final alert number `i`, its texts in `a`; called again for each try.
          * Returns 1, 0 when there are no more, or a negative error. */
         int (*report)(void *ctx, const odm_task *t, size_t i, odm_arena *a, odm_alert *out);
+        /* An Exec of `exec` came while this task of the same object is under way (Stop); NULL:
+         * 405.  Agrees by a good *status, which is then the Exec's, no other task or alert coming
+         * of it; as `begin` it may write leaves and arguments, and it may set another step, never
+         * the result.  That step is lent in its turn, and what was lent before is withdrawn: its
+         * end is ODM_ENOENT to odm_tasks_done(), and the host gives the work up when it is lent the
+         * new one.  Any other status is a refusal, which changes nothing. */
+        int (*busy)(void *ctx, odm_tasks *ts, odm_task *t, odm_str exec, const odm_op *op,
+                    unsigned *status);
 } odm_task_kind;
 
 struct odm_task {    /* lent, its text until the next change of the task */
@@ -155,9 +166,9 @@ ODM_MUST_USE int odm_tasks_load(odm_tasks *ts, odm_wall now);
 
 /* The exec function of a kind's nodes: `object` is the URI of the object, at->uri the node. *status
  * becomes 202, the result of what was done at once, or a refusal: the kind's, 405 while a task of
- * this object is under way or another wants to be alone, 500 when there are too many, when the
- * Correlator is too long or the Exec came inside a transaction.
- * Returns 0, ODM_ENOMEM, ODM_EIO. */
+ * this object is under way (unless kind->busy agrees) or another wants to be alone, 500 when there
+ * are too many, when the Correlator is too long or the Exec came inside a transaction. Returns 0,
+ * ODM_ENOMEM, ODM_EIO. */
 ODM_MUST_USE int odm_tasks_exec(odm_tasks *ts, const odm_task_kind *kind, odm_str object,
                                 const odm_at *at, const odm_op *op, unsigned *status);
 /* The task of an object whose step is not over, or NULL. */
@@ -180,9 +191,11 @@ ODM_MUST_USE int odm_tasks_done(odm_tasks *ts, uint32_t id, const odm_task_end *
  * Stops at a non-zero return and returns it; else 0, ODM_ENOMEM, ODM_ELIMIT, or a kind's error. */
 ODM_MUST_USE int odm_tasks_reports(odm_tasks *ts, odm_str server,
                                    int (*fn)(void *ctx, const odm_alert *alert), void *ctx);
-/* The server answered alert `id` (ODM_REQ_ALERTED).  A good status, and any that will not get
- * better by saying it again (415 and others of 4xx), takes it off the list; 401, 407 and 5xx leave
- * it there. When all alerts of a task are off the task is deleted.  An unknown id is ignored.
+/* Whether saying an alert again cannot help: a good status, 415 and others of 4xx; not 401, 407 and
+ * 5xx (mo-others.md 1.2). */
+bool odm_alert_over(unsigned status);
+/* The server answered alert `id` (ODM_REQ_ALERTED).  A status that ends the matter takes it off the
+ * list.  When all alerts of a task are off the task is deleted.  An unknown id is ignored.
  * Returns 0, ODM_ENOMEM, ODM_EIO, ODM_ESTATE. */
 ODM_MUST_USE int odm_tasks_reported(odm_tasks *ts, uint64_t id, unsigned status, odm_wall now);
 /* When a session is to be opened for reports: at once for a new one, then 1 min, 5 min, 30 min, 2 h

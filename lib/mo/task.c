@@ -365,13 +365,50 @@ static int settle_begun(odm_tasks *ts, struct slot *s, int rc, unsigned *status)
         return rc;
 }
 
+/* An Exec while the object's task is under way: its kind says what that means. */
+static int exec_beside(odm_tasks *ts, struct slot *s, const odm_at *at, const odm_op *op,
+                       unsigned *status)
+{
+        const odm_task before = s->t;
+        unsigned got = ODM_ST_NOT_ALLOWED;
+        int rc;
+
+        if (odm_tree_in_transaction(ts->opt.tree)) {
+                *status = ODM_ST_FAILED;
+                return 0;
+        }
+        rc = open_move(ts, at->now);
+        if (rc < 0)
+                return rc;
+        rc = s->t.kind->busy(s->t.ctx, ts, &s->t, at->uri, op, &got);
+        assert(s->t.step || rc < 0); /* the host would not hear of an end */
+        if (rc == 0 && !odm_status_ok(got)) {
+                (void)close_move(ts, ODM_ESTATE);
+                s->t = before;
+                *status = got;
+                return 0;
+        }
+        rc = settle(ts, s, &before, rc);
+        if (rc < 0)
+                return rc;
+        if (s->t.step != before.step) {
+                s->lent = false;
+                traced(ts, &s->t);
+        }
+        *status = got;
+        return 0;
+}
+
 int odm_tasks_exec(odm_tasks *ts, const odm_task_kind *kind, odm_str object, const odm_at *at,
                    const odm_op *op, unsigned *status)
 {
         void *ctx = NULL;
         struct slot *s;
+        const odm_task *busy = odm_tasks_busy(ts, object);
         int rc;
 
+        if (busy && busy->kind->busy)
+                return exec_beside(ts, slot_by_id(ts, busy->id), at, op, status);
         if (!may_begin(ts, object, op, status))
                 return 0;
         for (size_t i = 0; i < ts->n_kinds; i++)
@@ -393,13 +430,21 @@ int odm_tasks_exec(odm_tasks *ts, const odm_task_kind *kind, odm_str object, con
 
 /* ---- the work --------------------------------------------------------------------------- */
 
+static bool is_watching(const odm_task *t)
+{
+        return (t->kind->watching >> t->step & 1) != 0;
+}
+
 static bool may_be_lent(const odm_tasks *ts, const struct slot *s)
 {
         if (!s->t.step || s->lent)
                 return false;
-        for (size_t i = 0; i < ts->n; i++)
-                if (ts->slot[i].lent && (s->t.alone || ts->slot[i].t.alone))
+        for (size_t i = 0; i < ts->n; i++) {
+                const struct slot *o = &ts->slot[i];
+                if (o->lent && (s->t.alone || o->t.alone) && !is_watching(&s->t) &&
+                    !is_watching(&o->t))
                         return false;
+        }
         return true;
 }
 
@@ -562,8 +607,7 @@ int odm_tasks_reports(odm_tasks *ts, odm_str server, int (*fn)(void *ctx, const 
         return rc;
 }
 
-/* Whether saying it again can help (mo-others.md 1.2). */
-static bool is_final(unsigned status)
+bool odm_alert_over(unsigned status)
 {
         return status != ODM_ST_INVALID_CREDENTIALS && status != ODM_ST_MISSING_CREDENTIALS &&
                status < 500;
@@ -575,7 +619,7 @@ int odm_tasks_reported(odm_tasks *ts, uint64_t id, unsigned status, odm_wall now
         size_t i = id & 0xff;
         int rc;
 
-        if (!(id & ODM_TASK_ALERT) || !s || s->t.step || i >= s->alerts || !is_final(status))
+        if (!(id & ODM_TASK_ALERT) || !s || s->t.step || i >= s->alerts || !odm_alert_over(status))
                 return 0;
         s->answered |= 1u << i;
         for (size_t k = 0; k < s->alerts; k++)

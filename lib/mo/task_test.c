@@ -364,6 +364,211 @@ static void numbers_are_not_used_again(void **state)
         lab_close(&l);
 }
 
+/* ---- Execs while a task is under way --------------------------------------------------------- */
+
+/* Download begins to watch, Update stops that, DownloadAndUpdate wants to be alone. */
+enum { WATCH = 1, STOP, ALONE };
+static int busy_says;
+static odm_provider watcher;
+
+static int watcher_begin(void *ctx, odm_tasks *ts, odm_task *t, unsigned *status)
+{
+        (void)ctx;
+        (void)ts;
+        (void)status;
+        odm_task_step(t, odm_task_is(t, "Download") ? WATCH : ALONE, !odm_task_is(t, "Download"));
+        return 0;
+}
+
+static int watcher_ended(void *ctx, odm_tasks *ts, odm_task *t, const odm_task_end *e)
+{
+        (void)ctx;
+        (void)ts;
+        (void)e;
+        odm_task_finish(t, t->step == STOP ? 1250 : 1200);
+        return 0;
+}
+
+static int watcher_resume(void *ctx, odm_tasks *ts, odm_task *t)
+{
+        (void)ctx;
+        (void)ts;
+        (void)t;
+        return 0;
+}
+
+static int watcher_report(void *ctx, const odm_task *t, size_t i, odm_arena *a, odm_alert *out)
+{
+        (void)ctx;
+        (void)a;
+        *out = (odm_alert){.code = 1226, .source = t->object, .data = ODM_STR("x")};
+        return i == 0;
+}
+
+static int watcher_busy(void *ctx, odm_tasks *ts, odm_task *t, odm_str exec, const odm_op *op,
+                        unsigned *status)
+{
+        (void)ctx;
+        assert_str(op->server, "srv");
+        if (odm_str_is(odm_str_from(exec, exec.n - 7), "/Update")) {
+                odm_task_step(t, STOP, false);
+                *status = busy_says > 0 ? (unsigned)busy_says : 1200;
+        }
+        if (busy_says < 0)
+                return busy_says;
+        return odm_task_leaf_set(ts, t, "State", ODM_FMT_INT, ODM_STR("30"));
+}
+
+static const char *const watcher_steps[] = {[WATCH] = "watch", [STOP] = "stop", [ALONE] = "alone"};
+static const odm_task_kind watcher_kind = {.name = "watcher",
+                                           .steps = watcher_steps,
+                                           .n_steps = ODM_COUNT(watcher_steps),
+                                           .watching = 1u << WATCH | 1u << STOP,
+                                           .begin = watcher_begin,
+                                           .ended = watcher_ended,
+                                           .resume = watcher_resume,
+                                           .report = watcher_report,
+                                           .busy = watcher_busy};
+
+static int watcher_exec(void *ctx, const odm_at *at, const odm_op *op, unsigned *status)
+{
+        return odm_tasks_exec(ctx, &watcher_kind, odm_str_to(at->uri, sizeof "./FUMO/o0" - 1), at,
+                              op, status);
+}
+
+static int mount_watcher(lab *l)
+{
+        static const odm_binding bind[] = {{.path = "*/Download", .exec = watcher_exec},
+                                           {.path = "*/Update", .exec = watcher_exec},
+                                           {.path = "*/DownloadAndUpdate", .exec = watcher_exec}};
+
+        watcher = (odm_provider){.name = "watcher",
+                                 .mo = &odm_mo_fumo,
+                                 .bind = bind,
+                                 .n_bind = ODM_COUNT(bind),
+                                 .ctx = l->tasks};
+        int rc = odm_tree_mount(l->tree, NULL, &watcher);
+        return rc < 0 ? rc : odm_tasks_know(l->tasks, &watcher_kind, NULL);
+}
+
+static void set_up_watchers(lab *l, const odm_mem *mem)
+{
+        static const char *const leaves[] = {"o0/State",           "o1/State",
+                                             "o0/Download/PkgURL", "o1/Download/PkgURL",
+                                             "o0/Update/PkgData",  "o1/DownloadAndUpdate/PkgURL"};
+        const odm_value acl = {.data = ODM_STR("Get=*&Replace=*&Exec=*")};
+
+        busy_says = 0;
+        assert_int_equal(lab_open(l, mem, mount_watcher), 0);
+        assert_int_equal(odm_tree_write(l->tree, ODM_STR("./FUMO?prop=ACL"), &acl, LAB_NOW), 0);
+        for (size_t i = 0; i < ODM_COUNT(leaves); i++) {
+                const odm_value v = {.data = ODM_STR("10")};
+                char uri[64];
+                snprintf(uri, sizeof uri, "./FUMO/%s", leaves[i]);
+                assert_int_equal(odm_tree_write(l->tree, odm_cstr(uri), &v, LAB_NOW), 0);
+        }
+}
+
+static void an_exec_may_stop_what_is_under_way(void **state)
+{
+        lab l, again;
+
+        (void)state;
+        set_up_watchers(&l, &heap);
+        assert_int_equal(order(&l, 0, "Download", "a"), 202);
+        assert_int_equal(order(&l, 0, "Download", "b"), 405); /* agreed to nothing: no change */
+        assert_string_equal(lab_get(&l, "./FUMO/o0/State"), "10");
+        uint32_t id = next_is(&l, "./FUMO/o0");
+        assert_int_equal(odm_tree_begin(l.tree, LAB_NOW), 0);
+        assert_int_equal(order(&l, 0, "Update", "s"), 500); /* as in an Atomic */
+        odm_tree_rollback(l.tree);
+        assert_int_equal(order(&l, 0, "Update", "s"), 1200);
+        assert_string_equal(lab_get(&l, "./FUMO/o0/State"), "30");
+        assert_null(odm_tasks_at(l.tasks, 1));
+        assert_int_equal(odm_tasks_done(l.tasks, id, &done, LAB_NOW), ODM_ENOENT); /* withdrawn */
+        assert_int_equal(lab_restart(&l, l.n_log, &again, mount_watcher, nothing_made), 0);
+        assert_int_equal(next_is(&again, "./FUMO/o0"), id); /* a power cut forgets nothing */
+        assert_int_equal(lent->step, STOP);
+        lab_close(&again);
+        assert_int_equal(next_is(&l, "./FUMO/o0"), id);
+        assert_int_equal(lent->step, STOP);
+        assert_int_equal(lent->tries, 1);
+        assert_str(lent->correlator, "a");
+        finish(&l, id);
+        assert_int_equal(odm_tasks_at(l.tasks, 0)->result, 1250);
+        lab_close(&l);
+}
+
+static void a_stop_that_is_refused_or_fails_changes_nothing(void **state)
+{
+        static const int says[] = {403, ODM_ENOMEM, ODM_EIO};
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(says); i++) {
+                unsigned status = 0;
+                lab l;
+                set_up_watchers(&l, &heap);
+                assert_int_equal(order(&l, 0, "Download", "a"), 202);
+                uint32_t id = next_is(&l, "./FUMO/o0");
+                busy_says = says[i];
+                int rc = lab_exec(&l, "./FUMO/o0/Update", "s", &status);
+                assert_int_equal(rc, says[i] < 0 ? says[i] : 0);
+                assert_int_equal(status, says[i] < 0 ? 0 : says[i]);
+                busy_says = 0;
+                l.log_fails = true; /* 510 of the tree */
+                assert_int_equal(lab_exec(&l, "./FUMO/o0/Update", "s", &status), ODM_EIO);
+                l.log_fails = false;
+                assert_string_equal(lab_get(&l, "./FUMO/o0/State"), "10");
+                assert_int_equal(odm_tasks_at(l.tasks, 0)->step, WATCH);
+                finish(&l, id);
+                assert_int_equal(odm_tasks_at(l.tasks, 0)->result, 1200);
+                lab_close(&l);
+        }
+}
+
+static void a_stop_without_memory_changes_nothing(void **state)
+{
+        (void)state;
+        for (uint64_t i = 1;; i++) {
+                failing f;
+                unsigned status = 0;
+                lab l;
+                failing_init(&f);
+                set_up_watchers(&l, &f.mem);
+                assert_int_equal(order(&l, 0, "Download", "a"), 202);
+                (void)next_is(&l, "./FUMO/o0");
+                f.calls = 0;
+                f.fail_at = i;
+                int rc = lab_exec(&l, "./FUMO/o0/Update", "s", &status);
+                f.fail_at = 0;
+                assert_true(rc == 0 || rc == ODM_ENOMEM);
+                assert_int_equal(odm_tasks_at(l.tasks, 0)->step, rc == 0 ? STOP : WATCH);
+                assert_string_equal(lab_get(&l, "./FUMO/o0/State"), rc == 0 ? "30" : "10");
+                lab_close(&l);
+                if (rc == 0)
+                        break;
+        }
+}
+
+static void who_only_watches_is_not_in_the_way(void **state)
+{
+        lab l;
+
+        (void)state;
+        set_up_watchers(&l, &heap);
+        assert_int_equal(order(&l, 0, "Download", "a"), 202);
+        uint32_t a = next_is(&l, "./FUMO/o0");
+        assert_int_equal(order(&l, 1, "DownloadAndUpdate", "b"), 202);
+        uint32_t b = next_is(&l, "./FUMO/o1"); /* beside the watcher */
+        assert_int_equal(order(&l, 0, "Update", "s"), 1200);
+        assert_int_equal(next_is(&l, "./FUMO/o0"), a); /* and the other way round */
+        finish(&l, a);
+        assert_int_equal(order(&l, 0, "Download", "c"), 405); /* but nothing new begins */
+        finish(&l, b);
+        assert_int_equal(order(&l, 0, "Download", "c"), 202);
+        lab_close(&l);
+}
+
 static void causes_have_sentences(void **state)
 {
         (void)state;
@@ -391,6 +596,10 @@ int main(void)
                 cmocka_unit_test(names_that_are_no_numbers_are_left_alone),
                 cmocka_unit_test(a_step_is_lent_when_that_is_kept),
                 cmocka_unit_test(numbers_are_not_used_again),
+                cmocka_unit_test(an_exec_may_stop_what_is_under_way),
+                cmocka_unit_test(a_stop_that_is_refused_or_fails_changes_nothing),
+                cmocka_unit_test(a_stop_without_memory_changes_nothing),
+                cmocka_unit_test(who_only_watches_is_not_in_the_way),
                 cmocka_unit_test(causes_have_sentences),
         };
 
