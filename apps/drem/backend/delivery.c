@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The thread touches what it was given before it began and what it hands over at its end; an
+ * eventfd of the delivery says that there is something to take.  So a delivery can be ended at any
+ * time, and nothing of it is left with the loop. */
+#include "delivery.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "fsio.h"
+#include "heap.h"
+#include "log.h"
+#include "program.h"
+
+#define NOTE 511
+#define TEXT (256u << 10) /* of addresses, names and a signature */
+#define SIGNATURE_OCTETS "65536"
+
+struct delivery {
+        delivery_opt opt;
+        loop *loop;
+        odm_arena text; /* all strings of opt */
+        char signature_file[PATH_MAX];
+        program *program;
+        loop_timer patience;
+        pthread_t thread;
+        loop_io proved;
+        bool has_thread;
+        odm_task_cause cause;
+        char note[NOTE + 1];
+        int64_t have, total;
+};
+
+static void beside(const char *file, const char *suffix, char out[PATH_MAX])
+{
+        snprintf(out, PATH_MAX, "%s%s", file, suffix);
+}
+
+void delivery_drop(const char *file)
+{
+        static const char *const suffixes[] = {
+                "",         PROOF_SUFFIX,         ".part",
+                ".part.of", PROOF_SUFFIX ".part", PROOF_SUFFIX ".part.of"};
+        char path[PATH_MAX];
+
+        for (size_t i = 0; i < ODM_COUNT(suffixes); i++) {
+                beside(file, suffixes[i], path);
+                (void)unlink(path);
+        }
+}
+
+static void release(delivery *v)
+{
+        loop_timer_stop(&v->patience);
+        program_kill(v->program);
+        loop_io_del(&v->proved);
+        if (v->has_thread)
+                pthread_join(v->thread, NULL);
+        if (v->proved.fd >= 0)
+                close(v->proved.fd);
+        odm_arena_done(&v->text);
+        free(v);
+}
+
+static void finish(delivery *v)
+{
+        const delivery_opt opt = v->opt;
+        const odm_task_cause cause = v->cause;
+        char note[sizeof v->note];
+
+        memcpy(note, v->note, sizeof note);
+        if (cause != ODM_CAUSE_OK && opt.url.p) {
+                (void)unlink(opt.file);
+                (void)unlink(v->signature_file);
+        }
+        release(v);
+        opt.done(opt.ctx, cause, note);
+}
+
+static void fail(delivery *v, odm_task_cause cause, const char *note)
+{
+        v->cause = cause;
+        snprintf(v->note, sizeof v->note, "%s", note);
+        finish(v);
+}
+
+/* ---- the proof ---------------------------------------------------------------------------- */
+
+static void *prove(void *ctx)
+{
+        delivery *v = ctx;
+        proof p = v->opt.proof;
+        const uint64_t one = 1;
+        diag d = {{0}};
+        odm_buf b;
+
+        odm_buf_init(&b, &heap_mem, PROOF_SIGNATURE_MAX);
+        if (p.signature.n == 0 && fsio_read(v->signature_file, PROOF_SIGNATURE_MAX, &b, NULL) == 0)
+                p.signature = odm_buf_view(&b);
+        if (proof_check(v->opt.keys, &p, v->opt.file, &v->cause, &d) < 0)
+                v->cause = ODM_CAUSE_FAILED;
+        snprintf(v->note, sizeof v->note, "%.*s", NOTE, d.text);
+        odm_buf_done(&b);
+        (void)!write(v->proved.fd, &one, sizeof one); /* fails for no eventfd with room */
+        return NULL;
+}
+
+static void on_proved(void *ctx, unsigned events)
+{
+        delivery *v = ctx;
+
+        (void)events;
+        pthread_join(v->thread, NULL);
+        v->has_thread = false;
+        finish(v);
+}
+
+static int start_proof(delivery *v)
+{
+        v->note[0] = 0;
+        v->proved.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (v->proved.fd < 0 || loop_io_add(v->loop, &v->proved, LOOP_READ) < 0 ||
+            pthread_create(&v->thread, NULL, prove, v) != 0)
+                return ODM_EIO;
+        v->has_thread = true;
+        return 0;
+}
+
+/* ---- the download --------------------------------------------------------------------------- */
+
+static bool is_progress(odm_str line, int64_t *done, int64_t *total)
+{
+        static const char word[] = "progress ";
+        odm_str rest;
+        uint64_t one, two;
+        size_t n = 0;
+
+        if (!odm_str_starts(line, word))
+                return false;
+        rest = odm_str_from(line, sizeof word - 1);
+        while (n < rest.n && rest.p[n] != ' ')
+                n++;
+        if (n == rest.n || odm_str_u64(odm_str_to(rest, n), INT64_MAX, &one) < 0 ||
+            odm_str_u64(odm_str_from(rest, n + 1), INT64_MAX, &two) < 0)
+                return false;
+        *done = (int64_t)one;
+        *total = (int64_t)two;
+        return true;
+}
+
+static void on_line(void *ctx, odm_str line)
+{
+        delivery *v = ctx;
+        char text[PROGRAM_LINE + 1], name[32];
+        int at = 0;
+
+        if (is_progress(line, &v->have, &v->total))
+                return;
+        snprintf(text, sizeof text, "%.*s", (int)line.n, line.p);
+        if (sscanf(text, "end %31s %n", name, &at) == 1) {
+                v->cause = odm_task_cause_of(odm_cstr(name));
+                snprintf(v->note, sizeof v->note, "%.*s", NOTE, at ? text + at : "");
+        }
+}
+
+static int start_fetch(delivery *v, const char *url, const char *file, const char *max,
+                       void (*done)(void *ctx, int code), diag *d)
+{
+        char tries[24], wait[24];
+        const char *argv[16] = {v->opt.fetch, "--max-size", max, "--retries",
+                                tries,        "--wait",     wait};
+        size_t n = 7;
+        const program_opt o = {.argv = argv, .line = on_line, .done = done, .ctx = v};
+
+        snprintf(tries, sizeof tries, "%lld", (long long)v->opt.tries);
+        snprintf(wait, sizeof wait, "%lld", (long long)v->opt.wait_ms);
+        if (v->opt.ca) {
+                argv[n++] = "--ca";
+                argv[n++] = v->opt.ca;
+        }
+        argv[n++] = "--";
+        argv[n++] = url;
+        argv[n++] = file;
+        v->cause = ODM_CAUSE_FAILED;
+        snprintf(v->note, sizeof v->note, "the downloader died");
+        return program_start(v->loop, &o, &v->program, d);
+}
+
+static void prove_or_fail(delivery *v)
+{
+        if (start_proof(v) < 0)
+                fail(v, ODM_CAUSE_FAILED, "no thread to prove it");
+}
+
+/* A package without a signature is refused when it is proved; here its absence is no failure. */
+static void on_signature(void *ctx, int code)
+{
+        delivery *v = ctx;
+
+        (void)code;
+        v->program = NULL;
+        prove_or_fail(v);
+}
+
+static void on_package(void *ctx, int code)
+{
+        delivery *v = ctx;
+        diag d = {{0}};
+        odm_str url;
+
+        (void)code;
+        v->program = NULL;
+        if (v->cause != ODM_CAUSE_OK) {
+                finish(v);
+                return;
+        }
+        url = odm_arena_fmt(&v->text, "%.*s" PROOF_SUFFIX, (int)v->opt.url.n, v->opt.url.p);
+        if (v->opt.proof.signature.n)
+                prove_or_fail(v);
+        else if (!url.p ||
+                 start_fetch(v, url.p, v->signature_file, SIGNATURE_OCTETS, on_signature, &d) < 0)
+                fail(v, ODM_CAUSE_FAILED, d.text);
+}
+
+/* What was fetched whole by now is proved all the same. */
+static void on_patience_over(void *ctx)
+{
+        delivery *v = ctx;
+
+        if (!v->program)
+                return;
+        program_kill(v->program);
+        v->program = NULL;
+        fail(v, ODM_CAUSE_TIMEOUT, "the download took too long");
+}
+
+static int begin(delivery *v, diag *d)
+{
+        char max[24];
+        int rc = 0;
+
+        if (!v->opt.url.p)
+                return start_proof(v);
+        snprintf(max, sizeof max, "%lld", (long long)v->opt.max_size);
+        (void)unlink(v->opt.file);
+        (void)unlink(v->signature_file);
+        if (v->opt.patience_ms > 0)
+                rc = loop_timer_set(v->loop, &v->patience,
+                                    odm_time_add(loop_now(), v->opt.patience_ms));
+        return rc < 0 ? rc : start_fetch(v, v->opt.url.p, v->opt.file, max, on_package, d);
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+static void keep_text(delivery *v, const delivery_opt *o)
+{
+        odm_arena *a = &v->text;
+        const char *const *from[] = {&o->fetch, &o->ca, &o->keys, &o->file};
+        const char **to[] = {&v->opt.fetch, &v->opt.ca, &v->opt.keys, &v->opt.file};
+
+        for (size_t i = 0; i < ODM_COUNT(from); i++)
+                if (*from[i])
+                        *to[i] = odm_arena_copy(a, odm_cstr(*from[i])).p;
+        v->opt.url = odm_arena_copy(a, o->url);
+        v->opt.proof = (proof){.hash_alg = odm_arena_copy(a, o->proof.hash_alg),
+                               .hash = odm_arena_copy(a, o->proof.hash),
+                               .sig_alg = odm_arena_copy(a, o->proof.sig_alg),
+                               .signature = odm_arena_copy(a, o->proof.signature),
+                               .key = odm_arena_copy(a, o->proof.key)};
+}
+
+int delivery_start(loop *l, const delivery_opt *opt, delivery **out, diag *d)
+{
+        delivery *v;
+        int rc;
+
+        if (strlen(opt->file) + sizeof PROOF_SUFFIX ".part.of" > PATH_MAX)
+                return diag_set(d, ODM_EINVAL, "%.200s ...: the name is too long", opt->file);
+        v = calloc(1, sizeof *v);
+        if (!v)
+                return ODM_ENOMEM;
+        v->opt = *opt;
+        v->loop = l;
+        v->proved = (loop_io){.fd = -1, .fn = on_proved, .ctx = v};
+        v->patience = (loop_timer){.fn = on_patience_over, .ctx = v};
+        odm_arena_init(&v->text, &heap_mem, TEXT);
+        keep_text(v, opt);
+        beside(opt->file, PROOF_SUFFIX, v->signature_file);
+        rc = v->text.err ? v->text.err : begin(v, d);
+        if (rc < 0)
+                release(v);
+        else
+                *out = v;
+        return rc;
+}
+
+void delivery_progress(const delivery *v, int64_t *done, int64_t *total)
+{
+        *done = v->have;
+        *total = v->total;
+}
+
+void delivery_end(delivery *v)
+{
+        if (v)
+                release(v);
+}

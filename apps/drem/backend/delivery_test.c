@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Packages that arrive whole, in part, late, unsigned or not at all.  The downloader is a stand-in
+ * that copies; the real one has its own test. */
+#include "delivery.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fsio.h"
+#include "support.h"
+
+static char dir[64];
+static loop *l;
+static unsigned heard;
+static odm_task_cause cause;
+static char said[600];
+
+/* FILE of "dremd-fetch ... -- URL FILE"; a URL is a path here. */
+static const char fetch_script[] = "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done\n"
+                                   "echo 'progress 1 2'\n"
+                                   "cp \"$2\" \"$3\" 2>/dev/null && echo 'end OK ' && exit 0\n"
+                                   "echo 'end BAD_URL the server has no such file'; exit 1\n";
+
+static void put(const char *name, const char *text, mode_t mode)
+{
+        char path[128];
+
+        snprintf(path, sizeof path, "%s/%s", dir, name);
+        assert_int_equal(fsio_write(NULL, path, odm_cstr(text), mode, NULL), 0);
+}
+
+static bool has(const char *name)
+{
+        char path[128];
+
+        snprintf(path, sizeof path, "%s/%s", dir, name);
+        return access(path, F_OK) == 0;
+}
+
+static int set_up(void **state)
+{
+        char command[600];
+
+        (void)state;
+        snprintf(dir, sizeof dir, "/tmp/delivery_test.XXXXXX");
+        assert_non_null(mkdtemp(dir));
+        put("fetch", fetch_script, 0755);
+        put("signed", "the package", 0644);
+        put("bare", "another package", 0644);
+        snprintf(command, sizeof command,
+                 "cd %s && mkdir keys in && openssl genpkey -algorithm ed25519 -out k 2>/dev/null "
+                 "&& "
+                 "openssl pkey -in k -pubout -out keys/k.pub && "
+                 "openssl dgst -sha256 -binary signed >h && "
+                 "openssl pkeyutl -sign -rawin -inkey k -in h -out signed.sig",
+                 dir);
+        return system(command);
+}
+
+static int tear_down(void **state)
+{
+        char command[96];
+
+        (void)state;
+        snprintf(command, sizeof command, "rm -rf %s", dir);
+        return system(command);
+}
+
+static void on_done(void *ctx, odm_task_cause c, const char *note)
+{
+        (void)ctx;
+        cause = c;
+        snprintf(said, sizeof said, "%s", note);
+        heard++;
+        loop_stop(l);
+}
+
+static int start(const char *url, const char *file, int64_t patience, odm_str signature,
+                 delivery **out)
+{
+        char fetch[96], keys[96], from[96], to[96];
+        delivery_opt o = {.fetch = fetch,
+                          .keys = keys,
+                          .max_size = 1 << 20,
+                          .tries = 1,
+                          .patience_ms = patience,
+                          .url = url ? (odm_str){from, 0} : ODM_ABSENT,
+                          .file = to,
+                          .proof = {.signature = signature},
+                          .done = on_done};
+
+        heard = 0;
+        snprintf(fetch, sizeof fetch, "%s/fetch", dir);
+        snprintf(keys, sizeof keys, "%s/keys", dir);
+        snprintf(from, sizeof from, "%s/%s", dir, url ? url : "");
+        snprintf(to, sizeof to, "%s/%s", dir, file);
+        if (url)
+                o.url.n = strlen(from);
+        return delivery_start(l, &o, out, NULL);
+}
+
+static void expect(const char *why, odm_task_cause c, const char *note)
+{
+        assert_int_equal(heard, 0); /* never from within */
+        assert_int_equal(loop_run(l), 0);
+        if (heard != 1 || cause != c || strcmp(said, note) != 0)
+                fail_msg("%s: %s, '%s'", why, odm_task_cause_name(cause), said);
+}
+
+static void packages_arrive_and_are_proved(void **state)
+{
+        static const struct {
+                const char *why, *url;
+                odm_task_cause cause;
+                const char *note;
+                bool kept;
+        } rows[] = {
+                {"signed", "signed", ODM_CAUSE_OK, "", true},
+                {"without a signature", "bare", ODM_CAUSE_UNSIGNED, "the package has no signature",
+                 false},
+                {"not there", "nowhere", ODM_CAUSE_BAD_URL, "the server has no such file", false},
+                {"once more", "signed", ODM_CAUSE_OK, "", true},
+        };
+        delivery *v;
+
+        (void)state;
+        assert_int_equal(loop_new(&l), 0);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                assert_int_equal(start(rows[i].url, "in/p", 0, ODM_ABSENT, &v), 0);
+                expect(rows[i].why, rows[i].cause, rows[i].note);
+                if (has("in/p") != rows[i].kept || has("in/p.sig") != rows[i].kept)
+                        fail_msg("%s: what is kept", rows[i].why);
+        }
+        assert_int_equal(start(NULL, "in/p", 0, ODM_ABSENT, &v), 0);
+        expect("what is there is proved", ODM_CAUSE_OK, "");
+        put("in/p", "the packagf", 0600);
+        assert_int_equal(start(NULL, "in/p", 0, ODM_ABSENT, &v), 0);
+        assert_int_equal(loop_run(l), 0);
+        assert_int_equal(cause, ODM_CAUSE_UNSIGNED);
+        assert_true(has("in/p")); /* who put it there decides */
+        loop_free(l);
+}
+
+static void a_signature_may_come_with_the_order(void **state)
+{
+        char path[96];
+        delivery *v;
+        odm_buf b;
+
+        (void)state;
+        odm_buf_init(&b, &heap, 4096);
+        snprintf(path, sizeof path, "%s/signed.sig", dir);
+        assert_int_equal(fsio_read(path, 4096, &b, NULL), 0);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(loop_new(&l), 0);
+        assert_int_equal(start("signed", "in/q", 0, odm_buf_view(&b), &v), 0);
+        expect("given", ODM_CAUSE_OK, "");
+        assert_true(has("in/q") && !has("in/q.sig")); /* nobody asked for one */
+        odm_buf_done(&b);
+        loop_free(l);
+}
+
+static void downloads_do_not_go_on_for_ever(void **state)
+{
+        delivery *v;
+
+        (void)state;
+        assert_int_equal(loop_new(&l), 0);
+        put("fetch", "#!/bin/sh\nexec sleep 60\n", 0755);
+        assert_int_equal(start("signed", "in/r", 50, ODM_ABSENT, &v), 0);
+        expect("it drips", ODM_CAUSE_TIMEOUT, "the download took too long");
+        put("fetch", "#!/bin/sh\nexit 9\n", 0755);
+        assert_int_equal(start("signed", "in/r", 0, ODM_ABSENT, &v), 0);
+        expect("it dies", ODM_CAUSE_FAILED, "the downloader died");
+        loop_free(l);
+}
+
+static void it_can_be_ended_at_any_time(void **state)
+{
+        int64_t done = 0, total = 0;
+        delivery *v = NULL;
+
+        (void)state;
+        delivery_end(NULL);
+        assert_int_equal(loop_new(&l), 0);
+        put("fetch", "#!/bin/sh\necho progress 5 9\nexec sleep 60\n", 0755);
+        assert_int_equal(start("signed", "in/s", 0, ODM_ABSENT, &v), 0);
+        while (done == 0) {
+                assert_int_equal(loop_once(l, 1000), 0);
+                delivery_progress(v, &done, &total);
+        }
+        assert_true(done == 5 && total == 9);
+        delivery_end(v); /* while it is fetched */
+        put("in/s", "x", 0600);
+        assert_int_equal(start(NULL, "in/s", 0, ODM_ABSENT, &v), 0);
+        delivery_end(v); /* while it is proved */
+        assert_int_equal(loop_once(l, 0), 0);
+        assert_int_equal(heard, 0);
+        put("in/s.part", "y", 0600);
+        char path[96];
+        snprintf(path, sizeof path, "%s/in/s", dir);
+        delivery_drop(path);
+        assert_false(has("in/s") || has("in/s.part"));
+        loop_free(l);
+}
+
+static void a_downloader_that_is_not_there_is_no_start(void **state)
+{
+        delivery *v = NULL;
+        char path[96];
+
+        (void)state;
+        assert_int_equal(loop_new(&l), 0);
+        snprintf(path, sizeof path, "%s/fetch", dir);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(start("signed", "in/t", 1000, ODM_ABSENT, &v), ODM_EIO);
+        assert_null(v);
+        loop_free(l);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(packages_arrive_and_are_proved, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(a_signature_may_come_with_the_order, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(downloads_do_not_go_on_for_ever, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(it_can_be_ended_at_any_time, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(a_downloader_that_is_not_there_is_no_start, set_up,
+                                                tear_down),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
