@@ -21,11 +21,11 @@
 #include "rand.h"
 #include "session.h"
 #include "wake.h"
-#include "worker.h"
 
 #define VISITS 16
 #define RESTART_AGAIN_MS 60000 /* a restart that did not happen is tried again */
 #define SYNC_PAUSE_MS 1000     /* between the session that asked for another, and that one */
+#define GATHER_MS 500          /* alerts that come together go together */
 
 typedef enum agent_state { IDLE, BUSY, STOPPING } agent_state;
 static const char *const state_names[] = {"idle", "in session", "stopping"};
@@ -44,13 +44,12 @@ struct agent {
         tls_cred *tls;
         http_client *http;
         wake *wake;
-        worker *worker;
         program *restarting;
         agent_state state;
         session *session;
         visit queue[VISITS];
         size_t n;
-        loop_timer next, stop, report, restart;
+        loop_timer next, stop, report, restart, gather;
         unsigned failures; /* in a row */
         bool failed;       /* a session since the queue was last empty */
         bool sync_wanted, config_changed;
@@ -225,6 +224,65 @@ const char *agent_restart(const agent *g)
         return g->gone ? g->restart_why : NULL;
 }
 
+/* ---- what the parts ask for ----------------------------------------------------------------- */
+
+static int first_account(void *ctx, odm_str name)
+{
+        visit *v = ctx;
+
+        snprintf(v->account, sizeof v->account, "./DMAcc/%.*s", (int)name.n, name.p);
+        return 1;
+}
+
+/* While sessions fail they go with the next try. */
+static void on_gathered(void *ctx)
+{
+        agent *g = ctx;
+
+        if (g->state == IDLE && g->failures == 0)
+                start_next(g);
+}
+
+/* There is an alert for `server`, or for anybody. */
+static void on_tell(void *ctx, odm_str server)
+{
+        agent *g = ctx;
+        visit v = {.alert = ODM_ALERT_CLIENT_INITIATED};
+        odm_account a;
+        odm_arena arena;
+
+        if (g->state == STOPPING)
+                return;
+        odm_arena_init(&arena, &heap_mem, 65536);
+        if (!server.p)
+                (void)odm_tree_children(g->device->tree, ODM_STR("./DMAcc"), first_account, &v);
+        else if (odm_account_find(g->device->tree, server, &arena, &a) == 0)
+                snprintf(v.account, sizeof v.account, "%.*s", (int)a.uri.n, a.uri.p);
+        odm_arena_done(&arena);
+        if (v.account[0] && !add_visit(g, &v))
+                log_debug("too many sessions are waiting: the alert goes with the next one");
+        if (!g->gather.in &&
+            loop_timer_set(g->loop, &g->gather, odm_time_add(loop_now(), GATHER_MS)) < 0)
+                log_error("no memory for a timer");
+}
+
+static void on_call(void *ctx, const char *why)
+{
+        agent *g = ctx;
+
+        log_debug("session wanted", log_text("reason", why));
+        g->sync_wanted = true; /* after the one that is open */
+        if (g->state == IDLE)
+                set_next(g, 0);
+}
+
+static void on_firmware(void *ctx, const char *version)
+{
+        const agent *g = ctx;
+
+        device_set_firmware(g->device, version);
+}
+
 /* ---- settings in the tree ---------------------------------------------------------------- */
 
 static void on_config(void *ctx)
@@ -249,13 +307,14 @@ static void take_config(agent *g)
 static void on_sync(void *ctx, odm_str correlator)
 {
         agent *g = ctx;
-        const odm_alert a = {.code = ODM_ALERT_GENERIC,
-                             .source = ODM_STR(OBJECTS_SYNC),
-                             .type = ODM_STR("org.xrem.device.sync"),
-                             .format = ODM_FMT_INT,
-                             .mark = ODM_STR("informational"),
-                             .data = ODM_STR("200"),
-                             .correlator = correlator};
+        const state_alert a = {.alert = {.code = ODM_ALERT_GENERIC,
+                                         .source = ODM_STR(OBJECTS_SYNC),
+                                         .type = ODM_STR("org.xrem.device.sync"),
+                                         .format = ODM_FMT_INT,
+                                         .mark = ODM_STR("informational"),
+                                         .data = ODM_STR("200"),
+                                         .correlator = correlator},
+                               .since = loop_wall()};
 
         g->sync_wanted = true;
         if (state_alert_add(g->device->state, &a) < 0)
@@ -360,7 +419,7 @@ static void rest(agent *g)
                           log_text("reason", state_why(g->device->state)));
         schedule(g);
         set_report(g);
-        worker_go(g->worker);
+        parts_rest(g->device->parts, g->failures == 0);
         if (g->restart_why[0])
                 restart_now(g);
         write_status(g);
@@ -492,26 +551,29 @@ static int open_wake(agent *g, diag *d)
         return rc;
 }
 
-static int open_worker(agent *g, diag *d)
+static int open_parts(agent *g, diag *d)
 {
-        const worker_opt o = {.loop = g->loop,
-                              .device = g->device,
-                              .conf = g->conf,
-                              .ended = on_task_ended,
-                              .restart = on_restart_wanted,
-                              .ctx = g};
+        const parts_agent o = {.tell = on_tell,
+                               .call = on_call,
+                               .restart = on_restart_wanted,
+                               .firmware = on_firmware,
+                               .ended = on_task_ended,
+                               .ctx = g};
 
-        return worker_open(&o, &g->worker, d);
+        return parts_open(g->device->parts, g->loop, g->device->state, &o, d);
 }
 
 static void first_session(agent *g)
 {
         int64_t jitter = cfg_ms(g->conf, "session.start_jitter");
 
-        if (cfg_bool(g->conf, "session.on_start"))
+        if (cfg_bool(g->conf, "session.on_start")) {
                 set_next(g, jitter > 0 ? (int64_t)rand_below((uint64_t)jitter) : 0);
-        else
-                schedule(g);
+                return;
+        }
+        schedule(g);
+        for (size_t i = 0; i < state_alerts(g->device->state); i++)
+                on_tell(g, state_alert_at(g->device->state, i)->server);
 }
 
 int agent_open(const cfg *c, loop *l, const char *version, bool reset, agent **out, diag *d)
@@ -527,6 +589,7 @@ int agent_open(const cfg *c, loop *l, const char *version, bool reset, agent **o
         g->stop = (loop_timer){.fn = on_stop_time, .ctx = l};
         g->report = (loop_timer){.fn = on_report, .ctx = g};
         g->restart = (loop_timer){.fn = on_restart_time, .ctx = g};
+        g->gather = (loop_timer){.fn = on_gathered, .ctx = g};
         rc = device_open(c, version, on_config, on_sync, g, &g->device, d);
         if (rc == 0 && d && d->text[0]) {
                 log_warn("journal", log_text("detail", d->text));
@@ -538,16 +601,18 @@ int agent_open(const cfg *c, loop *l, const char *version, bool reset, agent **o
                 rc = open_http(g, version, d);
         if (rc == 0)
                 rc = open_wake(g, d);
-        if (rc == 0)
-                rc = open_worker(g, d);
         if (rc < 0) {
                 agent_close(g);
                 return rc;
         }
         take_config(g);
         first_session(g);
+        rc = open_parts(g, d);
+        if (rc < 0) {
+                agent_close(g);
+                return rc;
+        }
         set_report(g);
-        worker_go(g->worker);
         write_status(g);
         *out = g;
         return 0;
@@ -561,8 +626,8 @@ void agent_close(agent *g)
         loop_timer_stop(&g->stop);
         loop_timer_stop(&g->report);
         loop_timer_stop(&g->restart);
+        loop_timer_stop(&g->gather);
         program_kill(g->restarting);
-        worker_close(g->worker);
         session_free(g->session);
         wake_close(g->wake);
         http_client_free(g->http);
@@ -632,6 +697,6 @@ int agent_status(const agent *g, odm_buf *b)
                                  state_alerts(g->device->state),
                                  (unsigned long long)state_size(g->device->state));
         if (rc == 0)
-                rc = worker_status(g->worker, b);
+                rc = parts_status(g->device->parts, b);
         return rc;
 }

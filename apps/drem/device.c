@@ -125,6 +125,7 @@ void device_set_wake(device *v, const cfg *c, uint16_t port)
 
 typedef struct seed {
         odm_tree *t;
+        parts *parts;
         odm_wall now;
         int rc; /* the first failure; nothing more is done then */
 } seed;
@@ -183,8 +184,8 @@ static void put_settings_acl(seed *s, odm_str id)
         snprintf(acl, sizeof acl, "Add=%.*s&Delete=%.*s&Exec=%.*s&Get=*&Replace=%.*s", n, id.p, n,
                  id.p, n, id.p, n, id.p);
         put_acl(s, "./Vendor/xrem?prop=ACL", acl);
-        if (odm_tree_exists(s->t, ODM_STR(ODM_FUMO_AT)))
-                put_acl(s, ODM_FUMO_AT "?prop=ACL", acl);
+        if (s->rc == 0)
+                s->rc = parts_grant(s->parts, odm_cstr(acl), true, s->now);
 }
 
 static void put_account(seed *s, const cfg *c, const char *password, const char *server_password)
@@ -224,7 +225,7 @@ static int finish_seed(seed *s, diag *d)
 int device_reset_account(device *v, const cfg *c, diag *d)
 {
         char password[SECRET_MAX] = "", server_password[SECRET_MAX] = "";
-        seed s = {.t = v->tree, .now = loop_wall()};
+        seed s = {.t = v->tree, .parts = v->parts, .now = loop_wall()};
         int rc;
 
         if (!cfg_str(c, "account.server_id"))
@@ -256,7 +257,7 @@ int device_reset_account(device *v, const cfg *c, diag *d)
 
 static int put_settings(device *v, const cfg *c, diag *d)
 {
-        seed s = {.t = v->tree, .now = loop_wall()};
+        seed s = {.t = v->tree, .parts = v->parts, .now = loop_wall()};
         char seconds[24];
 
         snprintf(seconds, sizeof seconds, "%lld",
@@ -289,20 +290,12 @@ static int log_record(void *ctx, odm_str record)
         return v->state ? state_log(v->state, record) : ODM_EIO;
 }
 
-static bool has_firmware(const cfg *c)
-{
-        return cfg_enum(c, "firmware.installer") != 0;
-}
-
-static int mount_tasks(device *v, const cfg *c)
+static int mount_tasks(device *v)
 {
         const odm_tasks_opt opt = {
                 .mem = &heap_mem, .trace = log_tracer(), .tree = v->tree, .mo = &odm_mo_task};
-        int rc = odm_tasks_new(&opt, &v->tasks);
 
-        if (rc == 0 && has_firmware(c))
-                return odm_fumo_mount(&v->fumo, v->tasks, &odm_mo_fumo);
-        return rc == 0 ? odm_tasks_know(v->tasks, &odm_fumo_kind, NULL) : rc;
+        return odm_tasks_new(&opt, &v->tasks);
 }
 
 static int open_tree(device *v, const cfg *c, diag *d)
@@ -320,8 +313,10 @@ static int open_tree(device *v, const cfg *c, diag *d)
         if (rc == 0)
                 rc = objects_mount(&v->objects, v->tree);
         if (rc == 0)
-                rc = mount_tasks(v, c);
-        return rc < 0 ? diag_set(d, rc, "the tree: %s", odm_err_text(rc)) : 0;
+                rc = mount_tasks(v);
+        if (rc < 0)
+                return diag_set(d, rc, "the tree: %s", odm_err_text(rc));
+        return parts_mount(v->tree, v->tasks, c, &v->parts, d);
 }
 
 static int open_state(device *v, const cfg *c, const char *version, diag *d)
@@ -341,35 +336,34 @@ static int open_state(device *v, const cfg *c, const char *version, diag *d)
         return rc == 0 ? odm_dmacc_learn(&v->objects.dmacc, v->tree) : rc;
 }
 
-/* Nobody does their work any more, and who was told 202 hears it. */
-static int end_tasks(device *v)
+/* Objects that came with a new configuration are the server's who has the settings. */
+static int grant_new(device *v)
 {
-        const odm_task_end e = {.cause = ODM_CAUSE_UNSUPPORTED};
-        const odm_task *t;
+        const odm_op get = {.kind = ODM_CMD_GET, .target = ODM_STR("./Vendor/xrem?prop=ACL")};
+        odm_answer got = {0};
+        odm_arena a;
         int rc;
 
-        while ((rc = odm_tasks_next(v->tasks, loop_wall(), &t)) == 1) {
-                rc = odm_tasks_done(v->tasks, t->id, &e, loop_wall());
-                if (rc < 0)
-                        break;
-        }
+        odm_arena_init(&a, &heap_mem, 65536);
+        rc = odm_tree_do(v->tree, &get, loop_wall(), &a, &got);
+        if (rc == 0 && odm_status_ok(got.status) && got.results && got.results->value.data.n)
+                rc = parts_grant(v->parts, odm_arena_copy(&a, got.results->value.data), false,
+                                 loop_wall());
+        odm_arena_done(&a);
         return rc;
 }
 
 /* What was under way goes on; objects that the configuration asks for are there. */
-static int open_tasks(device *v, const cfg *c, diag *d)
+static int fill(device *v, diag *d)
 {
-        int rc = 0;
+        int rc = parts_fill(v->parts, d);
 
-        if (has_firmware(c))
-                rc = odm_fumo_add(&v->fumo, "main", loop_wall());
-        if (rc == 0)
-                rc = odm_tasks_load(v->tasks, loop_wall());
-        if (rc == 0 && !has_firmware(c))
-                rc = end_tasks(v);
+        if (rc < 0)
+                return rc;
+        rc = grant_new(v);
         if (rc == 0)
                 rc = state_sync(v->state);
-        return rc < 0 ? diag_set(d, rc, "the tasks: %s", odm_err_text(rc)) : 0;
+        return rc < 0 ? diag_set(d, rc, "the tree: %s", odm_err_text(rc)) : 0;
 }
 
 static void no_hook(void *ctx)
@@ -412,7 +406,7 @@ int device_open(const cfg *c, const char *version, void (*on_config)(void *ctx),
         v->objects.on_config = on_config;
         v->objects.on_sync = on_sync;
         v->objects.ctx = ctx;
-        rc = open_tasks(v, c, d);
+        rc = fill(v, d);
         if (rc == 0 && !has_account(v)) {
                 rc = put_settings(v, c, d);
                 if (rc == 0)
@@ -443,7 +437,7 @@ int device_bootstrap(device *v, const cfg *c, const odm_boot *b, bool replace, o
                      odm_boot_done *out, diag *d)
 {
         bool first = !has_account(v);
-        seed s = {.t = v->tree, .now = loop_wall()};
+        seed s = {.t = v->tree, .parts = v->parts, .now = loop_wall()};
         int rc = take_message(v, b, replace, a, out, d);
 
         if (rc == 0 && first) {
@@ -465,6 +459,7 @@ void device_close(device *v)
 {
         if (!v)
                 return;
+        parts_close(v->parts);
         odm_tree_free(v->tree);
         odm_tasks_free(v->tasks);
         state_close(v->state);

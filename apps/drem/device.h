@@ -7,15 +7,14 @@
 #include "ident.h"
 #include "objects.h"
 #include "odm/bootstrap.h"
-#include "odm/fumo.h"
-#include "state.h"
+#include "parts.h"
 
 typedef struct device {
         odm_tree *tree;
         state *state;
         objects objects;
         odm_tasks *tasks;
-        odm_fumo fumo; /* mounted when there is an installer */
+        parts *parts;
         ident ident;
         char dev_id[256], version[64], maker[160], model[160], firmware[300];
         char wake[256]; /* ./DevInfo/Ext/xrem/Wake; empty: the node is absent */

@@ -18,6 +18,7 @@
 
 #define REST_MS 2000 /* before a message is sent again */
 #define RETRY_AFTER_MAX (24 * 3600)
+#define MAX_ALERTS 1024 /* of one session; the rest goes with the next */
 #define WHOLE_MEMORY ((size_t)64 << 20)
 
 struct session {
@@ -140,7 +141,7 @@ static void serve(session *s, const odm_request *r)
                 log_debug("alert answered", log_int("alert", (int64_t)r->alert_id),
                           log_int("status", r->status));
                 if (!(r->alert_id & ODM_TASK_ALERT))
-                        state_alert_done(s->opt.device->state, r->alert_id);
+                        parts_alerted(s->opt.device->parts, r->alert_id, r->status);
                 else if (odm_tasks_reported(s->opt.device->tasks, r->alert_id, r->status,
                                             loop_wall()) < 0)
                         log_error("a task that was reported is kept: it will be told again");
@@ -307,6 +308,7 @@ static void client_options(const session_opt *o, const odm_account *a, odm_clien
         out->limits.max_msg = (size_t)o->max_message * 2 + 65536;
         out->reply_ms = o->reply_ms;
         out->max_memory = (size_t)o->max_object * 4 + (64u << 20);
+        out->max_alerts = MAX_ALERTS;
 }
 
 static int queue_report(void *ctx, const odm_alert *a)
@@ -316,16 +318,19 @@ static int queue_report(void *ctx, const odm_alert *a)
         return odm_client_alert(s->client, a);
 }
 
+static int queue_alert(void *ctx, const odm_alert *a)
+{
+        const session *s = ctx;
+        int rc = odm_client_alert(s->client, a);
+
+        return rc == ODM_EINVAL ? 0 : rc; /* XML cannot carry it; the others it can */
+}
+
 static int queue_alerts(session *s)
 {
-        const state *st = s->opt.device->state;
-        int rc = 0;
+        device *v = s->opt.device;
+        int rc = parts_alerts(v->parts, odm_cstr(s->server), loop_wall(), queue_alert, s);
 
-        for (size_t i = 0; rc == 0 && i < state_alerts(st); i++) {
-                rc = odm_client_alert(s->client, state_alert_at(st, i));
-                if (rc == ODM_EINVAL) /* XML cannot carry it; the others it can */
-                        rc = 0;
-        }
         if (rc == 0)
                 rc = odm_tasks_reports(s->opt.device->tasks, odm_cstr(s->server), queue_report, s);
         return rc == ODM_ELIMIT ? 0 : rc; /* the rest goes next time */

@@ -14,7 +14,7 @@
 enum tag { TAG_TREE = 'T', TAG_ALERT = 'A', TAG_DONE = 'D', TAG_WAKE = 'W' };
 
 typedef struct pending {
-        odm_alert alert;
+        state_alert a;
         odm_arena arena; /* its text */
 } pending;
 
@@ -103,46 +103,56 @@ static int put_section(odm_buf *b, enum tag tag, odm_str data)
         return rc < 0 ? rc : odm_buf_str(b, data);
 }
 
-/* The text fields of an alert, in the order they are written. */
-#define ALERT_TEXTS 7
-static void alert_texts(odm_alert *a, odm_str *out[ALERT_TEXTS])
+/* The text fields of an alert, in the order they are written.  Those of an older version end before
+ * the server and the time. */
+#define ALERT_TEXTS 8
+#define OLD_ALERT_TEXTS 7
+static void alert_texts(state_alert *s, odm_str *out[ALERT_TEXTS])
 {
-        odm_str *const all[ALERT_TEXTS] = {&a->source, &a->source_name, &a->target,    &a->type,
-                                           &a->mark,   &a->data,        &a->correlator};
+        odm_alert *a = &s->alert;
+        odm_str *const all[ALERT_TEXTS] = {&a->source, &a->source_name, &a->target,     &a->type,
+                                           &a->mark,   &a->data,        &a->correlator, &s->server};
 
         memcpy(out, all, sizeof all);
 }
 
-static int put_alert(odm_buf *b, const odm_alert *from)
+static int put_alert(odm_buf *b, const state_alert *from)
 {
-        odm_alert a = *from;
+        state_alert a = *from;
         odm_str *text[ALERT_TEXTS];
-        int rc = put_id(b, a.id);
+        int rc = put_id(b, a.alert.id);
 
         alert_texts(&a, text);
         if (rc == 0)
-                rc = put_u32(b, a.code);
+                rc = put_u32(b, a.alert.code);
         if (rc == 0)
-                rc = put_u32(b, (uint32_t)a.format);
+                rc = put_u32(b, (uint32_t)a.alert.format);
         for (size_t i = 0; rc == 0 && i < ALERT_TEXTS; i++)
                 rc = put_text(b, *text[i]);
-        return rc;
+        return rc < 0 ? rc : put_id(b, (uint64_t)a.since.s);
 }
 
-static bool take_alert(odm_str s, odm_alert *a)
+static bool take_alert(odm_str s, state_alert *a)
 {
         odm_str *text[ALERT_TEXTS];
         uint32_t code, format;
+        uint64_t since;
 
         alert_texts(a, text);
-        if (!take_id(&s, &a->id) || !take_u32(&s, &code) || !take_u32(&s, &format) ||
+        if (!take_id(&s, &a->alert.id) || !take_u32(&s, &code) || !take_u32(&s, &format) ||
             format > ODM_FMT_OTHER)
                 return false;
-        for (size_t i = 0; i < ALERT_TEXTS; i++)
+        a->alert.code = code;
+        a->alert.format = (odm_format)format;
+        for (size_t i = 0; i < ALERT_TEXTS; i++) {
+                if (i == OLD_ALERT_TEXTS && s.n == 0)
+                        return true;
                 if (!take_text(&s, text[i]))
                         return false;
-        a->code = code;
-        a->format = (odm_format)format;
+        }
+        if (!take_id(&s, &since))
+                return false;
+        a->since.s = (int64_t)since;
         return s.n == 0;
 }
 
@@ -154,7 +164,7 @@ static void pending_free(pending *p)
         free(p);
 }
 
-static int alert_keep(state *s, const odm_alert *a)
+static int alert_keep(state *s, const state_alert *a)
 {
         odm_str *text[ALERT_TEXTS];
         pending *p;
@@ -165,8 +175,8 @@ static int alert_keep(state *s, const odm_alert *a)
         if (!p)
                 return ODM_ENOMEM;
         odm_arena_init(&p->arena, &heap_mem, 2 * ALERT_MAX);
-        p->alert = *a;
-        alert_texts(&p->alert, text);
+        p->a = *a;
+        alert_texts(&p->a, text);
         for (size_t i = 0; i < ALERT_TEXTS; i++)
                 *text[i] = odm_arena_copy(&p->arena, *text[i]);
         if (p->arena.err) {
@@ -175,15 +185,15 @@ static int alert_keep(state *s, const odm_alert *a)
                 return rc;
         }
         s->alerts[s->n_alerts++] = p;
-        if (a->id > s->last_id)
-                s->last_id = a->id;
+        if (a->alert.id > s->last_id)
+                s->last_id = a->alert.id;
         return 0;
 }
 
 static bool alert_drop(state *s, uint64_t id)
 {
         for (size_t i = 0; i < s->n_alerts; i++) {
-                if (s->alerts[i]->alert.id != id)
+                if (s->alerts[i]->a.alert.id != id)
                         continue;
                 pending_free(s->alerts[i]);
                 memmove(&s->alerts[i], &s->alerts[i + 1], (--s->n_alerts - i) * sizeof *s->alerts);
@@ -204,7 +214,7 @@ static void wake_keep(state *s, const uint8_t id[STATE_WAKE_ID])
 
 static int replay_section(state *s, uint8_t tag, odm_str data)
 {
-        odm_alert a = {0};
+        state_alert a = {{0}};
         uint64_t id;
 
         switch ((enum tag)tag) {
@@ -328,7 +338,7 @@ static int put_snapshot(const state *s, odm_tree *tree, odm_buf *out)
         for (size_t i = 0; rc == 0 && i < s->n_alerts; i++) {
                 odm_buf one;
                 odm_buf_init(&one, &heap_mem, 2 * ALERT_MAX);
-                rc = put_alert(&one, &s->alerts[i]->alert);
+                rc = put_alert(&one, &s->alerts[i]->a);
                 if (rc == 0)
                         rc = put_section(out, TAG_ALERT, odm_buf_view(&one));
                 odm_buf_done(&one);
@@ -373,13 +383,13 @@ uint64_t state_size(const state *s)
 
 /* ---- alerts and wake-ups ---------------------------------------------------------------- */
 
-int state_alert_add(state *s, const odm_alert *a)
+int state_alert_add(state *s, const state_alert *a)
 {
-        odm_alert numbered = *a;
+        state_alert numbered = *a;
         odm_buf b;
         int rc;
 
-        numbered.id = s->last_id + 1;
+        numbered.alert.id = s->last_id + 1;
         odm_buf_init(&b, &heap_mem, ALERT_MAX);
         rc = put_alert(&b, &numbered);
         if (rc == 0)
@@ -387,7 +397,7 @@ int state_alert_add(state *s, const odm_alert *a)
         if (rc == 0) {
                 rc = append_section(s, TAG_ALERT, odm_buf_view(&b));
                 if (rc < 0)
-                        (void)alert_drop(s, numbered.id);
+                        (void)alert_drop(s, numbered.alert.id);
         }
         odm_buf_done(&b);
         return rc;
@@ -411,9 +421,9 @@ size_t state_alerts(const state *s)
         return s->n_alerts;
 }
 
-const odm_alert *state_alert_at(const state *s, size_t i)
+const state_alert *state_alert_at(const state *s, size_t i)
 {
-        return i < s->n_alerts ? &s->alerts[i]->alert : NULL;
+        return i < s->n_alerts ? &s->alerts[i]->a : NULL;
 }
 
 bool state_wake_seen(const state *s, const uint8_t id[STATE_WAKE_ID])

@@ -19,9 +19,15 @@
 
 typedef struct state state;
 
-#define STATE_ALERTS 64 /* pending at one time */
-#define STATE_SEEN 64   /* wake-ups remembered */
+#define STATE_ALERTS 256 /* pending at one time */
+#define STATE_SEEN 64    /* wake-ups remembered */
 #define STATE_WAKE_ID 16
+
+typedef struct state_alert {
+        odm_alert alert; /* its id is the state's */
+        odm_str server;  /* whom it is for; absent: whoever is called first */
+        odm_wall since;
+} state_alert;
 
 /* Opens or makes the journal in `folder` and gives every record of the tree to `tree`, which has
  * its objects mounted.  `ops` NULL for the real disk; borrowed like `folder` during the call.
@@ -43,12 +49,12 @@ bool state_broken(const state *s);
 const char *state_why(const state *s);
 uint64_t state_size(const state *s); /* octets of the journal */
 
-/* Keeps an alert until state_alert_done(); copies; gives it its id.  0, ODM_ELIMIT, ODM_ENOMEM,
- * ODM_EIO.  Durable after the next sync. */
-ODM_MUST_USE int state_alert_add(state *s, const odm_alert *a);
+/* Keeps an alert until state_alert_done(); copies; gives it an id of its own.  0, ODM_ELIMIT,
+ * ODM_ENOMEM, ODM_EIO.  Durable after the next sync. */
+ODM_MUST_USE int state_alert_add(state *s, const state_alert *a);
 void state_alert_done(state *s, uint64_t id); /* an unknown id is ignored */
 size_t state_alerts(const state *s);
-const odm_alert *state_alert_at(const state *s, size_t i); /* lent until the next change */
+const state_alert *state_alert_at(const state *s, size_t i); /* lent until the next change */
 
 bool state_wake_seen(const state *s, const uint8_t id[STATE_WAKE_ID]);
 /* Remembers it, forgetting the oldest; durable on return.  0, or, with nothing remembered, ODM_EIO,

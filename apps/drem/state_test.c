@@ -181,14 +181,16 @@ static int number_of(const char *note)
         return note[0] >= '0' && note[0] <= '9' ? note[0] - '0' : -1;
 }
 
-static odm_alert alert(const char *correlator)
+static state_alert alert(const char *correlator)
 {
-        return (odm_alert){.code = ODM_ALERT_GENERIC,
-                           .source = ODM_STR("./A"),
-                           .type = ODM_STR("t"),
-                           .data = ODM_STR("200"),
-                           .format = ODM_FMT_INT,
-                           .correlator = odm_cstr(correlator)};
+        return (state_alert){.alert = {.code = ODM_ALERT_GENERIC,
+                                       .source = ODM_STR("./A"),
+                                       .type = ODM_STR("t"),
+                                       .data = ODM_STR("200"),
+                                       .format = ODM_FMT_INT,
+                                       .correlator = odm_cstr(correlator)},
+                             .server = ODM_STR("srv"),
+                             .since = {1000}};
 }
 
 /* ---- tests ---------------------------------------------------------------------------------- */
@@ -197,7 +199,7 @@ static void all_comes_back(void **state_in)
 {
         rig *r = *state_in;
         const uint8_t id[STATE_WAKE_ID] = {1, 2, 3}, other[STATE_WAKE_ID] = {9};
-        odm_alert a = alert("c1"), b = alert(NULL);
+        state_alert a = alert("c1"), b = alert(NULL);
         char note[64];
 
         assert_int_equal(rig_open(r), 0);
@@ -211,10 +213,12 @@ static void all_comes_back(void **state_in)
                 get_note(r, note);
                 assert_string_equal(note, "kept");
                 assert_int_equal(state_alerts(r->s), 2);
-                assert_str(state_alert_at(r->s, 0)->correlator, "c1");
-                assert_int_equal(state_alert_at(r->s, 0)->id, 1);
-                assert_null(state_alert_at(r->s, 1)->correlator.p);
-                assert_str(state_alert_at(r->s, 1)->data, "200");
+                assert_str(state_alert_at(r->s, 0)->alert.correlator, "c1");
+                assert_int_equal(state_alert_at(r->s, 0)->alert.id, 1);
+                assert_null(state_alert_at(r->s, 1)->alert.correlator.p);
+                assert_str(state_alert_at(r->s, 1)->alert.data, "200");
+                assert_str(state_alert_at(r->s, 1)->server, "srv");
+                assert_int_equal(state_alert_at(r->s, 1)->since.s, 1000);
                 assert_null(state_alert_at(r->s, 2));
                 assert_true(state_wake_seen(r->s, id));
                 assert_false(state_wake_seen(r->s, other));
@@ -225,13 +229,13 @@ static void all_comes_back(void **state_in)
         reopen(r);
         assert_int_equal(state_alerts(r->s), 1);
         assert_int_equal(state_alert_add(r->s, &a), 0); /* its number is not used again */
-        assert_int_equal(state_alert_at(r->s, 1)->id, 3);
+        assert_int_equal(state_alert_at(r->s, 1)->alert.id, 3);
 }
 
 static void ceilings_hold(void **state_in)
 {
         rig *r = *state_in;
-        odm_alert a = alert("c");
+        state_alert a = alert("c");
         uint8_t id[STATE_WAKE_ID] = {0};
 
         assert_int_equal(rig_open(r), 0);
@@ -255,7 +259,7 @@ static void tidying_keeps_everything_and_the_order(void **state_in)
 {
         rig *r = *state_in;
         uint8_t id[STATE_WAKE_ID] = {0};
-        odm_alert a = alert("c1");
+        state_alert a = alert("c1");
         char note[64];
 
         assert_int_equal(rig_open(r), 0);
@@ -290,7 +294,7 @@ static void tidying_keeps_everything_and_the_order(void **state_in)
 /* Writes notes 0 to 5 with an alert between; says how far it was promised. */
 static int write_some(rig *r)
 {
-        odm_alert a = alert("c");
+        state_alert a = alert("c");
         int promised = -1;
 
         for (int i = 0; i < 6; i++) {
@@ -387,7 +391,7 @@ static void must_sync(rig *r, int rc, uint64_t promise)
 /* Notes 1 to 8, an alert between, one answered, a wake-up, and twice the whole journal anew. */
 static void live(rig *r)
 {
-        odm_alert a = alert("c");
+        state_alert a = alert("c");
         char note[8];
 
         for (uint64_t i = 1; i <= 8; i++) {

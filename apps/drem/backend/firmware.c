@@ -84,8 +84,7 @@ static void on_soon(void *ctx)
         odm_arena_reset(&f->text);
         log_info("step over", log_int("task", f->id),
                  log_text("result", odm_task_cause_name(e.cause)), log_text("reason", note));
-        f->opt.done(f->opt.ctx, f->id, &e);
-        if (f->over && !f->busy)
+        if (f->opt.done(f->opt.ctx, f->id, &e) == 0 && f->over && !f->busy)
                 forget_trial(f);
 }
 

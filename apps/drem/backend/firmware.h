@@ -34,8 +34,8 @@ typedef struct firmware_opt { /* text borrowed while the firmware lives */
         int64_t retries, wait_ms; /* of a download */
         int64_t download_ms;      /* all its tries together; 0: for ever */
         /* The step of task `id` is over.  Called by the loop, never from within firmware_begin().
-         */
-        void (*done)(void *ctx, uint32_t id, const odm_task_end *e);
+         * 0 when that is durable. */
+        int (*done)(void *ctx, uint32_t id, const odm_task_end *e);
         /* The device must start again before the step can go on. */
         void (*restart)(void *ctx, const char *why);
         void *ctx;

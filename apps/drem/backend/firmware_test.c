@@ -73,7 +73,7 @@ static int tear_down(void **state)
         return system(command);
 }
 
-static void on_done(void *ctx, uint32_t id, const odm_task_end *e)
+static int on_done(void *ctx, uint32_t id, const odm_task_end *e)
 {
         (void)ctx;
         assert_int_equal(id, 7);
@@ -82,6 +82,7 @@ static void on_done(void *ctx, uint32_t id, const odm_task_end *e)
         got.has_data = e->has_data;
         snprintf(got.note, sizeof got.note, "%.*s", (int)e->note.n, e->note.p ? e->note.p : "");
         loop_stop(l);
+        return 0;
 }
 
 static void on_restart(void *ctx, const char *why)

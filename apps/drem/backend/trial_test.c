@@ -57,7 +57,7 @@ static int tear_down(void **state)
         return system(command);
 }
 
-static void on_done(void *ctx, uint32_t id, const odm_task_end *e)
+static int on_done(void *ctx, uint32_t id, const odm_task_end *e)
 {
         (void)ctx;
         (void)id;
@@ -66,6 +66,7 @@ static void on_done(void *ctx, uint32_t id, const odm_task_end *e)
         had_package = access(at("work/package"), F_OK) == 0;
         assert_int_equal(slots_open(&marker, NULL, at("slots"), NULL), 0);
         loop_stop(l);
+        return 0;
 }
 
 static void on_restart(void *ctx, const char *why)

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* part.h - a family of objects of the device (FUMO, SCOMO, DiagMon ...): what it brings to the
+ * agent, and what it may ask of it.
+ *
+ *     mount     its nodes come to be, bound to it        the tree is empty
+ *     fill      what the configuration asks for is made  the tree is loaded, tasks are not
+ *     open      its back end begins                      the loop will run
+ *     begin     a step of one of its tasks
+ *     rest      a session is over
+ *     close
+ *
+ * A part is made of a description (mo/NAME.ddf), behaviour without I/O (lib/mo) and a back end
+ * (backend/); what ties them together is part/NAME.c.  All of it runs on the loop. */
+#ifndef DREM_PART_H
+#define DREM_PART_H
+
+#include "conf.h"
+#include "loop.h"
+#include "odm/task.h"
+
+typedef struct part_host { /* lent until close; what it points to stays where it is */
+        loop *loop;        /* NULL until open */
+        odm_tree *tree;
+        odm_tasks *tasks;
+        const cfg *conf;
+        const char *folder; /* of everything the agent keeps; a part makes one of its name in it */
+
+        /* The step of task `id`, one that begin() was given, is over.  May come from within
+         * begin(), whose task is then gone.  Copies.  0 when that is durable; else it is said
+         * again by itself until it is. */
+        int (*done)(void *ctx, uint32_t id, const odm_task_end *e);
+        /* The device must start again, once no session is open. */
+        void (*restart)(void *ctx, const char *why);
+        /* What the part wrote into the tree outside of begin() and done(), or executed there, is
+         * to be durable: call this after it.  Tasks that came of it begin soon, and what is to be
+         * reported leads to a session.  0 or ODM_EIO. */
+        int (*moved)(void *ctx);
+        /* Keeps an alert, durable on return, until `server` has answered it; absent: whichever is
+         * called first.  Leads to a session soon.  Its time is put into source_name if that is
+         * absent and it could not leave within a minute.  Copies.
+         * 0, ODM_ELIMIT (256 wait), ODM_ENOMEM, ODM_EIO. */
+        int (*alert)(void *ctx, odm_str server, const odm_alert *a);
+        /* A session with `server` soon: it has alerts to be asked for (part_class.alerts). */
+        void (*tell)(void *ctx, odm_str server);
+        /* A session with every server, now or after the one that is open. */
+        void (*call)(void *ctx, const char *why);
+        /* The version of the firmware in use, for ./DevDetail/FwV; "" leaves it as it is.  Copies.
+         */
+        void (*firmware)(void *ctx, const char *version);
+        void *ctx;
+} part_host;
+
+typedef struct part_class { /* functions may be NULL but for mount and close */
+        const char *name;   /* "scomo" */
+        /* Its places in the tree, up to a NULL: the server that has the rights over
+         * ./Vendor/xrem gets the same over those that have no ACL of their own. */
+        const char *const *roots;
+        /* Its kinds of tasks, up to a NULL.  They are known also where the part is not wanted, with
+         * no context: what was under way then ends with ODM_CAUSE_UNSUPPORTED. */
+        const odm_task_kind *const *kinds;
+        bool (*wanted)(const cfg *c); /* NULL: always */
+
+        /* Makes it, mounts its nodes and makes its kinds known (odm_tasks_know()).  Also for
+         * dremd --bootstrap, where nothing but close follows.  0 or an error with *out untouched.
+         */
+        int (*mount)(const part_host *h, void **out, diag *d);
+        int (*fill)(void *p, diag *d);
+        int (*open)(void *p, diag *d);
+        /* Begins the step of `t`, whose text is to be copied.  Steps of different tasks may be
+         * under way together.  An error ends the step with ODM_CAUSE_FAILED. */
+        int (*begin)(void *p, const odm_task *t);
+        /* No session is open: what waited for that may happen.  `good`: all sessions since the
+         * last rest were carried through.  Also called once after open, with `good`. */
+        void (*rest)(void *p, bool good);
+        /* For a session that begins: calls fn for each alert that waits for `server`, `id` below
+         * 2^48 and the part's own; stops at a non-zero return and returns it. */
+        int (*alerts)(void *p, odm_str server, int (*fn)(void *ctx, const odm_alert *a), void *ctx);
+        /* The server answered it.  What is written now is durable before the next message leaves.
+         */
+        void (*alerted)(void *p, uint64_t id, unsigned status);
+        /* Lines of "key: value" for dremd --status. */
+        int (*status)(const void *p, odm_buf *b);
+        /* Ends what is under way, unheard.  After it the tree is freed and the loop does not run;
+         * the part touches neither. */
+        void (*close)(void *p);
+} part_class;
+
+/* Those there are; parts.c has the table. */
+extern const part_class part_firmware;
+
+#endif
