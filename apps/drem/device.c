@@ -316,7 +316,7 @@ static int open_tree(device *v, const cfg *c, diag *d)
                 rc = mount_tasks(v);
         if (rc < 0)
                 return diag_set(d, rc, "the tree: %s", odm_err_text(rc));
-        return parts_mount(v->tree, v->tasks, c, &v->parts, d);
+        return parts_mount(v->tree, v->tasks, c, parts_all, &v->parts, d);
 }
 
 static int open_state(device *v, const cfg *c, const char *version, diag *d)

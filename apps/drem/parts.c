@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "parts.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,10 +14,10 @@
 #define LATE_S 60 /* an alert that leaves later than this says when it was */
 #define ID_BITS 48
 
-static const part_class *const classes[] = {
+const part_class *const parts_all[] = {
         &part_firmware,
+        NULL,
 };
-#define N_PARTS ODM_COUNT(classes)
 
 typedef struct end { /* of a step, that is not kept yet */
         struct end *next;
@@ -29,7 +30,9 @@ struct parts {
         part_host host;
         state *state;
         parts_agent agent;
-        void *part[N_PARTS]; /* NULL: not wanted */
+        const part_class *const *classes;
+        size_t n;
+        void *part[PARTS_MAX]; /* NULL: not wanted */
         end *ends, **last_end;
         int64_t again_ms;
         bool going;
@@ -117,14 +120,15 @@ static void on_again(void *ctx)
 
 /* ---- their beginning -------------------------------------------------------------------- */
 
-/* The place of the part that does the work of `kind`; N_PARTS when there is none. */
+/* The place of the part that does the work of `kind`; p->n when there is none. */
 static size_t part_of(const parts *p, const odm_task_kind *kind)
 {
-        for (size_t i = 0; i < N_PARTS; i++)
-                for (size_t k = 0; p->part[i] && classes[i]->kinds && classes[i]->kinds[k]; k++)
-                        if (classes[i]->kinds[k] == kind)
+        for (size_t i = 0; i < p->n; i++)
+                for (size_t k = 0; p->part[i] && p->classes[i]->kinds && p->classes[i]->kinds[k];
+                     k++)
+                        if (p->classes[i]->kinds[k] == kind)
                                 return i;
-        return N_PARTS;
+        return p->n;
 }
 
 static void begin(parts *p, const odm_task *t)
@@ -134,14 +138,14 @@ static void begin(parts *p, const odm_task *t)
         odm_task_end e = {.cause = ODM_CAUSE_FAILED};
         int rc = state_sync(p->state);
 
-        if (rc == 0 && i == N_PARTS) /* nobody does it any more, and who was told 202 hears it */
+        if (rc == 0 && i == p->n) /* nobody does it any more, and who was told 202 hears it */
                 e.cause = ODM_CAUSE_UNSUPPORTED;
         else if (rc == 0)
-                rc = classes[i]->begin(p->part[i], t);
+                rc = p->classes[i]->begin(p->part[i], t);
         if (rc < 0)
                 log_error("a step cannot begin", log_int("task", id),
                           log_text("reason", odm_err_text(rc)));
-        if (rc < 0 || i == N_PARTS)
+        if (rc < 0 || i == p->n)
                 (void)on_done(p, id, &e);
 }
 
@@ -171,9 +175,9 @@ static void on_soon(void *ctx)
 
 void parts_rest(parts *p, bool good)
 {
-        for (size_t i = 0; i < N_PARTS; i++)
-                if (p->part[i] && classes[i]->rest)
-                        classes[i]->rest(p->part[i], good);
+        for (size_t i = 0; i < p->n; i++)
+                if (p->part[i] && p->classes[i]->rest)
+                        p->classes[i]->rest(p->part[i], good);
         parts_go(p);
 }
 
@@ -281,10 +285,10 @@ int parts_alerts(parts *p, odm_str server, odm_wall now, int (*fn)(void *ctx, co
 {
         int rc = journal_alerts(p, server, now, fn, ctx);
 
-        for (size_t i = 0; rc == 0 && i < N_PARTS; i++) {
+        for (size_t i = 0; rc == 0 && i < p->n; i++) {
                 tagger t = {i, fn, ctx};
-                if (p->part[i] && classes[i]->alerts)
-                        rc = classes[i]->alerts(p->part[i], server, on_part_alert, &t);
+                if (p->part[i] && p->classes[i]->alerts)
+                        rc = p->classes[i]->alerts(p->part[i], server, on_part_alert, &t);
         }
         return rc;
 }
@@ -296,8 +300,9 @@ void parts_alerted(parts *p, uint64_t id, unsigned status)
         if (part == 0) {
                 if (odm_alert_over(status))
                         state_alert_done(p->state, id);
-        } else if (part <= N_PARTS && p->part[part - 1] && classes[part - 1]->alerted) {
-                classes[part - 1]->alerted(p->part[part - 1], id & ((1ull << ID_BITS) - 1), status);
+        } else if (part <= p->n && p->part[part - 1] && p->classes[part - 1]->alerted) {
+                p->classes[part - 1]->alerted(p->part[part - 1], id & ((1ull << ID_BITS) - 1),
+                                              status);
         }
 }
 
@@ -312,7 +317,8 @@ static int know_kinds(parts *p, const part_class *c)
         return rc;
 }
 
-int parts_mount(odm_tree *t, odm_tasks *ts, const cfg *c, parts **out, diag *d)
+int parts_mount(odm_tree *t, odm_tasks *ts, const cfg *c, const part_class *const *classes,
+                parts **out, diag *d)
 {
         parts *p = calloc(1, sizeof *p);
         int rc = 0;
@@ -331,15 +337,19 @@ int parts_mount(odm_tree *t, odm_tasks *ts, const cfg *c, parts **out, diag *d)
                               .call = on_call,
                               .firmware = on_firmware,
                               .ctx = p};
+        p->classes = classes;
+        while (classes[p->n])
+                p->n++;
+        assert(p->n <= PARTS_MAX);
         p->last_end = &p->ends;
         p->again = (loop_timer){.fn = on_again, .ctx = p};
         p->soon = (loop_timer){.fn = on_soon, .ctx = p};
-        for (size_t i = 0; rc == 0 && i < N_PARTS; i++) {
-                bool wanted = !classes[i]->wanted || classes[i]->wanted(c);
-                rc = wanted ? classes[i]->mount(&p->host, &p->part[i], d)
-                            : know_kinds(p, classes[i]);
+        for (size_t i = 0; rc == 0 && i < p->n; i++) {
+                bool wanted = !p->classes[i]->wanted || p->classes[i]->wanted(c);
+                rc = wanted ? p->classes[i]->mount(&p->host, &p->part[i], d)
+                            : know_kinds(p, p->classes[i]);
                 if (rc < 0 && d && !d->text[0])
-                        diag_set(d, rc, "%s: %s", classes[i]->name, odm_err_text(rc));
+                        diag_set(d, rc, "%s: %s", p->classes[i]->name, odm_err_text(rc));
         }
         if (rc < 0)
                 parts_close(p);
@@ -352,12 +362,12 @@ static int call_all(parts *p, bool fill, diag *d)
 {
         int rc = 0;
 
-        for (size_t i = 0; rc == 0 && i < N_PARTS; i++) {
-                int (*fn)(void *part, diag *why) = fill ? classes[i]->fill : classes[i]->open;
+        for (size_t i = 0; rc == 0 && i < p->n; i++) {
+                int (*fn)(void *part, diag *why) = fill ? p->classes[i]->fill : p->classes[i]->open;
                 if (p->part[i] && fn)
                         rc = fn(p->part[i], d);
                 if (rc < 0 && d && !d->text[0])
-                        diag_set(d, rc, "%s: %s", classes[i]->name, odm_err_text(rc));
+                        diag_set(d, rc, "%s: %s", p->classes[i]->name, odm_err_text(rc));
         }
         return rc;
 }
@@ -397,10 +407,10 @@ int parts_grant(parts *p, odm_str acl, bool always, odm_wall now)
 {
         int rc = 0;
 
-        for (size_t i = 0; rc == 0 && i < N_PARTS; i++)
+        for (size_t i = 0; rc == 0 && i < p->n; i++)
                 for (size_t k = 0;
-                     rc == 0 && p->part[i] && classes[i]->roots && classes[i]->roots[k]; k++)
-                        rc = grant_root(p, classes[i]->roots[k], acl, always, now);
+                     rc == 0 && p->part[i] && p->classes[i]->roots && p->classes[i]->roots[k]; k++)
+                        rc = grant_root(p, p->classes[i]->roots[k], acl, always, now);
         return rc;
 }
 
@@ -425,9 +435,9 @@ int parts_status(const parts *p, odm_buf *b)
         for (size_t i = 0; rc == 0 && (t = odm_tasks_at(p->host.tasks, i)) != NULL; i++)
                 rc = odm_buf_fmt(b, "task-%u: %.*s %s\n", (unsigned)t->id, (int)t->exec.n,
                                  t->exec.p, t->step ? t->kind->steps[t->step] : "to be reported");
-        for (size_t i = 0; rc == 0 && i < N_PARTS; i++)
-                if (p->part[i] && classes[i]->status)
-                        rc = classes[i]->status(p->part[i], b);
+        for (size_t i = 0; rc == 0 && i < p->n; i++)
+                if (p->part[i] && p->classes[i]->status)
+                        rc = p->classes[i]->status(p->part[i], b);
         return rc;
 }
 
@@ -437,9 +447,9 @@ void parts_close(parts *p)
                 return;
         loop_timer_stop(&p->again);
         loop_timer_stop(&p->soon);
-        for (size_t i = 0; i < N_PARTS; i++)
+        for (size_t i = 0; i < p->n; i++)
                 if (p->part[i])
-                        classes[i]->close(p->part[i]);
+                        p->classes[i]->close(p->part[i]);
         while (p->ends) {
                 end *e = p->ends;
                 p->ends = e->next;

@@ -21,9 +21,14 @@ typedef struct parts_agent {
         void *ctx;
 } parts_agent;
 
-/* Mounts those that the configuration wants on a tree with nothing loaded; all are borrowed.
- * 0, or an error with the reason in `d`. */
-ODM_MUST_USE int parts_mount(odm_tree *t, odm_tasks *ts, const cfg *c, parts **out, diag *d);
+/* Those of this device, up to a NULL. */
+extern const part_class *const parts_all[];
+
+/* Mounts those of `classes` (up to a NULL, at most PARTS_MAX) that the configuration wants on a
+ * tree with nothing loaded; all are borrowed.  0, or an error with the reason in `d`. */
+#define PARTS_MAX 16
+ODM_MUST_USE int parts_mount(odm_tree *t, odm_tasks *ts, const cfg *c,
+                             const part_class *const *classes, parts **out, diag *d);
 /* The tree is loaded: makes the objects that the configuration asks for, takes up the tasks. */
 ODM_MUST_USE int parts_fill(parts *p, diag *d);
 /* Gives the server of ACL `acl` its rights over all of it; else only over what has no ACL of its

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* parts_test.c - steps and alerts of parts, shown with firmware objects and a part that does
+ * nothing but write down what it was told. */
+#include "parts.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "mo.h"
+#include "odm/fumo.h"
+#include "support.h"
+
+#define NOW ((odm_wall){1290000000})
+
+static char dir[32];
+static cfg *conf;
+static loop *l;
+static odm_tree *tree;
+static odm_tasks *tasks;
+static state *journal;
+static parts *all;
+static odm_fumo fumo;
+static const part_host *host;
+
+static struct seen {
+        bool now; /* steps end at once */
+        unsigned begun, rests, ended;
+        uint32_t id, answered;
+        unsigned status;
+        char told[64], heard[256];
+} seen;
+
+/* ---- the part ------------------------------------------------------------------------------- */
+
+static const odm_task_end good = {.cause = ODM_CAUSE_OK};
+
+static int fake_mount(const part_host *h, void **out, diag *d)
+{
+        (void)d;
+        host = h;
+        *out = &fumo;
+        return odm_fumo_mount(&fumo, h->tasks, &odm_mo_fumo);
+}
+
+static int fake_fill(void *p, diag *d)
+{
+        (void)d;
+        return odm_fumo_add(p, "main", NOW);
+}
+
+static int fake_begin(void *p, const odm_task *t)
+{
+        (void)p;
+        seen.begun++;
+        seen.id = t->id;
+        if (seen.now)
+                assert_int_equal(host->done(host->ctx, t->id, &good), 0);
+        return 0;
+}
+
+static void fake_rest(void *p, bool ok)
+{
+        (void)p;
+        seen.rests += ok;
+}
+
+static int fake_alerts(void *p, odm_str server, int (*fn)(void *ctx, const odm_alert *a), void *ctx)
+{
+        const odm_alert a = {.id = 77, .type = ODM_STR("of-the-part"), .data = server};
+
+        (void)p;
+        return fn(ctx, &a);
+}
+
+static void fake_alerted(void *p, uint64_t id, unsigned status)
+{
+        (void)p;
+        seen.answered = (uint32_t)id;
+        seen.status = status;
+}
+
+static void fake_close(void *p)
+{
+        (void)p;
+}
+
+static bool never(const cfg *c)
+{
+        (void)c;
+        return false;
+}
+
+static const char *const roots[] = {ODM_FUMO_AT, NULL};
+static const odm_task_kind *const kinds[] = {&odm_fumo_kind, NULL};
+static const part_class fake = {.name = "fake",
+                                .roots = roots,
+                                .kinds = kinds,
+                                .mount = fake_mount,
+                                .fill = fake_fill,
+                                .begin = fake_begin,
+                                .rest = fake_rest,
+                                .alerts = fake_alerts,
+                                .alerted = fake_alerted,
+                                .close = fake_close};
+static const part_class gone = {
+        .name = "gone", .kinds = kinds, .wanted = never, .mount = fake_mount, .close = fake_close};
+static const part_class *const with_it[] = {&fake, NULL}, *const without[] = {&gone, NULL};
+
+/* ---- the agent ------------------------------------------------------------------------------ */
+
+static void on_tell(void *ctx, odm_str server)
+{
+        (void)ctx;
+        snprintf(seen.told, sizeof seen.told, "%.*s", (int)server.n, server.p ? server.p : "");
+}
+
+static void on_text(void *ctx, const char *text)
+{
+        (void)ctx;
+        (void)text;
+}
+
+static void on_ended(void *ctx)
+{
+        (void)ctx;
+        seen.ended++;
+        loop_stop(l);
+}
+
+static const parts_agent agent = {.tell = on_tell,
+                                  .call = on_text,
+                                  .restart = on_text,
+                                  .firmware = on_text,
+                                  .ended = on_ended};
+
+static int log_record(void *ctx, odm_str record)
+{
+        (void)ctx;
+        return journal ? state_log(journal, record) : ODM_EIO;
+}
+
+static void start(const part_class *const *classes)
+{
+        odm_tree_opt o;
+        odm_tasks_opt t = {.mem = &heap, .mo = &odm_mo_task};
+
+        odm_tree_opt_init(&o, &heap);
+        o.log = log_record;
+        assert_int_equal(odm_tree_new(&o, &tree), 0);
+        t.tree = tree;
+        assert_int_equal(odm_tasks_new(&t, &tasks), 0);
+        assert_int_equal(parts_mount(tree, tasks, conf, classes, &all, NULL), 0);
+        assert_int_equal(state_open(NULL, dir, tree, &journal, NULL), 0);
+        assert_int_equal(parts_fill(all, NULL), 0);
+        assert_int_equal(parts_open(all, l, journal, &agent, NULL), 0);
+}
+
+static void stop(void)
+{
+        parts_close(all);
+        odm_tree_free(tree);
+        odm_tasks_free(tasks);
+        state_close(journal);
+        journal = NULL;
+}
+
+static int set_up(void **unused)
+{
+        char path[64];
+
+        (void)unused;
+        memset(&seen, 0, sizeof seen);
+        snprintf(dir, sizeof dir, "/tmp/parts_test.XXXXXX");
+        if (!mkdtemp(dir))
+                return -1;
+        snprintf(path, sizeof path, "[agent]\nstate = %s\n", dir);
+        assert_int_equal(cfg_new(conf_keys, conf_keys_n, &conf), 0);
+        assert_int_equal(cfg_parse(conf, odm_cstr(path), "f", NULL), 0);
+        assert_int_equal(loop_new(&l), 0);
+        start(with_it);
+        return 0;
+}
+
+static int tear_down(void **unused)
+{
+        char command[64];
+
+        (void)unused;
+        stop();
+        loop_free(l);
+        cfg_free(conf);
+        snprintf(command, sizeof command, "rm -r %s", dir);
+        return system(command);
+}
+
+/* ---- what a server does --------------------------------------------------------------------- */
+
+static unsigned operate(odm_cmd kind, const char *uri, const char *data)
+{
+        const odm_op op = {.kind = kind,
+                           .target = odm_cstr(uri),
+                           .server = ODM_STR("srv"),
+                           .has_value = data != NULL,
+                           .value = {.data = odm_cstr(data)}};
+        odm_answer out = {0};
+        odm_arena a;
+
+        odm_arena_init(&a, &heap, 1 << 20);
+        assert_int_equal(odm_tree_do(tree, &op, NOW, &a, &out), 0);
+        odm_arena_done(&a);
+        return out.status;
+}
+
+static void order_download(void)
+{
+        const odm_value acl = {.data = ODM_STR("Get=*&Replace=*&Exec=*")};
+
+        assert_int_equal(odm_tree_write(tree, ODM_STR("./FUMO?prop=ACL"), &acl, NOW), 0);
+        assert_int_equal(operate(ODM_CMD_REPLACE, "./FUMO/main/Download/PkgURL", "http://h/p"),
+                         200);
+        assert_int_equal(operate(ODM_CMD_EXEC, "./FUMO/main/Download", NULL), 202);
+}
+
+static const char *state_of_it(void)
+{
+        static char text[16];
+        odm_value v = {0};
+        odm_arena a;
+
+        odm_arena_init(&a, &heap, 4096);
+        assert_int_equal(odm_tree_read(tree, ODM_STR("./FUMO/main/State"), &a, &v), 0);
+        snprintf(text, sizeof text, "%.*s", (int)v.data.n, v.data.p);
+        odm_arena_done(&a);
+        return text;
+}
+
+static int hear(void *ctx, const odm_alert *a)
+{
+        size_t n = strlen(seen.heard);
+
+        (void)ctx;
+        seen.id = (uint32_t)(a->id >> 32);
+        snprintf(seen.heard + n, sizeof seen.heard - n, "%.*s %.*s;", (int)a->type.n, a->type.p,
+                 a->source_name.p ? (int)a->source_name.n : 1,
+                 a->source_name.p ? a->source_name.p : "-");
+        return 0;
+}
+
+static const char *session_with(const char *server, odm_wall now)
+{
+        seen.heard[0] = 0;
+        assert_int_equal(parts_alerts(all, odm_cstr(server), now, hear, NULL), 0);
+        return seen.heard;
+}
+
+/* ---- tests ---------------------------------------------------------------------------------- */
+
+static void a_step_is_begun_and_its_end_is_kept(void **unused)
+{
+        (void)unused;
+        assert_int_equal(seen.rests, 1);
+        order_download();
+        parts_go(all);
+        parts_go(all);
+        assert_int_equal(seen.begun, 1);
+        assert_int_equal(host->done(host->ctx, seen.id, &good), 0);
+        assert_string_equal(state_of_it(), "50");
+        assert_int_equal(seen.ended, 1);
+        stop();
+        start(with_it);
+        assert_string_equal(state_of_it(), "50");
+}
+
+static void a_step_may_end_within_its_beginning(void **unused)
+{
+        (void)unused;
+        order_download();
+        seen.now = true;
+        parts_go(all);
+        assert_int_equal(seen.begun, 1);
+        assert_string_equal(state_of_it(), "50");
+}
+
+static void what_nobody_does_any_more_ends(void **unused)
+{
+        (void)unused;
+        order_download();
+        stop();
+        start(without);
+        assert_non_null(odm_tasks_at(tasks, 0));
+        assert_int_equal(odm_tasks_at(tasks, 0)->step, 0);
+        assert_int_equal(odm_tasks_at(tasks, 0)->result, 408);
+}
+
+static void an_end_waits_for_an_open_transaction(void **unused)
+{
+        (void)unused;
+        order_download();
+        parts_go(all);
+        assert_int_equal(odm_tree_begin(tree, NOW), 0);
+        assert_int_equal(host->done(host->ctx, seen.id, &good), ODM_ESTATE);
+        odm_tree_rollback(tree);
+        assert_string_equal(state_of_it(), "30");
+        assert_int_equal(loop_run(l), 0); /* until it is said again */
+        assert_string_equal(state_of_it(), "50");
+}
+
+static void alerts_are_for_their_server(void **unused)
+{
+        const odm_alert to = {.type = ODM_STR("to-a")}, any = {.type = ODM_STR("any")};
+
+        (void)unused;
+        assert_int_equal(host->alert(host->ctx, ODM_STR("a"), &to), 0);
+        assert_string_equal(seen.told, "a");
+        assert_int_equal(host->alert(host->ctx, ODM_ABSENT, &any), 0);
+        stop();
+        start(with_it);
+        assert_string_equal(session_with("a", loop_wall()), "to-a -;any -;of-the-part -;");
+        assert_string_equal(session_with("b", loop_wall()), "any -;of-the-part -;");
+        parts_alerted(all, 1, 500); /* it is worth another try */
+        parts_alerted(all, 2, 415);
+        assert_string_equal(session_with("a", loop_wall()), "to-a -;of-the-part -;");
+        parts_alerted(all, 1, 200);
+        assert_string_equal(session_with("a", loop_wall()), "of-the-part -;");
+        parts_alerted(all, (uint64_t)seen.id << 32 | 77, 202);
+        assert_int_equal(seen.answered, 77);
+        assert_int_equal(seen.status, 202);
+}
+
+static void a_late_alert_says_when_it_was(void **unused)
+{
+        const odm_alert a = {.type = ODM_STR("t")};
+        const odm_wall now = loop_wall();
+        char when[ODM_WALL_TEXT], want[64];
+
+        (void)unused;
+        odm_wall_format(now, when);
+        assert_int_equal(host->alert(host->ctx, ODM_ABSENT, &a), 0);
+        (void)session_with("a", (odm_wall){now.s + 59});
+        assert_string_equal(seen.heard, "t -;of-the-part -;");
+        (void)session_with("a", (odm_wall){now.s + 3600});
+        snprintf(want, sizeof want, "t %.13s", when); /* the second may have passed */
+        assert_int_equal(strncmp(seen.heard, want, strlen(want)), 0);
+}
+
+static void rights_are_given_where_there_are_none(void **unused)
+{
+        const odm_str acl = ODM_STR("Get=*&Exec=srv");
+
+        (void)unused;
+        assert_int_equal(operate(ODM_CMD_EXEC, "./FUMO/main/Download", NULL), 425);
+        assert_int_equal(parts_grant(all, acl, false, NOW), 0);
+        assert_int_equal(operate(ODM_CMD_EXEC, "./FUMO/main/Download", NULL), 405);
+        assert_int_equal(parts_grant(all, ODM_STR("Get=*"), false, NOW), 0);
+        assert_int_equal(operate(ODM_CMD_EXEC, "./FUMO/main/Download", NULL), 405);
+        assert_int_equal(parts_grant(all, ODM_STR("Get=*"), true, NOW), 0);
+        assert_int_equal(operate(ODM_CMD_EXEC, "./FUMO/main/Download", NULL), 425);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(a_step_is_begun_and_its_end_is_kept, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(a_step_may_end_within_its_beginning, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(what_nobody_does_any_more_ends, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(an_end_waits_for_an_open_transaction, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(alerts_are_for_their_server, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(a_late_alert_says_when_it_was, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(rights_are_given_where_there_are_none, set_up,
+                                                tear_down),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
