@@ -48,6 +48,21 @@ static const struct meaning scomo[] = {
         {1501, "Download server unavailable"},
 };
 
+static const struct meaning diagmon[] = {
+        {1200, "Successful"},
+        {1400, "Client error"},
+        {1401, "User cancelled"},
+        {1402, "Start failed"},
+        {1403, "Stop failed"},
+        {1404, "Bad or missing configuration"},
+        {1405, "Memory limit reached, data usable"},
+        {1406, "The data could not be delivered"},
+        {1411, "Not implemented"},
+        {1412, "Undefined error"},
+        {1500, "Data server error"},
+        {1501, "Data server unavailable"},
+};
+
 static const struct {
         const char *type; /* how it begins */
         const struct meaning *list;
@@ -55,6 +70,7 @@ static const struct {
         unsigned thousand;
 } families[] = {
         {"org.openmobilealliance.dm.firmwareupdate.", fumo, ODM_COUNT(fumo), 0},
+        {"urn:oma:at:diagmon:", diagmon, ODM_COUNT(diagmon), 1000},
         {"urn:oma:at:scomo:", scomo, ODM_COUNT(scomo), 1000},
         {"org.openmobilealliance.dm.softwarecomponent.", scomo, ODM_COUNT(scomo), 1000},
 };

@@ -5,6 +5,7 @@
 
 #define FUMO "org.openmobilealliance.dm.firmwareupdate.update"
 #define SCOMO "urn:oma:at:scomo:1.0:OperationComplete"
+#define DIAG "urn:oma:at:diagmon:1.0:OperationComplete"
 
 static void the_family_tells(void **state)
 {
@@ -25,6 +26,8 @@ static void the_family_tells(void **state)
                 {SCOMO, 1407, "Package validation failed"},
                 {SCOMO, 1460, "Client error, as the vendor specifies"},
                 {SCOMO, 200, "Unknown result"},
+                {DIAG, 1405, "Memory limit reached, data usable"},
+                {DIAG, 1470, "Client error, as the vendor specifies"},
                 {NULL, 411, "Size required"},
                 {"org.example.other", 404, "Not found"},
         };
