@@ -66,5 +66,9 @@ bool odm_recur_is_interval(const odm_recur *r);
  * Returns 1, or 0 when there is none. */
 int odm_recur_next(const odm_recur *r, odm_moment base, const odm_zone *z, odm_wall after,
                    odm_wall *out);
+/* The latest due time after `after` and not after `now`, and how many there are between, at most
+ * ODM_RECUR_COUNT.  Returns 1, or 0 when there is none. */
+int odm_recur_latest(const odm_recur *r, odm_moment base, const odm_zone *z, odm_wall after,
+                     odm_wall now, odm_wall *out, unsigned *n);
 
 #endif

@@ -387,46 +387,93 @@ static int64_t search(const struct search *q, int64_t from)
         return -1;
 }
 
-static bool is_past_end(const odm_recur *r, const odm_zone *z, odm_wall at)
-{
-        return r->has_until && at.s > odm_moment_wall(r->until, z).s;
-}
+/* ---- one time after the other ----------------------------------------------------------- */
 
-/* The search for a rule whose times are not counted: nothing before `after` matters. */
-static int64_t start_of(const odm_recur *r, odm_moment base, const odm_zone *z, odm_wall after)
+struct walk {
+        struct search q;
+        const odm_zone *z;
+        odm_moment base;
+        int64_t from;   /* on the base's clock: where the search goes on */
+        odm_wall last;  /* the time given last */
+        unsigned given; /* times so far, those before `after` included when they are counted */
+};
+
+/* Nothing before `after` matters to a rule whose times are not counted; its base is given all the
+ * same. */
+static void walk_begin(struct walk *w, const odm_recur *r, odm_moment base, const odm_zone *z,
+                       odm_wall after)
 {
         int64_t from = base.local ? odm_moment_local(after, z).s : after.s;
 
-        return r->count || from < base.s ? base.s + 1 : from + 1;
+        *w = (struct walk){.q = {.r = r, .base = civil_of(base.s), .base_minute = base.s / MINUTE},
+                           .z = z,
+                           .base = base,
+                           .from = r->count || from < base.s ? base.s + 1 : from + 1};
+        if (r->freq == ODM_FREQ_ONCE || from / DAY > LAST_DAY || !can_fit(&w->q))
+                w->from = -1;
+}
+
+static bool give(struct walk *w, odm_wall at)
+{
+        w->last = at;
+        w->given++;
+        return true;
+}
+
+static bool walk_next(struct walk *w)
+{
+        const odm_recur *r = w->q.r;
+        odm_wall end = {INT64_MAX}, at = odm_moment_wall(w->base, w->z);
+
+        if (r->has_until)
+                end = odm_moment_wall(r->until, w->z);
+        if (w->given == 0)
+                return at.s <= end.s && give(w, at);
+        while (w->from >= 0 && (!r->count || w->given < r->count)) {
+                w->from = search(&w->q, w->from);
+                at = odm_moment_wall((odm_moment){w->from, w->base.local}, w->z);
+                if (w->from < 0 || at.s > end.s)
+                        break;
+                w->from++;
+                if (at.s != w->last.s) /* times in a gap are one */
+                        return give(w, at);
+        }
+        return false;
 }
 
 int odm_recur_next(const odm_recur *r, odm_moment base, const odm_zone *z, odm_wall after,
                    odm_wall *out)
 {
-        struct search q = {.r = r, .base = civil_of(base.s), .base_minute = base.s / MINUTE};
-        odm_wall at = odm_moment_wall(base, z), before = at;
-        int64_t from = start_of(r, base, z, after);
+        struct walk w;
 
-        if (at.s > after.s) {
-                if (!is_past_end(r, z, at))
-                        *out = at;
-                return !is_past_end(r, z, at);
-        }
-        if (r->freq == ODM_FREQ_ONCE || after.s / DAY > LAST_DAY || !can_fit(&q))
-                return 0;
-        for (unsigned n = 1; !r->count || n < r->count; from++) {
-                from = search(&q, from);
-                if (from < 0)
-                        return 0;
-                at = odm_moment_wall((odm_moment){from, base.local}, z);
-                if (is_past_end(r, z, at))
-                        return 0;
-                if (at.s > after.s) {
-                        *out = at;
+        walk_begin(&w, r, base, z, after);
+        while (walk_next(&w)) {
+                if (w.last.s > after.s) {
+                        *out = w.last;
                         return 1;
                 }
-                n += at.s != before.s; /* times in a gap are one */
-                before = at;
         }
         return 0;
+}
+
+int odm_recur_latest(const odm_recur *r, odm_moment base, const odm_zone *z, odm_wall after,
+                     odm_wall now, odm_wall *out, unsigned *n)
+{
+        struct walk w;
+        odm_wall latest = after;
+        unsigned found = 0;
+
+        walk_begin(&w, r, base, z, after);
+        while (walk_next(&w) && w.last.s <= now.s) {
+                if (w.last.s <= latest.s)
+                        continue;
+                latest = w.last;
+                if (++found == ODM_RECUR_COUNT && !r->count && latest.s < now.s - 2 * DAY)
+                        walk_begin(&w, r, base, z, (odm_wall){now.s - 2 * DAY});
+        }
+        if (!found)
+                return 0;
+        *out = latest;
+        *n = found < ODM_RECUR_COUNT ? found : ODM_RECUR_COUNT;
+        return 1;
 }

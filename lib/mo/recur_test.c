@@ -305,6 +305,50 @@ static void the_time_of_looking_does_not_matter(void **state)
         }
 }
 
+static void what_was_missed_is_counted(void **state)
+{
+        static const struct {
+                const char *why, *base, *rule, *after, *now, *want;
+                unsigned n;
+        } rows[] = {
+                {"nothing yet", "20260101T020000Z", "FREQ=DAILY", "20260101T020000Z",
+                 "20260102T015959Z", NULL, 0},
+                {"just now", "20260101T020000Z", "FREQ=DAILY", "20260101T020000Z",
+                 "20260102T020000Z", "20260102T020000Z", 1},
+                {"the base", "20260101T020000Z", NULL, "20251231T000000Z", "20260102T000000Z",
+                 "20260101T020000Z", 1},
+                {"not again", "20260101T020000Z", NULL, "20260101T020000Z", "20260102T000000Z",
+                 NULL, 0},
+                {"a week off", "20260101T020000Z", "FREQ=DAILY", "20260103T020000Z",
+                 "20260110T120000Z", "20260110T020000Z", 7},
+                {"a year off, each minute", "20250101T000000Z", "FREQ=MINUTELY", "20250101T000000Z",
+                 "20260101T000030Z", "20260101T000000Z", ODM_RECUR_COUNT},
+                {"counted ones are over", "20260101T020000Z", "FREQ=DAILY;COUNT=5",
+                 "20260103T020000Z", "20260301T120000Z", "20260105T020000Z", 2},
+                {"until", "20260101T020000Z", "FREQ=DAILY;UNTIL=20260104T020000Z",
+                 "20251231T020000Z", "20260301T120000Z", "20260104T020000Z", 4},
+                {"the clock was put back", "20260101T020000Z", "FREQ=DAILY", "20260105T020000Z",
+                 "20260103T120000Z", NULL, 0},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                odm_recur rule = {.freq = ODM_FREQ_ONCE};
+                odm_moment base;
+                odm_wall got = {0};
+                unsigned n = 0;
+                assert_int_equal(odm_moment_parse(odm_cstr(rows[i].base), &base), 0);
+                if (rows[i].rule)
+                        assert_int_equal(odm_recur_parse(odm_cstr(rows[i].rule), &rule), 0);
+                int rc = odm_recur_latest(&rule, base, NULL, wall(rows[i].after), wall(rows[i].now),
+                                          &got, &n);
+                if (rc != (rows[i].want != NULL) || n != rows[i].n ||
+                    (rc && got.s != wall(rows[i].want).s))
+                        fail_msg("%s: rc %d, %u of them, %lld", rows[i].why, rc, n,
+                                 (long long)got.s);
+        }
+}
+
 static void bad_rules_are_refused(void **state)
 {
         static const char *const bad[] = {"",
@@ -384,6 +428,7 @@ int main(void)
                 cmocka_unit_test(bad_times_are_refused),
                 cmocka_unit_test(rules_give_the_times_of_the_table),
                 cmocka_unit_test(the_time_of_looking_does_not_matter),
+                cmocka_unit_test(what_was_missed_is_counted),
                 cmocka_unit_test(bad_rules_are_refused),
                 cmocka_unit_test(what_is_an_interval),
         };
