@@ -18,7 +18,7 @@
  * The room reads values in the tree by itself; for others, and to tell, it lends orders:
  *
  *     while (odm_traps_next(ts, now, wall, &o) == 1)
- *             ... do o ...  odm_traps_did(ts, &done, wall);
+ *             ... do o ...  odm_traps_did(ts, &done, now, wall);
  *     and again at odm_traps_time(ts).
  *
  * Facts: mo-diagmon.md 8. */
@@ -69,7 +69,9 @@ typedef struct odm_trap_listener {
  * from part_class.mount on. */
 typedef struct odm_trap_hub {
         odm_trap_listener *first;
-        void (*changed)(void *ctx); /* of the traps' host: who listens has changed.  May be NULL */
+        odm_trap_listener *cursor;  /* the next to be called, while an event is told */
+        bool stale;                 /* who listens has changed since the traps looked */
+        void (*changed)(void *ctx); /* of the traps' host: that it has.  May be NULL */
         void *ctx;
 } odm_trap_hub;
 
