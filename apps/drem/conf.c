@@ -21,7 +21,7 @@ static const char *const auth_words[] = {"none", "basic", "digest", "hmac", NULL
 static const odm_auth_type auth_types[] = {ODM_AUTH_NONE, ODM_AUTH_BASIC, ODM_AUTH_MD5,
                                            ODM_AUTH_MAC};
 static const char *const codec_words[] = {"wbxml", "xml", NULL};
-static const char *const installer_words[] = {"none", "slots", "exec", NULL};
+static const char *const installer_words[] = {"none", "slots", "exec", "rauc", "swupdate", NULL};
 static const char *const plain_words[] = {"no", "loopback", "yes", NULL};
 
 const cfg_key conf_keys[] = {
@@ -106,8 +106,9 @@ const cfg_key conf_keys[] = {
          SECOND, HOUR},
 
         {"firmware.installer", CFG_ENUM, "none",
-         "What installs new firmware: nothing, two slots for images, or a program of the device's\n"
-         "maker. With none there is no ./FUMO.",
+         "What installs new firmware: nothing, two slots for images, a program of the device's "
+         "maker,\n"
+         "RAUC or SWUpdate. With none there is no ./FUMO.",
          .choices = installer_words},
         {"firmware.keys", CFG_PATH, NULL,
          "Folder of trusted keys: NAME.pub (Ed25519, PEM) and NAME.ca (certificates, PEM). "
@@ -115,9 +116,8 @@ const cfg_key conf_keys[] = {
          "one no package is accepted."},
         {"firmware.slots", CFG_PATH, "/var/lib/dremd/slots", "Folder of the two images."},
         {"firmware.command", CFG_PATH, NULL,
-         "exec: the installer. slots: the check that a new image must pass after the restart; it "
-         "is\n"
-         "given the image's path."},
+         "exec: the installer. Else: the check that a new image must pass after the restart; with\n"
+         "slots it is given the image's path."},
         {"firmware.command_time", CFG_DURATION, "30m",
          "How long the command may take; then it is ended and counts as failed.", 1000, DAY},
         {"firmware.restart", CFG_STRING, NULL,
@@ -129,7 +129,15 @@ const cfg_key conf_keys[] = {
         {"firmware.download_time", CFG_DURATION, "1d",
          "How long all tries together may take; 0 for ever. Another order goes on where it was.", 0,
          365 * DAY},
+        {"firmware.ask", CFG_DURATION, "0s",
+         "How often the device asks the server for new firmware; 0 for never.", 0, 365 * DAY},
+        {"firmware.arguments", CFG_STRING, NULL,
+         "More arguments for swupdate, such as --select stable,copy2."},
         {"firmware.fetch", CFG_PATH, XREM_LIBEXEC "/dremd-fetch", "The program that downloads."},
+        {"firmware.patch", CFG_PATH, XREM_LIBEXEC "/dremd-patch",
+         "The program that makes images of patches."},
+        {"firmware.adapters", CFG_PATH, XREM_LIBEXEC,
+         "Folder of the programs that drive rauc and swupdate."},
 
         {"wake.enabled", CFG_BOOL, "yes", "Whether the server may wake the device over UDP."},
         {"wake.listen", CFG_STRING, "*:2948", "Address for wake-ups; port 0 takes a free one."},

@@ -37,8 +37,9 @@ typedef enum odm_fumo_state {
 /* What the host is asked for, and how it may end. */
 typedef enum odm_fumo_step {
         /* Fetch the package of argument `url`, or resume that; check size, `hash` and `signature`
-         * before saying OK.  Arguments `delta_url` and `delta_base` name a smaller form.  What was
-         * held before is of no use any more. */
+         * before saying OK.  Arguments `delta_url` and `delta_base` name a smaller form, which is
+         * tried first; `saved` of the end tells what it spared.  What was held before is of no use
+         * any more. */
         ODM_FUMO_DOWNLOAD = 1,
         /* Install the package held: the one that was downloaded or, with argument `pushed`, the
          * value of Update/PkgData, whose proof is to be checked now.  If that takes a restart of
@@ -66,6 +67,13 @@ ODM_MUST_USE int odm_fumo_mount(odm_fumo *f, odm_tasks *tasks, const odm_mo *mo)
 /* Once the tree is loaded: makes ./FUMO/<name> with all its leaves, unless it is there.
  * 0, ODM_ENOMEM, ODM_EINVAL (no name for a node), ODM_EIO, ODM_ESTATE. */
 ODM_MUST_USE int odm_fumo_add(odm_fumo *f, const char *name, odm_wall now);
+/* The device found by itself that the image of ./FUMO/<name> is not to be used any more: State
+ * becomes 80 and Ext/xrem/Reason says why, unless a task is under way, whose end will.
+ * 0, ODM_ENOMEM, ODM_EIO, ODM_ESTATE (a transaction is open), ODM_ELIMIT. */
+ODM_MUST_USE int odm_fumo_lost(odm_fumo *f, const char *name, odm_str reason, odm_wall now);
+/* Says which image is in use, by its SHA-256 in hexadecimal.  1, or 0 when that is known and nothing
+ * was written; errors as above. */
+ODM_MUST_USE int odm_fumo_image(odm_fumo *f, const char *name, odm_str hash, odm_wall now);
 /* The result code of a cause (mo-fumo.md 6): in a download, or else an installation. */
 unsigned odm_fumo_result(odm_task_cause cause, bool download);
 

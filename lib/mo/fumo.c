@@ -187,8 +187,26 @@ static int give_reason(odm_tasks *ts, const odm_task *t, const odm_task_end *e)
                                  e->cause == ODM_CAUSE_OK ? ODM_STR("") : text);
 }
 
+static int tell_saved(odm_tasks *ts, const odm_task *t, int64_t saved)
+{
+        odm_arena a;
+        odm_str text;
+        int rc;
+
+        odm_arena_init(&a, odm_tasks_mem(ts), 4096);
+        text = odm_arena_number(&a, saved > 0 ? (uint64_t)saved : 0);
+        rc = text.p ? odm_task_leaf_set(ts, t, "Ext/xrem/Saved", ODM_FMT_CHR, text)
+                    : odm_arena_err(&a);
+        odm_arena_done(&a);
+        return rc;
+}
+
 static int download_ended(odm_tasks *ts, odm_task *t, const odm_task_end *e)
 {
+        int rc = tell_saved(ts, t, e->saved);
+
+        if (rc < 0)
+                return rc;
         if (e->cause != ODM_CAUSE_OK) {
                 odm_task_finish(t, odm_fumo_result(e->cause, true));
                 return set_state(ts, t, ODM_FUMO_DOWNLOAD_FAILED);
@@ -423,6 +441,8 @@ int odm_fumo_add(odm_fumo *f, const char *name, odm_wall now)
                 {"Ext/xrem/KeyID", "", ODM_FMT_CHR},
                 {"Ext/xrem/DeltaURL", "", ODM_FMT_CHR},
                 {"Ext/xrem/DeltaBase", "", ODM_FMT_CHR},
+                {"Ext/xrem/Saved", "0", ODM_FMT_CHR},
+                {"Ext/xrem/ImageHash", "", ODM_FMT_CHR},
         };
         odm_tree *tree = odm_tasks_tree(f->tasks);
         char block[2048];
@@ -439,6 +459,58 @@ int odm_fumo_add(odm_fumo *f, const char *name, odm_wall now)
                         rc = odm_arena_err(&a);
                 else if (!odm_tree_exists(tree, uri))
                         rc = odm_tree_write(tree, uri, &v, now);
+        }
+        odm_arena_done(&a);
+        return rc;
+}
+
+/* ---- what the device finds by itself ---------------------------------------------------------- */
+
+static int set_leaf(odm_tree *t, odm_arena *a, const char *name, const char *rel, odm_format format,
+                    odm_str text, odm_wall now)
+{
+        const odm_value v = {.format = format, .data = text};
+        odm_str uri = odm_arena_fmt(a, ODM_FUMO_AT "/%s/%s", name, rel);
+
+        return uri.p ? odm_tree_write(t, uri, &v, now) : odm_arena_err(a);
+}
+
+int odm_fumo_lost(odm_fumo *f, const char *name, odm_str reason, odm_wall now)
+{
+        odm_tree *t = odm_tasks_tree(f->tasks);
+        odm_arena a;
+        odm_str object;
+        int rc;
+
+        odm_arena_init(&a, odm_tasks_mem(f->tasks), 4096);
+        object = odm_arena_fmt(&a, ODM_FUMO_AT "/%s", name);
+        rc = object.p ? 0 : odm_arena_err(&a);
+        if (rc == 0 && odm_tasks_busy(f->tasks, object)) /* its end will tell */
+                goto out;
+        if (rc == 0)
+                rc = set_leaf(t, &a, name, "State", ODM_FMT_INT, ODM_STR("80"), now);
+        if (rc == 0)
+                rc = set_leaf(t, &a, name, "Ext/xrem/Reason", ODM_FMT_CHR, reason, now);
+out:
+        odm_arena_done(&a);
+        return rc;
+}
+
+int odm_fumo_image(odm_fumo *f, const char *name, odm_str hash, odm_wall now)
+{
+        odm_tree *t = odm_tasks_tree(f->tasks);
+        odm_value v = {ODM_FMT_ABSENT};
+        odm_arena a;
+        odm_str uri;
+        int rc;
+
+        odm_arena_init(&a, odm_tasks_mem(f->tasks), 4096);
+        uri = odm_arena_fmt(&a, ODM_FUMO_AT "/%s/Ext/xrem/ImageHash", name);
+        rc = uri.p ? 0 : odm_arena_err(&a);
+        if (rc == 0 && (odm_tree_read(t, uri, &a, &v) < 0 || !odm_str_eq(v.data, hash))) {
+                rc = set_leaf(t, &a, name, "Ext/xrem/ImageHash", ODM_FMT_CHR, hash, now);
+                if (rc == 0)
+                        rc = 1;
         }
         odm_arena_done(&a);
         return rc;

@@ -326,6 +326,70 @@ static void an_interrupted_installation_is_looked_after(void **state)
         }
 }
 
+/* What a delta spared is told with the download that it spared it to, and no longer. */
+static void what_was_spared_is_told(void **state)
+{
+        static const struct {
+                const char *why;
+                odm_task_cause cause;
+                int64_t saved;
+                const char *text;
+        } rows[] = {
+                {"a delta", ODM_CAUSE_OK, 123456789012, "123456789012"},
+                {"the whole", ODM_CAUSE_OK, 0, "0"},
+                {"more than the whole", ODM_CAUSE_OK, -7, "0"},
+                {"nothing came", ODM_CAUSE_NETWORK, 0, "0"},
+        };
+        lab l;
+
+        (void)state;
+        assert_int_equal(open_lab(&l, &heap), 0);
+        assert_string_equal(lab_get(&l, "./FUMO/main/Ext/xrem/Saved"), "0");
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                const odm_task_end e = {.cause = rows[i].cause, .saved = rows[i].saved};
+                tell(&l, "", "= Download/PkgURL http://h/p");
+                tell(&l, "", "!Download c 202");
+                expect_step(&l, rows[i].why, "download");
+                assert_int_equal(odm_tasks_done(l.tasks, lent->id, &e, LAB_NOW), 0);
+                if (strcmp(lab_get(&l, "./FUMO/main/Ext/xrem/Saved"), rows[i].text) != 0)
+                        fail_msg("%s: %s", rows[i].why, lab_get(&l, "./FUMO/main/Ext/xrem/Saved"));
+                assert_int_equal(lab_report(&l, 200), 0);
+        }
+        lab_close(&l);
+}
+
+static void the_device_may_find_its_image_lost(void **state)
+{
+        const odm_str why = ODM_STR("slot a is damaged");
+        lab l;
+
+        (void)state;
+        assert_int_equal(open_lab(&l, &heap), 0);
+        assert_int_equal(odm_fumo_lost(&fumo, "main", why, LAB_NOW), 0);
+        assert_string_equal(lab_get(&l, "./FUMO/main/State"), "80");
+        assert_string_equal(lab_get(&l, "./FUMO/main/Ext/xrem/Reason"), "slot a is damaged");
+        tell(&l, "", DLU);
+        tell(&l, "", "!DownloadAndUpdate c 202");
+        assert_int_equal(odm_fumo_lost(&fumo, "main", why, LAB_NOW), 0);
+        assert_string_equal(lab_get(&l, "./FUMO/main/State"), "30"); /* the task will tell */
+        lab_close(&l);
+}
+
+static void the_image_in_use_is_named(void **state)
+{
+        lab l;
+        size_t n;
+
+        (void)state;
+        assert_int_equal(open_lab(&l, &heap), 0);
+        assert_int_equal(odm_fumo_image(&fumo, "main", ODM_STR("ab12"), LAB_NOW), 1);
+        assert_string_equal(lab_get(&l, "./FUMO/main/Ext/xrem/ImageHash"), "ab12");
+        n = l.n_log;
+        assert_int_equal(odm_fumo_image(&fumo, "main", ODM_STR("ab12"), LAB_NOW), 0);
+        assert_int_equal(l.n_log, n); /* known: nothing is written */
+        lab_close(&l);
+}
+
 static void an_installation_that_never_begins_is_given_up(void **state)
 {
         lab lives[ODM_FUMO_TRIES + 1], *l = lives;
@@ -552,6 +616,9 @@ int main(void)
                 cmocka_unit_test(codes),
                 cmocka_unit_test(the_power_may_go_after_any_record),
                 cmocka_unit_test(an_interrupted_installation_is_looked_after),
+                cmocka_unit_test(what_was_spared_is_told),
+                cmocka_unit_test(the_device_may_find_its_image_lost),
+                cmocka_unit_test(the_image_in_use_is_named),
                 cmocka_unit_test(an_installation_that_never_begins_is_given_up),
                 cmocka_unit_test(any_note_can_be_kept),
                 cmocka_unit_test(orders_may_be_long),

@@ -13,8 +13,9 @@ make_images()
                 openssl genpkey -algorithm ed25519 -out $v.key && openssl pkey -in $v.key -pubout -out $v.pub || return 1
         done
         cp maker.pub keys/
-        for v in 1.0 2.0 3.0 bad stranger unsigned; do
-                { echo "image $v" && head -c 600000 /dev/urandom; } >"www/$v" || return 1
+        head -c 600000 /dev/urandom >body || return 1
+        for v in 1.0 2.0 3.0 4.0 5.0 6.0 bad stranger unsigned; do
+                { echo "image $v" && cat body && date +%N; } >"www/$v" || return 1
                 openssl dgst -sha256 -binary "www/$v" >hash || return 1
                 [ $v = unsigned ] || openssl pkeyutl -sign -rawin -in hash -out "www/$v.sig" \
                         -inkey "$([ $v = stranger ] && echo stranger.key || echo maker.key)" || return 1
@@ -43,7 +44,8 @@ keys = $fw/keys
 slots = $fw/slots
 command = $fw/check
 retry_wait = 100ms
-fetch = $bin/drem/fetch/dremd-fetch"
+fetch = $bin/drem/fetch/dremd-fetch
+patch = $bin/drem/patch/dremd-patch"
         eventually 20 is_active fw
 }
 
@@ -104,6 +106,37 @@ survives_kills()
         grep -q '^3.0 [1-9]' "$fw/requests" || fail "no download went on: $(cat "$fw/requests")"
 }
 
+hash_of() # version
+{
+        sha256sum <"$fw/www/$1" | cut -d ' ' -f 1
+}
+
+offer_delta() # version, of which version
+{
+        zstd -q -f --patch-from="$fw/www/$2" "$fw/www/$1" -o "$fw/www/$1.delta" &&
+                "$xrem" set fw $fumo/Ext/xrem/DeltaURL "$www/$1.delta" &&
+                "$xrem" set fw $fumo/Ext/xrem/DeltaBase "$(hash_of "$2")"
+}
+
+takes_a_delta()
+{
+        local saved
+        leaf $fumo/Ext/xrem/ImageHash "$(hash_of 3.0)" && offer_delta 4.0 3.0 && takes_a_signed_image 4.0 || return 1
+        saved=$(($(stat -c %s "$fw/www/4.0") - $(stat -c %s "$fw/www/4.0.delta")))
+        [ $saved -gt 590000 ] || fail "only $saved octets saved" || return 1
+        leaf $fumo/Ext/xrem/Saved $saved && has_status fw saved-by-delta $saved &&
+                grep -q "step over.*saved=$saved" "$home/fw.log" || return 1
+        ! grep -q '^4.0 ' "$fw/requests" || fail 'the whole was fetched too'
+}
+
+prefers_the_whole() # version, of which version, reason, damaged
+{
+        offer_delta "$1" "$2" || return 1
+        [ -z "${4:-}" ] || printf 'xxxx' | dd of="$fw/www/$1.delta" bs=1 seek=12 conv=notrunc status=none
+        takes_a_signed_image "$1" && leaf $fumo/Ext/xrem/Saved 0 && grep -q '^'"$1"' 0' "$fw/requests" &&
+                grep -q "the whole is fetched.*$3" "$home/fw.log"
+}
+
 promise 'a device with two slots for its firmware' start_firmware_device
 promise 'a signed image is installed, tried and kept' takes_a_signed_image 1.0
 promise 'an image that fails its check is left again, and why is told' \
@@ -113,6 +146,13 @@ promise 'an image signed by a stranger is refused' refuses /stranger 404 20 "the
 promise 'an address that leads nowhere is told' refuses /nowhere 411 20 'the server has no such file'
 promise 'an image sent within the session is installed' pushes_in_the_session
 promise 'kill -9 in each step ends in a whole device and one result' survives_kills
+if command -v zstd >/dev/null; then
+        promise 'an image is made of the one that runs and a delta, and the octets saved are shown' takes_a_delta
+        promise 'a delta against another image is left for the whole' prefers_the_whole 5.0 1.0 'against another image'
+        promise 'a damaged delta is left for the whole' prefers_the_whole 6.0 5.0 'does not fit' damaged
+else
+        promise 'deltas # SKIP there is no zstd to make them' true
+fi
 promise 'that device ends cleanly' stop fw
 kill "${pid[www]}" && wait "${pid[www]}" 2>/dev/null
 unset 'pid[www]'

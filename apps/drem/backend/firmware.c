@@ -2,8 +2,8 @@
 /* One step at a time.  Downloads and the maker's programs are processes; hashing, proving and
  * copying happen on a thread, so that the loop goes on.
  *
- *     download:  fetch URL -> package; fetch URL.sig -> package.sig when no signature was
- *                given; prove
+ *     start:     the images are looked at (slots), then
+ *     download:  the patch, if the image in use is the one it is against, or the whole; proved
  *     install:   a pushed package is written and proved; then slots or the program
  *     check:     what the slots, or the program, say of the start before */
 #include "firmware.h"
@@ -18,6 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "delivery.h"
+#include "delta.h"
 #include "heap.h"
 #include "log.h"
 #include "program.h"
@@ -25,6 +27,9 @@
 
 #define TEXT_MAX 512
 #define TOO_LONG 128 /* neither good nor one of the codes that mean more */
+#define MAKER_ARGS 12
+
+typedef enum soundness { UNKNOWN, WHOLE, DAMAGED } soundness; /* of an image */
 
 struct firmware {
         firmware_opt opt;
@@ -34,16 +39,24 @@ struct firmware {
         uint32_t id;
         odm_fumo_step step;
         odm_arena text; /* of its arguments */
-        odm_str url, version, pushed;
+        odm_str url, delta_url, delta_base, version, pushed;
         proof proof;
+        delta *delta;
+        int64_t patch; /* octets of the patch that made the package; 0: it was fetched whole */
+        delivery *delivery;
         program *program;
-        void (*commanded)(void *ctx, int code);
+        void (*commanded)(firmware *f, int code);
         pthread_t thread;
+        odm_task_cause (*work)(firmware *f); /* on the thread */
+        void (*worked)(firmware *f);         /* on the loop, `got` being what came of it */
+        odm_task_cause got;
         bool busy, has_thread, over; /* over: what tells of the trial may go with the end */
         odm_task_end end;
         char note[TEXT_MAX];
-        int64_t have, total;
         loop_timer soon, patience;
+        /* the look at the start: a step that comes in the middle of it waits */
+        bool looking;
+        soundness mine, other;
 };
 
 /* ---- the end of a step ------------------------------------------------------------------ */
@@ -80,10 +93,10 @@ static void on_soon(void *ctx)
         memcpy(note, f->note, sizeof note);
         e.note = note[0] ? odm_cstr(note) : ODM_ABSENT;
         f->busy = false;
-        f->have = f->total = 0;
         odm_arena_reset(&f->text);
         log_info("step over", log_int("task", f->id),
-                 log_text("result", odm_task_cause_name(e.cause)), log_text("reason", note));
+                 log_text("result", odm_task_cause_name(e.cause)), log_int("saved", e.saved),
+                 log_text("reason", note));
         if (f->opt.done(f->opt.ctx, f->id, &e) == 0 && f->over && !f->busy)
                 forget_trial(f);
 }
@@ -91,7 +104,8 @@ static void on_soon(void *ctx)
 static void finish(firmware *f, odm_task_cause cause, bool has_data, const char *note)
 {
         loop_timer_stop(&f->patience);
-        f->end = (odm_task_end){.cause = cause, .has_data = has_data};
+        f->end.cause = cause;
+        f->end.has_data = has_data;
         if (note != f->note)
                 snprintf(f->note, sizeof f->note, "%s", note);
         if (loop_timer_set(f->opt.loop, &f->soon, loop_now()) < 0)
@@ -135,160 +149,178 @@ static odm_task_cause write_pushed(firmware *f)
 
 static odm_task_cause into_slots(firmware *f)
 {
-        char version[SLOTS_VERSION + 1], hash[65];
+        char version[SLOTS_VERSION + 1], hash[SLOTS_HASH + 1] = "";
         diag d = {{0}};
 
         snprintf(version, sizeof version, "%.*s", (int)f->version.n,
                  f->version.p ? f->version.p : "");
-        if (!version[0] && proof_hash(f->package, hash, &d) == 0)
+        if (proof_hash(f->package, hash, &d) == 0 && !version[0])
                 snprintf(version, sizeof version, "%.12s", hash);
-        if (slots_install(&f->slots, f->package, version, &d) == 0)
+        if (slots_install(&f->slots, f->package, version, hash, &d) == 0)
                 return ODM_CAUSE_OK;
         snprintf(f->note, sizeof f->note, "%s", d.text);
         return errno == ENOSPC ? ODM_CAUSE_NO_ROOM : ODM_CAUSE_FAILED;
 }
 
-/* The confirmed image may be the one that this installation was about: the power went after its
- * trial. */
-static bool is_in_use(const firmware *f)
+static odm_task_cause install(firmware *f)
 {
-        char path[300], a[65], b[65];
+        odm_task_cause c = f->pushed.n ? write_pushed(f) : ODM_CAUSE_OK;
 
-        slots_path(&f->slots, true, path);
-        return proof_hash(path, a, NULL) == 0 && proof_hash(f->package, b, NULL) == 0 &&
-               strcmp(a, b) == 0;
+        if (c == ODM_CAUSE_OK)
+                c = prove(f); /* what was downloaded too: the disk is not trusted for long */
+        if (c == ODM_CAUSE_OK && f->opt.installer == FIRMWARE_SLOTS)
+                c = into_slots(f);
+        return c;
 }
 
-static void on_thread_over(void *ctx);
+/* The confirmed image may be the one that this installation was about: the power went after its
+ * trial.  What was pushed may never have reached the file. */
+static odm_task_cause compare(firmware *f)
+{
+        char path[300], a[65], b[65];
+        bool same;
 
-static void *work(void *ctx)
+        slots_path(&f->slots, true, path);
+        same = proof_hash(path, a, NULL) == 0 &&
+               (f->pushed.n ? proof_hash_of(f->pushed, b) : proof_hash(f->package, b, NULL)) == 0 &&
+               strcmp(a, b) == 0;
+        return same ? ODM_CAUSE_OK : ODM_CAUSE_INTERRUPTED;
+}
+
+static void on_thread_over(void *ctx)
 {
         firmware *f = ctx;
-        odm_task_cause c = ODM_CAUSE_OK;
 
-        if (f->step == ODM_FUMO_INSTALL && f->pushed.n)
-                c = write_pushed(f);
-        if (c == ODM_CAUSE_OK && f->step != ODM_FUMO_CHECK)
-                c = prove(f); /* before an installation too: the disk is not trusted for long */
-        if (c == ODM_CAUSE_OK && f->step == ODM_FUMO_INSTALL && f->opt.installer == FIRMWARE_SLOTS)
-                c = into_slots(f);
-        if (f->step == ODM_FUMO_CHECK)
-                c = is_in_use(f) ? ODM_CAUSE_OK : ODM_CAUSE_INTERRUPTED;
-        f->end.cause = c;
+        pthread_join(f->thread, NULL);
+        f->has_thread = false;
+        f->worked(f);
+}
+
+static void *run(void *ctx)
+{
+        firmware *f = ctx;
+
+        f->got = f->work(f);
         while (loop_post(f->opt.loop, on_thread_over, f) < 0)
                 (void)usleep(
                         100000); /* until there is memory: nobody else can say that we are done */
         return NULL;
 }
 
-static void start_thread(firmware *f)
+static bool start_thread(firmware *f, odm_task_cause (*work)(firmware *f),
+                         void (*worked)(firmware *f))
 {
         f->note[0] = 0;
-        if (pthread_create(&f->thread, NULL, work, f) == 0)
-                f->has_thread = true;
-        else
+        f->work = work;
+        f->worked = worked;
+        f->has_thread = pthread_create(&f->thread, NULL, run, f) == 0;
+        return f->has_thread;
+}
+
+static void start_work(firmware *f, odm_task_cause (*work)(firmware *f),
+                       void (*worked)(firmware *f))
+{
+        if (!start_thread(f, work, worked))
                 finish(f, ODM_CAUSE_FAILED, false, "no thread for it");
 }
 
 /* ---- downloads -------------------------------------------------------------------------- */
 
-static bool is_progress(odm_str line, int64_t *done, int64_t *total)
-{
-        static const char word[] = "progress ";
-        odm_str rest = odm_str_from(line, sizeof word - 1);
-        size_t n = 0;
-        uint64_t one, two;
+static void deliver(firmware *f, odm_str url);
 
-        while (n < rest.n && rest.p[n] != ' ')
-                n++;
-        if (!odm_str_starts(line, word) || odm_str_u64(odm_str_to(rest, n), INT64_MAX, &one) < 0 ||
-            odm_str_u64(odm_str_from(rest, n + 1), INT64_MAX, &two) < 0)
-                return false;
-        *done = (int64_t)one;
-        *total = (int64_t)two;
-        return true;
+static int64_t size_of(const char *path)
+{
+        struct stat st;
+
+        return stat(path, &st) == 0 ? st.st_size : 0;
 }
 
-static void on_fetch_line(void *ctx, odm_str line)
+static void on_delivered(void *ctx, odm_task_cause cause, const char *note)
 {
         firmware *f = ctx;
-        char text[PROGRAM_LINE + 1], name[32];
-        int at = 0;
 
-        if (is_progress(line, &f->have, &f->total))
+        f->delivery = NULL;
+        if (f->patch && cause != ODM_CAUSE_OK) {
+                log_warn("what the delta made is not the package: the whole is fetched",
+                         log_int("task", f->id), log_text("reason", note));
+                f->patch = 0;
+                deliver(f, f->url);
                 return;
-        snprintf(text, sizeof text, "%.*s", (int)line.n, line.p);
-        if (sscanf(text, "end %31s %n", name, &at) == 1) {
-                f->end.cause = odm_task_cause_of(odm_cstr(name));
-                snprintf(f->note, sizeof f->note, "%.500s", at ? text + at : "");
         }
+        if (f->patch)
+                f->end.saved = size_of(f->package) - f->patch;
+        finish(f, cause, cause == ODM_CAUSE_OK, note);
 }
 
-static void start_fetch(firmware *f, const char *url, const char *file, const char *max,
-                        void (*done)(void *ctx, int code))
+/* Without an address the package is there, and is only to be proved. */
+static void deliver(firmware *f, odm_str url)
 {
-        char retries[24], wait[24];
-        const char *argv[16] = {f->opt.fetch, "--max-size", max, "--retries",
-                                retries,      "--wait",     wait};
-        size_t n = 7;
+        const delivery_opt o = {.fetch = f->opt.fetch,
+                                .ca = f->opt.ca,
+                                .keys = f->opt.keys,
+                                .max_size = f->opt.max_size,
+                                .tries = f->opt.retries,
+                                .wait_ms = f->opt.wait_ms,
+                                .patience_ms = f->opt.download_ms,
+                                .url = url,
+                                .file = f->package,
+                                .proof = f->proof,
+                                .done = on_delivered,
+                                .ctx = f};
         diag d = {{0}};
+        int rc = delivery_start(f->opt.loop, &o, &f->delivery, &d);
 
-        snprintf(retries, sizeof retries, "%lld", (long long)f->opt.retries);
-        snprintf(wait, sizeof wait, "%lld", (long long)f->opt.wait_ms);
-        if (f->opt.ca) {
-                argv[n++] = "--ca";
-                argv[n++] = f->opt.ca;
-        }
-        argv[n++] = "--";
-        argv[n++] = url;
-        argv[n++] = file;
-        const program_opt o = {.argv = argv, .line = on_fetch_line, .done = done, .ctx = f};
-        f->end.cause = ODM_CAUSE_FAILED;
-        snprintf(f->note, sizeof f->note, "the downloader died");
-        if (program_start(f->opt.loop, &o, &f->program, &d) < 0)
-                finish(f, ODM_CAUSE_FAILED, false, d.text);
+        if (rc < 0)
+                finish(f, ODM_CAUSE_FAILED, false, d.text[0] ? d.text : odm_err_text(rc));
 }
 
-/* A package without a signature is refused when it is proved; here its absence is no failure. */
-static void on_signature(void *ctx, int code)
+static void on_patched(void *ctx, bool made, int64_t octets, const char *note)
 {
         firmware *f = ctx;
 
-        (void)code;
-        f->program = NULL;
-        start_thread(f);
-}
-
-static void on_package(void *ctx, int code)
-{
-        firmware *f = ctx;
-        odm_str url;
-
-        (void)code;
-        f->program = NULL;
-        if (f->end.cause != ODM_CAUSE_OK) {
-                finish(f, f->end.cause, false, f->note);
+        f->delta = NULL;
+        if (made) {
+                f->patch = octets;
+                deliver(f, ODM_ABSENT);
                 return;
         }
-        (void)unlink(f->signature_file);
-        url = odm_arena_fmt(&f->text, "%.*s" PROOF_SUFFIX, (int)f->url.n, f->url.p);
-        if (f->proof.signature.n || !url.p)
-                start_thread(f);
-        else
-                start_fetch(f, url.p, f->signature_file, "65536", on_signature);
+        log_info("the delta is of no use: the whole is fetched", log_int("task", f->id),
+                 log_text("reason", note));
+        deliver(f, f->url);
+}
+
+static int patch(firmware *f)
+{
+        char base[300];
+        const delta_opt o = {
+                .fetch = f->opt.fetch,
+                .patch = f->opt.patch,
+                .ca = f->opt.ca,
+                .max_size = f->opt.max_size,
+                .tries = f->opt.retries,
+                .wait_ms = f->opt.wait_ms,
+                .patience_ms = f->opt.download_ms,
+                .url = f->delta_url,
+                .base_hash = f->delta_base,
+                .base = base,
+                .signature_url = f->proof.signature.n
+                                         ? ODM_ABSENT
+                                         : odm_arena_join(&f->text, f->url, ODM_STR(PROOF_SUFFIX)),
+                .file = f->package,
+                .done = on_patched,
+                .ctx = f};
+
+        slots_path(&f->slots, true, base);
+        return delta_start(f->opt.loop, &o, &f->delta);
 }
 
 static void begin_download(firmware *f)
 {
-        char max[24];
-
-        snprintf(max, sizeof max, "%lld", (long long)f->opt.max_size);
-        (void)unlink(f->package);
-        if (f->opt.download_ms > 0 &&
-            loop_timer_set(f->opt.loop, &f->patience,
-                           odm_time_add(loop_now(), f->opt.download_ms)) < 0)
-                log_error("no memory for a timer");
-        start_fetch(f, f->url.p, f->package, max, on_package);
+        drop_package(f);
+        f->patch = 0;
+        if (f->opt.installer != FIRMWARE_SLOTS || f->slots.state == SLOTS_EMPTY || !f->opt.patch ||
+            !f->delta_url.n || !f->delta_base.n || patch(f) < 0)
+                deliver(f, f->url);
 }
 
 /* ---- installation and what follows ------------------------------------------------------ */
@@ -310,45 +342,60 @@ static void on_command_over(void *ctx, int code)
         f->commanded(f, code);
 }
 
-/* An image or a program that hangs must not keep the task for ever, nor a server that drips.  What
- * was fetched whole by now is proved all the same. */
+/* An image or a program that hangs must not keep the task for ever. */
 static void on_patience_over(void *ctx)
 {
         firmware *f = ctx;
 
-        if (f->step == ODM_FUMO_DOWNLOAD) {
-                if (f->program) {
-                        program_kill(f->program);
-                        f->program = NULL;
-                        finish(f, ODM_CAUSE_TIMEOUT, false, "the download took too long");
-                }
-                return;
-        }
         program_kill(f->program);
         snprintf(f->note, sizeof f->note, "the command took too long");
         on_command_over(f, TOO_LONG);
 }
 
-static void run_command(firmware *f, const char *const *argv, void (*done)(void *ctx, int code))
+static int run_command(firmware *f, const char *const *argv, void (*done)(firmware *f, int code))
 {
         const program_opt o = {
                 .argv = argv, .line = on_program_line, .done = on_command_over, .ctx = f};
         diag d = {{0}};
+        int rc;
 
         f->note[0] = 0;
         f->commanded = done;
-        if (program_start(f->opt.loop, &o, &f->program, &d) < 0)
-                finish(f, ODM_CAUSE_FAILED, false, d.text);
+        rc = program_start(f->opt.loop, &o, &f->program, &d);
+        if (rc < 0)
+                snprintf(f->note, sizeof f->note, "%s", d.text);
         else if (f->opt.command_ms > 0 &&
                  loop_timer_set(f->opt.loop, &f->patience,
                                 odm_time_add(loop_now(), f->opt.command_ms)) < 0)
                 log_error("no memory for a timer");
+        return rc;
 }
 
-static void on_installed(void *ctx, int code)
+/* The maker's program with one to three words for it; absent ones are NULL. */
+static void run_maker(firmware *f, const char *one, const char *two, const char *three,
+                      void (*done)(firmware *f, int code))
 {
-        firmware *f = ctx;
+        const char *argv[MAKER_ARGS] = {f->opt.installer == FIRMWARE_EXEC ? f->opt.command
+                                                                          : f->opt.adapter};
+        const char *const words[] = {one, two, three};
+        size_t n = 1;
 
+        if (f->opt.installer != FIRMWARE_EXEC) {
+                argv[n++] = "--folder";
+                argv[n++] = f->opt.folder;
+                argv[n++] = "--check";
+                argv[n++] = f->opt.command ? f->opt.command : "";
+                argv[n++] = "--arguments";
+                argv[n++] = f->opt.arguments ? f->opt.arguments : "";
+        }
+        for (size_t i = 0; i < ODM_COUNT(words) && words[i]; i++)
+                argv[n++] = words[i];
+        if (run_command(f, argv, done) < 0)
+                finish(f, ODM_CAUSE_FAILED, false, f->note);
+}
+
+static void on_made(firmware *f, int code)
+{
         if (code == 10) {
                 f->opt.restart(f->opt.ctx, "the installer asks for it");
                 return;
@@ -361,35 +408,18 @@ static void on_installed(void *ctx, int code)
                false, f->note);
 }
 
-static void on_proved(firmware *f)
+static void on_installed(firmware *f)
 {
         odm_str version = odm_arena_copy(&f->text, f->version.p ? f->version : ODM_STR(""));
-        const char *const argv[] = {f->opt.command, "install", f->package,
-                                    version.p ? version.p : "", NULL};
 
-        if (f->opt.installer == FIRMWARE_SLOTS)
-                f->opt.restart(f->opt.ctx, "a new image is to be tried");
-        else
-                run_command(f, argv, on_installed);
-}
-
-static void on_thread_over(void *ctx)
-{
-        firmware *f = ctx;
-        odm_task_cause c;
-
-        pthread_join(f->thread, NULL);
-        f->has_thread = false;
-        c = f->end.cause;
-        if (f->step == ODM_FUMO_INSTALL && c == ODM_CAUSE_OK) {
-                on_proved(f);
-                return;
-        }
-        if (f->step == ODM_FUMO_CHECK)
-                f->over = c == ODM_CAUSE_OK;
-        else if (f->step == ODM_FUMO_INSTALL || c != ODM_CAUSE_OK)
+        if (f->got != ODM_CAUSE_OK) {
                 drop_package(f);
-        finish(f, c, f->step == ODM_FUMO_DOWNLOAD && c == ODM_CAUSE_OK, f->note);
+                finish(f, f->got, false, f->note);
+        } else if (f->opt.installer == FIRMWARE_SLOTS) {
+                f->opt.restart(f->opt.ctx, "a new image is to be tried");
+        } else {
+                run_maker(f, "install", f->package, version.p ? version.p : "", on_made);
+        }
 }
 
 /* ---- after the restart ------------------------------------------------------------------ */
@@ -407,23 +437,23 @@ static void confirm(firmware *f)
 }
 
 /* Not good: the next start counts, until there were enough of them. */
-static void on_slot_checked(void *ctx, int code)
+static void try_again(firmware *f)
 {
-        firmware *f = ctx;
-
-        if (code == 0) {
-                confirm(f);
-                return;
-        }
         log_warn("the new image does not pass its check", log_int("start", f->slots.starts),
                  log_text("reason", f->note));
         f->opt.restart(f->opt.ctx, "the new image did not pass its check");
 }
 
-static void on_maker_checked(void *ctx, int code)
+static void on_slot_checked(firmware *f, int code)
 {
-        firmware *f = ctx;
+        if (code == 0)
+                confirm(f);
+        else
+                try_again(f);
+}
 
+static void on_maker_checked(firmware *f, int code)
+{
         if (code != 3)
                 drop_package(f);
         finish(f,
@@ -433,35 +463,172 @@ static void on_maker_checked(void *ctx, int code)
                false, f->note);
 }
 
+static void on_compared(firmware *f)
+{
+        f->over = f->got == ODM_CAUSE_OK;
+        finish(f, f->got, false, f->note);
+}
+
 static void fell_back(firmware *f)
 {
         f->over = true;
         finish(f, ODM_CAUSE_FAILED, false, f->slots.reason);
 }
 
+static int check_slot(firmware *f, void (*done)(firmware *f, int code))
+{
+        char image[300];
+        const char *const argv[] = {f->opt.command, image, NULL};
+
+        slots_path(&f->slots, true, image);
+        return run_command(f, argv, done);
+}
+
 static void begin_check(firmware *f)
 {
-        const char *const maker[] = {f->opt.command, "check", NULL};
-        char image[300];
-        const char *const check[] = {f->opt.command, image, NULL};
-
         f->note[0] = 0;
-        if (f->opt.installer == FIRMWARE_EXEC) {
-                run_command(f, maker, on_maker_checked);
+        if (f->opt.installer != FIRMWARE_SLOTS) {
+                run_maker(f, "check", NULL, NULL, on_maker_checked);
                 return;
         }
         switch (f->slots.state) {
         case SLOTS_FELL_BACK: fell_back(f); break;
         case SLOTS_TRIAL:
-                slots_path(&f->slots, true, image);
-                if (f->opt.command)
-                        run_command(f, check, on_slot_checked);
-                else
+                if (!f->opt.command)
                         confirm(f);
+                else if (check_slot(f, on_slot_checked) < 0)
+                        finish(f, ODM_CAUSE_FAILED, false, f->note);
                 break;
         case SLOTS_EMPTY:
-        case SLOTS_GOOD: start_thread(f); break;
+        case SLOTS_GOOD: start_work(f, compare, on_compared); break;
         }
+}
+
+static void go(firmware *f)
+{
+        if (f->step != ODM_FUMO_CHECK)
+                hear(f); /* the trial before is over, even if the power went as it was told */
+        switch (f->step) {
+        case ODM_FUMO_DOWNLOAD: begin_download(f); break;
+        case ODM_FUMO_INSTALL: start_work(f, install, on_installed); break;
+        case ODM_FUMO_CHECK: begin_check(f); break;
+        }
+}
+
+/* ---- the look at the start -------------------------------------------------------------- */
+
+static soundness examine(const firmware *f, bool in_use)
+{
+        const char *want = in_use ? f->slots.hash : f->slots.other_hash;
+        char path[300], have[65];
+
+        if (!want[0])
+                return UNKNOWN;
+        slots_path(&f->slots, in_use, path);
+        return proof_hash(path, have, NULL) == 0 && strcmp(have, want) == 0 ? WHOLE : DAMAGED;
+}
+
+static odm_task_cause look(firmware *f)
+{
+        f->mine = examine(f, true);
+        f->other = examine(f, false);
+        return ODM_CAUSE_OK;
+}
+
+static void look_over(firmware *f)
+{
+        f->looking = false;
+        if (f->busy)
+                go(f);
+}
+
+static void tell(const firmware *f, firmware_health health, const char *text)
+{
+        if (health != FIRMWARE_SOUND)
+                log_warn("firmware", log_text("detail", text));
+        if (f->opt.found)
+                f->opt.found(f->opt.ctx, health, text);
+}
+
+static void on_lone_checked(firmware *f, int code)
+{
+        diag d = {{0}};
+
+        if (code != 0) {
+                try_again(f);
+                return;
+        }
+        if (slots_confirm(&f->slots, &d) < 0)
+                log_error("the marker cannot be written", log_text("reason", d.text));
+        else
+                log_info("the new image works", log_text("version", f->slots.version));
+        look_over(f);
+}
+
+/* A trial, or the end of one, that no task asks for: its order was lost, and the device must not
+ * fall back for that. */
+static void settle(firmware *f)
+{
+        bool ordered = f->busy || (f->opt.ordered && f->opt.ordered(f->opt.ctx));
+
+        if (ordered) {
+                look_over(f);
+        } else if (f->slots.state == SLOTS_TRIAL) {
+                if (!f->opt.command)
+                        on_lone_checked(f, 0);
+                else if (check_slot(f, on_lone_checked) < 0)
+                        on_lone_checked(f, TOO_LONG);
+        } else {
+                if (f->slots.state == SLOTS_FELL_BACK) {
+                        tell(f, FIRMWARE_FELL_BACK, f->slots.reason);
+                        hear(f);
+                }
+                look_over(f);
+        }
+}
+
+/* Whether the device starts again with the other image. */
+static bool leave_damaged(firmware *f)
+{
+        char text[SLOTS_REASON];
+        diag d = {{0}};
+        int rc = ODM_ENOENT;
+
+        snprintf(text, sizeof text, "the image %.80s in slot %c is damaged", f->slots.version,
+                 f->slots.in_use);
+        if (f->slots.state == SLOTS_TRIAL)
+                rc = slots_refuse(&f->slots, text, &d);
+        else if (f->other == WHOLE)
+                rc = slots_damaged(&f->slots, text, &d);
+        if (rc < 0) {
+                log_error("a damaged image stays in use", log_text("reason", d.text));
+                tell(f, FIRMWARE_DAMAGED, text);
+                return false;
+        }
+        tell(f, FIRMWARE_SWITCHED, text);
+        f->opt.restart(f->opt.ctx, text);
+        return true;
+}
+
+static void on_looked(firmware *f)
+{
+        char text[SLOTS_REASON];
+        diag d = {{0}};
+
+        if (f->mine == DAMAGED) {
+                if (!leave_damaged(f))
+                        settle(f);
+                return;
+        }
+        if (slots_sound(&f->slots, &d) < 0)
+                log_error("the marker cannot be written", log_text("reason", d.text));
+        snprintf(text, sizeof text, "the spare image %.80s in slot %c is damaged",
+                 f->slots.other_version, f->slots.in_use == 'a' ? 'b' : 'a');
+        if (f->other == DAMAGED)
+                tell(f, FIRMWARE_SPARE_DAMAGED, text);
+        else
+                tell(f, FIRMWARE_SOUND, "");
+        settle(f);
 }
 
 /* ---- life
@@ -479,6 +646,8 @@ static int keep_arguments(firmware *f, const odm_task *t, odm_str version, odm_s
         int rc = 0;
 
         f->url = kept(f, odm_task_arg(t, "url"));
+        f->delta_url = kept(f, odm_task_arg(t, "delta_url"));
+        f->delta_base = kept(f, odm_task_arg(t, "delta_base"));
         f->version = kept(f, version);
         f->pushed = odm_task_arg(t, "pushed").p ? kept(f, pushed) : ODM_ABSENT;
         f->proof = (proof){.hash_alg = kept(f, odm_task_arg(t, "hash_alg")),
@@ -508,13 +677,9 @@ int firmware_begin(firmware *f, const odm_task *t, odm_str version, odm_str push
         f->note[0] = 0;
         log_info("step begins", log_int("task", t->id), log_text("step", t->kind->steps[t->step]),
                  log_str("url", f->url));
-        if (f->step != ODM_FUMO_CHECK)
-                hear(f); /* the trial before is over, even if the power went as it was told */
-        switch (f->step) {
-        case ODM_FUMO_DOWNLOAD: begin_download(f); break;
-        case ODM_FUMO_INSTALL: start_thread(f); break;
-        case ODM_FUMO_CHECK: begin_check(f); break;
-        }
+        f->end = (odm_task_end){.cause = ODM_CAUSE_OK};
+        if (!f->looking)
+                go(f);
         return 0;
 }
 
@@ -537,6 +702,9 @@ int firmware_open(const firmware_opt *opt, firmware **out, diag *d)
                 rc = slots_open(&f->slots, NULL, opt->slots, d);
                 if (rc == 0)
                         rc = slots_start(&f->slots, d);
+                f->looking = rc == 0 && f->slots.state != SLOTS_EMPTY;
+                if (f->looking && !start_thread(f, look, on_looked))
+                        rc = diag_set(d, ODM_ENOMEM, "no thread to look at the images");
         }
         if (rc < 0)
                 firmware_close(f);
@@ -549,6 +717,8 @@ void firmware_close(firmware *f)
 {
         if (!f)
                 return;
+        delta_end(f->delta);
+        delivery_end(f->delivery);
         program_kill(f->program);
         if (f->has_thread)
                 pthread_join(f->thread, NULL);
@@ -560,8 +730,11 @@ void firmware_close(firmware *f)
 
 void firmware_progress(const firmware *f, int64_t *done, int64_t *total)
 {
-        *done = f->have;
-        *total = f->total;
+        *done = *total = 0;
+        if (f->delta)
+                delta_progress(f->delta, done, total);
+        else if (f->delivery)
+                delivery_progress(f->delivery, done, total);
 }
 
 const char *firmware_version(const firmware *f)
@@ -569,8 +742,15 @@ const char *firmware_version(const firmware *f)
         return f->opt.installer == FIRMWARE_SLOTS ? f->slots.version : "";
 }
 
+const char *firmware_image(const firmware *f)
+{
+        return f->opt.installer == FIRMWARE_SLOTS ? f->slots.hash : "";
+}
+
 void firmware_drop(firmware *f)
 {
-        if (!f->busy)
-                drop_package(f);
+        if (f->busy)
+                return;
+        delivery_drop(f->package);
+        delta_drop(f->package);
 }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proof.h"
 #include "support.h"
 
 static char dir[64];
@@ -13,6 +14,7 @@ static loop *l;
 static int64_t patience;
 static struct {
         bool done, restart;
+        int64_t saved;
         odm_task_cause cause;
         bool has_data;
         char note[256];
@@ -23,6 +25,12 @@ static const char fetch_script[] = "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift;
                                    "echo 'progress 1 2'\n"
                                    "cp \"$2\" \"$3\" 2>/dev/null && echo 'end OK ' && exit 0\n"
                                    "echo 'end BAD_URL the server has no such file'; exit 1\n";
+/* FILE of "dremd-patch --max-size N -- BASE PATCH FILE": some patches stand for an image. */
+static const char patch_script[] =
+        "#!/bin/sh\n"
+        "grep -q spoilt \"$5\" && echo 'end CORRUPT no fit' && exit 1\n"
+        "grep -q 4 \"$5\" && cp \"$(dirname \"$0\")/image\" \"$6\" || cp \"$5\" \"$6\"\n"
+        "echo 'end OK '\n";
 static const char maker_script[] =
         "#!/bin/sh\ncd \"$(dirname \"$0\")\"\n"
         "[ \"$1\" = install ] && { cp \"$2\" installed; echo \"$3\" >version; }\n"
@@ -53,6 +61,7 @@ static int set_up(void **state)
         assert_non_null(mkdtemp(dir));
         put("fetch", fetch_script, 0755);
         put("maker", maker_script, 0755);
+        put("patch", patch_script, 0755);
         put("image", "the image", 0644);
         put("other", "another image", 0644);
         snprintf(command, sizeof command,
@@ -80,6 +89,7 @@ static int on_done(void *ctx, uint32_t id, const odm_task_end *e)
         got.done = true;
         got.cause = e->cause;
         got.has_data = e->has_data;
+        got.saved = e->saved;
         snprintf(got.note, sizeof got.note, "%.*s", (int)e->note.n, e->note.p ? e->note.p : "");
         loop_stop(l);
         return 0;
@@ -93,12 +103,27 @@ static void on_restart(void *ctx, const char *why)
         loop_stop(l);
 }
 
+static struct {
+        unsigned calls;
+        firmware_health health;
+        char text[256];
+} found;
+
+static void on_found(void *ctx, firmware_health health, const char *text)
+{
+        (void)ctx;
+        found.calls++;
+        found.health = health;
+        snprintf(found.text, sizeof found.text, "%s", text);
+}
+
 static firmware *open_firmware(firmware_installer installer)
 {
-        static char folder[96], fetch[96], keys[96], both[96], maker[96];
+        static char folder[96], fetch[96], keys[96], both[96], maker[96], patch[96];
         firmware_opt o = {.loop = l,
                           .folder = folder,
                           .fetch = fetch,
+                          .patch = patch,
                           .keys = keys,
                           .installer = installer,
                           .slots = both,
@@ -107,7 +132,8 @@ static firmware *open_firmware(firmware_installer installer)
                           .retries = 1,
                           .download_ms = patience,
                           .done = on_done,
-                          .restart = on_restart};
+                          .restart = on_restart,
+                          .found = on_found};
         firmware *f = NULL;
 
         snprintf(folder, sizeof folder, "%s/work", dir);
@@ -115,6 +141,7 @@ static firmware *open_firmware(firmware_installer installer)
         snprintf(keys, sizeof keys, "%s/keys", dir);
         snprintf(both, sizeof both, "%s/slots", dir);
         snprintf(maker, sizeof maker, "%s/maker", dir);
+        snprintf(patch, sizeof patch, "%s/patch", dir);
         assert_int_equal(firmware_open(&o, &f, NULL), 0);
         return f;
 }
@@ -283,6 +310,67 @@ static void slots_are_tried(void **state)
         loop_free(l);
 }
 
+/* Two images were installed, and the second one runs. */
+static void run_images(const char *first, const char *second)
+{
+        const char *const names[] = {first, second};
+        char from[96], both[96], hash[65];
+        slots s;
+
+        snprintf(both, sizeof both, "%s/slots", dir);
+        assert_int_equal(slots_open(&s, NULL, both, NULL), 0);
+        for (size_t i = 0; i < ODM_COUNT(names); i++) {
+                snprintf(from, sizeof from, "%s/%s", dir, names[i]);
+                assert_int_equal(proof_hash(from, hash, NULL), 0);
+                assert_int_equal(slots_install(&s, from, names[i], hash, NULL), 0);
+                assert_int_equal(slots_confirm(&s, NULL), 0);
+        }
+}
+
+static void a_delta_is_tried_first(void **state)
+{
+        static const struct {
+                const char *why, *base, *delta, *url;
+                odm_task_cause cause;
+                int64_t saved;
+        } rows[] = {
+                {"it fits", "other", "small", "image", ODM_CAUSE_OK, 5},
+                {"the base in capitals", "OTHER", "small", "image", ODM_CAUSE_OK, 5},
+                {"against another image", "image", "small", "image", ODM_CAUSE_OK, 0},
+                {"not there", "other", "nowhere", "image", ODM_CAUSE_OK, 0},
+                {"it makes no image", "other", "spoilt", "image", ODM_CAUSE_OK, 0},
+                {"it makes another image", "other", "other", "image", ODM_CAUSE_OK, 0},
+                {"nor is the whole there", "other", "spoilt", "nowhere", ODM_CAUSE_BAD_URL, 0},
+        };
+        char args[700], hash[65], from[96];
+
+        (void)state;
+        assert_int_equal(loop_new(&l), 0);
+        put("spoilt", "spoilt", 0644);
+        put("small", "4 -5", 0644);
+        run_images("image", "other");
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                firmware *f = open_firmware(FIRMWARE_SLOTS);
+                bool upper = strcmp(rows[i].base, "OTHER") == 0;
+                snprintf(from, sizeof from, "%s/%s", dir, upper ? "other" : rows[i].base);
+                assert_int_equal(proof_hash(from, hash, NULL), 0);
+                for (char *p = hash; upper && *p; p++)
+                        *p = (char)(*p >= 'a' ? *p - 32 : *p);
+                snprintf(args, sizeof args, "url=%s/%s\ndelta_url=%s/%s\ndelta_base=%s\n", dir,
+                         rows[i].url, dir, rows[i].delta, hash);
+                step(f, ODM_FUMO_DOWNLOAD, args, NULL);
+                if (got.cause != rows[i].cause || got.saved != rows[i].saved)
+                        fail_msg("%s: %s, %d saved, '%s'", rows[i].why,
+                                 odm_task_cause_text(got.cause), (int)got.saved, got.note);
+                if (got.cause == ODM_CAUSE_OK && !has("work/package"))
+                        fail_msg("%s: no package", rows[i].why);
+                if (has("work/package.delta"))
+                        fail_msg("%s: the delta is left", rows[i].why);
+                firmware_close(f);
+        }
+        loop_free(l);
+}
+
 typedef struct watch {
         loop_timer timer;
         firmware *f;
@@ -337,6 +425,7 @@ int main(void)
                 T(what_was_pushed_is_proved_before_it_is_installed),
                 T(what_changed_on_the_disk_is_not_installed),
                 T(slots_are_tried),
+                T(a_delta_is_tried_first),
                 T(it_tells_how_far_it_is_and_can_be_closed_in_the_middle),
         };
 

@@ -91,6 +91,16 @@ int proof_hash(const char *path, char out[65], diag *d)
         return rc;
 }
 
+int proof_hash_of(odm_str data, char out[65])
+{
+        uint8_t hash[HASH];
+
+        if (gnutls_hash_fast(GNUTLS_DIG_SHA256, data.p, data.n, hash) < 0)
+                return ODM_EIO;
+        hex(hash, out);
+        return 0;
+}
+
 /* ---- keys ------------------------------------------------------------------------------- */
 
 static bool has_suffix(const char *name, const char *suffix)

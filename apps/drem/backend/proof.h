@@ -30,5 +30,7 @@ ODM_MUST_USE int proof_check(const char *folder, const proof *p, const char *pat
                              odm_task_cause *out, diag *d);
 /* The SHA-256 of a file as 64 hexadecimal digits and a zero.  0 or ODM_EIO. */
 ODM_MUST_USE int proof_hash(const char *path, char out[65], diag *d);
+/* The same of octets in memory. */
+ODM_MUST_USE int proof_hash_of(odm_str data, char out[65]);
 
 #endif

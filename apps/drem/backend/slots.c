@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The marker is five lines, replaced as a whole; an image is replaced as a whole before the marker
+/* The marker is nine lines, replaced as a whole; an image is replaced as a whole before the marker
  * names it.  So at any moment the marker that is on the disk tells the truth. */
 #include "slots.h"
 
@@ -14,6 +14,8 @@
 #include "heap.h"
 
 #define MARKER_MAX 2048
+#define LINES 9
+#define LINES_BEFORE 6 /* of a marker written before there were hashes */
 
 static const char *const states[] = {
         [SLOTS_EMPTY] = "empty",
@@ -40,9 +42,11 @@ static int write_marker(slots *s, const slots *next, diag *d)
 {
         char text[MARKER_MAX], path[300];
         int n = snprintf(text, sizeof text,
-                         "state=%s\nslot=%c\nstarts=%u\nversion=%s\nother-version=%s\nreason=%s\n",
+                         "state=%s\nslot=%c\nstarts=%u\nversion=%s\nother-version=%s\nreason=%s\n"
+                         "hash=%s\nother-hash=%s\nswitches=%u\n",
                          states[next->state], next->in_use, next->starts, next->version,
-                         next->other_version, next->reason);
+                         next->other_version, next->reason, next->hash, next->other_hash,
+                         next->switches);
         int rc;
 
         marker_path(s, path);
@@ -72,22 +76,32 @@ static bool take_state(slots *s, odm_str v)
         return false;
 }
 
-static bool take_line(slots *s, odm_str name, odm_str v)
+static bool take_count(odm_str v, unsigned *out)
 {
         uint64_t n;
 
+        if (odm_str_u64(v, 1000, &n) < 0)
+                return false;
+        *out = (unsigned)n;
+        return true;
+}
+
+static bool take_line(slots *s, odm_str name, odm_str v)
+{
         if (odm_str_is(name, "state"))
                 return take_state(s, v);
         if (odm_str_is(name, "slot")) {
                 s->in_use = v.n == 1 ? v.p[0] : 0;
                 return s->in_use == 'a' || s->in_use == 'b';
         }
-        if (odm_str_is(name, "starts")) {
-                if (odm_str_u64(v, 1000, &n) < 0)
-                        return false;
-                s->starts = (unsigned)n;
-                return true;
-        }
+        if (odm_str_is(name, "starts"))
+                return take_count(v, &s->starts);
+        if (odm_str_is(name, "switches"))
+                return take_count(v, &s->switches);
+        if (odm_str_is(name, "hash"))
+                return take_text(v, s->hash, SLOTS_HASH);
+        if (odm_str_is(name, "other-hash"))
+                return take_text(v, s->other_hash, SLOTS_HASH);
         if (odm_str_is(name, "version"))
                 return take_text(v, s->version, SLOTS_VERSION);
         if (odm_str_is(name, "other-version"))
@@ -107,7 +121,7 @@ static bool take_marker(slots *s, odm_str text)
                         return false;
                 text = odm_str_from(text, (size_t)(end + 1 - text.p));
         }
-        return lines == 6;
+        return lines == LINES || lines == LINES_BEFORE;
 }
 
 int slots_open(slots *s, const fsio_ops *ops, const char *folder, diag *d)
@@ -167,7 +181,19 @@ static void take_line_of(char *out, size_t max, const char *text)
                         *out = ' ';
 }
 
-int slots_install(slots *s, const char *from, const char *version, diag *d)
+/* The other image is the one in use. */
+static void turn(slots *s)
+{
+        const slots was = *s;
+
+        s->in_use = was.in_use == 'a' ? 'b' : 'a';
+        memcpy(s->version, was.other_version, sizeof s->version);
+        memcpy(s->other_version, was.version, sizeof s->other_version);
+        memcpy(s->hash, was.other_hash, sizeof s->hash);
+        memcpy(s->other_hash, was.hash, sizeof s->other_hash);
+}
+
+int slots_install(slots *s, const char *from, const char *version, const char *hash, diag *d)
 {
         slots next = *s;
         char path[300];
@@ -182,25 +208,48 @@ int slots_install(slots *s, const char *from, const char *version, diag *d)
                 return rc;
         next.state = SLOTS_TRIAL;
         next.starts = 0;
-        next.in_use = s->in_use == 'a' ? 'b' : 'a';
-        memcpy(next.other_version, s->version, sizeof next.other_version);
+        turn(&next);
         take_line_of(next.version, SLOTS_VERSION, version);
+        take_line_of(next.hash, SLOTS_HASH, hash);
         next.reason[0] = 0;
         return write_marker(s, &next, d);
+}
+
+static int fall_back(slots *s, slots *next, const char *reason, diag *d)
+{
+        next->state = SLOTS_FELL_BACK;
+        next->starts = 0;
+        turn(next);
+        take_line_of(next->reason, SLOTS_REASON, reason);
+        return write_marker(s, next, d);
 }
 
 int slots_refuse(slots *s, const char *reason, diag *d)
 {
         slots next = *s;
 
-        if (s->state != SLOTS_TRIAL)
+        next.hash[0] = 0; /* whole or not, it is nothing to go back to */
+        return s->state == SLOTS_TRIAL ? fall_back(s, &next, reason, d) : 0;
+}
+
+int slots_damaged(slots *s, const char *reason, diag *d)
+{
+        slots next = *s;
+
+        if (s->switches >= SLOTS_STARTS)
+                return diag_set(d, ODM_ELIMIT, "%s: the image was changed %u times for a damage",
+                                s->folder, s->switches);
+        next.switches++;
+        return fall_back(s, &next, reason, d);
+}
+
+int slots_sound(slots *s, diag *d)
+{
+        slots next = *s;
+
+        if (s->switches == 0)
                 return 0;
-        next.state = SLOTS_FELL_BACK;
-        next.starts = 0;
-        next.in_use = s->in_use == 'a' ? 'b' : 'a';
-        memcpy(next.version, s->other_version, sizeof next.version);
-        memcpy(next.other_version, s->version, sizeof next.other_version);
-        take_line_of(next.reason, SLOTS_REASON, reason);
+        next.switches = 0;
         return write_marker(s, &next, d);
 }
 

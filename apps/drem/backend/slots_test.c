@@ -59,7 +59,7 @@ static bool is_image(const char *path, const char *version)
 static void install(slots *s, const char *version)
 {
         make_image(version);
-        assert_int_equal(slots_install(s, image, version, NULL), 0);
+        assert_int_equal(slots_install(s, image, version, version, NULL), 0);
 }
 
 /* What the marker says and what it points at, as one text. */
@@ -94,7 +94,7 @@ static void images_come_and_stay(void **state)
         again(&s, NULL);
         expect(&s, "confirmed", SLOTS_GOOD, "1.0");
         install(&s, "2.0");
-        assert_int_equal(slots_install(&s, image, "3.0", NULL), ODM_ESTATE);
+        assert_int_equal(slots_install(&s, image, "3.0", "", NULL), ODM_ESTATE);
         again(&s, NULL);
         assert_int_equal(slots_confirm(&s, NULL), 0);
         expect(&s, "the second", SLOTS_GOOD, "2.0");
@@ -154,6 +154,69 @@ static void moves_without_a_trial_do_nothing(void **state)
         expect(&s, "as it was", SLOTS_EMPTY, "");
 }
 
+/* The hash stands for itself here: slots keep it, who looks is firmware. */
+static void a_damaged_image_is_left_but_not_for_ever(void **state)
+{
+        slots s;
+        diag d;
+
+        (void)state;
+        assert_int_equal(slots_open(&s, NULL, folder, NULL), 0);
+        install(&s, "1.0");
+        assert_int_equal(slots_confirm(&s, NULL), 0);
+        install(&s, "2.0");
+        assert_int_equal(slots_confirm(&s, NULL), 0);
+        assert_string_equal(s.hash, "2.0");
+        assert_string_equal(s.other_hash, "1.0");
+        assert_int_equal(slots_damaged(&s, "2.0 is damaged", NULL), 0);
+        again(&s, NULL);
+        expect(&s, "left", SLOTS_FELL_BACK, "1.0");
+        assert_string_equal(s.reason, "2.0 is damaged");
+        assert_string_equal(s.hash, "1.0");
+        assert_string_equal(s.other_hash, "2.0");
+        assert_int_equal(slots_damaged(&s, "1.0 is damaged", NULL), 0);
+        assert_int_equal(slots_damaged(&s, "2.0 is damaged", NULL), 0);
+        again(&s, NULL);
+        assert_int_equal(slots_damaged(&s, "1.0 is damaged", &d), ODM_ELIMIT);
+        expect(&s, "enough", SLOTS_FELL_BACK, "1.0");
+        assert_int_equal(slots_sound(&s, NULL), 0);
+        again(&s, NULL);
+        assert_int_equal(slots_damaged(&s, "1.0 is damaged", NULL), 0);
+        expect(&s, "it was whole for once", SLOTS_FELL_BACK, "2.0");
+}
+
+static void what_was_refused_is_nothing_to_go_back_to(void **state)
+{
+        slots s;
+
+        (void)state;
+        assert_int_equal(slots_open(&s, NULL, folder, NULL), 0);
+        install(&s, "1.0");
+        assert_int_equal(slots_confirm(&s, NULL), 0);
+        install(&s, "2.0");
+        assert_int_equal(slots_refuse(&s, "no", NULL), 0);
+        again(&s, NULL);
+        assert_string_equal(s.hash, "1.0");
+        assert_string_equal(s.other_hash, "");
+}
+
+static void a_marker_without_hashes_is_read(void **state)
+{
+        char path[96];
+        slots s;
+
+        (void)state;
+        snprintf(path, sizeof path, "%s/marker", folder);
+        assert_int_equal(
+                fsio_write(NULL, path,
+                           ODM_STR("state=good\nslot=b\nstarts=0\nversion=1\nother-version=\n"
+                                   "reason=\n"),
+                           0644, NULL),
+                0);
+        assert_int_equal(slots_open(&s, NULL, folder, NULL), 0);
+        assert_true(s.state == SLOTS_GOOD && s.in_use == 'b' && !s.hash[0] && !s.other_hash[0]);
+}
+
 static void bad_input_changes_nothing(void **state)
 {
         static const char *const markers[] = {
@@ -173,8 +236,8 @@ static void bad_input_changes_nothing(void **state)
         assert_int_equal(slots_open(&s, NULL, folder, NULL), 0);
         install(&s, "1.0");
         assert_int_equal(slots_confirm(&s, NULL), 0);
-        assert_int_equal(slots_install(&s, "/nonexistent", "2", &d), ODM_EIO);
-        assert_int_equal(slots_install(&s, "/dev/null", "2", &d), ODM_EIO);
+        assert_int_equal(slots_install(&s, "/nonexistent", "2", "", &d), ODM_EIO);
+        assert_int_equal(slots_install(&s, "/dev/null", "2", "", &d), ODM_EIO);
         assert_non_null(strstr(d.text, "/dev/null"));
         again(&s, NULL);
         expect(&s, "as it was", SLOTS_GOOD, "1.0");
@@ -254,9 +317,15 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
         const struct CMUnitTest tests[] = {
-                T(images_come_and_stay),       T(what_never_works_is_left),
-                T(the_first_one_may_fail_too), T(moves_without_a_trial_do_nothing),
-                T(bad_input_changes_nothing),  T(the_power_may_go_at_any_step),
+                T(images_come_and_stay),
+                T(what_never_works_is_left),
+                T(the_first_one_may_fail_too),
+                T(moves_without_a_trial_do_nothing),
+                T(a_damaged_image_is_left_but_not_for_ever),
+                T(what_was_refused_is_nothing_to_go_back_to),
+                T(a_marker_without_hashes_is_read),
+                T(bad_input_changes_nothing),
+                T(the_power_may_go_at_any_step),
         };
 
         return RUN_TESTS(tests);

@@ -43,7 +43,7 @@ static int set_up(void **state)
         put("image", "the image");
         put("work/package", "the image");
         assert_int_equal(slots_open(&marker, NULL, at("slots"), NULL), 0);
-        assert_int_equal(slots_install(&marker, at("image"), "2.0", NULL), 0);
+        assert_int_equal(slots_install(&marker, at("image"), "2.0", "", NULL), 0);
         return loop_new(&l);
 }
 

@@ -5,14 +5,17 @@
 #include <stdlib.h>
 
 #include "heap.h"
+#include "log.h"
 #include "mo.h"
 #include "part.h"
+
+#define OBJECT ODM_FUMO_AT "/main"
 
 typedef struct firmware_part {
         const part_host *host;
         odm_fumo fumo;
         firmware *firmware;
-        char *folder;
+        char *folder, *adapter;
 } firmware_part;
 
 static bool firmware_wanted(const cfg *c)
@@ -26,6 +29,7 @@ static void firmware_part_close(void *ctx)
 
         firmware_close(p->firmware);
         free(p->folder);
+        free(p->adapter);
         free(p);
 }
 
@@ -61,11 +65,33 @@ static void on_drop(void *ctx, odm_str uri)
         firmware_drop(p->firmware);
 }
 
+/* Which image runs, for the server to choose a delta by.  What cannot be written now is at the next
+ * rest. */
+static void show_image(firmware_part *p)
+{
+        const char *hash = firmware_image(p->firmware);
+        int rc = odm_fumo_image(&p->fumo, "main", odm_cstr(hash), loop_wall());
+
+        if (rc == 1)
+                rc = p->host->moved(p->host->ctx);
+        if (rc < 0 && rc != ODM_ESTATE)
+                log_error("the image in use cannot be told", log_text("reason", odm_err_text(rc)));
+}
+
 static int on_done(void *ctx, uint32_t id, const odm_task_end *e)
 {
-        const firmware_part *p = ctx;
+        firmware_part *p = ctx;
+        int rc = p->host->done(p->host->ctx, id, e);
 
-        return p->host->done(p->host->ctx, id, e);
+        if (rc == 0)
+                show_image(p);
+        return rc;
+}
+
+static void firmware_rest(void *ctx, bool good)
+{
+        (void)good;
+        show_image(ctx);
 }
 
 static void on_restart(void *ctx, const char *why)
@@ -75,17 +101,37 @@ static void on_restart(void *ctx, const char *why)
         p->host->restart(p->host->ctx, why);
 }
 
+static bool on_ordered(void *ctx)
+{
+        const firmware_part *p = ctx;
+
+        return odm_tasks_busy(p->host->tasks, ODM_STR(OBJECT)) != NULL;
+}
+
+static int make_names(firmware_part *p)
+{
+        const cfg *c = p->host->conf;
+        bool rauc = cfg_enum(c, "firmware.installer") == FIRMWARE_RAUC;
+
+        p->folder = fsio_join(p->host->folder, "firmware");
+        p->adapter =
+                fsio_join(cfg_str(c, "firmware.adapters"), rauc ? "dremd-rauc" : "dremd-swupdate");
+        return p->folder && p->adapter ? 0 : ODM_ENOMEM;
+}
+
 static int firmware_part_open(void *ctx, diag *d)
 {
         firmware_part *p = ctx;
         const cfg *c = p->host->conf;
         firmware_opt o = {.loop = p->host->loop,
                           .fetch = cfg_str(c, "firmware.fetch"),
+                          .patch = cfg_str(c, "firmware.patch"),
                           .ca = cfg_str(c, "transport.ca_file"),
                           .keys = cfg_str(c, "firmware.keys"),
                           .installer = (firmware_installer)cfg_enum(c, "firmware.installer"),
                           .slots = cfg_str(c, "firmware.slots"),
                           .command = cfg_str(c, "firmware.command"),
+                          .arguments = cfg_str(c, "firmware.arguments"),
                           .command_ms = cfg_ms(c, "firmware.command_time"),
                           .download_ms = cfg_ms(c, "firmware.download_time"),
                           .max_size = cfg_int(c, "firmware.max_size"),
@@ -93,13 +139,14 @@ static int firmware_part_open(void *ctx, diag *d)
                           .wait_ms = cfg_ms(c, "firmware.retry_wait"),
                           .done = on_done,
                           .restart = on_restart,
+                          .ordered = on_ordered,
                           .ctx = p};
-        int rc;
+        int rc = make_names(p);
 
-        p->folder = fsio_join(p->host->folder, "firmware");
-        if (!p->folder)
-                return diag_set(d, ODM_ENOMEM, "out of memory");
+        if (rc < 0)
+                return diag_set(d, rc, "out of memory");
         o.folder = p->folder;
+        o.adapter = p->adapter;
         rc = firmware_open(&o, &p->firmware, d);
         if (rc < 0)
                 return rc;
@@ -129,15 +176,31 @@ static int firmware_part_begin(void *ctx, const odm_task *t)
         return rc;
 }
 
+static int put_saved(const firmware_part *p, odm_buf *b)
+{
+        odm_value v = {ODM_FMT_ABSENT};
+        odm_arena a;
+        int rc = 0;
+
+        odm_arena_init(&a, &heap_mem, 4096);
+        if (odm_tree_read(p->host->tree, ODM_STR(OBJECT "/Ext/xrem/Saved"), &a, &v) == 0 &&
+            !odm_str_is(v.data, "0"))
+                rc = odm_buf_fmt(b, "saved-by-delta: %.*s\n", (int)v.data.n, v.data.p);
+        odm_arena_done(&a);
+        return rc;
+}
+
 static int firmware_status(const void *ctx, odm_buf *b)
 {
         const firmware_part *p = ctx;
         int64_t done = 0, total = 0;
+        int rc = 0;
 
         firmware_progress(p->firmware, &done, &total);
-        return done ? odm_buf_fmt(b, "downloaded: %lld of %lld\n", (long long)done,
-                                  (long long)total)
-                    : 0;
+        if (done)
+                rc = odm_buf_fmt(b, "downloaded: %lld of %lld\n", (long long)done,
+                                 (long long)total);
+        return rc == 0 ? put_saved(p, b) : rc;
 }
 
 static const char *const roots[] = {ODM_FUMO_AT, NULL};
@@ -152,6 +215,7 @@ const part_class part_firmware = {
         .fill = firmware_fill,
         .open = firmware_part_open,
         .begin = firmware_part_begin,
+        .rest = firmware_rest,
         .status = firmware_status,
         .close = firmware_part_close,
 };

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* errand.h - a program of ours that is sent for something (dremd-fetch, dremd-patch): how far it
+ * is, and how it ended.
+ *
+ * It says on standard output "progress DONE TOTAL" now and then, and at last "end CAUSE SENTENCE",
+ * CAUSE as in ODM_TASK_CAUSES.  Other lines are passed over. */
+#ifndef DREM_ERRAND_H
+#define DREM_ERRAND_H
+
+#include "odm/task.h"
+#include "program.h"
+
+#define ERRAND_NOTE 512
+
+typedef struct errand { /* in the caller's storage; zeroed at first */
+        program *program;
+        odm_task_cause cause; /* how it ended; FAILED if it died without a word */
+        char note[ERRAND_NOTE];
+        int64_t have, total; /* octets there are and will be; total 0 while unknown */
+        void (*done)(void *ctx);
+        void *ctx;
+} errand;
+
+typedef struct errand_fetch_opt { /* borrowed during the call */
+        const char *fetch;        /* the downloader's program */
+        const char *ca;           /* trusted by it; NULL: the system's */
+        int64_t max_size, tries, wait_ms;
+        const char *url, *file;
+} errand_fetch_opt;
+
+/* Sends `argv`, which ends with NULL, while no other errand of `e` is under way.  The loop calls
+ * `done` once, not before this returns; `e` may be used again from then on.
+ * 0, ODM_EIO with the reason in `d`, ODM_ENOMEM. */
+ODM_MUST_USE int errand_run(errand *e, loop *l, const char *const *argv, void (*done)(void *ctx),
+                            void *ctx, diag *d);
+/* Sends the downloader. */
+ODM_MUST_USE int errand_fetch(errand *e, loop *l, const errand_fetch_opt *opt,
+                              void (*done)(void *ctx), void *ctx, diag *d);
+/* Ends it unheard; whether it was under way. */
+bool errand_stop(errand *e);
+
+#endif
