@@ -174,6 +174,14 @@ static bool type_taken(const value_place *at, odm_str type)
         return !at->permanent || at->type.n == 0 || odm_str_eq(at->type, type);
 }
 
+/* Servers in the field write True and 1 as well (mo-connmo.md 4); one form is kept and sent. */
+static odm_str plain_bool(odm_str s)
+{
+        if (odm_str_is(s, "True") || odm_str_is(s, "1"))
+                return ODM_STR("true");
+        return odm_str_is(s, "False") || odm_str_is(s, "0") ? ODM_STR("false") : s;
+}
+
 int odm_value_take(const value_place *at, const odm_op *op, size_t max, odm_arena *a,
                    odm_value *out, unsigned *status)
 {
@@ -195,6 +203,8 @@ int odm_value_take(const value_place *at, const odm_op *op, size_t max, odm_aren
                 if (rc < 0)
                         *status = ODM_ST_BAD_FORMAT;
         }
+        if (v.format == ODM_FMT_BOOL)
+                v.data = plain_bool(v.data);
         if (*status == ODM_ST_OK && !odm_value_fits(v.format, v.data))
                 *status = ODM_ST_BAD_FORMAT;
         else if (*status == ODM_ST_OK && v.data.n > max)
