@@ -234,6 +234,7 @@ static int make_client(slot *k)
         odm_client_opt_init(&co, &k->s->mem);
         co.rng = rand_rng;
         co.codec = o->codec;
+        co.other = odm_codec_is_binary(o->codec) ? &odm_codec_xml : &odm_codec_wbxml;
         co.account = ODM_STR(SIM_ACCOUNT);
         co.alert = ODM_ALERT_CLIENT_INITIATED;
         co.secure = o->secure;
