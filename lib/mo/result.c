@@ -63,6 +63,31 @@ static const struct meaning diagmon[] = {
         {1501, "Data server unavailable"},
 };
 
+static const struct meaning lawmo[] = {
+        {1200, "Successful"},
+        {1201, "Data wiped"},
+        {1202, "Data and the selected items wiped"},
+        {1400, "Management client error"},
+        {1401, "User cancelled"},
+        {1402, "Fully lock failed"},
+        {1403, "Partially lock failed"},
+        {1404, "Unlock failed"},
+        {1405, "Wipe failed"},
+        {1406, "Wipe not performed"},
+};
+
+static const struct meaning dcmo[] = {
+        {1200, "Successful"},
+        {1400, "Management client error"},
+        {1401, "User cancelled"},
+        {1402, "Enable failed"},
+        {1403, "Disable failed"},
+        {1404, "Capability not attached or not available"},
+        {1405, "Not allowed by local policy"},
+        {1411, "Not implemented"},
+        {1412, "Undefined error"},
+};
+
 static const struct {
         const char *type; /* how it begins */
         const struct meaning *list;
@@ -71,6 +96,8 @@ static const struct {
 } families[] = {
         {"org.openmobilealliance.dm.firmwareupdate.", fumo, ODM_COUNT(fumo), 0},
         {"urn:oma:at:diagmon:", diagmon, ODM_COUNT(diagmon), 1000},
+        {"urn:oma:at:dcmo:", dcmo, ODM_COUNT(dcmo), 1000},
+        {"urn:oma:at:lawmo:", lawmo, ODM_COUNT(lawmo), 1000},
         {"urn:oma:at:scomo:", scomo, ODM_COUNT(scomo), 1000},
         {"org.openmobilealliance.dm.softwarecomponent.", scomo, ODM_COUNT(scomo), 1000},
 };

@@ -5,6 +5,8 @@
 
 #define FUMO "org.openmobilealliance.dm.firmwareupdate.update"
 #define SCOMO "urn:oma:at:scomo:1.0:OperationComplete"
+#define LAWMO "urn:oma:at:lawmo:1.0:OperationComplete"
+#define DCMO "urn:oma:at:dcmo:1.0:OperationComplete"
 #define DIAG "urn:oma:at:diagmon:1.0:OperationComplete"
 
 static void the_family_tells(void **state)
@@ -28,6 +30,11 @@ static void the_family_tells(void **state)
                 {SCOMO, 200, "Unknown result"},
                 {DIAG, 1405, "Memory limit reached, data usable"},
                 {DIAG, 1470, "Client error, as the vendor specifies"},
+                {LAWMO, 1202, "Data and the selected items wiped"},
+                {LAWMO, 1406, "Wipe not performed"},
+                {LAWMO, 1250, "Successful, as the vendor specifies"},
+                {DCMO, 1404, "Capability not attached or not available"},
+                {DCMO, 1202, "Unknown result"},
                 {NULL, 411, "Size required"},
                 {"org.example.other", 404, "Not found"},
         };
