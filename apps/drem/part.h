@@ -17,13 +17,15 @@
 #include "conf.h"
 #include "loop.h"
 #include "odm/task.h"
+#include "odm/trap.h"
 
 typedef struct part_host { /* lent until close; what it points to stays where it is */
         loop *loop;        /* NULL until open */
         odm_tree *tree;
         odm_tasks *tasks;
         const cfg *conf;
-        const char *folder; /* of everything the agent keeps; a part makes one of its name in it */
+        const char *folder;  /* of everything the agent keeps; a part makes one of its name in it */
+        odm_trap_hub *traps; /* who hooks on a trap says so here */
 
         /* The step of task `id`, one that begin() was given, is over.  May come from within
          * begin(), whose task is then gone.  Copies.  0 when that is durable; else it is said
@@ -87,5 +89,6 @@ typedef struct part_class { /* functions may be NULL but for mount and close */
 
 /* Those there are; parts.c has the table. */
 extern const part_class part_firmware;
+extern const part_class part_trap;
 
 #endif

@@ -16,6 +16,7 @@
 
 const part_class *const parts_all[] = {
         &part_firmware,
+        &part_trap,
         NULL,
 };
 
@@ -28,6 +29,7 @@ typedef struct end { /* of a step, that is not kept yet */
 
 struct parts {
         part_host host;
+        odm_trap_hub traps;
         state *state;
         parts_agent agent;
         const part_class *const *classes;
@@ -329,6 +331,7 @@ int parts_mount(odm_tree *t, odm_tasks *ts, const cfg *c, const part_class *cons
                               .tasks = ts,
                               .conf = c,
                               .folder = cfg_str(c, "agent.state"),
+                              .traps = &p->traps,
                               .done = on_done,
                               .restart = on_restart,
                               .moved = on_moved,
