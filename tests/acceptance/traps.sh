@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+# Traps: a file system that fills up, in a mount namespace of its own; what is executed when one fires; a
+# restart that nobody ordered.  Sourced by tests/acceptance/run, whose world it uses.
+
+room=$home/trap-room
+trap_type=urn:oma:at:diagmon:1.0:Trap
+real_dremd=$dremd
+
+events() # device: the alerts the server has of it, a line each
+{
+        python3 "$here/events.py" "$home/${server:-server2}" "$1"
+}
+
+counted() # device, text, how many: so many alerts have it
+{
+        equal "$(events "$1" | grep -c -- "$2")" "$3" "alerts with $2"
+}
+
+# A mount namespace with a small file system in it; dremd runs there, and may be started again.
+makes_room()
+{
+        mkdir -p "$room"
+        unshare -rm sh -c "mount -t tmpfs -o size=24m /dev/room '$room' && echo made >'$room/.made' && exec sleep 600" &
+        pid[room]=$!
+        eventually 5 inside test -s "$room/.made" || return 1
+        dremd=$home/inside-dremd
+        printf '#!/bin/sh\nexec nsenter -t %s -U -m --preserve-credentials "%s" "$@"\n' "${pid[room]}" "$real_dremd" >"$dremd"
+        chmod +x "$dremd"
+}
+
+inside() # command ...
+{
+        nsenter -t "${pid[room]}" -U -m --preserve-credentials "$@"
+}
+
+sets_a_trap()
+{
+        local leaf
+        leaf=./Vendor/xrem/Disk/$(printf '%s' "${room#/}" | tr / _)
+        add_device trap && start_device trap "http://127.0.0.1:$plain_port/dm" && eventually 20 is_active trap || return 1
+        equal "$("$xrem" get trap "$leaf/Mount")" "$room" Mount || return 1
+        cat >"$home/trap.json" <<END
+[{"cmd": "add", "uri": "./Trap/Room", "format": "node"},
+ {"cmd": "add", "uri": "./Trap/Room/TrapConfig/Ref", "data": "$leaf/FreeMB"},
+ {"cmd": "add", "uri": "./Trap/Room/TrapConfig/Low", "data": "4"},
+ {"cmd": "add", "uri": "./Trap/Room/TrapConfig/Hysteresis", "data": "4"},
+ {"cmd": "add", "uri": "./Trap/Room/TrapConfig/SampIntrvl", "data": "1"},
+ {"cmd": "add", "uri": "./Trap/Room/ServerIDs/a/ServerID", "data": "xrem"},
+ {"cmd": "add", "uri": "./Trap/Room/ToRef/p/URI", "data": "./Vendor/xrem/Ping"},
+ {"cmd": "add", "uri": "./Trap/Room/ToRef/q/URI", "data": "./Vendor/xrem/Gone"}]
+END
+        "$xrem" run trap --file "$home/trap.json" >/dev/null &&
+                equal "$("$xrem" get trap ./Trap/Room/TrapID)" urn:oma:mo:x-xrem-trap-threshold:1.0/Room TrapID &&
+                equal "$("$xrem" get trap ./Trap/Room/Status)" 10 Status
+}
+
+fires_when_it_is_full()
+{
+        inside sh -c "head -c 22000000 /dev/zero >'$room/fill'" || return 1
+        eventually 15 counted trap "${trap_type}Notification ./Trap/Room warning" 1 || return 1
+        equal "$("$xrem" get trap ./Trap/Room/Status)" 20 Status
+}
+
+tells_what_it_cannot_execute()
+{
+        eventually 10 counted trap "${trap_type}Deregistered ./Trap/Room warning ./Vendor/xrem/Gone" 1 &&
+                code_of 3 "$xrem" get trap ./Trap/Room/ToRef/q/URI &&
+                equal "$("$xrem" get trap ./Trap/Room/ToRef/p/URI)" ./Vendor/xrem/Ping URI
+}
+
+# Killed and started while it is full: it has looked, it has nothing to say.
+does_not_fire_again()
+{
+        stop trap KILL
+        run_device trap
+        eventually 15 has_status trap traps-active 1 && eventually 15 has_status trap state idle &&
+                eventually 15 has_status trap alerts-waiting 0 || return 1
+        "$xrem" get trap ./Trap/Room/Status >/dev/null && counted trap "${trap_type}Notification ./Trap/Room" 1 &&
+                counted trap "${trap_type}InactiveNotification" 0
+}
+
+clears_when_there_is_room()
+{
+        inside rm "$room/fill" || return 1
+        eventually 15 counted trap "${trap_type}InactiveNotification ./Trap/Room warning" 1 || return 1
+        counted trap "${trap_type}Notification ./Trap/Room" 1 && equal "$("$xrem" get trap ./Trap/Room/Status)" 10 Status
+}
+
+refuses_what_makes_no_sense()
+{
+        code_of 1 "$xrem" add trap ./Trap/Room/TrapConfig/HoldTime -- -1 && code_of 1 "$xrem" set trap ./Trap/Room/Status 20 &&
+                code_of 1 "$xrem" delete trap ./Trap/HardReboot && code_of 1 "$xrem" add trap ./Trap/Geo --node
+}
+
+# The marker is as a machine leaves it whose power went: another run of it was going on.
+tells_of_a_hard_restart()
+{
+        "$xrem" add trap ./Trap/HardReboot/ServerIDs/a/ServerID xrem || return 1
+        stop trap KILL
+        echo '11111111-2222-3333-4444-555555555555 running' >"$home/trap/trap/boot"
+        run_device trap
+        eventually 15 counted trap "${trap_type}Notification ./Trap/HardReboot warning" 1 || return 1
+        stop trap KILL && run_device trap
+        eventually 15 has_status trap state idle && "$xrem" get trap ./Trap/HardReboot/Status >/dev/null &&
+                counted trap "${trap_type}Notification ./Trap/HardReboot" 1
+}
+
+deletes_a_trap()
+{
+        "$xrem" delete trap ./Trap/Room && code_of 3 "$xrem" get trap ./Trap/Room/Status
+}
+
+if makes_room >"$home/room.out" 2>&1; then
+        promise 'a trap is set on the room of a file system' sets_a_trap
+        promise 'it fires once when that is full' fires_when_it_is_full
+        promise 'a node it cannot execute is dropped, and that is told' tells_what_it_cannot_execute
+        promise 'killed and started again it does not fire again' does_not_fire_again
+        promise 'it clears when there is room again' clears_when_there_is_room
+        promise 'what makes no sense in a trap is refused' refuses_what_makes_no_sense
+        promise 'a restart that nobody ordered is told once' tells_of_a_hard_restart
+        promise 'a trap is deleted' deletes_a_trap
+        promise 'that device ends cleanly' stop trap
+        kill "${pid[room]}" && wait "${pid[room]}" 2>/dev/null
+        unset 'pid[room]'
+else
+        count=$((count + 1))
+        echo "ok $count - traps on a file system that fills up # SKIP no mount namespace: $(tail -n 1 "$home/room.out")"
+fi
+dremd=$real_dremd
