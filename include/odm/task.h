@@ -62,9 +62,9 @@ odm_task_cause odm_task_cause_of(odm_str name);
 typedef struct odm_task_end {
         odm_task_cause cause;
         bool has_data; /* what the step worked on is still there (FUMO: Have Data) */
-        int64_t saved; /* octets that need not be fetched (FUMO: by a delta) */
         odm_str note;  /* a sentence of the worker for people; may be absent.  240 octets are kept;
                           what is no text is replaced */
+        int64_t saved; /* octets that need not be fetched (FUMO: by a delta) */
 } odm_task_end;
 
 /* ---- a kind of object -------------------------------------------------------------- */
