@@ -15,7 +15,7 @@
 
 #include "heap.h"
 
-#define HEAD_N 8
+#define HEAD_N FSIO_JOURNAL_HEAD
 #define RECORD_HEAD_N 8
 
 static const char journal_head[HEAD_N] = {'O', 'D', 'M', 'J', 1, 0, 0, 0};
@@ -295,24 +295,44 @@ static void record_head(odm_str payload, char out[RECORD_HEAD_N])
         put_u32(out + 4, record_crc(out, payload));
 }
 
+bool fsio_is_journal(odm_str file)
+{
+        return file.n >= HEAD_N && memcmp(file.p, journal_head, HEAD_N) == 0;
+}
+
+size_t fsio_record_claims(odm_str file, size_t at)
+{
+        uint32_t n;
+
+        if (file.n < at || file.n - at < RECORD_HEAD_N)
+                return 0;
+        n = get_u32(file.p + at);
+        return n > FSIO_RECORD_MAX ? 0 : (size_t)RECORD_HEAD_N + n;
+}
+
+size_t fsio_record_at(odm_str file, size_t at)
+{
+        size_t n = fsio_record_claims(file, at);
+
+        if (n == 0 || n > file.n - at)
+                return 0;
+        return record_crc(file.p + at, (odm_str){file.p + at + RECORD_HEAD_N, n - RECORD_HEAD_N}) ==
+                               get_u32(file.p + at + 4)
+                       ? n
+                       : 0;
+}
+
 /* The whole records at the front of `s`; *good is where they end. */
 static int replay_records(odm_str s, int (*replay)(void *ctx, odm_str record), void *ctx,
                           size_t *good)
 {
-        size_t at = HEAD_N;
+        size_t at = HEAD_N, n;
 
-        while (s.n - at >= RECORD_HEAD_N) {
-                uint32_t n = get_u32(s.p + at);
-                odm_str payload = {s.p + at + RECORD_HEAD_N, n};
-                int rc;
-
-                if (n > FSIO_RECORD_MAX || n > s.n - at - RECORD_HEAD_N ||
-                    record_crc(s.p + at, payload) != get_u32(s.p + at + 4))
-                        break;
-                rc = replay(ctx, payload);
+        while ((n = fsio_record_at(s, at)) > 0) {
+                int rc = replay(ctx, (odm_str){s.p + at + RECORD_HEAD_N, n - RECORD_HEAD_N});
                 if (rc < 0)
                         return rc;
-                at += RECORD_HEAD_N + n;
+                at += n;
         }
         *good = at;
         return 0;
@@ -356,7 +376,7 @@ static int journal_load(fsio_journal *j, int (*replay)(void *ctx, odm_str record
                 rc = journal_begin(j);
                 goto out;
         }
-        if (b.n < HEAD_N || memcmp(b.p, journal_head, HEAD_N) != 0) {
+        if (!fsio_is_journal(odm_buf_view(&b))) {
                 rc = diag_set(d, ODM_EMALFORMED,
                               "%s is not a journal of ours; move it away to begin anew", j->path);
                 goto out;

@@ -66,6 +66,13 @@ uint64_t fsio_journal_grown(const fsio_journal *j);
  * On failure the old journal goes on, unless only the folder could not be synced: then the journal
  * takes no more until a compaction succeeds. */
 ODM_MUST_USE int fsio_journal_compact(fsio_journal *j, odm_str snapshot);
+/* For who looks into the content of a journal's file (fsio_twin.h): whether it begins as one; the
+ * octets of the whole record at `at`, 0 when none is there; the octets it claims to have, right or
+ * wrong, 0 when not even that is to be read. */
+#define FSIO_JOURNAL_HEAD 8
+bool fsio_is_journal(odm_str file);
+size_t fsio_record_at(odm_str file, size_t at);
+size_t fsio_record_claims(odm_str file, size_t at);
 /* Why the last append, sync or compaction that failed did, with the file's name; "" when none did.
  */
 const char *fsio_journal_why(const fsio_journal *j);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "heap.h"
 
@@ -19,7 +20,11 @@ typedef struct pending {
 } pending;
 
 struct state {
+        const fsio_ops *ops;
+        char *path, *copy_path;
         fsio_journal *journal;
+        fsio_journal *copy; /* NULL: it could not be written; made again when that pays */
+        fsio_healed healed;
         odm_tree *tree; /* while the journal is replayed */
         pending *alerts[STATE_ALERTS];
         size_t n_alerts;
@@ -250,31 +255,94 @@ static int replay(void *ctx, odm_str record)
         return rc;
 }
 
-int state_open(const fsio_ops *ops, const char *folder, odm_tree *tree, state **out, diag *d)
-{
-        state *s = calloc(1, sizeof *s);
-        char *path = fsio_join(folder, "journal");
-        int rc = ODM_ENOMEM;
+/* ---- the copy ----------------------------------------------------------------------- */
 
-        if (!s || !path) {
-                diag_set(d, rc, "out of memory");
-                goto out;
-        }
+static int pass_over(void *ctx, odm_str record)
+{
+        (void)ctx;
+        (void)record;
+        return 0;
+}
+
+/* One that is not what the journal is must not be there: it would be taken for it. */
+static void drop_copy(state *s)
+{
+        fsio_journal_close(s->copy);
+        s->copy = NULL;
+        (void)unlink(s->copy_path);
+}
+
+/* Nothing depends on it as long as the disk is good, so what fails here is tried again later. */
+static void make_copy(state *s)
+{
+        if (s->copy || s->broken)
+                return;
+        if (fsio_twin_copy(s->ops, s->path, s->copy_path, NULL) < 0 ||
+            fsio_journal_open(s->ops, s->copy_path, pass_over, NULL, &s->copy, NULL) < 0)
+                drop_copy(s);
+}
+
+static void append_copy(state *s, odm_str record)
+{
+        if (s->copy && fsio_journal_append(s->copy, record) < 0)
+                drop_copy(s);
+}
+
+static void compact_copy(state *s, odm_str snapshot)
+{
+        if (s->copy && fsio_journal_compact(s->copy, snapshot) < 0)
+                drop_copy(s);
+        make_copy(s);
+}
+
+/* What is in it need not wait for the disk, but not be lost for ever either. */
+static void sync_copy(state *s)
+{
+        if (s->copy && fsio_journal_sync(s->copy) < 0)
+                drop_copy(s);
+        make_copy(s);
+}
+
+/* ---- life ------------------------------------------------------------------------------- */
+
+static int open_journal(state *s, odm_tree *tree, diag *d)
+{
+        int rc = fsio_twin_heal(s->ops, s->path, s->copy_path, &s->healed, d);
+
+        if (rc < 0)
+                return rc;
         s->tree = tree;
-        rc = fsio_journal_open(ops, path, replay, s, &s->journal, d);
+        rc = fsio_journal_open(s->ops, s->path, replay, s, &s->journal, d);
+        s->tree = NULL;
         if (rc == ODM_EMALFORMED && d && !d->text[0])
                 diag_set(d, rc,
                          "%s holds records we cannot read; start the version that wrote it, or"
                          " move it away to begin anew",
-                         path);
-        s->tree = NULL;
-out:
-        free(path);
-        if (rc < 0)
-                state_close(s);
-        else
-                *out = s;
+                         s->path);
         return rc;
+}
+
+int state_open(const fsio_ops *ops, const char *folder, odm_tree *tree, state **out, diag *d)
+{
+        state *s = calloc(1, sizeof *s);
+        int rc = ODM_ENOMEM;
+
+        if (s) {
+                s->ops = ops;
+                s->path = fsio_join(folder, "journal");
+                s->copy_path = fsio_join(folder, "journal.copy");
+        }
+        if (!s || !s->path || !s->copy_path)
+                diag_set(d, rc, "out of memory");
+        else
+                rc = open_journal(s, tree, d);
+        if (rc < 0) {
+                state_close(s);
+                return rc;
+        }
+        make_copy(s);
+        *out = s;
+        return 0;
 }
 
 void state_close(state *s)
@@ -284,7 +352,15 @@ void state_close(state *s)
         for (size_t i = 0; i < s->n_alerts; i++)
                 pending_free(s->alerts[i]);
         fsio_journal_close(s->journal);
+        fsio_journal_close(s->copy);
+        free(s->path);
+        free(s->copy_path);
         free(s);
+}
+
+const fsio_healed *state_healed(const state *s)
+{
+        return &s->healed;
 }
 
 static int append_section(state *s, enum tag tag, odm_str data)
@@ -298,6 +374,8 @@ static int append_section(state *s, enum tag tag, odm_str data)
                 rc = fsio_journal_append(s->journal, odm_buf_view(&b));
         if (rc == ODM_EIO)
                 s->broken = true;
+        if (rc == 0)
+                append_copy(s, odm_buf_view(&b));
         if (b.n)
                 odm_wipe(b.p, b.n); /* passwords pass here */
         odm_buf_done(&b);
@@ -352,14 +430,18 @@ int state_tidy(state *s, odm_tree *tree)
         odm_buf b;
         int rc;
 
-        if (!s->broken && (grown < TIDY_FROM || grown < fsio_journal_size(s->journal) / 2))
+        if (!s->broken && (grown < TIDY_FROM || grown < fsio_journal_size(s->journal) / 2)) {
+                sync_copy(s);
                 return 0;
+        }
         odm_buf_init(&b, &heap_mem, FSIO_RECORD_MAX);
         rc = put_snapshot(s, tree, &b);
         if (rc == 0)
                 rc = fsio_journal_compact(s->journal, odm_buf_view(&b));
-        if (rc == 0)
+        if (rc == 0) {
                 s->broken = false;
+                compact_copy(s, odm_buf_view(&b));
+        }
         if (b.n)
                 odm_wipe(b.p, b.n);
         odm_buf_done(&b);

@@ -10,11 +10,12 @@
  *     A  an alert to be sent        D  the number of one that was answered
  *     W  a wake-up seen (16 octets)
  *
- * Compaction writes all of it as one record. */
+ * Compaction writes all of it as one record.  Beside it is a copy, journal.copy: what the disk
+ * damages in the one is taken from the other when the agent starts (fsio_twin.h). */
 #ifndef DREM_STATE_H
 #define DREM_STATE_H
 
-#include "fsio.h"
+#include "fsio_twin.h"
 #include "odm/client.h"
 
 typedef struct state state;
@@ -36,6 +37,8 @@ typedef struct state_alert {
 ODM_MUST_USE int state_open(const fsio_ops *ops, const char *folder, odm_tree *tree, state **out,
                             diag *d);
 void state_close(state *s); /* NULL is allowed */
+/* What was found damaged when it was opened, and mended but for `lost`. */
+const fsio_healed *state_healed(const state *s);
 
 /* For odm_tree_opt.log: ctx is the state.  0, ODM_EIO, ODM_ELIMIT, ODM_ENOMEM. */
 int state_log(void *ctx, odm_str record);

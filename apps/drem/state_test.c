@@ -136,7 +136,8 @@ static int set_up(void **state_out)
 
 static void wipe_folder(const rig *r)
 {
-        static const char *const names[] = {"journal", "journal.new"};
+        static const char *const names[] = {"journal", "journal.new", "journal.copy",
+                                            "journal.copy.new", "journal.damaged"};
         char path[96];
 
         for (size_t i = 0; i < ODM_COUNT(names); i++) {
@@ -462,6 +463,110 @@ static void a_cut_that_drops_what_was_not_synced_loses_no_promise(void **state_i
         disk_free(d);
 }
 
+/* ---- a disk that damages ------------------------------------------------------------------ */
+
+static void slurp(const rig *r, const char *name, odm_buf *b)
+{
+        char path[96];
+
+        snprintf(path, sizeof path, "%s/%s", r->dir, name);
+        odm_buf_cut(b, 0);
+        assert_int_equal(fsio_read(path, 1 << 20, b, NULL), 0);
+}
+
+static void flip(const rig *r, const char *name, long at)
+{
+        char path[96];
+        int c;
+
+        snprintf(path, sizeof path, "%s/%s", r->dir, name);
+        FILE *f = fopen(path, "r+");
+        assert_non_null(f);
+        assert_int_equal(fseek(f, at, SEEK_SET), 0);
+        c = fgetc(f);
+        assert_int_equal(fseek(f, at, SEEK_SET), 0);
+        assert_int_equal(fputc(c ^ 0x20, f), c ^ 0x20);
+        assert_int_equal(fclose(f), 0);
+}
+
+/* A compaction, and what came after it. */
+static void live_a_while(rig *r)
+{
+        state_alert a = alert("c");
+
+        assert_int_equal(set_note(r, "1"), 0);
+        r->cut.left = 0; /* a write that fails, and the journal anew */
+        assert_true(set_note(r, "lost") < 0);
+        r->cut.left = -1;
+        assert_int_equal(state_tidy(r->s, r->t), 0);
+        assert_int_equal(state_alert_add(r->s, &a), 0);
+        assert_int_equal(state_wake_add(r->s, woken), 0);
+        assert_int_equal(set_note(r, "2"), 0);
+}
+
+static void any_octet_may_be_damaged_and_nothing_is_lost(void **state_in)
+{
+        rig *r = *state_in;
+        odm_buf journal, copy;
+        char note[64];
+
+        odm_buf_init(&journal, &heap_mem, 1 << 20);
+        odm_buf_init(&copy, &heap_mem, 1 << 20);
+        assert_int_equal(rig_open(r), 0);
+        live_a_while(r);
+        rig_close(r);
+        slurp(r, "journal", &journal);
+        slurp(r, "journal.copy", &copy);
+        assert_octets(odm_buf_view(&copy), odm_buf_view(&journal));
+        for (size_t at = 0; at < journal.n; at += at < 40 ? 1 : 1 + journal.n / 60)
+                for (int which = 0; which < 2; which++) {
+                        flip(r, which ? "journal.copy" : "journal", (long)at);
+                        reopen(r);
+                        const fsio_healed *h = state_healed(r->s);
+                        get_note(r, note);
+                        if (strcmp(note, "2") != 0 || state_alerts(r->s) != 1 ||
+                            !state_wake_seen(r->s, woken))
+                                fail_msg("octet %zu: note '%s'", at, note);
+                        if (h->lost || (which ? h->records || h->head || !h->copy
+                                              : h->records + h->head != 1 || h->copy))
+                                fail_msg("octet %zu of %d: %u, %d, %d", at, which, h->records,
+                                         h->head, h->copy);
+                        rig_close(r);
+                        slurp(r, "journal.copy", &copy);
+                        assert_octets(odm_buf_view(&copy), odm_buf_view(&journal));
+                }
+        reopen(r); /* and now that all is well nothing is told */
+        assert_true(!state_healed(r->s)->records && !state_healed(r->s)->copy);
+        odm_buf_done(&journal);
+        odm_buf_done(&copy);
+}
+
+static void a_copy_that_is_missing_is_made(void **state_in)
+{
+        rig *r = *state_in;
+        char path[96], note[64];
+
+        assert_int_equal(rig_open(r), 0);
+        live_a_while(r);
+        rig_close(r);
+        snprintf(path, sizeof path, "%s/journal.copy", r->dir);
+        assert_int_equal(unlink(path), 0);
+        reopen(r); /* an agent of before had none */
+        assert_false(state_healed(r->s)->copy);
+        rig_close(r);
+        flip(r, "journal", 20);
+        reopen(r);
+        get_note(r, note);
+        assert_string_equal(note, "2");
+        rig_close(r);
+        flip(r, "journal", 20); /* the same in both: it begins anew, and says so */
+        flip(r, "journal.copy", 20);
+        reopen(r);
+        get_note(r, note);
+        assert_string_not_equal(note, "2");
+        assert_true(state_healed(r->s)->lost);
+}
+
 static const struct spoilt {
         const char *why, *head;
         const char *says;
@@ -508,6 +613,8 @@ int main(void)
                 T(a_full_disk_is_mended_by_tidying),
                 T(a_wake_up_that_cannot_be_kept_is_not_remembered),
                 T(a_cut_that_drops_what_was_not_synced_loses_no_promise),
+                T(any_octet_may_be_damaged_and_nothing_is_lost),
+                T(a_copy_that_is_missing_is_made),
                 T(a_spoilt_journal_is_refused),
         };
 
