@@ -21,15 +21,16 @@ typedef struct value {
         char **list;
         size_t list_n;
         origin from;
-        unsigned line; /* in the file being read, to tell duplicates */
+        unsigned line; /* in its file */
 } value;
 
 struct cfg {
         const cfg_key *keys;
         size_t n;
         value *v;
-        char *title; /* "check disk" of a section with a name, else NULL */
-        cfg **named; /* sections with names; they have none themselves */
+        char *title;   /* "check disk" of a section with a name, else NULL */
+        unsigned line; /* where that begins */
+        cfg **named;   /* sections with names; they have none themselves */
         size_t n_named;
 };
 
@@ -496,6 +497,8 @@ static int read_section(reading *r, odm_str s)
         if (!r->section.title[0])
                 return 0;
         int rc = named_get(r->into, r->section.title, &r->at);
+        if (rc == 0 && r->at->line == 0)
+                r->at->line = r->line;
         return rc < 0 ? diag_set(&r->why, rc, "[%.*s]: %s", (int)s.n, s.p, odm_err_text(rc)) : 0;
 }
 
@@ -554,7 +557,6 @@ static void merge(cfg *c, cfg *from)
                         continue;
                 value_done(&c->v[i]);
                 c->v[i] = from->v[i];
-                c->v[i].line = 0;
                 from->v[i] = (value){0};
         }
 }
@@ -574,8 +576,11 @@ static int take_over(cfg *c, cfg *from)
                 return rc;
         }
         merge(c, from);
-        for (size_t i = 0; i < from->n_named; i++)
-                merge(named_find(c, from->named[i]->title), from->named[i]);
+        for (size_t i = 0; i < from->n_named; i++) {
+                to = named_find(c, from->named[i]->title);
+                to->line = from->named[i]->line;
+                merge(to, from->named[i]);
+        }
         return 0;
 }
 
@@ -758,6 +763,14 @@ static bool is_of(const cfg *named, const char *kind)
         size_t n = strlen(kind);
 
         return strncmp(named->title, kind, n) == 0 && named->title[n] == ' ';
+}
+
+unsigned cfg_line(const cfg *c, const char *name)
+{
+        for (size_t i = 0; name && i < c->n; i++)
+                if (strcmp(c->keys[i].name, name) == 0)
+                        return c->v[i].line;
+        return c->line;
 }
 
 size_t cfg_named_n(const cfg *c, const char *kind)

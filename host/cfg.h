@@ -75,6 +75,9 @@ int cfg_enum(const cfg *c, const char *name); /* index into choices; -1 = absent
 size_t cfg_named_n(const cfg *c, const char *kind);
 const cfg *cfg_named(const cfg *c, const char *kind, size_t i);
 const char *cfg_name(const cfg *named);
+/* The line of its file where a key was given, or for NULL the section with a name; 0 when it was
+ * not: for reasons that the table of keys cannot know. */
+unsigned cfg_line(const cfg *c, const char *name);
 size_t cfg_list_n(const cfg *c, const char *name);
 const char *cfg_list_at(const cfg *c, const char *name, size_t i);
 

@@ -180,6 +180,11 @@ static void sections_may_have_names(void **state)
         assert_string_equal(cfg_name(cfg_named(c, "item", 0)), "one");
         assert_string_equal(cfg_str(cfg_named(c, "item", 0), "item *.path"), "/etc/x");
         assert_false(cfg_bool(cfg_named(c, "item", 0), "item *.on"));
+        assert_int_equal(cfg_line(cfg_named(c, "item", 0), "item *.path"), 2);
+        assert_int_equal(cfg_line(cfg_named(c, "item", 0), "item *.on"), 10);
+        assert_int_equal(cfg_line(cfg_named(c, "item", 0), NULL), 1);
+        assert_int_equal(cfg_line(cfg_named(c, "item", 1), "item *.path"), 0);
+        assert_int_equal(cfg_line(cfg_named(c, "thing", 1), NULL), 11);
         assert_string_equal(cfg_name(cfg_named(c, "item", 1)), "two");
         assert_null(cfg_str(cfg_named(c, "item", 1), "item *.path"));
         assert_int_equal(cfg_list_n(cfg_named(c, "thing", 0), "thing *.words"), 2);

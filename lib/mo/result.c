@@ -88,6 +88,14 @@ static const struct meaning dcmo[] = {
         {1412, "Undefined error"},
 };
 
+static const struct meaning vendor[] = {
+        {1200, "Successful"},
+        {1402, "The command failed"},
+        {1403, "The command took too long"},
+        {1404, "The device was started again meanwhile"},
+        {1411, "Not implemented"},
+};
+
 static const struct {
         const char *type; /* how it begins */
         const struct meaning *list;
@@ -98,6 +106,7 @@ static const struct {
         {"urn:oma:at:diagmon:", diagmon, ODM_COUNT(diagmon), 1000},
         {"urn:oma:at:dcmo:", dcmo, ODM_COUNT(dcmo), 1000},
         {"urn:oma:at:lawmo:", lawmo, ODM_COUNT(lawmo), 1000},
+        {"urn:oma:at:x-xrem-vendor:", vendor, ODM_COUNT(vendor), 1000},
         {"urn:oma:at:scomo:", scomo, ODM_COUNT(scomo), 1000},
         {"org.openmobilealliance.dm.softwarecomponent.", scomo, ODM_COUNT(scomo), 1000},
 };
