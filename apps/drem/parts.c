@@ -17,6 +17,7 @@
 const part_class *const parts_all[] = {
         &part_firmware,
         &part_trap,
+        &part_schedule,
         NULL,
 };
 

@@ -91,8 +91,13 @@ ODM_MUST_USE int odm_schedules_alerts(odm_schedules *s, odm_str server, odm_wall
  * 0, ODM_ENOMEM, ODM_EIO, ODM_ESTATE. */
 ODM_MUST_USE int odm_schedules_alerted(odm_schedules *s, uint64_t id, unsigned status,
                                        odm_wall now);
-/* A server that waits for alerts, in `a`; absent when there is none. */
-ODM_MUST_USE int odm_schedules_waiting(odm_schedules *s, odm_arena *a, odm_str *server);
+/* Calls fn for each server that alerts wait for, once a schedule of its own.  0, ODM_ENOMEM,
+ * ODM_EIO.
+ */
+ODM_MUST_USE int odm_schedules_owners(odm_schedules *s, void (*fn)(void *ctx, odm_str server),
+                                      void *ctx);
+/* Alerts noted so far, a number that grows with each, and begins anywhere. */
+uint32_t odm_schedules_noted(const odm_schedules *s);
 
 typedef struct odm_schedules_count {
         unsigned schedules, active, running, reports;

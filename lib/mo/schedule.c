@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "odm/task.h"
 #include "schedule_inner.h"
 
 #define AT_N (sizeof ODM_SCHEDULE_AT) /* with the slash behind it */
@@ -814,18 +815,11 @@ int odm_schedules_alerts(odm_schedules *s, odm_str server, odm_wall now,
         return rc;
 }
 
-/* Whether saying it again can help (mo-others.md 1.2). */
-static bool is_final(unsigned status)
-{
-        return status != ODM_ST_INVALID_CREDENTIALS && status != ODM_ST_MISSING_CREDENTIALS &&
-               status < 500;
-}
-
 int odm_schedules_alerted(odm_schedules *s, uint64_t id, unsigned status, odm_wall now)
 {
         int rc = 0;
 
-        if (!is_final(status))
+        if (!odm_alert_over(status))
                 return 0;
         for (const struct item *i = s->first; i && rc == 0; i = i->next) {
                 struct pen p;
@@ -841,24 +835,27 @@ int odm_schedules_alerted(odm_schedules *s, uint64_t id, unsigned status, odm_wa
         return rc;
 }
 
-int odm_schedules_waiting(odm_schedules *s, odm_arena *a, odm_str *server)
+int odm_schedules_owners(odm_schedules *s, void (*fn)(void *ctx, odm_str server), void *ctx)
 {
-        odm_str found = ODM_ABSENT;
         int rc = s->rescan ? scan(s) : 0;
 
-        for (const struct item *i = s->first; i && rc == 0 && !found.p; i = i->next) {
+        for (const struct item *i = s->first; i && rc == 0; i = i->next) {
                 struct pen p;
                 size_t n = 0;
                 pen_open(&p, s, i->name, (odm_wall){0});
+                odm_str owner = pen_get(&p, "Server");
                 (void)pen_names(&p, "Ext/xrem/Report", &n);
-                if (n > 0)
-                        found = odm_arena_copy(a, pen_get(&p, "Server"));
-                rc = p.rc ? p.rc : a->err;
+                rc = p.rc;
+                if (rc == 0 && n > 0 && owner.p)
+                        fn(ctx, owner);
                 pen_done(&p);
         }
-        if (rc == 0)
-                *server = found;
         return rc;
+}
+
+uint32_t odm_schedules_noted(const odm_schedules *s)
+{
+        return s->next_report;
 }
 
 odm_schedules_count odm_schedules_counted(odm_schedules *s)
