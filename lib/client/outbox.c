@@ -10,10 +10,11 @@
 
 #include "session.h"
 
-#define ALERT_ROOM 64  /* octets of an Alert 1222 in either codec */
-#define CHUNK_LEAST 32 /* shorter chunks wait for the next message */
-#define ITEM_ROOM 512  /* a guess at what surrounds the Data of an Item */
-#define IDLE_MOST 4    /* messages that only ask for more and bring nothing forward */
+#define ALERT_ROOM 64   /* octets of an Alert 1222 in either codec */
+#define CHUNK_LEAST 32  /* shorter chunks wait for the next message */
+#define ITEM_ROOM 512   /* a guess at what surrounds the Data of an Item */
+#define IDLE_MOST 4     /* messages that only ask for more and bring nothing forward */
+#define FIRST_ROOM 4096 /* octets of a message before the server has said what it takes */
 #define FULL 1
 
 struct draft {
@@ -194,10 +195,13 @@ static size_t reserve_of(const odm_client *c)
         return c->peer_closed ? 0 : ALERT_ROOM;
 }
 
+/* What the server takes it says in its first message: ours before it is a small one. */
 static size_t room_of(const odm_client *c)
 {
         uint32_t most = c->opt.send_max;
 
+        if (c->msg_id == 0 && most > FIRST_ROOM)
+                most = FIRST_ROOM;
         return c->peer_max_msg && c->peer_max_msg < most ? c->peer_max_msg : most;
 }
 

@@ -431,6 +431,29 @@ static void alerts_have_a_ceiling(void **state)
         stage_close(&s);
 }
 
+/* What a server takes it says with its first reply: ours before it is a small one, whatever waits.
+ */
+static void the_first_message_is_small(void **state)
+{
+        (void)state;
+        FOR_BOTH_CODECS(codec)
+        {
+                struct stage s;
+                odm_packet pkt = {.body = ODM_ABSENT};
+                begins(&s, codec, STAGE_OPEN);
+                s.opt.max_alerts = 100;
+                assert_int_equal(odm_client_new(&s.opt, s.tree, &s.c), 0);
+                for (uint64_t i = 1; i <= 100; i++) {
+                        const odm_alert one = event(i, "1");
+                        assert_int_equal(odm_client_alert(s.c, &one), 0);
+                }
+                assert_int_equal(odm_client_start(s.c, s.now, s.wall), 0);
+                assert_int_equal(odm_client_send(s.c, &pkt), 1);
+                assert_true(pkt.body.n > 2048 && pkt.body.n <= 4096);
+                stage_close(&s);
+        }
+}
+
 static void the_user_can_stop_it_all(void **state)
 {
         (void)state;
@@ -577,6 +600,7 @@ int main(void)
                 cmocka_unit_test(an_unanswered_alert_is_not_told),
                 cmocka_unit_test(what_the_host_did_is_not_rolled_back),
                 cmocka_unit_test(alerts_have_a_ceiling),
+                cmocka_unit_test(the_first_message_is_small),
                 cmocka_unit_test(the_user_can_stop_it_all),
                 cmocka_unit_test(the_end_leaves_no_transaction),
                 cmocka_unit_test(a_text_too_long_for_a_message_is_left_out),
