@@ -309,7 +309,7 @@ void heard_alert(session *s, const odm_event *ev)
                                           .data = alert_json(s, ev, type, v)};
         text = odm_arena_fmt(a, COMMAND_BY_ALERT "%.*s", (int)odm_str_to(v->type, 120).n,
                              v->type.p ? v->type.p : "");
-        if (ev->alert->code != ODM_ALERT_GENERIC)
+        if (ev->alert->code != ODM_ALERT_GENERIC || !job_alert_ends(v->type))
                 return;
         if (!work_alert_live(s, correlator, v->uri, v, text))
                 (void)work_alert_stored(s, correlator, v->uri, v, text);

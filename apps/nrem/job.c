@@ -276,6 +276,22 @@ int32_t job_alerted(const job_commands *all, const job_answer *ans, odm_str corr
         return found;
 }
 
+bool job_alert_ends(odm_str type)
+{
+        static const char *const events[] = {
+                "urn:oma:at:diagmon:1.0:CollectedSimpleDataReport",
+                "urn:oma:at:diagmon:1.0:TrapNotification",
+                "urn:oma:at:diagmon:1.0:TrapInactiveNotification",
+                "urn:oma:at:diagmon:1.0:TrapDeregistered",
+                "urn:oma:at:x-xrem-fm:1.0:Alarm",
+        };
+
+        for (size_t i = 0; i < ODM_COUNT(events); i++)
+                if (odm_str_ieq(type, events[i]))
+                        return false;
+        return true;
+}
+
 uint32_t job_alert_status(odm_str data)
 {
         odm_str s = odm_str_trim(data);

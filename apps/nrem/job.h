@@ -62,6 +62,9 @@ uint32_t job_first_part(const job_commands *all, const bool *skip);
  */
 int32_t job_alerted(const job_commands *all, const job_answer *ans, odm_str correlator,
                     odm_str source);
+/* Whether an alert of this type can end an Exec: data, traps and alarms are events, also when they
+ * carry the correlator of what began their collection. */
+bool job_alert_ends(odm_str type);
 /* The result an alert tells: the number its data begin with when that is a status, else 200. */
 uint32_t job_alert_status(odm_str data);
 

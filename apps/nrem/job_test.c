@@ -582,6 +582,13 @@ static void alerts_find_their_exec(void **state)
                                 odm_cstr(rows[i].source)) != rows[i].want)
                         fail_msg("%s", rows[i].why);
         }
+        assert_true(job_alert_ends(ODM_STR("urn:oma:at:diagmon:1.0:OperationComplete")));
+        assert_true(job_alert_ends(ODM_STR("urn:oma:at:scomo:1.0:OperationComplete")));
+        assert_true(job_alert_ends(ODM_ABSENT));
+        assert_false(job_alert_ends(ODM_STR("urn:oma:at:diagmon:1.0:CollectedSimpleDataReport")));
+        assert_false(job_alert_ends(ODM_STR("urn:oma:at:diagmon:1.0:collectedsimpledatareport")));
+        assert_false(job_alert_ends(ODM_STR("urn:oma:at:diagmon:1.0:TrapNotification")));
+        assert_false(job_alert_ends(ODM_STR("urn:oma:at:x-xrem-fm:1.0:Alarm")));
         assert_int_equal(job_alert_status(ODM_STR(" 1200 ok")), 1200);
         assert_int_equal(job_alert_status(ODM_STR("404")), 404);
         assert_int_equal(job_alert_status(ODM_STR("fine")), 200);
