@@ -3,6 +3,7 @@
 #include "conf.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fsio.h"
@@ -139,6 +140,24 @@ const cfg_key conf_keys[] = {
         {"firmware.adapters", CFG_PATH, XREM_LIBEXEC,
          "Folder of the programs that drive rauc and swupdate."},
 
+        {"diag.enabled", CFG_BOOL, "yes", "Whether there is ./DiagMon."},
+        {"diag.root", CFG_PATH, NULL,
+         "Folder below which /proc and /sys of the machine are, in a container that is to tell of\n"
+         "the machine it runs on. Default: our own."},
+        {"diag.samples", CFG_SIZE, "256k",
+         "Most that samples may take which no server has taken yet; then the oldest go.", 16 * KIB,
+         64 * MIB},
+        {"diag.latitude", CFG_STRING, NULL,
+         "Where the device is, in degrees, north of the equator, such as 46.947222."},
+        {"diag.longitude", CFG_STRING, NULL, "The same, east of Greenwich."},
+        {"diag.altitude", CFG_STRING, NULL, "Its height in metres, a whole number."},
+        {"diag.radius", CFG_INT, NULL, "How many metres all that may be off.", 0, 1000000},
+        {"check *.command", CFG_STRING, NULL,
+         "A check of the self-test, run by the shell. 0: good; 126, 127: it cannot be run; else it\n"
+         "failed. The first line that it says is told."},
+        {"check *.time", CFG_DURATION, "1m",
+         "How long it may take; then it is ended and has failed.", 100, HOUR},
+
         {"wake.enabled", CFG_BOOL, "yes", "Whether the server may wake the device over UDP."},
         {"wake.listen", CFG_STRING, "*:2948", "Address for wake-ups; port 0 takes a free one."},
         {"wake.address", CFG_STRING, NULL,
@@ -180,6 +199,43 @@ static int check_account(const cfg *c, diag *d)
         return 0;
 }
 
+static bool is_degrees(const char *text, double most)
+{
+        char *end;
+        double n = strtod(text, &end);
+
+        return end != text && !*end && n >= -most && n <= most && strlen(text) <= 32;
+}
+
+static bool is_metres(const char *text)
+{
+        char *end;
+        long n = strtol(text, &end, 10);
+
+        return end != text && !*end && n > -20000 && n < 100000;
+}
+
+static int check_diag(const cfg *c, diag *d)
+{
+        const char *lat = cfg_str(c, "diag.latitude"), *lon = cfg_str(c, "diag.longitude");
+        const char *alt = cfg_str(c, "diag.altitude");
+
+        if (!lat != !lon)
+                return diag_set(d, ODM_EMALFORMED,
+                                "diag.latitude and diag.longitude belong together");
+        if (lat && !is_degrees(lat, 90))
+                return diag_set(d, ODM_EMALFORMED, "diag.latitude: '%s' is not -90 to 90", lat);
+        if (lon && !is_degrees(lon, 180))
+                return diag_set(d, ODM_EMALFORMED, "diag.longitude: '%s' is not -180 to 180", lon);
+        if (alt && !is_metres(alt))
+                return diag_set(d, ODM_EMALFORMED, "diag.altitude: '%s' is no height", alt);
+        for (size_t i = 0; i < cfg_named_n(c, "check"); i++)
+                if (!cfg_str(cfg_named(c, "check", i), "check *.command"))
+                        return diag_set(d, ODM_EMALFORMED, "[check %s] needs a command",
+                                        cfg_name(cfg_named(c, "check", i)));
+        return 0;
+}
+
 int conf_check(const cfg *c, diag *d)
 {
         const char *wake = cfg_str(c, "wake.address");
@@ -211,6 +267,8 @@ int conf_check(const cfg *c, diag *d)
         if (cfg_ms(c, "session.retry_min") > cfg_ms(c, "session.retry_max"))
                 return diag_set(d, ODM_EMALFORMED,
                                 "session.retry_min is longer than session.retry_max");
+        if (check_diag(c, d) < 0)
+                return ODM_EMALFORMED;
         return check_account(c, d);
 }
 

@@ -27,8 +27,7 @@ static FILE *open_below(const machine *m, const char *path)
         return fopen(whole, "re");
 }
 
-/* The first line of a small file, without its end; false when there is none. */
-static bool read_line(const machine *m, const char *path, char *out, size_t room)
+bool machine_line(const machine *m, const char *path, char *out, size_t room)
 {
         FILE *f = open_below(m, path);
         bool got;
@@ -42,12 +41,12 @@ static bool read_line(const machine *m, const char *path, char *out, size_t room
         return got && out[0];
 }
 
-static bool read_number(const machine *m, const char *path, int64_t *out)
+bool machine_number(const machine *m, const char *path, int64_t *out)
 {
         char line[32], *end;
         long long n;
 
-        if (!read_line(m, path, line, sizeof line))
+        if (!machine_line(m, path, line, sizeof line))
                 return false;
         n = strtoll(line, &end, 10);
         if (end == line || *end)
@@ -62,7 +61,7 @@ int machine_uptime(const machine *m, int64_t *seconds)
 {
         char line[64];
 
-        if (!read_line(m, "/proc/uptime", line, sizeof line))
+        if (!machine_line(m, "/proc/uptime", line, sizeof line))
                 return ODM_ENOENT;
         *seconds = strtoll(line, NULL, 10);
         return 0;
@@ -72,7 +71,7 @@ int machine_load(const machine *m, char out[3][16])
 {
         char line[128];
 
-        if (!read_line(m, "/proc/loadavg", line, sizeof line) ||
+        if (!machine_line(m, "/proc/loadavg", line, sizeof line) ||
             sscanf(line, "%15s %15s %15s", out[0], out[1], out[2]) != 3)
                 return ODM_ENOENT;
         return 0;
@@ -156,7 +155,23 @@ static bool is_storage(const struct mntent *e)
                 strncmp(e->mnt_dir, "/etc/", 5) != 0);
 }
 
-static bool add_disk(const struct mntent *e, machine_disk *d)
+/* Of a whole disk or of the one that a partition is on. */
+static bool is_removable(const machine *m, const char *device)
+{
+        int64_t is = 0;
+        char path[512];
+
+        if (strncmp(device, "/dev/", 5) != 0 || strlen(device) > 64)
+                return false;
+        snprintf(path, sizeof path, "/sys/class/block/%s/removable", device + 5);
+        if (!machine_number(m, path, &is)) {
+                snprintf(path, sizeof path, "/sys/class/block/%s/../removable", device + 5);
+                (void)machine_number(m, path, &is);
+        }
+        return is != 0;
+}
+
+static bool add_disk(const machine *m, const struct mntent *e, machine_disk *d)
 {
         struct statvfs v;
         struct stat st;
@@ -167,6 +182,7 @@ static bool add_disk(const struct mntent *e, machine_disk *d)
         disk_name(e->mnt_dir, d->name);
         snprintf(d->mount, sizeof d->mount, "%s", e->mnt_dir);
         snprintf(d->fs, sizeof d->fs, "%s", e->mnt_type);
+        d->removable = is_removable(m, e->mnt_fsname);
         d->total_mb = (int64_t)((uint64_t)v.f_blocks * v.f_frsize >> 20);
         d->free_mb = (int64_t)((uint64_t)v.f_bavail * v.f_frsize >> 20);
         return true;
@@ -183,8 +199,8 @@ static bool has_root(const machine_disk *d, size_t n)
 size_t machine_disks(const machine *m, machine_disk out[MACHINE_DISKS])
 {
         /* in a changed root no line may name "/", yet it is there and can fill up */
-        static char name[] = "/", type[] = "unknown";
-        static const struct mntent root = {.mnt_dir = name, .mnt_type = type};
+        static char name[] = "/", type[] = "unknown", none[] = "none";
+        static const struct mntent root = {.mnt_fsname = none, .mnt_dir = name, .mnt_type = type};
         FILE *f = open_below(m, "/proc/self/mounts");
         struct mntent e;
         dev_t seen[MACHINE_DISKS];
@@ -200,19 +216,18 @@ size_t machine_disks(const machine *m, machine_disk out[MACHINE_DISKS])
                         continue;
                 while (i < n && seen[i] != st.st_dev) /* bind mounts show one disk many times */
                         i++;
-                if (i < n || !add_disk(&e, &out[n]))
+                if (i < n || !add_disk(m, &e, &out[n]))
                         continue;
                 seen[n++] = st.st_dev;
         }
         fclose(f);
-        return n < MACHINE_DISKS && !has_root(out, n) && add_disk(&root, &out[n]) ? n + 1 : n;
+        return n < MACHINE_DISKS && !has_root(out, n) && add_disk(m, &root, &out[n]) ? n + 1 : n;
 }
 
 /* ---- temperatures ------------------------------------------------------------------------- */
 
-/* Calls fn for each entry of a folder, in order of names. */
-static void each_entry(const machine *m, const char *folder,
-                       void (*fn)(void *ctx, const char *name), void *ctx)
+void machine_each(const machine *m, const char *folder, void (*fn)(void *ctx, const char *name),
+                  void *ctx)
 {
         char path[PATH_MAX];
         struct dirent **list;
@@ -240,7 +255,7 @@ static machine_temp *next_temp(temp_scan *s, const char *path)
 {
         machine_temp *t = &s->out[s->n];
 
-        if (s->n == MACHINE_TEMPS || !read_number(s->m, path, &t->milli))
+        if (s->n == MACHINE_TEMPS || !machine_number(s->m, path, &t->milli))
                 return NULL;
         s->n++;
         t->label[0] = 0;
@@ -262,9 +277,9 @@ static void add_hwmon_temp(void *ctx, const char *name)
                 return;
         snprintf(t->name, sizeof t->name, "%.30s-%.*s", s->chip, (int)(n - 6), name);
         snprintf(path, sizeof path, "/sys/class/hwmon/%s/name", s->chip);
-        (void)read_line(s->m, path, chip, sizeof chip);
+        (void)machine_line(s->m, path, chip, sizeof chip);
         snprintf(path, sizeof path, "/sys/class/hwmon/%s/%.*s_label", s->chip, (int)(n - 6), name);
-        (void)read_line(s->m, path, own, sizeof own);
+        (void)machine_line(s->m, path, own, sizeof own);
         snprintf(t->label, sizeof t->label, "%s%s%s", chip, chip[0] && own[0] ? " " : "", own);
 }
 
@@ -275,7 +290,7 @@ static void add_hwmon(void *ctx, const char *name)
 
         s->chip = name;
         snprintf(folder, sizeof folder, "/sys/class/hwmon/%s", name);
-        each_entry(s->m, folder, add_hwmon_temp, s);
+        machine_each(s->m, folder, add_hwmon_temp, s);
 }
 
 static void add_zone(void *ctx, const char *name)
@@ -292,15 +307,15 @@ static void add_zone(void *ctx, const char *name)
                 return;
         snprintf(t->name, sizeof t->name, "zone%.20s", name + 12);
         snprintf(path, sizeof path, "/sys/class/thermal/%s/type", name);
-        (void)read_line(s->m, path, t->label, sizeof t->label);
+        (void)machine_line(s->m, path, t->label, sizeof t->label);
 }
 
 size_t machine_temps(const machine *m, machine_temp out[MACHINE_TEMPS])
 {
         temp_scan s = {.m = m, .out = out};
 
-        each_entry(m, "/sys/class/hwmon", add_hwmon, &s);
-        each_entry(m, "/sys/class/thermal", add_zone, &s);
+        machine_each(m, "/sys/class/hwmon", add_hwmon, &s);
+        machine_each(m, "/sys/class/thermal", add_zone, &s);
         return s.n;
 }
 
@@ -322,18 +337,18 @@ static void add_net(void *ctx, const char *name)
                 return;
         memset(i, 0, sizeof *i);
         snprintf(path, sizeof path, "/sys/class/net/%s/mtu", name);
-        if (!read_number(s->m, path, &i->mtu))
+        if (!machine_number(s->m, path, &i->mtu))
                 return; /* bonding_masters and the like are no interfaces */
         snprintf(i->name, sizeof i->name, "%s", name);
         snprintf(path, sizeof path, "/sys/class/net/%s/address", name);
-        (void)read_line(s->m, path, i->mac, sizeof i->mac);
+        (void)machine_line(s->m, path, i->mac, sizeof i->mac);
         snprintf(path, sizeof path, "/sys/class/net/%s/operstate", name);
-        (void)read_line(s->m, path, state, sizeof state);
+        (void)machine_line(s->m, path, state, sizeof state);
         i->up = strcmp(state, "up") == 0 || strcmp(state, "unknown") == 0; /* lo says unknown */
         for (size_t c = 0; c < ODM_COUNT(i->counter); c++) {
                 snprintf(path, sizeof path, "/sys/class/net/%s/statistics/%s", name,
                          machine_net_counters[c]);
-                (void)read_line(s->m, path, i->counter[c], sizeof i->counter[c]);
+                (void)machine_line(s->m, path, i->counter[c], sizeof i->counter[c]);
         }
         s->n++;
 }
@@ -392,7 +407,7 @@ size_t machine_nets(const machine *m, machine_net out[MACHINE_NETS])
         net_scan s = {.m = m, .out = out};
         struct ifaddrs *list;
 
-        each_entry(m, "/sys/class/net", add_net, &s);
+        machine_each(m, "/sys/class/net", add_net, &s);
         if (getifaddrs(&list) < 0)
                 return s.n;
         for (size_t i = 0; i < s.n; i++)

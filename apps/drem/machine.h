@@ -12,6 +12,14 @@ typedef struct machine {
         const char *root; /* "" for this machine, a folder in tests */
 } machine;
 
+/* The first line of a small file, without its end; false when there is none.  The path is one below
+ * the root. */
+bool machine_line(const machine *m, const char *path, char *out, size_t room);
+bool machine_number(const machine *m, const char *path, int64_t *out);
+/* Calls fn for each entry of a folder that is not hidden, in order of versions. */
+void machine_each(const machine *m, const char *folder, void (*fn)(void *ctx, const char *name),
+                  void *ctx);
+
 /* Each returns 0 or ODM_ENOENT. */
 ODM_MUST_USE int machine_uptime(const machine *m, int64_t *seconds);
 ODM_MUST_USE int machine_load(const machine *m, char out[3][16]); /* 1, 5, 15 minutes */
@@ -28,6 +36,7 @@ typedef struct machine_disk {    /* a mounted file system on real storage */
         char name[MACHINE_NAME]; /* "root", "var_lib" */
         char mount[256], fs[32];
         int64_t total_mb, free_mb;
+        bool removable;
 } machine_disk;
 
 typedef struct machine_temp {

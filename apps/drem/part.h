@@ -89,6 +89,7 @@ typedef struct part_class { /* functions may be NULL but for mount and close */
 
 /* Those there are; parts.c has the table. */
 extern const part_class part_firmware;
+extern const part_class part_diagmon;
 extern const part_class part_trap;
 extern const part_class part_schedule;
 

@@ -16,6 +16,7 @@
 
 const part_class *const parts_all[] = {
         &part_firmware,
+        &part_diagmon,
         &part_trap,
         &part_schedule,
         NULL,

@@ -6,7 +6,11 @@
  * FILE is there, whole, when it ends well.  Until then the octets are in FILE.part, and what they
  * are a part of in FILE.part.of, so that another call goes on where this one was cut.  On standard
  * output: a line "progress DONE TOTAL" now and then, TOTAL 0 when unknown, and at the end "end
- * CAUSE SENTENCE", CAUSE as in ODM_TASK_CAUSES.  Facts: mo-others.md 4.2, 4.3; mo-fumo.md 6. */
+ * CAUSE SENTENCE", CAUSE as in ODM_TASK_CAUSES.
+ *
+ *     dremd-fetch --upload TYPE [options] URL FILE
+ *
+ * sends FILE to URL instead, by POST.  Facts: mo-others.md 4.2, 4.3; mo-fumo.md 6. */
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +37,7 @@
 
 typedef struct fetch {
         /* as asked */
-        const char *url, *file, *ca;
+        const char *url, *file, *ca, *upload; /* upload: the type of what is sent; or NULL */
         int64_t max_size, retries, wait_ms, stall_s;
         /* while it goes on */
         CURL *curl;
@@ -358,15 +362,20 @@ static verdict try_once(fetch *f)
         return v;
 }
 
+static void pause_between(const fetch *f)
+{
+        struct timespec pause = {f->wait_ms / 1000, f->wait_ms % 1000 * 1000000};
+
+        (void)nanosleep(&pause, NULL);
+}
+
 static verdict with_retries(fetch *f)
 {
         verdict v = {ODM_CAUSE_FAILED, false, ""};
 
         for (int64_t i = 0; i < f->retries; i++) {
-                if (i > 0) {
-                        struct timespec pause = {f->wait_ms / 1000, f->wait_ms % 1000 * 1000000};
-                        (void)nanosleep(&pause, NULL);
-                }
+                if (i > 0)
+                        pause_between(f);
                 v = try_once(f);
                 if (!v.again)
                         break;
@@ -456,6 +465,64 @@ static void notify(fetch *f, const char *base, odm_task_cause c)
         (void)curl_easy_perform(f->curl);
 }
 
+/* ---- the other way ---------------------------------------------------------------------- */
+
+static verdict send_once(fetch *f, FILE *in, curl_off_t size)
+{
+        struct curl_slist *headers = NULL;
+        char type[160];
+        CURLcode rc;
+        long code = 0;
+
+        f->error[0] = 0;
+        snprintf(type, sizeof type, "Content-Type: %s", f->upload);
+        headers = curl_slist_append(headers, type);
+        headers = curl_slist_append(headers, "Expect:");
+        set_up(f, NULL, headers);
+        curl_easy_setopt(f->curl, CURLOPT_HEADERFUNCTION, NULL);
+        curl_easy_setopt(f->curl, CURLOPT_WRITEFUNCTION, swallow);
+        curl_easy_setopt(f->curl, CURLOPT_FOLLOWLOCATION, 0L); /* it is for whom it is for */
+        curl_easy_setopt(f->curl, CURLOPT_POST, 1L);
+        curl_easy_setopt(f->curl, CURLOPT_READDATA, in);
+        curl_easy_setopt(f->curl, CURLOPT_POSTFIELDSIZE_LARGE, size);
+        rewind(in);
+        rc = curl_easy_perform(f->curl);
+        curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &code);
+        curl_slist_free_all(headers);
+        if (rc == CURLE_HTTP_RETURNED_ERROR)
+                return of_code(code);
+        if (rc != CURLE_OK)
+                return of_curl(f, rc);
+        return code >= 200 && code < 300
+                       ? (verdict){ODM_CAUSE_OK, false, ""}
+                       : (verdict){ODM_CAUSE_BAD_URL, false, "the server refused"};
+}
+
+static verdict send_all(fetch *f)
+{
+        verdict v = {ODM_CAUSE_FAILED, false, "the file cannot be read"};
+        struct stat st;
+        FILE *in;
+
+        if (strlen(f->url) >= sizeof f->target)
+                return (verdict){ODM_CAUSE_BAD_URL, false, "the address is too long"};
+        snprintf(f->target, sizeof f->target, "%s", f->url);
+        in = fopen(f->file, "re");
+        if (!in || fstat(fileno(in), &st) < 0)
+                goto out;
+        for (int64_t i = 0; i < f->retries; i++) {
+                if (i > 0)
+                        pause_between(f);
+                v = send_once(f, in, st.st_size);
+                if (!v.again)
+                        break;
+        }
+out:
+        if (in)
+                fclose(in);
+        return v;
+}
+
 /* ---- the whole -------------------------------------------------------------------------- */
 
 static verdict keep_it(fetch *f)
@@ -522,6 +589,7 @@ int main(int argc, char **argv)
                 {0, "retries", CLI_INT, &f.retries, "N", "tries in all; default 5"},
                 {0, "wait", CLI_INT, &f.wait_ms, "MS", "between two tries; default two minutes"},
                 {0, "stall", CLI_INT, &f.stall_s, "S", "give a silent server up; default 60"},
+                {0, "upload", CLI_STRING, &f.upload, "TYPE", "send FILE, which is of this type"},
                 {0, "ca", CLI_STRING, &f.ca, "FILE", "certificates that are trusted"},
         };
         const cli_program p = {"dremd-fetch", XREM_VERSION, "[options] URL FILE",
@@ -547,7 +615,7 @@ int main(int argc, char **argv)
         odm_buf_init(&f.small, &heap_mem, DESCRIPTOR_MAX);
         if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0 || (f.curl = curl_easy_init()) == NULL)
                 return CLI_FAILED;
-        v = fetch_all(&f);
+        v = f.upload ? send_all(&f) : fetch_all(&f);
         notify(&f, f.url, v.cause);
         (void)printf("end %s %s\n", odm_task_cause_name(v.cause), v.why);
         odm_buf_done(&f.small);

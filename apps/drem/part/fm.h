@@ -9,12 +9,12 @@
 #include "part.h"
 
 typedef enum fm_severity { /* in the order of MinSeverity */
-        FM_CLEARED,
-        FM_INDETERMINATE,
-        FM_WARNING,
-        FM_MINOR,
-        FM_MAJOR,
-        FM_CRITICAL
+                           FM_CLEARED,
+                           FM_INDETERMINATE,
+                           FM_WARNING,
+                           FM_MINOR,
+                           FM_MAJOR,
+                           FM_CRITICAL
 } fm_severity;
 
 #define FM_TEXT 512 /* octets of `object` and of `text` that are kept */
