@@ -284,6 +284,7 @@ bool job_alert_ends(odm_str type)
                 "urn:oma:at:diagmon:1.0:TrapInactiveNotification",
                 "urn:oma:at:diagmon:1.0:TrapDeregistered",
                 "urn:oma:at:x-xrem-fm:1.0:Alarm",
+                "urn:oma:at:x-dm-scheduling:1.0:StateChange",
         };
 
         for (size_t i = 0; i < ODM_COUNT(events); i++)
@@ -294,10 +295,13 @@ bool job_alert_ends(odm_str type)
 
 uint32_t job_alert_status(odm_str data)
 {
+        static const char element[] = "<ResultCode>"; /* of alerts that carry XML */
         odm_str s = odm_str_trim(data);
         uint64_t v;
         size_t n = 0;
 
+        if (odm_str_starts(s, element))
+                s = odm_str_trim(odm_str_from(s, sizeof element - 1));
         while (n < s.n && s.p[n] >= '0' && s.p[n] <= '9')
                 n++;
         if (odm_str_u64(odm_str_to(s, n), 1999, &v) < 0 || v < 200)

@@ -589,8 +589,13 @@ static void alerts_find_their_exec(void **state)
         assert_false(job_alert_ends(ODM_STR("urn:oma:at:diagmon:1.0:collectedsimpledatareport")));
         assert_false(job_alert_ends(ODM_STR("urn:oma:at:diagmon:1.0:TrapNotification")));
         assert_false(job_alert_ends(ODM_STR("urn:oma:at:x-xrem-fm:1.0:Alarm")));
+        assert_false(job_alert_ends(ODM_STR("urn:oma:at:x-dm-scheduling:1.0:StateChange")));
+        assert_true(job_alert_ends(ODM_STR("urn:oma:at:x-dm-scheduling:1.0:TaskResult")));
         assert_int_equal(job_alert_status(ODM_STR(" 1200 ok")), 1200);
         assert_int_equal(job_alert_status(ODM_STR("404")), 404);
+        assert_int_equal(job_alert_status(ODM_STR("<ResultCode>1402</ResultCode><ID>a</ID>")),
+                         1402);
+        assert_int_equal(job_alert_status(ODM_STR("<Other>1402</Other>")), 200);
         assert_int_equal(job_alert_status(ODM_STR("fine")), 200);
         assert_int_equal(job_alert_status(ODM_STR("7")), 200);
         assert_int_equal(job_alert_status(ODM_STR("99999999999")), 200);

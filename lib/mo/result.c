@@ -96,6 +96,15 @@ static const struct meaning vendor[] = {
         {1411, "Not implemented"},
 };
 
+static const struct meaning scheduling[] = {
+        {1200, "All commands succeeded"}, {1201, "Some commands succeeded"},
+        {1400, "Client error"},           {1401, "User cancelled"},
+        {1402, "All commands failed"},    {1403, "The owner has not the right, or is gone"},
+        {1404, "Bad configuration"},      {1405, "Run missed"},
+        {1406, "User put it off"},        {1411, "Not implemented"},
+        {1412, "Undefined error"},
+};
+
 static const struct {
         const char *type; /* how it begins */
         const struct meaning *list;
@@ -107,6 +116,7 @@ static const struct {
         {"urn:oma:at:dcmo:", dcmo, ODM_COUNT(dcmo), 1000},
         {"urn:oma:at:lawmo:", lawmo, ODM_COUNT(lawmo), 1000},
         {"urn:oma:at:x-xrem-vendor:", vendor, ODM_COUNT(vendor), 1000},
+        {"urn:oma:at:x-dm-scheduling:", scheduling, ODM_COUNT(scheduling), 1000},
         {"urn:oma:at:scomo:", scomo, ODM_COUNT(scomo), 1000},
         {"org.openmobilealliance.dm.softwarecomponent.", scomo, ODM_COUNT(scomo), 1000},
 };

@@ -8,6 +8,7 @@
 #define LAWMO "urn:oma:at:lawmo:1.0:OperationComplete"
 #define DCMO "urn:oma:at:dcmo:1.0:OperationComplete"
 #define DIAG "urn:oma:at:diagmon:1.0:OperationComplete"
+#define SCHED "urn:oma:at:x-dm-scheduling:1.0:TaskResult"
 
 static void the_family_tells(void **state)
 {
@@ -35,6 +36,9 @@ static void the_family_tells(void **state)
                 {LAWMO, 1250, "Successful, as the vendor specifies"},
                 {DCMO, 1404, "Capability not attached or not available"},
                 {DCMO, 1202, "Unknown result"},
+                {SCHED, 1201, "Some commands succeeded"},
+                {SCHED, 1405, "Run missed"},
+                {SCHED, 1499, "Client error, as the vendor specifies"},
                 {NULL, 411, "Size required"},
                 {"org.example.other", 404, "Not found"},
         };
