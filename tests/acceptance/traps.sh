@@ -86,6 +86,14 @@ clears_when_there_is_room()
         counted trap "${trap_type}Notification ./Trap/Room" 1 && equal "$("$xrem" get trap ./Trap/Room/Status)" 10 Status
 }
 
+logs_both()
+{
+        local log
+        log=$("$xrem" tree trap ./DiagMon/TrapLog/DiagMonData) || return 1
+        equal "$(echo "$log" | grep -c 'x-xrem-trap-threshold:1.0/Room')" 2 'records of it' &&
+                echo "$log" | grep -q 'Event.*inactive' || fail "$log"
+}
+
 refuses_what_makes_no_sense()
 {
         code_of 1 "$xrem" add trap ./Trap/Room/TrapConfig/HoldTime -- -1 && code_of 1 "$xrem" set trap ./Trap/Room/Status 20 &&
@@ -116,6 +124,7 @@ if makes_room >"$home/room.out" 2>&1; then
         promise 'a node it cannot execute is dropped, and that is told' tells_what_it_cannot_execute
         promise 'killed and started again it does not fire again' does_not_fire_again
         promise 'it clears when there is room again' clears_when_there_is_room
+        promise 'the log of traps on the device has both' logs_both
         promise 'what makes no sense in a trap is refused' refuses_what_makes_no_sense
         promise 'a restart that nobody ordered is told once' tells_of_a_hard_restart
         promise 'a trap is deleted' deletes_a_trap

@@ -15,6 +15,7 @@
 #include "mo.h"
 #include "odm/client.h"
 #include "part.h"
+#include "part/traplog.h"
 
 #define AGAIN_MS 500 /* a session has a transaction open, or something failed */
 #define MILLION 1000000
@@ -97,9 +98,11 @@ static odm_trap_done measure(trap_part *p, const odm_trap_order *o)
         case ODM_TRAP_REBOOT:
                 p->asked = true;
                 return (odm_trap_done){.rc = p->numbered ? 0 : ODM_ENOENT, .value = p->boot.hard};
+        case ODM_TRAP_LOGFULL:
+                return (odm_trap_done){.rc = 0,
+                                       .value = (int64_t)traplog_fullest(p->host, NULL) * MILLION};
         case ODM_TRAP_THRESHOLD:
-        case ODM_TRAP_GEO:
-        case ODM_TRAP_LOGFULL: break;
+        case ODM_TRAP_GEO: break;
         }
         return (odm_trap_done){.rc = ODM_ENOENT};
 }
@@ -208,9 +211,15 @@ static void on_changed(void *ctx)
 
 static void on_event(void *ctx, const odm_trap_event *e)
 {
-        (void)ctx;
+        trap_part *p = ctx;
+        int rc = traplog_add(p->host, e->id, e->active, e->reason);
+
         log_info(e->active ? "trap fired" : "trap is over", log_str("trap", e->uri),
                  log_str("reason", e->reason));
+        if (rc < 0)
+                log_error("a trap is not in the log of traps", log_str("trap", e->uri),
+                          log_text("reason", odm_err_text(rc)));
+        odm_traps_poke(p->traps, ODM_TRAP_LOGFULL);
 }
 
 static void trap_close(void *ctx)
@@ -266,16 +275,28 @@ static int look_at_boot(trap_part *p, diag *d)
         return rc == ODM_ENOENT ? 0 : rc;
 }
 
+static bool has_log(odm_tree *t)
+{
+        static const char *const logs[] = {"./DiagMon/TrapLog", "./DiagMon/PanicLog",
+                                           "./DiagMon/FM"};
+
+        for (size_t i = 0; i < ODM_COUNT(logs); i++)
+                if (odm_tree_exists(t, odm_cstr(logs[i])))
+                        return true;
+        return false;
+}
+
 static int trap_fill(void *ctx, diag *d)
 {
         trap_part *p = ctx;
         odm_tree *t = p->host->tree;
-        int dbm, rc = look_at_boot(p, d);
+        int dbm = 0, rc = look_at_boot(p, d);
         const bool can[ODM_TRAP_KINDS] = {
                 [ODM_TRAP_GEO] = odm_tree_exists(t, ODM_STR(PLACE)),
                 [ODM_TRAP_RXPWR] = odm_tree_exists(t, ODM_STR(RADIO)) || gauge_wlan("", &dbm) == 0,
                 [ODM_TRAP_DATASPEED] = gauge_has_net(""),
                 [ODM_TRAP_REBOOT] = p->numbered,
+                [ODM_TRAP_LOGFULL] = has_log(t),
         };
 
         for (int k = ODM_TRAP_THRESHOLD + 1; rc == 0 && k < ODM_TRAP_KINDS; k++)
