@@ -158,6 +158,10 @@ const cfg_key conf_keys[] = {
         {"check *.time", CFG_DURATION, "1m",
          "How long it may take; then it is ended and has failed.", 100, HOUR},
 
+        {"integrity.components", CFG_PATH, NULL,
+         "Folder of deployed components with a manifest NAME.sha256 beside each NAME; they are\n"
+         "compared at each start. Default: none are."},
+
         {"wake.enabled", CFG_BOOL, "yes", "Whether the server may wake the device over UDP."},
         {"wake.listen", CFG_STRING, "*:2948", "Address for wake-ups; port 0 takes a free one."},
         {"wake.address", CFG_STRING, NULL,

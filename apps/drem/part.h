@@ -24,6 +24,7 @@ typedef struct part_host { /* lent until close; what it points to stays where it
         odm_tree *tree;
         odm_tasks *tasks;
         const cfg *conf;
+        const struct fsio_healed *healed; /* what the journal was found to be; NULL until open */
         const char *folder;  /* of everything the agent keeps; a part makes one of its name in it */
         odm_trap_hub *traps; /* who hooks on a trap says so here */
 
@@ -89,6 +90,7 @@ typedef struct part_class { /* functions may be NULL but for mount and close */
 
 /* Those there are; parts.c has the table. */
 extern const part_class part_firmware;
+extern const part_class part_integrity;
 extern const part_class part_diagmon;
 extern const part_class part_trap;
 extern const part_class part_schedule;

@@ -19,6 +19,7 @@ const part_class *const parts_all[] = {
         &part_diagmon,
         &part_trap,
         &part_schedule,
+        &part_integrity,
         NULL,
 };
 
@@ -424,6 +425,7 @@ int parts_open(parts *p, loop *l, state *s, const parts_agent *agent, diag *d)
         int rc;
 
         p->host.loop = l;
+        p->host.healed = state_healed(s);
         p->state = s;
         p->agent = *agent;
         rc = call_all(p, false, d);

@@ -38,6 +38,7 @@ struct firmware {
         /* the step under way */
         uint32_t id;
         odm_fumo_step step;
+        unsigned tries; /* of it, those before restarts included */
         odm_arena text; /* of its arguments */
         odm_str url, delta_url, delta_base, version, pushed;
         proof proof;
@@ -454,6 +455,10 @@ static void on_slot_checked(firmware *f, int code)
 
 static void on_maker_checked(firmware *f, int code)
 {
+        if (code == 10 && f->tries < SLOTS_STARTS) { /* then it is asked again */
+                f->opt.restart(f->opt.ctx, "the installer asks for it");
+                return;
+        }
         if (code != 3)
                 drop_package(f);
         finish(f,
@@ -674,6 +679,7 @@ int firmware_begin(firmware *f, const odm_task *t, odm_str version, odm_str push
         f->over = false;
         f->id = t->id;
         f->step = (odm_fumo_step)t->step;
+        f->tries = t->tries;
         f->note[0] = 0;
         log_info("step begins", log_int("task", t->id), log_text("step", t->kind->steps[t->step]),
                  log_str("url", f->url));

@@ -8,7 +8,8 @@
  *                 PROGRAM install FILE VERSION   0: installed; 10: installed, a restart is needed;
  *                                                20: no room; else failed, its last line says why
  *                 PROGRAM check                  after that restart: 0: it runs; 3: it was never
- *                                                begun; else failed
+ *                                                begun; 10: it is to be asked again after another
+ *                                                restart, SLOTS_STARTS times in all; else failed
  *     rauc, swupdate   the same by a program of ours that drives them: `adapter`, whose calls begin
  *             with --folder FOLDER --check COMMAND --arguments ARGUMENTS
  *

@@ -7,7 +7,7 @@
 #include "heap.h"
 #include "log.h"
 #include "mo.h"
-#include "part.h"
+#include "part/notice.h"
 
 #define OBJECT ODM_FUMO_AT "/main"
 
@@ -16,6 +16,7 @@ typedef struct firmware_part {
         odm_fumo fumo;
         firmware *firmware;
         char *folder, *adapter;
+        notice image, update;
 } firmware_part;
 
 static bool firmware_wanted(const cfg *c)
@@ -28,6 +29,8 @@ static void firmware_part_close(void *ctx)
         firmware_part *p = ctx;
 
         firmware_close(p->firmware);
+        notice_stop(&p->image);
+        notice_stop(&p->update);
         free(p->folder);
         free(p->adapter);
         free(p);
@@ -85,6 +88,8 @@ static int on_done(void *ctx, uint32_t id, const odm_task_end *e)
 
         if (rc == 0)
                 show_image(p);
+        if (rc == 0 && e->cause == ODM_CAUSE_OK && !e->has_data)
+                notice_say(&p->update, FM_CLEARED, "another update succeeded");
         return rc;
 }
 
@@ -99,6 +104,40 @@ static void on_restart(void *ctx, const char *why)
         const firmware_part *p = ctx;
 
         p->host->restart(p->host->ctx, why);
+}
+
+/* The object says the same as the alarm; a task that is under way will say it itself. */
+static void lose_image(firmware_part *p, const char *text)
+{
+        int rc = odm_fumo_lost(&p->fumo, "main", odm_cstr(text), loop_wall());
+
+        if (rc == 0)
+                rc = p->host->moved(p->host->ctx);
+        if (rc < 0)
+                log_error("the state of the firmware cannot be told",
+                          log_text("reason", odm_err_text(rc)));
+}
+
+static void on_found(void *ctx, firmware_health health, const char *text)
+{
+        firmware_part *p = ctx;
+
+        switch (health) {
+        case FIRMWARE_SOUND: notice_say(&p->image, FM_CLEARED, "both images are whole"); break;
+        case FIRMWARE_SPARE_DAMAGED: notice_say(&p->image, FM_MINOR, text); break;
+        case FIRMWARE_SWITCHED:
+                lose_image(p, text);
+                notice_say(&p->image, FM_MAJOR, text);
+                break;
+        case FIRMWARE_DAMAGED:
+                lose_image(p, text);
+                notice_say(&p->image, FM_CRITICAL, text);
+                break;
+        case FIRMWARE_FELL_BACK:
+                lose_image(p, text);
+                notice_say(&p->update, FM_WARNING, text);
+                break;
+        }
 }
 
 static bool on_ordered(void *ctx)
@@ -139,12 +178,15 @@ static int firmware_part_open(void *ctx, diag *d)
                           .wait_ms = cfg_ms(c, "firmware.retry_wait"),
                           .done = on_done,
                           .restart = on_restart,
+                          .found = on_found,
                           .ordered = on_ordered,
                           .ctx = p};
         int rc = make_names(p);
 
         if (rc < 0)
                 return diag_set(d, rc, "out of memory");
+        notice_init(&p->image, p->host, FM_INTEGRITY, OBJECT);
+        notice_init(&p->update, p->host, FM_UPDATE, OBJECT);
         o.folder = p->folder;
         o.adapter = p->adapter;
         rc = firmware_open(&o, &p->firmware, d);
