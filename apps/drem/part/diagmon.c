@@ -12,6 +12,8 @@
 #include "heap.h"
 #include "log.h"
 #include "mo.h"
+#include "part/outside.h"
+#include "part/panic.h"
 #include "part/reboot.h"
 #include "part/upload.h"
 
@@ -158,15 +160,47 @@ static void find_location(const diagmon *g, odm_wall now, probe_sink *to)
         const cfg *c = g->host->conf;
         const char *lat = cfg_str(c, "diag.latitude"), *lon = cfg_str(c, "diag.longitude");
 
-        if (!lat || !lon)
-                return;
         (void)now;
+        if (outside_place(g->outside, to) || !lat || !lon)
+                return;
         probe_put(to, lat, "Lat");
         probe_put(to, lon, "Long");
         if (cfg_str(c, "diag.altitude"))
                 probe_put(to, cfg_str(c, "diag.altitude"), "Alt");
         if (cfg_given(c, "diag.radius"))
                 probe_put_int(to, cfg_int(c, "diag.radius"), "Radius");
+}
+
+static void find_app_data(const diagmon *g, odm_wall now, probe_sink *to)
+{
+        (void)now;
+        outside_services(g->outside, to);
+}
+
+#define FIND_RF(access)                                                           \
+        static void find_##access(const diagmon *g, odm_wall now, probe_sink *to) \
+        {                                                                         \
+                (void)now;                                                        \
+                outside_radio(g->outside, #access, to);                           \
+        }
+FIND_RF(gsm)
+FIND_RF(umts)
+FIND_RF(lte)
+#undef FIND_RF
+
+static bool has_services(const diagmon *g)
+{
+        return outside_has_services(g->outside);
+}
+
+static bool has_radio(const diagmon *g)
+{
+        return outside_has_radio(g->outside);
+}
+
+static bool has_place(const diagmon *g)
+{
+        return outside_has_place(g->outside) || cfg_str(g->host->conf, "diag.latitude");
 }
 
 static bool always(const diagmon *g)
@@ -181,7 +215,21 @@ static const function all[] = {
         {.f = {"AppExe", &odm_mo_diag_appexe, ODM_DIAG_SNAPSHOT}, .probe = find_processes},
         {.f = {"Sensor", &odm_mo_diag_sensor, ODM_DIAG_SNAPSHOT}, .probe = find_sensors},
         {.f = {"Link", &odm_mo_diag_link, ODM_DIAG_SNAPSHOT}, .probe = find_links},
-        {.f = {"Location", &odm_mo_diag_location, ODM_DIAG_SNAPSHOT}, .probe = find_location},
+        {.f = {"Location", &odm_mo_diag_location, ODM_DIAG_SNAPSHOT},
+         .probe = find_location,
+         .offered = has_place},
+        {.f = {"AppData", &odm_mo_diag_appdata, ODM_DIAG_SNAPSHOT},
+         .probe = find_app_data,
+         .offered = has_services},
+        {.f = {"RF/GSM", &odm_mo_diag_rf_gsm, ODM_DIAG_SNAPSHOT},
+         .probe = find_gsm,
+         .offered = has_radio},
+        {.f = {"RF/UMTS", &odm_mo_diag_rf_umts, ODM_DIAG_SNAPSHOT},
+         .probe = find_umts,
+         .offered = has_radio},
+        {.f = {"RF/LTE", &odm_mo_diag_rf_lte, ODM_DIAG_SNAPSHOT},
+         .probe = find_lte,
+         .offered = has_radio},
         {.f = {"QoS", &odm_mo_diag_qos, ODM_DIAG_ACTION},
          .ready = ping_ready,
          .act = ping_act,
@@ -198,6 +246,7 @@ static const function all[] = {
          .quit = counters_quit,
          .round_off = counters_round_off,
          .offered = always},
+        {.f = {"PanicLog", &odm_mo_diag_paniclog, ODM_DIAG_RING}, .offered = panic_offered},
         {.f = {"TrapLog", &odm_mo_diag_traplog, ODM_DIAG_RING}, .offered = always},
         {.f = {"FM", &odm_mo_diag_fm, ODM_DIAG_RING}, .offered = always},
         {.f = {"Restart", &odm_mo_diag_restart, ODM_DIAG_RESTART}, .offered = always},
@@ -248,8 +297,10 @@ static void diagmon_close(void *ctx)
         reboot_close(g);
         run_free_all(g);
         upload_close(g);
+        panic_close(g->panic);
         let_go(g);
         samples_close(g->samples);
+        outside_close(g->outside);
         odm_diag_done(&g->diag);
         free(g->functions);
         free(g->folder);
@@ -287,6 +338,8 @@ static int diagmon_mount(const part_host *h, void **out, diag *d)
         g->functions = calloc(ODM_COUNT(all), sizeof *g->functions);
         g->folder = fsio_join(h->folder, "diag");
         if (g->functions && g->folder)
+                rc = outside_new(&g->outside);
+        if (rc == 0)
                 rc = mount_all(g, h->tasks);
         if (rc < 0)
                 diagmon_close(g);
@@ -308,6 +361,10 @@ static int diagmon_open(void *ctx, diag *d)
                 return diag_set(d, ODM_ENOMEM, "out of memory");
         rc = samples_open(path, (size_t)cfg_int(g->host->conf, "diag.samples"), &g->samples, d);
         free(path);
+        if (rc == 0)
+                rc = panic_open(g, &g->panic, d);
+        if (rc == 0)
+                outside_open(g->outside, g->host->loop);
         if (rc == 0)
                 rc = reboot_open(g, d);
         return rc;

@@ -48,6 +48,8 @@ struct diagmon {
         pairs data;
         odm_time read_at;
         loop_timer cool;
+        struct panic *panic;     /* NULL: not offered */
+        struct outside *outside; /* what other programs know */
         struct upload *uploads;
         struct reboot {
                 uint32_t id; /* of the task; 0 none */
