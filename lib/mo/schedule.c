@@ -436,8 +436,8 @@ static int look_at(struct item *it, const odm_schedule_now *now)
                 rc = bury(it, &p, now);
         }
         pen_done(&p);
-        if (rc == 1)
-                it->next_look = (odm_time){0}; /* there may be more */
+        if (rc != 0)
+                it->next_look = (odm_time){0}; /* there is more, or it is to be tried again */
         return rc;
 }
 

@@ -765,10 +765,302 @@ static void every_arrow(void **state)
         }
 }
 
+/* ---- what is told ------------------------------------------------------------------------- */
+
+static char heard[2048];
+
+static int hear_data(void *ctx, const odm_alert *a)
+{
+        (void)ctx;
+        snprintf(heard, sizeof heard, "%.*s|%.*s|%.*s|%.*s|%.*s", (int)a->source.n, a->source.p,
+                 (int)a->source_name.n, a->source_name.p ? a->source_name.p : "", (int)a->type.n,
+                 a->type.p, (int)a->mark.n, a->mark.p, (int)a->data.n, a->data.p);
+        return 0;
+}
+
+static void an_alert_is_as_chapter_7_says(void **state)
+{
+        static const char *const lines[] = {
+                "=ID <a & b>",
+                HOURLY,
+                "=Task/1/Cmd <Sequence>" SET("./T/n", "1") SET("./No/n", "1") "</Sequence>",
+                "=Task/2/Cmd <Replace><Item><Target><LocURI>./T/n</LocURI></Target><Data>1</Data>"
+                "</Item><Item><Target><LocURI>./No</LocURI></Target><Data>1</Data></Item></"
+                "Replace>",
+                "!Activate 1200",
+                "*"};
+
+        (void)state;
+        cur = &machines[0];
+        assert_int_equal(open_lab(cur, &heap), 0);
+        for (size_t i = 0; i < ODM_COUNT(lines); i++)
+                tell(cur, "", lines[i]);
+        assert_int_equal(odm_schedules_alerts(w.s, ODM_STR("srv"), w.now.wall, hear_data, NULL), 0);
+        assert_string_equal(heard,
+                            "./Schedule/a||urn:oma:at:x-dm-scheduling:1.0:TaskResult|informational|"
+                            "<ResultCode>1201</ResultCode><ID>&lt;a &amp; b&gt;</ID>"
+                            "<Time>20101117T132000Z</Time><State>20</State>"
+                            "<Cmd seq=\"1\"><Name>Sequence</Name><Status>200</Status></Cmd>"
+                            "<Cmd seq=\"2\"><Name>Replace</Name><Status>200</Status></Cmd>"
+                            "<Cmd seq=\"3\"><Name>Replace</Name><Status>404</Status></Cmd>"
+                            "<Cmd seq=\"4\"><Name>Replace</Name><Status>404</Status></Cmd>");
+        assert_int_equal(odm_schedules_alerts(w.s, ODM_STR("srv"), (odm_wall){w.now.wall.s + 61},
+                                              hear_data, NULL),
+                         0);
+        assert_non_null(strstr(heard, "./Schedule/a|20101117T132000Z|")); /* when it was */
+        heard[0] = 0;
+        assert_int_equal(odm_schedules_alerts(w.s, ODM_STR("other"), w.now.wall, hear_data, NULL),
+                         0);
+        assert_string_equal(heard, "");
+        close_lab(cur);
+}
+
+static int count_alert(void *ctx, const odm_alert *a)
+{
+        (void)a;
+        ++*(unsigned *)ctx;
+        return 0;
+}
+
+static void what_grows_has_a_ceiling(void **state)
+{
+        unsigned n = 0;
+        char uri[64];
+
+        (void)state;
+        cur = &machines[0];
+        assert_int_equal(open_lab(cur, &heap), 0);
+        tell(cur, "", ID);
+        tell(cur, "", "=Condition/1/Timer/Base 0");
+        tell(cur, "", "=Condition/1/Timer/Recurrence FREQ=MINUTELY");
+        tell(cur, "", CMD);
+        tell(cur, "", "!Activate 1200");
+        tell(cur, "", "*");
+        for (int i = 0; i < ODM_SCHEDULE_LOG + 5; i++) {
+                tell(cur, "", "+60");
+                while (cur->n_log) /* nothing is cut here */
+                        exact_free(cur->log[--cur->n_log]);
+        }
+        assert_int_equal(odm_schedules_counted(w.s).reports, ODM_SCHEDULE_REPORTS);
+        assert_int_equal(odm_schedules_alerts(w.s, ODM_STR("srv"), w.now.wall, count_alert, &n), 0);
+        assert_int_equal(n, ODM_SCHEDULE_REPORTS);
+        tell(cur, "the oldest are gone", "v Log/0000000005/Cmd (none)");
+        tell(cur, "the others are there", "v Log/0000000006/Cmd 1");
+        tell(cur, "up to the latest", "v Log/0000000105/Cmd 1");
+        for (int i = 1; i < ODM_SCHEDULE_MAX; i++) {
+                snprintf(uri, sizeof uri, "s%d/ID", i);
+                assert_int_equal(set(cur, "srv", uri, "x"), 200);
+        }
+        assert_int_equal(set(cur, "srv", "more/ID", "x"), 420);
+        for (int i = 2; i <= ODM_SCHEDULE_CONDITIONS + 1; i++) {
+                snprintf(uri, sizeof uri, "a/Condition/%d/Timer/Base", i);
+                assert_int_equal(set(cur, "srv", uri, "0"), 200);
+        }
+        tell(cur, "too many conditions", "*");
+        tell(cur, "are an error", "s70");
+        close_lab(cur);
+}
+
+/* ---- power cuts ------------------------------------------------------------------------- */
+
+#define ADD(uri) "<Add><Item><Target><LocURI>" uri "</LocURI></Target><Data>1</Data></Item></Add>"
+
+static const char *const long_run[] = {
+        ID,
+        HOURLY,
+        "=Task/1/Cmd " ADD("./T/a"),
+        "=Task/2/Cmd <Atomic>" ADD("./T/b") SET("./T/n", "7") "</Atomic>",
+        "=Task/3/Cmd " EXEC("./FUMO/main/Download"),
+        "=Task/4/Cmd <Sequence>" ADD("./T/c") GET("./T/n") "</Sequence>",
+        "!RunNow 202 c1",
+};
+
+static void order_long_run(lab *l)
+{
+        for (size_t i = 0; i < ODM_COUNT(long_run); i++)
+                tell(l, "", long_run[i]);
+}
+
+/* Whatever was on the disk: the rest is done, nothing twice, and it is told once. */
+static void goes_on_to_one_report(lab *l, size_t n)
+{
+        bool ordered = strcmp(lab_get(l, "./Schedule/a/State"), "30") == 0;
+        bool over = strcmp(lab_get(l, "./Schedule/a/Runs"), "1") == 0;
+        unsigned tasks = 0;
+
+        look(l, "after a power cut");
+        if (ordered || over)
+                expect_text(l, "after a power cut", "./Schedule/a/State", "10");
+        while (odm_tasks_at(l->tasks, tasks))
+                tasks++;
+        heard[0] = 0;
+        assert_int_equal(odm_schedules_alerts(w.s, ODM_STR("srv"), w.now.wall, hear_data, NULL), 0);
+        if ((ordered || over) != (heard[0] != 0))
+                fail_msg("cut after %zu: told '%s'", n, heard);
+        if (strstr(heard, "418") || tasks > 1)
+                fail_msg("cut after %zu, %u tasks: done twice: %s", n, tasks, heard);
+        if (heard[0] && !strstr(heard, "<Status>500") && (tasks != 1 || !strstr(heard, ">1200<")))
+                fail_msg("cut after %zu, %u tasks: %s", n, tasks, heard);
+        if (heard[0])
+                expect_text(l, "all of it is done", "./T/c", "1");
+        report(l, "srv", 200);
+        report(l, "srv", 200);
+        assert_string_equal(l->said, "");
+}
+
+static void the_power_may_go_after_any_record(void **state)
+{
+        static lab first, again;
+        size_t told = 0;
+
+        (void)state;
+        assert_int_equal(open_lab(&first, &heap), 0);
+        order_long_run(&first);
+        look(&first, "");
+        odm_schedules_free(w.s);
+        for (size_t n = 0; n <= first.n_log; n++) {
+                w.hub = (odm_trap_hub){NULL};
+                assert_int_equal(lab_restart(&first, n, &again, mount, made), 0);
+                goes_on_to_one_report(&again, n);
+                told += heard[0] != 0;
+                odm_schedules_free(w.s);
+                lab_close(&again);
+        }
+        assert_true(told > 8);
+        lab_close(&first);
+}
+
+static void what_is_late_after_a_power_cut(void **state)
+{
+        static const struct {
+                const char *why;
+                unsigned moves; /* of the run before the cut */
+                const char *told, *leaf;
+        } rows[] = {
+                {"nothing was done: missed", 1, "TaskResult:1405:20:-", "v ./No (none)"},
+                {"the first was done: the rest is not", 2, "TaskResult:1201:20:-",
+                 "v Log/0000000001/Status 215"},
+                {"an Exec was begun: nobody knows", 3, "TaskResult:1201:20:-",
+                 "v Log/0000000001/Status 500"},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                cur = &machines[0];
+                assert_int_equal(open_lab(cur, &heap), 0);
+                tell(cur, "", ID);
+                tell(cur, "", "=Condition/1/Timer/Base 20101117T132000Z");
+                tell(cur, "", "=Condition/1/Timer/Recurrence FREQ=DAILY");
+                tell(cur, "", "=Condition/1/Timer/Window 60");
+                tell(cur, "", "=Gating 35");
+                tell(cur, "", "=Task/1/Cmd " ADD("./T/a"));
+                tell(cur, "", "=Task/2/Cmd " EXEC("./FUMO/main/Download"));
+                tell(cur, "", "=Task/3/Cmd " ADD("./T/b"));
+                tell(cur, "", "!Activate 1200");
+                for (unsigned k = 0; k < rows[i].moves; k++)
+                        assert_int_equal(odm_schedules_look(w.s, &w.now), 1);
+                tell(cur, rows[i].why, "s30");
+                restart(rows[i].why);
+                tell(cur, rows[i].why, "j61");
+                tell(cur, rows[i].why, "s20");
+                report(cur, "srv", 200);
+                if (strcmp(cur->said, rows[i].told) != 0)
+                        fail_msg("%s: told '%s'", rows[i].why, cur->said);
+                if (rows[i].moves > 1)
+                        tell(cur, rows[i].why, rows[i].leaf);
+                tell(cur, rows[i].why, "g ./T/b (none)");
+                close_lab(cur);
+        }
+}
+
+/* ---- failures ------------------------------------------------------------------------------ */
+
+static void a_log_that_fails_changes_nothing(void **state)
+{
+        lab l;
+
+        (void)state;
+        assert_int_equal(open_lab(&l, &heap), 0);
+        order_long_run(&l);
+        l.log_fails = true;
+        for (int i = 0; i < 3; i++)
+                assert_int_equal(odm_schedules_look(w.s, &w.now), ODM_EIO);
+        assert_string_equal(lab_get(&l, "./T/a"), "(none)");
+        l.log_fails = false;
+        look(&l, "");
+        assert_string_equal(lab_get(&l, "./T/c"), "1");
+        report(&l, "srv", 200);
+        assert_string_equal(l.said, "TaskResult:1200:10:c1");
+        close_lab(&l);
+}
+
+static int try_set(lab *l, const char *rel, const char *data)
+{
+        char uri[200];
+        unsigned status = 0;
+        int rc;
+
+        snprintf(uri, sizeof uri, "./Schedule/a/%s", rel);
+        rc = operate(l, "srv", ODM_CMD_ADD, uri, ODM_FMT_ABSENT, data, NULL, &status);
+        return rc < 0 ? rc : status == 200 ? 0 : ODM_ENOMEM;
+}
+
+static int run_through(failing *f, void *arg)
+{
+        static const char *const leaves[][2] = {
+                {"ID", "x"},
+                {"Condition/1/Timer/Base", "0"},
+                {"Condition/1/Timer/Recurrence", "FREQ=HOURLY;COUNT=2"},
+                {"Condition/2/Trap/TrapID", "t:low"},
+                {"Condition/2/Threshold/Ref", "./T/n"},
+                {"Condition/2/Threshold/High", "5"},
+                {"Require", "power"},
+                {"Task/1/Cmd", "<Atomic>" ADD("./T/b") SET("./T/n", "7") "</Atomic>"},
+                {"Task/2/Cmd", GET("./T?list=TNDS")},
+                {"Task/3/Cmd", EXEC("./FUMO/main/Download")}};
+        unsigned status = 0, n = 0;
+        lab l;
+        int rc = open_lab(&l, &f->mem);
+
+        (void)arg;
+        for (size_t i = 0; i < ODM_COUNT(leaves) && rc == 0; i++)
+                rc = try_set(&l, leaves[i][0], leaves[i][1]);
+        if (rc == 0)
+                rc = operate(&l, "srv", ODM_CMD_EXEC, "./Schedule/a/Operations/Activate",
+                             ODM_FMT_ABSENT, NULL, NULL, &status);
+        for (int i = 0; i < 20 && rc == 0; i++) {
+                rc = odm_schedules_look(w.s, &w.now);
+                if (rc == 0)
+                        pass(3600);
+                else if (rc == 1)
+                        rc = 0;
+        }
+        if (rc == 0)
+                rc = odm_schedules_alerts(w.s, ODM_STR("srv"), w.now.wall, count_alert, &n);
+        if (rc == 0)
+                rc = odm_schedules_alerted(w.s, 0, 200, LAB_NOW);
+        odm_schedules_free(w.s);
+        w.s = NULL;
+        lab_close(&l);
+        return rc;
+}
+
+static void each_allocation_may_fail(void **state)
+{
+        (void)state;
+        torture(run_through, NULL, 400);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_arrow),
+                cmocka_unit_test(an_alert_is_as_chapter_7_says),
+                cmocka_unit_test(what_grows_has_a_ceiling),
+                cmocka_unit_test(the_power_may_go_after_any_record),
+                cmocka_unit_test(what_is_late_after_a_power_cut),
+                cmocka_unit_test(a_log_that_fails_changes_nothing),
+                cmocka_unit_test(each_allocation_may_fail),
         };
 
         return RUN_TESTS(tests);
