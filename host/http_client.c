@@ -784,6 +784,45 @@ static char *copy_of(const char *z)
         return z && *z ? strdup(z) : NULL;
 }
 
+static int parse_proxy(const char *proxy, const char *proxy_auth, net_url *out)
+{
+        if (net_url_parse(odm_cstr(proxy), out) < 0 || strcmp(out->scheme, "http") != 0 ||
+            !out->host[0] || (proxy_auth && !http_value_ok(odm_cstr(proxy_auth))))
+                return ODM_EINVAL;
+        return 0;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+        return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+int http_client_set_proxy(http_client *c, const char *proxy, const char *proxy_auth)
+{
+        bool wanted = proxy && *proxy;
+        net_url to = {.port = 0};
+        char *auth;
+
+        if (c->state != IDLE)
+                return ODM_ESTATE;
+        if (wanted && parse_proxy(proxy, proxy_auth, &to) < 0)
+                return ODM_EINVAL;
+        if (!wanted)
+                proxy_auth = NULL;
+        if (wanted == c->has_proxy && same_text(proxy_auth, c->opt.proxy_auth) &&
+            (!wanted || (strcmp(to.host, c->proxy.host) == 0 && to.port == c->proxy.port)))
+                return 0;
+        auth = copy_of(proxy_auth);
+        if (proxy_auth && *proxy_auth && !auth)
+                return ODM_ENOMEM;
+        http_client_close(c);
+        free((char *)(uintptr_t)c->opt.proxy_auth);
+        c->opt.proxy_auth = auth;
+        c->proxy = to;
+        c->has_proxy = wanted;
+        return 0;
+}
+
 int http_client_new(loop *l, const http_client_opt *opt, http_client **out)
 {
         http_client *c = calloc(1, sizeof *c);
@@ -805,8 +844,7 @@ int http_client_new(loop *l, const http_client_opt *opt, http_client **out)
         if (!c->opt.user_agent || (opt->proxy_auth && *opt->proxy_auth && !c->opt.proxy_auth))
                 goto out;
         rc = ODM_EINVAL;
-        if (wants_proxy && (net_url_parse(odm_cstr(opt->proxy), &c->proxy) < 0 ||
-                            strcmp(c->proxy.scheme, "http") != 0 || !c->proxy.host[0]))
+        if (wants_proxy && parse_proxy(opt->proxy, opt->proxy_auth, &c->proxy) < 0)
                 goto out;
         if (!http_value_ok(odm_cstr(c->opt.user_agent)) ||
             (c->opt.proxy_auth && !http_value_ok(odm_cstr(c->opt.proxy_auth))))

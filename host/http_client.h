@@ -58,6 +58,10 @@ typedef struct http_client http_client;
 ODM_MUST_USE int http_client_new(loop *l, const http_client_opt *opt, http_client **out);
 void http_client_free(http_client *c); /* NULL is allowed; a running request is dropped unheard */
 
+/* From the next request on by another proxy, or by none (NULL or ""); closes an idle connection if
+ * that is a change.  Copies.  0, ODM_ESTATE when a request is running, ODM_EINVAL for what is no
+ * URL of a proxy or no value of Proxy-Authorization, ODM_ENOMEM. */
+ODM_MUST_USE int http_client_set_proxy(http_client *c, const char *proxy, const char *proxy_auth);
 /* Starts a request; copies what it needs.  `fn` is called once, never before this returns; from
  * within it a next request may be started or the client freed.
  * Returns 0, ODM_ESTATE when one is running, ODM_EINVAL for a field that may not be sent,

@@ -19,6 +19,7 @@
 #include "log.h"
 #include "program.h"
 #include "rand.h"
+#include "route.h"
 #include "session.h"
 #include "wake.h"
 
@@ -466,6 +467,10 @@ static int begin(agent *g, const visit *v, diag *d)
                 .max_object = (uint32_t)cfg_int(c, "session.max_object"),
                 .reply_ms = cfg_ms(c, "session.reply_time")};
 
+        int rc = route_set(g->http, g->device->tree, c, opt.account);
+
+        if (rc < 0)
+                return diag_set(d, rc, "no way to the server: %s", odm_err_text(rc));
         return session_start(&opt, on_end, g, &g->session, d);
 }
 

@@ -24,6 +24,9 @@ static const odm_auth_type auth_types[] = {ODM_AUTH_NONE, ODM_AUTH_BASIC, ODM_AU
 static const char *const codec_words[] = {"wbxml", "xml", NULL};
 static const char *const installer_words[] = {"none", "slots", "exec", "rauc", "swupdate", NULL};
 static const char *const plain_words[] = {"no", "loopback", "yes", NULL};
+static const char *const network_words[] = {"none", "networkd", "networkmanager", "exec", NULL};
+static const char *const bearer_words[] = {"ETHERNET", "WLAN", "3GPPPS", NULL};
+static const char *const wlan_words[] = {"OPEN", "WPA", "WPA2-PSK", "802.1X", NULL};
 
 const cfg_key conf_keys[] = {
         {"agent.state", CFG_PATH, "/var/lib/dremd",
@@ -162,6 +165,58 @@ const cfg_key conf_keys[] = {
          "Folder of deployed components with a manifest NAME.sha256 beside each NAME; they are\n"
          "compared at each start. Default: none are."},
 
+        {"network.backend", CFG_ENUM, "none",
+         "What makes connections of this machine: nothing dremd may touch, systemd-networkd (with\n"
+         "wpa_supplicant for WLAN), NetworkManager, or a program of the device's maker. With none\n"
+         "there is no ./NAP and no ./Proxy.",
+         .choices = network_words},
+        {"network.ethernet", CFG_LIST, NULL,
+         "Interfaces that access points of ETHERNET may be for; without one there are none."},
+        {"network.wlan", CFG_STRING, NULL,
+         "Interface of access points of WLAN; without it there are none."},
+        {"network.wlan_ca", CFG_PATH, NULL,
+         "Certificates that the servers of 802.1X networks must descend from, PEM. Without it no\n"
+         "such network is used."},
+        {"network.modem", CFG_BOOL, "no",
+         "Whether there are access points of 3GPPPS; not with networkd."},
+        {"network.folder", CFG_PATH, NULL,
+         "Where the back end reads its files. Default: /etc/systemd/network, or\n"
+         "/etc/NetworkManager/system-connections."},
+        {"network.wpa_folder", CFG_PATH, "/etc/wpa_supplicant",
+         "networkd: where the configuration of wpa_supplicant is put."},
+        {"network.command", CFG_PATH, NULL,
+         "exec: the program. It is called with apply or revert, and a file of assignments to be\n"
+         "read by a shell."},
+        {"network.command_time", CFG_DURATION, "1m", "How long each program may take.", 100, HOUR},
+        {"network.tries", CFG_INT, "3",
+         "Sessions that may fail with new settings before the old ones come back.", 1, 100},
+        {"network.retry_wait", CFG_DURATION, "30s", "Wait between two of them.", 100, HOUR},
+        {"network.trial_time", CFG_DURATION, "5m",
+         "The old settings come back after this time at the latest.", SECOND, DAY},
+        {"nap *.bearer", CFG_ENUM, "ETHERNET",
+         "Access point ./NAP/NAME, made when dremd keeps nothing yet: ETHERNET, WLAN or 3GPPPS.",
+         .choices = bearer_words},
+        {"nap *.addr", CFG_STRING, NULL,
+         "Its interface, the name of the wireless network, or the access point name."},
+        {"nap *.title", CFG_STRING, NULL, "What people call it."},
+        {"nap *.ipv4", CFG_STRING, "auto",
+         "auto, none, or an address and its prefix, 10.0.0.2/24."},
+        {"nap *.ipv4_gateway", CFG_STRING, NULL, "The router."},
+        {"nap *.ipv4_dns", CFG_LIST, NULL,
+         "Servers for names. Default: those the network tells of."},
+        {"nap *.ipv6", CFG_STRING, "auto", "The same for IPv6."},
+        {"nap *.ipv6_gateway", CFG_STRING, NULL, "The router."},
+        {"nap *.ipv6_dns", CFG_LIST, NULL,
+         "Servers for names. Default: those the network tells of."},
+        {"nap *.security", CFG_ENUM, NULL, "WLAN: OPEN, WPA, WPA2-PSK or 802.1X.",
+         .choices = wlan_words},
+        {"nap *.key_file", CFG_PATH, NULL, "WLAN: file whose first line is the key."},
+        {"nap *.auth", CFG_STRING, NULL, "PAP, CHAP, EAP-PEAP or EAP-TTLS."},
+        {"nap *.user", CFG_STRING, NULL, "The user's name."},
+        {"nap *.password_file", CFG_PATH, NULL, "File whose first line is the password."},
+        {"nap *.protected", CFG_BOOL, "no",
+         "Whether servers may not change it (405). It is then as it is here after each start."},
+
         {"wake.enabled", CFG_BOOL, "yes", "Whether the server may wake the device over UDP."},
         {"wake.listen", CFG_STRING, "*:2948", "Address for wake-ups; port 0 takes a free one."},
         {"wake.address", CFG_STRING, NULL,
@@ -240,6 +295,23 @@ static int check_diag(const cfg *c, diag *d)
         return 0;
 }
 
+static int check_network(const cfg *c, diag *d)
+{
+        int kind = cfg_enum(c, "network.backend");
+
+        if (kind == 3 && !cfg_str(c, "network.command"))
+                return diag_set(d, ODM_EMALFORMED,
+                                "network.command is missing: exec needs a program");
+        if (kind == 1 && cfg_bool(c, "network.modem"))
+                return diag_set(d, ODM_EMALFORMED,
+                                "network.modem: networkd has none; take networkmanager or exec");
+        for (size_t i = 0; kind > 0 && i < cfg_named_n(c, "nap"); i++)
+                if (!cfg_str(cfg_named(c, "nap", i), "nap *.addr"))
+                        return diag_set(d, ODM_EMALFORMED, "[nap %s]: addr is missing",
+                                        cfg_name(cfg_named(c, "nap", i)));
+        return 0;
+}
+
 int conf_check(const cfg *c, diag *d)
 {
         const char *wake = cfg_str(c, "wake.address");
@@ -272,6 +344,8 @@ int conf_check(const cfg *c, diag *d)
                 return diag_set(d, ODM_EMALFORMED,
                                 "session.retry_min is longer than session.retry_max");
         if (check_diag(c, d) < 0)
+                return ODM_EMALFORMED;
+        if (check_network(c, d) < 0)
                 return ODM_EMALFORMED;
         return check_account(c, d);
 }

@@ -28,6 +28,12 @@ static const struct row {
         {"too often", "[session]\ninterval = 9s\n", "shorter than"},
         {"never by the clock", "[session]\ninterval = 0\n", NULL},
         {"waits upside down", "[session]\nretry_min = 1h\nretry_max = 1m\n", "longer than"},
+        {"a network", "[network]\nbackend = networkd\nethernet = eth0\n[nap e]\naddr = eth0\n",
+         NULL},
+        {"no program", "[network]\nbackend = exec\n", "network.command is missing"},
+        {"a modem of networkd", "[network]\nbackend = networkd\nmodem = yes\n", "network.modem"},
+        {"an access point of nothing", "[network]\nbackend = networkd\n[nap e]\ntitle = E\n",
+         "[nap e]: addr is missing"},
 };
 
 static void settings_that_need_others_are_checked(void **state)

@@ -78,6 +78,8 @@ typedef struct part_class { /* functions may be NULL but for mount and close */
         /* For a session that begins: calls fn for each alert that waits for `server`, `id` below
          * 2^48 and the part's own; stops at a non-zero return and returns it. */
         int (*alerts)(void *p, odm_str server, int (*fn)(void *ctx, const odm_alert *a), void *ctx);
+        /* A session with `server` was carried through. */
+        void (*met)(void *p, odm_str server);
         /* The server answered it.  What is written now is durable before the next message leaves.
          */
         void (*alerted)(void *p, uint64_t id, unsigned status);
@@ -89,6 +91,7 @@ typedef struct part_class { /* functions may be NULL but for mount and close */
 } part_class;
 
 /* Those there are; parts.c has the table. */
+extern const part_class part_connmo;
 extern const part_class part_firmware;
 extern const part_class part_integrity;
 extern const part_class part_diagmon;

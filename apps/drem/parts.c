@@ -20,6 +20,7 @@ const part_class *const parts_all[] = {
         &part_trap,
         &part_schedule,
         &part_integrity,
+        &part_connmo,
         NULL,
 };
 
@@ -296,6 +297,13 @@ int parts_alerts(parts *p, odm_str server, odm_wall now, int (*fn)(void *ctx, co
                         rc = p->classes[i]->alerts(p->part[i], server, on_part_alert, &t);
         }
         return rc;
+}
+
+void parts_met(parts *p, odm_str server)
+{
+        for (size_t i = 0; i < p->n; i++)
+                if (p->part[i] && p->classes[i]->met)
+                        p->classes[i]->met(p->part[i], server);
 }
 
 void parts_alerted(parts *p, uint64_t id, unsigned status)

@@ -45,6 +45,8 @@ void parts_rest(parts *p, bool good);
  * a session with it.  Stops at a non-zero return and returns it; else 0, ODM_ENOMEM, ODM_ELIMIT. */
 ODM_MUST_USE int parts_alerts(parts *p, odm_str server, odm_wall now,
                               int (*fn)(void *ctx, const odm_alert *a), void *ctx);
+/* A session with `server` was carried through. */
+void parts_met(parts *p, odm_str server);
 /* The server answered one of them. */
 void parts_alerted(parts *p, uint64_t id, unsigned status);
 

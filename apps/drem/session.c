@@ -51,6 +51,8 @@ static void end(session *s)
 
         loop_timer_stop(&s->timer);
         http_client_close(s->opt.http);
+        if (e.outcome == ODM_OUTCOME_DONE)
+                parts_met(s->opt.device->parts, odm_cstr(s->server));
         if (odm_tasks_session_over(s->opt.device->tasks, odm_cstr(s->server), loop_now(),
                                    loop_wall()) < 0 ||
             state_sync(s->opt.device->state) < 0)

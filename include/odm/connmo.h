@@ -92,10 +92,10 @@ typedef struct odm_connmo {
         /* Whether this device has the bearer; with `addr`, whether that may be its Addr.  NULL:
          * all of it. */
         bool (*offers)(void *ctx, odm_bearer b, odm_str addr);
-        /* Whether servers may not change the instance at `uri`.  NULL: they may. */
+        /* Whether servers may not change the instance at `uri`; the device may.  NULL: they may. */
         bool (*guards)(void *ctx, odm_str uri);
         void *ctx;
-        bool own; /* the device itself writes: nothing is guarded */
+        bool own; /* what was judged before is written again: it is not judged */
 } odm_connmo;
 
 /* Mounts ./NAP and ./Proxy; the caller keeps `c`, with the three fields above set, as long as the

@@ -230,7 +230,7 @@ static int validate(void *ctx, odm_tree *t, const odm_change *list, unsigned *st
                 odm_str in = instance_of(ch->uri);
                 if (!in.p)
                         continue;
-                if (is_guarded(c, ch))
+                if (ch->server.p && is_guarded(c, ch))
                         *status = ODM_ST_NOT_ALLOWED;
                 else if (ch->kind == ODM_CHANGE_DELETE && in.n == ch->uri.n)
                         continue;

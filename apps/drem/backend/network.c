@@ -238,8 +238,13 @@ static int by_networkd(network *n, const odm_nap *naps, size_t count, odm_buf *b
                 (void)add_order(n, "networkctl", "reload", NULL);
         if (rc >= 0 && n->opt.place.wlan)
                 rc = wpa_files(n, naps, count, b, &any);
-        if (n->opt.place.wlan && (rc > 0 || (rc == 0 && any && n->cause != NETWORK_START))) {
-                order *o = add_order(n, "systemctl", any ? "restart" : "stop", NULL);
+        if (n->opt.place.wlan && rc >= 0 && (rc > 0 || any)) {
+                bool anew = rc > 0 || n->cause != NETWORK_START;
+                order *o = add_order(n, "systemctl",
+                                     !any   ? "stop"
+                                     : anew ? "restart"
+                                            : "start",
+                                     NULL);
                 snprintf(o->last, sizeof o->last, UNIT, n->opt.place.wlan);
                 o->argv[2] = o->last;
         }

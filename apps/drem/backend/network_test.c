@@ -368,6 +368,8 @@ static void files_come_and_go_for_networkd(void **state)
                             "networkctl reload\nsystemctl restart dremd-wpa@wlan0.service\n");
         assert_int_equal(mode_of(files, "10-xrem-caf_c3_a9_201.network"), 0644);
         assert_int_equal(mode_of(wpa, "xrem-wlan0.conf"), 0600);
+        assert_string_equal(apply(two, 2, NETWORK_START),
+                            "systemctl start dremd-wpa@wlan0.service\n");
         assert_string_equal(apply(&two[1], 1, NETWORK_BACK),
                             "networkctl reload\nsystemctl restart dremd-wpa@wlan0.service\n");
         assert_int_equal(mode_of(files, "10-xrem-e.network"), 0);

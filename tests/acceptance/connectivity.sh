@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+# Access points: a device and its server in network namespaces of their own, a cable between them, and changes of the
+# address that cut the server off, or do not.  Sourced by tests/acceptance/run, whose world it uses.
+
+net=$home/net
+nap=./NAP/uplink
+alarm='x-xrem-fm:1.0:Alarm'
+outside=("$nremd" "$dremd" "$xrem" "${XREM_SERVER:-}" "${XREM_TOKEN:-}" "$plain_port" "$tls_port" "$api_port")
+
+within() # server or device, command ...
+{
+        nsenter -t "${pid[$1-net]}" -U -n --preserve-credentials "${@:2}"
+}
+
+# Two networks with nothing but a cable between them, one user namespace that owns both.
+lays_cable()
+{
+        mkdir -p "$net"
+        unshare -rn sh -c "unshare -n sh -c 'echo \$\$ >\"$net/device\"; exec sleep 600' & echo \$\$ >'$net/server'; exec sleep 600" &
+        pid[server-net]=$!
+        eventually 5 test -s "$net/device" || return 1
+        pid[device-net]=$(cat "$net/device")
+        eventually 5 within server ip link add vs type veth peer name vd netns "${pid[device-net]}" || return 1
+        within server ip addr add 10.77.1.1/24 dev vs && within server ip link set vs up && within server ip link set lo up &&
+                within device ip link set lo up
+}
+
+wrap() # name, network, program
+{
+        printf '#!/bin/sh\nexec nsenter -t %s -U -n --preserve-credentials "%s" "$@"\n' "${pid[$2-net]}" "$3" >"$net/$1"
+        chmod +x "$net/$1"
+}
+
+starts_a_server_there()
+{
+        local dir=$home/netserver
+        wrap nremd server "$nremd" && wrap xrem server "$xrem" && wrap dremd device "$dremd"
+        nremd=$net/nremd xrem=$net/xrem dremd=$net/dremd
+        mkdir -p "$dir"
+        printf '[server]\nstate = %s\n[dm]\nlisten = 10.77.1.1:7001\n[api]\nlisten = 127.0.0.1:7002\n[wake]\nfirst = 500ms\n' \
+                "$dir" >"$dir/nremd.conf"
+        run_server netserver
+}
+
+# What a maker would write: it puts the addresses it is told onto the interfaces.
+writes_a_program()
+{
+        cat >"$net/apply" <<'END'
+#!/bin/sh
+. "$2" || exit 1
+i=1
+while [ $i -le "$nap_count" ]; do
+        eval "iface=\$nap_${i}_interface mode=\$nap_${i}_ipv4 addr=\$nap_${i}_ipv4_addr/\$nap_${i}_ipv4_prefix gateway=\$nap_${i}_ipv4_gateway"
+        [ "$mode" = static ] || exit 1
+        ip addr flush dev "$iface" && ip link set "$iface" up && ip addr add "$addr" dev "$iface" || exit 1
+        [ -z "$gateway" ] || ip route replace default via "$gateway" dev "$iface" || exit 1
+        i=$((i + 1))
+done
+echo "$1 $addr" >>"${0%/*}/applied"
+END
+        chmod +x "$net/apply"
+}
+
+starts_a_device_there()
+{
+        local dir=$home/net1
+        writes_a_program && add_device net1 && mkdir -p "$dir" || return 1
+        cat >"$dir/dremd.conf" <<END
+[agent]
+state = $dir
+[device]
+id = urn:test:net1
+[account]
+server_id = xrem
+url = http://10.77.1.1:7001/dm
+user = net1
+password = pw-net1
+server_password = sv-net1
+[transport]
+plain_http = yes
+connect_time = 1s
+[session]
+retry_min = 200ms
+retry_max = 1s
+[wake]
+listen = *:7003
+min_interval = 0s
+[network]
+backend = exec
+command = $net/apply
+ethernet = vd
+tries = 2
+retry_wait = 300ms
+trial_time = 10s
+[nap uplink]
+addr = vd
+ipv4 = 10.77.1.2/24
+ipv6 = none
+[nap fixed]
+addr = vd
+ipv4 = 10.77.1.9/24
+protected = yes
+END
+        run_device net1
+        eventually 20 is_active net1
+}
+
+has_address()
+{
+        within device ip -o addr show vd | grep -q "inet $1/"
+}
+
+steady() # and says nothing more
+{
+        has_status net1 network steady && has_status net1 state idle && has_status net1 alerts-waiting 0
+}
+
+prefers_an_access_point()
+{
+        "$xrem" set net1 ./DMAcc/main/PrefConRef $nap && eventually 15 steady && eventually 5 has_address 10.77.1.2 &&
+                equal "$("$xrem" get net1 $nap/IP/IPv4/IPAddr)" 10.77.1.2 IPAddr
+}
+
+changes() # address, gateway: both in one Atomic
+{
+        cat >"$net/change.json" <<END
+[{"cmd": "replace", "uri": "$nap/IP/IPv4/IPAddr", "data": "$1"},
+ {"cmd": "$([ "$gateway" ] && echo replace || echo add)", "uri": "$nap/IP/IPv4/Gateway", "data": "$2"}]
+END
+        gateway=$2
+        "$xrem" run net1 --atomic --file "$net/change.json" >/dev/null
+}
+
+keeps_a_good_change()
+{
+        changes 10.77.1.3 10.77.1.1 && eventually 15 has_address 10.77.1.3 && eventually 15 steady || return 1
+        equal "$("$xrem" get net1 $nap/IP/IPv4/IPAddr)" 10.77.1.3 IPAddr &&
+                equal "$(tail -n 1 "$net/applied")" 'apply 10.77.1.3/24' applied && counted net1 "$alarm" 0
+}
+
+comes_back_from_a_bad_one() # how it got there is in the log of the program
+{
+        local from
+        from=$(wc -l <"$net/applied")
+        changes 10.99.0.2 10.99.0.1 || return 1
+        eventually 20 counted net1 "$alarm $1" 1 || return 1
+        equal "$(tail -n +$((from + 1)) "$net/applied" | tr '\n' ' ')" 'apply 10.99.0.2/24 revert 10.77.1.3/24 ' applied || return 1
+        eventually 15 steady && has_address 10.77.1.3
+}
+
+says_what_is_in_force()
+{
+        equal "$("$xrem" get net1 $nap/IP/IPv4/IPAddr)" 10.77.1.3 IPAddr &&
+                equal "$("$xrem" get net1 $nap/IP/IPv4/Gateway)" 10.77.1.1 Gateway &&
+                events net1 | grep -- "$alarm" | grep -q '<Cause>connectivity-fallback</Cause><Object>./NAP/uplink</Object>' &&
+                equal "$("$xrem" get net1 ./DiagMon/FM/DiagMonData/1/Severity)" major Severity
+}
+
+survives_kills_in_a_trial()
+{
+        local from
+        from=$(wc -l <"$net/applied")
+        changes 10.99.0.3 10.99.0.1 || return 1
+        eventually 15 grep -q '^try\|^apply' "$home/net1/connmo/record" || return 1
+        stop net1 KILL && run_device net1
+        eventually 20 sh -c "tail -n +$((from + 1)) '$net/applied' | grep -q revert" || return 1
+        eventually 15 steady && has_address 10.77.1.3 && equal "$("$xrem" get net1 $nap/IP/IPv4/IPAddr)" 10.77.1.3 IPAddr &&
+                ! grep -q 10.99 "$home/net1/connmo/settings"
+}
+
+clears_the_alarm()
+{
+        changes 10.77.1.4 10.77.1.1 && eventually 15 has_address 10.77.1.4 || return 1
+        eventually 15 counted net1 '<Severity>cleared</Severity>' 1
+}
+
+refuses_what_may_not_be()
+{
+        code_of 1 "$xrem" set net1 $nap/BearerType WLAN && code_of 1 "$xrem" set net1 $nap/ID other &&
+                code_of 1 "$xrem" set net1 $nap/Addr lo && code_of 1 "$xrem" set net1 $nap/IP/IPv4/IPAddr 10.0.0.256 &&
+                code_of 1 "$xrem" set net1 ./NAP/fixed/Addr vd && code_of 1 "$xrem" delete net1 ./NAP/fixed &&
+                "$xrem" add net1 $nap/AuthInfo/AuthSecret hidden && code_of 1 "$xrem" get net1 $nap/AuthInfo/AuthSecret &&
+                "$xrem" set net1 $nap/IP/IPv4/AutoConfig False && equal "$("$xrem" get net1 $nap/IP/IPv4/AutoConfig)" false AutoConfig &&
+                "$xrem" add net1 ./NAP/half/ID half && "$xrem" delete net1 ./NAP/half
+}
+
+# The server sees the proxy's address, and cannot wake the device behind it.
+by_itself() # command ...: a job that the device comes for
+{
+        local job
+        job=$("$@" --no-wait) && "$dremd" --config "$home/net1/dremd.conf" --sync >/dev/null &&
+                "$xrem" job watch "$job" --timeout 10 >/dev/null
+}
+
+# A proxy that is not there cuts the server off as well; one that is, is used.
+goes_by_a_proxy()
+{
+        within server python3 "$here/proxy.py" 10.77.1.1 "$net/proxied" >"$net/proxy.port" &
+        pid[proxy]=$!
+        eventually 5 test -s "$net/proxy.port" || return 1
+        cat >"$net/proxy.json" <<END
+[{"cmd": "add", "uri": "./Proxy/web/ProxyId", "data": "web"},
+ {"cmd": "add", "uri": "./Proxy/web/Addr", "data": "10.77.1.1"},
+ {"cmd": "add", "uri": "./Proxy/web/Ports/1/PortNbr", "data": "$(cat "$net/proxy.port")"},
+ {"cmd": "add", "uri": "./DMAcc/main/ToConRef/1/ConRef", "data": "./Proxy/web"}]
+END
+        "$xrem" set net1 './DMAcc/main?prop=ACL' 'Add=xrem&Delete=xrem&Get=xrem&Replace=xrem' &&
+                "$xrem" run net1 --atomic --file "$net/proxy.json" >/dev/null && eventually 15 steady || return 1
+        grep -q 'POST http://10.77.1.1:7001/dm' "$net/proxied" || return 1
+        by_itself "$xrem" set net1 ./Proxy/web/Ports/1/PortNbr 9 && eventually 20 counted net1 "$alarm.*./Proxy/web" 1 || return 1
+        eventually 15 steady && by_itself "$xrem" get net1 ./Proxy/web/Ports/1/PortNbr &&
+                "$xrem" tree net1 ./Proxy --mirror | grep -q "PortNbr.* $(cat "$net/proxy.port")\$"
+}
+
+if lays_cable >"$home/net.out" 2>&1; then
+        server=netserver
+        gateway=
+        promise 'a server in a network of its own' starts_a_server_there
+        promise 'a device whose program sets addresses calls it' starts_a_device_there
+        promise 'the access point that its account prefers is used' prefers_an_access_point
+        promise 'a change of the address that is good stays' keeps_a_good_change
+        promise 'one that cuts the server off rolls itself back' comes_back_from_a_bad_one './DiagMon/FM/DiagMonData/1 critical'
+        promise 'the tree then says what is in force, and an alarm why' says_what_is_in_force
+        promise 'killed in the middle of a trial it comes back, too' survives_kills_in_a_trial
+        promise 'the next good change clears the alarm' clears_the_alarm
+        promise 'what may not be changed is refused' refuses_what_may_not_be
+        promise 'sessions go by the proxy of the account, unless it leads nowhere' goes_by_a_proxy
+        promise 'that device ends cleanly' stop net1
+        promise 'and its server' stop netserver
+        unset server
+        for name in proxy device-net server-net; do
+                [ -z "${pid[$name]:-}" ] || kill "${pid[$name]}"
+                unset "pid[$name]"
+        done
+else
+        count=$((count + 1))
+        echo "ok $count - changes of the network # SKIP no network namespaces: $(tail -n 1 "$home/net.out")"
+fi
+nremd=${outside[0]} dremd=${outside[1]} xrem=${outside[2]} XREM_SERVER=${outside[3]} XREM_TOKEN=${outside[4]}
+plain_port=${outside[5]} tls_port=${outside[6]} api_port=${outside[7]}
