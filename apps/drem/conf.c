@@ -217,6 +217,61 @@ const cfg_key conf_keys[] = {
         {"nap *.protected", CFG_BOOL, "no",
          "Whether servers may not change it (405). It is then as it is here after each start."},
 
+        {"lawmo.fully_lock", CFG_STRING, NULL,
+         "Command that leaves nothing to use but this agent, for FullyLock of ./LAWMO. Like\n"
+         "all of these it is run by the shell, more than once after a power cut, and once at\n"
+         "each start while the device is locked. $1 is the operation. 0: done; 3: the user\n"
+         "refused; else it failed, and what it said last tells why. Without a command the\n"
+         "operation answers 406."},
+        {"lawmo.partially_lock", CFG_STRING, NULL, "The same for PartiallyLock."},
+        {"lawmo.unlock", CFG_STRING, NULL, "The same for UnLock."},
+        {"lawmo.factory_reset", CFG_STRING, NULL,
+         "Command that puts the device back to what it was when it was new, for\n"
+         "FactoryReset. After it the agent begins anew, with the account of this\n"
+         "configuration."},
+        {"lawmo.wipe", CFG_STRING, NULL, "Command that removes the user's data at each Wipe."},
+        {"lawmo.wipe_paths", CFG_LIST, NULL,
+         "Files and folders of the user's data; folders are emptied at each Wipe."},
+        {"lawmo.notify", CFG_STRING, NULL,
+         "Command that tells the user of an operation where the server wants that: $1 is the\n"
+         "operation, $2 how it ended."},
+        {"lawmo.command_time", CFG_DURATION, "5m",
+         "How long each of the commands may take; then it is ended and counts as failed.", 100,
+         DAY},
+        {"wipe *.title", CFG_STRING, NULL,
+         "What people call this, which a Wipe can take by itself. Default: the section's\n"
+         "name."},
+        {"wipe *.paths", CFG_LIST, NULL, "Its files and folders; folders are emptied."},
+        {"wipe *.command", CFG_STRING, NULL, "Command that wipes it; $2 is the section's name."},
+
+        {"dcmo.notify", CFG_STRING, NULL,
+         "Command that tells the user of an operation where the server wants that: $1 is the\n"
+         "capability, $2 the operation, $3 how it ended."},
+        {"dcmo.command_time", CFG_DURATION, "1m",
+         "How long each of the commands may take; then it is ended and counts as failed.", 100,
+         HOUR},
+        {"dcmo.check", CFG_DURATION, "5m",
+         "How often the state of capabilities is looked at; 0 for at the start alone.", 0,
+         30 * DAY},
+        {"capability *.property", CFG_STRING, NULL,
+         "What can be switched off: Camera, WLAN ... Default: the section's name."},
+        {"capability *.group", CFG_STRING, NULL, "Hardware, IO, Connectivity, Software, Service."},
+        {"capability *.description", CFG_STRING, NULL, "What people should know of it."},
+        {"capability *.enable", CFG_STRING, NULL,
+         "Command that lets it be used. 0: done; 3: the user refused; 4: it is not there; 5:\n"
+         "it is not allowed here; else it failed. Without a command the operation answers\n"
+         "406."},
+        {"capability *.disable", CFG_STRING, NULL, "Command that ends its use."},
+        {"capability *.state", CFG_STRING, NULL,
+         "Command that says whether it can be used: 0 yes, 1 no. Without one Enabled is what\n"
+         "was done last, and it is done again at each start."},
+        {"capability *.attached", CFG_STRING, NULL,
+         "Of what can be plugged in: command that says whether it is: 0 yes, 1 no."},
+        {"capability *.bearer", CFG_BOOL, "no",
+         "Whether sessions need it, so that it may not be disabled: 405."},
+        {"capability *.enabled", CFG_BOOL, "yes",
+         "Whether it can be used when the device is new, where no command tells."},
+
         {"wake.enabled", CFG_BOOL, "yes", "Whether the server may wake the device over UDP."},
         {"wake.listen", CFG_STRING, "*:2948", "Address for wake-ups; port 0 takes a free one."},
         {"wake.address", CFG_STRING, NULL,
@@ -312,6 +367,167 @@ static int check_network(const cfg *c, diag *d)
         return 0;
 }
 
+/* ---- what may be wiped --------------------------------------------------------------------- */
+
+/* Whether `path` is `folder`, or below it. */
+static bool is_within(const char *path, const char *folder)
+{
+        size_t n = strlen(folder);
+
+        while (n > 0 && folder[n - 1] == '/')
+                n--;
+        return strncmp(path, folder, n) == 0 && (path[n] == 0 || path[n] == '/');
+}
+
+static bool reaches(const char *wiped, const char *kept, bool inside_too)
+{
+        return is_within(kept, wiped) || (inside_too && is_within(wiped, kept));
+}
+
+/* Without detours, so that names tell which folder is in which. */
+static bool is_plain_path(const char *path)
+{
+        static const char *const detours[] = {"//", "/../", "/./"};
+        size_t n = strlen(path);
+
+        if (path[0] != '/' || !path[1])
+                return false;
+        for (size_t i = 0; i < ODM_COUNT(detours); i++)
+                if (strstr(path, detours[i]))
+                        return false;
+        return strcmp(path + n - 2, "/.") != 0 && (n < 3 || strcmp(path + n - 3, "/..") != 0);
+}
+
+static bool takes(const char *wiped, const char *kept, bool inside_too)
+{
+        char *real = kept ? realpath(kept, NULL) : NULL;
+        bool yes = kept &&
+                   (reaches(wiped, kept, inside_too) || (real && reaches(wiped, real, inside_too)));
+
+        free(real);
+        return yes;
+}
+
+/* Whether it takes what key `k` names, in each section of its kind; a log may go. */
+static bool takes_key(const cfg *c, const char *wiped, const cfg_key *k)
+{
+        const char *star = strstr(k->name, " *.");
+        char kind[64];
+
+        if (k->kind != CFG_PATH || strcmp(k->name, "log.file") == 0 ||
+            strcmp(k->name, "agent.pid_file") == 0)
+                return false;
+        if (!star)
+                return takes(wiped, cfg_str(c, k->name), strcmp(k->name, "agent.state") == 0);
+        snprintf(kind, sizeof kind, "%.*s", (int)(star - k->name), k->name);
+        for (size_t i = 0; i < cfg_named_n(c, kind); i++)
+                if (takes(wiped, cfg_str(cfg_named(c, kind, i), k->name), false))
+                        return true;
+        return false;
+}
+
+int conf_may_wipe(const cfg *c, const char *path, diag *d)
+{
+        if (!is_plain_path(path))
+                return diag_set(d, ODM_EMALFORMED,
+                                "'%s' is no path from the root that can be wiped", path);
+        for (size_t i = 0; i < conf_keys_n; i++)
+                if (takes_key(c, path, &conf_keys[i]))
+                        return diag_set(d, ODM_EMALFORMED, "'%s' may not be wiped: %s is there",
+                                        path, conf_keys[i].name);
+        return 0;
+}
+
+static int check_paths(const cfg *c, const cfg *at, const char *key, diag *d)
+{
+        diag why = {{0}};
+
+        for (size_t i = 0; i < cfg_list_n(at, key); i++)
+                if (conf_may_wipe(c, cfg_list_at(at, key, i), &why) < 0)
+                        return diag_set(d, ODM_EMALFORMED, "%s: %.400s", key, why.text);
+        return 0;
+}
+
+static int check_wipes(const cfg *c, diag *d)
+{
+        int rc = check_paths(c, c, "lawmo.wipe_paths", d);
+
+        for (size_t i = 0; rc == 0 && i < cfg_named_n(c, "wipe"); i++) {
+                const cfg *w = cfg_named(c, "wipe", i);
+                rc = check_paths(c, w, "wipe *.paths", d);
+                if (rc == 0 && !cfg_list_n(w, "wipe *.paths") && !cfg_str(w, "wipe *.command"))
+                        rc = diag_set(d, ODM_EMALFORMED,
+                                      "[wipe %s] has neither paths nor a command", cfg_name(w));
+        }
+        return rc;
+}
+
+static int check_capabilities(const cfg *c, diag *d)
+{
+        for (size_t i = 0; i < cfg_named_n(c, "capability"); i++) {
+                const cfg *a = cfg_named(c, "capability", i);
+                if (!cfg_str(a, "capability *.enable") && !cfg_str(a, "capability *.disable"))
+                        return diag_set(d, ODM_EMALFORMED,
+                                        "[capability %s] has no command to enable or disable it",
+                                        cfg_name(a));
+        }
+        return 0;
+}
+
+static bool is_degrees(const char *text, double most)
+{
+        char *end;
+        double n = strtod(text, &end);
+
+        return end != text && !*end && n >= -most && n <= most && strlen(text) <= 32;
+}
+
+static bool is_metres(const char *text)
+{
+        char *end;
+        long n = strtol(text, &end, 10);
+
+        return end != text && !*end && n > -20000 && n < 100000;
+}
+
+static int check_diag(const cfg *c, diag *d)
+{
+        const char *lat = cfg_str(c, "diag.latitude"), *lon = cfg_str(c, "diag.longitude");
+        const char *alt = cfg_str(c, "diag.altitude");
+
+        if (!lat != !lon)
+                return diag_set(d, ODM_EMALFORMED,
+                                "diag.latitude and diag.longitude belong together");
+        if (lat && !is_degrees(lat, 90))
+                return diag_set(d, ODM_EMALFORMED, "diag.latitude: '%s' is not -90 to 90", lat);
+        if (lon && !is_degrees(lon, 180))
+                return diag_set(d, ODM_EMALFORMED, "diag.longitude: '%s' is not -180 to 180", lon);
+        if (alt && !is_metres(alt))
+                return diag_set(d, ODM_EMALFORMED, "diag.altitude: '%s' is no height", alt);
+        for (size_t i = 0; i < cfg_named_n(c, "check"); i++)
+                if (!cfg_str(cfg_named(c, "check", i), "check *.command"))
+                        return diag_set(d, ODM_EMALFORMED, "[check %s] needs a command",
+                                        cfg_name(cfg_named(c, "check", i)));
+        return 0;
+}
+
+static int check_network(const cfg *c, diag *d)
+{
+        int kind = cfg_enum(c, "network.backend");
+
+        if (kind == 3 && !cfg_str(c, "network.command"))
+                return diag_set(d, ODM_EMALFORMED,
+                                "network.command is missing: exec needs a program");
+        if (kind == 1 && cfg_bool(c, "network.modem"))
+                return diag_set(d, ODM_EMALFORMED,
+                                "network.modem: networkd has none; take networkmanager or exec");
+        for (size_t i = 0; kind > 0 && i < cfg_named_n(c, "nap"); i++)
+                if (!cfg_str(cfg_named(c, "nap", i), "nap *.addr"))
+                        return diag_set(d, ODM_EMALFORMED, "[nap %s]: addr is missing",
+                                        cfg_name(cfg_named(c, "nap", i)));
+        return 0;
+}
+
 int conf_check(const cfg *c, diag *d)
 {
         const char *wake = cfg_str(c, "wake.address");
@@ -346,6 +562,8 @@ int conf_check(const cfg *c, diag *d)
         if (check_diag(c, d) < 0)
                 return ODM_EMALFORMED;
         if (check_network(c, d) < 0)
+                return ODM_EMALFORMED;
+        if (check_wipes(c, d) < 0 || check_capabilities(c, d) < 0)
                 return ODM_EMALFORMED;
         return check_account(c, d);
 }

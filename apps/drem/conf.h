@@ -17,6 +17,10 @@ typedef enum conf_plain { CONF_PLAIN_NO, CONF_PLAIN_LOOPBACK, CONF_PLAIN_YES } c
 
 /* The type of account.auth or account.server_auth. */
 odm_auth_type conf_auth(const cfg *c, const char *key);
+/* Whether a path may be wiped: it begins at the root, is not the root, holds nothing that the
+ * configuration names (the state, keys, passwords), and is not within the state.
+ * 0 or ODM_EMALFORMED. */
+ODM_MUST_USE int conf_may_wipe(const cfg *c, const char *path, diag *d);
 /* The text of `key`, or the first line of the file named by `file_key`; into `out`, with a zero.
  * Empty when neither is set.  0, ODM_EIO, ODM_ELIMIT. */
 ODM_MUST_USE int conf_secret(const cfg *c, const char *key, const char *file_key, char *out,

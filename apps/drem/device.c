@@ -12,6 +12,7 @@
 #include "loop.h"
 #include "mo.h"
 #include "rand.h"
+#include "reset.h"
 
 #define ACCOUNT "./DMAcc/main"
 #define SECRET_MAX 512
@@ -331,6 +332,8 @@ static int open_state(device *v, const cfg *c, const char *version, diag *d)
         rc = find_id(v, c, d);
         if (rc == 0)
                 rc = open_tree(v, c, d);
+        if (rc == 0)
+                rc = reset_honour(folder, d);
         if (rc == 0)
                 rc = state_open(NULL, folder, v->tree, &v->state, d);
         return rc == 0 ? odm_dmacc_learn(&v->objects.dmacc, v->tree) : rc;

@@ -92,7 +92,9 @@ typedef struct part_class { /* functions may be NULL but for mount and close */
 
 /* Those there are; parts.c has the table. */
 extern const part_class part_connmo;
+extern const part_class part_dcmo;
 extern const part_class part_firmware;
+extern const part_class part_lawmo;
 extern const part_class part_integrity;
 extern const part_class part_diagmon;
 extern const part_class part_trap;

@@ -15,7 +15,9 @@
 #define ID_BITS 48
 
 const part_class *const parts_all[] = {
+        &part_dcmo,
         &part_firmware,
+        &part_lawmo,
         &part_diagmon,
         &part_trap,
         &part_schedule,
