@@ -474,60 +474,6 @@ static int check_capabilities(const cfg *c, diag *d)
         return 0;
 }
 
-static bool is_degrees(const char *text, double most)
-{
-        char *end;
-        double n = strtod(text, &end);
-
-        return end != text && !*end && n >= -most && n <= most && strlen(text) <= 32;
-}
-
-static bool is_metres(const char *text)
-{
-        char *end;
-        long n = strtol(text, &end, 10);
-
-        return end != text && !*end && n > -20000 && n < 100000;
-}
-
-static int check_diag(const cfg *c, diag *d)
-{
-        const char *lat = cfg_str(c, "diag.latitude"), *lon = cfg_str(c, "diag.longitude");
-        const char *alt = cfg_str(c, "diag.altitude");
-
-        if (!lat != !lon)
-                return diag_set(d, ODM_EMALFORMED,
-                                "diag.latitude and diag.longitude belong together");
-        if (lat && !is_degrees(lat, 90))
-                return diag_set(d, ODM_EMALFORMED, "diag.latitude: '%s' is not -90 to 90", lat);
-        if (lon && !is_degrees(lon, 180))
-                return diag_set(d, ODM_EMALFORMED, "diag.longitude: '%s' is not -180 to 180", lon);
-        if (alt && !is_metres(alt))
-                return diag_set(d, ODM_EMALFORMED, "diag.altitude: '%s' is no height", alt);
-        for (size_t i = 0; i < cfg_named_n(c, "check"); i++)
-                if (!cfg_str(cfg_named(c, "check", i), "check *.command"))
-                        return diag_set(d, ODM_EMALFORMED, "[check %s] needs a command",
-                                        cfg_name(cfg_named(c, "check", i)));
-        return 0;
-}
-
-static int check_network(const cfg *c, diag *d)
-{
-        int kind = cfg_enum(c, "network.backend");
-
-        if (kind == 3 && !cfg_str(c, "network.command"))
-                return diag_set(d, ODM_EMALFORMED,
-                                "network.command is missing: exec needs a program");
-        if (kind == 1 && cfg_bool(c, "network.modem"))
-                return diag_set(d, ODM_EMALFORMED,
-                                "network.modem: networkd has none; take networkmanager or exec");
-        for (size_t i = 0; kind > 0 && i < cfg_named_n(c, "nap"); i++)
-                if (!cfg_str(cfg_named(c, "nap", i), "nap *.addr"))
-                        return diag_set(d, ODM_EMALFORMED, "[nap %s]: addr is missing",
-                                        cfg_name(cfg_named(c, "nap", i)));
-        return 0;
-}
-
 int conf_check(const cfg *c, diag *d)
 {
         const char *wake = cfg_str(c, "wake.address");
