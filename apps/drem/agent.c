@@ -673,6 +673,11 @@ static int put_wakes(const agent *g, odm_buf *b)
                            (unsigned long long)ignored);
 }
 
+int agent_asked(agent *g, odm_str word, odm_buf *b)
+{
+        return parts_asked(g->device->parts, word, b);
+}
+
 int agent_status(const agent *g, odm_buf *b)
 {
         int64_t left = g->next.in ? g->next.due.ms - loop_now().ms : -1;

@@ -20,6 +20,9 @@ void agent_sync(agent *g, const char *why); /* a session with every account, now
 void agent_stop(agent *g);
 /* Why the device is to start again, now that agent_stop() was said for it; NULL: it is not. */
 const char *agent_restart(const agent *g);
+/* What `dremd --WORD` asks of a part; its answer is appended to b.  0, or ODM_EUNSUPPORTED when no
+ * part knows the word; what the part says. */
+ODM_MUST_USE int agent_asked(agent *g, odm_str word, odm_buf *b);
 /* Lines of "key: value" on how it goes; appended to b.  0, ODM_ENOMEM, ODM_ELIMIT. */
 ODM_MUST_USE int agent_status(const agent *g, odm_buf *b);
 

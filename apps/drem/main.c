@@ -22,7 +22,7 @@
 #include "service.h"
 
 #define DEFAULT_CONFIG "/etc/xrem/dremd.conf"
-#define NOT_RUNNING 3 /* exit code of --status and --sync, as service scripts have it */
+#define NOT_RUNNING 3 /* exit code of --status and its kin, as service scripts have it */
 
 static const char about[] = "Makes this machine a device that an OMA DM server manages.";
 
@@ -34,13 +34,13 @@ static const char more[] =
         "  HUP         opens the log file again\n"
         "\n"
         "Exit codes: 0 ended as asked, 1 failed, 2 wrong command line or configuration,\n"
-        "3 no agent runs (--status, --sync).\n"
+        "3 no agent runs (--status, --sync, --request-update).\n"
         "Manual pages: dremd(8), dremd.conf(5).";
 
 typedef struct arguments {
         const char *config, *bootstrap, *pin;
         cli_list set;
-        bool check, print_config, status, sync, reset;
+        bool check, print_config, status, sync, reset, request_update;
 } arguments;
 
 typedef struct running {
@@ -83,7 +83,7 @@ static int on_command(void *ctx, odm_str command, odm_buf *b)
         if (odm_str_is(command, "status"))
                 return agent_status(r->agent, b);
         if (!odm_str_is(command, "sync"))
-                return ODM_EUNSUPPORTED;
+                return agent_asked(r->agent, command, b);
         agent_sync(r->agent, "control socket");
         return odm_buf_str(b, ODM_STR("a session begins\n"));
 }
@@ -298,6 +298,8 @@ static int run(const arguments *a)
                 code = ask(c, "status");
         else if (a->sync)
                 code = ask(c, "sync");
+        else if (a->request_update)
+                code = ask(c, "request-update");
         else if (a->bootstrap)
                 code = bootstrap(c, a);
         else
@@ -320,6 +322,8 @@ int main(int argc, char **argv)
                  "print all settings with their meaning"},
                 {0, "status", CLI_FLAG, &a.status, NULL, "tell how the running agent fares"},
                 {0, "sync", CLI_FLAG, &a.sync, NULL, "have the running agent begin a session"},
+                {0, "request-update", CLI_FLAG, &a.request_update, NULL,
+                 "have the running agent ask the server for new\nfirmware, as the user's wish"},
                 {0, "reset-account", CLI_FLAG, &a.reset, NULL,
                  "at the start, make the account of the\nconfiguration anew, its nonces forgotten"},
                 {0, "bootstrap", CLI_STRING, &a.bootstrap, "FILE",

@@ -83,6 +83,9 @@ typedef struct part_class { /* functions may be NULL but for mount and close */
         /* The server answered it.  What is written now is durable before the next message leaves.
          */
         void (*alerted)(void *p, uint64_t id, unsigned status);
+        /* The user asked by `dremd --WORD`: does it, and says so in words.  ODM_EUNSUPPORTED when it
+         * is not this part's word. */
+        int (*asked)(void *p, odm_str word, odm_buf *b);
         /* Lines of "key: value" for dremd --status. */
         int (*status)(const void *p, odm_buf *b);
         /* Ends what is under way, unheard.  After it the tree is freed and the loop does not run;

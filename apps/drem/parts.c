@@ -444,6 +444,16 @@ int parts_open(parts *p, loop *l, state *s, const parts_agent *agent, diag *d)
         return rc;
 }
 
+int parts_asked(parts *p, odm_str word, odm_buf *b)
+{
+        int rc = ODM_EUNSUPPORTED;
+
+        for (size_t i = 0; i < p->n && rc == ODM_EUNSUPPORTED; i++)
+                if (p->part[i] && p->classes[i]->asked)
+                        rc = p->classes[i]->asked(p->part[i], word, b);
+        return rc;
+}
+
 int parts_status(const parts *p, odm_buf *b)
 {
         const odm_task *t;

@@ -50,6 +50,9 @@ void parts_met(parts *p, odm_str server);
 /* The server answered one of them. */
 void parts_alerted(parts *p, uint64_t id, unsigned status);
 
+/* What was asked on the command line: part_class.asked of the one that knows the word.  Else
+ * ODM_EUNSUPPORTED. */
+ODM_MUST_USE int parts_asked(parts *p, odm_str word, odm_buf *b);
 /* Lines of "key: value": steps under way, and what the parts say. */
 ODM_MUST_USE int parts_status(const parts *p, odm_buf *b);
 void parts_close(parts *p); /* before the tree is freed; NULL is allowed */

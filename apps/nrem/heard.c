@@ -286,7 +286,7 @@ void heard_alert(session *s, const odm_event *ev)
         store_op *op;
         size_t n = 0;
 
-        odm_server_alert_status(s->server, 200);
+        odm_server_alert_status(s->server, job_alert_asks(type) ? ODM_ST_ACCEPTED : 200);
         dm_count(s->dm, METRIC_ALERTS, 1);
         if (!s->known || !a)
                 return;

@@ -285,12 +285,20 @@ bool job_alert_ends(odm_str type)
                 "urn:oma:at:diagmon:1.0:TrapDeregistered",
                 "urn:oma:at:x-xrem-fm:1.0:Alarm",
                 "urn:oma:at:x-dm-scheduling:1.0:StateChange",
+                "org.openmobilealliance.dm.firmwareupdate.devicerequest",
+                "org.openmobilealliance.dm.firmwareupdate.userrequest",
         };
 
         for (size_t i = 0; i < ODM_COUNT(events); i++)
                 if (odm_str_ieq(type, events[i]))
                         return false;
         return true;
+}
+
+bool job_alert_asks(odm_str type)
+{
+        return odm_str_ieq(type, "org.openmobilealliance.dm.firmwareupdate.devicerequest") ||
+               odm_str_ieq(type, "org.openmobilealliance.dm.firmwareupdate.userrequest");
 }
 
 uint32_t job_alert_status(odm_str data)

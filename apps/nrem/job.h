@@ -65,6 +65,8 @@ int32_t job_alerted(const job_commands *all, const job_answer *ans, odm_str corr
 /* Whether an alert of this type can end an Exec: data, traps and alarms are events, also when they
  * carry the correlator of what began their collection. */
 bool job_alert_ends(odm_str type);
+/* Whether it asks for new firmware: then there is none now, until somebody orders it (202). */
+bool job_alert_asks(odm_str type);
 /* The result an alert tells: the number its data begin with when that is a status, else 200. */
 uint32_t job_alert_status(odm_str data);
 

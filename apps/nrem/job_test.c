@@ -591,6 +591,12 @@ static void alerts_find_their_exec(void **state)
         assert_false(job_alert_ends(ODM_STR("urn:oma:at:x-xrem-fm:1.0:Alarm")));
         assert_false(job_alert_ends(ODM_STR("urn:oma:at:x-dm-scheduling:1.0:StateChange")));
         assert_true(job_alert_ends(ODM_STR("urn:oma:at:x-dm-scheduling:1.0:TaskResult")));
+        assert_false(
+                job_alert_ends(ODM_STR("org.openmobilealliance.dm.firmwareupdate.userrequest")));
+        assert_true(job_alert_ends(ODM_STR("org.openmobilealliance.dm.firmwareupdate.update")));
+        assert_true(
+                job_alert_asks(ODM_STR("org.openmobilealliance.dm.firmwareupdate.devicerequest")));
+        assert_false(job_alert_asks(ODM_STR("org.openmobilealliance.dm.firmwareupdate.update")));
         assert_int_equal(job_alert_status(ODM_STR(" 1200 ok")), 1200);
         assert_int_equal(job_alert_status(ODM_STR("404")), 404);
         assert_int_equal(job_alert_status(ODM_STR("<ResultCode>1402</ResultCode><ID>a</ID>")),

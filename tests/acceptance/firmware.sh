@@ -137,6 +137,21 @@ prefers_the_whole() # version, of which version, reason, damaged
                 grep -q "the whole is fetched.*$3" "$home/fw.log"
 }
 
+# The server keeps the request for people to see; it ends no job.
+asks() # who
+{
+        eventually 10 has_status fw state idle || return 1
+        if [ "$1" = user ]; then
+                "$dremd" --config "$home/fw/dremd.conf" --request-update | grep -q 'is asked' || return 1
+        else
+                stop fw && echo 'ask = 100ms' >>"$home/fw/dremd.conf" && run_device fw
+        fi
+        eventually 10 grep -q "was asked for new firmware.*by=$1 status=202" "$home/fw.log" &&
+                eventually 10 has_status fw update-request 'answered with 202' || return 1
+        python3 "$here/events.py" "$home/${server:-server2}" fw |
+                grep -q "^org.openmobilealliance.dm.firmwareupdate.${1}request ./FUMO/main informational"
+}
+
 promise 'a device with two slots for its firmware' start_firmware_device
 promise 'a signed image is installed, tried and kept' takes_a_signed_image 1.0
 promise 'an image that fails its check is left again, and why is told' \
@@ -153,6 +168,8 @@ if command -v zstd >/dev/null; then
 else
         promise 'deltas # SKIP there is no zstd to make them' true
 fi
+promise 'the user asks for new firmware, and hears that there is none' asks user
+promise 'so does the device by itself' asks device
 promise 'that device ends cleanly' stop fw
 kill "${pid[www]}" && wait "${pid[www]}" 2>/dev/null
 unset 'pid[www]'
