@@ -22,6 +22,7 @@ make_images()
         done
         cat >check <<'END'
 #!/bin/sh
+head -n 1 "$1" | grep -q 3.0 && sleep 0.5
 head -n 1 "$1" | grep -q bad || exit 0
 echo 'its self-test failed'
 exit 1
@@ -90,11 +91,12 @@ pushes_in_the_session()
 # the job ends as if nothing had been.
 survives_kills()
 {
-        local job from=0 step i=0
+        local job from=0 step i=0 alerts
+        alerts=$(python3 "$here/events.py" "$home/${server:-server2}" fw | wc -l)
         "$xrem" set fw $fumo/PkgVersion 3.0 && "$xrem" set fw $fumo/DownloadAndUpdate/PkgURL "$www/slow/3.0" || return 1
         from=$(wc -l <"$home/fw.log")
         job=$("$xrem" exec fw $fumo/DownloadAndUpdate --no-wait) || return 1
-        for step in download download install; do
+        for step in download download install check; do
                 eventually 30 sh -c "tail -n +$((from + 1)) '$home/fw.log' | grep -q 'step begins.*step=$step'" || return 1
                 [ $step = download ] && eventually 10 test -s "$home/fw/firmware/package.part" && sleep 0.$((++i + 1))
                 from=$(wc -l <"$home/fw.log")
@@ -103,7 +105,8 @@ survives_kills()
         done
         "$xrem" job watch "$job" --timeout 60 || return 1
         holds 3.0 100 '' || return 1
-        grep -q '^3.0 [1-9]' "$fw/requests" || fail "no download went on: $(cat "$fw/requests")"
+        grep -q '^3.0 [1-9]' "$fw/requests" || fail "no download went on: $(cat "$fw/requests")" || return 1
+        equal "$(python3 "$here/events.py" "$home/${server:-server2}" fw | wc -l)" $((alerts + 1)) alerts
 }
 
 hash_of() # version

@@ -137,6 +137,12 @@ static odm_task_cause prove(firmware *f)
         return cause;
 }
 
+static odm_task_cause why_not_written(void)
+{
+        return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? ODM_CAUSE_NO_ROOM
+                                                                    : ODM_CAUSE_FAILED;
+}
+
 static odm_task_cause write_pushed(firmware *f)
 {
         diag d = {{0}};
@@ -145,7 +151,7 @@ static odm_task_cause write_pushed(firmware *f)
         if (fsio_write(NULL, f->package, f->pushed, 0600, &d) == 0)
                 return ODM_CAUSE_OK;
         snprintf(f->note, sizeof f->note, "%s", d.text);
-        return errno == ENOSPC ? ODM_CAUSE_NO_ROOM : ODM_CAUSE_FAILED;
+        return why_not_written();
 }
 
 static odm_task_cause into_slots(firmware *f)
@@ -160,7 +166,7 @@ static odm_task_cause into_slots(firmware *f)
         if (slots_install(&f->slots, f->package, version, hash, &d) == 0)
                 return ODM_CAUSE_OK;
         snprintf(f->note, sizeof f->note, "%s", d.text);
-        return errno == ENOSPC ? ODM_CAUSE_NO_ROOM : ODM_CAUSE_FAILED;
+        return why_not_written();
 }
 
 static odm_task_cause install(firmware *f)

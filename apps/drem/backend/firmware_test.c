@@ -3,9 +3,12 @@
  * downloader is a stand-in that copies; the real one has its own test. */
 #include "firmware.h"
 
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "heap.h"
 #include "proof.h"
 #include "support.h"
 
@@ -119,7 +122,7 @@ static void on_found(void *ctx, firmware_health health, const char *text)
 
 static firmware *open_firmware(firmware_installer installer)
 {
-        static char folder[96], fetch[96], keys[96], both[96], maker[96], patch[96];
+        static char folder[96], fetch[96], keys[96], both[96], maker[96], patch[96], adapter[96];
         firmware_opt o = {.loop = l,
                           .folder = folder,
                           .fetch = fetch,
@@ -128,6 +131,8 @@ static firmware *open_firmware(firmware_installer installer)
                           .installer = installer,
                           .slots = both,
                           .command = maker,
+                          .adapter = adapter,
+                          .arguments = "-x 1",
                           .max_size = 1 << 20,
                           .retries = 1,
                           .download_ms = patience,
@@ -142,6 +147,7 @@ static firmware *open_firmware(firmware_installer installer)
         snprintf(both, sizeof both, "%s/slots", dir);
         snprintf(maker, sizeof maker, "%s/maker", dir);
         snprintf(patch, sizeof patch, "%s/patch", dir);
+        snprintf(adapter, sizeof adapter, "%s/adapter", dir);
         assert_int_equal(firmware_open(&o, &f, NULL), 0);
         return f;
 }
@@ -371,6 +377,265 @@ static void a_delta_is_tried_first(void **state)
         loop_free(l);
 }
 
+/* ---- the look at the start -------------------------------------------------------------- */
+
+static void expect_found(const char *why, firmware_health health, const char *text, bool restart)
+{
+        if (found.calls == 0 || found.health != health || strcmp(found.text, text) != 0 ||
+            got.restart != restart)
+                fail_msg("%s: %u calls, %d, '%s', restart %d", why, found.calls, (int)found.health,
+                         found.text, got.restart);
+}
+
+static void stop_it(void *ctx)
+{
+        (void)ctx;
+        loop_stop(l);
+}
+
+/* Starts the device; the loop runs until a restart is wanted, or nothing happens any more. */
+static void start_device(void)
+{
+        loop_timer end = {.fn = stop_it};
+
+        memset(&got, 0, sizeof got);
+        memset(&found, 0, sizeof found);
+        firmware *f = open_firmware(FIRMWARE_SLOTS);
+        assert_int_equal(found.calls, 0); /* never from within */
+        assert_int_equal(loop_timer_set(l, &end, odm_time_add(loop_now(), 1000)), 0);
+        while (!got.restart && !found.calls)
+                assert_int_equal(loop_once(l, 1000), 0);
+        loop_timer_stop(&end);
+        firmware_close(f);
+}
+
+static void read_slots(slots *s)
+{
+        char both[96];
+
+        snprintf(both, sizeof both, "%s/slots", dir);
+        assert_int_equal(slots_open(s, NULL, both, NULL), 0);
+}
+
+static void damaged_images_are_left(void **state)
+{
+        slots s;
+
+        (void)state;
+        assert_int_equal(loop_new(&l), 0);
+        run_images("image", "other"); /* "image" in b, then "other" in a, which runs */
+        start_device();
+        expect_found("all is well", FIRMWARE_SOUND, "", false);
+        put("slots/a", "another imagE", 0644);
+        start_device();
+        expect_found("the one in use", FIRMWARE_SWITCHED, "the image other in slot a is damaged",
+                     true);
+        read_slots(&s);
+        assert_true(s.in_use == 'b' && s.state == SLOTS_FELL_BACK && s.switches == 1);
+        start_device(); /* nobody ordered it: it is known by now, and told */
+        assert_true(found.calls == 2 && found.health == FIRMWARE_FELL_BACK);
+        read_slots(&s);
+        assert_true(s.in_use == 'b' && s.state == SLOTS_GOOD && s.switches == 0);
+        start_device();
+        expect_found("the spare one", FIRMWARE_SPARE_DAMAGED,
+                     "the spare image other in slot a is damaged", false);
+        put("slots/b", "the imagE", 0644);
+        start_device();
+        expect_found("both", FIRMWARE_DAMAGED, "the image image in slot b is damaged", false);
+        read_slots(&s);
+        assert_int_equal(s.in_use, 'b');
+        loop_free(l);
+}
+
+/* A disk that never reads the same twice: it goes to and fro three times, and then stays. */
+static void it_does_not_start_again_for_ever(void **state)
+{
+        unsigned restarts = 0;
+
+        (void)state;
+        assert_int_equal(loop_new(&l), 0);
+        run_images("image", "other");
+        for (int i = 0; i < 8; i++) {
+                slots s;
+                read_slots(&s);
+                put(s.in_use == 'a' ? "slots/a" : "slots/b", "spoilt", 0644);
+                put(s.in_use == 'a' ? "slots/b" : "slots/a",
+                    s.in_use == 'a' ? "the image" : "another image", 0644);
+                start_device();
+                restarts += got.restart;
+        }
+        assert_int_equal(restarts, SLOTS_STARTS);
+        assert_int_equal(found.health, FIRMWARE_DAMAGED);
+        loop_free(l);
+}
+
+static void a_trial_whose_task_is_lost_is_decided_by_its_check(void **state)
+{
+        char both[96], from[96];
+        slots s;
+
+        (void)state;
+        assert_int_equal(loop_new(&l), 0);
+        snprintf(both, sizeof both, "%s/slots", dir);
+        snprintf(from, sizeof from, "%s/image", dir);
+        run_images("other", "other");
+        read_slots(&s);
+        assert_int_equal(slots_install(&s, from, "2.0", "", NULL), 0);
+        put("maker", "#!/bin/sh\ngrep -q 'the image' \"$1\"\n", 0755);
+        firmware *f = open_firmware(FIRMWARE_SLOTS);
+        do {
+                assert_int_equal(loop_once(l, 1000), 0);
+                read_slots(&s);
+        } while (s.state == SLOTS_TRIAL);
+        firmware_close(f);
+        assert_true(s.state == SLOTS_GOOD && strcmp(s.version, "2.0") == 0);
+        /* and one that does not pass is left after its starts, and that is told */
+        snprintf(from, sizeof from, "%s/other", dir);
+        assert_int_equal(slots_install(&s, from, "3.0", "", NULL), 0);
+        for (int i = 0; i < SLOTS_STARTS; i++) {
+                memset(&got, 0, sizeof got);
+                f = open_firmware(FIRMWARE_SLOTS);
+                while (!got.restart)
+                        assert_int_equal(loop_once(l, 1000), 0);
+                firmware_close(f);
+        }
+        memset(&found, 0, sizeof found);
+        f = open_firmware(FIRMWARE_SLOTS);
+        while (found.calls < 2)
+                assert_int_equal(loop_once(l, 1000), 0);
+        firmware_close(f);
+        assert_int_equal(found.health, FIRMWARE_FELL_BACK);
+        assert_string_equal(found.text, "3.0 was started 3 times and never confirmed");
+        read_slots(&s);
+        assert_true(s.state == SLOTS_GOOD && strcmp(s.version, "2.0") == 0);
+        loop_free(l);
+}
+
+/* ---- pushed packages, full disks, ends in the middle ------------------------------------------- */
+
+static odm_str signature_of(const char *file, char out[128])
+{
+        char command[400];
+        FILE *p;
+
+        snprintf(command, sizeof command, "base64 -w 0 <%s/%s", dir, file);
+        p = popen(command, "r"); /* NOLINT(cert-env33-c) */
+        assert_non_null(p);
+        out[fread(out, 1, 127, p)] = 0;
+        assert_int_equal(pclose(p), 0);
+        return odm_cstr(out);
+}
+
+static void what_was_pushed_and_signed_is_installed(void **state)
+{
+        char signature[128], args[300];
+
+        (void)state;
+        assert_int_equal(loop_new(&l), 0);
+        firmware *f = open_firmware(FIRMWARE_EXEC);
+        put("install.code", "0", 0644);
+        snprintf(args, sizeof args, "pushed=1\nsignature=%s\n",
+                 signature_of("image.sig", signature).p);
+        step(f, ODM_FUMO_INSTALL, args, "the image");
+        expect("signed", ODM_CAUSE_OK, "reading the script");
+        assert_true(has("installed"));
+        firmware_close(f);
+        /* The power went before it was in the file; an older package, the image in use, is there.
+         */
+        run_images("image", "other");
+        f = open_firmware(FIRMWARE_SLOTS);
+        put("work/package", "another image", 0600);
+        step(f, ODM_FUMO_CHECK, args, "the image");
+        expect("not the one in use", ODM_CAUSE_INTERRUPTED, "");
+        step(f, ODM_FUMO_CHECK, args, "another image");
+        expect("the one in use", ODM_CAUSE_OK, "");
+        firmware_close(f);
+        loop_free(l);
+}
+
+static void a_full_disk_is_told(void **state)
+{
+        struct rlimit before, low;
+        char args[300], signature[128], *large = malloc(100001);
+
+        (void)state;
+        assert_non_null(large);
+        memset(large, 'x', 100000);
+        large[100000] = 0;
+        assert_int_equal(loop_new(&l), 0);
+        snprintf(args, sizeof args, "pushed=1\nsignature=%s\n",
+                 signature_of("image.sig", signature).p);
+        firmware *f = open_firmware(FIRMWARE_SLOTS);
+        (void)signal(SIGXFSZ, SIG_IGN); /* a limit of the process stands for the disk's */
+        assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+        low = before;
+        low.rlim_cur = 50000;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+        step(f, ODM_FUMO_INSTALL, args, large);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+        assert_true(got.done && got.cause == ODM_CAUSE_NO_ROOM);
+        firmware_close(f);
+        loop_free(l);
+        free(large);
+}
+
+static void it_can_be_closed_while_its_thread_works(void **state)
+{
+        char args[300], signature[128];
+        odm_task install = {.id = 7, .kind = &odm_fumo_kind, .step = ODM_FUMO_INSTALL};
+
+        (void)state;
+        snprintf(args, sizeof args, "pushed=1\nsignature=%s\n",
+                 signature_of("image.sig", signature).p);
+        install.args = odm_cstr(args);
+        for (int i = 0; i < 2; i++) {
+                assert_int_equal(loop_new(&l), 0);
+                memset(&got, 0, sizeof got);
+                firmware *f = open_firmware(i ? FIRMWARE_SLOTS : FIRMWARE_EXEC);
+                assert_int_equal(firmware_begin(f, &install, ODM_ABSENT, ODM_STR("the image")), 0);
+                firmware_close(f);
+                assert_false(got.done || got.restart);
+                loop_free(l);
+        }
+}
+
+static void adapters_are_told_where_and_what(void **state)
+{
+        char want[600], path[128];
+        odm_buf b;
+
+        (void)state;
+        assert_int_equal(loop_new(&l), 0);
+        put("adapter", "#!/bin/sh\n[ \"$7\" = check ] && exit 10\necho \"$@\" >\"$2/said\"\n",
+            0755);
+        firmware *f = open_firmware(FIRMWARE_RAUC);
+        step(f, ODM_FUMO_DOWNLOAD, url("image"), NULL);
+        step(f, ODM_FUMO_INSTALL, "", NULL);
+        expect("installed", ODM_CAUSE_OK, "");
+        snprintf(want, sizeof want,
+                 "--folder %s/work --check %s/maker --arguments -x 1 install %s/work/package 2.0\n",
+                 dir, dir, dir);
+        snprintf(path, sizeof path, "%s/work/said", dir);
+        odm_buf_init(&b, &heap_mem, 4096);
+        assert_int_equal(fsio_read(path, 4096, &b, NULL), 0);
+        assert_octets(odm_buf_view(&b), odm_cstr(want));
+        odm_buf_done(&b);
+        for (unsigned tries = 1; tries <= SLOTS_STARTS;
+             tries++) { /* it asks for one more restart */
+                const odm_task t = {
+                        .id = 7, .kind = &odm_fumo_kind, .step = ODM_FUMO_CHECK, .tries = tries};
+                memset(&got, 0, sizeof got);
+                assert_int_equal(firmware_begin(f, &t, ODM_STR("2.0"), ODM_ABSENT), 0);
+                assert_int_equal(loop_run(l), 0);
+                assert_true(got.restart == (tries < SLOTS_STARTS));
+                firmware_close(f);
+                f = open_firmware(FIRMWARE_RAUC);
+        }
+        assert_true(got.done && got.cause == ODM_CAUSE_FAILED); /* but not for ever */
+        firmware_close(f);
+        loop_free(l);
+}
+
 typedef struct watch {
         loop_timer timer;
         firmware *f;
@@ -426,6 +691,13 @@ int main(void)
                 T(what_changed_on_the_disk_is_not_installed),
                 T(slots_are_tried),
                 T(a_delta_is_tried_first),
+                T(damaged_images_are_left),
+                T(it_does_not_start_again_for_ever),
+                T(a_trial_whose_task_is_lost_is_decided_by_its_check),
+                T(what_was_pushed_and_signed_is_installed),
+                T(a_full_disk_is_told),
+                T(it_can_be_closed_while_its_thread_works),
+                T(adapters_are_told_where_and_what),
                 T(it_tells_how_far_it_is_and_can_be_closed_in_the_middle),
         };
 

@@ -77,6 +77,44 @@ static void long_lines_are_cut(void **state)
         loop_free(l);
 }
 
+static size_t octets;
+
+static void count(void *ctx, odm_str line)
+{
+        (void)ctx;
+        octets += line.n + 1;
+}
+
+/* More than a pipe holds comes whole; what a grandchild goes on to write keeps nobody. */
+static void much_is_said(void **state)
+{
+        static const struct {
+                const char *why, *script;
+                size_t least, most;
+        } rows[] = {
+                {"a pipe and a half", "head -c 99990 /dev/zero | tr '\\0' x | fold -w 99; echo",
+                 100000, 101001},
+                {"a line without end", "head -c 300000 /dev/zero | tr '\\0' x", 1,
+                 PROGRAM_LINE + 1},
+                {"a grandchild without end", "yes & exit 0", 0, SIZE_MAX},
+        };
+
+        (void)state;
+        assert_int_equal(loop_new(&l), 0);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                const char *const argv[] = {"/bin/sh", "-c", rows[i].script, NULL};
+                const program_opt o = {.argv = argv, .line = count, .done = on_done};
+                program *p = NULL;
+                octets = 0;
+                ended = -1;
+                assert_int_equal(program_start(l, &o, &p, NULL), 0);
+                assert_int_equal(loop_run(l), 0);
+                if (ended != 0 || octets < rows[i].least || octets > rows[i].most)
+                        fail_msg("%s: code %d, %zu octets", rows[i].why, ended, octets);
+        }
+        loop_free(l);
+}
+
 static void they_can_be_ended(void **state)
 {
         (void)state;
@@ -112,6 +150,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_they_say_and_how_they_end),
                 cmocka_unit_test(long_lines_are_cut),
+                cmocka_unit_test(much_is_said),
                 cmocka_unit_test(they_can_be_ended),
                 cmocka_unit_test(what_cannot_start_is_told),
         };
