@@ -307,7 +307,7 @@ static void go_back(connmo_part *p)
                 (void)odm_connmo_differ(odm_buf_view(&p->kept.saved), odm_buf_view(&p->tried.saved),
                                         note_failed, p);
         if (!p->why[0])
-                snprintf(p->why, sizeof p->why, "no server was reached in %u tries",
+                snprintf(p->why, sizeof p->why, "no server was reached (tries: %u)",
                          p->trial.tries);
         log_warn("the old network settings come back", log_text("reason", p->why));
         p->stale = true;
@@ -589,7 +589,7 @@ static int connmo_fill(void *ctx, diag *d)
         if (b.n)
                 odm_wipe(b.p, b.n);
         odm_buf_done(&b);
-        return connmo_make(p->host, p->first, d);
+        return connmo_make(p->host, &p->objects, p->first, d);
 }
 
 static int open_network(connmo_part *p)

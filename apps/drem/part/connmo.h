@@ -9,7 +9,7 @@
 /* Makes ./NAP/NAME of each [nap NAME] in one transaction: those that are protected so that they are
  * as the configuration says, the others only if `all`.
  * 0, or an error with the reason in `d` and nothing changed. */
-ODM_MUST_USE int connmo_make(const part_host *h, bool all, diag *d);
+ODM_MUST_USE int connmo_make(const part_host *h, const odm_connmo *c, bool all, diag *d);
 /* Whether [nap NAME] of "./NAP/NAME" is protected. */
 bool connmo_protected(const cfg *conf, odm_str uri);
 

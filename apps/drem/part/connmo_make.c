@@ -13,6 +13,7 @@
 
 typedef struct maker {
         const part_host *h;
+        const odm_connmo *objects;
         const cfg *nap; /* the section */
         diag *d;
         odm_wall now;
@@ -131,12 +132,18 @@ static void look(maker *m)
         else if (rc == 0)
                 m->rc = diag_set(m->d, ODM_EINVAL, "[nap %s]: without %s it cannot be used",
                                  cfg_name(m->nap), lack);
+        else if (!m->objects->offers(m->objects->ctx, n.bearer, n.addr))
+                m->rc = diag_set(m->d, ODM_EINVAL, "[nap %s]: network.%s does not allow it",
+                                 cfg_name(m->nap),
+                                 n.bearer == ODM_BEARER_ETHERNET ? "ethernet"
+                                 : n.bearer == ODM_BEARER_WLAN   ? "wlan"
+                                                                 : "modem");
         odm_arena_done(&a);
 }
 
-static int make_all(const part_host *h, bool all, diag *d)
+static int make_all(const part_host *h, const odm_connmo *c, bool all, diag *d)
 {
-        maker m = {.h = h, .d = d, .now = loop_wall()};
+        maker m = {.h = h, .objects = c, .d = d, .now = loop_wall()};
 
         for (size_t i = 0; i < cfg_named_n(h->conf, "nap") && m.rc == 0; i++) {
                 m.nap = cfg_named(h->conf, "nap", i);
@@ -168,7 +175,7 @@ static void drop(odm_buf *b)
         odm_buf_done(b);
 }
 
-int connmo_make(const part_host *h, bool all, diag *d)
+int connmo_make(const part_host *h, const odm_connmo *c, bool all, diag *d)
 {
         odm_buf was, is;
         int rc;
@@ -179,7 +186,7 @@ int connmo_make(const part_host *h, bool all, diag *d)
         if (rc == 0)
                 rc = odm_tree_begin(h->tree, loop_wall());
         if (rc == 0) {
-                rc = make_all(h, all, d);
+                rc = make_all(h, c, all, d);
                 if (rc == 0)
                         rc = odm_connmo_save(h->tree, &heap_mem, &is);
                 if (rc == 0)
