@@ -348,6 +348,19 @@ static int diagmon_mount(const part_host *h, void **out, diag *d)
         return rc;
 }
 
+/* Samples are no reason for a device not to start. */
+static int open_samples(diagmon *g, const char *path, diag *d)
+{
+        size_t max = (size_t)cfg_int(g->host->conf, "diag.samples");
+        int rc = samples_open(path, max, &g->samples, d);
+
+        if (rc != ODM_EMALFORMED)
+                return rc;
+        log_error("samples are lost", log_text("reason", d ? d->text : ""));
+        (void)unlink(path);
+        return samples_open(path, max, &g->samples, d);
+}
+
 static int diagmon_open(void *ctx, diag *d)
 {
         diagmon *g = ctx;
@@ -359,7 +372,7 @@ static int diagmon_open(void *ctx, diag *d)
         path = fsio_join(g->folder, "samples");
         if (!path)
                 return diag_set(d, ODM_ENOMEM, "out of memory");
-        rc = samples_open(path, (size_t)cfg_int(g->host->conf, "diag.samples"), &g->samples, d);
+        rc = open_samples(g, path, d);
         free(path);
         if (rc == 0)
                 rc = panic_open(g, &g->panic, d);

@@ -1,0 +1,720 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The part of DiagMon among others, with a server's operations: runs and whom they are told to,
+ * alarms, logs, restarts, the panic log; on this machine's own /proc, a made-up pstore. */
+#include "part/diagmon.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "mo.h"
+#include "part/fm.h"
+#include "part/ring.h"
+#include "part/traplog.h"
+#include "parts.h"
+#include "support.h"
+
+static char dir[32], root[48];
+static cfg *conf;
+static loop *l;
+static odm_tree *tree;
+static odm_tasks *tasks;
+static state *journal;
+static parts *all;
+static const part_host *host;
+static odm_provider accounts;
+static char told[128], heard[16384], restarted[128];
+static uint64_t ids[256];
+static size_t n_ids;
+
+/* ---- another part, to have what parts get ------------------------------------------------------ */
+
+static int spy_mount(const part_host *h, void **out, diag *d)
+{
+        (void)d;
+        host = h;
+        *out = &accounts;
+        return 0;
+}
+
+static void spy_close(void *p)
+{
+        (void)p;
+}
+
+static const part_class spy = {.name = "spy", .mount = spy_mount, .close = spy_close};
+static const part_class *const classes[] = {&spy, &part_diagmon, NULL};
+
+/* ---- the agent --------------------------------------------------------------------------------- */
+
+static void on_tell(void *ctx, odm_str server)
+{
+        (void)ctx;
+        snprintf(told, sizeof told, "%.*s", (int)server.n, server.p ? server.p : "");
+}
+
+static void on_text(void *ctx, const char *text)
+{
+        (void)ctx;
+        (void)text;
+}
+
+static void on_restart(void *ctx, const char *why)
+{
+        (void)ctx;
+        snprintf(restarted, sizeof restarted, "%s", why);
+        loop_stop(l);
+}
+
+static void on_ended(void *ctx)
+{
+        (void)ctx;
+        loop_stop(l);
+}
+
+static const parts_agent agent = {.tell = on_tell,
+                                  .call = on_text,
+                                  .restart = on_restart,
+                                  .firmware = on_text,
+                                  .ended = on_ended};
+
+static int log_record(void *ctx, odm_str record)
+{
+        (void)ctx;
+        return journal ? state_log(journal, record) : ODM_EIO;
+}
+
+static void start(void)
+{
+        odm_tree_opt o;
+        odm_tasks_opt t = {.mem = &heap, .mo = &odm_mo_task};
+
+        odm_tree_opt_init(&o, &heap);
+        o.log = log_record;
+        assert_int_equal(odm_tree_new(&o, &tree), 0);
+        t.tree = tree;
+        accounts = (odm_provider){.name = "dmacc", .mo = &odm_mo_dmacc};
+        assert_int_equal(odm_tree_mount(tree, NULL, &accounts), 0);
+        assert_int_equal(odm_tasks_new(&t, &tasks), 0);
+        assert_int_equal(parts_mount(tree, tasks, conf, classes, &all, NULL), 0);
+        assert_int_equal(state_open(NULL, dir, tree, &journal, NULL), 0);
+        assert_int_equal(parts_fill(all, NULL), 0);
+        assert_int_equal(parts_open(all, l, journal, &agent, NULL), 0);
+}
+
+static void stop(void)
+{
+        parts_close(all);
+        odm_tree_free(tree);
+        odm_tasks_free(tasks);
+        state_close(journal);
+        journal = NULL;
+}
+
+static void put(const char *uri, const char *text)
+{
+        const odm_value v = {.data = odm_cstr(text)};
+
+        assert_int_equal(odm_tree_write(tree, odm_cstr(uri), &v, loop_wall()), 0);
+}
+
+static void put_file(const char *path, const char *text)
+{
+        char whole[256];
+        FILE *f;
+
+        snprintf(whole, sizeof whole, "%s%s", root, path);
+        for (char *at = whole + strlen(root) + 1; (at = strchr(at, '/')); at++) {
+                *at = 0;
+                mkdir(whole, 0755);
+                *at = '/';
+        }
+        f = fopen(whole, "we");
+        assert_non_null(f);
+        fputs(text, f);
+        fclose(f);
+}
+
+static void set_up_conf(const char *more)
+{
+        char text[1024];
+
+        snprintf(text, sizeof text, "[agent]\nstate = %s\n[diag]\nroot = %s\nsamples = 16k\n%s",
+                 dir, root, more);
+        assert_int_equal(cfg_new(conf_keys, conf_keys_n, &conf), 0);
+        assert_int_equal(cfg_parse(conf, odm_cstr(text), "f", NULL), 0);
+        assert_int_equal(conf_check(conf, NULL), 0);
+}
+
+static int set_up_with(const char *more)
+{
+        char path[96];
+
+        told[0] = heard[0] = restarted[0] = 0;
+        snprintf(dir, sizeof dir, "/tmp/diagmon_test.XXXXXX");
+        if (!mkdtemp(dir))
+                return -1;
+        snprintf(root, sizeof root, "%s/root", dir);
+        assert_int_equal(mkdir(root, 0755), 0);
+        snprintf(path, sizeof path, "%s/proc", root);
+        assert_int_equal(symlink("/proc", path), 0);
+        put_file("/sys/fs/pstore/dmesg-ramoops-0", "Panic#1\nOops: it \x01 broke\n");
+        put_file("/sys/fs/pstore/console-ramoops-0", "just talk\n");
+        set_up_conf(more);
+        assert_int_equal(loop_new(&l), 0);
+        start();
+        put("./DMAcc/a/ServerID", "srv");
+        put("./DMAcc/b/ServerID", "two");
+        put("./DiagMon?prop=ACL", "Get=*&Replace=*&Exec=*&Add=*&Delete=*");
+        return 0;
+}
+
+static int set_up(void **unused)
+{
+        (void)unused;
+        return set_up_with("[check good]\ncommand = echo fine\n"
+                           "[check bad]\ncommand = echo worn out; exit 3\n"
+                           "[check gone]\ncommand = /nowhere/at/all\n"
+                           "[check slow]\ncommand = sleep 600\ntime = 200ms\n");
+}
+
+static int tear_down(void **unused)
+{
+        char command[64];
+
+        (void)unused;
+        stop();
+        loop_free(l);
+        cfg_free(conf);
+        snprintf(command, sizeof command, "rm -r %s", dir);
+        return system(command);
+}
+
+/* ---- what a server does ------------------------------------------------------------------------ */
+
+static unsigned operate(odm_cmd kind, const char *uri, const char *data)
+{
+        const odm_op op = {.kind = kind,
+                           .target = odm_cstr(uri),
+                           .server = ODM_STR("srv"),
+                           .correlator = ODM_STR("c1"),
+                           .has_value = data != NULL,
+                           .value = {.data = odm_cstr(data)}};
+        odm_answer out = {0};
+        odm_arena a;
+
+        odm_arena_init(&a, &heap, 1 << 20);
+        assert_int_equal(odm_tree_do(tree, &op, loop_wall(), &a, &out), 0);
+        odm_arena_done(&a);
+        return out.status;
+}
+
+static const char *get(const char *uri)
+{
+        static char text[4096];
+        odm_value v = {0};
+        odm_arena a;
+
+        odm_arena_init(&a, &heap, 1 << 20);
+        if (odm_tree_read(tree, odm_cstr(uri), &a, &v) == 0)
+                snprintf(text, sizeof text, "%.*s", (int)v.data.n, v.data.p);
+        else
+                snprintf(text, sizeof text, "(none)");
+        odm_arena_done(&a);
+        return text;
+}
+
+static unsigned execute(const char *uri)
+{
+        unsigned status = operate(ODM_CMD_EXEC, uri, NULL);
+
+        parts_go(all);
+        return status;
+}
+
+/* Lines "type source data correlator". */
+static int hear(void *ctx, const odm_alert *a)
+{
+        size_t n = strlen(heard);
+        const char *type = a->type.p;
+
+        (void)ctx;
+        for (const char *c = a->type.p; c < a->type.p + a->type.n; c++)
+                if (*c == ':')
+                        type = c + 1;
+        snprintf(heard + n, sizeof heard - n, "%.*s %.*s %.*s %.*s\n",
+                 (int)(a->type.p + a->type.n - type), type, (int)a->source.n, a->source.p,
+                 (int)a->data.n, a->data.p, a->correlator.p ? (int)a->correlator.n : 1,
+                 a->correlator.p ? a->correlator.p : "-");
+        if (n_ids < ODM_COUNT(ids))
+                ids[n_ids++] = a->id;
+        return 0;
+}
+
+static const char *session_with(const char *server)
+{
+        heard[0] = 0;
+        n_ids = 0;
+        assert_int_equal(parts_alerts(all, odm_cstr(server), loop_wall(), hear, NULL), 0);
+        for (size_t i = 0; i < n_ids; i++)
+                parts_alerted(all, ids[i], 200);
+        return heard;
+}
+
+static size_t count(const char *text)
+{
+        size_t n = 0;
+
+        for (const char *at = heard; (at = strstr(at, text)); at++)
+                n++;
+        return n;
+}
+
+/* Until the function is no longer at work. */
+static void wait_for(const char *name)
+{
+        char uri[96];
+        odm_time until = odm_time_add(loop_now(), 10000);
+
+        snprintf(uri, sizeof uri, "./DiagMon/%s/Status", name);
+        while (strcmp(get(uri), "20") == 0 && !odm_time_reached(loop_now(), until))
+                assert_int_equal(loop_once(l, 100), 0);
+        assert_string_not_equal(get(uri), "20");
+}
+
+#define MEMORY "./DiagMon/Memory"
+#define PARM "/DiagMonConfig/ConfigParms/"
+
+/* ---- functions --------------------------------------------------------------------------------- */
+
+static void what_the_machine_has_not_is_not_there(void **unused)
+{
+        static const char *const there[] = {"Memory",  "AppExe",  "PM",       "FM",
+                                            "TrapLog", "Restart", "SelfTest", "PanicLog"};
+        static const char *const absent[] = {"Battery", "Sensor", "Link", "Location", "RF/LTE"};
+        char uri[64];
+
+        (void)unused;
+        for (size_t i = 0; i < ODM_COUNT(there); i++) {
+                snprintf(uri, sizeof uri, "./DiagMon/%s", there[i]);
+                if (!odm_tree_exists(tree, odm_cstr(uri)))
+                        fail_msg("%s is not there", uri);
+        }
+        for (size_t i = 0; i < ODM_COUNT(absent); i++) {
+                snprintf(uri, sizeof uri, "./DiagMon/%s", absent[i]);
+                if (odm_tree_exists(tree, odm_cstr(uri)))
+                        fail_msg("%s is there", uri);
+        }
+        assert_true(strtol(get(MEMORY "/DiagMonData/RAMTotal"), NULL, 10) > 1000);
+        snprintf(uri, sizeof uri, "./DiagMon/AppExe/DiagMonData/%d/Pid", (int)getpid());
+        assert_true(strtol(get(uri), NULL, 10) == getpid());
+        assert_int_equal(operate(ODM_CMD_GET, "./DiagMon?list=TNDS", NULL), 200);
+}
+
+static void a_run_is_told_to_whom_it_lists(void **unused)
+{
+        (void)unused;
+        put(MEMORY "/DiagMonConfig/DefDuration", "1");
+        put(MEMORY "/ServerIDs/x/ServerID", "two");
+        put(MEMORY "/ServerIDs/y/ServerID", "nobody");
+        assert_int_equal(execute(MEMORY "/Operations/Start"), 202);
+        assert_string_equal(session_with("two"), ""); /* not due */
+        wait_for("Memory");
+        assert_string_equal(told, "two");
+        assert_string_equal(get(MEMORY "/ServerIDs/y/ServerID"), "(none)"); /* has no account */
+        assert_string_equal(session_with("srv"), "");
+        session_with("two");
+        assert_int_equal(count("CollectedSimpleDataReport " MEMORY "/DiagMonData/RAMAvail "), 2);
+        assert_int_equal(count(" c1\n"), n_ids);
+        assert_string_equal(session_with("two"), "");
+        assert_string_equal(get(MEMORY "/Status"), "40");
+}
+
+static void a_run_that_lists_nobody_is_told_to_who_ordered_it(void **unused)
+{
+        (void)unused;
+        put(MEMORY PARM "SampIntrvl", "1");
+        assert_int_equal(execute(MEMORY "/Operations/Start"), 202);
+        assert_int_equal(execute(MEMORY "/Operations/Stop"), 1200);
+        wait_for("Memory");
+        assert_string_equal(get(MEMORY "/Status"), "30");
+        session_with("srv");
+        assert_int_equal(count("/RAMAvail "), 1);
+}
+
+static void a_run_that_wants_no_report_at_its_end_gets_none(void **unused)
+{
+        const odm_value no = {.format = ODM_FMT_BOOL, .data = ODM_STR("false")};
+
+        (void)unused;
+        put(MEMORY PARM "SampIntrvl", "1");
+        assert_int_equal(odm_tree_write(tree,
+                                        ODM_STR(MEMORY "/DiagMonConfig/ReportCondition/OnComplete"),
+                                        &no, loop_wall()),
+                         0);
+        assert_int_equal(execute(MEMORY "/Operations/Start"), 202);
+        assert_int_equal(execute(MEMORY "/Operations/Stop"), 1200);
+        wait_for("Memory");
+        assert_string_equal(session_with("srv"), "");
+}
+
+static void a_run_ends_when_its_memory_is_full(void **unused)
+{
+        (void)unused;
+        put("./DiagMon/AppExe" PARM "SampIntrvl", "1");
+        put("./DiagMon/AppExe/DiagMonConfig/DefMemory", "1");
+        assert_int_equal(execute("./DiagMon/AppExe/Operations/Start"), 202);
+        wait_for("AppExe");
+        assert_string_equal(get("./DiagMon/AppExe/Status"), "50");
+        session_with("srv");
+        assert_true(count("/Name ") > 0);
+}
+
+static void a_run_goes_on_after_a_restart(void **unused)
+{
+        (void)unused;
+        put(MEMORY PARM "SampIntrvl", "1");
+        put(MEMORY "/DiagMonConfig/DefDuration", "2");
+        assert_int_equal(execute(MEMORY "/Operations/Start"), 202);
+        stop();
+        start();
+        assert_string_equal(get(MEMORY "/Status"), "20");
+        wait_for("Memory");
+        assert_string_equal(get(MEMORY "/Status"), "40");
+        session_with("srv");
+        assert_true(count("/RAMAvail ") >= 2); /* one from before it */
+}
+
+static void checks_are_run(void **unused)
+{
+        static const char *const rows[][3] = {
+                {"good", "0", "fine"},
+                {"bad", "1", "worn out"},
+                {"gone", "2", NULL},
+                {"slow", "1", "it took too long"},
+        };
+        char uri[96];
+
+        (void)unused;
+        assert_int_equal(execute("./DiagMon/SelfTest/Operations/Start"), 202);
+        wait_for("SelfTest");
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                snprintf(uri, sizeof uri, "./DiagMon/SelfTest/DiagMonData/%s/Result", rows[i][0]);
+                assert_string_equal(get(uri), rows[i][1]);
+                snprintf(uri, sizeof uri, "./DiagMon/SelfTest/DiagMonData/%s/Text", rows[i][0]);
+                if (rows[i][2])
+                        assert_string_equal(get(uri), rows[i][2]);
+        }
+        session_with("srv");
+        assert_int_equal(count("/Result "), 4);
+        put("./DiagMon/SelfTest" PARM "Test", "bad");
+        assert_int_equal(execute("./DiagMon/SelfTest/Operations/Start"), 202);
+        wait_for("SelfTest");
+        assert_string_equal(get("./DiagMon/SelfTest/DiagMonData/bad/Result"), "1");
+        assert_string_equal(get("./DiagMon/SelfTest/DiagMonData/good/Result"), "(none)");
+        put("./DiagMon/SelfTest" PARM "Test", "none");
+        assert_int_equal(execute("./DiagMon/SelfTest/Operations/Start"), 1404);
+}
+
+static void an_action_is_given_up_when_it_is_stopped(void **unused)
+{
+        (void)unused;
+        put("./DiagMon/SelfTest" PARM "Test", "slow");
+        assert_int_equal(execute("./DiagMon/SelfTest/Operations/Start"), 202);
+        assert_int_equal(execute("./DiagMon/SelfTest/Operations/Stop"), 1200);
+        wait_for("SelfTest");
+        assert_string_equal(get("./DiagMon/SelfTest/Status"), "30");
+}
+
+static void the_way_to_a_host_is_measured(void **unused)
+{
+        (void)unused;
+        if (!odm_tree_exists(tree, ODM_STR("./DiagMon/QoS"))) {
+                print_message("no right to send ICMP here\n");
+                skip();
+        }
+        assert_int_equal(execute("./DiagMon/QoS/Operations/Start"), 1404); /* no server's address */
+        put("./DiagMon/QoS" PARM "Host", "127.0.0.1");
+        put("./DiagMon/QoS" PARM "Count", "3");
+        assert_int_equal(execute("./DiagMon/QoS/Operations/Start"), 202);
+        wait_for("QoS");
+        assert_string_equal(get("./DiagMon/QoS/Status"), "40");
+        assert_string_equal(get("./DiagMon/QoS/DiagMonData/Loss"), "0.00");
+        assert_true(strtod(get("./DiagMon/QoS/DiagMonData/Delay"), NULL) > 0);
+        put("./DiagMon/QoS" PARM "Host", "no.such.host.invalid");
+        assert_int_equal(execute("./DiagMon/QoS/Operations/Start"), 202);
+        wait_for("QoS");
+        assert_string_equal(get("./DiagMon/QoS/Status"), "60");
+        assert_string_equal(get("./DiagMon/QoS/DiagMonData/Loss"), "(none)");
+}
+
+static int note_row(void *ctx, odm_str name)
+{
+        snprintf(ctx, 64, "%.*s", (int)name.n, name.p);
+        return 0;
+}
+
+static void counters_make_rows(void **unused)
+{
+        char row[64] = "", uri[160];
+
+        (void)unused;
+        assert_int_equal(execute("./DiagMon/PM/Operations/Start"), 1404); /* none are named */
+        put("./DiagMon/PM" PARM "Counters", "kernel.contexts cpu.user");
+        put("./DiagMon/PM" PARM "Granularity", "1");
+        put("./DiagMon/PM/DiagMonConfig/DefDuration", "2");
+        assert_int_equal(execute("./DiagMon/PM/Operations/Start"), 202);
+        wait_for("PM");
+        (void)odm_tree_children(tree, ODM_STR("./DiagMon/PM/DiagMonData"), note_row, row);
+        snprintf(uri, sizeof uri, "./DiagMon/PM/DiagMonData/%s/kernel.contexts", row);
+        assert_true(strtol(get(uri), NULL, 10) > 0);
+        snprintf(uri, sizeof uri, "./DiagMon/PM/DiagMonData/%s/End", row);
+        assert_int_equal(strlen(get(uri)), 16);
+        put("./DiagMon/PM" PARM "Counters", "kernel.contexts moon.phase");
+        assert_int_equal(execute("./DiagMon/PM/Operations/Start"), 1404);
+}
+
+/* ---- alarms and logs --------------------------------------------------------------------------- */
+
+#define FM "./DiagMon/FM"
+
+static void an_alarm_is_told_once_until_it_changes(void **unused)
+{
+        const odm_str object = ODM_STR("/var");
+
+        (void)unused;
+        assert_int_equal(fm_raise(host, FM_STORAGE, object, FM_MINOR, ODM_STR("9 < 10 & so on")),
+                         0);
+        session_with("srv");
+        assert_int_equal(count("<Severity>minor</Severity><Cause>storage-full</Cause>"
+                               "<Object>/var</Object><Text>9 &lt; 10 &amp; so on</Text>"),
+                         1);
+        assert_true(fm_stands(host, FM_STORAGE, object));
+        assert_string_equal(get(FM "/DiagMonData/1/Severity"), "minor");
+        assert_string_equal(get(FM "/DiagMonData/1/Id"), "1");
+        assert_int_equal(fm_raise(host, FM_STORAGE, object, FM_MINOR, ODM_STR("9 < 10 & so on")),
+                         0);
+        assert_string_equal(session_with("srv"), "");
+        assert_int_equal(fm_raise(host, FM_STORAGE, object, FM_MAJOR, ODM_STR("full")), 0);
+        session_with("srv");
+        assert_int_equal(count("<Severity>major</Severity><Cause>storage-full</Cause>"
+                               "<Object>/var</Object><Text>full</Text>"),
+                         1);
+        assert_int_equal(fm_clear(host, FM_STORAGE, object, ODM_STR("mended")), 0);
+        assert_false(fm_stands(host, FM_STORAGE, object));
+        session_with("srv");
+        assert_int_equal(count("<Severity>cleared</Severity>"), 1);
+        assert_int_equal(fm_clear(host, FM_STORAGE, object, ODM_ABSENT), 0); /* none stands */
+        assert_string_equal(session_with("srv"), "");
+        assert_int_equal(strlen(get(FM "/DiagMonData/1/Cleared")), 16);
+        assert_string_equal(get(FM "/DiagMonData/1/Text"), "mended");
+        assert_int_equal(fm_raise(host, FM_STORAGE, object, FM_CLEARED, object), ODM_EINVAL);
+        assert_int_equal(fm_raise(host, "", object, FM_MINOR, object), ODM_EINVAL);
+}
+
+static void alarms_go_to_whom_is_listed(void **unused)
+{
+        (void)unused;
+        put(FM "/ServerID", "two");
+        put(FM PARM "MinSeverity", "major");
+        assert_int_equal(fm_raise(host, "test", ODM_STR(""), FM_MINOR, ODM_STR("x")), 0);
+        assert_false(fm_stands(host, "test", ODM_STR("")));
+        assert_int_equal(fm_raise(host, "test", ODM_STR(""), FM_CRITICAL, ODM_STR("<\"&>")), 0);
+        assert_string_equal(told, "two");
+        assert_string_equal(session_with("srv"), "");
+        session_with("two");
+        assert_int_equal(count("Alarm " FM "/DiagMonData/1 <Alarm><Id>1</Id>"), 1);
+        assert_int_equal(count("<Text>&lt;\"&amp;&gt;</Text>"), 1);
+        assert_int_equal(execute(FM "/Operations/Stop"), 1200);
+        assert_int_equal(fm_raise(host, "other", ODM_STR(""), FM_CRITICAL, ODM_STR("x")), 0);
+        assert_string_equal(session_with("two"), "");
+        assert_int_equal(odm_tree_begin(tree, loop_wall()), 0);
+        assert_int_equal(fm_clear(host, "test", ODM_STR(""), ODM_ABSENT), ODM_ESTATE);
+        odm_tree_rollback(tree);
+}
+
+static void what_is_over_goes_first(void **unused)
+{
+        (void)unused;
+        put(FM PARM "MaxRecords", "3");
+        assert_int_equal(fm_raise(host, "a", ODM_STR(""), FM_MINOR, ODM_STR("x")), 0);
+        assert_int_equal(fm_raise(host, "b", ODM_STR(""), FM_MINOR, ODM_STR("x")), 0);
+        assert_int_equal(fm_clear(host, "b", ODM_STR(""), ODM_ABSENT), 0);
+        assert_int_equal(traplog_fullest(host, NULL), 66);
+        assert_int_equal(fm_raise(host, "c", ODM_STR(""), FM_MINOR, ODM_STR("x")), 0);
+        assert_int_equal(fm_raise(host, "d", ODM_STR(""), FM_MINOR, ODM_STR("x")), 0);
+        assert_true(fm_stands(host, "a", ODM_STR("")));
+        assert_int_equal(fm_raise(host, "e", ODM_STR(""), FM_MINOR, ODM_STR("x")), 0);
+        assert_false(fm_stands(host, "a", ODM_STR("")));
+        assert_true(fm_stands(host, "c", ODM_STR("")));
+}
+
+static void traps_are_logged(void **unused)
+{
+        const char *name = NULL;
+
+        (void)unused;
+        put("./DiagMon/TrapLog" PARM "MaxRecords", "2");
+        for (int i = 0; i < 3; i++)
+                assert_int_equal(traplog_add(host, ODM_STR("the:trap"), i != 1, ODM_STR("why")), 0);
+        assert_string_equal(get("./DiagMon/TrapLog/DiagMonData/1/Event"), "(none)");
+        assert_string_equal(get("./DiagMon/TrapLog/DiagMonData/2/Event"), "inactive");
+        assert_string_equal(get("./DiagMon/TrapLog/DiagMonData/3/TrapID"), "the:trap");
+        assert_int_equal(traplog_fullest(host, &name), 100);
+        assert_string_equal(name, "TrapLog");
+        assert_int_equal(operate(ODM_CMD_DELETE, "./DiagMon/TrapLog/DiagMonData/3", NULL), 200);
+        assert_int_equal(execute("./DiagMon/TrapLog/Operations/Stop"), 1200);
+        assert_int_equal(traplog_add(host, ODM_STR("the:trap"), true, ODM_STR("why")), 0);
+        assert_string_equal(get("./DiagMon/TrapLog/DiagMonData/3/TrapID"), "(none)");
+        stop();
+        start(); /* and stays stopped */
+        assert_string_equal(get("./DiagMon/TrapLog/Status"), "30");
+}
+
+static void a_panic_is_recorded_once(void **unused)
+{
+        (void)unused;
+        assert_string_equal(get("./DiagMon/PanicLog/DiagMonData/1/Log"),
+                            "Panic#1\nOops: it ? broke\n");
+        assert_int_equal(strlen(get("./DiagMon/PanicLog/DiagMonData/1/Time")), 16);
+        stop();
+        start();
+        assert_string_equal(get("./DiagMon/PanicLog/DiagMonData/2/Log"), "(none)");
+        put_file("/var/lib/systemd/pstore/7/dmesg.txt", "another\n");
+        stop();
+        start();
+        assert_string_equal(get("./DiagMon/PanicLog/DiagMonData/2/Log"), "another\n");
+}
+
+static void the_kernels_faults_are_recorded(void **unused)
+{
+        char path[96];
+        int fd;
+
+        (void)unused;
+        stop();
+        snprintf(path, sizeof path, "%s/dev", root);
+        assert_int_equal(mkdir(path, 0755), 0);
+        snprintf(path, sizeof path, "%s/dev/kmsg", root);
+        assert_int_equal(mkfifo(path, 0600), 0);
+        fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC); /* a reader and a writer is there */
+        assert_true(fd >= 0);
+        start();
+        static const char *const lines[] = {
+                "6,1,5,-;usb 1-1: new device\n",
+                "30,2,6,-;systemd[1]: a BUG: of somebody else\n",
+                "4,3,7,-;BUG: unable to handle page fault\n",
+                "6,4,8,-;Call Trace:\n SUBSYSTEM=none\n",
+        };
+        for (size_t i = 0; i < ODM_COUNT(lines); i++) {
+                assert_true(write(fd, lines[i], strlen(lines[i])) > 0);
+                assert_int_equal(loop_once(l, 1000), 0);
+        }
+        odm_time until = odm_time_add(loop_now(), 5000);
+        while (strcmp(get("./DiagMon/PanicLog/DiagMonData/2/Log"), "(none)") == 0 &&
+               !odm_time_reached(loop_now(), until))
+                assert_int_equal(loop_once(l, 200), 0);
+        assert_string_equal(get("./DiagMon/PanicLog/DiagMonData/2/Log"),
+                            "BUG: unable to handle page fault\nCall Trace:\n");
+        close(fd);
+}
+
+/* ---- restarts ---------------------------------------------------------------------------------- */
+
+#define RESTART "./DiagMon/Restart"
+
+static void an_ordered_restart_is_counted(void **unused)
+{
+        (void)unused;
+        assert_string_equal(get(RESTART "/DiagMonData/RestartCount"), "0");
+        assert_int_equal(execute(RESTART "/Operations/Start"), 202);
+        assert_string_equal(restarted, "ordered by srv");
+        assert_int_equal(execute(MEMORY "/Operations/Start"), 405);
+        stop();
+        start();
+        assert_string_equal(get(RESTART "/Status"), "40");
+        assert_string_equal(get(RESTART "/DiagMonData/RestartCount"), "1");
+        assert_string_equal(get(RESTART "/DiagMonData/LastReason"), "ordered");
+        stop();
+        start(); /* the agent alone */
+        assert_string_equal(get(RESTART "/DiagMonData/RestartCount"), "1");
+}
+
+static void a_restart_waits_for_its_delay(void **unused)
+{
+        (void)unused;
+        put(RESTART PARM "Delay", "1");
+        assert_int_equal(execute(RESTART "/Operations/Start"), 202);
+        assert_string_equal(restarted, "");
+        for (int i = 0; i < 50 && !restarted[0]; i++)
+                assert_int_equal(loop_once(l, 100), 0);
+        assert_string_equal(restarted, "ordered by srv");
+}
+
+static void other_restarts_are_counted_too(void **unused)
+{
+        static const struct {
+                bool clean;
+                const char *reason;
+        } rows[] = {{true, "orderly"}, {false, "unexpected"}};
+        char path[96];
+
+        (void)unused;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                stop();
+                snprintf(path, sizeof path, "%s/diag/instance", dir);
+                assert_int_equal(fsio_write(NULL, path, ODM_STR("before 1"), 0600, NULL), 0);
+                snprintf(path, sizeof path, "%s/diag/clean", dir);
+                if (!rows[i].clean)
+                        assert_int_equal(unlink(path), 0);
+                start();
+                assert_string_equal(get(RESTART "/DiagMonData/RestartCount"), i ? "2" : "1");
+                assert_string_equal(get(RESTART "/DiagMonData/LastReason"), rows[i].reason);
+        }
+}
+
+static void damaged_samples_do_not_stop_the_device(void **unused)
+{
+        char path[96];
+        fsio_journal *j = NULL;
+
+        (void)unused;
+        stop();
+        snprintf(path, sizeof path, "%s/diag/samples", dir);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(fsio_journal_open(NULL, path, NULL, NULL, &j, NULL), 0);
+        assert_int_equal(fsio_journal_append(j, ODM_STR("what is this?")), 0);
+        fsio_journal_close(j);
+        start();
+        assert_true(odm_tree_exists(tree, ODM_STR(MEMORY)));
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+#define T(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+                T(what_the_machine_has_not_is_not_there),
+                T(a_run_is_told_to_whom_it_lists),
+                T(a_run_that_lists_nobody_is_told_to_who_ordered_it),
+                T(a_run_that_wants_no_report_at_its_end_gets_none),
+                T(a_run_ends_when_its_memory_is_full),
+                T(a_run_goes_on_after_a_restart),
+                T(checks_are_run),
+                T(an_action_is_given_up_when_it_is_stopped),
+                T(the_way_to_a_host_is_measured),
+                T(counters_make_rows),
+                T(an_alarm_is_told_once_until_it_changes),
+                T(alarms_go_to_whom_is_listed),
+                T(what_is_over_goes_first),
+                T(traps_are_logged),
+                T(a_panic_is_recorded_once),
+                T(the_kernels_faults_are_recorded),
+                T(an_ordered_restart_is_counted),
+                T(a_restart_waits_for_its_delay),
+                T(other_restarts_are_counted_too),
+                T(damaged_samples_do_not_stop_the_device),
+#undef T
+        };
+
+        return RUN_TESTS(tests);
+}
