@@ -83,8 +83,8 @@ typedef struct part_class { /* functions may be NULL but for mount and close */
         /* The server answered it.  What is written now is durable before the next message leaves.
          */
         void (*alerted)(void *p, uint64_t id, unsigned status);
-        /* The user asked by `dremd --WORD`: does it, and says so in words.  ODM_EUNSUPPORTED when it
-         * is not this part's word. */
+        /* The user asked by `dremd --WORD`: does it, and says so in words.  ODM_EUNSUPPORTED when
+         * it is not this part's word. */
         int (*asked)(void *p, odm_str word, odm_buf *b);
         /* Lines of "key: value" for dremd --status. */
         int (*status)(const void *p, odm_buf *b);
@@ -97,8 +97,8 @@ typedef struct part_class { /* functions may be NULL but for mount and close */
 extern const part_class part_connmo;
 extern const part_class part_dcmo;
 extern const part_class part_firmware;
-extern const part_class part_lawmo;
 extern const part_class part_integrity;
+extern const part_class part_lawmo;
 extern const part_class part_diagmon;
 extern const part_class part_trap;
 extern const part_class part_schedule;

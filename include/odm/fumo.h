@@ -71,8 +71,8 @@ ODM_MUST_USE int odm_fumo_add(odm_fumo *f, const char *name, odm_wall now);
  * becomes 80 and Ext/xrem/Reason says why, unless a task is under way, whose end will.
  * 0, ODM_ENOMEM, ODM_EIO, ODM_ESTATE (a transaction is open), ODM_ELIMIT. */
 ODM_MUST_USE int odm_fumo_lost(odm_fumo *f, const char *name, odm_str reason, odm_wall now);
-/* Says which image is in use, by its SHA-256 in hexadecimal.  1, or 0 when that is known and nothing
- * was written; errors as above. */
+/* Says which image is in use, by its SHA-256 in hexadecimal.  1, or 0 when that is known and
+ * nothing was written; errors as above. */
 ODM_MUST_USE int odm_fumo_image(odm_fumo *f, const char *name, odm_str hash, odm_wall now);
 /* The result code of a cause (mo-fumo.md 6): in a download, or else an installation. */
 unsigned odm_fumo_result(odm_task_cause cause, bool download);
