@@ -608,6 +608,69 @@ static void callbacks_may_go_on_or_free(void **state)
         finish(&s);
 }
 
+typedef struct asker {
+        loop *l;
+        http_client *c;
+        char url[64];
+} asker;
+
+static void on_asked(void *ctx, const http_reply *r)
+{
+        asker *a = ctx;
+
+        assert_int_equal(r->rc, 0);
+        loop_stop(a->l);
+}
+
+static void ask(asker *a)
+{
+        const http_request r = {.method = "GET", .url = odm_cstr(a->url)};
+
+        assert_int_equal(http_client_send(a->c, &r, on_asked, a), 0);
+        assert_int_equal(http_client_set_proxy(a->c, NULL, NULL), ODM_ESTATE);
+        assert_int_equal(loop_run(a->l), 0);
+}
+
+static void the_proxy_may_change_between_requests(void **state)
+{
+        const script_step steps[] = {{OK}, {OK}, {OK}, {OK}, {OK}};
+        char proxy[64];
+        http_client_opt opt;
+        asker a;
+        server s;
+
+        (void)state;
+        start(&s, steps, ODM_COUNT(steps));
+        http_client_opt_init(&opt);
+        assert_int_equal(loop_new(&a.l), 0);
+        assert_int_equal(http_client_new(a.l, &opt, &a.c), 0);
+        snprintf(a.url, sizeof a.url, "http://127.0.0.1:%u/", s.port);
+        snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", s.port);
+        ask(&a);
+        assert_int_equal(http_client_set_proxy(a.c, proxy, "Basic eDp5"), 0);
+        ask(&a);
+        assert_int_equal(http_client_set_proxy(a.c, "https://127.0.0.1:1", NULL), ODM_EINVAL);
+        assert_int_equal(http_client_set_proxy(a.c, "nowhere", NULL), ODM_EINVAL);
+        assert_int_equal(http_client_set_proxy(a.c, proxy, "a\r\nb"), ODM_EINVAL);
+        assert_int_equal(http_client_set_proxy(a.c, proxy, "Basic eDp5"), 0); /* as it is */
+        ask(&a);
+        assert_int_equal(http_client_set_proxy(a.c, proxy, NULL), 0);
+        ask(&a);
+        assert_int_equal(http_client_set_proxy(a.c, "", NULL), 0);
+        ask(&a);
+        http_client_free(a.c);
+        loop_free(a.l);
+        finish(&s);
+        assert_int_equal(s.connections, 4);
+        const char *direct = strstr(s.requests, "GET / HTTP/1.1"),
+                   *first = strstr(s.requests, "GET http://127.0.0.1:"),
+                   *last = strstr(first, "GET / HTTP/1.1");
+        assert_non_null(direct);
+        assert_true(direct < first && last > first);
+        assert_non_null(strstr(first, "Proxy-Authorization: Basic eDp5"));
+        assert_null(strstr(last, "Proxy-Authorization"));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -622,6 +685,7 @@ int main(void)
                 cmocka_unit_test(connections_are_kept_unless_told),
                 cmocka_unit_test(octets_behind_a_reply_close_the_connection),
                 cmocka_unit_test(proxies_get_the_absolute_form),
+                cmocka_unit_test(the_proxy_may_change_between_requests),
                 cmocka_unit_test(tunnels_that_are_refused_are_told),
                 cmocka_unit_test(bad_requests_are_refused_here),
                 cmocka_unit_test(nobody_listens),
