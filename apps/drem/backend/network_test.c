@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fsio.h"
@@ -557,6 +558,52 @@ static void the_manager_reads_it(void **state)
         assert_int_not_equal(system(command), 0);
 }
 
+/* It runs in a network and on mounts of its own; /sys is read-only, so that it does not wait for
+ * udev.  Then the interface is as the file says, and it had nothing to say against any of them. */
+static void networkd_does_as_it_says(void **state)
+{
+        static const odm_nap *const naps[] = {&wired, &automatic, &home, &open_cafe};
+        static const char script[] =
+                "cd %s && ip link add eth0 type veth peer name other && ip link set other up && "
+                "mount --make-rprivate / && mount -t tmpfs run /run && "
+                "mount --bind files /etc/systemd/network && mount -t sysfs -o ro sys /sys && "
+                "mkdir -p /run/systemd/netif/links /run/systemd/netif/leases "
+                "/run/systemd/netif/lldp && chown -R systemd-network /run/systemd/netif || exit "
+                "77\n"
+                "SYSTEMD_LOG_LEVEL=debug /lib/systemd/systemd-networkd >log 2>&1 & pid=$!\n"
+                "for i in $(seq 100); do ip route | grep -q default && break; sleep 0.1; done\n"
+                "kill $pid; wait $pid; ip -o addr show eth0 >shown; ip route >>shown\n"
+                "! grep -E 'network:[0-9]+: ' log";
+        char command[1200], path[200];
+
+        (void)state;
+        if (geteuid() != 0 || access("/lib/systemd/systemd-networkd", X_OK) != 0 ||
+            system("unshare -n -m ip link >/dev/null 2>&1") != 0) {
+                print_message("# SKIP no systemd-networkd, or no namespaces for it\n");
+                skip();
+        }
+        for (size_t i = 0; i < ODM_COUNT(naps); i++) {
+                snprintf(path, sizeof path, "%s/10-xrem-%zu.network", files, i);
+                make_text(NETWORKD, naps[i], path);
+                assert_int_equal(chmod(path, 0644), 0);
+        }
+        assert_int_equal(chmod(world, 0755), 0);
+        snprintf(command, sizeof command, script, world);
+        snprintf(path, sizeof path, "%s/script", world);
+        write_file(path, command, 0755);
+        snprintf(command, sizeof command, "unshare -n -m sh %s/script", world);
+        int rc = system(command);
+        if (WEXITSTATUS(rc) == 77) {
+                print_message("# SKIP no mounts in a namespace\n");
+                skip();
+        }
+        assert_int_equal(rc, 0);
+        snprintf(command, sizeof command,
+                 "grep -q '10.0.0.2/24' %s/shown && grep -q 'default via 10.0.0.1' %s/shown", world,
+                 world);
+        assert_int_equal(system(command), 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_world, close_world)
 
 int main(void)
@@ -572,6 +619,7 @@ int main(void)
                 TEST(a_shell_reads_what_we_write),
                 TEST(failures_are_told),
                 TEST(another_one_ends_what_is_under_way),
+                TEST(networkd_does_as_it_says),
                 TEST(wpa_supplicant_reads_it),
                 TEST(the_manager_reads_it),
         };
