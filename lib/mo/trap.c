@@ -265,12 +265,13 @@ static int judge(odm_traps *ts, struct trap *t, const odm_trap_verdict *v, odm_t
                         rc = move(ts, t, false, v->reason, wall);
                 break;
         case WATCHING:
-                if (v->is != TRAP_BAD)
-                        return 0;
-                t->since = now;
-                enter(ts, t, HOLDING);
-                /* fall through */
         case HOLDING:
+                if (t->state == WATCHING) {
+                        if (v->is != TRAP_BAD)
+                                return 0;
+                        t->since = now;
+                        enter(ts, t, HOLDING);
+                }
                 if (v->is != TRAP_BAD)
                         enter(ts, t, WATCHING);
                 else if (now.ms - t->since.ms >= v->hold_ms)
