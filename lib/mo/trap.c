@@ -266,7 +266,7 @@ static int judge(odm_traps *ts, struct trap *t, const odm_trap_verdict *v, odm_t
                 break;
         case WATCHING:
         case HOLDING:
-                if (t->state == WATCHING) {
+                if (t->phase == WATCHING) {
                         if (v->is != TRAP_BAD)
                                 return 0;
                         t->since = now;
