@@ -31,14 +31,14 @@ static struct item *item_find(odm_schedules *s, odm_str name)
 
 static void drop_plan(struct item *it)
 {
-        plan_free(it->all, it->plan);
+        odm_plan_free(it->all, it->plan);
         it->plan = NULL;
 }
 
 static void item_free(struct item *it)
 {
         drop_plan(it);
-        run_forget(it);
+        odm_run_forget(it);
         odm_free(it->all->opt.mem, (void *)(uintptr_t)it->name.p, it->name.n + 1);
         odm_free(it->all->opt.mem, it, sizeof *it);
 }
@@ -67,7 +67,7 @@ static int add_missing(void *ctx, odm_str name)
 static uint32_t highest(struct pen *p, const char *list, uint32_t most)
 {
         size_t n = 0;
-        const odm_str *name = pen_names(p, list, &n);
+        const odm_str *name = odm_pen_names(p, list, &n);
         uint64_t v;
 
         if (n > 0 && odm_str_u64(name[n - 1], UINT32_MAX - 1, &v) == 0 && v >= most)
@@ -79,15 +79,15 @@ static bool exists(odm_schedules *s, odm_str name, int *rc)
 {
         struct pen p;
 
-        pen_open(&p, s, name, (odm_wall){0});
-        odm_str uri = pen_uri(&p, "%s", "");
+        odm_pen_open(&p, s, name, (odm_wall){0});
+        odm_str uri = odm_pen_uri(&p, "%s", "");
         bool there = p.rc == 0 && odm_tree_exists(s->opt.tree, uri);
         if (there) {
                 s->next_log = highest(&p, "Log", s->next_log);
                 s->next_report = highest(&p, "Ext/xrem/Report", s->next_report);
         }
         *rc = p.rc;
-        pen_done(&p);
+        odm_pen_done(&p);
         return there;
 }
 
@@ -112,15 +112,15 @@ static int scan(odm_schedules *s)
 
 /* ---- states --------------------------------------------------------------------------------- */
 
-void state_set(struct pen *p, odm_schedule_state to, unsigned gating)
+void odm_schedule_set(struct pen *p, odm_schedule_state to, unsigned gating)
 {
         unsigned result = 1200;
 
-        pen_put_number(p, "State", to);
+        odm_pen_put_number(p, "State", to);
         if (to == ODM_SCHEDULE_FINISHED)
-                result = pen_number(p, "LastResult", result);
+                result = odm_pen_number(p, "LastResult", result);
         if (to > ODM_SCHEDULE_RUNNING && gating & 16)
-                run_report(p, "StateChange", result, to, p->now, ODM_ABSENT, ODM_STR(""));
+                odm_run_report(p, "StateChange", result, to, p->now, ODM_ABSENT, ODM_STR(""));
         ODM_TRACE(p->s->opt.trace, "schedule", "%.*s: state %d", (int)p->name.n, p->name.p,
                   (int)to);
 }
@@ -128,68 +128,68 @@ void state_set(struct pen *p, odm_schedule_state to, unsigned gating)
 /* 70, which the owner is always told, unless the answer to its command says so. */
 static void state_fail(struct pen *p, unsigned result, const char *why, bool tell)
 {
-        pen_put_number(p, "LastResult", result);
-        pen_put(p, "Ext/xrem/Reason", ODM_FMT_CHR, odm_cstr(why));
-        state_set(p, ODM_SCHEDULE_ERROR, 0);
+        odm_pen_put_number(p, "LastResult", result);
+        odm_pen_put(p, "Ext/xrem/Reason", ODM_FMT_CHR, odm_cstr(why));
+        odm_schedule_set(p, ODM_SCHEDULE_ERROR, 0);
         if (tell)
-                run_report(p, "StateChange", result, ODM_SCHEDULE_ERROR, p->now, ODM_ABSENT,
-                           ODM_STR(""));
+                odm_run_report(p, "StateChange", result, ODM_SCHEDULE_ERROR, p->now, ODM_ABSENT,
+                               ODM_STR(""));
 }
 
 static void state_arm(struct pen *p, const odm_schedule_now *now)
 {
         struct item *it = item_find(p->s, p->name);
 
-        state_set(p, ODM_SCHEDULE_ACTIVE, 0);
-        pen_put_number(p, "Runs", 0);
-        pen_put_number(p, "Ext/xrem/Missed", 0);
-        pen_put(p, "Ext/xrem/Reason", ODM_FMT_CHR, ODM_STR(""));
-        pen_delete(p, "Ext/xrem/Seen");
-        pen_delete(p, "Ext/xrem/Met");
-        pen_delete(p, "Ext/xrem/Gone");
+        odm_schedule_set(p, ODM_SCHEDULE_ACTIVE, 0);
+        odm_pen_put_number(p, "Runs", 0);
+        odm_pen_put_number(p, "Ext/xrem/Missed", 0);
+        odm_pen_put(p, "Ext/xrem/Reason", ODM_FMT_CHR, ODM_STR(""));
+        odm_pen_delete(p, "Ext/xrem/Seen");
+        odm_pen_delete(p, "Ext/xrem/Met");
+        odm_pen_delete(p, "Ext/xrem/Gone");
         if (now->set)
-                pen_put_time(p, "Ext/xrem/Armed", now->wall);
+                odm_pen_put_time(p, "Ext/xrem/Armed", now->wall);
         else
-                pen_delete(p, "Ext/xrem/Armed");
+                odm_pen_delete(p, "Ext/xrem/Armed");
         if (!it)
                 return;
-        when_reset(it, now);
+        odm_when_reset(it, now);
         it->stale = true;
 }
 
 /* Another of the same owner that waits for this one's end. */
 static void arm_next(struct pen *p, odm_str next, const odm_schedule_now *now)
 {
-        odm_str owner = pen_get(p, "Server");
+        odm_str owner = odm_pen_get(p, "Server");
 
         for (struct item *i = p->s->first; i && p->rc == 0; i = i->next) {
                 struct plan *l = NULL;
                 const char *why = NULL;
                 struct pen o;
-                pen_open(&o, p->s, i->name, p->now);
-                if (odm_str_eq(pen_get(&o, "ID"), next) &&
-                    odm_str_eq(pen_get(&o, "Server"), owner) &&
-                    pen_number(&o, "State", 0) == ODM_SCHEDULE_INACTIVE && o.rc == 0) {
-                        int rc = plan_read(p->s, i->name, false, &l, &why);
+                odm_pen_open(&o, p->s, i->name, p->now);
+                if (odm_str_eq(odm_pen_get(&o, "ID"), next) &&
+                    odm_str_eq(odm_pen_get(&o, "Server"), owner) &&
+                    odm_pen_number(&o, "State", 0) == ODM_SCHEDULE_INACTIVE && o.rc == 0) {
+                        int rc = odm_plan_read(p->s, i->name, false, &l, &why);
                         if (rc == 0)
                                 state_arm(&o, now);
                         else if (rc == ODM_EMALFORMED)
                                 state_fail(&o, 1404, why, true);
                         else
                                 o.rc = rc;
-                        plan_free(p->s, l);
+                        odm_plan_free(p->s, l);
                 }
                 if (p->rc == 0)
                         p->rc = o.rc;
-                pen_done(&o);
+                odm_pen_done(&o);
         }
 }
 
-void state_end(struct pen *p, unsigned gating, const odm_schedule_now *now)
+void odm_schedule_end(struct pen *p, unsigned gating, const odm_schedule_now *now)
 {
-        odm_str next = pen_get(p, "Next");
+        odm_str next = odm_pen_get(p, "Next");
 
-        state_set(p, ODM_SCHEDULE_FINISHED, gating);
+        odm_schedule_set(p, ODM_SCHEDULE_FINISHED, gating);
         if (next.n)
                 arm_next(p, next, now);
 }
@@ -198,11 +198,11 @@ void state_end(struct pen *p, unsigned gating, const odm_schedule_now *now)
 
 static int fail_now(struct item *it, struct pen *p, unsigned result, const char *why, bool gone)
 {
-        pen_begin(p);
+        odm_pen_begin(p);
         state_fail(p, result, why, true);
         if (gone)
-                pen_put_time(p, "Ext/xrem/Gone", p->now);
-        if (pen_commit(p) < 0)
+                odm_pen_put_time(p, "Ext/xrem/Gone", p->now);
+        if (odm_pen_commit(p) < 0)
                 return p->rc;
         drop_plan(it);
         it->is_restored = false;
@@ -218,7 +218,7 @@ static int load_plan(struct item *it, struct pen *p, const odm_schedule_now *now
 
         if (it->plan && !it->stale)
                 return 0;
-        rc = plan_read(it->all, it->name, false, &l, &why);
+        rc = odm_plan_read(it->all, it->name, false, &l, &why);
         if (rc == ODM_EMALFORMED)
                 return fail_now(it, p, 1404, why, false);
         if (rc < 0)
@@ -226,9 +226,9 @@ static int load_plan(struct item *it, struct pen *p, const odm_schedule_now *now
         drop_plan(it);
         it->plan = l;
         it->stale = false;
-        plan_listen(l, it);
+        odm_plan_listen(l, it);
         if (!it->is_restored)
-                when_restore(it, p, now);
+                odm_when_restore(it, p, now);
         return p->rc;
 }
 
@@ -265,28 +265,28 @@ static bool is_over(const struct item *it, const odm_schedule_now *now)
 /* A move that changes the state only. */
 static int go(struct item *it, struct pen *p, odm_schedule_state to, const odm_schedule_now *now)
 {
-        pen_begin(p);
+        odm_pen_begin(p);
         if (to == ODM_SCHEDULE_FINISHED)
-                state_end(p, it->plan->gating, now);
+                odm_schedule_end(p, it->plan->gating, now);
         else
-                state_set(p, to, it->plan->gating);
-        return pen_commit(p) < 0 ? p->rc : 1;
+                odm_schedule_set(p, to, it->plan->gating);
+        return odm_pen_commit(p) < 0 ? p->rc : 1;
 }
 
 static void note_seen(struct item *it, struct pen *p)
 {
         if (it->seen >= 0)
-                pen_put_time(p, "Ext/xrem/Seen", (odm_wall){it->seen});
-        pen_put_number(p, "Ext/xrem/Met", it->met);
+                odm_pen_put_time(p, "Ext/xrem/Seen", (odm_wall){it->seen});
+        odm_pen_put_number(p, "Ext/xrem/Met", it->met);
 }
 
 static int keep_news(struct item *it, struct pen *p, const struct news *n)
 {
-        pen_begin(p);
+        odm_pen_begin(p);
         note_seen(it, p);
         if (n->missed)
-                run_missed(p, n->missed, n->missed_at, it->plan->gating);
-        return pen_commit(p) < 0 ? p->rc : 1;
+                odm_run_missed(p, n->missed, n->missed_at, it->plan->gating);
+        return odm_pen_commit(p) < 0 ? p->rc : 1;
 }
 
 static bool requirements_hold(const struct item *it)
@@ -307,11 +307,12 @@ static bool is_busy(const odm_schedules *s)
 
 static int begin_run(struct item *it, struct pen *p)
 {
-        pen_begin(p);
+        odm_pen_begin(p);
         note_seen(it, p);
-        run_note(p, ODM_SCHEDULE_ACTIVE, it->due, it->has_until ? &it->until : NULL, ODM_ABSENT);
-        state_set(p, ODM_SCHEDULE_RUNNING, 0);
-        if (pen_commit(p) < 0)
+        odm_run_note(p, ODM_SCHEDULE_ACTIVE, it->due, it->has_until ? &it->until : NULL,
+                     ODM_ABSENT);
+        odm_schedule_set(p, ODM_SCHEDULE_RUNNING, 0);
+        if (odm_pen_commit(p) < 0)
                 return p->rc;
         it->wanted = false;
         return 1;
@@ -321,11 +322,11 @@ static int go_on(struct item *it, struct pen *p, unsigned state, const odm_sched
 {
         uint32_t repeat = it->plan->repeat;
 
-        if (repeat && pen_number(p, "Runs", 0) >= repeat)
+        if (repeat && odm_pen_number(p, "Runs", 0) >= repeat)
                 return go(it, p, ODM_SCHEDULE_FINISHED, now);
         if (!it->wanted) {
-                it->next_look = when_next(it, now);
-                if (!when_more(it, now))
+                it->next_look = odm_when_next(it, now);
+                if (!odm_when_more(it, now))
                         return go(it, p, ODM_SCHEDULE_FINISHED, now);
                 return state == ODM_SCHEDULE_SUSPENDED ? go(it, p, ODM_SCHEDULE_ACTIVE, now) : 0;
         }
@@ -337,8 +338,8 @@ static int go_on(struct item *it, struct pen *p, unsigned state, const odm_sched
         if (requirements_hold(it))
                 return begin_run(it, p);
         it->next_look = odm_time_add(now->mono, POLL_MS);
-        if (when_next(it, now).ms < it->next_look.ms)
-                it->next_look = when_next(it, now);
+        if (odm_when_next(it, now).ms < it->next_look.ms)
+                it->next_look = odm_when_next(it, now);
         return state == ODM_SCHEDULE_ACTIVE ? go(it, p, ODM_SCHEDULE_SUSPENDED, now) : 0;
 }
 
@@ -347,9 +348,9 @@ static int note_armed(struct item *it, struct pen *p, const odm_schedule_now *no
 {
         int64_t at = now->wall.s - (now->mono.ms - it->armed.ms) / 1000;
 
-        pen_begin(p);
-        pen_put_time(p, "Ext/xrem/Armed", (odm_wall){at});
-        if (pen_commit(p) < 0)
+        odm_pen_begin(p);
+        odm_pen_put_time(p, "Ext/xrem/Armed", (odm_wall){at});
+        if (odm_pen_commit(p) < 0)
                 return p->rc;
         it->armed_wall = at;
         return 1;
@@ -368,7 +369,7 @@ static int wait(struct item *it, struct pen *p, unsigned state, const odm_schedu
                 return go(it, p, ODM_SCHEDULE_EXPIRED, now);
         if (now->set && it->armed_wall < 0)
                 return note_armed(it, p, now);
-        rc = when_look(it, p, now, &n);
+        rc = odm_when_look(it, p, now, &n);
         if (rc == 0 && (n.missed || n.met_changed))
                 rc = keep_news(it, p, &n);
         return rc == 0 ? go_on(it, p, state, now) : rc;
@@ -379,7 +380,7 @@ static int wait(struct item *it, struct pen *p, unsigned state, const odm_schedu
 /* In error without an owner: gone after a week, and armed no more. */
 static int bury(struct item *it, struct pen *p, const odm_schedule_now *now)
 {
-        int64_t gone = pen_time(p, "Ext/xrem/Gone");
+        int64_t gone = odm_pen_time(p, "Ext/xrem/Gone");
 
         it->next_look = ODM_NEVER;
         if (gone < 0 || p->rc < 0)
@@ -387,14 +388,14 @@ static int bury(struct item *it, struct pen *p, const odm_schedule_now *now)
         it->next_look = odm_time_add(now->mono, 3600000);
         if (!now->set || now->wall.s - gone < GONE_S)
                 return 0;
-        pen_begin(p);
-        pen_delete(p, "");
-        return pen_commit(p) < 0 ? p->rc : 1;
+        odm_pen_begin(p);
+        odm_pen_delete(p, "");
+        return odm_pen_commit(p) < 0 ? p->rc : 1;
 }
 
 static int run(struct item *it, struct pen *p, const odm_schedule_now *now)
 {
-        unsigned from = pen_number(p, "Ext/xrem/Run/From", 0);
+        unsigned from = odm_pen_number(p, "Ext/xrem/Run/From", 0);
 
         it->next_look = odm_time_add(now->mono, BUSY_MS);
         if (p->rc < 0 || is_busy(it->all))
@@ -404,15 +405,15 @@ static int run(struct item *it, struct pen *p, const odm_schedule_now *now)
         it->stale = false;
         if (odm_schedule_is_armed(from) && !it->plan) { /* to know whether it goes on */
                 const char *why;
-                int rc = plan_read(it->all, it->name, false, &it->plan, &why);
+                int rc = odm_plan_read(it->all, it->name, false, &it->plan, &why);
                 if (rc == 0)
-                        plan_listen(it->plan, it);
+                        odm_plan_listen(it->plan, it);
                 if (rc < 0 && rc != ODM_EMALFORMED)
                         return rc;
                 if (!it->is_restored)
-                        when_restore(it, p, now);
+                        odm_when_restore(it, p, now);
         }
-        return run_move(it, now);
+        return odm_run_move(it, now);
 }
 
 static int look_at(struct item *it, const odm_schedule_now *now)
@@ -421,8 +422,8 @@ static int look_at(struct item *it, const odm_schedule_now *now)
         unsigned state;
         int rc;
 
-        pen_open(&p, it->all, it->name, now->wall);
-        state = pen_number(&p, "State", ODM_SCHEDULE_INACTIVE);
+        odm_pen_open(&p, it->all, it->name, now->wall);
+        state = odm_pen_number(&p, "State", ODM_SCHEDULE_INACTIVE);
         rc = p.rc;
         if (rc == 0 && odm_schedule_is_armed(state)) {
                 rc = wait(it, &p, state, now);
@@ -435,7 +436,7 @@ static int look_at(struct item *it, const odm_schedule_now *now)
                 it->reviewed = it->all->review;
                 rc = bury(it, &p, now);
         }
-        pen_done(&p);
+        odm_pen_done(&p);
         if (rc != 0)
                 it->next_look = (odm_time){0}; /* there is more, or it is to be tried again */
         return rc;
@@ -504,9 +505,9 @@ static int refuse_config(struct order *o, int rc, const char *why, unsigned *sta
 {
         if (rc != ODM_EMALFORMED)
                 return rc;
-        pen_begin(o->p);
+        odm_pen_begin(o->p);
         state_fail(o->p, 1404, why, false); /* the status tells */
-        if (pen_commit(o->p) == 0)
+        if (odm_pen_commit(o->p) == 0)
                 *status = 1404;
         return o->p->rc;
 }
@@ -520,13 +521,13 @@ static int activate(struct order *o, unsigned *status)
         *status = o->state == ODM_SCHEDULE_RUNNING ? ODM_ST_NOT_ALLOWED : 1200;
         if (o->state == ODM_SCHEDULE_RUNNING || odm_schedule_is_armed(o->state))
                 return 0;
-        rc = plan_read(o->s, o->it->name, false, &l, &why);
-        plan_free(o->s, l);
+        rc = odm_plan_read(o->s, o->it->name, false, &l, &why);
+        odm_plan_free(o->s, l);
         if (rc < 0)
                 return refuse_config(o, rc, why, status);
-        pen_begin(o->p);
+        odm_pen_begin(o->p);
         state_arm(o->p, &o->now);
-        return pen_commit(o->p);
+        return odm_pen_commit(o->p);
 }
 
 static int deactivate(struct order *o, unsigned *status)
@@ -535,40 +536,41 @@ static int deactivate(struct order *o, unsigned *status)
         if (!odm_schedule_is_armed(o->state))
                 return 0;
         *status = 1200;
-        pen_begin(o->p);
-        state_set(o->p, ODM_SCHEDULE_INACTIVE, 0);
-        return pen_commit(o->p);
+        odm_pen_begin(o->p);
+        odm_schedule_set(o->p, ODM_SCHEDULE_INACTIVE, 0);
+        return odm_pen_commit(o->p);
 }
 
 /* Not what its conditions say counts, but that it is valid and has runs left. */
 static int run_now(struct order *o, unsigned *status)
 {
-        uint32_t repeat = pen_number(o->p, "Repeat", 0);
+        uint32_t repeat = odm_pen_number(o->p, "Repeat", 0);
         struct plan *l = NULL;
         const char *why = NULL;
         int rc;
 
         *status = ODM_ST_NOT_ALLOWED;
         if (o->state == ODM_SCHEDULE_RUNNING || o->state == ODM_SCHEDULE_EXPIRED ||
-            o->state == ODM_SCHEDULE_ERROR || (repeat && pen_number(o->p, "Runs", 0) >= repeat))
+            o->state == ODM_SCHEDULE_ERROR || (repeat && odm_pen_number(o->p, "Runs", 0) >= repeat))
                 return o->p->rc;
-        rc = plan_read(o->s, o->it->name, true, &l, &why);
-        plan_free(o->s, l);
+        rc = odm_plan_read(o->s, o->it->name, true, &l, &why);
+        odm_plan_free(o->s, l);
         if (rc < 0)
                 return refuse_config(o, rc, why, status);
-        pen_begin(o->p);
-        run_note(o->p, o->state, o->now.wall, NULL, o->correlator.p ? o->correlator : ODM_STR(""));
-        state_set(o->p, ODM_SCHEDULE_RUNNING, 0);
-        if (pen_commit(o->p) == 0)
+        odm_pen_begin(o->p);
+        odm_run_note(o->p, o->state, o->now.wall, NULL,
+                     o->correlator.p ? o->correlator : ODM_STR(""));
+        odm_schedule_set(o->p, ODM_SCHEDULE_RUNNING, 0);
+        if (odm_pen_commit(o->p) == 0)
                 *status = ODM_ST_ACCEPTED;
         return o->p->rc;
 }
 
 static int obey(struct order *o, odm_str what, odm_str server, unsigned *status)
 {
-        odm_str owner = pen_get(o->p, "Server");
+        odm_str owner = odm_pen_get(o->p, "Server");
 
-        o->state = pen_number(o->p, "State", ODM_SCHEDULE_INACTIVE);
+        o->state = odm_pen_number(o->p, "State", ODM_SCHEDULE_INACTIVE);
         if (o->p->rc < 0)
                 return o->p->rc;
         *status = ODM_ST_DENIED; /* its commands are done with the owner's rights */
@@ -596,10 +598,10 @@ static int schedule_exec(void *ctx, const odm_at *at, const odm_op *op, unsigned
         o.it = item_find(s, at->name[0]);
         if (rc < 0 || !o.it)
                 return rc;
-        pen_open(&p, s, o.it->name, o.now.wall);
+        odm_pen_open(&p, s, o.it->name, o.now.wall);
         o.p = &p;
         rc = obey(&o, at->desc->name, op->server, status);
-        pen_done(&p);
+        odm_pen_done(&p);
         o.it->stale = true;
         s->opt.changed(s->opt.ctx);
         return rc;
@@ -664,12 +666,12 @@ static int create(odm_schedules *s, struct pen *p, const odm_change *c, unsigned
         if (rc < 0 || !odm_status_ok(*status))
                 return rc;
         if (c->server.p)
-                pen_put(p, "Server", ODM_FMT_CHR, c->server);
+                odm_pen_put(p, "Server", ODM_FMT_CHR, c->server);
         if (s->running)
-                pen_put_number(p, "Ext/xrem/Level", 1);
-        pen_put_number(p, "State", ODM_SCHEDULE_INACTIVE);
+                odm_pen_put_number(p, "Ext/xrem/Level", 1);
+        odm_pen_put_number(p, "State", ODM_SCHEDULE_INACTIVE);
         for (size_t i = 0; i < ODM_COUNT(ops); i++)
-                pen_put(p, ops[i], ODM_FMT_NULL, ODM_STR(""));
+                odm_pen_put(p, ops[i], ODM_FMT_NULL, ODM_STR(""));
         return p->rc;
 }
 
@@ -690,11 +692,11 @@ static unsigned judge(struct pen *p, const odm_change *c, struct place at)
         }
         if (c->kind == ODM_CHANGE_ADD && is_ours(at.rel))
                 return ODM_ST_NOT_ALLOWED;
-        bool running = pen_number(p, "State", 0) == ODM_SCHEDULE_RUNNING;
+        bool running = odm_pen_number(p, "State", 0) == ODM_SCHEDULE_RUNNING;
         bool renamed = c->kind == ODM_CHANGE_PROP && c->prop == ODM_PROP_NAME && at.rel.n == 0;
         if (running && (is_below(at.rel, "Task") || renamed))
                 return ODM_ST_NOT_ALLOWED;
-        return is_owner(c, pen_get(p, "Server")) ? ODM_ST_OK : ODM_ST_DENIED;
+        return is_owner(c, odm_pen_get(p, "Server")) ? ODM_ST_OK : ODM_ST_DENIED;
 }
 
 static int validate_one(odm_schedules *s, const odm_change *c, unsigned *status)
@@ -705,9 +707,9 @@ static int validate_one(odm_schedules *s, const odm_change *c, unsigned *status)
 
         if (at.name.n == 0)
                 return 0;
-        pen_open(&p, s, at.name, (odm_wall){0});
+        odm_pen_open(&p, s, at.name, (odm_wall){0});
         if (c->kind == ODM_CHANGE_ADD && at.rel.n == 0) {
-                odm_str state = pen_uri(&p, "State");
+                odm_str state = odm_pen_uri(&p, "State");
                 if (p.rc == 0 && !odm_tree_exists(s->opt.tree, state)) /* not asked about again */
                         rc = create(s, &p, c, status);
         } else if (c->server.p) {
@@ -715,7 +717,7 @@ static int validate_one(odm_schedules *s, const odm_change *c, unsigned *status)
         }
         if (rc == 0)
                 rc = p.rc;
-        pen_done(&p);
+        odm_pen_done(&p);
         return rc;
 }
 
@@ -765,9 +767,9 @@ static int tell(struct pen *p, odm_str name, odm_wall now, odm_arena *a,
                         odm_arena_fmt(a, "Ext/xrem/Report/%.*s/%s", (int)name.n, name.p, leaves[i]);
                 if (!rel.p)
                         return odm_arena_err(a);
-                v[i] = pen_get(p, rel.p);
+                v[i] = odm_pen_get(p, rel.p);
         }
-        uri = pen_uri(p, "%s", "");
+        uri = odm_pen_uri(p, "%s", "");
         if (p->rc < 0)
                 return p->rc;
         if (odm_str_u64(name, UINT32_MAX, &id) < 0 || odm_wall_parse(v[1], &at) < 0)
@@ -792,16 +794,16 @@ static int tell_all(odm_schedules *s, const struct item *it, odm_str server, odm
         size_t n = 0;
         int rc;
 
-        pen_open(&p, s, it->name, now);
-        if (odm_str_eq(pen_get(&p, "Server"), server)) {
-                const odm_str *name = pen_names(&p, "Ext/xrem/Report", &n);
+        odm_pen_open(&p, s, it->name, now);
+        if (odm_str_eq(odm_pen_get(&p, "Server"), server)) {
+                const odm_str *name = odm_pen_names(&p, "Ext/xrem/Report", &n);
                 rc = p.rc;
                 for (size_t i = 0; i < n && rc == 0; i++)
                         rc = tell(&p, name[i], now, &p.a, fn, ctx);
         } else {
                 rc = p.rc;
         }
-        pen_done(&p);
+        odm_pen_done(&p);
         return rc;
 }
 
@@ -823,14 +825,14 @@ int odm_schedules_alerted(odm_schedules *s, uint64_t id, unsigned status, odm_wa
                 return 0;
         for (const struct item *i = s->first; i && rc == 0; i = i->next) {
                 struct pen p;
-                pen_open(&p, s, i->name, now);
+                odm_pen_open(&p, s, i->name, now);
                 odm_str rel = odm_arena_fmt(&p.a, "Ext/xrem/Report/%010lu", (unsigned long)id);
                 if (!rel.p)
                         p.rc = odm_arena_err(&p.a);
-                if (p.rc == 0 && odm_tree_exists(s->opt.tree, pen_uri(&p, "%s", rel.p)))
-                        pen_delete(&p, rel.p);
+                if (p.rc == 0 && odm_tree_exists(s->opt.tree, odm_pen_uri(&p, "%s", rel.p)))
+                        odm_pen_delete(&p, rel.p);
                 rc = p.rc;
-                pen_done(&p);
+                odm_pen_done(&p);
         }
         return rc;
 }
@@ -842,13 +844,13 @@ int odm_schedules_owners(odm_schedules *s, void (*fn)(void *ctx, odm_str server)
         for (const struct item *i = s->first; i && rc == 0; i = i->next) {
                 struct pen p;
                 size_t n = 0;
-                pen_open(&p, s, i->name, (odm_wall){0});
-                odm_str owner = pen_get(&p, "Server");
-                (void)pen_names(&p, "Ext/xrem/Report", &n);
+                odm_pen_open(&p, s, i->name, (odm_wall){0});
+                odm_str owner = odm_pen_get(&p, "Server");
+                (void)odm_pen_names(&p, "Ext/xrem/Report", &n);
                 rc = p.rc;
                 if (rc == 0 && n > 0 && owner.p)
                         fn(ctx, owner);
-                pen_done(&p);
+                odm_pen_done(&p);
         }
         return rc;
 }
@@ -865,14 +867,14 @@ odm_schedules_count odm_schedules_counted(odm_schedules *s)
         for (const struct item *i = s->first; i; i = i->next) {
                 struct pen p;
                 size_t n = 0;
-                pen_open(&p, s, i->name, (odm_wall){0});
-                unsigned state = pen_number(&p, "State", 0);
-                (void)pen_names(&p, "Ext/xrem/Report", &n);
+                odm_pen_open(&p, s, i->name, (odm_wall){0});
+                unsigned state = odm_pen_number(&p, "State", 0);
+                (void)odm_pen_names(&p, "Ext/xrem/Report", &n);
                 c.schedules++;
                 c.active += odm_schedule_is_armed(state);
                 c.running += state == ODM_SCHEDULE_RUNNING;
                 c.reports += (unsigned)n;
-                pen_done(&p);
+                odm_pen_done(&p);
         }
         return c;
 }

@@ -28,23 +28,23 @@ struct pen {
         char block[768];
 };
 
-void pen_open(struct pen *p, odm_schedules *s, odm_str name, odm_wall now);
-void pen_done(struct pen *p);
-odm_str pen_uri(struct pen *p, const char *rel, ...) ODM_PRINTF(2, 3);
+void odm_pen_open(struct pen *p, odm_schedules *s, odm_str name, odm_wall now);
+void odm_pen_done(struct pen *p);
+odm_str odm_pen_uri(struct pen *p, const char *rel, ...) ODM_PRINTF(2, 3);
 /* A leaf, `rel` below the schedule, in the pen's arena; absent when it is not there. */
-odm_str pen_get(struct pen *p, const char *rel);
-uint32_t pen_number(struct pen *p, const char *rel, uint32_t none);
+odm_str odm_pen_get(struct pen *p, const char *rel);
+uint32_t odm_pen_number(struct pen *p, const char *rel, uint32_t none);
 /* A time in UTC; -1 when it is not there. */
-int64_t pen_time(struct pen *p, const char *rel);
-void pen_put(struct pen *p, const char *rel, odm_format f, odm_str text);
-void pen_put_number(struct pen *p, const char *rel, uint32_t n);
-void pen_put_time(struct pen *p, const char *rel, odm_wall at);
-void pen_delete(struct pen *p, const char *rel); /* what is not there need not be */
+int64_t odm_pen_time(struct pen *p, const char *rel);
+void odm_pen_put(struct pen *p, const char *rel, odm_format f, odm_str text);
+void odm_pen_put_number(struct pen *p, const char *rel, uint32_t n);
+void odm_pen_put_time(struct pen *p, const char *rel, odm_wall at);
+void odm_pen_delete(struct pen *p, const char *rel); /* what is not there need not be */
 /* Names of the children of `rel`, in order; *n of them. */
-const odm_str *pen_names(struct pen *p, const char *rel, size_t *n);
-/* A transaction; pen_commit() gives p->rc, and all is taken back unless that is 0. */
-void pen_begin(struct pen *p);
-int pen_commit(struct pen *p);
+const odm_str *odm_pen_names(struct pen *p, const char *rel, size_t *n);
+/* A transaction; odm_pen_commit() gives p->rc, and all is taken back unless that is 0. */
+void odm_pen_begin(struct pen *p);
+int odm_pen_commit(struct pen *p);
 
 /* ---- configuration ----------------------------------------------------------------------- */
 
@@ -89,15 +89,15 @@ struct plan {
 };
 
 /* Reads what is configured.  0; ODM_EMALFORMED with *why, static text; ODM_ENOMEM, ODM_EIO.  *out
- * is to be given to plan_free(). With `task_only` conditions are neither read nor judged. */
-ODM_MUST_USE int plan_read(odm_schedules *s, odm_str name, bool task_only, struct plan **out,
-                           const char **why);
-/* From now on its traps tell `it`, until plan_free(). */
-void plan_listen(struct plan *p, struct item *it);
-void plan_free(odm_schedules *s, struct plan *p); /* NULL is allowed; ends listening */
-/* The commands, in `a`.  Errors as plan_read(). */
-ODM_MUST_USE int plan_task(odm_schedules *s, odm_str name, odm_arena *a, stored **out,
-                           const char **why);
+ * is to be given to odm_plan_free(). With `task_only` conditions are neither read nor judged. */
+ODM_MUST_USE int odm_plan_read(odm_schedules *s, odm_str name, bool task_only, struct plan **out,
+                               const char **why);
+/* From now on its traps tell `it`, until odm_plan_free(). */
+void odm_plan_listen(struct plan *p, struct item *it);
+void odm_plan_free(odm_schedules *s, struct plan *p); /* NULL is allowed; ends listening */
+/* The commands, in `a`.  Errors as odm_plan_read(). */
+ODM_MUST_USE int odm_plan_task(odm_schedules *s, odm_str name, odm_arena *a, stored **out,
+                               const char **why);
 
 /* ---- the schedules ------------------------------------------------------------------------ */
 
@@ -154,39 +154,39 @@ struct news {
 };
 /* Looks at all conditions: a run may become wanted, runs may turn out to be missed.  0 or an error.
  */
-ODM_MUST_USE int when_look(struct item *it, struct pen *p, const odm_schedule_now *now,
-                           struct news *n);
+ODM_MUST_USE int odm_when_look(struct item *it, struct pen *p, const odm_schedule_now *now,
+                               struct news *n);
 /* Whether a condition can come true ever again. */
-bool when_more(const struct item *it, const odm_schedule_now *now);
+bool odm_when_more(const struct item *it, const odm_schedule_now *now);
 /* When the conditions are to be looked at again. */
-odm_time when_next(const struct item *it, const odm_schedule_now *now);
+odm_time odm_when_next(const struct item *it, const odm_schedule_now *now);
 /* Finds out after a start when it was activated, and what was dealt with. */
-void when_restore(struct item *it, struct pen *p, const odm_schedule_now *now);
+void odm_when_restore(struct item *it, struct pen *p, const odm_schedule_now *now);
 /* Forgets all that: it is activated now. */
-void when_reset(struct item *it, const odm_schedule_now *now);
+void odm_when_reset(struct item *it, const odm_schedule_now *now);
 
 /* ---- running ------------------------------------------------------------------------------- */
 
 /* Writes that a run begins; within a transaction. */
-void run_note(struct pen *p, unsigned from, odm_wall due, const odm_wall *until,
-              odm_str correlator);
+void odm_run_note(struct pen *p, unsigned from, odm_wall due, const odm_wall *until,
+                  odm_str correlator);
 /* One move of the run that is under way: 1, or an error. */
-ODM_MUST_USE int run_move(struct item *it, const odm_schedule_now *now);
+ODM_MUST_USE int odm_run_move(struct item *it, const odm_schedule_now *now);
 /* The device started in the middle of it, or it is over: forgets what is in memory. */
-void run_forget(struct item *it);
+void odm_run_forget(struct item *it);
 /* Notes a report for the owner, within a transaction.  `cmds`: lines of the journal. */
-void run_report(struct pen *p, const char *event, unsigned result, odm_schedule_state state,
-                odm_wall at, odm_str correlator, odm_str cmds);
+void odm_run_report(struct pen *p, const char *event, unsigned result, odm_schedule_state state,
+                    odm_wall at, odm_str correlator, odm_str cmds);
 /* Notes that `n` runs were missed, the latest due at `at`; within a transaction. */
-void run_missed(struct pen *p, unsigned n, odm_wall at, unsigned gating);
+void odm_run_missed(struct pen *p, unsigned n, odm_wall at, unsigned gating);
 /* An entry of the Log, within a transaction. */
-void run_log(struct pen *p, unsigned cmd, unsigned status, odm_str data);
+void odm_run_log(struct pen *p, unsigned cmd, unsigned status, odm_str data);
 
 /* ---- states -------------------------------------------------------------------------------- */
 
 /* Within a transaction: the leaf, and the report that Gating asks for. */
-void state_set(struct pen *p, odm_schedule_state to, unsigned gating);
+void odm_schedule_set(struct pen *p, odm_schedule_state to, unsigned gating);
 /* The same for 40, which may activate another. */
-void state_end(struct pen *p, unsigned gating, const odm_schedule_now *now);
+void odm_schedule_end(struct pen *p, unsigned gating, const odm_schedule_now *now);
 
 #endif

@@ -8,7 +8,7 @@
 #define TEXT_MOST 8192 /* octets of a leaf that anything is made of; longer ones are not there */
 #define NAMES_MOST 256
 
-void pen_open(struct pen *p, odm_schedules *s, odm_str name, odm_wall now)
+void odm_pen_open(struct pen *p, odm_schedules *s, odm_str name, odm_wall now)
 {
         p->s = s;
         p->name = name;
@@ -17,7 +17,7 @@ void pen_open(struct pen *p, odm_schedules *s, odm_str name, odm_wall now)
         odm_arena_init_on(&p->a, s->opt.mem, (size_t)1 << 20, p->block, sizeof p->block);
 }
 
-void pen_done(struct pen *p)
+void odm_pen_done(struct pen *p)
 {
         odm_arena_done(&p->a);
 }
@@ -28,7 +28,7 @@ static void fail(struct pen *p, int rc)
                 p->rc = rc;
 }
 
-odm_str pen_uri(struct pen *p, const char *rel, ...)
+odm_str odm_pen_uri(struct pen *p, const char *rel, ...)
 {
         char text[512];
         odm_str uri;
@@ -44,10 +44,10 @@ odm_str pen_uri(struct pen *p, const char *rel, ...)
         return uri;
 }
 
-odm_str pen_get(struct pen *p, const char *rel)
+odm_str odm_pen_get(struct pen *p, const char *rel)
 {
         odm_value v = {ODM_FMT_ABSENT};
-        odm_str uri = pen_uri(p, "%s", rel), text;
+        odm_str uri = odm_pen_uri(p, "%s", rel), text;
         int rc;
 
         if (p->rc < 0)
@@ -65,51 +65,51 @@ odm_str pen_get(struct pen *p, const char *rel)
         return text;
 }
 
-uint32_t pen_number(struct pen *p, const char *rel, uint32_t none)
+uint32_t odm_pen_number(struct pen *p, const char *rel, uint32_t none)
 {
-        odm_str text = pen_get(p, rel);
+        odm_str text = odm_pen_get(p, rel);
         uint64_t n;
 
         return text.p && odm_str_u64(text, INT32_MAX, &n) == 0 ? (uint32_t)n : none;
 }
 
-int64_t pen_time(struct pen *p, const char *rel)
+int64_t odm_pen_time(struct pen *p, const char *rel)
 {
-        odm_str text = pen_get(p, rel);
+        odm_str text = odm_pen_get(p, rel);
         odm_wall w;
 
         return text.p && odm_wall_parse(text, &w) == 0 ? w.s : -1;
 }
 
-void pen_put(struct pen *p, const char *rel, odm_format f, odm_str text)
+void odm_pen_put(struct pen *p, const char *rel, odm_format f, odm_str text)
 {
         const odm_value v = {.format = f, .data = text};
-        odm_str uri = pen_uri(p, "%s", rel);
+        odm_str uri = odm_pen_uri(p, "%s", rel);
 
         if (p->rc == 0)
                 fail(p, odm_tree_write(p->s->opt.tree, uri, &v, p->now));
 }
 
-void pen_put_number(struct pen *p, const char *rel, uint32_t n)
+void odm_pen_put_number(struct pen *p, const char *rel, uint32_t n)
 {
         odm_str text = odm_arena_number(&p->a, n);
 
         if (!text.p)
                 fail(p, odm_arena_err(&p->a));
-        pen_put(p, rel, ODM_FMT_INT, text);
+        odm_pen_put(p, rel, ODM_FMT_INT, text);
 }
 
-void pen_put_time(struct pen *p, const char *rel, odm_wall at)
+void odm_pen_put_time(struct pen *p, const char *rel, odm_wall at)
 {
         char text[ODM_WALL_TEXT];
 
         odm_wall_format(at, text);
-        pen_put(p, rel, ODM_FMT_CHR, odm_cstr(text));
+        odm_pen_put(p, rel, ODM_FMT_CHR, odm_cstr(text));
 }
 
-void pen_delete(struct pen *p, const char *rel)
+void odm_pen_delete(struct pen *p, const char *rel)
 {
-        const odm_op op = {.kind = ODM_CMD_DELETE, .target = pen_uri(p, "%s", rel)};
+        const odm_op op = {.kind = ODM_CMD_DELETE, .target = odm_pen_uri(p, "%s", rel)};
         odm_answer out = {0};
 
         if (p->rc < 0)
@@ -135,10 +135,10 @@ static int add_name(void *ctx, odm_str name)
         return l->list[l->n++].p ? 0 : odm_arena_err(&l->p->a);
 }
 
-const odm_str *pen_names(struct pen *p, const char *rel, size_t *n)
+const odm_str *odm_pen_names(struct pen *p, const char *rel, size_t *n)
 {
         struct names l = {.p = p};
-        odm_str uri = pen_uri(p, "%s", rel);
+        odm_str uri = odm_pen_uri(p, "%s", rel);
         int rc;
 
         *n = 0;
@@ -154,13 +154,13 @@ const odm_str *pen_names(struct pen *p, const char *rel, size_t *n)
         return l.list;
 }
 
-void pen_begin(struct pen *p)
+void odm_pen_begin(struct pen *p)
 {
         if (p->rc == 0)
                 p->rc = odm_tree_begin(p->s->opt.tree, p->now);
 }
 
-int pen_commit(struct pen *p)
+int odm_pen_commit(struct pen *p)
 {
         unsigned status = ODM_ST_OK;
 

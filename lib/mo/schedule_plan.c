@@ -47,7 +47,7 @@ static bool whole_number(odm_str text, int32_t *out)
 static int32_t number(struct reader *r, const char *rel, int32_t least, int32_t none,
                       const char *why)
 {
-        odm_str text = pen_get(r->p, rel);
+        odm_str text = odm_pen_get(r->p, rel);
         int32_t n = none;
 
         if (text.p && (!whole_number(odm_str_trim(text), &n) || n < least))
@@ -66,8 +66,8 @@ static const char *at(char buf[256], odm_str cond, const char *rel)
 static void read_timer(struct reader *r, struct cond *c, odm_str name)
 {
         char buf[256];
-        odm_str base = pen_get(r->p, at(buf, name, "Timer/Base"));
-        odm_str rule = pen_get(r->p, at(buf, name, "Timer/Recurrence"));
+        odm_str base = odm_pen_get(r->p, at(buf, name, "Timer/Base"));
+        odm_str rule = odm_pen_get(r->p, at(buf, name, "Timer/Recurrence"));
 
         c->has_timer = true;
         c->from_now = odm_str_is(base, "0");
@@ -113,7 +113,7 @@ static void read_trap(struct reader *r, struct cond *c, odm_str name)
         char buf[256];
 
         c->has_trap = true;
-        c->trap = keep(r, pen_get(r->p, at(buf, name, "Trap/TrapID")));
+        c->trap = keep(r, odm_pen_get(r->p, at(buf, name, "Trap/TrapID")));
         if (c->trap.n)
                 find_trap(r, c);
         else
@@ -128,12 +128,12 @@ static void read_threshold(struct reader *r, struct cond *c, odm_str name)
         odm_uri u;
 
         c->has_threshold = true;
-        c->ref = keep(r, odm_str_trim(pen_get(r->p, at(buf, name, "Threshold/Ref"))));
+        c->ref = keep(r, odm_str_trim(odm_pen_get(r->p, at(buf, name, "Threshold/Ref"))));
         if (c->ref.n == 0 || odm_uri_parse(c->ref, NULL, &u) < 0 || u.prop || u.list)
                 bad(r, "Threshold/Ref is no address");
-        c->has_low = pen_get(r->p, at(buf, name, "Threshold/Low")).p != NULL;
+        c->has_low = odm_pen_get(r->p, at(buf, name, "Threshold/Low")).p != NULL;
         c->low = number(r, at(buf, name, "Threshold/Low"), INT32_MIN, 0, why);
-        c->has_high = pen_get(r->p, at(buf, name, "Threshold/High")).p != NULL;
+        c->has_high = odm_pen_get(r->p, at(buf, name, "Threshold/High")).p != NULL;
         c->high = number(r, at(buf, name, "Threshold/High"), INT32_MIN, 0, why);
         if (!c->has_low && !c->has_high)
                 bad(r, "a Threshold without Low or High");
@@ -144,7 +144,7 @@ static void read_threshold(struct reader *r, struct cond *c, odm_str name)
 static bool has(struct reader *r, odm_str cond, const char *part)
 {
         char buf[256];
-        odm_str uri = pen_uri(r->p, "%s", at(buf, cond, part));
+        odm_str uri = odm_pen_uri(r->p, "%s", at(buf, cond, part));
 
         return r->p->rc == 0 && odm_tree_exists(r->p->s->opt.tree, uri);
 }
@@ -168,7 +168,7 @@ static void read_condition(struct reader *r, odm_str name)
 static void read_conditions(struct reader *r)
 {
         size_t n = 0;
-        const odm_str *name = pen_names(r->p, "Condition", &n);
+        const odm_str *name = odm_pen_names(r->p, "Condition", &n);
 
         if (n == 0)
                 bad(r, "there is no Condition");
@@ -184,7 +184,7 @@ static void read_conditions(struct reader *r)
 
 static bool read_moment(struct reader *r, const char *rel, odm_moment *out)
 {
-        odm_str text = pen_get(r->p, rel);
+        odm_str text = odm_pen_get(r->p, rel);
 
         if (!text.p)
                 return false;
@@ -207,7 +207,7 @@ static bool is_requirement(odm_str word)
 
 static void read_requirements(struct reader *r)
 {
-        odm_str text = keep(r, pen_get(r->p, "Require"));
+        odm_str text = keep(r, odm_pen_get(r->p, "Require"));
 
         for (text = odm_str_trim(text); text.n; text = odm_str_trim(text)) {
                 size_t n = 0;
@@ -227,9 +227,9 @@ static void read_head(struct reader *r)
 {
         struct plan *l = r->plan;
 
-        l->id = keep(r, pen_get(r->p, "ID"));
-        l->server = keep(r, pen_get(r->p, "Server"));
-        l->next = keep(r, pen_get(r->p, "Next"));
+        l->id = keep(r, odm_pen_get(r->p, "ID"));
+        l->server = keep(r, odm_pen_get(r->p, "Server"));
+        l->next = keep(r, odm_pen_get(r->p, "Next"));
         if (l->id.n == 0 || l->id.n > ID_MOST)
                 bad(r, "ID is missing or too long");
         if (l->server.n == 0)
@@ -245,13 +245,13 @@ static void check_id(struct reader *r)
                 struct pen other;
                 if (odm_str_eq(i->name, r->p->name))
                         continue;
-                pen_open(&other, r->p->s, i->name, r->p->now);
-                if (odm_str_eq(pen_get(&other, "ID"), r->plan->id) &&
-                    odm_str_eq(pen_get(&other, "Server"), r->plan->server))
+                odm_pen_open(&other, r->p->s, i->name, r->p->now);
+                if (odm_str_eq(odm_pen_get(&other, "ID"), r->plan->id) &&
+                    odm_str_eq(odm_pen_get(&other, "Server"), r->plan->server))
                         bad(r, "another schedule of this owner has the same ID");
                 if (other.rc < 0)
                         r->p->rc = other.rc;
-                pen_done(&other);
+                odm_pen_done(&other);
         }
 }
 
@@ -265,7 +265,7 @@ static void check_task(struct reader *r)
         if (r->why || r->p->rc < 0)
                 return;
         odm_arena_init(&a, r->p->s->opt.mem, TASK_MEMORY);
-        rc = plan_task(r->p->s, r->p->name, &a, &task, &why);
+        rc = odm_plan_task(r->p->s, r->p->name, &a, &task, &why);
         if (rc == ODM_EMALFORMED)
                 bad(r, why);
         else
@@ -273,7 +273,7 @@ static void check_task(struct reader *r)
         odm_arena_done(&a);
 }
 
-void plan_listen(struct plan *l, struct item *it)
+void odm_plan_listen(struct plan *l, struct item *it)
 {
         l->of = it;
         for (size_t i = 0; i < l->n_cond; i++)
@@ -281,7 +281,8 @@ void plan_listen(struct plan *l, struct item *it)
                         odm_trap_listen(it->all->opt.hub, &l->cond[i].listener);
 }
 
-int plan_read(odm_schedules *s, odm_str name, bool task_only, struct plan **out, const char **why)
+int odm_plan_read(odm_schedules *s, odm_str name, bool task_only, struct plan **out,
+                  const char **why)
 {
         struct plan *l = odm_alloc(s->opt.mem, sizeof *l);
         struct pen p;
@@ -291,7 +292,7 @@ int plan_read(odm_schedules *s, odm_str name, bool task_only, struct plan **out,
         if (!l)
                 return ODM_ENOMEM;
         odm_arena_init(&l->a, s->opt.mem, 65536);
-        pen_open(&p, s, name, (odm_wall){0});
+        odm_pen_open(&p, s, name, (odm_wall){0});
         read_head(&r);
         if (!task_only) {
                 l->has_from = read_moment(&r, "Valid/From", &l->from);
@@ -302,9 +303,9 @@ int plan_read(odm_schedules *s, odm_str name, bool task_only, struct plan **out,
         check_id(&r);
         check_task(&r);
         rc = p.rc ? p.rc : r.why ? ODM_EMALFORMED : 0;
-        pen_done(&p);
+        odm_pen_done(&p);
         if (rc < 0) {
-                plan_free(s, l);
+                odm_plan_free(s, l);
                 *why = r.why;
                 return rc;
         }
@@ -312,7 +313,7 @@ int plan_read(odm_schedules *s, odm_str name, bool task_only, struct plan **out,
         return 0;
 }
 
-void plan_free(odm_schedules *s, struct plan *p)
+void odm_plan_free(odm_schedules *s, struct plan *p)
 {
         if (!p)
                 return;
@@ -345,7 +346,7 @@ static void sort(struct ordered *list, size_t n)
 static int add_cmd(struct pen *p, odm_str name, odm_arena *a, stored *s, const char **why)
 {
         odm_value v = {ODM_FMT_ABSENT};
-        odm_str uri = pen_uri(p, "Task/%.*s/Cmd", (int)name.n, name.p);
+        odm_str uri = odm_pen_uri(p, "Task/%.*s/Cmd", (int)name.n, name.p);
         int rc = p->rc < 0 ? p->rc : odm_tree_read(p->s->opt.tree, uri, &p->a, &v);
 
         *why = "a Task without Cmd";
@@ -356,7 +357,7 @@ static int add_cmd(struct pen *p, odm_str name, odm_arena *a, stored *s, const c
         *why = "a Cmd that is too long";
         if (v.data.n > CMD_MOST)
                 return ODM_EMALFORMED;
-        rc = stored_add(s, v.data, a, why);
+        rc = odm_stored_add(s, v.data, a, why);
         if (rc == ODM_ELIMIT) {
                 *why = "commands that are too long";
                 rc = ODM_EMALFORMED;
@@ -368,7 +369,7 @@ static int read_task(struct pen *p, odm_arena *a, stored *s, const char **why)
 {
         struct ordered list[STORED_ACTS];
         size_t n = 0;
-        const odm_str *names = pen_names(p, "Task", &n);
+        const odm_str *names = odm_pen_names(p, "Task", &n);
         int rc = p->rc;
 
         *why = n ? "too many commands" : "there is no Task";
@@ -378,7 +379,7 @@ static int read_task(struct pen *p, odm_arena *a, stored *s, const char **why)
                 char buf[256];
                 odm_str text;
                 (void)snprintf(buf, sizeof buf, "Task/%.*s/Seq", (int)names[i].n, names[i].p);
-                text = pen_get(p, buf);
+                text = odm_pen_get(p, buf);
                 list[i] = (struct ordered){.name = names[i]};
                 rc = p->rc;
                 if (text.p && !whole_number(text, &list[i].seq)) {
@@ -393,7 +394,7 @@ static int read_task(struct pen *p, odm_arena *a, stored *s, const char **why)
         return rc;
 }
 
-int plan_task(odm_schedules *s, odm_str name, odm_arena *a, stored **out, const char **why)
+int odm_plan_task(odm_schedules *s, odm_str name, odm_arena *a, stored **out, const char **why)
 {
         stored *task = odm_new(a, stored);
         struct pen p;
@@ -401,16 +402,16 @@ int plan_task(odm_schedules *s, odm_str name, odm_arena *a, stored **out, const 
 
         if (!task)
                 return odm_arena_err(a);
-        pen_open(&p, s, name, (odm_wall){0});
+        odm_pen_open(&p, s, name, (odm_wall){0});
         rc = read_task(&p, a, task, why);
         /* what a schedule made may not make another (mo-scheduling.md 6) */
-        if (rc == 0 && task->makes_object && pen_number(&p, "Ext/xrem/Level", 0) > 0) {
+        if (rc == 0 && task->makes_object && odm_pen_number(&p, "Ext/xrem/Level", 0) > 0) {
                 *why = "made by a schedule, it may not make another";
                 rc = ODM_EMALFORMED;
         }
         if (rc == 0)
                 rc = p.rc;
-        pen_done(&p);
+        odm_pen_done(&p);
         if (rc == 0)
                 *out = task;
         return rc;

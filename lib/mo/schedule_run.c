@@ -21,20 +21,21 @@
 #define RESULT_BAD 1404
 #define RESULT_MISSED 1405
 
-void run_note(struct pen *p, unsigned from, odm_wall due, const odm_wall *until, odm_str correlator)
+void odm_run_note(struct pen *p, unsigned from, odm_wall due, const odm_wall *until,
+                  odm_str correlator)
 {
-        pen_put_number(p, "Ext/xrem/Run/From", from);
-        pen_put_time(p, "Ext/xrem/Run/Due", due);
+        odm_pen_put_number(p, "Ext/xrem/Run/From", from);
+        odm_pen_put_time(p, "Ext/xrem/Run/Due", due);
         if (until)
-                pen_put_time(p, "Ext/xrem/Run/Until", *until);
+                odm_pen_put_time(p, "Ext/xrem/Run/Until", *until);
         if (correlator.p)
-                pen_put(p, "Ext/xrem/Run/Correlator", ODM_FMT_CHR, correlator);
-        pen_put_number(p, "Ext/xrem/Run/Begun", 0);
-        pen_put_number(p, "Ext/xrem/Run/Over", 0);
-        pen_put(p, "Ext/xrem/Run/Done", ODM_FMT_CHR, ODM_STR(""));
+                odm_pen_put(p, "Ext/xrem/Run/Correlator", ODM_FMT_CHR, correlator);
+        odm_pen_put_number(p, "Ext/xrem/Run/Begun", 0);
+        odm_pen_put_number(p, "Ext/xrem/Run/Over", 0);
+        odm_pen_put(p, "Ext/xrem/Run/Done", ODM_FMT_CHR, ODM_STR(""));
 }
 
-void run_forget(struct item *it)
+void odm_run_forget(struct item *it)
 {
         if (it->task)
                 odm_arena_done(&it->arena);
@@ -49,14 +50,14 @@ static void keep_latest(struct pen *p, const char *list, size_t most)
 {
         char rel[64];
         size_t n = 0;
-        const odm_str *name = pen_names(p, list, &n);
+        const odm_str *name = odm_pen_names(p, list, &n);
 
         for (size_t i = 0; p->rc == 0 && n - i >= most; i++) {
                 odm_str at = odm_arena_fmt(&p->a, "%s/%.*s", list, (int)name[i].n, name[i].p);
                 if (!at.p || at.n >= sizeof rel)
                         return;
                 memcpy(rel, at.p, at.n + 1);
-                pen_delete(p, rel);
+                odm_pen_delete(p, rel);
         }
 }
 
@@ -69,16 +70,16 @@ static const char *entry(struct pen *p, const char *list, uint32_t n, const char
         return at.p ? at.p : "";
 }
 
-void run_log(struct pen *p, unsigned cmd, unsigned status, odm_str data)
+void odm_run_log(struct pen *p, unsigned cmd, unsigned status, odm_str data)
 {
         uint32_t n = p->s->next_log++;
 
         keep_latest(p, "Log", ODM_SCHEDULE_LOG);
-        pen_put_time(p, entry(p, "Log", n, "Time"), p->now);
-        pen_put_number(p, entry(p, "Log", n, "Cmd"), cmd);
-        pen_put_number(p, entry(p, "Log", n, "Status"), status);
+        odm_pen_put_time(p, entry(p, "Log", n, "Time"), p->now);
+        odm_pen_put_number(p, entry(p, "Log", n, "Cmd"), cmd);
+        odm_pen_put_number(p, entry(p, "Log", n, "Status"), status);
         if (data.p)
-                pen_put(p, entry(p, "Log", n, "Data"), ODM_FMT_CHR, data);
+                odm_pen_put(p, entry(p, "Log", n, "Data"), ODM_FMT_CHR, data);
 }
 
 /* ---- reports --------------------------------------------------------------------------------- */
@@ -175,11 +176,11 @@ static int put_data(odm_buf *b, odm_str id, unsigned result, unsigned state, odm
         return rc == 0 ? put_cmds(b, cmds) : rc;
 }
 
-void run_report(struct pen *p, const char *event, unsigned result, odm_schedule_state state,
-                odm_wall at, odm_str correlator, odm_str cmds)
+void odm_run_report(struct pen *p, const char *event, unsigned result, odm_schedule_state state,
+                    odm_wall at, odm_str correlator, odm_str cmds)
 {
         static const char list[] = "Ext/xrem/Report";
-        odm_str id = pen_get(p, "ID");
+        odm_str id = odm_pen_get(p, "ID");
         uint32_t n = p->s->next_report++;
         odm_buf b;
         int rc;
@@ -189,28 +190,28 @@ void run_report(struct pen *p, const char *event, unsigned result, odm_schedule_
         odm_buf_init(&b, p->s->opt.mem, 8192);
         rc = put_data(&b, id, result, state, at, cmds);
         keep_latest(p, list, ODM_SCHEDULE_REPORTS);
-        pen_put(p, entry(p, list, n, "Event"), ODM_FMT_CHR, odm_cstr(event));
-        pen_put_time(p, entry(p, list, n, "Time"), at);
-        pen_put_number(p, entry(p, list, n, "Result"), result);
+        odm_pen_put(p, entry(p, list, n, "Event"), ODM_FMT_CHR, odm_cstr(event));
+        odm_pen_put_time(p, entry(p, list, n, "Time"), at);
+        odm_pen_put_number(p, entry(p, list, n, "Result"), result);
         if (correlator.n)
-                pen_put(p, entry(p, list, n, "Correlator"), ODM_FMT_CHR, correlator);
+                odm_pen_put(p, entry(p, list, n, "Correlator"), ODM_FMT_CHR, correlator);
         if (rc == 0)
-                pen_put(p, entry(p, list, n, "Data"), ODM_FMT_CHR, odm_buf_view(&b));
+                odm_pen_put(p, entry(p, list, n, "Data"), ODM_FMT_CHR, odm_buf_view(&b));
         else if (p->rc == 0)
                 p->rc = rc;
         odm_buf_done(&b);
 }
 
-void run_missed(struct pen *p, unsigned n, odm_wall at, unsigned gating)
+void odm_run_missed(struct pen *p, unsigned n, odm_wall at, unsigned gating)
 {
         odm_str text = odm_arena_fmt(&p->a, "%u %s missed", n, n == 1 ? "run" : "runs");
 
-        pen_put_number(p, "Ext/xrem/Missed", pen_number(p, "Ext/xrem/Missed", 0) + n);
-        pen_put_number(p, "LastResult", RESULT_MISSED);
-        run_log(p, 0, RESULT_MISSED, text);
+        odm_pen_put_number(p, "Ext/xrem/Missed", odm_pen_number(p, "Ext/xrem/Missed", 0) + n);
+        odm_pen_put_number(p, "LastResult", RESULT_MISSED);
+        odm_run_log(p, 0, RESULT_MISSED, text);
         if (gating & 32)
-                run_report(p, "TaskResult", RESULT_MISSED, ODM_SCHEDULE_ACTIVE, at, ODM_ABSENT,
-                           ODM_STR(""));
+                odm_run_report(p, "TaskResult", RESULT_MISSED, ODM_SCHEDULE_ACTIVE, at, ODM_ABSENT,
+                               ODM_STR(""));
 }
 
 /* ---- the end of a run ------------------------------------------------------------------------ */
@@ -242,7 +243,7 @@ static odm_schedule_state state_after(struct item *it, unsigned from, uint32_t r
                                                      : ODM_SCHEDULE_INACTIVE;
         if (!it->plan)
                 return ODM_SCHEDULE_ACTIVE; /* the next look says what is wrong */
-        if ((it->plan->repeat && runs >= it->plan->repeat) || !when_more(it, now))
+        if ((it->plan->repeat && runs >= it->plan->repeat) || !odm_when_more(it, now))
                 return ODM_SCHEDULE_FINISHED;
         return ODM_SCHEDULE_ACTIVE;
 }
@@ -257,31 +258,31 @@ static bool is_asked_for(unsigned gating, unsigned result, bool ordered)
 /* `why`: it could not be begun at all. */
 static int finish(struct item *it, struct pen *p, const char *why, const odm_schedule_now *now)
 {
-        odm_str done = pen_get(p, "Ext/xrem/Run/Done");
-        odm_str correlator = pen_get(p, "Ext/xrem/Run/Correlator");
-        unsigned from = pen_number(p, "Ext/xrem/Run/From", ODM_SCHEDULE_INACTIVE);
-        unsigned gating = pen_number(p, "Gating", 15);
-        uint32_t runs = pen_number(p, "Runs", 0) + 1;
+        odm_str done = odm_pen_get(p, "Ext/xrem/Run/Done");
+        odm_str correlator = odm_pen_get(p, "Ext/xrem/Run/Correlator");
+        unsigned from = odm_pen_number(p, "Ext/xrem/Run/From", ODM_SCHEDULE_INACTIVE);
+        unsigned gating = odm_pen_number(p, "Gating", 15);
+        uint32_t runs = odm_pen_number(p, "Runs", 0) + 1;
         odm_schedule_state to = state_after(it, from, runs, now);
 
         unsigned result = why ? RESULT_BAD : result_of(done);
 
-        pen_begin(p);
+        odm_pen_begin(p);
         if (why)
-                pen_put(p, "Ext/xrem/Reason", ODM_FMT_CHR, odm_cstr(why));
-        pen_put_time(p, "LastRun", p->now);
-        pen_put_number(p, "LastResult", result);
-        pen_put_number(p, "Runs", runs);
-        pen_delete(p, "Ext/xrem/Run");
+                odm_pen_put(p, "Ext/xrem/Reason", ODM_FMT_CHR, odm_cstr(why));
+        odm_pen_put_time(p, "LastRun", p->now);
+        odm_pen_put_number(p, "LastResult", result);
+        odm_pen_put_number(p, "Runs", runs);
+        odm_pen_delete(p, "Ext/xrem/Run");
         if (is_asked_for(gating, result, correlator.p != NULL))
-                run_report(p, "TaskResult", result, to, p->now, correlator, done);
+                odm_run_report(p, "TaskResult", result, to, p->now, correlator, done);
         if (to == ODM_SCHEDULE_FINISHED && odm_schedule_is_armed(from))
-                state_end(p, gating, now);
+                odm_schedule_end(p, gating, now);
         else
-                state_set(p, to, 0); /* coming back is no event */
-        if (pen_commit(p) < 0)
+                odm_schedule_set(p, to, 0); /* coming back is no event */
+        if (odm_pen_commit(p) < 0)
                 return p->rc;
-        run_forget(it);
+        odm_run_forget(it);
         ODM_TRACE(p->s->opt.trace, "schedule", "%.*s: result %u", (int)it->name.n, it->name.p,
                   result);
         return 1;
@@ -291,18 +292,18 @@ static int finish(struct item *it, struct pen *p, const char *why, const odm_sch
 
 static void note_results(struct pen *p, uint32_t over, const stored_result *r, size_t n)
 {
-        odm_str done = pen_get(p, "Ext/xrem/Run/Done");
+        odm_str done = odm_pen_get(p, "Ext/xrem/Run/Done");
 
         for (size_t i = 0; i < n && p->rc == 0; i++) {
-                run_log(p, r[i].seq, r[i].status, r[i].data);
+                odm_run_log(p, r[i].seq, r[i].status, r[i].data);
                 done = odm_arena_fmt(&p->a, "%.*s%u %s %u\n", (int)done.n, done.p ? done.p : "",
                                      r[i].seq, odm_cmd_name(r[i].kind), r[i].status);
                 if (!done.p)
                         p->rc = odm_arena_err(&p->a);
         }
-        pen_put(p, "Ext/xrem/Run/Done", ODM_FMT_CHR, done);
-        pen_put_number(p, "Ext/xrem/Run/Begun", over);
-        pen_put_number(p, "Ext/xrem/Run/Over", over);
+        odm_pen_put(p, "Ext/xrem/Run/Done", ODM_FMT_CHR, done);
+        odm_pen_put_number(p, "Ext/xrem/Run/Begun", over);
+        odm_pen_put_number(p, "Ext/xrem/Run/Over", over);
 }
 
 /* A provider refused what was done, at the end of the transaction, and all of it was taken back. */
@@ -329,12 +330,12 @@ struct acting {
 static int do_it(struct acting *x, bool *undo)
 {
         struct item *it = x->it;
-        odm_str owner = pen_get(x->p, "Server");
+        odm_str owner = odm_pen_get(x->p, "Server");
 
         if (x->p->rc < 0)
                 return x->p->rc;
-        return stored_do(it->task, x->i, it->all->opt.tree, owner, x->p->now, &x->a, x->r, &x->n,
-                         undo);
+        return odm_stored_do(it->task, x->i, it->all->opt.tree, owner, x->p->now, &x->a, x->r,
+                             &x->n, undo);
 }
 
 /* What was done, and the entry in the journal that says so, together. */
@@ -346,7 +347,7 @@ static int do_in_transaction(struct acting *x)
         bool undo = false;
         int rc;
 
-        pen_begin(p);
+        odm_pen_begin(p);
         if (p->rc < 0)
                 return p->rc;
         rc = do_it(x, &undo);
@@ -369,16 +370,16 @@ static int do_in_transaction(struct acting *x)
         if (status == ODM_ST_STORE_FAILED)
                 return ODM_EIO;
         refuse(x->r, x->n, status);
-        pen_begin(p);
+        odm_pen_begin(p);
         note_results(p, x->i + 1, x->r, x->n);
-        return pen_commit(p) < 0 ? p->rc : 1;
+        return odm_pen_commit(p) < 0 ? p->rc : 1;
 }
 
 static int note_begun(struct item *it, struct pen *p, uint32_t i)
 {
-        pen_begin(p);
-        pen_put_number(p, "Ext/xrem/Run/Begun", i + 1);
-        if (pen_commit(p) < 0)
+        odm_pen_begin(p);
+        odm_pen_put_number(p, "Ext/xrem/Run/Begun", i + 1);
+        if (odm_pen_commit(p) < 0)
                 return p->rc;
         it->intends = true;
         return 1;
@@ -402,9 +403,9 @@ static int do_exec(struct acting *x)
         if (rc < 0)
                 return rc;
         x->it->intends = false; /* whatever comes: not twice */
-        pen_begin(x->p);
+        odm_pen_begin(x->p);
         note_results(x->p, x->i + 1, x->r, x->n);
-        return pen_commit(x->p) < 0 ? x->p->rc : 1;
+        return odm_pen_commit(x->p) < 0 ? x->p->rc : 1;
 }
 
 static int act(struct item *it, struct pen *p, uint32_t i, uint32_t begun)
@@ -422,7 +423,7 @@ static int act(struct item *it, struct pen *p, uint32_t i, uint32_t begun)
         x->i = i;
         odm_arena_init(&x->a, it->all->opt.mem, TASK_MEMORY);
         it->all->running = it;
-        it->all->running_level = pen_number(p, "Ext/xrem/Level", 0);
+        it->all->running_level = odm_pen_number(p, "Ext/xrem/Level", 0);
         rc = it->task->act[i].cmd->kind == ODM_CMD_EXEC ? do_exec(x) : do_in_transaction(x);
         it->all->running = NULL;
         odm_arena_done(&x->a);
@@ -434,15 +435,15 @@ static int act(struct item *it, struct pen *p, uint32_t i, uint32_t begun)
 /* Nothing was done before the power went, and now it is too late: a missed run. */
 static int miss(struct item *it, struct pen *p)
 {
-        unsigned gating = pen_number(p, "Gating", 15);
+        unsigned gating = odm_pen_number(p, "Gating", 15);
 
-        pen_begin(p);
-        pen_delete(p, "Ext/xrem/Run");
-        run_missed(p, 1, p->now, gating);
-        state_set(p, ODM_SCHEDULE_ACTIVE, 0);
-        if (pen_commit(p) < 0)
+        odm_pen_begin(p);
+        odm_pen_delete(p, "Ext/xrem/Run");
+        odm_run_missed(p, 1, p->now, gating);
+        odm_schedule_set(p, ODM_SCHEDULE_ACTIVE, 0);
+        if (odm_pen_commit(p) < 0)
                 return p->rc;
-        run_forget(it);
+        odm_run_forget(it);
         return 1;
 }
 
@@ -451,14 +452,14 @@ static int give_up(struct item *it, struct pen *p, uint32_t over, uint32_t begun
 {
         const stored *task = it->task;
 
-        pen_begin(p);
+        odm_pen_begin(p);
         for (uint32_t i = over; i < task->n && p->rc == 0; i++) {
                 const stored_result r = {.seq = task->act[i].seq,
                                          .kind = task->act[i].cmd->kind,
                                          .status = i < begun ? ODM_ST_FAILED : ODM_ST_NOT_EXECUTED};
                 note_results(p, i + 1, &r, 1);
         }
-        return pen_commit(p) < 0 ? p->rc : 1;
+        return odm_pen_commit(p) < 0 ? p->rc : 1;
 }
 
 static int load_task(struct item *it, const char **why)
@@ -466,23 +467,23 @@ static int load_task(struct item *it, const char **why)
         int rc;
 
         odm_arena_init(&it->arena, it->all->opt.mem, TASK_MEMORY);
-        rc = plan_task(it->all, it->name, &it->arena, &it->task, why);
+        rc = odm_plan_task(it->all, it->name, &it->arena, &it->task, why);
         if (rc < 0)
                 odm_arena_done(&it->arena);
         return rc;
 }
 
-int run_move(struct item *it, const odm_schedule_now *now)
+int odm_run_move(struct item *it, const odm_schedule_now *now)
 {
         const char *why = NULL;
         bool fresh = it->task == NULL;
         struct pen p;
         int rc;
 
-        pen_open(&p, it->all, it->name, now->wall);
-        uint32_t over = pen_number(&p, "Ext/xrem/Run/Over", 0);
-        uint32_t begun = pen_number(&p, "Ext/xrem/Run/Begun", 0);
-        int64_t until = pen_time(&p, "Ext/xrem/Run/Until");
+        odm_pen_open(&p, it->all, it->name, now->wall);
+        uint32_t over = odm_pen_number(&p, "Ext/xrem/Run/Over", 0);
+        uint32_t begun = odm_pen_number(&p, "Ext/xrem/Run/Begun", 0);
+        int64_t until = odm_pen_time(&p, "Ext/xrem/Run/Until");
         rc = p.rc;
         if (rc == 0 && fresh)
                 rc = load_task(it, &why);
@@ -494,6 +495,6 @@ int run_move(struct item *it, const odm_schedule_now *now)
                 rc = begun ? give_up(it, &p, over, begun) : miss(it, &p);
         else if (rc == 0)
                 rc = act(it, &p, over, begun);
-        pen_done(&p);
+        odm_pen_done(&p);
         return rc;
 }

@@ -24,7 +24,7 @@ static int64_t seconds_since(odm_time since, const odm_schedule_now *now)
 
 /* ---- what is known ------------------------------------------------------------------------ */
 
-void when_reset(struct item *it, const odm_schedule_now *now)
+void odm_when_reset(struct item *it, const odm_schedule_now *now)
 {
         it->armed = now->mono;
         it->armed_wall = now->set ? now->wall.s : -1;
@@ -34,13 +34,13 @@ void when_reset(struct item *it, const odm_schedule_now *now)
         it->is_restored = true;
 }
 
-void when_restore(struct item *it, struct pen *p, const odm_schedule_now *now)
+void odm_when_restore(struct item *it, struct pen *p, const odm_schedule_now *now)
 {
         bool known;
 
-        it->armed_wall = pen_time(p, "Ext/xrem/Armed");
-        it->seen = pen_time(p, "Ext/xrem/Seen");
-        it->met = pen_number(p, "Ext/xrem/Met", 0);
+        it->armed_wall = odm_pen_time(p, "Ext/xrem/Armed");
+        it->seen = odm_pen_time(p, "Ext/xrem/Seen");
+        it->met = odm_pen_number(p, "Ext/xrem/Met", 0);
         known = now->set && it->armed_wall >= 0 && it->armed_wall <= now->wall.s;
         it->armed.ms = now->mono.ms - (known ? (now->wall.s - it->armed_wall) * 1000 : 0);
         /* with no calendar to tell, counting begins anew, after what ran at activation */
@@ -243,7 +243,7 @@ static void pass_over(struct item *it, const odm_schedule_now *now)
                 it->plan->cond[i].fired = false;
 }
 
-int when_look(struct item *it, struct pen *p, const odm_schedule_now *now, struct news *n)
+int odm_when_look(struct item *it, struct pen *p, const odm_schedule_now *now, struct news *n)
 {
         struct plan *l = it->plan;
         int64_t seen = it->seen, seen_s = it->seen_s;
@@ -279,7 +279,7 @@ int when_look(struct item *it, struct pen *p, const odm_schedule_now *now, struc
         return rc;
 }
 
-bool when_more(const struct item *it, const odm_schedule_now *now)
+bool odm_when_more(const struct item *it, const odm_schedule_now *now)
 {
         const struct plan *l = it->plan;
 
@@ -298,7 +298,7 @@ static void sooner(odm_time *t, odm_time other)
                 *t = other;
 }
 
-odm_time when_next(const struct item *it, const odm_schedule_now *now)
+odm_time odm_when_next(const struct item *it, const odm_schedule_now *now)
 {
         const struct plan *l = it->plan;
         odm_time first = odm_time_add(now->mono, LONGEST_MS);

@@ -116,7 +116,7 @@ static const char *add_all(stored *s, const odm_command *top)
         return NULL;
 }
 
-int stored_add(stored *s, odm_str text, odm_arena *a, const char **why)
+int odm_stored_add(stored *s, odm_str text, odm_arena *a, const char **why)
 {
         odm_limits lim;
         odm_msg *m = NULL;
@@ -315,8 +315,8 @@ static int do_atomic(const stored_act *act, odm_tree *t, odm_str server, odm_wal
         return 0;
 }
 
-int stored_do(const stored *s, size_t i, odm_tree *t, odm_str server, odm_wall now, odm_arena *a,
-              stored_result out[STORED_ACTS], size_t *n, bool *undo)
+int odm_stored_do(const stored *s, size_t i, odm_tree *t, odm_str server, odm_wall now,
+                  odm_arena *a, stored_result out[STORED_ACTS], size_t *n, bool *undo)
 {
         const stored_act *act = &s->act[i];
 

@@ -25,7 +25,7 @@ typedef struct stored {
 /* Adds the one command of `text` to `s`, which begins zeroed; what hangs from it is in `a`, and
  * borrows from `text`.  0; ODM_EMALFORMED with *why, static text, for what may not be stored;
  * ODM_ENOMEM. */
-ODM_MUST_USE int stored_add(stored *s, odm_str text, odm_arena *a, const char **why);
+ODM_MUST_USE int odm_stored_add(stored *s, odm_str text, odm_arena *a, const char **why);
 
 typedef struct stored_result {
         unsigned seq;
@@ -37,8 +37,8 @@ typedef struct stored_result {
 /* Does act `i` with the rights of `server`; results, one a command, are in `a`.  All but Exec is to
  * be inside a transaction of the caller's, who commits it or, when *undo is set, rolls it back.
  * 0, ODM_ENOMEM, ODM_ESTATE; all else is a status. */
-ODM_MUST_USE int stored_do(const stored *s, size_t i, odm_tree *t, odm_str server, odm_wall now,
-                           odm_arena *a, stored_result out[STORED_ACTS], size_t *n, bool *undo);
+ODM_MUST_USE int odm_stored_do(const stored *s, size_t i, odm_tree *t, odm_str server, odm_wall now,
+                               odm_arena *a, stored_result out[STORED_ACTS], size_t *n, bool *undo);
 
 /* Whether a command of this kind is counted in the result of a run: those around others are not. */
 static inline bool stored_counts(odm_cmd kind)

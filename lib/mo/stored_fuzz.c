@@ -25,7 +25,8 @@ static void act(const stored *s, size_t i, odm_tree *t, odm_arena *a)
         size_t n = 0;
 
         if ((!exec && odm_tree_begin(t, (odm_wall){0}) < 0) ||
-            stored_do(s, i, t, ODM_STR("srv"), (odm_wall){0}, a, out, &n, &undo) == ODM_ESTATE ||
+            odm_stored_do(s, i, t, ODM_STR("srv"), (odm_wall){0}, a, out, &n, &undo) ==
+                    ODM_ESTATE ||
             n == 0 || n > STORED_ACTS)
                 abort();
         if (undo)
@@ -51,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         odm_arena_init(&a, &mem, 4 << 20);
         if (odm_tree_new(&o, &t) < 0)
                 return 0;
-        int rc = stored_add(&s, in, &a, &why);
+        int rc = odm_stored_add(&s, in, &a, &why);
         if (s.n > STORED_ACTS || s.seq > STORED_ACTS + 1 || (rc == ODM_EMALFORMED && !why))
                 abort();
         for (size_t i = 0; rc == 0 && i < s.n; i++)

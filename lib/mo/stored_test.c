@@ -85,7 +85,7 @@ static void shapes_are_as_the_table_says(void **state)
                 char got[256] = "";
                 odm_arena a;
                 odm_arena_init(&a, &heap, 1 << 20);
-                int rc = stored_add(&s, in, &a, &why);
+                int rc = odm_stored_add(&s, in, &a, &why);
                 if (rc != (r->want ? 0 : ODM_EMALFORMED) || (rc < 0 && !why))
                         fail_msg("%s: %d (%s)", r->why, rc, why ? why : "no reason");
                 for (size_t k = 0; rc == 0 && k < s.n; k++)
@@ -111,9 +111,9 @@ static void there_are_not_too_many(void **state)
         for (int i = 1; i < STORED_ACTS; i++)
                 strcat(text, BARE("Get", "./a"));
         strcat(text, "</Sequence>");
-        assert_int_equal(stored_add(&s, odm_cstr(text), &a, &why), 0);
+        assert_int_equal(odm_stored_add(&s, odm_cstr(text), &a, &why), 0);
         assert_int_equal(s.n, STORED_ACTS);
-        assert_int_equal(stored_add(&s, ODM_STR(BARE("Get", "./a")), &a, &why), ODM_EMALFORMED);
+        assert_int_equal(odm_stored_add(&s, ODM_STR(BARE("Get", "./a")), &a, &why), ODM_EMALFORMED);
         odm_arena_done(&a);
 }
 
@@ -202,12 +202,13 @@ static void do_one(const struct deed *r)
         odm_arena a;
 
         odm_arena_init(&a, &heap, 1 << 20);
-        if (stored_add(&s, in, &a, &why) != 0)
+        if (odm_stored_add(&s, in, &a, &why) != 0)
                 fail_msg("%s: %s", r->why, why);
         bool alone = s.act[0].cmd->kind == ODM_CMD_EXEC;
         if (!alone)
                 assert_int_equal(odm_tree_begin(t, (odm_wall){0}), 0);
-        assert_int_equal(stored_do(&s, 0, t, ODM_STR("srv"), (odm_wall){0}, &a, out, &n, &undo), 0);
+        assert_int_equal(odm_stored_do(&s, 0, t, ODM_STR("srv"), (odm_wall){0}, &a, out, &n, &undo),
+                         0);
         for (size_t i = 0; i < n; i++)
                 snprintf(got + strlen(got), sizeof got - strlen(got), "%s%s %u%s%.*s", i ? " " : "",
                          odm_cmd_name(out[i].kind), out[i].status, out[i].data.p ? "=" : "",

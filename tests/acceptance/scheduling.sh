@@ -101,9 +101,30 @@ refuses_nonsense()
                 equal "$("$xrem" get timed $nightly/Ext/xrem/Reason)" 'Timer/Base is no time' Reason
 }
 
+# A trap that nobody else has hooked on is watched for the schedule's sake.
+starts_by_a_trap()
+{
+        cat >"$home/trapped.json" <<END
+[{"cmd": "add", "uri": "./Trap/Slow", "format": "node"},
+ {"cmd": "add", "uri": "./Trap/Slow/TrapConfig/Ref", "data": "./Vendor/xrem/Config/Interval"},
+ {"cmd": "add", "uri": "./Trap/Slow/TrapConfig/High", "data": "5000"},
+ {"cmd": "add", "uri": "./Trap/Slow/TrapConfig/SampIntrvl", "data": "1"},
+ {"cmd": "add", "uri": "./Schedule/trapped/ID", "data": "trapped"},
+ {"cmd": "add", "uri": "./Schedule/trapped/Condition/1/Trap/TrapID", "data": "urn:oma:mo:x-xrem-trap-threshold:1.0/Slow"},
+ {"cmd": "add", "uri": "./Schedule/trapped/Task/1/Cmd", "format": "xml",
+  "data": "<Replace><Item><Target><LocURI>$note</LocURI></Target><Data>it fired</Data></Item></Replace>"},
+ {"cmd": "exec", "uri": "./Schedule/trapped/Operations/Activate"}]
+END
+        "$xrem" run timed --file "$home/trapped.json" && has_status timed traps-watched 1 &&
+                "$xrem" set timed ./Vendor/xrem/Config/Interval 6000 &&
+                eventually 15 is_told '<ID>trapped</ID>' && equal "$("$xrem" get timed $note)" 'it fired' Note &&
+                "$xrem" exec timed ./Schedule/trapped/Operations/Deactivate && has_status timed traps-watched 0
+}
+
 promise 'a schedule comes in one document, and belongs to its server' installs_it
 promise 'it runs while the server is away, and tells when it is back' runs_without_the_server
 promise 'what it found stays to be read' keeps_a_log
 promise 'run now, and the job ends with its result' runs_now
+promise 'a trap starts one' starts_by_a_trap
 promise 'a schedule that makes no sense is refused, and says why' refuses_nonsense
 promise 'that device ends cleanly' stop timed
