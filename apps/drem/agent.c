@@ -56,6 +56,7 @@ struct agent {
         bool sync_wanted, config_changed;
         int64_t retry_after_ms;
         char restart_why[128]; /* "" when nobody wants it */
+        bool whole;            /* the device is to start again, not the agent alone */
         bool gone;             /* dremd ends, to be started again */
         /* for people */
         uint64_t sessions, failed_sessions;
@@ -194,8 +195,9 @@ static void restart_now(agent *g)
 
         if (g->restarting || g->gone)
                 return;
-        log_info("the device starts again", log_text("reason", g->restart_why));
-        if (!command) {
+        log_info(g->whole ? "the device starts again" : "the agent starts again",
+                 log_text("reason", g->restart_why));
+        if (!command || !g->whole) {
                 g->gone = true;
                 agent_stop(g);
         } else if (program_start(g->loop, &o, &g->restarting, &d) < 0) {
@@ -217,6 +219,17 @@ static void on_restart_wanted(void *ctx, const char *why)
         agent *g = ctx;
 
         snprintf(g->restart_why, sizeof g->restart_why, "%s", why);
+        g->whole = true;
+        on_restart_time(g);
+}
+
+/* One that the whole device waits for is not made less by this. */
+static void on_again_wanted(void *ctx, const char *why)
+{
+        agent *g = ctx;
+
+        if (!g->restart_why[0])
+                snprintf(g->restart_why, sizeof g->restart_why, "%s", why);
         on_restart_time(g);
 }
 
@@ -561,6 +574,7 @@ static int open_parts(agent *g, diag *d)
         const parts_agent o = {.tell = on_tell,
                                .call = on_call,
                                .restart = on_restart_wanted,
+                               .again = on_again_wanted,
                                .firmware = on_firmware,
                                .ended = on_task_ended,
                                .ctx = g};

@@ -34,6 +34,8 @@ typedef struct part_host { /* lent until close; what it points to stays where it
         int (*done)(void *ctx, uint32_t id, const odm_task_end *e);
         /* The device must start again, once no session is open. */
         void (*restart)(void *ctx, const char *why);
+        /* The same of the agent alone. */
+        void (*again)(void *ctx, const char *why);
         /* What the part wrote into the tree outside of begin() and done(), or executed there, is
          * to be durable: call this after it.  Tasks that came of it begin soon, and what is to be
          * reported leads to a session.  0 or ODM_EIO. */

@@ -238,6 +238,13 @@ static void on_restart(void *ctx, const char *why)
         p->agent.restart(p->agent.ctx, why);
 }
 
+static void on_agent_again(void *ctx, const char *why)
+{
+        parts *p = ctx;
+
+        p->agent.again(p->agent.ctx, why);
+}
+
 static void on_firmware(void *ctx, const char *version)
 {
         parts *p = ctx;
@@ -347,6 +354,7 @@ int parts_mount(odm_tree *t, odm_tasks *ts, const cfg *c, const part_class *cons
                               .traps = &p->traps,
                               .done = on_done,
                               .restart = on_restart,
+                              .again = on_agent_again,
                               .moved = on_moved,
                               .alert = on_alert,
                               .tell = on_tell,

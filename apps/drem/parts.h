@@ -16,6 +16,7 @@ typedef struct parts_agent {
         void (*tell)(void *ctx, odm_str server); /* absent: any */
         void (*call)(void *ctx, const char *why);
         void (*restart)(void *ctx, const char *why);
+        void (*again)(void *ctx, const char *why);
         void (*firmware)(void *ctx, const char *version);
         void (*ended)(void *ctx); /* a task may have something to report */
         void *ctx;

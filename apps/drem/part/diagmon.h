@@ -53,7 +53,7 @@ struct diagmon {
         struct upload *uploads;
         struct reboot {
                 uint32_t id; /* of the task; 0 none */
-                bool asked, opened;
+                bool asked, opened, whole;
                 char why[128], instance[96];
                 loop_timer timer;
         } reboot;

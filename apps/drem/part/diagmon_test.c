@@ -66,6 +66,13 @@ static void on_restart(void *ctx, const char *why)
         loop_stop(l);
 }
 
+static void on_again(void *ctx, const char *why)
+{
+        (void)ctx;
+        snprintf(restarted, sizeof restarted, "alone, %s", why);
+        loop_stop(l);
+}
+
 static void on_ended(void *ctx)
 {
         (void)ctx;
@@ -75,6 +82,7 @@ static void on_ended(void *ctx)
 static const parts_agent agent = {.tell = on_tell,
                                   .call = on_text,
                                   .restart = on_restart,
+                                  .again = on_again,
                                   .firmware = on_text,
                                   .ended = on_ended};
 
@@ -651,6 +659,42 @@ static void a_restart_waits_for_its_delay(void **unused)
         assert_string_equal(restarted, "ordered by srv");
 }
 
+static void the_agent_may_start_again_alone(void **unused)
+{
+        (void)unused;
+        put(RESTART PARM "Type", "0");
+        assert_int_equal(execute(RESTART "/Operations/Start"), 202);
+        assert_string_equal(restarted, "alone, ordered by srv");
+        stop();
+        start();
+        assert_string_equal(get(RESTART "/Status"), "40");
+}
+
+/* With a command for it, the machine must be another one afterwards. */
+static void a_restart_that_did_not_happen_is_tried_again(void **unused)
+{
+        char path[96];
+
+        (void)unused;
+        stop();
+        cfg_free(conf);
+        set_up_conf("[firmware]\nrestart = true\n");
+        start();
+        assert_int_equal(execute(RESTART "/Operations/Start"), 202);
+        assert_string_equal(restarted, "ordered by srv");
+        restarted[0] = 0;
+        stop();
+        start(); /* the agent was started, the machine was not */
+        assert_string_equal(get(RESTART "/Status"), "20");
+        assert_string_equal(restarted, "ordered by srv");
+        stop();
+        snprintf(path, sizeof path, "%s/diag/instance", dir);
+        assert_int_equal(fsio_write(NULL, path, ODM_STR("before 1"), 0600, NULL), 0);
+        start();
+        assert_string_equal(get(RESTART "/Status"), "40");
+        assert_string_equal(get(RESTART "/DiagMonData/RestartCount"), "1");
+}
+
 static void other_restarts_are_counted_too(void **unused)
 {
         static const struct {
@@ -711,6 +755,8 @@ int main(void)
                 T(the_kernels_faults_are_recorded),
                 T(an_ordered_restart_is_counted),
                 T(a_restart_waits_for_its_delay),
+                T(the_agent_may_start_again_alone),
+                T(a_restart_that_did_not_happen_is_tried_again),
                 T(other_restarts_are_counted_too),
                 T(damaged_samples_do_not_stop_the_device),
 #undef T

@@ -164,9 +164,14 @@ static void end(diagmon *g, uint32_t id, odm_task_cause cause, const char *note)
 
 static void ask(diagmon *g)
 {
+        const part_host *h = g->host;
+
         g->reboot.asked = true;
         arm(g, LIMIT_MS);
-        g->host->restart(g->host->ctx, g->reboot.why);
+        if (g->reboot.whole)
+                h->restart(h->ctx, g->reboot.why);
+        else
+                h->again(h->ctx, g->reboot.why);
 }
 
 static void on_time(void *ctx)
@@ -190,7 +195,7 @@ static uint64_t number(const odm_task *t, const char *name)
  * another instance afterwards. */
 static bool happened(const diagmon *g)
 {
-        return !cfg_str(g->host->conf, "firmware.restart") || !is_known(g);
+        return !g->reboot.whole || !cfg_str(g->host->conf, "firmware.restart") || !is_known(g);
 }
 
 int reboot_begin(diagmon *g, const odm_task *t)
@@ -200,6 +205,7 @@ int reboot_begin(diagmon *g, const odm_task *t)
 
         snprintf(r->why, sizeof r->why, "ordered by %.*s", (int)odm_str_to(t->server, 80).n,
                  t->server.p ? t->server.p : "");
+        r->whole = !odm_str_is(odm_task_arg(t, "Type"), "0");
         if (t->step == ODM_DIAG_CHECK && happened(g)) {
                 rc = put_file(g, "instance", r->instance, NULL);
                 if (rc == 0)
