@@ -4,6 +4,7 @@
 #include "manifest.h"
 
 #include <dirent.h>
+#include <fts.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -23,7 +24,7 @@
 
 typedef struct finding {
         struct finding *next;
-        char name[NAME_MAX + 1];
+        char name[2 * NAME_MAX + 2];
         bool whole;
         char why[256];
 } finding;
@@ -35,6 +36,7 @@ struct manifest_check {
         loop_io over;
         pthread_t thread;
         bool has_thread;
+        size_t n; /* manifests looked at */
         atomic_bool enough;
 };
 
@@ -111,8 +113,44 @@ bool manifest_holds(odm_str manifest, const char *folder, char why[256])
         return holds(manifest, folder, NULL, why);
 }
 
+static int put_file(odm_buf *b, const FTSENT *e, size_t skip)
+{
+        const char *name = e->fts_path + skip;
+        char hash[65];
+        int rc = e->fts_statp->st_size ? proof_hash(e->fts_accpath, hash, NULL)
+                                       : proof_hash_of(ODM_STR(""), hash);
+
+        if (rc < 0 || strchr(name, '\n'))
+                return rc;
+        return odm_buf_fmt(b, "%s  %s\n", hash, name);
+}
+
+int manifest_write(const char *folder, const char *path)
+{
+        char *const from[] = {(char *)folder, NULL};
+        FTS *walk = fts_open(from, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
+        const FTSENT *e;
+        odm_buf b;
+        int rc = walk ? 0 : ODM_EIO;
+
+        odm_buf_init(&b, &heap_mem, MANIFEST_MAX);
+        while (rc == 0 && (e = fts_read(walk)) != NULL) {
+                if (e->fts_info == FTS_F)
+                        rc = put_file(&b, e, strlen(folder) + 1);
+                else if (e->fts_info == FTS_ERR || e->fts_info == FTS_DNR || e->fts_info == FTS_NS)
+                        rc = ODM_EIO;
+        }
+        if (rc == 0 && b.n) /* nothing to compare is no manifest */
+                rc = fsio_write(NULL, path, odm_buf_view(&b), 0644, NULL);
+        if (walk)
+                (void)fts_close(walk);
+        odm_buf_done(&b);
+        return rc;
+}
+
 /* ---- all of a folder ------------------------------------------------------------------------ */
 
+/* `file` is below the folder. */
 static void look_at(manifest_check *m, const char *file)
 {
         finding *f = calloc(1, sizeof *f);
@@ -142,22 +180,43 @@ static bool is_manifest(const char *name)
         return n > strlen(SUFFIX) && strcmp(name + n - strlen(SUFFIX), SUFFIX) == 0;
 }
 
-static void *look(void *ctx)
+static bool go_on(const manifest_check *m)
 {
-        manifest_check *m = ctx;
-        DIR *d = opendir(m->folder);
-        const struct dirent *e;
-        const uint64_t one = 1;
-        size_t n = 0;
+        return m->n < MANIFEST_NAMES && !atomic_load(&m->enough);
+}
 
-        while (d && n < MANIFEST_NAMES && !atomic_load(&m->enough) && (e = readdir(d)) != NULL) {
-                if (!is_manifest(e->d_name))
+/* Those in a folder, `sub` being its name with a slash, or "" for the one we were given; then,
+ * there, one level down. */
+static void look_in(manifest_check *m, const char *sub)
+{
+        char path[PATH_MAX], file[2 * NAME_MAX + 2];
+        const struct dirent *e;
+        DIR *d;
+
+        snprintf(path, sizeof path, "%s/%s", m->folder, sub);
+        d = opendir(path);
+        while (d && go_on(m) && (e = readdir(d)) != NULL) {
+                if (e->d_name[0] == '.')
                         continue;
-                look_at(m, e->d_name);
-                n++;
+                snprintf(file, sizeof file, "%s%s", sub, e->d_name);
+                if (is_manifest(e->d_name)) {
+                        look_at(m, file);
+                        m->n++;
+                } else if (!*sub && (e->d_type == DT_DIR || e->d_type == DT_UNKNOWN)) {
+                        snprintf(file, sizeof file, "%s/", e->d_name);
+                        look_in(m, file); /* once: a name with a slash is not `sub` again */
+                }
         }
         if (d)
                 closedir(d);
+}
+
+static void *look(void *ctx)
+{
+        manifest_check *m = ctx;
+        const uint64_t one = 1;
+
+        look_in(m, "");
         (void)!write(m->over.fd, &one, sizeof one); /* fails for no eventfd with room */
         return NULL;
 }

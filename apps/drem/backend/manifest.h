@@ -3,6 +3,7 @@
  *
  *     FOLDER/NAME           a folder, or a link to one
  *     FOLDER/NAME.sha256    lines "HASH  PATH", as `cd NAME && sha256sum ...` writes them
+ *     FOLDER/ID/NAME ...    the same, one level down, where versions are kept
  *
  * What the manifest does not name is not looked at. */
 #ifndef DREM_MANIFEST_H
@@ -12,7 +13,7 @@
 #include "odm/base.h"
 
 #define MANIFEST_MAX ((size_t)4 << 20) /* octets of one */
-#define MANIFEST_NAMES 256             /* of them that are looked at in one folder */
+#define MANIFEST_NAMES 256             /* of them that are looked at */
 
 typedef struct manifest_check manifest_check;
 
@@ -31,6 +32,10 @@ ODM_MUST_USE int manifest_check_start(const manifest_opt *opt, manifest_check **
 /* Ends it unheard, soon.  NULL is allowed. */
 void manifest_check_end(manifest_check *m);
 
+/* Writes the manifest of all files below `folder` to `path`, durable on return.  Links are left
+ * out, and names with a line break in them.  0, ODM_ELIMIT (more than MANIFEST_MAX), ODM_EIO,
+ * ODM_ENOMEM. */
+ODM_MUST_USE int manifest_write(const char *folder, const char *path);
 /* Looks at one: whether each file that `manifest` names has its hash, below `folder`.  `why` gets
  * the first that has not, in words. */
 bool manifest_holds(odm_str manifest, const char *folder, char why[256]);

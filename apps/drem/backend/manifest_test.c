@@ -152,6 +152,35 @@ static void a_folder_of_them(void **state)
         loop_free(l);
 }
 
+static void what_is_written_holds(void **state)
+{
+        char path[160], text[400];
+
+        (void)state;
+        assert_int_equal(loop_new(&l), 0);
+        snprintf(path, sizeof path, "%s/app/lib", dir);
+        assert_int_equal(mkdir(path, 0755), 0);
+        put("app/lib/three", "the third");
+        put("app/lib/two\nlines", "left out");
+        snprintf(path, sizeof path, "%s/app/link", dir);
+        assert_int_equal(symlink("/etc/passwd", path), 0);
+        snprintf(path, sizeof path, "%s/shelf/app/1.0", dir);
+        snprintf(text, sizeof text, "mkdir -p %s/shelf/app && cp -a %s %s", dir, app, path);
+        assert_int_equal(system(text), 0);
+        snprintf(text, sizeof text, "%s.sha256", path);
+        assert_int_equal(manifest_write(path, text), 0);
+        snprintf(text, sizeof text, "%s/shelf", dir);
+        look(text); /* one level down, where versions are */
+        assert_true(got.n == 1 && got.damaged == 0);
+        put("shelf/app/1.0/lib/three", "the turd");
+        look(text);
+        assert_true(got.n == 1 && got.damaged == 1);
+        assert_string_equal(got.name, "app/1.0");
+        assert_string_equal(got.why, "lib/three was changed");
+        assert_int_equal(manifest_write("/nonexistent", text), ODM_EIO);
+        loop_free(l);
+}
+
 static void it_can_be_ended(void **state)
 {
         const manifest_opt o = {.folder = dir, .found = on_found, .done = on_done};
@@ -176,6 +205,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 T(lines),
                 T(a_folder_of_them),
+                T(what_is_written_holds),
                 T(it_can_be_ended),
         };
 

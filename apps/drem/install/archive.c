@@ -6,6 +6,7 @@
  *
  *     FOLDER/ID/component     what is known of it, and which folder it is in
  *     FOLDER/ID/1.0/ ...      its versions: the one it is in, and the one before
+ *     FOLDER/ID/1.0.sha256    the hashes of a version's files (manifest.h)
  *     FOLDER/ID/current       a link to the one in use; not there when it is inactive
  *
  * The archive's own file `component` (id=, version=, name=, description=) says what it is, or else
@@ -30,9 +31,11 @@
 #include "cli.h"
 #include "fsio.h"
 #include "heap.h"
+#include "manifest.h"
 
 #define COMPONENT "component"
 #define LINK "current"
+#define MANIFEST ".sha256"
 #define NEW ".new"   /* being unpacked */
 #define GONE ".gone" /* being removed */
 #define TEXT 255
@@ -393,6 +396,15 @@ static int set_link(const component *c)
         return 0;
 }
 
+/* "1.0.sha256" belongs to "1.0". */
+static bool is_of(const char *name, const char *folder)
+{
+        size_t n = strlen(folder);
+
+        return n > 0 && strncmp(name, folder, n) == 0 &&
+               (name[n] == 0 || strcmp(name + n, MANIFEST) == 0);
+}
+
 /* Versions but that one in use and the one before. */
 static void remove_old(const component *c, const char *before)
 {
@@ -401,8 +413,8 @@ static void remove_old(const component *c, const char *before)
         struct dirent *e;
 
         while (d && (e = readdir(d)) != NULL)
-                if (is_folder_name(e->d_name) && strcmp(e->d_name, c->folder) != 0 &&
-                    strcmp(e->d_name, before) != 0 && path_of(path, c->id, e->d_name))
+                if (is_folder_name(e->d_name) && !is_of(e->d_name, c->folder) &&
+                    !is_of(e->d_name, before) && path_of(path, c->id, e->d_name))
                         (void)remove_tree(path);
         if (d)
                 closedir(d);
@@ -461,9 +473,21 @@ static int describe(component *c, char **arg)
         return is_folder_name(c->id) ? 0 : give_up(NOT_ACCEPTED, "this is no name", c->id);
 }
 
+/* What is too much to write down is not compared later; that is no reason to refuse it. */
+static bool write_hashes(const char *path, char manifest[PATH_MAX])
+{
+        if (snprintf(manifest, PATH_MAX, "%s" MANIFEST, path) >= PATH_MAX)
+                return false;
+        switch (manifest_write(path, manifest)) {
+        case 0: return true;
+        case ODM_ELIMIT: return unlink(manifest) == 0 || errno == ENOENT;
+        default: return false;
+        }
+}
+
 static int put_in_place(component *c)
 {
-        char fresh[PATH_MAX], path[PATH_MAX], folder[PATH_MAX];
+        char fresh[PATH_MAX], path[PATH_MAX], folder[PATH_MAX], manifest[PATH_MAX];
         component before;
         bool had = find_component(c->id, &before);
         int rc;
@@ -477,9 +501,10 @@ static int put_in_place(component *c)
         if (sync_all(fresh) < 0 || rename(fresh, path) < 0 || sync_folder(folder) < 0 ||
             sync_folder(root) < 0)
                 return disk(c->id);
-        rc = write_component(c);
+        rc = write_hashes(path, manifest) ? write_component(c) : disk(c->id);
         if (rc != 0) {
                 (void)remove_tree(path);
+                (void)unlink(manifest);
                 (void)rmdir(folder); /* if it is new */
                 return rc;
         }

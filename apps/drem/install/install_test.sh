@@ -111,14 +111,24 @@ takes_words()
                 "$(printf 'component\tother\t7\tactive\tother\t')" && a remove other
 }
 
+# One manifest a version, and not one more; a stranger reads them.
+writes_hashes()
+{
+        local one all=("$apps/net.example.app"/*.sha256)
+        is ${#all[@]} 2 || return 1
+        for one in "${all[@]}"; do
+                is "$(wc -l <"$one")" 3 && (cd "${one%.sha256}" && sha256sum -c --quiet "$one") || return 1
+        done
+}
+
 again()
 {
         local i=0 all
         while [ $((i += 1)) -le 3 ]; do
                 a install "$work/app-2.0.tgz" 'pkg 2' active Name '' >/dev/null || return 1
         done
-        all=("$apps/net.example.app"/2*)
-        is ${#all[@]} 2 && is "$("$apps/net.example.app/current/run")" 2.0
+        all=("$apps/net.example.app"/2*/)
+        is ${#all[@]} 2 && writes_hashes && is "$("$apps/net.example.app/current/run")" 2.0
 }
 
 # The power goes: in the unpacking, and between what is known and the link.
