@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "odm/trap.h"
+
 #define SUPPLIES "/sys/class/power_supply"
 #define NETS "/sys/class/net"
 
@@ -49,12 +51,11 @@ bool require_power(const machine *m)
 bool require_load(const machine *m, uint64_t most)
 {
         char load[3][16];
-        unsigned long whole;
-        unsigned hundredths;
+        int64_t millionths;
 
-        if (machine_load(m, load) < 0 || sscanf(load[0], "%lu.%2u", &whole, &hundredths) != 2)
+        if (machine_load(m, load) < 0 || odm_trap_number(odm_cstr(load[0]), &millionths) < 0)
                 return false;
-        return (uint64_t)whole * 100 + hundredths <= most;
+        return (uint64_t)millionths / 10000 <= most;
 }
 
 /* ---- connections ------------------------------------------------------------------------------ */

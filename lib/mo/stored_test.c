@@ -107,10 +107,10 @@ static void there_are_not_too_many(void **state)
 
         (void)state;
         odm_arena_init(&a, &heap, 1 << 20);
-        strcpy(text, "<Sequence>");
+        size_t n = (size_t)snprintf(text, sizeof text, "<Sequence>");
         for (int i = 1; i < STORED_ACTS; i++)
-                strcat(text, BARE("Get", "./a"));
-        strcat(text, "</Sequence>");
+                n += (size_t)snprintf(text + n, sizeof text - n, BARE("Get", "./a"));
+        snprintf(text + n, sizeof text - n, "</Sequence>");
         assert_int_equal(odm_stored_add(&s, odm_cstr(text), &a, &why), 0);
         assert_int_equal(s.n, STORED_ACTS);
         assert_int_equal(odm_stored_add(&s, ODM_STR(BARE("Get", "./a")), &a, &why), ODM_EMALFORMED);
