@@ -156,7 +156,8 @@ const cfg_key conf_keys[] = {
         {"diag.altitude", CFG_STRING, NULL, "Its height in metres, a whole number."},
         {"diag.radius", CFG_INT, NULL, "How many metres all that may be off.", 0, 1000000},
         {"check *.command", CFG_STRING, NULL,
-         "A check of the self-test, run by the shell. 0: good; 126, 127: it cannot be run; else it\n"
+         "A check of the self-test, run by the shell. 0: good; 126, 127: it cannot be run; else "
+         "it\n"
          "failed. The first line that it says is told."},
         {"check *.time", CFG_DURATION, "1m",
          "How long it may take; then it is ended and has failed.", 100, HOUR},
@@ -271,6 +272,12 @@ const cfg_key conf_keys[] = {
          "Whether sessions need it, so that it may not be disabled: 405."},
         {"capability *.enabled", CFG_BOOL, "yes",
          "Whether it can be used when the device is new, where no command tells."},
+
+        {"plugin.tables", CFG_PATH, "/etc/xrem/dremd/tables",
+         "Folder of table files: NAME.table is the vendor object ./Vendor/NAME."},
+        {"plugin.objects", CFG_LIST, NULL,
+         "Names of vendor objects that are shared objects, NAME.so in plugin.folder."},
+        {"plugin.folder", CFG_PATH, XREM_PLUGINS, "Their folder."},
 
         {"wake.enabled", CFG_BOOL, "yes", "Whether the server may wake the device over UDP."},
         {"wake.listen", CFG_STRING, "*:2948", "Address for wake-ups; port 0 takes a free one."},

@@ -103,6 +103,7 @@ extern const part_class part_integrity;
 extern const part_class part_lawmo;
 extern const part_class part_diagmon;
 extern const part_class part_trap;
+extern const part_class part_plugin;
 extern const part_class part_schedule;
 
 #endif

@@ -18,6 +18,7 @@ const part_class *const parts_all[] = {
         &part_dcmo,
         &part_firmware,
         &part_lawmo,
+        &part_plugin,
         &part_diagmon,
         &part_trap,
         &part_schedule,

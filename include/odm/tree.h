@@ -227,6 +227,9 @@ typedef struct odm_provider {
          * the mount itself, nor for a ?list= from above, which shows only the mount. */
         int (*forward)(void *ctx, const odm_op *op, const odm_at *at, odm_arena *a,
                        odm_answer *out);
+        /* The tree is freed, and needs the description no more.  For objects described at run time;
+         * may free the provider. */
+        void (*gone)(void *ctx);
 } odm_provider;
 
 /* ---- the tree ------------------------------------------------------------------------ */

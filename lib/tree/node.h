@@ -18,6 +18,8 @@ struct mount {
         odm_change *list;         /* while committing: what was done below */
         uint32_t n_changes, n_seen;
         bool touched, inbox;
+        void (*gone)(void *ctx); /* copies: the provider may be freed before the tree */
+        void *gone_ctx;
 };
 
 struct node {

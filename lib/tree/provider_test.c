@@ -266,6 +266,34 @@ static void no_document_is_half_taken(void **state)
                 torture(torture_doc, (void *)(uintptr_t)&doc_rows[i], 300);
 }
 
+static void count_gone(void *ctx)
+{
+        ++*(int *)ctx;
+}
+
+/* A provider may be freed before the tree: nothing of it is read then but what the tree copied. */
+static void descriptions_go_with_the_tree(void **state)
+{
+        odm_provider *p = malloc(sizeof *p);
+        odm_tree_opt o;
+        odm_tree *t = NULL;
+        int gone = 0;
+
+        (void)state;
+        assert_non_null(p);
+        *p = lab_provider;
+        p->ctx = &gone;
+        p->gone = count_gone;
+        odm_tree_opt_init(&o, &heap);
+        assert_int_equal(odm_tree_new(&o, &t), 0);
+        assert_int_equal(odm_tree_mount(t, NULL, p), 0);
+        assert_int_equal(odm_tree_mount(t, NULL, p), ODM_EEXIST);
+        assert_int_equal(gone, 0);
+        free(p);
+        odm_tree_free(t);
+        assert_int_equal(gone, 1);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -274,6 +302,7 @@ int main(void)
                 cmocka_unit_test(mounting_is_as_the_table_says),
                 cmocka_unit_test(the_device_sees_all),
                 cmocka_unit_test(no_document_is_half_taken),
+                cmocka_unit_test(descriptions_go_with_the_tree),
         };
 
         return RUN_TESTS(tests);

@@ -62,6 +62,8 @@ void odm_tree_free(odm_tree *t)
         while (t->mounts) {
                 struct mount *m = t->mounts;
                 t->mounts = m->next;
+                if (m->gone)
+                        m->gone(m->gone_ctx);
                 mount_free(t, m);
         }
         odm_txn_done(t);
@@ -206,6 +208,8 @@ int odm_tree_mount(odm_tree *t, const char *at, const odm_provider *p)
                 mount_free(t, m);
                 return rc;
         }
+        m->gone = p->gone;
+        m->gone_ctx = p->ctx;
         struct mount **end = &t->mounts;
         while (*end)
                 end = &(*end)->next;

@@ -11,6 +11,7 @@
 
 #define SECOND 1000
 #define DAY (24 * 3600 * (int64_t)SECOND)
+#define AT_MOST 400
 #define FILE_MOST ((size_t)256 << 10)
 
 static const char *const format_words[] = {"chr", "int", "float", "bool", "bin", NULL};
@@ -125,6 +126,8 @@ static const char *check_at(const table_node *n)
 {
         odm_uri u;
 
+        if (strlen(n->at) > AT_MOST)
+                return "'at' is too long";
         if (n->at[0] == '.' || odm_uri_parse(odm_cstr(n->at), NULL, &u) < 0 || u.depth == 0 ||
             u.prop || u.list || u.depth > ODM_URI_SEGS - 4)
                 return "'at' is no place for a node";
