@@ -50,13 +50,14 @@ static int remove_file(const char *folder, const char *name, diag *d)
 /* The journal goes before the order does: done twice it is the same. */
 int reset_honour(const char *folder, diag *d)
 {
+        static const char *const kept[] = {"journal.damaged", "journal.copy", "journal"};
         char *order = fsio_join(folder, ORDER), *done = fsio_join(folder, DONE);
         int rc = order && done ? 0 : ODM_ENOMEM;
 
         if (rc == 0 && access(order, F_OK) < 0)
                 goto out;
-        if (rc == 0)
-                rc = remove_file(folder, "journal", d);
+        for (size_t i = 0; i < ODM_COUNT(kept) && rc == 0; i++)
+                rc = remove_file(folder, kept[i], d);
         if (rc == 0 && rename(order, done) < 0)
                 rc = diag_set(d, ODM_EIO, "%s: %s", order, strerror(errno));
         if (rc == 0)
