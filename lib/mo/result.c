@@ -146,5 +146,9 @@ const char *odm_result_text(odm_str type, unsigned code)
                                 return families[f].list[i].text;
                 return of_vendor(code - families[f].thousand);
         }
+        if (code / 100 == 12)
+                return "Successful";
+        if (code / 100 == 14 || code / 100 == 15)
+                return "Failed, in the object's own codes";
         return odm_status_text(code);
 }

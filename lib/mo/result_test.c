@@ -40,6 +40,8 @@ static void the_family_tells(void **state)
                 {SCHED, 1405, "Run missed"},
                 {SCHED, 1499, "Client error, as the vendor specifies"},
                 {NULL, 411, "Size required"},
+                {NULL, 1200, "Successful"},
+                {NULL, 1404, "Failed, in the object's own codes"},
                 {"org.example.other", 404, "Not found"},
         };
 

@@ -386,10 +386,11 @@ static int bury(struct item *it, struct pen *p, const odm_schedule_now *now)
         if (gone < 0 || p->rc < 0)
                 return p->rc;
         it->next_look = odm_time_add(now->mono, 3600000);
-        if (!now->set || now->wall.s - gone < GONE_S)
-                return 0;
+        bool back = it->all->opt.has_account(it->all->opt.ctx, odm_pen_get(p, "Server"));
+        if (!back && (!now->set || now->wall.s - gone < GONE_S))
+                return p->rc;
         odm_pen_begin(p);
-        odm_pen_delete(p, "");
+        odm_pen_delete(p, back ? "Ext/xrem/Gone" : "");
         return odm_pen_commit(p) < 0 ? p->rc : 1;
 }
 

@@ -677,6 +677,9 @@ static const struct story {
         {"its owner is gone, and so is it after a week",
          {PLAIN, "!Activate 1200", "*", "A0", "*", "s70", "v LastResult 1403", "+604799", "s70",
           "+4000", "v State (none)", "n never"}},
+        {"its owner comes back: it stays, in error",
+         {PLAIN, "!Activate 1200", "A0", "*", "s70", "A1", "*", "v Ext/xrem/Gone (none)", "+700000",
+          "s70", "!Activate 1200", "s20"}},
         {"anybody may delete it then",
          {PLAIN, "!Activate 1200", "A0", "*", "s70", "@other", "&", "v State (none)", "@srv"}},
 

@@ -299,7 +299,8 @@ static int do_atomic(const stored_act *act, odm_tree *t, odm_str server, odm_wal
         out[0] = (stored_result){.seq = seq, .kind = ODM_CMD_ATOMIC, .status = ODM_ST_OK};
         for (const odm_command *c = act->cmd->body; c; c = c->next, k++) {
                 stored_result *r = &out[k];
-                *r = (stored_result){.seq = ++seq, .kind = c->kind, .status = ODM_ST_NOT_EXECUTED};
+                seq++;
+                *r = (stored_result){.seq = seq, .kind = c->kind, .status = ODM_ST_NOT_EXECUTED};
                 int rc = *undo ? 0 : do_member(c, t, server, now, a, r);
                 if (rc < 0)
                         return rc;
