@@ -58,11 +58,11 @@ static void on_cool(void *ctx)
         let_go(ctx);
 }
 
-int diagmon_read(diagmon *g, const function *f, const pairs **out)
+int diagmon_read(diagmon *g, const function *f, int64_t age_ms, const pairs **out)
 {
         probe_sink to = {pairs_put, &g->data, 0};
 
-        if (g->read == f && !odm_time_reached(loop_now(), odm_time_add(g->read_at, FRESH_MS))) {
+        if (g->read == f && !odm_time_reached(loop_now(), odm_time_add(g->read_at, age_ms))) {
                 *out = &g->data;
                 return 0;
         }
@@ -96,7 +96,7 @@ static int read_live(void *ctx, const odm_diag_function *df, odm_str rel, odm_ar
                      odm_value *out)
 {
         const pairs *p;
-        int rc = diagmon_read(ctx, (const function *)df, &p);
+        int rc = diagmon_read(ctx, (const function *)df, FRESH_MS, &p);
 
         for (size_t i = 0; rc == 0 && i < p->n; i++) {
                 if (!odm_str_eq(p->list[i].rel, rel))
@@ -127,7 +127,7 @@ static int list_live(void *ctx, const odm_diag_function *df, odm_str rel,
 {
         odm_str last = ODM_ABSENT;
         const pairs *p;
-        int rc = diagmon_read(ctx, (const function *)df, &p);
+        int rc = diagmon_read(ctx, (const function *)df, FRESH_MS, &p);
 
         for (size_t i = 0; rc == 0 && i < p->n; i++) {
                 odm_str name = child_of(rel, p->list[i].rel);

@@ -59,9 +59,9 @@ struct diagmon {
         } reboot;
 };
 
-/* All that the probe of `f` finds now, lent until the next call or for a second.  0, ODM_ENOMEM,
- * ODM_ELIMIT. */
-ODM_MUST_USE int diagmon_read(diagmon *g, const function *f, const pairs **out);
+/* All that the probe of `f` finds now, or found at most `age_ms` ago; lent until the next call or
+ * for a second.  0, ODM_ENOMEM, ODM_ELIMIT. */
+ODM_MUST_USE int diagmon_read(diagmon *g, const function *f, int64_t age_ms, const pairs **out);
 int pairs_put(void *ctx, odm_str rel, odm_str text); /* of a probe_sink */
 /* The format of a place below DiagMonData. */
 odm_format diagmon_format(const function *f, odm_str rel);
@@ -92,6 +92,10 @@ void run_free_all(diagmon *g);
 odm_str run_arg(const run *r, const char *name);
 /* What an action found is to be reported; `data` is in the tree already. */
 void run_sample(run *r, const pairs *data);
+/* The result of a run goes also to the servers that its function lists, but for the one that
+ * ordered it, whom its task tells. */
+void run_tell_others(const diagmon *g, const function *f, const char *object, odm_str ordered_by,
+                     odm_str correlator, unsigned result);
 /* The action is over. */
 void run_acted(run *r, odm_task_cause cause, const char *note);
 

@@ -167,6 +167,7 @@ static int set_up_with(const char *more)
         snprintf(path, sizeof path, "%s/proc", root);
         assert_int_equal(symlink("/proc", path), 0);
         put_file("/sys/fs/pstore/dmesg-ramoops-0", "Panic#1\nOops: it \x01 broke\n");
+        put_file("/sys/class/hwmon/hwmon0/temp1_input", "1000\n");
         put_file("/sys/fs/pstore/console-ramoops-0", "just talk\n");
         set_up_conf(more);
         assert_int_equal(loop_new(&l), 0);
@@ -299,7 +300,7 @@ static void what_the_machine_has_not_is_not_there(void **unused)
 {
         static const char *const there[] = {"Memory",  "AppExe",  "PM",       "FM",
                                             "TrapLog", "Restart", "SelfTest", "PanicLog"};
-        static const char *const absent[] = {"Battery", "Sensor", "Link", "Location", "RF/LTE"};
+        static const char *const absent[] = {"Battery", "Link", "Location", "RF/LTE"};
         char uri[64];
 
         (void)unused;
@@ -332,6 +333,7 @@ static void a_run_is_told_to_whom_it_lists(void **unused)
         assert_string_equal(get(MEMORY "/ServerIDs/y/ServerID"), "(none)"); /* has no account */
         assert_string_equal(session_with("srv"), "");
         session_with("two");
+        assert_int_equal(count("OperationComplete " MEMORY " 1200 c1"), 1);
         assert_int_equal(count("CollectedSimpleDataReport " MEMORY "/DiagMonData/RAMAvail "), 2);
         assert_int_equal(count(" c1\n"), n_ids);
         assert_string_equal(session_with("two"), "");
@@ -348,6 +350,31 @@ static void a_run_that_lists_nobody_is_told_to_who_ordered_it(void **unused)
         assert_string_equal(get(MEMORY "/Status"), "30");
         session_with("srv");
         assert_int_equal(count("/RAMAvail "), 1);
+}
+
+static void each_sample_is_a_new_one(void **unused)
+{
+        (void)unused;
+        put("./DiagMon/Sensor" PARM "SampIntrvl", "1");
+        assert_int_equal(execute("./DiagMon/Sensor/Operations/Start"), 202);
+        for (int i = 2; i < 4; i++) {
+                char text[16];
+                odm_time until = odm_time_add(loop_now(), 1000);
+                snprintf(text, sizeof text, "%d000\n", i);
+                put_file("/sys/class/hwmon/hwmon0/temp1_input", text);
+                while (!odm_time_reached(loop_now(), until))
+                        assert_int_equal(loop_once(l, (int)(until.ms - loop_now().ms)), 0);
+                assert_int_equal(loop_once(l, 0), 0);
+        }
+        assert_int_equal(execute("./DiagMon/Sensor/Operations/Stop"), 1200);
+        wait_for("Sensor");
+        session_with("srv");
+        for (int i = 1; i < 4; i++) {
+                char want[32];
+                snprintf(want, sizeof want, "/Value %d c1\n", i);
+                if (count(want) < 1)
+                        fail_msg("%s", heard);
+        }
 }
 
 static void a_run_that_wants_no_report_at_its_end_gets_none(void **unused)
@@ -740,6 +767,7 @@ int main(void)
                 T(what_the_machine_has_not_is_not_there),
                 T(a_run_is_told_to_whom_it_lists),
                 T(a_run_that_lists_nobody_is_told_to_who_ordered_it),
+                T(each_sample_is_a_new_one),
                 T(a_run_that_wants_no_report_at_its_end_gets_none),
                 T(a_run_ends_when_its_memory_is_full),
                 T(a_run_goes_on_after_a_restart),

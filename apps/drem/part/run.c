@@ -157,6 +157,40 @@ void run_sample(run *r, const pairs *data)
 
 /* ---- the end ------------------------------------------------------------------------------------ */
 
+typedef struct others {
+        const diagmon *g;
+        odm_str ordered_by;
+        odm_alert alert;
+} others;
+
+static int tell_other(void *ctx, odm_str server)
+{
+        const others *o = ctx;
+
+        if (odm_str_eq(server, o->ordered_by))
+                return 0;
+        return o->g->host->alert(o->g->host->ctx, server, &o->alert);
+}
+
+void run_tell_others(const diagmon *g, const function *f, const char *object, odm_str ordered_by,
+                     odm_str correlator, unsigned result)
+{
+        char text[16];
+        others o = {.g = g,
+                    .ordered_by = ordered_by,
+                    .alert = {.code = ODM_ALERT_GENERIC,
+                              .type = ODM_STR("urn:oma:at:diagmon:1.0:OperationComplete"),
+                              .source = odm_cstr(object),
+                              .format = ODM_FMT_INT,
+                              .correlator = correlator}};
+
+        snprintf(text, sizeof text, "%u", result);
+        o.alert.data = odm_cstr(text);
+        o.alert.mark = result < 1300 ? ODM_STR("informational") : ODM_STR("critical");
+        if (ring_servers(g->host, f->f.name, tell_other, &o) < 0)
+                log_error("a listed server is not told of a result", log_text("object", object));
+}
+
 static void finish(run *r, odm_task_cause cause, const char *note)
 {
         const part_host *h = r->g->host;
@@ -167,6 +201,9 @@ static void finish(run *r, odm_task_cause cause, const char *note)
                 report(r);
         else
                 samples_drop(r->g->samples, id);
+        if (run_arg(r, "DiagDataURL").n == 0) /* else its delivery ends it */
+                run_tell_others(r->g, r->f, r->object, odm_cstr(r->server), odm_cstr(r->correlator),
+                                odm_diag_result(cause, false));
         free_run(r);
         (void)h->done(h->ctx, id, &e);
 }
@@ -186,7 +223,7 @@ static bool is_full(const run *r)
 static bool sample_now(run *r)
 {
         const pairs *data;
-        int rc = diagmon_read(r->g, r->f, &data);
+        int rc = diagmon_read(r->g, r->f, 0, &data);
 
         if (rc < 0)
                 log_error("a sample cannot be taken", log_text("object", r->object),

@@ -21,7 +21,8 @@ struct upload {
         upload *next;
         diagmon *g;
         uint32_t id;
-        char *file, *url;
+        char *file, *url, *object, *server, *correlator;
+        unsigned result; /* of the run */
         program *program;
         odm_task_cause cause;
         char note[200];
@@ -40,6 +41,9 @@ static void free_upload(upload *u)
                 (void)unlink(u->file);
         free(u->file);
         free(u->url);
+        free(u->object);
+        free(u->server);
+        free(u->correlator);
         free(u);
 }
 
@@ -76,6 +80,9 @@ static void on_done(void *ctx, int code)
         snprintf(note, sizeof note, "%s", code == 0 ? "" : u->note);
         e.note = odm_cstr(note);
         u->program = NULL;
+        run_tell_others(u->g, (const function *)odm_diag_of(&u->g->diag, odm_cstr(u->object)),
+                        u->object, odm_cstr(u->server), odm_cstr(u->correlator),
+                        code == 0 ? u->result : odm_diag_result(u->cause, true));
         free_upload(u);
         (void)h->done(h->ctx, id, &e);
 }
@@ -133,9 +140,28 @@ static int start(upload *u)
         return rc;
 }
 
+static char *copy(odm_str s)
+{
+        return s.p ? strndup(s.p, s.n) : NULL;
+}
+
+static bool take_task(upload *u, const odm_task *t)
+{
+        uint64_t n = 1200;
+
+        if (odm_str_u64(odm_task_arg(t, "result"), 1999, &n) < 0)
+                n = 1200;
+        u->result = (unsigned)n;
+        u->url = copy(odm_task_arg(t, "DiagDataURL"));
+        u->object = copy(t->object);
+        u->server = copy(t->server);
+        u->correlator = copy(t->correlator);
+        return u->url && u->object && (u->server || !t->server.p) &&
+               (u->correlator || !t->correlator.p);
+}
+
 int upload_begin(diagmon *g, const odm_task *t)
 {
-        odm_str url = odm_task_arg(t, "DiagDataURL");
         upload *u = calloc(1, sizeof *u);
         char name[40];
         int rc = ODM_ENOMEM;
@@ -149,8 +175,7 @@ int upload_begin(diagmon *g, const odm_task *t)
         g->uploads = u;
         snprintf(name, sizeof name, "upload-%u", (unsigned)t->id);
         u->file = fsio_join(g->folder, name);
-        u->url = strndup(url.p ? url.p : "", url.n);
-        if (u->file && u->url)
+        if (take_task(u, t) && u->file)
                 rc = write_document(g, t->object, u->file);
         if (rc == 0)
                 rc = start(u);
