@@ -22,10 +22,11 @@ typedef struct walk {
 
 static int read_file(const char *path, odm_buf *out, bool *there, diag *d)
 {
-        int rc = fsio_read(path, FILE_MAX, out, d);
+        diag why = {{0}};
+        int rc = fsio_read(path, FILE_MAX, out, &why);
 
         *there = rc == 0;
-        return rc == ODM_ENOENT ? 0 : rc;
+        return rc == 0 || rc == ODM_ENOENT ? 0 : diag_set(d, rc, "%s", why.text);
 }
 
 /* Whether a record of `n` octets at `at` would lie within the file: then it is no torn tail. */

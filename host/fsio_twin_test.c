@@ -264,13 +264,15 @@ static void a_copy_of_before_the_compaction(void **state)
 
 static void what_is_no_journal_is_left_alone(void **state)
 {
+        diag d = {{0}};
         const odm_str other = ODM_STR("[agent]\nid = 7\n");
         odm_str good = journal_of(usual, ODM_COUNT(usual)), got;
         fsio_healed h = {0};
 
         (void)state;
         put(path, other);
-        assert_int_equal(fsio_twin_heal(&quick, path, copy, &h, NULL), 0); /* no copy */
+        assert_int_equal(fsio_twin_heal(&quick, path, copy, &h, &d), 0); /* no copy */
+        assert_string_equal(d.text, "");
         put(copy, other);
         assert_int_equal(fsio_twin_heal(&quick, path, copy, &h, NULL), 0);
         got = content(path);

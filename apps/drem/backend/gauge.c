@@ -136,12 +136,13 @@ int gauge_boot_look(const char *root, const char *folder, gauge_boot *out, diag 
         gauge_boot b = {.hard = false};
         char *path = fsio_join(folder, "boot");
         char id[GAUGE_BOOT_ID] = "", state[16] = "";
+        diag why = {{0}};
         odm_buf text;
         int rc = path ? read_id(root, b.id) : ODM_ENOMEM;
 
         odm_buf_init(&text, &heap_mem, 256);
         if (rc == 0)
-                rc = fsio_read(path, 200, &text, d);
+                rc = fsio_read(path, 200, &text, &why);
         if (rc == 0)
                 rc = odm_buf_byte(&text, 0);
         if (rc == 0 && sscanf(text.p, "%36s %15s", id, state) == 2)
@@ -150,6 +151,8 @@ int gauge_boot_look(const char *root, const char *folder, gauge_boot *out, diag 
                 rc = 0;
         if (rc == 0)
                 *out = b;
+        else if (why.text[0])
+                diag_set(d, rc, "%s", why.text);
         odm_buf_done(&text);
         free(path);
         return rc;
