@@ -17,9 +17,11 @@
 #include "fsio.h"
 #include "heap.h"
 #include "log.h"
+#include "odm/codec.h"
 #include "prompt.h"
 #include "sdnotify.h"
 #include "service.h"
+#include "table.h"
 
 #define DEFAULT_CONFIG "/etc/xrem/dremd.conf"
 #define NOT_RUNNING 3 /* exit code of --status and its kin, as service scripts have it */
@@ -38,7 +40,7 @@ static const char more[] =
         "Manual pages: dremd(8), dremd.conf(5).";
 
 typedef struct arguments {
-        const char *config, *bootstrap, *pin;
+        const char *config, *bootstrap, *pin, *describe;
         cli_list set;
         bool check, print_config, status, sync, reset, request_update;
 } arguments;
@@ -236,6 +238,33 @@ static int bootstrap(const cfg *c, const arguments *a)
         return rc < 0 ? CLI_FAILED : CLI_OK;
 }
 
+/* ---- a table file as a description ------------------------------------------------------- */
+
+static int describe(const char *path)
+{
+        diag d = {{0}};
+        table *t = NULL;
+        odm_doc *doc = NULL;
+        odm_arena a;
+        odm_buf out;
+        int rc = table_load(path, &t, &d);
+
+        odm_arena_init(&a, &heap_mem, (size_t)4 << 20);
+        odm_buf_init(&out, &heap_mem, (size_t)4 << 20);
+        if (rc == 0)
+                rc = table_describe(t, &a, &doc);
+        if (rc == 0)
+                rc = odm_doc_encode(&odm_codec_xml, doc, true, &out);
+        if (rc == 0)
+                printf("%.*s\n", (int)out.n, out.p);
+        else
+                (void)fprintf(stderr, "dremd: %s\n", d.text[0] ? d.text : odm_err_text(rc));
+        odm_buf_done(&out);
+        odm_arena_done(&a);
+        table_free(t);
+        return rc < 0 ? CLI_FAILED : CLI_OK;
+}
+
 /* ---- asking the one that runs -------------------------------------------------------------- */
 
 /* Of an agent that does not run, the last status is still of interest. */
@@ -292,6 +321,8 @@ static int run(const arguments *a)
                 cfg_print(conf_keys, conf_keys_n, stdout);
                 return CLI_OK;
         }
+        if (a->describe)
+                return describe(a->describe);
         if (configure(a, &c) < 0)
                 return CLI_USAGE;
         if (a->status)
@@ -326,6 +357,9 @@ int main(int argc, char **argv)
                  "have the running agent ask the server for new\nfirmware, as the user's wish"},
                 {0, "reset-account", CLI_FLAG, &a.reset, NULL,
                  "at the start, make the account of the\nconfiguration anew, its nonces forgotten"},
+                {0, "describe", CLI_STRING, &a.describe, "FILE.table",
+                 "judge this table file of a vendor's object, print\nits description (DDF), and "
+                 "end"},
                 {0, "bootstrap", CLI_STRING, &a.bootstrap, "FILE",
                  "take an account from this bootstrap message,\nand end; with --reset-account also "
                  "in place of\none of the same server"},

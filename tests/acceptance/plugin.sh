@@ -24,7 +24,7 @@ END
         cat >"$plug/bin/meter-reset" <<END
 #!/bin/sh
 echo begun >>'$plug/resets'
-test -e '$plug/slow' && sleep 20
+while test -e '$plug/slow'; do sleep 0.1; done
 test -e '$plug/broken' && echo 'the line is dead' && exit 3
 exit 0
 END
@@ -43,6 +43,12 @@ $1"
         eventually 20 is_active plug || return 1
         equal "$("$xrem" get plug $vendor/Serial)" M-4711 Serial &&
                 equal "$("$xrem" get plug "$vendor?prop=Type")" urn:oma:mo:x-example-meter:1.0 Type
+}
+
+describes_a_table()
+{
+        "$dremd" --describe "$plug/tables/meter.table" >"$plug/meter.ddf" && "$xrem" ddf check "$plug/meter.ddf" &&
+                grep -q 'Start counting anew' "$plug/meter.ddf" && code_of 1 "$dremd" --describe "$plug/watched"
 }
 
 node_is() # URI, value
@@ -152,6 +158,7 @@ else
         objects=
 fi
 promise 'a table file is an object of the device' has_objects "$objects"
+promise 'its description is a good one' describes_a_table
 promise 'a server sets a file, and sees what others write there' sets_a_file
 promise 'a job that is taken back takes the file back' takes_a_file_back
 promise 'an Exec runs a command, and tells how it ended' runs_a_command

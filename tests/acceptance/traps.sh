@@ -37,7 +37,11 @@ sets_a_trap()
 {
         local leaf
         leaf=./Vendor/xrem/Disk/$(printf '%s' "${room#/}" | tr / _)
-        add_device trap && start_device trap "http://127.0.0.1:$plain_port/dm" && eventually 20 is_active trap || return 1
+        add_device trap
+        start_device trap "http://127.0.0.1:$plain_port/dm" '' '[diag]
+latitude = 46.948
+longitude = 7.4474'
+        eventually 20 is_active trap || return 1
         equal "$("$xrem" get trap "$leaf/Mount")" "$room" Mount || return 1
         cat >"$home/trap.json" <<END
 [{"cmd": "add", "uri": "./Trap/Room", "format": "node"},
@@ -97,7 +101,21 @@ logs_both()
 refuses_what_makes_no_sense()
 {
         code_of 1 "$xrem" add trap ./Trap/Room/TrapConfig/HoldTime -- -1 && code_of 1 "$xrem" set trap ./Trap/Room/Status 20 &&
-                code_of 1 "$xrem" delete trap ./Trap/HardReboot && code_of 1 "$xrem" add trap ./Trap/Geo --node
+                code_of 1 "$xrem" delete trap ./Trap/HardReboot && code_of 1 "$xrem" delete trap ./Trap/Geo
+}
+
+# This device does not move; it is inside the moment the area is there.
+knows_where_it_is()
+{
+        cat >"$home/trap.json" <<END
+[{"cmd": "add", "uri": "./Trap/Geo/TrapConfig/GeoArea/town/Lat", "data": "46.95"},
+ {"cmd": "add", "uri": "./Trap/Geo/TrapConfig/GeoArea/town/Long", "data": "7.45"},
+ {"cmd": "add", "uri": "./Trap/Geo/TrapConfig/GeoArea/town/Radius", "data": "100"},
+ {"cmd": "add", "uri": "./Trap/Geo/ServerIDs/a/ServerID", "data": "xrem"}]
+END
+        "$xrem" run trap --file "$home/trap.json" >/dev/null && counted trap 'Notification ./Trap/Geo' 0 || return 1
+        "$xrem" set trap ./Trap/Geo/TrapConfig/GeoArea/town/Radius 1000 || return 1
+        eventually 15 counted trap "${trap_type}Notification ./Trap/Geo warning inside area town" 1
 }
 
 # The marker is as a machine leaves it whose power went: another run of it was going on.
@@ -126,6 +144,7 @@ if makes_room >"$home/room.out" 2>&1; then
         promise 'it clears when there is room again' clears_when_there_is_room
         promise 'the log of traps on the device has both' logs_both
         promise 'what makes no sense in a trap is refused' refuses_what_makes_no_sense
+        promise 'a place is entered' knows_where_it_is
         promise 'a restart that nobody ordered is told once' tells_of_a_hard_restart
         promise 'a trap is deleted' deletes_a_trap
         promise 'that device ends cleanly' stop trap
