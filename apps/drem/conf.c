@@ -191,6 +191,10 @@ const cfg_key conf_keys[] = {
         {"network.command_time", CFG_DURATION, "1m", "How long each program may take.", 100, HOUR},
         {"network.tries", CFG_INT, "3",
          "Sessions that may fail with new settings before the old ones come back.", 1, 100},
+        {"network.settle_time", CFG_DURATION, "5s",
+         "Wait before the first of them, until interfaces have their new addresses: a server that\n"
+         "is reached before proves nothing.",
+         0, HOUR},
         {"network.retry_wait", CFG_DURATION, "30s", "Wait between two of them.", 100, HOUR},
         {"network.trial_time", CFG_DURATION, "5m",
          "The old settings come back after this time at the latest.", SECOND, DAY},

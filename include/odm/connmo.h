@@ -126,14 +126,15 @@ int odm_connmo_differ(odm_str was, odm_str is, int (*fn)(void *ctx, odm_str uri)
 
 /* ---- the trial --------------------------------------------------------------------------- */
 
-/*  STEADY --changed--> APPLY --applied--> TRY --reached--> STEADY, the new settings are kept
- *     ^                  '--not applied--.  |
- *     |                                  v  v no tries or no time left
- *     '---------- the old ones are there -- BACK                                            */
+/*  STEADY --changed--> APPLY --applied--> SETTLE --a while--> TRY --reached--> STEADY, the new
+ *     ^                  '--not applied--.                     |                settings are kept
+ *     |                                  v                     v no tries or no time left
+ *     '---------- the old ones are there -- BACK <-------------'                              */
 typedef enum odm_trial_phase {
         ODM_TRIAL_STEADY, /* what the tree says is in force */
         ODM_TRIAL_APPLY,  /* new settings are being applied */
-        ODM_TRIAL_TRY,    /* they are; servers are called */
+        ODM_TRIAL_SETTLE, /* they are, as far as is known: the old ones may still work */
+        ODM_TRIAL_TRY,    /* servers are called */
         ODM_TRIAL_BACK,   /* the old ones are being brought back */
 } odm_trial_phase;
 const char *odm_trial_phase_name(odm_trial_phase p);
@@ -156,17 +157,18 @@ typedef enum odm_trial_action {
         ODM_TRIAL_DO_TELL,  /* the old settings are in force: tell the server, record it */
 } odm_trial_action;
 
-typedef struct odm_trial { /* zero it, set the first three */
+typedef struct odm_trial { /* zero it, set the first four */
         unsigned max_tries;
-        int64_t wait_ms; /* between two tries, and before the old settings are tried again */
-        int64_t time_ms; /* from the first try to the fall back */
+        int64_t settle_ms; /* between what was applied and the first try */
+        int64_t wait_ms;   /* between two tries, and before the old settings are tried again */
+        int64_t time_ms;   /* from the first try to the fall back */
         odm_trial_phase phase;
         unsigned tries;          /* begun in this trial */
         odm_time next, deadline; /* ODM_NEVER where there is none */
         const odm_tracer *trace; /* may be NULL */
 } odm_trial;
 
-/* After a start: `phase` and `tries` as they were recorded (TRY stands for APPLY too).  What was
+/* After a start: `phase` and `tries` as they were recorded (SETTLE and TRY are as APPLY).  What was
  * applied may be gone, so a trial applies again; one without tries left goes back. */
 odm_trial_action odm_trial_resume(odm_trial *t, odm_trial_phase phase, unsigned tries);
 /* What happened; returns what is to be done, once. */

@@ -631,11 +631,12 @@ static void survives_no_memory(void **state)
 
 #define ST ODM_TRIAL_STEADY
 #define AP ODM_TRIAL_APPLY
+#define SE ODM_TRIAL_SETTLE
 #define TR ODM_TRIAL_TRY
 #define BA ODM_TRIAL_BACK
 #define NO ODM_TRIAL_NOTHING
 
-/* Two tries, 10 s between them, 100 s in all. */
+/* Two tries, 3 s before the first, 10 s between them, 100 s in all. */
 static const struct trial_row {
         const char *why;
         odm_trial_phase from;
@@ -654,9 +655,17 @@ static const struct trial_row {
         {"steady, applied at the start", ST, 0, -1, -1, ODM_TRIAL_APPLIED, 5, NO, ST, 0, -1},
         {"steady, not applied then", ST, 0, -1, -1, ODM_TRIAL_NOT_APPLIED, 5, NO, ST, 0, -1},
         {"steady, a clock", ST, 0, -1, -1, ODM_TRIAL_CLOCK, 5, NO, ST, 0, -1},
-        {"applied", AP, 0, -1, -1, ODM_TRIAL_APPLIED, 5, ODM_TRIAL_DO_CALL, TR, 1, 105},
-        {"applied again after a start", AP, 1, -1, -1, ODM_TRIAL_APPLIED, 5, ODM_TRIAL_DO_CALL, TR,
-         2, 105},
+        {"applied", AP, 0, -1, -1, ODM_TRIAL_APPLIED, 5, NO, SE, 0, 8},
+        {"applied again after a start", AP, 1, -1, -1, ODM_TRIAL_APPLIED, 5, NO, SE, 1, 8},
+        {"settled", SE, 0, 8, -1, ODM_TRIAL_CLOCK, 8, ODM_TRIAL_DO_CALL, TR, 1, 108},
+        {"settled again after a start", SE, 1, 8, -1, ODM_TRIAL_CLOCK, 8, ODM_TRIAL_DO_CALL, TR, 2,
+         108},
+        {"not yet", SE, 0, 8, -1, ODM_TRIAL_CLOCK, 7, NO, SE, 0, 8},
+        {"reached, perhaps by the old settings", SE, 0, 8, -1, ODM_TRIAL_REACHED, 7, NO, SE, 0, 8},
+        {"not reached, in between", SE, 0, 8, -1, ODM_TRIAL_UNREACHED, 7, NO, SE, 0, 8},
+        {"settling, changed", SE, 0, 8, -1, ODM_TRIAL_CHANGED, 7, NO, SE, 0, 8},
+        {"settling, applied", SE, 0, 8, -1, ODM_TRIAL_APPLIED, 7, NO, SE, 0, 8},
+        {"settling, not applied", SE, 0, 8, -1, ODM_TRIAL_NOT_APPLIED, 7, NO, SE, 0, 8},
         {"not applied", AP, 0, -1, -1, ODM_TRIAL_NOT_APPLIED, 5, ODM_TRIAL_DO_BACK, BA, 0, -1},
         {"changed while applying", AP, 0, -1, -1, ODM_TRIAL_CHANGED, 5, NO, AP, 0, -1},
         {"a session of before", AP, 0, -1, -1, ODM_TRIAL_REACHED, 5, NO, AP, 0, -1},
@@ -699,6 +708,7 @@ static void moves_as_the_table_says(void **state)
         for (size_t i = 0; i < ODM_COUNT(trials); i++) {
                 const struct trial_row *r = &trials[i];
                 odm_trial t = {.max_tries = 2,
+                               .settle_ms = 3000,
                                .wait_ms = 10000,
                                .time_ms = 100000,
                                .phase = r->from,
@@ -723,6 +733,7 @@ static const struct resume_row {
 } resumes[] = {
         {"steady", ST, 0, NO, ST},
         {"before it was applied", AP, 0, ODM_TRIAL_DO_APPLY, AP},
+        {"before the first try", SE, 0, ODM_TRIAL_DO_APPLY, AP},
         {"in the first try", TR, 1, ODM_TRIAL_DO_APPLY, AP},
         {"in the last one", TR, 2, ODM_TRIAL_DO_BACK, BA},
         {"on the way back", BA, 2, ODM_TRIAL_DO_BACK, BA},
@@ -741,6 +752,16 @@ static void resumes_as_the_table_says(void **state)
         }
 }
 
+static void there_may_be_no_while_to_settle(void **state)
+{
+        odm_trial t = {.max_tries = 2, .wait_ms = 10000, .time_ms = 100000, .phase = AP};
+
+        (void)state;
+        assert_int_equal(odm_trial_on(&t, ODM_TRIAL_APPLIED, at(5)), ODM_TRIAL_DO_CALL);
+        assert_int_equal(t.phase, TR);
+        assert_int_equal(t.tries, 1);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -756,6 +777,7 @@ int main(void)
                 cmocka_unit_test(effect_changes_as_the_table_says),
                 cmocka_unit_test(survives_no_memory),
                 cmocka_unit_test(moves_as_the_table_says),
+                cmocka_unit_test(there_may_be_no_while_to_settle),
                 cmocka_unit_test(resumes_as_the_table_says),
         };
 

@@ -5,7 +5,7 @@
 
 const char *odm_trial_phase_name(odm_trial_phase p)
 {
-        static const char *const names[] = {"steady", "apply", "try", "back"};
+        static const char *const names[] = {"steady", "apply", "settle", "try", "back"};
 
         return names[p];
 }
@@ -16,8 +16,7 @@ static void enter(odm_trial *t, odm_trial_phase to)
                   odm_trial_phase_name(to));
         t->phase = to; /* the only assignment to phase in this file */
         t->next = ODM_NEVER;
-        if (to != ODM_TRIAL_TRY)
-                t->deadline = ODM_NEVER;
+        t->deadline = ODM_NEVER;
 }
 
 static odm_trial_action go_back(odm_trial *t)
@@ -49,15 +48,26 @@ static odm_trial_action in_steady(odm_trial *t, odm_trial_event e)
         return ODM_TRIAL_DO_APPLY;
 }
 
+/* A program may say that it is done while the old address is still there: a server that is reached
+ * now proves nothing. */
+static odm_trial_action in_settle(odm_trial *t, odm_trial_event e, odm_time now)
+{
+        if (e != ODM_TRIAL_CLOCK || !odm_time_reached(now, t->next))
+                return ODM_TRIAL_NOTHING;
+        enter(t, ODM_TRIAL_TRY);
+        t->deadline = odm_time_add(now, t->time_ms);
+        return call(t);
+}
+
 static odm_trial_action in_apply(odm_trial *t, odm_trial_event e, odm_time now)
 {
         if (e == ODM_TRIAL_NOT_APPLIED)
                 return go_back(t);
         if (e != ODM_TRIAL_APPLIED)
                 return ODM_TRIAL_NOTHING;
-        enter(t, ODM_TRIAL_TRY);
-        t->deadline = odm_time_add(now, t->time_ms);
-        return call(t);
+        enter(t, ODM_TRIAL_SETTLE);
+        t->next = odm_time_add(now, t->settle_ms);
+        return in_settle(t, ODM_TRIAL_CLOCK, now);
 }
 
 static odm_trial_action in_try(odm_trial *t, odm_trial_event e, odm_time now)
@@ -97,6 +107,7 @@ odm_trial_action odm_trial_on(odm_trial *t, odm_trial_event e, odm_time now)
         switch (t->phase) {
         case ODM_TRIAL_STEADY: return in_steady(t, e);
         case ODM_TRIAL_APPLY: return in_apply(t, e, now);
+        case ODM_TRIAL_SETTLE: return in_settle(t, e, now);
         case ODM_TRIAL_TRY: return in_try(t, e, now);
         case ODM_TRIAL_BACK: return in_back(t, e, now);
         }
@@ -110,6 +121,7 @@ odm_trial_action odm_trial_resume(odm_trial *t, odm_trial_phase phase, unsigned 
         switch (phase) {
         case ODM_TRIAL_STEADY: return settle(t, ODM_TRIAL_NOTHING);
         case ODM_TRIAL_APPLY:
+        case ODM_TRIAL_SETTLE:
         case ODM_TRIAL_TRY:
                 if (tries >= t->max_tries)
                         return go_back(t);

@@ -90,6 +90,7 @@ backend = exec
 command = $net/apply
 ethernet = vd
 tries = 2
+settle_time = 100ms
 retry_wait = 300ms
 trial_time = 10s
 [nap uplink]
@@ -161,7 +162,7 @@ survives_kills_in_a_trial()
         local from
         from=$(wc -l <"$net/applied")
         changes 10.99.0.3 10.99.0.1 || return 1
-        eventually 15 grep -q '^try\|^apply' "$home/net1/connmo/record" || return 1
+        eventually 15 grep -q '^try\|^apply\|^settle' "$home/net1/connmo/record" || return 1
         stop net1 KILL && run_device net1
         eventually 20 sh -c "tail -n +$((from + 1)) '$net/applied' | grep -q revert" || return 1
         eventually 15 steady && has_address 10.77.1.3 && equal "$("$xrem" get net1 $nap/IP/IPv4/IPAddr)" 10.77.1.3 IPAddr &&

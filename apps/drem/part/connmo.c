@@ -491,7 +491,8 @@ static int connmo_alerts(void *ctx, odm_str server, int (*fn)(void *fn_ctx, cons
         (void)server;
         (void)fn;
         (void)fn_ctx;
-        p->stale = p->trial.phase == ODM_TRIAL_APPLY || network_busy(p->network);
+        p->stale = p->trial.phase == ODM_TRIAL_APPLY || p->trial.phase == ODM_TRIAL_SETTLE ||
+                   network_busy(p->network);
         p->began |= !p->stale;
         return 0;
 }
@@ -670,6 +671,7 @@ static int connmo_open(void *ctx, diag *d)
         int rc;
 
         p->trial.max_tries = (unsigned)cfg_int(c, "network.tries");
+        p->trial.settle_ms = cfg_ms(c, "network.settle_time");
         p->trial.wait_ms = cfg_ms(c, "network.retry_wait");
         p->trial.time_ms = cfg_ms(c, "network.trial_time");
         rc = open_network(p);
