@@ -391,6 +391,53 @@ static void functions_have_their_types(void **state)
         close_lab(&l);
 }
 
+/* Every description of mo/diag_*.ddf has the nodes of mo-diagmon.md 2, at its place. */
+static void all_functions_have_the_frame(void **state)
+{
+        static const struct {
+                const char *name;
+                const odm_mo *mo;
+                odm_diag_way way;
+                const char *status;
+                unsigned start;
+        } rows[] = {
+                {"AppData", &odm_mo_diag_appdata, ODM_DIAG_SNAPSHOT, "10", 1200},
+                {"AppExe", &odm_mo_diag_appexe, ODM_DIAG_SNAPSHOT, "10", 1200},
+                {"FM", &odm_mo_diag_fm, ODM_DIAG_RING, "20", 1200},
+                {"Link", &odm_mo_diag_link, ODM_DIAG_SNAPSHOT, "10", 1200},
+                {"Location", &odm_mo_diag_location, ODM_DIAG_SNAPSHOT, "10", 1200},
+                {"PanicLog", &odm_mo_diag_paniclog, ODM_DIAG_RING, "20", 1200},
+                {"PM", &odm_mo_diag_pm, ODM_DIAG_ACTION, "10", 202},
+                {"RF/GSM", &odm_mo_diag_rf_gsm, ODM_DIAG_SNAPSHOT, "10", 1200},
+                {"RF/UMTS", &odm_mo_diag_rf_umts, ODM_DIAG_SNAPSHOT, "10", 1200},
+                {"SelfTest", &odm_mo_diag_selftest, ODM_DIAG_ACTION, "10", 202},
+                {"Sensor", &odm_mo_diag_sensor, ODM_DIAG_SNAPSHOT, "10", 1200},
+        };
+        static odm_diag_function more[ODM_COUNT(rows)];
+        lab l;
+
+        (void)state;
+        assert_int_equal(open_lab(&l, &heap), 0);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                char uri[96];
+                unsigned status = 0;
+                more[i] = (odm_diag_function){rows[i].name, rows[i].mo, rows[i].way};
+                assert_int_equal(odm_diag_mount(&diag, &more[i]), 0);
+                snprintf(uri, sizeof uri, "./DiagMon/%s/Status", rows[i].name);
+                assert_string_equal(lab_get(&l, uri), rows[i].status);
+                snprintf(uri, sizeof uri, "./DiagMon/%s/Operations/Start", rows[i].name);
+                assert_int_equal(lab_exec(&l, uri, "c", &status), 0);
+                if (status != rows[i].start)
+                        fail_msg("%s: %u", uri, status);
+                snprintf(uri, sizeof uri, "./DiagMon/%s/Description", rows[i].name);
+                assert_string_not_equal(lab_get(&l, uri), "(none)");
+                snprintf(uri, sizeof uri, "./DiagMon/%s/ServerID", rows[i].name);
+                assert_int_equal(lab_set(&l, uri, ODM_FMT_CHR, "srv", &status), 0);
+                assert_int_equal(status, 200);
+        }
+        close_lab(&l);
+}
+
 /* ---- power cuts ---------------------------------------------------------------------------- */
 
 static void live_through(lab *l)
@@ -591,6 +638,7 @@ int main(void)
                 cmocka_unit_test(a_start_clears_what_was_found_before),
                 cmocka_unit_test(live_data_are_read_and_listed),
                 cmocka_unit_test(functions_have_their_types),
+                cmocka_unit_test(all_functions_have_the_frame),
                 cmocka_unit_test(the_power_may_go_after_any_record),
                 cmocka_unit_test(a_run_goes_on_where_the_clock_is_known),
                 cmocka_unit_test(a_restart_is_told_afterwards),

@@ -9,6 +9,7 @@ made=$home/made-machine
 make_machine()
 {
         mkdir -p "$made/sys/class/hwmon/hwmon0" "$made/sys/class/power_supply" && ln -s /proc "$made/proc" &&
+                mkdir -p "$made/sys/fs/pstore" && echo 'Oops: it broke' >"$made/sys/fs/pstore/dmesg-ramoops-0" &&
                 ln -s /sys/class/net "$made/sys/class/net" && ln -s /sys/block "$made/sys/block" &&
                 echo 42500 >"$made/sys/class/hwmon/hwmon0/temp1_input" && echo acme >"$made/sys/class/hwmon/hwmon0/name"
 }
@@ -105,7 +106,7 @@ memory_is_this_machines()
                 [[ $time =~ ^20[0-9]{6}T[0-9]{6}Z$ ]] && [[ $time > $last ]] || fail "time '$time' after '$last'" || return 1
                 last=$time n=$((n + 1))
         done <"$home/ram"
-        [ $n -ge 4 ] && [ $n -le 6 ] || fail "$n samples in 4 s"
+        [ $n -ge 3 ] && [ $n -le 6 ] || fail "$n samples in 4 s"
 }
 
 temperature_is_this_machines()
@@ -115,7 +116,7 @@ temperature_is_this_machines()
                 [ ! -d "$made" ] || [ "$value" = 42.5 ] || fail "$value" || return 1
                 n=$((n + 1))
         done <"$home/temp"
-        [ $n -ge 4 ] || fail "$n samples"
+        [ $n -ge 3 ] || fail "$n samples"
 }
 
 processes_are_this_machines()
@@ -137,7 +138,7 @@ stops_when_told()
 goes_on_after_a_kill()
 {
         local job
-        job=$(run_of Memory 1 0 3) || return 1
+        job=$(run_of Memory 1 0 2) || return 1
         eventually 10 sh -c "'$xrem' get diag $dg/Memory/Status | grep -qx 20" || return 1
         stop diag KILL
         run_device diag
@@ -165,7 +166,7 @@ counts_over_periods()
 {
         "$xrem" set diag $dg/PM/DiagMonConfig/ConfigParms/Counters 'cpu.user net.lo.rx_bytes' &&
                 "$xrem" set diag $dg/PM/DiagMonConfig/ConfigParms/Granularity 1 &&
-                "$xrem" set diag $dg/PM/DiagMonConfig/DefDuration 2 && "$xrem" exec diag $dg/PM/Operations/Start --timeout 20 &&
+                "$xrem" set diag $dg/PM/DiagMonConfig/DefDuration 1 && "$xrem" exec diag $dg/PM/Operations/Start --timeout 20 &&
                 "$xrem" tree diag $dg/PM/DiagMonData | grep -q 'net.lo.rx_bytes' || return 1
         "$xrem" set diag $dg/PM/DiagMonConfig/ConfigParms/Counters 'net.nowhere.rx_bytes' &&
                 code_of 1 "$xrem" exec diag $dg/PM/Operations/Start
@@ -182,6 +183,12 @@ sends_data_elsewhere()
         unset 'pid[take]'
         grep -q '^application/vnd.syncml.dmtnds+xml$' "$home/taken" && grep -q 'RxBytes' "$home/taken" &&
                 "$xrem" set diag $dg/Link/DiagMonConfig/DiagDataURL ''
+}
+
+records_a_panic()
+{
+        [ -d "$made" ] || { echo 'SKIP: this machine has sensors, and what it panicked of is its own'; return 0; }
+        equal "$("$xrem" get diag $dg/PanicLog/DiagMonData/1/Log)" 'Oops: it broke' Log
 }
 
 starts_again()
@@ -205,5 +212,6 @@ promise 'the way to a host is measured' measures_the_way
 promise 'the checks of the device are run' tests_itself
 promise 'counters over periods' counts_over_periods
 promise 'data are sent to a server of their own' sends_data_elsewhere
+promise 'what the kernel left behind is recorded' records_a_panic
 promise 'a restart that was ordered is told after it' starts_again
 promise 'that device ends cleanly' stop diag
