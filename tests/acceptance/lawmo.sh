@@ -40,7 +40,7 @@ notify = echo \"\$1 \$2\" >>$lw/told
 [wipe logs]
 title = Log files
 paths = $lw/logs
-command = echo \"\$1 \$2\" >$lw/wiped
+command = echo \"\$1 \$2\" >$lw/wiped; while [ -e $lw/hold ]; do sleep 0.05; done
 [dcmo]
 check = 300ms
 [capability camera]
@@ -116,6 +116,25 @@ wipes_what_is_marked()
                 says ./LAWMO/AvailableWipeList/logs/ToBeWiped false
 }
 
+# Nothing is left of what was marked when dremd is ready, and the order ends once.
+goes_on_with_a_wipe()
+{
+        local job
+        echo left >"$lw/logs/three" && rm "$lw/wiped" && touch "$lw/hold" || return 1
+        "$xrem" set lw ./LAWMO/AvailableWipeList/logs/ToBeWiped true && job=$("$xrem" exec lw $law/Wipe --no-wait) &&
+                eventually 20 test -s "$lw/wiped" || return 1
+        stop lw KILL
+        [ -e "$lw/logs/three" ] || fail 'it was wiped before' || return 1
+        rm "$lw/hold"
+        from=$(wc -l <"$home/lw.log")
+        run_device lw
+        "$xrem" job watch "$job" --timeout 30 || return 1
+        "$xrem" job show "$job" | grep -q '1202' || fail "$("$xrem" job show "$job")" || return 1
+        equal "$(ls -A "$lw/logs")" '' 'what is left' || return 1
+        tail -n +$((from + 1)) "$home/lw.log" | grep -E 'operation done|ready' | head -n 1 | grep -q 'operation=Wipe' ||
+                fail 'dremd was ready before it was wiped'
+}
+
 switches_capabilities()
 {
         ends_with 1200 $cam/Operations/Disable && says $cam/Enabled false && [ ! -e "$lw/camera-on" ] || return 1
@@ -157,6 +176,7 @@ promise 'it is locked and unlocked, by its commands' locks_and_unlocks
 promise 'what it cannot do is refused, what fails is told with its reason' refuses_what_it_cannot_do
 promise 'kill -9 in a lock ends locked, before anybody uses it' starts_locked_after_a_power_cut
 promise 'a wipe takes the data, and what is marked' wipes_what_is_marked
+promise 'kill -9 in a wipe: it goes on before dremd is ready' goes_on_with_a_wipe
 promise 'a capability is switched off and on; the bearer of the session is not' switches_capabilities
 promise 'what people do on the device is seen, and what they may not is put back' sees_what_people_do
 promise 'capabilities are kept over a restart, and a new one is told' keeps_capabilities_over_a_start
