@@ -30,14 +30,17 @@ static bool has_part(odm_str uri, const char *part)
         return false;
 }
 
+/* IEEE 802.11i: a passphrase is of ASCII characters that can be printed. */
 static bool is_key(odm_str s)
 {
-        if (s.n >= 8 && s.n <= 63)
-                return true;
-        for (size_t i = 0; i < s.n; i++)
-                if (!strchr("0123456789abcdefABCDEF", s.p[i]))
+        bool digits = true;
+
+        for (size_t i = 0; i < s.n; i++) {
+                if (s.p[i] < ' ' || s.p[i] > '~')
                         return false;
-        return s.n == 64;
+                digits = digits && strchr("0123456789abcdefABCDEF", s.p[i]);
+        }
+        return (s.n >= 8 && s.n <= 63) || (s.n == 64 && digits);
 }
 
 static bool is_host(odm_str s)

@@ -145,6 +145,7 @@ static const struct write_row {
         {"a key", "+ ./NAP/w/BearerParams/WLAN/WPA/Key 12345678", 200},
         {"not shown either", "? ./NAP/w/BearerParams/WLAN/WPA/Key", 405},
         {"too short a key", "= ./NAP/w/BearerParams/WLAN/WPA/Key 1234567", 415},
+        {"beyond ASCII", "= ./NAP/w/BearerParams/WLAN/WPA/Key caf\xc3\xa9 1234567", 415},
         {"64 digits", "= ./NAP/w/BearerParams/WLAN/WPA/Key " LONG50 "1234567890abcd", 200},
         {"64 others", "= ./NAP/w/BearerParams/WLAN/WPA/Key " LONG50 "1234567890abcx", 415},
         {"between stations", "+ ./NAP/w/BearerParams/WLAN/NetMode ADHOC", 406},
