@@ -23,6 +23,7 @@ static const odm_auth_type auth_types[] = {ODM_AUTH_NONE, ODM_AUTH_BASIC, ODM_AU
                                            ODM_AUTH_MAC};
 static const char *const codec_words[] = {"wbxml", "xml", NULL};
 static const char *const installer_words[] = {"none", "slots", "exec", "rauc", "swupdate", NULL};
+static const char *const dpkg_words[] = {"own", "all", NULL};
 static const char *const plain_words[] = {"no", "loopback", "yes", NULL};
 static const char *const network_words[] = {"none", "networkd", "networkmanager", "exec", NULL};
 static const char *const bearer_words[] = {"ETHERNET", "WLAN", "3GPPPS", NULL};
@@ -276,6 +277,43 @@ const cfg_key conf_keys[] = {
          "Whether sessions need it, so that it may not be disabled: 405."},
         {"capability *.enabled", CFG_BOOL, "yes",
          "Whether it can be used when the device is new, where no command tells."},
+
+        {"software.dpkg_root", CFG_PATH, NULL,
+         "Root that packages of Debian are installed into, / for this machine's own; none if not "
+         "set.\n"
+         "Without any installer there is no ./SCM."},
+        {"software.dpkg_options", CFG_LIST, NULL, "Further options for dpkg."},
+        {"software.dpkg_list", CFG_ENUM, "own",
+         "Which packages of Debian the inventory tells of: those that came through ./SCM, or all.",
+         .choices = dpkg_words},
+        {"software.dpkg_filter", CFG_STRING, "*",
+         "all: only packages with a name like this pattern."},
+        {"software.archive", CFG_PATH, NULL,
+         "Folder of applications that come as archives; none if not set."},
+        {"software.max_unpacked", CFG_SIZE, "2G", "What an archive may unpack to.", KIB,
+         (int64_t)1 << 50},
+        {"software.command", CFG_PATH, NULL, "An installer of the device's maker."},
+        {"software.command_types", CFG_LIST, "application/octet-stream",
+         "MIME types of its packages."},
+        {"software.command_time", CFG_DURATION, "30m",
+         "How long an installer may take; then it is ended and counts as failed.", 1000, DAY},
+        {"software.environments", CFG_LIST, "linux",
+         "EnvType of packages that run here; those that name another one are refused."},
+        {"software.keys", CFG_PATH, NULL,
+         "Folder of trusted keys, as in firmware.keys. Without one no package is accepted."},
+        {"software.keep", CFG_BOOL, "no",
+         "Whether packages stay on the device after the installation they were fetched for."},
+        {"software.max_listed", CFG_INT, "256", "Most components of one installer that are told.",
+         1, 2000},
+        {"software.max_size", CFG_SIZE, "256M", "Largest package taken.", KIB,
+         4095 * (int64_t)MIB},
+        {"software.tries", CFG_INT, "5", "Tries of a download.", 1, 1000},
+        {"software.retry_wait", CFG_DURATION, "2m", "Wait between two of them.", 0, DAY},
+        {"software.download_time", CFG_DURATION, "1d",
+         "How long all tries together may take; 0 for ever.", 0, 365 * DAY},
+        {"software.fetch", CFG_PATH, XREM_LIBEXEC "/dremd-fetch", "The program that downloads."},
+        {"software.installers", CFG_PATH, XREM_LIBEXEC,
+         "Folder of the programs dremd-dpkg and dremd-archive."},
 
         {"plugin.tables", CFG_PATH, "/etc/xrem/dremd/tables",
          "Folder of table files: NAME.table is the vendor object ./Vendor/NAME."},

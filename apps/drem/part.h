@@ -101,6 +101,7 @@ extern const part_class part_dcmo;
 extern const part_class part_firmware;
 extern const part_class part_integrity;
 extern const part_class part_lawmo;
+extern const part_class part_scomo;
 extern const part_class part_diagmon;
 extern const part_class part_trap;
 extern const part_class part_plugin;

@@ -19,6 +19,7 @@ const part_class *const parts_all[] = {
         &part_firmware,
         &part_lawmo,
         &part_plugin,
+        &part_scomo,
         &part_diagmon,
         &part_trap,
         &part_schedule,

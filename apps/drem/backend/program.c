@@ -160,3 +160,9 @@ void program_kill(program *p)
                 ;
         free_program(p);
 }
+
+void program_leave(program *p)
+{
+        if (p)
+                free_program(p);
+}

@@ -25,5 +25,8 @@ typedef struct program_opt {
 ODM_MUST_USE int program_start(loop *l, const program_opt *opt, program **out, diag *d);
 /* Ends it, its children too, unheard; waits for that.  NULL is allowed. */
 void program_kill(program *p);
+/* Lets it go on alone, unheard: what it says from now on ends it, unless it ignores SIGPIPE.  NULL
+ * is allowed. */
+void program_leave(program *p);
 
 #endif

@@ -57,7 +57,7 @@ static char reason_text[512];
 
 static int give_up(int code, const char *what, const char *about)
 {
-        snprintf(reason_text, sizeof reason_text, "%s%s%.400s", what, about ? ": " : "",
+        snprintf(reason_text, sizeof reason_text, "%.100s%s%.400s", what, about ? ": " : "",
                  about ? about : "");
         reason = reason_text;
         return code;
@@ -639,6 +639,7 @@ static const struct {
 /* Whoever was killed may have left one that still runs: one after the other. */
 static int run(int n, char **arg)
 {
+        const pid_t parent = getppid();
         char path[PATH_MAX];
         int fd, rc = CLI_USAGE;
 
@@ -647,6 +648,8 @@ static int run(int n, char **arg)
         fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         if (fd < 0 || flock(fd, LOCK_EX) < 0)
                 return disk(path);
+        if (getppid() != parent) /* who died while it waited orders anew */
+                return give_up(CLI_FAILED, "nobody waits for it", NULL);
         for (size_t i = 0; i < ODM_COUNT(commands); i++)
                 if (n == commands[i].words + 1 && strcmp(arg[0], commands[i].name) == 0)
                         rc = commands[i].fn(arg + 1);

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+# Software of a device: a package of Debian in a root of its own, an application as folders; signed by OpenSSL,
+# served over HTTP, ordered through SCOMO.  Sourced by tests/acceptance/run, whose world it uses.
+
+sw=$home/sw-things
+deployed=./SCM/Inventory/Deployed
+
+sign() # file, key
+{
+        openssl dgst -sha256 -binary "$1" >"$sw/hash" && openssl pkeyutl -sign -rawin -in "$sw/hash" -out "$1.sig" -inkey "$sw/$2.key"
+}
+
+make_app() # version, file, key
+{
+        mkdir -p "$sw/in/bin" || return 1
+        printf 'id=net.example.app\nversion=%s\nname=An application\n' "$1" >"$sw/in/component"
+        printf '#!/bin/sh\necho %s\n' "$1" >"$sw/in/bin/app" && chmod +x "$sw/in/bin/app" || return 1
+        head -c 600000 /dev/urandom >"$sw/in/data" && tar -C "$sw/in" -cf "$sw/www/$2" . && sign "$sw/www/$2" "$3"
+}
+
+make_software()
+{
+        local k
+        mkdir -p "$sw/keys" "$sw/www" "$sw/root" "$sw/deb/DEBIAN" "$sw/deb/usr/bin" || return 1
+        for k in maker stranger; do
+                openssl genpkey -algorithm ed25519 -out "$sw/$k.key" || return 1
+        done
+        openssl pkey -in "$sw/maker.key" -pubout -out "$sw/keys/maker.pub" || return 1
+        make_app 1.0 app-1.tar maker && make_app 2.0 app-2.tar maker && make_app 3.0 app-3.tar stranger &&
+                make_app 4.0 app-4.tar maker || return 1
+        printf 'Package: meterd\nVersion: 2.4-1\nArchitecture: all\nMaintainer: N <n@example.net>\nDescription: reads meters\n' \
+                >"$sw/deb/DEBIAN/control"
+        printf '#!/bin/sh\necho 2.4\n' >"$sw/deb/usr/bin/meterd" && chmod +x "$sw/deb/usr/bin/meterd" || return 1
+        ! command -v dpkg-deb >/dev/null || {
+                dpkg-deb --root-owner-group -b "$sw/deb" "$sw/www/meterd.deb" && sign "$sw/www/meterd.deb" maker
+        }
+}
+
+start_software_device()
+{
+        local root=
+        make_software || return 1
+        python3 "$here/serve.py" "$sw/www" >"$sw/port" &
+        pid[sww]=$!
+        eventually 20 test -s "$sw/port" || return 1
+        www=http://127.0.0.1:$(cat "$sw/port")
+        [ -z "$no_dpkg" ] && root="dpkg_root = $sw/root"
+        add_device sw
+        start_device sw "http://127.0.0.1:$plain_port/dm" '' "[software]
+$root
+archive = $sw/apps
+keys = $sw/keys
+retry_wait = 100ms
+fetch = $bin/drem/fetch/dremd-fetch
+installers = $bin/drem/install"
+        eventually 20 is_active sw
+}
+
+offer() # name, package id, path
+{
+        "$xrem" add sw "./SCM/Download/$1" --node && "$xrem" add sw "./SCM/Download/$1/PkgID" "$2" &&
+                "$xrem" add sw "./SCM/Download/$1/PkgURL" "$www$3"
+}
+
+run_op() # address below ./SCM, operation
+{
+        "$xrem" exec sw "./SCM/$1/Operations/$2" --timeout 60
+}
+
+sees() # address below ./SCM, value
+{
+        equal "$("$xrem" get sw "./SCM/$1")" "$2" "$1"
+}
+
+gone() # address below ./SCM
+{
+        ! "$xrem" get sw "./SCM/$1" >/dev/null 2>&1 || fail "$1 is still there"
+}
+
+installs_a_deb()
+{
+        offer meterd net.example.meterd-2.4 /meterd.deb && run_op Download/meterd DownloadInstall || return 1
+        sees Inventory/Deployed/meterd/ID meterd && sees Inventory/Deployed/meterd/Version 2.4-1 &&
+                sees Inventory/Deployed/meterd/State 20 && sees Inventory/Deployed/meterd/PkgIDRef net.example.meterd-2.4 &&
+                equal "$("$sw/root/usr/bin/meterd")" 2.4 && "$xrem" tree sw $deployed | grep -q '2.4-1'
+}
+
+removes_a_deb()
+{
+        run_op Inventory/Deployed/meterd Remove && gone Inventory/Deployed/meterd/ID && [ ! -e "$sw/root/usr/bin/meterd" ]
+}
+
+# Somebody at the device installs, and removes.
+sees_other_hands()
+{
+        dpkg --root="$sw/root" -i "$sw/www/meterd.deb" >/dev/null 2>&1 || return 1
+        gone Inventory/Deployed/meterd/ID || return 1 # not ours
+        run_op Download/meterd DownloadInstall && sees Inventory/Deployed/meterd/State 20 || return 1
+        dpkg --root="$sw/root" --purge meterd >/dev/null 2>&1 || return 1
+        eventually 10 gone Inventory/Deployed/meterd/ID
+}
+
+runs_app() # version, or nothing
+{
+        equal "$("$sw/apps/net.example.app/current/bin/app" 2>/dev/null)" "$1" 'the application'
+}
+
+installs_inactive()
+{
+        offer app1 app-1 /app-1.tar && run_op Download/app1 DownloadInstallInactive || return 1
+        sees Inventory/Deployed/net.example.app/State 10 && sees Inventory/Deployed/net.example.app/Version 1.0 && runs_app ''
+}
+
+activates()
+{
+        run_op Inventory/Deployed/net.example.app Activate && sees Inventory/Deployed/net.example.app/State 20 && runs_app 1.0 &&
+                run_op Inventory/Deployed/net.example.app Activate
+}
+
+updates()
+{
+        offer app2 app-2 /app-2.tar && run_op Download/app2 DownloadInstall || return 1
+        sees Inventory/Deployed/net.example.app/Version 2.0 && runs_app 2.0 && sees Download/app2/Status 10
+}
+
+refuses_a_stranger()
+{
+        local out
+        offer app3 app-3 /app-3.tar || return 1
+        out=$(run_op Download/app3 DownloadInstall 2>&1) && fail 'it was installed' && return 1
+        echo "$out" | grep -q 1407 || fail "$out" || return 1
+        sees Download/app3/Status 20 && sees Inventory/Deployed/net.example.app/Version 2.0 && runs_app 2.0 &&
+                "$xrem" get sw ./SCM/Download/app3/Ext/xrem/Reason | grep -q 'not by any key'
+}
+
+refuses_another_environment()
+{
+        local out
+        "$xrem" add sw ./SCM/Download/app3/EnvType jvm || return 1
+        out=$(run_op Download/app3 DownloadInstall 2>&1) && fail 'it was accepted' && return 1
+        echo "$out" | grep -q 1413 || fail "$out"
+}
+
+delivers_and_installs()
+{
+        offer app4 app-4 /app-4.tar && run_op Download/app4 Download && sees Inventory/Delivered/app4/State 10 && runs_app 2.0 || return 1
+        run_op Inventory/Delivered/app4 Install && sees Inventory/Delivered/app4/State 20 && runs_app 4.0 || return 1
+        run_op Inventory/Delivered/app4 Remove && gone Inventory/Delivered/app4/PkgID && runs_app 4.0
+}
+
+pushes_in_the_session()
+{
+        "$xrem" add sw ./SCM/Inventory/Delivered/p --node && "$xrem" add sw ./SCM/Inventory/Delivered/p/PkgID pushed-1 &&
+                "$xrem" add sw ./SCM/Inventory/Delivered/p/Ext/xrem/Signature --file "$sw/www/app-1.tar.sig" --format bin &&
+                "$xrem" add sw ./SCM/Inventory/Delivered/p/Data --file "$sw/www/app-1.tar" --format bin || return 1
+        run_op Inventory/Delivered/p Install && runs_app 1.0 && sees Inventory/Deployed/net.example.app/PkgIDRef pushed-1
+}
+
+# dremd dies in the middle of a download, which goes on where it was.
+survives_a_kill_in_a_download()
+{
+        local job
+        "$xrem" set sw ./SCM/Download/app2/PkgURL "$www/slow/app-2.tar" || return 1
+        job=$("$xrem" exec sw ./SCM/Download/app2/Operations/DownloadInstall --no-wait) || return 1
+        eventually 10 sh -c "ls -s '$sw/../sw/software/'*.part | grep -qv '^0 '" || return 1
+        stop sw KILL
+        run_device sw
+        "$xrem" job watch "$job" --timeout 60 || return 1
+        runs_app 2.0 && grep -q '^app-2.tar [1-9]' "$sw/requests" || fail "no download went on: $(cat "$sw/requests")"
+}
+
+# It dies while an installer waits for its turn: undone, and told once.
+survives_a_kill_in_an_installation()
+{
+        local job from out
+        from=$(wc -l <"$home/sw.log")
+        exec 8>"$sw/apps/.lock" && flock 8 || return 1
+        job=$("$xrem" exec sw ./SCM/Download/app4/Operations/DownloadInstall --no-wait) || return 1
+        eventually 10 sh -c "tail -n +$((from + 1)) '$home/sw.log' | grep -q 'step begins.*step=install'" &&
+                eventually 10 pgrep -P "${pid[sw]}" dremd-archive || return 1
+        stop sw KILL
+        exec 8>&-
+        run_device sw
+        out=$("$xrem" job watch "$job" --timeout 60 2>&1) && fail "it went well: $out" && return 1
+        echo "$out" | grep -q 1405 || fail "$out" || return 1
+        sees Download/app4/Status 70 && sees Inventory/Deployed/net.example.app/Version 2.0 && runs_app 2.0 &&
+                gone ./Vendor/Task/1/Kind && run_op Download/app4 DownloadInstall && runs_app 4.0
+}
+
+removes_the_app()
+{
+        run_op Inventory/Delivered/p Remove || return 1
+        run_op Inventory/Deployed/net.example.app Deactivate && sees Inventory/Deployed/net.example.app/State 10 && runs_app '' &&
+                run_op Inventory/Deployed/net.example.app Remove && gone Inventory/Deployed/net.example.app/ID &&
+                [ ! -e "$sw/apps/net.example.app" ] && eventually 10 keeps_nothing
+}
+
+keeps_nothing()
+{
+        local all=("$home"/sw/software/p*)
+        [ ! -e "${all[0]}" ]
+}
+
+no_dpkg=
+[ "$(id -u)" -eq 0 ] || no_dpkg='needs root'
+command -v dpkg-deb >/dev/null || no_dpkg='needs dpkg'
+
+promise 'a device for software' start_software_device
+if [ -n "$no_dpkg" ]; then
+        echo "ok $((count += 1)) - a package of Debian is installed, listed, removed # SKIP $no_dpkg"
+else
+        promise 'a package of Debian is installed and listed' installs_a_deb
+        promise 'it is removed' removes_a_deb
+        promise 'what others do with it is seen' sees_other_hands
+fi
+promise 'an application is installed inactive' installs_inactive
+promise 'it is activated, once more too' activates
+promise 'it is updated' updates
+promise 'one signed by a stranger is refused' refuses_a_stranger
+promise 'one for another environment is refused at once' refuses_another_environment
+promise 'a package is fetched, installed and deleted in turn' delivers_and_installs
+promise 'a package sent within the session is installed' pushes_in_the_session
+promise 'kill -9 in a download: it goes on' survives_a_kill_in_a_download
+promise 'kill -9 in an installation: a whole device and one result' survives_a_kill_in_an_installation
+promise 'the application is deactivated and removed' removes_the_app
+promise 'that device ends cleanly' stop sw
+kill "${pid[sww]}" && wait "${pid[sww]}" 2>/dev/null
+unset 'pid[sww]'
