@@ -29,7 +29,8 @@ typedef enum fm_severity { /* in the order of MinSeverity */
  *
  * Raises the alarm of `cause` and `object` (a node's address, a file, a unit; may be empty), or
  * gives one that stands another severity or text.  Tells nobody anything new when it stands as it
- * is, when it is below MinSeverity, or when a server has stopped ./DiagMon/FM.  Copies.
+ * is, when it is below MinSeverity, when a server has stopped ./DiagMon/FM, or with diag.enabled
+ * off.  Copies.
  * 0, ODM_EINVAL (FM_CLEARED, no cause), ODM_ESTATE (a transaction is open: say it again soon),
  * ODM_ENOMEM, ODM_ELIMIT, ODM_EIO. */
 ODM_MUST_USE int fm_raise(const part_host *h, const char *cause, odm_str object, fm_severity s,
