@@ -12,28 +12,24 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "errand.h"
 #include "fsio.h"
 #include "heap.h"
-#include "log.h"
-#include "program.h"
 
-#define NOTE 511
 #define TEXT (256u << 10) /* of addresses, names and a signature */
-#define SIGNATURE_OCTETS "65536"
 
 struct delivery {
         delivery_opt opt;
         loop *loop;
         odm_arena text; /* all strings of opt */
         char signature_file[PATH_MAX];
-        program *program;
+        errand errand;
         loop_timer patience;
         pthread_t thread;
         loop_io proved;
         bool has_thread;
         odm_task_cause cause;
-        char note[NOTE + 1];
-        int64_t have, total;
+        char note[ERRAND_NOTE];
 };
 
 static void beside(const char *file, const char *suffix, char out[PATH_MAX])
@@ -57,7 +53,7 @@ void delivery_drop(const char *file)
 static void release(delivery *v)
 {
         loop_timer_stop(&v->patience);
-        program_kill(v->program);
+        (void)errand_stop(&v->errand);
         loop_io_del(&v->proved);
         if (v->has_thread)
                 pthread_join(v->thread, NULL);
@@ -104,7 +100,7 @@ static void *prove(void *ctx)
                 p.signature = odm_buf_view(&b);
         if (proof_check(v->opt.keys, &p, v->opt.file, &v->cause, &d) < 0)
                 v->cause = ODM_CAUSE_FAILED;
-        snprintf(v->note, sizeof v->note, "%.*s", NOTE, d.text);
+        snprintf(v->note, sizeof v->note, "%s", d.text);
         odm_buf_done(&b);
         (void)!write(v->proved.fd, &one, sizeof one); /* fails for no eventfd with room */
         return NULL;
@@ -133,62 +129,18 @@ static int start_proof(delivery *v)
 
 /* ---- the download --------------------------------------------------------------------------- */
 
-static bool is_progress(odm_str line, int64_t *done, int64_t *total)
+static int start_fetch(delivery *v, const char *url, const char *file, int64_t max,
+                       void (*done)(void *ctx), diag *d)
 {
-        static const char word[] = "progress ";
-        odm_str rest;
-        uint64_t one, two;
-        size_t n = 0;
+        const errand_fetch_opt o = {.fetch = v->opt.fetch,
+                                    .ca = v->opt.ca,
+                                    .max_size = max,
+                                    .tries = v->opt.tries,
+                                    .wait_ms = v->opt.wait_ms,
+                                    .url = url,
+                                    .file = file};
 
-        if (!odm_str_starts(line, word))
-                return false;
-        rest = odm_str_from(line, sizeof word - 1);
-        while (n < rest.n && rest.p[n] != ' ')
-                n++;
-        if (n == rest.n || odm_str_u64(odm_str_to(rest, n), INT64_MAX, &one) < 0 ||
-            odm_str_u64(odm_str_from(rest, n + 1), INT64_MAX, &two) < 0)
-                return false;
-        *done = (int64_t)one;
-        *total = (int64_t)two;
-        return true;
-}
-
-static void on_line(void *ctx, odm_str line)
-{
-        delivery *v = ctx;
-        char text[PROGRAM_LINE + 1], name[32];
-        int at = 0;
-
-        if (is_progress(line, &v->have, &v->total))
-                return;
-        snprintf(text, sizeof text, "%.*s", (int)line.n, line.p);
-        if (sscanf(text, "end %31s %n", name, &at) == 1) {
-                v->cause = odm_task_cause_of(odm_cstr(name));
-                snprintf(v->note, sizeof v->note, "%.*s", NOTE, at ? text + at : "");
-        }
-}
-
-static int start_fetch(delivery *v, const char *url, const char *file, const char *max,
-                       void (*done)(void *ctx, int code), diag *d)
-{
-        char tries[24], wait[24];
-        const char *argv[16] = {v->opt.fetch, "--max-size", max, "--retries",
-                                tries,        "--wait",     wait};
-        size_t n = 7;
-        const program_opt o = {.argv = argv, .line = on_line, .done = done, .ctx = v};
-
-        snprintf(tries, sizeof tries, "%lld", (long long)v->opt.tries);
-        snprintf(wait, sizeof wait, "%lld", (long long)v->opt.wait_ms);
-        if (v->opt.ca) {
-                argv[n++] = "--ca";
-                argv[n++] = v->opt.ca;
-        }
-        argv[n++] = "--";
-        argv[n++] = url;
-        argv[n++] = file;
-        v->cause = ODM_CAUSE_FAILED;
-        snprintf(v->note, sizeof v->note, "the downloader died");
-        return program_start(v->loop, &o, &v->program, d);
+        return errand_fetch(&v->errand, v->loop, &o, done, v, d);
 }
 
 static void prove_or_fail(delivery *v)
@@ -198,32 +150,26 @@ static void prove_or_fail(delivery *v)
 }
 
 /* A package without a signature is refused when it is proved; here its absence is no failure. */
-static void on_signature(void *ctx, int code)
+static void on_signature(void *ctx)
 {
-        delivery *v = ctx;
-
-        (void)code;
-        v->program = NULL;
-        prove_or_fail(v);
+        prove_or_fail(ctx);
 }
 
-static void on_package(void *ctx, int code)
+static void on_package(void *ctx)
 {
         delivery *v = ctx;
         diag d = {{0}};
         odm_str url;
 
-        (void)code;
-        v->program = NULL;
-        if (v->cause != ODM_CAUSE_OK) {
-                finish(v);
+        if (v->errand.cause != ODM_CAUSE_OK) {
+                fail(v, v->errand.cause, v->errand.note);
                 return;
         }
         url = odm_arena_fmt(&v->text, "%.*s" PROOF_SUFFIX, (int)v->opt.url.n, v->opt.url.p);
         if (v->opt.proof.signature.n)
                 prove_or_fail(v);
-        else if (!url.p ||
-                 start_fetch(v, url.p, v->signature_file, SIGNATURE_OCTETS, on_signature, &d) < 0)
+        else if (!url.p || start_fetch(v, url.p, v->signature_file, PROOF_SIGNATURE_MAX,
+                                       on_signature, &d) < 0)
                 fail(v, ODM_CAUSE_FAILED, d.text);
 }
 
@@ -232,27 +178,23 @@ static void on_patience_over(void *ctx)
 {
         delivery *v = ctx;
 
-        if (!v->program)
-                return;
-        program_kill(v->program);
-        v->program = NULL;
-        fail(v, ODM_CAUSE_TIMEOUT, "the download took too long");
+        if (errand_stop(&v->errand))
+                fail(v, ODM_CAUSE_TIMEOUT, "the download took too long");
 }
 
 static int begin(delivery *v, diag *d)
 {
-        char max[24];
         int rc = 0;
 
         if (!v->opt.url.p)
                 return start_proof(v);
-        snprintf(max, sizeof max, "%lld", (long long)v->opt.max_size);
         (void)unlink(v->opt.file);
         (void)unlink(v->signature_file);
         if (v->opt.patience_ms > 0)
                 rc = loop_timer_set(v->loop, &v->patience,
                                     odm_time_add(loop_now(), v->opt.patience_ms));
-        return rc < 0 ? rc : start_fetch(v, v->opt.url.p, v->opt.file, max, on_package, d);
+        return rc < 0 ? rc
+                      : start_fetch(v, v->opt.url.p, v->opt.file, v->opt.max_size, on_package, d);
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
@@ -301,8 +243,8 @@ int delivery_start(loop *l, const delivery_opt *opt, delivery **out, diag *d)
 
 void delivery_progress(const delivery *v, int64_t *done, int64_t *total)
 {
-        *done = v->have;
-        *total = v->total;
+        *done = v->errand.have;
+        *total = v->errand.total;
 }
 
 void delivery_end(delivery *v)
