@@ -15,16 +15,16 @@
 #define ID_BITS 48
 
 const part_class *const parts_all[] = {
-        &part_dcmo,
-        &part_firmware,
-        &part_lawmo,
-        &part_plugin,
-        &part_scomo,
-        &part_diagmon,
-        &part_trap,
-        &part_schedule,
-        &part_integrity,
-        &part_connmo,
+        &part_dcmo,      /* ./DCMO */
+        &part_firmware,  /* ./FUMO */
+        &part_lawmo,     /* ./LAWMO */
+        &part_plugin,    /* ./Vendor/<x> */
+        &part_scomo,     /* ./SCM */
+        &part_diagmon,   /* ./DiagMon */
+        &part_trap,      /* ./Trap: after DiagMon, of whose nodes it tells */
+        &part_schedule,  /* ./Schedule */
+        &part_integrity, /* what dremd keeps */
+        &part_connmo,    /* ./NAP, ./Proxy */
         NULL,
 };
 

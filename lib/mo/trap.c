@@ -357,6 +357,11 @@ static int look(odm_traps *ts, struct trap *t, odm_time now, odm_wall wall)
         return rc;
 }
 
+static bool is_stale(const odm_traps *ts)
+{
+        return ts->stale || (ts->opt.hub && ts->opt.hub->stale);
+}
+
 static int sampled(odm_traps *ts, const odm_trap_done *d, odm_time now, odm_wall wall)
 {
         struct trap *t = trap_named(ts, ts->sampled);
@@ -365,7 +370,7 @@ static int sampled(odm_traps *ts, const odm_trap_done *d, odm_time now, odm_wall
         odm_arena a;
         int rc;
 
-        if (!t)
+        if (!t || is_stale(ts)) /* it may be gone, or watch something else: it is looked at anew */
                 return 0;
         odm_arena_init_on(&a, ts->opt.mem, TRAP_ARENA, block, sizeof block);
         rc = odm_trap_judge(ts->opt.tree, t->name, t->kind, d, wall, &a, &v);
@@ -631,11 +636,6 @@ static int next_due(odm_traps *ts, odm_time now, odm_wall wall)
                         return rc;
         }
         return 0;
-}
-
-static bool is_stale(const odm_traps *ts)
-{
-        return ts->stale || (ts->opt.hub && ts->opt.hub->stale);
 }
 
 /* Something is to be told, and may be tried now. */

@@ -693,6 +693,30 @@ static void kinds_come_and_go(void **state)
         close_lab(&l);
 }
 
+/* What was measured for a trap that went meanwhile makes no trap. */
+static void a_late_sample_is_nothing(void **state)
+{
+        const odm_trap_done low = {.rc = 0, .value = 1};
+        const odm_trap_order *o = NULL;
+        unsigned status = 0;
+        lab l;
+
+        (void)state;
+        assert_int_equal(open_lab(&l, &heap), 0);
+        assert_int_equal(pump(), 0);
+        assert_int_equal(tell(&l, "", "+DataSpeed/TrapConfig/Low 100"), 0);
+        assert_int_equal(tell(&l, "", "+DataSpeed/ServerIDs/a/ServerID srv"), 0);
+        assert_int_equal(odm_traps_next(traps, now(), wall(), &o), 1);
+        assert_int_equal(o->what, ODM_TRAP_SAMPLE);
+        assert_int_equal(lab_delete(&l, "./Trap/DataSpeed", &status), 0);
+        assert_int_equal(status, 200);
+        assert_int_equal(odm_traps_did(traps, &low, now(), wall()), 0);
+        assert_int_equal(pump(), 0);
+        assert_false(odm_tree_exists(l.tree, ODM_STR("./Trap/DataSpeed")));
+        assert_string_equal(said, "");
+        close_lab(&l);
+}
+
 static void there_is_a_ceiling(void **state)
 {
         char line[32];
@@ -850,6 +874,7 @@ int main(void)
                 cmocka_unit_test(numbers),
                 cmocka_unit_test(degrees),
                 cmocka_unit_test(kinds_come_and_go),
+                cmocka_unit_test(a_late_sample_is_nothing),
                 cmocka_unit_test(there_is_a_ceiling),
                 cmocka_unit_test(the_power_goes),
                 cmocka_unit_test(late_news_say_when),
