@@ -372,6 +372,42 @@ static void a_full_disk_is_told(void **state)
         }
 }
 
+static void a_file_is_sent(void **state)
+{
+        static const struct {
+                const char *why, *path, *cause;
+                unsigned requests;
+        } ways[] = {
+                {"taken", "/told", "OK", 1},
+                {"refused", "/404", "BAD_URL", 1},
+                {"for others only", "/401", "AUTH", 1},
+                {"sent elsewhere: it is for nobody else", "/moved", "BAD_URL", 1},
+                {"it fails", "/500", "SERVER", 3},
+                {"it is busy", "/503", "UNAVAILABLE", 3},
+                {"no HTTP", "/junk", "BAD_URL", 1},
+        };
+        char url[128], path[96];
+
+        (void)state;
+        clean();
+        snprintf(path, sizeof path, "%s/file", dir);
+        assert_string_equal(fetch("--upload a/b --retries 3", "http://127.0.0.1:1/x"), "FAILED");
+        assert_int_equal(fsio_write(NULL, path, ODM_STR("some data\r\n"), 0600, NULL), 0);
+        assert_string_equal(fetch("--upload a/b --retries 3", "http://127.0.0.1:1/x"),
+                            "UNAVAILABLE");
+        for (size_t i = 0; i < ODM_COUNT(ways); i++) {
+                pthread_mutex_lock(&s.lock);
+                s.requests = 0;
+                pthread_mutex_unlock(&s.lock);
+                snprintf(url, sizeof url, "http://127.0.0.1:%u%s", s.port, ways[i].path);
+                if (strcmp(fetch("--upload a/b --retries 3", url), ways[i].cause) != 0 ||
+                    s.requests != ways[i].requests)
+                        fail_msg("%s: %s, %u requests", ways[i].why, output, s.requests);
+        }
+        assert_string_equal(s.posted, "some data\r\n");
+        assert_int_equal(access(path, F_OK), 0); /* it is not ours to delete */
+}
+
 static void nobody_there(void **state)
 {
         (void)state;
@@ -386,9 +422,8 @@ static void nobody_there(void **state)
 int main(int argc, char **argv)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(what_servers_do),
-                cmocka_unit_test(another_call_goes_on),
-                cmocka_unit_test(a_full_disk_is_told),
+                cmocka_unit_test(what_servers_do),     cmocka_unit_test(another_call_goes_on),
+                cmocka_unit_test(a_full_disk_is_told), cmocka_unit_test(a_file_is_sent),
                 cmocka_unit_test(nobody_there),
         };
 
