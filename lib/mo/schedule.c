@@ -691,7 +691,8 @@ static unsigned judge(struct pen *p, const odm_change *c, struct place at)
                 return gone || is_owner(c, odm_change_value(c, ODM_STR("Server"))) ? ODM_ST_OK
                                                                                    : ODM_ST_DENIED;
         }
-        if (c->kind == ODM_CHANGE_ADD && is_ours(at.rel))
+        bool log = c->kind == ODM_CHANGE_DELETE && is_below(at.rel, "Log");
+        if (c->kind != ODM_CHANGE_PROP && is_ours(at.rel) && !log)
                 return ODM_ST_NOT_ALLOWED;
         bool running = odm_pen_number(p, "State", 0) == ODM_SCHEDULE_RUNNING;
         bool renamed = c->kind == ODM_CHANGE_PROP && c->prop == ODM_PROP_NAME && at.rel.n == 0;
