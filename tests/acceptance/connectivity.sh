@@ -82,6 +82,7 @@ connect_time = 1s
 [session]
 retry_min = 200ms
 retry_max = 1s
+reply_time = 2s
 [wake]
 listen = *:7003
 min_interval = 0s
