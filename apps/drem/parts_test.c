@@ -27,7 +27,7 @@ static struct seen {
         unsigned begun, rests, ended;
         uint32_t id, answered;
         unsigned status;
-        char told[64], heard[256];
+        char told[64], heard[256], met[32];
 } seen;
 
 /* ---- the part ------------------------------------------------------------------------------- */
@@ -72,6 +72,12 @@ static int fake_alerts(void *p, odm_str server, int (*fn)(void *ctx, const odm_a
         return fn(ctx, &a);
 }
 
+static void fake_met(void *p, odm_str server)
+{
+        (void)p;
+        snprintf(seen.met, sizeof seen.met, "%.*s", (int)server.n, server.p);
+}
+
 static void fake_alerted(void *p, uint64_t id, unsigned status)
 {
         (void)p;
@@ -100,6 +106,7 @@ static const part_class fake = {.name = "fake",
                                 .begin = fake_begin,
                                 .rest = fake_rest,
                                 .alerts = fake_alerts,
+                                .met = fake_met,
                                 .alerted = fake_alerted,
                                 .close = fake_close};
 static const part_class gone = {
@@ -259,6 +266,8 @@ static void a_step_is_begun_and_its_end_is_kept(void **unused)
 {
         (void)unused;
         assert_int_equal(seen.rests, 1);
+        parts_met(all, ODM_STR("srv"));
+        assert_string_equal(seen.met, "srv");
         order_download();
         parts_go(all);
         parts_go(all);
