@@ -178,3 +178,8 @@ has_status() # name, field, value
 {
         [ "$(status "$1" "$2")" = "$3" ]
 }
+
+has_counted() # name, field, number: that or more
+{
+        [ "$(status "$1" "$2")" -ge "$3" ]
+}
