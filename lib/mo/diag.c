@@ -356,9 +356,19 @@ static int restart_ended(odm_tasks *ts, odm_task *t, bool happened)
         return rc;
 }
 
+/* The machine has lost the function, or the configuration DiagMon: there is no node to write to. */
+static bool is_gone(const odm_diag *d, odm_task *t)
+{
+        if (d && odm_diag_of(d, t->object))
+                return false;
+        odm_task_finish(t, odm_diag_result(ODM_CAUSE_UNSUPPORTED, false));
+        return true;
+}
+
 static int diag_ended(void *ctx, odm_tasks *ts, odm_task *t, const odm_task_end *e)
 {
-        (void)ctx;
+        if (is_gone(ctx, t))
+                return 0;
         switch ((odm_diag_step)t->step) {
         case ODM_DIAG_RUN: return run_ended(ts, t, e->cause);
         case ODM_DIAG_END: return conclude(ts, t, ODM_DIAG_STOPPED, 1200);
@@ -371,7 +381,8 @@ static int diag_ended(void *ctx, odm_tasks *ts, odm_task *t, const odm_task_end 
 
 static int diag_resume(void *ctx, odm_tasks *ts, odm_task *t)
 {
-        (void)ctx;
+        if (is_gone(ctx, t))
+                return 0;
         if (t->step == ODM_DIAG_REBOOT && t->tries)
                 odm_task_step(t, ODM_DIAG_CHECK, true);
         if (t->step != ODM_DIAG_RUN || ts->now.s >= t->since.s)

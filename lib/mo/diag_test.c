@@ -550,6 +550,46 @@ static void a_restart_is_told_afterwards(void **state)
         }
 }
 
+static int mount_no_memory(lab *l)
+{
+        odm_diag_done(&diag);
+        diag = (odm_diag){.read = read_live, .list = list_live};
+        qos = (odm_diag_function){"QoS", &odm_mo_diag_qos, ODM_DIAG_ACTION};
+        int rc = odm_diag_init(&diag, l->tasks);
+        return rc == 0 ? odm_diag_mount(&diag, &qos) : rc;
+}
+
+static int mount_nothing(lab *l)
+{
+        return odm_tasks_know(l->tasks, &odm_diag_kind, NULL);
+}
+
+static int nothing_made(lab *l)
+{
+        (void)l;
+        return 0;
+}
+
+static void a_function_that_is_lost_ends_its_run(void **state)
+{
+        int (*const mounts[])(lab *) = {mount_no_memory, mount_nothing};
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(mounts); i++) {
+                lab l, again;
+                assert_int_equal(open_lab(&l, &heap), 0);
+                tell(&l, "", INTERVAL);
+                tell(&l, "", START "202");
+                tell(&l, "", "?run");
+                assert_int_equal(lab_restart(&l, l.n_log, &again, mounts[i], nothing_made), 0);
+                is_lent(&again, "nobody can do it", "nothing");
+                tell(&again, "told", "> DiagMon/Memory critical 1411 c1");
+                assert_string_equal(lab_get(&again, "./DiagMon/Memory/Status"), "(none)");
+                lab_close(&again);
+                close_lab(&l);
+        }
+}
+
 /* ---- failures of the device ------------------------------------------------------------------ */
 
 static void nothing_is_accepted_that_cannot_be_kept(void **state)
@@ -642,6 +682,7 @@ int main(void)
                 cmocka_unit_test(the_power_may_go_after_any_record),
                 cmocka_unit_test(a_run_goes_on_where_the_clock_is_known),
                 cmocka_unit_test(a_restart_is_told_afterwards),
+                cmocka_unit_test(a_function_that_is_lost_ends_its_run),
                 cmocka_unit_test(nothing_is_accepted_that_cannot_be_kept),
                 cmocka_unit_test(settings_with_line_breaks_do_no_harm),
                 cmocka_unit_test(each_allocation_may_fail),
