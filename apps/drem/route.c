@@ -37,7 +37,7 @@ static int set_from_tree(http_client *http, odm_tree *t, const cfg *c, odm_str a
 {
         odm_nap naps[ODM_CONNMO_MAX];
         char url[ODM_PROXY_URL];
-        odm_proxy p;
+        odm_proxy p = {.url = ODM_ABSENT};
         size_t n = 0;
         int rc = odm_nap_choose(t, a, naps, &n);
 

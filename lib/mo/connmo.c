@@ -235,9 +235,8 @@ static int validate(void *ctx, odm_tree *t, const odm_change *list, unsigned *st
                         continue;
                 if (ch->server.p && is_guarded(c, ch))
                         *status = ODM_ST_NOT_ALLOWED;
-                else if (ch->kind == ODM_CHANGE_DELETE && in.n == ch->uri.n)
-                        continue;
-                else if (odm_str_eq(in, last))
+                else if ((ch->kind == ODM_CHANGE_DELETE && in.n == ch->uri.n) ||
+                         odm_str_eq(in, last))
                         continue;
                 else if (in.n > ODM_CONNMO_NAME + sizeof ODM_NAP_AT)
                         *status = ODM_ST_URI_TOO_LONG;

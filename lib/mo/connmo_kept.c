@@ -389,7 +389,7 @@ static int put_proxy(void *ctx, odm_str name)
 {
         effect *e = ctx;
         odm_str account = odm_arena_fmt(e->a, "./DMAcc/%.*s", (int)name.n, name.p);
-        odm_proxy p;
+        odm_proxy p = {.url = ODM_ABSENT};
 
         e->rc = account.p ? odm_proxy_of(e->t, account, e->naps, e->n, e->a, &p)
                           : odm_arena_err(e->a);

@@ -483,7 +483,7 @@ int odm_nap_choose(odm_tree *t, odm_arena *a, odm_nap *out, size_t *n)
         for (size_t i = 0; i < k.n && r.rc == 0 && found < ODM_CONNMO_MAX; i++) {
                 odm_str uri = odm_arena_fmt(a, ODM_NAP_AT "/%.*s", (int)k.name[i].n, k.name[i].p);
                 const char *lack;
-                odm_nap one;
+                odm_nap one = {.rank = 0};
                 int rc = uri.p ? odm_nap_read(t, uri, a, &one, &lack) : odm_arena_err(a);
                 if (rc < 0)
                         r.rc = rc;
