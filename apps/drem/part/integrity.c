@@ -68,6 +68,7 @@ static void tell_tree(integrity *p)
                  log_int("records", h->records), log_text("head", h->head ? "yes" : "no"),
                  log_text("copy", h->copy ? "yes" : "no"),
                  log_text("lost", h->lost ? "yes" : "no"));
+        log_info("all servers are called to resynchronise");
         p->host->call(p->host->ctx, "resynchronisation: the tree was damaged");
 }
 
