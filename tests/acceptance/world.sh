@@ -169,9 +169,10 @@ last_session() # name, what of it
                 python3 -c 'import json,sys; print(json.load(sys.stdin)["items"][0].get(sys.argv[1]))' "$2"
 }
 
-status() # name, field: what the agent says of itself
+status() # name, field: what the agent says of itself; nothing when it does not run
 {
-        "$dremd" --config "$home/$1/dremd.conf" --status | sed -n "s/^$2: //p"
+        local out
+        out=$("$dremd" --config "$home/$1/dremd.conf" --status) && echo "$out" | sed -n "s/^$2: //p"
 }
 
 has_status() # name, field, value
