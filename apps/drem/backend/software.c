@@ -129,10 +129,10 @@ static bool has_room(software *s)
         size_t room = s->room ? 2 * s->room : 16;
         odm_component *list;
 
-        if (s->n_list < s->room)
-                return true;
         if (s->n_list >= s->opt.most)
                 return false;
+        if (s->n_list < s->room)
+                return true;
         list = realloc(s->list, room * sizeof *list);
         if (!list)
                 return false;
