@@ -165,7 +165,7 @@ const cfg_key conf_keys[] = {
 
         {"integrity.components", CFG_PATH, NULL,
          "Folder of deployed components with a manifest NAME.sha256 beside each NAME; they are\n"
-         "compared at each start. Default: none are."},
+         "compared at each start. Default: that of software.archive, if set."},
 
         {"network.backend", CFG_ENUM, "none",
          "What makes connections of this machine: nothing dremd may touch, systemd-networkd (with\n"

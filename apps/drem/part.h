@@ -49,6 +49,8 @@ typedef struct part_host { /* lent until close; what it points to stays where it
         void (*tell)(void *ctx, odm_str server);
         /* A session with every server, now or after the one that is open. */
         void (*call)(void *ctx, const char *why);
+        /* What is installed was changed outside of SCOMO's orders: the inventory looks again. */
+        void (*installed)(void *ctx);
         /* The version of the firmware in use, for ./DevDetail/FwV; "" leaves it as it is.  Copies.
          */
         void (*firmware)(void *ctx, const char *version);
@@ -88,6 +90,8 @@ typedef struct part_class { /* functions may be NULL but for mount and close */
         /* The user asked by `dremd --WORD`: does it, and says so in words.  ODM_EUNSUPPORTED when
          * it is not this part's word. */
         int (*asked)(void *p, odm_str word, odm_buf *b);
+        /* Another part changed what is installed. */
+        void (*look)(void *p);
         /* Lines of "key: value" for dremd --status. */
         int (*status)(const void *p, odm_buf *b);
         /* Ends what is under way, unheard.  After it the tree is freed and the loop does not run;

@@ -247,6 +247,15 @@ static void on_agent_again(void *ctx, const char *why)
         p->agent.again(p->agent.ctx, why);
 }
 
+static void on_installed(void *ctx)
+{
+        parts *p = ctx;
+
+        for (size_t i = 0; i < p->n; i++)
+                if (p->part[i] && p->classes[i]->look)
+                        p->classes[i]->look(p->part[i]);
+}
+
 static void on_firmware(void *ctx, const char *version)
 {
         parts *p = ctx;
@@ -361,6 +370,7 @@ int parts_mount(odm_tree *t, odm_tasks *ts, const cfg *c, const part_class *cons
                               .alert = on_alert,
                               .tell = on_tell,
                               .call = on_call,
+                              .installed = on_installed,
                               .firmware = on_firmware,
                               .ctx = p};
         p->classes = classes;

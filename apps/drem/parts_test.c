@@ -24,7 +24,7 @@ static const part_host *host;
 
 static struct seen {
         bool now; /* steps end at once */
-        unsigned begun, rests, ended;
+        unsigned begun, rests, ended, looks;
         uint32_t id, answered;
         unsigned status;
         char told[64], heard[256], met[32];
@@ -85,6 +85,12 @@ static void fake_alerted(void *p, uint64_t id, unsigned status)
         seen.status = status;
 }
 
+static void fake_look(void *p)
+{
+        (void)p;
+        seen.looks++;
+}
+
 static void fake_close(void *p)
 {
         (void)p;
@@ -108,6 +114,7 @@ static const part_class fake = {.name = "fake",
                                 .alerts = fake_alerts,
                                 .met = fake_met,
                                 .alerted = fake_alerted,
+                                .look = fake_look,
                                 .close = fake_close};
 static const part_class gone = {
         .name = "gone", .kinds = kinds, .wanted = never, .mount = fake_mount, .close = fake_close};
@@ -268,6 +275,8 @@ static void a_step_is_begun_and_its_end_is_kept(void **unused)
         assert_int_equal(seen.rests, 1);
         parts_met(all, ODM_STR("srv"));
         assert_string_equal(seen.met, "srv");
+        host->installed(host->ctx);
+        assert_int_equal(seen.looks, 1);
         order_download();
         parts_go(all);
         parts_go(all);

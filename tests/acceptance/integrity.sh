@@ -3,24 +3,11 @@
 # Sourced by tests/acceptance/run, whose world it uses.
 
 whole=$home/whole
-alarm_type=urn:oma:at:x-xrem-fm:1.0:Alarm
 note=./Vendor/xrem/Config/Note
-
-alarms() # device: the alarms the server has of it, a line each
-{
-        python3 "$here/events.py" "$home/${server:-server2}" "$1" | grep "$alarm_type"
-}
 
 raised() # severity, object, text: as XML has it
 {
         alarms whole | grep -q "<Severity>$1</Severity><Cause>integrity</Cause><Object>$2</Object><Text>[^<]*$3"
-}
-
-flip() # file, octet
-{
-        local octet
-        octet=$(od -An -tu1 -j "$2" -N 1 "$1") && [ -n "$octet" ] || return 1
-        printf "\\$(printf %03o $((octet ^ 32)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
 
 # Two images were installed: 2.0 runs from slot b, 1.0 was before.

@@ -187,6 +187,38 @@ survives_a_kill_in_an_installation()
                 gone ./Vendor/Task/1/Kind && run_op Download/app4 DownloadInstall && runs_app 4.0
 }
 
+damages_app() # version that its files are of, while the device is off
+{
+        local folder
+        for folder in "$sw/apps/net.example.app/$1"*/; do
+                stop sw KILL && flip "${folder}data" 1234 && run_device sw
+                return
+        done
+}
+
+warned() # text
+{
+        alarms sw | grep -q "<Severity>major</Severity><Cause>integrity</Cause><Object>$sw/apps</Object><Text>net.example.app/$1"
+}
+
+falls_back_to_the_version_before()
+{
+        damages_app 4.0 && eventually 15 warned '4.0[_0-9]*: data was changed; fell back to 2.0' || return 1
+        eventually 15 sees Inventory/Deployed/net.example.app/Version 2.0 && runs_app 2.0 &&
+                sees Inventory/Deployed/net.example.app/State 20
+}
+
+stays_when_no_version_is_whole()
+{
+        damages_app 2.0 && eventually 15 alarms_of_both && sees Inventory/Deployed/net.example.app/Version 2.0 && runs_app 2.0
+}
+
+alarms_of_both()
+{
+        alarms sw | tail -n 1 | grep '4.0[_0-9]*: data was changed; 2.0 is in use' |
+                grep -q '2.0[_0-9]*: data was changed; no earlier version is whole, so it stays in use'
+}
+
 removes_the_app()
 {
         run_op Inventory/Delivered/p Remove || return 1
@@ -222,6 +254,8 @@ promise 'a package is fetched, installed and deleted in turn' delivers_and_insta
 promise 'a package sent within the session is installed' pushes_in_the_session
 promise 'kill -9 in a download: it goes on' survives_a_kill_in_a_download
 promise 'kill -9 in an installation: a whole device and one result' survives_a_kill_in_an_installation
+promise 'an octet of it changes: at the start the version before is in use, with an alarm' falls_back_to_the_version_before
+promise 'with no whole version left it stays, and says so' stays_when_no_version_is_whole
 promise 'the application is deactivated and removed' removes_the_app
 promise 'that device ends cleanly' stop sw
 kill "${pid[sww]}" && wait "${pid[sww]}" 2>/dev/null

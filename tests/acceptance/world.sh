@@ -158,6 +158,18 @@ stop() # name, signal
         [ "${2:-TERM}" = KILL ] || [ "$code" -eq 0 ] || fail "$1 ended with $code"
 }
 
+alarms() # device: the alarms the server has of it, a line each
+{
+        python3 "$here/events.py" "$home/${server:-server2}" "$1" | grep urn:oma:at:x-xrem-fm:1.0:Alarm
+}
+
+flip() # file, octet
+{
+        local octet
+        octet=$(od -An -tu1 -j "$2" -N 1 "$1") && [ -n "$octet" ] || return 1
+        printf "\\$(printf %03o $((octet ^ 32)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+
 is_active() # name
 {
         "$xrem" --json device show "$1" | grep -q '"state": *"active"'

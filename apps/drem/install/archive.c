@@ -2,11 +2,12 @@
 /* dremd-archive: applications as folders, an installer of dremd (docs/software.md).
  *
  *     dremd-archive --root FOLDER [--max-size OCTETS] install FILE PKGID active|inactive NAME
- * PARAMS check PKGID | activate ID | deactivate ID | remove ID | list
+ * PARAMS check PKGID | activate ID | deactivate ID | remove ID | list | heal
  *
  *     FOLDER/ID/component     what is known of it, and which folder it is in
  *     FOLDER/ID/1.0/ ...      its versions: the one it is in, and the one before
  *     FOLDER/ID/1.0.sha256    the hashes of a version's files (manifest.h)
+ *     FOLDER/ID/1.0.component what was known of it when the next one came
  *     FOLDER/ID/current       a link to the one in use; not there when it is inactive
  *
  * The archive's own file `component` (id=, version=, name=, description=) says what it is, or else
@@ -36,6 +37,7 @@
 #define COMPONENT "component"
 #define LINK "current"
 #define MANIFEST ".sha256"
+#define KNOWN "." COMPONENT
 #define NEW ".new"   /* being unpacked */
 #define GONE ".gone" /* being removed */
 #define TEXT 255
@@ -174,7 +176,8 @@ static bool read_component(const char *path, component *c)
         return rc == 0;
 }
 
-static int write_component(const component *c)
+/* `name` is COMPONENT, or that of an earlier version. */
+static int write_component(const component *c, const char *name)
 {
         char path[PATH_MAX], text[8 * TEXT];
         diag d = {{0}};
@@ -182,7 +185,7 @@ static int write_component(const component *c)
         snprintf(text, sizeof text,
                  "id=%s\nversion=%s\nname=%s\ndescription=%s\npackage=%s\nfolder=%s\nactive=%d\n",
                  c->id, c->version, c->name, c->description, c->package, c->folder, c->active);
-        if (!path_of(path, c->id, COMPONENT))
+        if (!path_of(path, c->id, name))
                 return give_up(CLI_FAILED, "the name is too long", c->id);
         if (fsio_write(NULL, path, odm_cstr(text), 0644, &d) < 0)
                 return errno == ENOSPC ? disk(c->id) : give_up(CLI_FAILED, d.text, NULL);
@@ -205,13 +208,18 @@ static bool is_folder_name(const char *s)
         return true;
 }
 
-static bool find_component(const char *id, component *c)
+static bool find_known(const char *id, const char *name, component *c)
 {
         char path[PATH_MAX];
 
         *c = (component){.active = false};
-        return is_folder_name(id) && path_of(path, id, COMPONENT) && read_component(path, c) &&
+        return is_folder_name(id) && path_of(path, id, name) && read_component(path, c) &&
                strcmp(c->id, id) == 0 && is_folder_name(c->folder);
+}
+
+static bool find_component(const char *id, component *c)
+{
+        return find_known(id, COMPONENT, c);
 }
 
 /* The truth about which one is in use is the link. */
@@ -396,13 +404,13 @@ static int set_link(const component *c)
         return 0;
 }
 
-/* "1.0.sha256" belongs to "1.0". */
+/* "1.0.sha256" belongs to "1.0", as "1.0.component" does. */
 static bool is_of(const char *name, const char *folder)
 {
         size_t n = strlen(folder);
 
         return n > 0 && strncmp(name, folder, n) == 0 &&
-               (name[n] == 0 || strcmp(name + n, MANIFEST) == 0);
+               (name[n] == 0 || strcmp(name + n, MANIFEST) == 0 || strcmp(name + n, KNOWN) == 0);
 }
 
 /* Versions but that one in use and the one before. */
@@ -485,6 +493,19 @@ static bool write_hashes(const char *path, char manifest[PATH_MAX])
         }
 }
 
+/* What the new version is, once it is kept what the one before was. */
+static int write_both(const component *c, const component *before)
+{
+        char name[TEXT + 1 + sizeof KNOWN];
+        int rc = 0;
+
+        if (before) {
+                snprintf(name, sizeof name, "%s" KNOWN, before->folder);
+                rc = write_component(before, name);
+        }
+        return rc ? rc : write_component(c, COMPONENT);
+}
+
 static int put_in_place(component *c)
 {
         char fresh[PATH_MAX], path[PATH_MAX], folder[PATH_MAX], manifest[PATH_MAX];
@@ -501,7 +522,7 @@ static int put_in_place(component *c)
         if (sync_all(fresh) < 0 || rename(fresh, path) < 0 || sync_folder(folder) < 0 ||
             sync_folder(root) < 0)
                 return disk(c->id);
-        rc = write_hashes(path, manifest) ? write_component(c) : disk(c->id);
+        rc = write_hashes(path, manifest) ? write_both(c, had ? &before : NULL) : disk(c->id);
         if (rc != 0) {
                 (void)remove_tree(path);
                 (void)unlink(manifest);
@@ -593,7 +614,7 @@ static int switch_to(const char *id, bool active)
         if (!find_component(id, &c))
                 return give_up(CLI_FAILED, "there is no such component", id);
         c.active = active;
-        rc = write_component(&c);
+        rc = write_component(&c, COMPONENT);
         return rc ? rc : set_link(&c);
 }
 
@@ -621,6 +642,127 @@ static int take_away(char **arg)
         return 0;
 }
 
+/* ---- what was damaged ----------------------------------------------------------------- */
+
+typedef enum health { WHOLE, DAMAGED, UNKNOWN } health; /* UNKNOWN: it has no manifest */
+
+static health health_of(const char *id, const char *folder, char why[256])
+{
+        char path[PATH_MAX], name[TEXT + 1 + sizeof MANIFEST];
+        health h = DAMAGED;
+        odm_buf b;
+        int rc;
+
+        snprintf(name, sizeof name, "%s" MANIFEST, folder);
+        if (!path_of(path, id, name))
+                return UNKNOWN;
+        odm_buf_init(&b, &heap_mem, MANIFEST_MAX + 4096);
+        snprintf(why, 256, "its manifest cannot be read");
+        rc = fsio_read(path, MANIFEST_MAX, &b, NULL);
+        if (rc == ODM_ENOENT)
+                h = UNKNOWN;
+        else if (rc == 0 && path_of(path, id, folder) &&
+                 manifest_holds(odm_buf_view(&b), path, why))
+                h = WHOLE;
+        odm_buf_done(&b);
+        return h;
+}
+
+/* The folder whose file `name` is, going by its end. */
+static bool folder_of(const char *name, const char *end, char folder[TEXT + 1])
+{
+        size_t n = strlen(name), k = strlen(end);
+
+        if (n <= k || n - k > TEXT || strcmp(name + n - k, end) != 0)
+                return false;
+        snprintf(folder, TEXT + 1, "%.*s", (int)(n - k), name);
+        return is_folder_name(folder);
+}
+
+/* An earlier version that is whole.  What an installation that was cut left is none: nothing was
+ * written down of it. */
+static bool find_whole(const component *c, component *out)
+{
+        char path[PATH_MAX], folder[TEXT + 1], why[256];
+        DIR *d = path_of(path, c->id, NULL) ? opendir(path) : NULL;
+        struct dirent *e;
+        bool found = false;
+
+        while (d && !found && (e = readdir(d)) != NULL)
+                found = folder_of(e->d_name, KNOWN, folder) && strcmp(folder, c->folder) != 0 &&
+                        find_known(c->id, e->d_name, out) && strcmp(out->folder, folder) == 0 &&
+                        health_of(c->id, folder, why) == WHOLE;
+        if (d)
+                closedir(d);
+        return found;
+}
+
+/* The version it is in is damaged.  Cut in the middle, the link follows with the next `heal`. */
+static int fall_back(component *c, const char *why)
+{
+        component other;
+        int rc;
+
+        (void)printf("damaged\t%s/%s: %s; ", c->id, c->folder, why);
+        if (!c->active) {
+                (void)printf("it is not in use\n");
+                return 0;
+        }
+        if (!find_whole(c, &other)) {
+                (void)printf("no earlier version is whole, so it stays in use\n");
+                return 0;
+        }
+        other.active = true;
+        rc = write_component(&other, COMPONENT);
+        if (rc == 0)
+                rc = set_link(&other);
+        (void)printf(rc == 0 ? "fell back to %s\n" : "%s cannot be switched to\n", other.version);
+        if (rc == 0)
+                *c = other;
+        return rc;
+}
+
+/* Those it is not in, but for one that was told of. */
+static void tell_others(const component *c, const char *told)
+{
+        char path[PATH_MAX], folder[TEXT + 1], why[256];
+        DIR *d = path_of(path, c->id, NULL) ? opendir(path) : NULL;
+        struct dirent *e;
+
+        while (d && (e = readdir(d)) != NULL)
+                if (folder_of(e->d_name, MANIFEST, folder) && strcmp(folder, c->folder) != 0 &&
+                    strcmp(folder, told) != 0 && health_of(c->id, folder, why) == DAMAGED)
+                        (void)printf("damaged\t%s/%s: %s; %s%s\n", c->id, folder, why,
+                                     c->active ? c->version : "it",
+                                     c->active ? " is in use" : " is not in use");
+        if (d)
+                closedir(d);
+}
+
+static int heal_one(const component *c, const char *unused)
+{
+        component now = *c;
+        char why[256];
+        int rc = 0;
+
+        (void)unused;
+        if (health_of(c->id, c->folder, why) == DAMAGED)
+                rc = fall_back(&now, why);
+        else if (c->active && !is_active(c))
+                rc = set_link(c);
+        if (rc == 0)
+                tell_others(&now, c->folder);
+        return rc;
+}
+
+/* Lines "damaged<TAB>ID/VERSION: WHY; WHAT WAS DONE".  Who was damaged stays, but not in use when
+ * there is another one. */
+static int heal(char **arg)
+{
+        (void)arg;
+        return each(heal_one, NULL);
+}
+
 static int tell(char **arg)
 {
         (void)arg;
@@ -632,8 +774,10 @@ static const struct {
         int words;
         int (*fn)(char **arg);
 } commands[] = {
-        {"install", 5, install},       {"check", 1, check},      {"activate", 1, activate},
-        {"deactivate", 1, deactivate}, {"remove", 1, take_away}, {"list", 0, tell},
+        {"install", 5, install},   {"check", 1, check},
+        {"activate", 1, activate}, {"deactivate", 1, deactivate},
+        {"remove", 1, take_away},  {"list", 0, tell},
+        {"heal", 0, heal},
 };
 
 /* Whoever was killed may have left one that still runs: one after the other. */
@@ -666,13 +810,14 @@ int main(int argc, char **argv)
                 {0, "root", CLI_STRING, &root, "FOLDER", "where applications are"},
                 {0, "max-size", CLI_INT, &max_size, "OCTETS", "most that one may unpack to"},
         };
-        const cli_program p = {"dremd-archive",
-                               XREM_VERSION,
-                               "--root FOLDER install|check|activate|deactivate|remove|list ...",
-                               about,
-                               options,
-                               ODM_COUNT(options),
-                               NULL};
+        const cli_program p = {
+                "dremd-archive",
+                XREM_VERSION,
+                "--root FOLDER install|check|activate|deactivate|remove|list|heal ...",
+                about,
+                options,
+                ODM_COUNT(options),
+                NULL};
         int first, rc;
 
         switch (cli_parse(&p, argc, argv, false, &first)) {

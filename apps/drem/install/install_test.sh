@@ -139,6 +139,60 @@ looks_after_cuts()
         a check 'pkg 2' | grep -q active && is "$("$apps/net.example.app/current/run")" 2.0
 }
 
+damage() # version, file
+{
+        printf x >>"$apps/net.example.app/$1/$2"
+}
+
+# As one version comes after the other.
+fresh_versions()
+{
+        local v
+        rm -rf "$apps/net.example.app"
+        for v in "$@"; do
+                make_app "$v" && a install "$work/app-$v.tgz" "pkg $v" active Name '' >/dev/null || return 1
+        done
+}
+
+healed() # what it says, version in use, its state
+{
+        is "$(a heal)" "$1" && is "$(a list | cut -f 3,4)" "$(printf '%s\t%s' "$2" "$3")"
+}
+
+goes_back()
+{
+        local says='damaged\tnet.example.app/2.0: component was changed; %s'
+        fresh_versions 1.0 2.0 && healed '' 2.0 active && damage 2.0 component || return 1
+        healed "$(printf "$says" 'fell back to 1.0')" 1.0 active && is "$("$apps/net.example.app/current/run")" 1.0 &&
+                grep -q '^package=pkg 1.0$' "$apps/net.example.app/component" || return 1
+        healed "$(printf "$says" '1.0 is in use')" 1.0 active || return 1
+        rm "$apps/net.example.app/current" && ln -s 2.0 "$apps/net.example.app/current" && # the power went before the link
+                healed "$(printf "$says" '1.0 is in use')" 1.0 active && is "$("$apps/net.example.app/current/run")" 1.0 || return 1
+        make_app 2.0 && a install "$work/app-2.0.tgz" 'pkg 2.0' active Name '' >/dev/null && healed '' 2.0 active &&
+                [ ! -e "$apps/net.example.app/2.0" ] && damage 2.0_2 component &&
+                healed "$(printf 'damaged\tnet.example.app/2.0_2: component was changed; fell back to 1.0')" 1.0 active
+}
+
+# A manifest that is damaged is no proof of anything; nor is what a cut installation left.
+stays()
+{
+        local app=$apps/net.example.app
+        fresh_versions 1.0 2.0 && damage 2.0 component && : >"$app/1.0.sha256" && cp -a "$app/1.0" "$app/3.0" &&
+                (cd "$app/3.0" && sha256sum component >../3.0.sha256) || return 1
+        is "$(a heal | sort)" "$(printf 'damaged\tnet.example.app/%s\n' '1.0: its manifest is empty; 2.0 is in use' \
+                '2.0: component was changed; no earlier version is whole, so it stays in use')" &&
+                is "$(a list | cut -f 3,4)" "$(printf '2.0\tactive')"
+}
+
+# Whoever activates it gets what was installed last: nothing moves.
+leaves_the_inactive()
+{
+        fresh_versions 1.0 2.0 && damage 2.0 component && a deactivate net.example.app &&
+                healed "$(printf 'damaged\tnet.example.app/2.0: component was changed; it is not in use')" 2.0 inactive &&
+                [ ! -e "$apps/net.example.app/current" ] && fresh_versions 1.0 2.0 && damage 1.0 component &&
+                healed "$(printf 'damaged\tnet.example.app/1.0: component was changed; 2.0 is in use')" 2.0 active
+}
+
 takes_away()
 {
         a remove net.example.app && is "$(a list)" '' && is "$(ls -A "$apps")" .lock && a remove net.example.app
@@ -156,6 +210,9 @@ ok 'it is switched on, to the next version, and off' switches
 ok 'what an archive does not say of itself is said with the order' takes_words
 ok 'the same version again stands beside the one in use' again
 ok 'after a power cut it is there whole or not at all' looks_after_cuts
+ok 'a damaged version is left for the one before, once' goes_back
+ok 'with no whole one it stays' stays
+ok 'one that is not in use stays as it is' leaves_the_inactive
 ok 'it is removed, and again' takes_away
 ok 'damaged archives are refused' damaged
 ok 'an entry that goes up is refused' refused up 50 'out of its folder: a/../../outside'

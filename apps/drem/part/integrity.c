@@ -2,22 +2,33 @@
 /* Whether what this device keeps is what was kept (xrem.md D2): its tree, whose journal is mended
  * from its copy before anything is read (fsio_twin.h), and deployed components, which are compared
  * with the hashes beside them.  The images of the firmware are firmware.c's to look at.  What is
- * found is an alarm of cause `integrity`; the next start that finds all well clears it. */
+ * found is an alarm of cause `integrity`; the next start that finds all well clears it.
+ *
+ * Where components are those of dremd-archive it is asked to heal them, once a start: it looks
+ * again while no installation is under way, and goes back to an earlier version. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "fsio_twin.h"
 #include "log.h"
 #include "manifest.h"
 #include "part/notice.h"
+#include "program.h"
 
 typedef struct integrity {
         const part_host *host;
         notice tree;
         manifest_check *check; /* of the components; NULL when it is over */
         notice components;
-        char found[FM_TEXT + 1]; /* the first component that is damaged, and how */
-        unsigned damaged, looked_at;
+        char found[FM_TEXT + 1]; /* those that are damaged, and how, as many as have room */
+        unsigned damaged, untold, looked_at;
+        const char *archive; /* folder of dremd-archive, if it is the one of the components */
+        unsigned versions;   /* of its components, that seemed damaged */
+        program *healer;
+        loop_timer limit;
+        char reason[256]; /* the healer's last word */
 } integrity;
 
 static void integrity_close(void *ctx)
@@ -25,20 +36,11 @@ static void integrity_close(void *ctx)
         integrity *p = ctx;
 
         manifest_check_end(p->check);
+        program_kill(p->healer); /* wherever it is, the next start goes on */
+        loop_timer_stop(&p->limit);
         notice_stop(&p->tree);
         notice_stop(&p->components);
         free(p);
-}
-
-static int integrity_mount(const part_host *h, void **out, diag *d)
-{
-        integrity *p = calloc(1, sizeof *p);
-
-        if (!p)
-                return diag_set(d, ODM_ENOMEM, "out of memory");
-        p->host = h;
-        *out = p;
-        return 0;
 }
 
 /* ---- the tree ----------------------------------------------------------------------------- */
@@ -74,34 +76,137 @@ static void tell_tree(integrity *p)
 
 /* ---- deployed components ---------------------------------------------------------------------- */
 
-static void on_component(void *ctx, const char *name, bool whole, const char *why)
+static void complain(integrity *p, const char *text)
 {
-        integrity *p = ctx;
+        size_t n = strlen(p->found);
 
-        p->looked_at++;
-        if (whole)
-                return;
-        log_warn("a component is damaged", log_text("component", name), log_text("reason", why));
-        if (p->damaged++ == 0)
-                snprintf(p->found, sizeof p->found, "%.200s: %.300s", name, why);
+        p->damaged++;
+        if (n == 0)
+                snprintf(p->found, sizeof p->found, "%.450s", text);
+        else if (p->untold == 0 && n + strlen(text) < 450)
+                snprintf(p->found + n, sizeof p->found - n, "; %s", text);
+        else
+                p->untold++;
 }
 
-static void on_checked(void *ctx)
+static void tell_components(integrity *p)
 {
-        integrity *p = ctx;
         char text[FM_TEXT], more[32] = "";
 
-        p->check = NULL;
         log_debug("components looked at", log_int("number", p->looked_at),
                   log_int("damaged", p->damaged));
         if (p->damaged == 0) {
                 notice_say(&p->components, FM_CLEARED, "all are whole");
                 return;
         }
-        if (p->damaged > 1)
-                snprintf(more, sizeof more, "; and %u more", p->damaged - 1);
+        if (p->untold)
+                snprintf(more, sizeof more, "; and %u more", p->untold);
         snprintf(text, sizeof text, "%.450s%s", p->found, more);
         notice_say(&p->components, FM_MAJOR, text);
+}
+
+/* "damaged<TAB>TEXT" */
+static void on_healer_line(void *ctx, odm_str line)
+{
+        static const char mark[] = "damaged\t";
+        integrity *p = ctx;
+        char text[450];
+
+        if (odm_str_starts(line, mark)) {
+                line = odm_str_from(line, strlen(mark));
+                snprintf(text, sizeof text, "%.*s", (int)odm_utf8_cut(line, sizeof text - 1),
+                         line.p);
+                log_warn("a component is damaged", log_text("component", text));
+                complain(p, text);
+        } else if (odm_str_trim(line).n) {
+                snprintf(p->reason, sizeof p->reason, "%.*s",
+                         (int)odm_utf8_cut(line, sizeof p->reason - 1), line.p);
+        }
+}
+
+static void on_healed(void *ctx, int code)
+{
+        integrity *p = ctx;
+        char text[400];
+
+        p->healer = NULL;
+        loop_timer_stop(&p->limit);
+        if (code != 0) {
+                snprintf(text, sizeof text, "damaged components cannot be healed: %s", p->reason);
+                log_error("damaged components cannot be healed", log_text("reason", p->reason));
+                complain(p, text);
+        }
+        p->host->installed(p->host->ctx);
+        tell_components(p);
+}
+
+static void on_limit(void *ctx)
+{
+        integrity *p = ctx;
+
+        program_kill(p->healer);
+        snprintf(p->reason, sizeof p->reason, "it took too long");
+        on_healed(p, 128);
+}
+
+static void heal(integrity *p)
+{
+        const cfg *c = p->host->conf;
+        char tool[PATH_MAX];
+        const char *const argv[] = {tool, "--root", p->archive, "heal", NULL};
+        const program_opt o = {.argv = argv, .line = on_healer_line, .done = on_healed, .ctx = p};
+        const odm_time until = odm_time_add(loop_now(), cfg_ms(c, "software.command_time"));
+        diag d = {{0}};
+
+        snprintf(tool, sizeof tool, "%s/dremd-archive", cfg_str(c, "software.installers"));
+        if (program_start(p->host->loop, &o, &p->healer, &d) < 0) {
+                snprintf(p->reason, sizeof p->reason, "%.250s", d.text);
+                on_healed(p, 128);
+        } else if (loop_timer_set(p->host->loop, &p->limit, until) < 0) {
+                log_error("no memory for a timer");
+        }
+}
+
+static void on_component(void *ctx, const char *name, bool whole, const char *why)
+{
+        integrity *p = ctx;
+        char text[450];
+
+        p->looked_at++;
+        if (whole)
+                return;
+        if (p->archive && strchr(name, '/')) {
+                p->versions++;
+                return; /* dremd-archive tells, after another look */
+        }
+        log_warn("a component is damaged", log_text("component", name), log_text("reason", why));
+        snprintf(text, sizeof text, "%.180s: %.250s", name, why);
+        complain(p, text);
+}
+
+static void on_checked(void *ctx)
+{
+        integrity *p = ctx;
+
+        p->check = NULL;
+        if (p->versions)
+                heal(p);
+        else
+                tell_components(p);
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+static int integrity_mount(const part_host *h, void **out, diag *d)
+{
+        integrity *p = calloc(1, sizeof *p);
+
+        if (!p)
+                return diag_set(d, ODM_ENOMEM, "out of memory");
+        p->host = h;
+        p->limit = (loop_timer){.fn = on_limit, .ctx = p};
+        *out = p;
+        return 0;
 }
 
 static int integrity_open(void *ctx, diag *d)
@@ -109,6 +214,7 @@ static int integrity_open(void *ctx, diag *d)
         integrity *p = ctx;
         const cfg *c = p->host->conf;
         const char *folder = cfg_str(c, "integrity.components");
+        const char *archive = cfg_str(c, "software.archive");
         char *journal = fsio_join(p->host->folder, "journal");
         int rc = 0;
 
@@ -117,6 +223,10 @@ static int integrity_open(void *ctx, diag *d)
         notice_init(&p->tree, p->host, FM_INTEGRITY, journal);
         free(journal);
         tell_tree(p);
+        if (!folder)
+                folder = archive;
+        if (folder && archive && strcmp(folder, archive) == 0)
+                p->archive = archive;
         if (folder) {
                 const manifest_opt o = {.loop = p->host->loop,
                                         .folder = folder,

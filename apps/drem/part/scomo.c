@@ -106,7 +106,8 @@ static void on_look(void *ctx)
 {
         scomo_part *p = ctx;
 
-        software_look(p->software);
+        if (p->software)
+                software_look(p->software);
 }
 
 static void on_watch(void *ctx, unsigned events)
@@ -341,6 +342,7 @@ const part_class part_scomo = {
         .mount = scomo_mount,
         .open = scomo_open,
         .begin = scomo_begin,
+        .look = on_look,
         .status = scomo_status,
         .close = scomo_close,
 };
