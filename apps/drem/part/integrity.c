@@ -25,7 +25,8 @@ typedef struct integrity {
         char found[FM_TEXT + 1]; /* those that are damaged, and how, as many as have room */
         unsigned damaged, untold, looked_at;
         const char *archive; /* folder of dremd-archive, if it is the one of the components */
-        unsigned versions;   /* of its components, that seemed damaged */
+        unsigned versions;   /* of its components, that seem damaged */
+        char version[300];   /* the first of them, and how */
         program *healer;
         loop_timer limit;
         char reason[256]; /* the healer's last word */
@@ -127,13 +128,15 @@ static void on_healer_line(void *ctx, odm_str line)
 static void on_healed(void *ctx, int code)
 {
         integrity *p = ctx;
-        char text[400];
+        char text[450];
 
         p->healer = NULL;
         loop_timer_stop(&p->limit);
         if (code != 0) {
-                snprintf(text, sizeof text, "damaged components cannot be healed: %s", p->reason);
-                log_error("damaged components cannot be healed", log_text("reason", p->reason));
+                snprintf(text, sizeof text, "%s; it cannot be healed: %.120s", p->version,
+                         p->reason);
+                log_error("components cannot be healed", log_text("component", p->version),
+                          log_text("reason", p->reason));
                 complain(p, text);
         }
         p->host->installed(p->host->ctx);
@@ -176,7 +179,8 @@ static void on_component(void *ctx, const char *name, bool whole, const char *wh
         if (whole)
                 return;
         if (p->archive && strchr(name, '/')) {
-                p->versions++;
+                if (p->versions++ == 0)
+                        snprintf(p->version, sizeof p->version, "%.140s: %.140s", name, why);
                 return; /* dremd-archive tells, after another look */
         }
         log_warn("a component is damaged", log_text("component", name), log_text("reason", why));
