@@ -4,6 +4,7 @@
 
 whole=$home/whole
 note=./Vendor/xrem/Config/Note
+latin=$'z\xe4hler' # a name that is no UTF-8
 
 raised() # severity, object, text: as XML has it
 {
@@ -25,6 +26,8 @@ makes_slots()
         cp "$whole/slots/a" "$whole/a" && cp "$whole/slots/b" "$whole/b"
         echo 'reads the meter' >"$whole/apps/meter/program"
         (cd "$whole/apps/meter" && sha256sum program) >"$whole/apps/meter.sha256"
+        mkdir "$whole/apps/old" && echo counts >"$whole/apps/old/$latin" &&
+                (cd "$whole/apps/old" && sha256sum "$latin") >"$whole/apps/old.sha256"
 }
 
 hash_of_file()
@@ -115,6 +118,12 @@ names_a_damaged_component()
         eventually 15 raised major "$whole/apps" 'meter: program was changed'
 }
 
+names_what_has_no_name()
+{
+        damages "$whole/apps/old/$latin" 3
+        eventually 15 raised major "$whole/apps" 'old: z?hler was changed'
+}
+
 promise 'a device with two images and a component, all whole' starts_whole
 promise 'an octet in the middle of its tree is found, healed and told' heals_its_tree 200
 promise 'so is one at the head of the file' heals_its_tree 2
@@ -123,4 +132,5 @@ promise 'a damaged image is left for the other one, with one restart' leaves_a_d
 promise 'with no whole image left it stays, and says so' stays_when_both_are_damaged
 promise 'the alarm is cleared when the images are whole' clears_when_all_is_whole
 promise 'a damaged component is named' names_a_damaged_component
+promise 'so is one with a file whose name is no text' names_what_has_no_name
 promise 'the device with damages ends cleanly' stop whole

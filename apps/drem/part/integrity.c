@@ -90,6 +90,18 @@ static void complain(integrity *p, const char *text)
                 p->untold++;
 }
 
+/* The name of a file is any octets, and may have been cut. */
+static void make_text(char *s)
+{
+        const bool is_utf8 = odm_utf8_ok(odm_cstr(s));
+
+        for (; *s; s++) {
+                const unsigned char c = (unsigned char)*s;
+                if (c < ' ' || c == 0x7f || (c >= 0x80 && !is_utf8))
+                        *s = '?';
+        }
+}
+
 static void tell_components(integrity *p)
 {
         char text[FM_TEXT], more[32] = "";
@@ -103,6 +115,7 @@ static void tell_components(integrity *p)
         if (p->untold)
                 snprintf(more, sizeof more, "; and %u more", p->untold);
         snprintf(text, sizeof text, "%.450s%s", p->found, more);
+        make_text(text);
         notice_say(&p->components, FM_MAJOR, text);
 }
 
