@@ -56,13 +56,13 @@ static unsigned judge_address(odm_str uri, odm_str v)
         uint32_t n;
 
         if (has_part(uri, "/IPv6/"))
-                return nap_v6(v) ? ODM_ST_OK : ODM_ST_BAD_FORMAT;
-        return nap_v4(v, &n) ? ODM_ST_OK : ODM_ST_BAD_FORMAT;
+                return odm_nap_v6(v) ? ODM_ST_OK : ODM_ST_BAD_FORMAT;
+        return odm_nap_v4(v, &n) ? ODM_ST_OK : ODM_ST_BAD_FORMAT;
 }
 
 static unsigned judge_bearer(const odm_connmo *c, odm_str v)
 {
-        int b = nap_bearer_of(v);
+        int b = odm_nap_bearer_of(v);
 
         if (b < 0 || (c->offers && !c->offers(c->ctx, (odm_bearer)b, ODM_ABSENT)))
                 return ODM_ST_UNSUPPORTED;
@@ -99,10 +99,10 @@ static unsigned judge(const odm_connmo *c, const odm_at *at, odm_str v)
             (odm_str_is(leaf, "Addr") && has_part(at->uri, "/Servers/")))
                 return judge_address(at->uri, v);
         if (odm_str_is(leaf, "NetMask"))
-                return nap_prefix(v, has_part(at->uri, "/IPv6/")) >= 0 ? ODM_ST_OK
-                                                                       : ODM_ST_BAD_FORMAT;
+                return odm_nap_prefix(v, has_part(at->uri, "/IPv6/")) >= 0 ? ODM_ST_OK
+                                                                           : ODM_ST_BAD_FORMAT;
         if (odm_str_is(leaf, "SecMode"))
-                return nap_mode_of(v) >= 0 ? ODM_ST_OK : ODM_ST_UNSUPPORTED;
+                return odm_nap_mode_of(v) >= 0 ? ODM_ST_OK : ODM_ST_UNSUPPORTED;
         if (odm_str_is(leaf, "NetMode"))
                 return one_of(v, infra);
         if (odm_str_is(leaf, "PDPType"))

@@ -26,12 +26,12 @@ static int word_of(odm_str s, const char *const *words, size_t n)
         return -1;
 }
 
-int nap_bearer_of(odm_str s)
+int odm_nap_bearer_of(odm_str s)
 {
         return word_of(s, bearers, ODM_COUNT(bearers));
 }
 
-int nap_mode_of(odm_str s)
+int odm_nap_mode_of(odm_str s)
 {
         return word_of(s, modes, ODM_COUNT(modes));
 }
@@ -47,7 +47,7 @@ static odm_str cut_at(odm_str *rest, char c)
         return head;
 }
 
-bool nap_v4(odm_str s, uint32_t *out)
+bool odm_nap_v4(odm_str s, uint32_t *out)
 {
         uint64_t octet;
         uint32_t all = 0;
@@ -74,7 +74,7 @@ static bool is_group(odm_str s)
 }
 
 /* RFC 4291 2.2: eight groups, one run of them as "::", the last two perhaps as IPv4. */
-bool nap_v6(odm_str s)
+bool odm_nap_v6(odm_str s)
 {
         size_t groups = 0;
         bool gap = false;
@@ -96,7 +96,7 @@ bool nap_v6(odm_str s)
                                 break;
                         continue;
                 }
-                if (s.p == NULL && nap_v4(part, &v4))
+                if (s.p == NULL && odm_nap_v4(part, &v4))
                         groups++;
                 else if (!is_group(part))
                         return false;
@@ -105,7 +105,7 @@ bool nap_v6(odm_str s)
         return gap ? groups < 8 : groups == 8;
 }
 
-int nap_prefix(odm_str s, bool six)
+int odm_nap_prefix(odm_str s, bool six)
 {
         uint64_t n;
         uint32_t mask;
@@ -113,14 +113,14 @@ int nap_prefix(odm_str s, bool six)
 
         if (odm_str_u64(s, six ? 128 : 32, &n) == 0)
                 return (int)n;
-        if (six || !nap_v4(s, &mask))
+        if (six || !odm_nap_v4(s, &mask))
                 return -1;
         while (bits < 32 && mask >> (31 - bits) & 1)
                 bits++;
         return (uint32_t)((uint64_t)mask << bits) == 0 ? bits : -1;
 }
 
-int nap_bool(odm_str s)
+int odm_nap_bool(odm_str s)
 {
         if (odm_str_is(s, "true") || odm_str_is(s, "True") || odm_str_is(s, "1"))
                 return 1;
@@ -264,15 +264,15 @@ static void read_ip(reader *r, bool six, odm_nap_ip *ip)
         if (!ip->used)
                 return;
         ip->addr = get(r, at[3]);
-        ip->automatic = automatic.p ? nap_bool(automatic) == 1 : ip->addr.n == 0;
-        ip->auto_dns = names.p ? nap_bool(names) == 1 : ip->automatic;
+        ip->automatic = automatic.p ? odm_nap_bool(automatic) == 1 : ip->addr.n == 0;
+        ip->auto_dns = names.p ? odm_nap_bool(names) == 1 : ip->automatic;
         ip->n_dns = get_each(r, at[6], "Addr", ip->dns, ODM_NAP_SERVERS);
         if (ip->automatic) {
                 ip->addr = ODM_ABSENT;
                 return;
         }
         ip->gateway = get(r, at[5]);
-        prefix = nap_prefix(need(r, at[4]), six);
+        prefix = odm_nap_prefix(need(r, at[4]), six);
         if (ip->addr.n == 0)
                 missing(r, at[3]);
         else if (prefix < 0)
@@ -292,14 +292,14 @@ static void read_wlan(reader *r, odm_nap *n)
 {
         odm_str mode = get(r, "BearerParams/WLAN/SecMode");
         odm_str first = get(r, "BearerParams/WLAN/PrimSSID/Name");
-        int found = nap_mode_of(mode);
+        int found = odm_nap_mode_of(mode);
 
         n->ssid[0] = first.n ? first : n->addr;
         n->n_ssid = n->ssid[0].n != 0;
         n->n_ssid += get_each(r, "BearerParams/WLAN/SecSSID", "Name", &n->ssid[n->n_ssid],
                               ODM_NAP_NAMES - n->n_ssid);
         n->key = get(r, "BearerParams/WLAN/WPA/Key");
-        n->hidden = nap_bool(get(r, "BearerParams/WLAN/Hidden")) == 1;
+        n->hidden = odm_nap_bool(get(r, "BearerParams/WLAN/Hidden")) == 1;
         n->mode = mode.n == 0 ? (n->key.n ? ODM_WLAN_WPA2 : ODM_WLAN_OPEN) : (odm_wlan_mode)found;
         if (mode.n && found < 0)
                 missing(r, "BearerParams/WLAN/SecMode");
@@ -317,7 +317,7 @@ static void read_wlan(reader *r, odm_nap *n)
 static void read_bearer(reader *r, odm_nap *n)
 {
         odm_str word = need(r, "BearerType");
-        int bearer = nap_bearer_of(word);
+        int bearer = odm_nap_bearer_of(word);
 
         if (bearer < 0) {
                 missing(r, "BearerType");
@@ -517,7 +517,7 @@ static bool leads_over(reader *r, const odm_nap *naps, size_t n)
 static odm_str proxy_url(reader *r)
 {
         odm_str addr = need(r, "Addr"), kind = get(r, "AddrType"), port = ODM_ABSENT;
-        bool six = nap_v6(addr);
+        bool six = odm_nap_v6(addr);
 
         if (odm_str_is(kind, "URI") || odm_str_starts(addr, "http://"))
                 return odm_str_starts(addr, "http://") ? addr : ODM_ABSENT;

@@ -5,11 +5,11 @@
 
 #include "odm/connmo.h"
 
-int nap_bearer_of(odm_str s); /* an odm_bearer, or -1 */
-int nap_mode_of(odm_str s);   /* an odm_wlan_mode, or -1 */
-int nap_bool(odm_str s);      /* 1, 0, or -1; all forms of mo-connmo.md 4 */
-bool nap_v4(odm_str s, uint32_t *out);
-bool nap_v6(odm_str s);
-int nap_prefix(odm_str s, bool six); /* its length, of a mask too; or -1 */
+int odm_nap_bearer_of(odm_str s); /* an odm_bearer, or -1 */
+int odm_nap_mode_of(odm_str s);   /* an odm_wlan_mode, or -1 */
+int odm_nap_bool(odm_str s);      /* 1, 0, or -1; all forms of mo-connmo.md 4 */
+bool odm_nap_v4(odm_str s, uint32_t *out);
+bool odm_nap_v6(odm_str s);
+int odm_nap_prefix(odm_str s, bool six); /* its length, of a mask too; or -1 */
 
 #endif

@@ -102,7 +102,7 @@ static odm_str one_line(odm_arena *a, odm_str s)
 static int copy_arg(scomo_pen *p, odm_task *t, const char *arg, const char *rel, bool prose)
 {
         odm_str v = ODM_STR("");
-        int rc = scomo_get(p, t->object, rel, &v);
+        int rc = odm_scomo_get(p, t->object, rel, &v);
 
         if (rc < 0 || v.n == 0)
                 return rc;
@@ -136,7 +136,7 @@ static int copy_package(scomo_pen *p, odm_task *t)
                 rc = copy_arg(p, t, package_leaves[i].arg, package_leaves[i].rel,
                               package_leaves[i].prose);
         if (rc == 0)
-                rc = scomo_get(p, t->object, "Ext/xrem/Signature", &sig);
+                rc = odm_scomo_get(p, t->object, "Ext/xrem/Signature", &sig);
         if (rc < 0 || sig.n == 0)
                 return rc;
         sig = odm_b64_encode(&p->a, sig);
@@ -163,8 +163,8 @@ static int give_reason(scomo_pen *p, const odm_task *t, const odm_task_end *e)
 
         if (!odm_tree_exists(p->tree, t->object))
                 return 0; /* a component whose end it was */
-        return scomo_set(p, t->object, "Ext/xrem/Reason", ODM_FMT_CHR,
-                         e->cause == ODM_CAUSE_OK ? ODM_STR("") : text);
+        return odm_scomo_set(p, t->object, "Ext/xrem/Reason", ODM_FMT_CHR,
+                             e->cause == ODM_CAUSE_OK ? ODM_STR("") : text);
 }
 
 static odm_task_cause judge(const odm_scomo *s, const odm_task *t)
@@ -204,7 +204,7 @@ static int begin_download(odm_scomo *s, scomo_pen *p, odm_task *t, unsigned *sta
         if (rc == 0 && is_install(t))
                 rc = odm_task_arg_set(t, "active", is_inactive(t) ? ODM_STR("0") : ODM_STR("1"));
         if (rc == 0)
-                rc = scomo_set_number(p, t->object, "Status", DL_RUNS);
+                rc = odm_scomo_set_number(p, t->object, "Status", DL_RUNS);
         odm_task_step(t, ODM_SCOMO_DOWNLOAD, false);
         return rc;
 }
@@ -216,11 +216,11 @@ static int begin_install(odm_scomo *s, scomo_pen *p, odm_task *t, unsigned *stat
         int rc = copy_package(p, t);
 
         if (rc == 0)
-                rc = scomo_get(p, t->object, "Ext/xrem/Held", &held);
+                rc = odm_scomo_get(p, t->object, "Ext/xrem/Held", &held);
         if (rc == 0)
-                rc = scomo_get(p, t->object, "State", &state);
+                rc = odm_scomo_get(p, t->object, "State", &state);
         if (rc == 0)
-                rc = scomo_has(p, t->object, "Data", &pushed);
+                rc = odm_scomo_has(p, t->object, "Data", &pushed);
         if (rc == 0 &&
             (!odm_task_arg(t, "pkg").p || (!pushed && held.n == 0) || odm_str_is(state, "20"))) {
                 *status = ODM_ST_NOT_ALLOWED;
@@ -235,7 +235,7 @@ static int begin_install(odm_scomo *s, scomo_pen *p, odm_task *t, unsigned *stat
         if (rc == 0)
                 rc = odm_task_arg_set(t, "active", is_inactive(t) ? ODM_STR("0") : ODM_STR("1"));
         if (rc == 0)
-                rc = scomo_set_number(p, t->object, "Status", DP_INSTALLS);
+                rc = odm_scomo_set_number(p, t->object, "Status", DP_INSTALLS);
         odm_task_step(t, ODM_SCOMO_INSTALL, false);
         return rc;
 }
@@ -259,7 +259,7 @@ static int start_component(odm_scomo *s, scomo_pen *p, odm_task *t, odm_scomo_st
         odm_task_step(t, step, false);
         if (s->at_once && s->at_once(s->ctx, t, step, &e) == 1)
                 return component_ended(p, t, &e);
-        return scomo_set_number(p, t->object, "Status", status);
+        return odm_scomo_set_number(p, t->object, "Status", status);
 }
 
 static int begin_component(odm_scomo *s, scomo_pen *p, odm_task *t)
@@ -270,12 +270,12 @@ static int begin_component(odm_scomo *s, scomo_pen *p, odm_task *t)
 
         if (odm_task_is(t, "Operations/Remove"))
                 return start_component(s, p, t, ODM_SCOMO_REMOVE, DC_REMOVES);
-        rc = scomo_get(p, t->object, "State", &state);
+        rc = odm_scomo_get(p, t->object, "State", &state);
         if (rc < 0)
                 return rc;
         if (odm_str_is(state, on ? "20" : "10")) { /* it is so already */
                 odm_task_finish(t, 1200);
-                return scomo_set_number(p, t->object, "Status", IDLE);
+                return odm_scomo_set_number(p, t->object, "Status", IDLE);
         }
         return start_component(s, p, t, on ? ODM_SCOMO_ACTIVATE : ODM_SCOMO_DEACTIVATE,
                                on ? DC_ACTIVATES : DC_DEACTIVATES);
@@ -285,14 +285,14 @@ static int begin(odm_scomo *s, scomo_pen *p, odm_task *t, unsigned *status)
 {
         enum scomo_branch b;
 
-        (void)scomo_object(t->object, &b);
+        (void)odm_scomo_object(t->object, &b);
         switch (b) {
         case SCOMO_DOWNLOAD: return begin_download(s, p, t, status);
         case SCOMO_DELIVERED:
                 if (!odm_task_is(t, "Operations/Remove"))
                         return begin_install(s, p, t, status);
                 odm_task_finish(t, 1200);
-                return scomo_delete(p, t->object);
+                return odm_scomo_delete(p, t->object);
         case SCOMO_DEPLOYED: return begin_component(s, p, t);
         case SCOMO_NONE: break;
         }
@@ -306,9 +306,9 @@ static int scomo_begin(void *ctx, odm_tasks *ts, odm_task *t, unsigned *status)
         int rc;
 
         (void)ts;
-        scomo_pen_init(&p, s, t->since);
+        odm_scomo_pen_init(&p, s, t->since);
         rc = begin(s, &p, t, status);
-        scomo_pen_done(&p);
+        odm_scomo_pen_done(&p);
         if (rc == ODM_EINVAL ||
             rc == ODM_ELIMIT) { /* an address with a line break, or without end */
                 *status = ODM_ST_NOT_ALLOWED;
@@ -326,29 +326,30 @@ static int deliver(odm_scomo *s, scomo_pen *p, odm_task *t, unsigned status, uns
         const char *slash =
                 memchr(t->object.p + sizeof ODM_SCOMO_AT, '/', t->object.n - sizeof ODM_SCOMO_AT);
         odm_str name = odm_str_from(t->object, (size_t)(slash - t->object.p) + 1);
-        int rc = scomo_find(p, SCOMO_DELIVERED, "PkgID", pkg, ODM_ABSENT, &object);
+        int rc = odm_scomo_find(p, SCOMO_DELIVERED, "PkgID", pkg, ODM_ABSENT, &object);
 
         if (rc == 0 && object.p && odm_tasks_busy(s->tasks, object))
                 object = ODM_ABSENT; /* it is being installed: what came later stands beside it */
         if (rc == 0 && !object.p)
-                rc = scomo_free_object(p, SCOMO_DELIVERED, name, &object);
+                rc = odm_scomo_free_object(p, SCOMO_DELIVERED, name, &object);
         for (size_t i = 0; i < ODM_COUNT(package_leaves) && rc == 0; i++) {
                 odm_str v = odm_task_arg(t, package_leaves[i].arg);
                 if (v.p)
-                        rc = scomo_set(p, object, package_leaves[i].rel, ODM_FMT_CHR, v);
+                        rc = odm_scomo_set(p, object, package_leaves[i].rel, ODM_FMT_CHR, v);
         }
         if (rc == 0 && odm_task_arg(t, "signature").p)
                 rc = odm_b64_decode(&p->a, odm_task_arg(t, "signature"), &sig);
         if (rc == 0 && sig.n)
-                rc = scomo_set(p, object, "Ext/xrem/Signature", ODM_FMT_BIN, sig);
+                rc = odm_scomo_set(p, object, "Ext/xrem/Signature", ODM_FMT_BIN, sig);
         if (rc == 0)
-                rc = scomo_set(p, object, "Ext/xrem/Held", ODM_FMT_CHR, odm_task_arg(t, "hold"));
+                rc = odm_scomo_set(p, object, "Ext/xrem/Held", ODM_FMT_CHR,
+                                   odm_task_arg(t, "hold"));
         if (rc == 0)
-                rc = scomo_fill(p, object, SCOMO_DELIVERED);
+                rc = odm_scomo_fill(p, object, SCOMO_DELIVERED);
         if (rc == 0)
-                rc = scomo_set_number(p, object, "Status", status);
+                rc = odm_scomo_set_number(p, object, "Status", status);
         if (rc == 0)
-                rc = scomo_set_number(p, object, "State", state);
+                rc = odm_scomo_set_number(p, object, "State", state);
         return rc < 0 ? rc : odm_task_target_set(t, object);
 }
 
@@ -358,15 +359,15 @@ static int download_ended(odm_scomo *s, scomo_pen *p, odm_task *t, const odm_tas
 
         if (e->cause != ODM_CAUSE_OK) {
                 odm_task_finish(t, odm_scomo_result(e->cause, ODM_SCOMO_DOWNLOAD));
-                return scomo_set_number(p, t->object, "Status", DL_FAILED);
+                return odm_scomo_set_number(p, t->object, "Status", DL_FAILED);
         }
         if (is_install(t)) {
                 odm_task_step(t, ODM_SCOMO_INSTALL, false);
-                return scomo_set_number(p, t->object, "Status", DL_INSTALLS);
+                return odm_scomo_set_number(p, t->object, "Status", DL_INSTALLS);
         }
         rc = deliver(s, p, t, IDLE, DELIVERED);
         odm_task_finish(t, 1200);
-        return rc < 0 ? rc : scomo_set_number(p, t->object, "Status", DL_DONE);
+        return rc < 0 ? rc : odm_scomo_set_number(p, t->object, "Status", DL_DONE);
 }
 
 /* ---- how installations go on ---------------------------------------------------------------- */
@@ -379,10 +380,10 @@ static int unrefer(scomo_pen *p, odm_str pkg)
 
         if (pkg.n == 0)
                 return 0;
-        rc = scomo_find(p, SCOMO_DEPLOYED, "PkgIDRef", pkg, ODM_ABSENT, &other);
+        rc = odm_scomo_find(p, SCOMO_DEPLOYED, "PkgIDRef", pkg, ODM_ABSENT, &other);
         if (rc == 0 && !other.p)
-                rc = scomo_find(p, SCOMO_DELIVERED, "PkgID", pkg, ODM_ABSENT, &object);
-        return rc < 0 || !object.p ? rc : scomo_set_number(p, object, "State", DELIVERED);
+                rc = odm_scomo_find(p, SCOMO_DELIVERED, "PkgID", pkg, ODM_ABSENT, &object);
+        return rc < 0 || !object.p ? rc : odm_scomo_set_number(p, object, "State", DELIVERED);
 }
 
 /* The node of one component that was installed; `line` gets its address and its ID. */
@@ -390,19 +391,19 @@ static int take_component(scomo_pen *p, const odm_task *t, const odm_component *
 {
         odm_str object = ODM_ABSENT, before = ODM_STR("");
         odm_component one = *c;
-        int rc = scomo_find(p, SCOMO_DEPLOYED, "ID", c->id, ODM_ABSENT, &object);
+        int rc = odm_scomo_find(p, SCOMO_DEPLOYED, "ID", c->id, ODM_ABSENT, &object);
 
         if (rc == 0 && object.p)
-                rc = scomo_get(p, object, "PkgIDRef", &before);
+                rc = odm_scomo_get(p, object, "PkgIDRef", &before);
         if (rc == 0 && !object.p)
-                rc = scomo_free_object(p, SCOMO_DEPLOYED, c->id, &object);
+                rc = odm_scomo_free_object(p, SCOMO_DEPLOYED, c->id, &object);
         one.package = odm_task_arg(t, "pkg");
         if (rc == 0)
-                rc = scomo_write(p, object, &one);
+                rc = odm_scomo_write(p, object, &one);
         if (rc == 0)
-                rc = scomo_set_number(p, object, "Status", IDLE);
+                rc = odm_scomo_set_number(p, object, "Status", IDLE);
         if (rc == 0)
-                rc = scomo_set(p, object, "Ext/xrem/Reason", ODM_FMT_CHR, ODM_STR(""));
+                rc = odm_scomo_set(p, object, "Ext/xrem/Reason", ODM_FMT_CHR, ODM_STR(""));
         if (rc == 0 && !odm_str_eq(before, one.package))
                 rc = unrefer(p, before);
         if (rc < 0)
@@ -438,10 +439,10 @@ static int fetched_ended(odm_scomo *s, scomo_pen *p, odm_task *t, const odm_task
                 rc = deliver(s, p, t, ok ? IDLE : DP_FAILED_DATA, ok ? INSTALLED : DELIVERED);
         if (rc < 0)
                 return rc;
-        return scomo_set_number(p, t->object, "Status",
-                                ok     ? (keep ? DL_DONE : IDLE)
-                                : keep ? DL_FAILED_DATA
-                                       : DL_FAILED_NO_DATA);
+        return odm_scomo_set_number(p, t->object, "Status",
+                                    ok     ? (keep ? DL_DONE : IDLE)
+                                    : keep ? DL_FAILED_DATA
+                                           : DL_FAILED_NO_DATA);
 }
 
 /* Of one that was there before: the node stays, so that it can be read how it ended. */
@@ -449,19 +450,20 @@ static int delivered_ended(scomo_pen *p, const odm_task *t, const odm_task_end *
 {
         const bool ok = e->cause == ODM_CAUSE_OK;
         bool pushed = false;
-        int rc = scomo_set_number(p, t->object, "Status",
-                                  ok            ? IDLE
-                                  : e->has_data ? DP_FAILED_DATA
-                                                : DP_FAILED_NO_DATA);
+        int rc = odm_scomo_set_number(p, t->object, "Status",
+                                      ok            ? IDLE
+                                      : e->has_data ? DP_FAILED_DATA
+                                                    : DP_FAILED_NO_DATA);
 
         if (rc == 0)
-                rc = scomo_set_number(p, t->object, "State", ok ? INSTALLED : DELIVERED);
+                rc = odm_scomo_set_number(p, t->object, "State", ok ? INSTALLED : DELIVERED);
         if (rc == 0)
-                rc = scomo_set(p, t->object, "Ext/xrem/Held", ODM_FMT_CHR,
-                               e->has_data ? odm_task_arg(t, "hold") : ODM_STR(""));
+                rc = odm_scomo_set(p, t->object, "Ext/xrem/Held", ODM_FMT_CHR,
+                                   e->has_data ? odm_task_arg(t, "hold") : ODM_STR(""));
         if (rc == 0)
-                rc = scomo_has(p, t->object, "Data", &pushed);
-        return rc < 0 || !pushed ? rc : scomo_set(p, t->object, "Data", ODM_FMT_BIN, ODM_STR(""));
+                rc = odm_scomo_has(p, t->object, "Data", &pushed);
+        return rc < 0 || !pushed ? rc
+                                 : odm_scomo_set(p, t->object, "Data", ODM_FMT_BIN, ODM_STR(""));
 }
 
 static int install_ended(odm_scomo *s, scomo_pen *p, odm_task *t, const odm_task_end *e)
@@ -469,7 +471,7 @@ static int install_ended(odm_scomo *s, scomo_pen *p, odm_task *t, const odm_task
         enum scomo_branch b;
         int rc = 0;
 
-        (void)scomo_object(t->object, &b);
+        (void)odm_scomo_object(t->object, &b);
         odm_task_finish(t, odm_scomo_result(e->cause, ODM_SCOMO_INSTALL));
         if (e->cause == ODM_CAUSE_OK)
                 rc = take_components(s, p, t);
@@ -489,15 +491,15 @@ static int component_ended(scomo_pen *p, odm_task *t, const odm_task_end *e)
         odm_task_finish(t, odm_scomo_result(e->cause, step));
         if (step == ODM_SCOMO_REMOVE) {
                 if (!ok)
-                        return scomo_set_number(p, t->object, "Status", DC_REMOVE_FAILED);
-                rc = scomo_delete(p, t->object);
+                        return odm_scomo_set_number(p, t->object, "Status", DC_REMOVE_FAILED);
+                rc = odm_scomo_delete(p, t->object);
                 return rc < 0 ? rc : unrefer(p, odm_task_arg(t, "pkg"));
         }
         if (!ok)
-                return scomo_set_number(p, t->object, "Status",
-                                        on ? DC_ACTIVATE_FAILED : DC_DEACTIVATE_FAILED);
-        rc = scomo_set_number(p, t->object, "Status", IDLE);
-        return rc < 0 ? rc : scomo_set_number(p, t->object, "State", on ? ACTIVE : INACTIVE);
+                return odm_scomo_set_number(p, t->object, "Status",
+                                            on ? DC_ACTIVATE_FAILED : DC_DEACTIVATE_FAILED);
+        rc = odm_scomo_set_number(p, t->object, "Status", IDLE);
+        return rc < 0 ? rc : odm_scomo_set_number(p, t->object, "State", on ? ACTIVE : INACTIVE);
 }
 
 static int ended(odm_scomo *s, scomo_pen *p, odm_task *t, const odm_task_end *e)
@@ -529,11 +531,11 @@ static int scomo_ended(void *ctx, odm_tasks *ts, odm_task *t, const odm_task_end
         (void)ts;
         if (!s)
                 return end_alone(t, e);
-        scomo_pen_init(&p, s, t->since);
+        odm_scomo_pen_init(&p, s, t->since);
         rc = ended(s, &p, t, e);
         if (rc == 0)
                 rc = give_reason(&p, t, e);
-        scomo_pen_done(&p);
+        odm_scomo_pen_done(&p);
         return rc;
 }
 
@@ -629,7 +631,8 @@ static int scomo_exec(void *ctx, const odm_at *at, const odm_op *op, unsigned *s
         const odm_scomo *s = ctx;
         enum scomo_branch b;
 
-        return odm_tasks_exec(s->tasks, &odm_scomo_kind, scomo_object(at->uri, &b), at, op, status);
+        return odm_tasks_exec(s->tasks, &odm_scomo_kind, odm_scomo_object(at->uri, &b), at, op,
+                              status);
 }
 
 static bool is_leaf(odm_str uri, odm_str object, const char *name)
@@ -648,10 +651,10 @@ static bool touches_work(odm_str object, const odm_change *c)
 static int check_id(scomo_pen *p, enum scomo_branch b, odm_str object, unsigned *status)
 {
         odm_str id = ODM_STR(""), other = ODM_ABSENT;
-        int rc = scomo_get(p, object, "PkgID", &id);
+        int rc = odm_scomo_get(p, object, "PkgID", &id);
 
         if (rc == 0 && id.n)
-                rc = scomo_find(p, b, "PkgID", id, object, &other);
+                rc = odm_scomo_find(p, b, "PkgID", id, object, &other);
         if (rc == 0 && other.p)
                 *status = ODM_ST_FAILED;
         return rc;
@@ -661,17 +664,17 @@ static int check_id(scomo_pen *p, enum scomo_branch b, odm_str object, unsigned 
 static int take_data(scomo_pen *p, odm_str object)
 {
         bool has = false;
-        int rc = scomo_has(p, object, "Data", &has);
+        int rc = odm_scomo_has(p, object, "Data", &has);
 
         if (rc < 0 || !has)
                 return rc;
-        rc = scomo_set_number(p, object, "Status", IDLE);
+        rc = odm_scomo_set_number(p, object, "Status", IDLE);
         if (rc == 0)
-                rc = scomo_set_number(p, object, "State", DELIVERED);
+                rc = odm_scomo_set_number(p, object, "State", DELIVERED);
         if (rc == 0)
-                rc = scomo_has(p, object, "Ext/xrem/Held", &has);
+                rc = odm_scomo_has(p, object, "Ext/xrem/Held", &has);
         return rc < 0 || !has ? rc
-                              : scomo_set(p, object, "Ext/xrem/Held", ODM_FMT_CHR, ODM_STR(""));
+                              : odm_scomo_set(p, object, "Ext/xrem/Held", ODM_FMT_CHR, ODM_STR(""));
 }
 
 /* A new node begins as all do, whatever the server put into it. */
@@ -680,18 +683,18 @@ static int begin_plain(scomo_pen *p, odm_str object, const odm_change *c)
         if (c->kind != ODM_CHANGE_ADD)
                 return 0;
         if (is_leaf(c->uri, object, "Status"))
-                return scomo_set_number(p, object, "Status", IDLE);
+                return odm_scomo_set_number(p, object, "Status", IDLE);
         if (is_leaf(c->uri, object, "State"))
-                return scomo_set_number(p, object, "State", DELIVERED);
+                return odm_scomo_set_number(p, object, "State", DELIVERED);
         return is_leaf(c->uri, object, "Ext/xrem/Held")
-                       ? scomo_set(p, object, "Ext/xrem/Held", ODM_FMT_CHR, ODM_STR(""))
+                       ? odm_scomo_set(p, object, "Ext/xrem/Held", ODM_FMT_CHR, ODM_STR(""))
                        : 0;
 }
 
 static int validate_one(odm_scomo *s, scomo_pen *p, const odm_change *c, unsigned *status)
 {
         enum scomo_branch b;
-        odm_str object = scomo_object(c->uri, &b);
+        odm_str object = odm_scomo_object(c->uri, &b);
         int rc = 0;
 
         if (c->kind == ODM_CHANGE_PROP || b == SCOMO_NONE || b == SCOMO_DEPLOYED)
@@ -704,7 +707,7 @@ static int validate_one(odm_scomo *s, scomo_pen *p, const odm_change *c, unsigne
                 return 0;
         rc = begin_plain(p, object, c);
         if (rc == 0)
-                rc = scomo_fill(p, object, b);
+                rc = odm_scomo_fill(p, object, b);
         if (rc == 0 && is_leaf(c->uri, object, "PkgID"))
                 rc = check_id(p, b, object, status);
         if (rc == 0 && is_leaf(c->uri, object, "Data"))
@@ -721,10 +724,10 @@ static int scomo_validate(void *ctx, odm_tree *tree, const odm_change *list, uns
         (void)tree;
         if (s->own || odm_tasks_moving(s->tasks))
                 return 0;
-        scomo_pen_init(&p, s, (odm_wall){0}); /* the transaction has its time */
+        odm_scomo_pen_init(&p, s, (odm_wall){0}); /* the transaction has its time */
         for (const odm_change *c = list; c && rc == 0 && *status == ODM_ST_OK; c = c->next)
                 rc = validate_one(s, &p, c, status);
-        scomo_pen_done(&p);
+        odm_scomo_pen_done(&p);
         return rc;
 }
 
@@ -736,7 +739,7 @@ static int scomo_commit(void *ctx, odm_tree *tree, const odm_change *list)
         (void)tree;
         for (const odm_change *c = list; c; c = c->next) {
                 enum scomo_branch b;
-                (void)scomo_object(c->uri, &b);
+                (void)odm_scomo_object(c->uri, &b);
                 any |= c->kind != ODM_CHANGE_PROP && (b == SCOMO_DOWNLOAD || b == SCOMO_DELIVERED);
         }
         if (any && s->changed)

@@ -13,19 +13,19 @@ static const char *const roots[] = {[SCOMO_NONE] = "",
                                     [SCOMO_DELIVERED] = ODM_SCOMO_AT "/Inventory/Delivered",
                                     [SCOMO_DEPLOYED] = ODM_SCOMO_AT "/Inventory/Deployed"};
 
-void scomo_pen_init(scomo_pen *p, const odm_scomo *s, odm_wall now)
+void odm_scomo_pen_init(scomo_pen *p, const odm_scomo *s, odm_wall now)
 {
         p->tree = odm_tasks_tree(s->tasks);
         p->now = now;
         odm_arena_init(&p->a, odm_tasks_mem(s->tasks), 1u << 20);
 }
 
-void scomo_pen_done(scomo_pen *p)
+void odm_scomo_pen_done(scomo_pen *p)
 {
         odm_arena_done(&p->a);
 }
 
-odm_str scomo_object(odm_str uri, enum scomo_branch *out)
+odm_str odm_scomo_object(odm_str uri, enum scomo_branch *out)
 {
         for (enum scomo_branch b = SCOMO_DOWNLOAD; b <= SCOMO_DEPLOYED; b++) {
                 const size_t from = strlen(roots[b]) + 1;
@@ -58,7 +58,7 @@ static int peek(scomo_pen *p, odm_str object, const char *rel, odm_str *out)
         return rc;
 }
 
-int scomo_get(scomo_pen *p, odm_str object, const char *rel, odm_str *out)
+int odm_scomo_get(scomo_pen *p, odm_str object, const char *rel, odm_str *out)
 {
         odm_str v = ODM_STR("");
         int rc = peek(p, object, rel, &v);
@@ -72,7 +72,7 @@ int scomo_get(scomo_pen *p, odm_str object, const char *rel, odm_str *out)
         return 0;
 }
 
-int scomo_has(scomo_pen *p, odm_str object, const char *rel, bool *out)
+int odm_scomo_has(scomo_pen *p, odm_str object, const char *rel, bool *out)
 {
         odm_str v = ODM_STR("");
         int rc = peek(p, object, rel, &v);
@@ -82,7 +82,7 @@ int scomo_has(scomo_pen *p, odm_str object, const char *rel, bool *out)
         return rc;
 }
 
-int scomo_set(scomo_pen *p, odm_str object, const char *rel, odm_format format, odm_str text)
+int odm_scomo_set(scomo_pen *p, odm_str object, const char *rel, odm_format format, odm_str text)
 {
         const odm_value v = {.format = format, .data = text.p ? text : ODM_STR("")};
         odm_str old = ODM_STR(""),
@@ -94,14 +94,14 @@ int scomo_set(scomo_pen *p, odm_str object, const char *rel, odm_format format, 
         return odm_tree_write(p->tree, uri, &v, p->now);
 }
 
-int scomo_set_number(scomo_pen *p, odm_str object, const char *rel, unsigned n)
+int odm_scomo_set_number(scomo_pen *p, odm_str object, const char *rel, unsigned n)
 {
         odm_str text = odm_arena_number(&p->a, n);
 
-        return text.p ? scomo_set(p, object, rel, ODM_FMT_INT, text) : odm_arena_err(&p->a);
+        return text.p ? odm_scomo_set(p, object, rel, ODM_FMT_INT, text) : odm_arena_err(&p->a);
 }
 
-int scomo_delete(scomo_pen *p, odm_str object)
+int odm_scomo_delete(scomo_pen *p, odm_str object)
 {
         const odm_op op = {.kind = ODM_CMD_DELETE, .target = object};
         odm_answer out = {0};
@@ -137,8 +137,8 @@ static int compare(void *ctx, odm_str name)
         return s->found.p ? 1 : odm_arena_err(&s->p->a);
 }
 
-int scomo_find(scomo_pen *p, enum scomo_branch b, const char *rel, odm_str text, odm_str but,
-               odm_str *out)
+int odm_scomo_find(scomo_pen *p, enum scomo_branch b, const char *rel, odm_str text, odm_str but,
+                   odm_str *out)
 {
         struct search s = {p, roots[b], rel, text, but, ODM_ABSENT};
         int rc = odm_tree_children(p->tree, odm_cstr(roots[b]), compare, &s);
@@ -165,7 +165,7 @@ static odm_str plain_name(odm_str wish, char out[NAME_MOST + 1])
         return (odm_str){out, n};
 }
 
-int scomo_free_object(scomo_pen *p, enum scomo_branch b, odm_str wish, odm_str *out)
+int odm_scomo_free_object(scomo_pen *p, enum scomo_branch b, odm_str wish, odm_str *out)
 {
         char plain[NAME_MOST + 1];
         odm_str name = plain_name(wish, plain);
@@ -185,7 +185,7 @@ int scomo_free_object(scomo_pen *p, enum scomo_branch b, odm_str wish, odm_str *
         return ODM_ELIMIT;
 }
 
-int scomo_fill(scomo_pen *p, odm_str object, enum scomo_branch b)
+int odm_scomo_fill(scomo_pen *p, odm_str object, enum scomo_branch b)
 {
         static const char *const ops[][3] = {
                 [SCOMO_DOWNLOAD] = {"Operations/Download", "Operations/DownloadInstall",
@@ -196,20 +196,20 @@ int scomo_fill(scomo_pen *p, odm_str object, enum scomo_branch b)
                                     "Operations/Remove"},
         };
         bool has = false;
-        int rc = scomo_has(p, object, "Status", &has);
+        int rc = odm_scomo_has(p, object, "Status", &has);
 
         assert(b != SCOMO_NONE);
         if (rc < 0 || has)
                 return rc;
-        rc = scomo_set_number(p, object, "Status", 10);
+        rc = odm_scomo_set_number(p, object, "Status", 10);
         if (rc == 0 && b != SCOMO_DOWNLOAD)
-                rc = scomo_set_number(p, object, "State", 10);
+                rc = odm_scomo_set_number(p, object, "State", 10);
         for (size_t i = 0; i < ODM_COUNT(ops[b]) && rc == 0; i++)
-                rc = scomo_set(p, object, ops[b][i], ODM_FMT_NULL, ODM_STR(""));
+                rc = odm_scomo_set(p, object, ops[b][i], ODM_FMT_NULL, ODM_STR(""));
         return rc;
 }
 
-int scomo_write(scomo_pen *p, odm_str object, const odm_component *c)
+int odm_scomo_write(scomo_pen *p, odm_str object, const odm_component *c)
 {
         const struct {
                 const char *rel;
@@ -227,10 +227,10 @@ int scomo_write(scomo_pen *p, odm_str object, const odm_component *c)
 
         for (size_t i = 0; i < ODM_COUNT(leaves) && rc == 0; i++)
                 if (leaves[i].text.p)
-                        rc = scomo_set(p, object, leaves[i].rel, ODM_FMT_CHR, leaves[i].text);
+                        rc = odm_scomo_set(p, object, leaves[i].rel, ODM_FMT_CHR, leaves[i].text);
         if (rc == 0)
-                rc = scomo_fill(p, object, SCOMO_DEPLOYED);
-        return rc < 0 ? rc : scomo_set_number(p, object, "State", c->active ? 20 : 10);
+                rc = odm_scomo_fill(p, object, SCOMO_DEPLOYED);
+        return rc < 0 ? rc : odm_scomo_set_number(p, object, "State", c->active ? 20 : 10);
 }
 
 /* ---- what the installers have ----------------------------------------------------------- */
@@ -262,7 +262,7 @@ static int collect(void *ctx, odm_str name)
                          : odm_arena_err(a);
         if (rc < 0 || !odm_str_eq(installer, c->installer))
                 return rc;
-        rc = scomo_get(c->p, k->object, "ID", &k->id);
+        rc = odm_scomo_get(c->p, k->object, "ID", &k->id);
         if (rc == 0) {
                 k->next = c->list;
                 c->list = k;
@@ -283,8 +283,8 @@ static int bring(odm_scomo *s, scomo_pen *p, struct known *known, const odm_comp
         if (object.p && odm_tasks_busy(s->tasks, object))
                 return 0; /* its task tells how it is */
         if (!object.p)
-                rc = scomo_free_object(p, SCOMO_DEPLOYED, c->id, &object);
-        return rc < 0 ? rc : scomo_write(p, object, c);
+                rc = odm_scomo_free_object(p, SCOMO_DEPLOYED, c->id, &object);
+        return rc < 0 ? rc : odm_scomo_write(p, object, c);
 }
 
 int odm_scomo_sync(odm_scomo *s, const char *installer, const odm_component *list, size_t n,
@@ -300,7 +300,7 @@ int odm_scomo_sync(odm_scomo *s, const char *installer, const odm_component *lis
         if (rc < 0)
                 return rc;
         s->own = true;
-        scomo_pen_init(&p, s, now);
+        odm_scomo_pen_init(&p, s, now);
         p.a.max = (size_t)16 << 20; /* the host has a ceiling of its own for the list */
         c.p = &p;
         rc = odm_tree_children(tree, odm_cstr(roots[SCOMO_DEPLOYED]), collect, &c);
@@ -311,13 +311,13 @@ int odm_scomo_sync(odm_scomo *s, const char *installer, const odm_component *lis
         }
         for (struct known *k = c.list; k && rc == 0; k = k->next)
                 if (!k->seen && !odm_tasks_busy(s->tasks, k->object))
-                        rc = scomo_delete(&p, k->object);
+                        rc = odm_scomo_delete(&p, k->object);
         if (rc == 0)
                 rc = odm_tree_commit(tree, &status);
         else
                 odm_tree_rollback(tree);
         s->own = false;
-        scomo_pen_done(&p);
+        odm_scomo_pen_done(&p);
         if (rc == 0 && !odm_status_ok(status))
                 rc = ODM_EIO;
         if (rc == 0)
@@ -332,21 +332,21 @@ int odm_scomo_each(odm_scomo *s, const char *installer,
         scomo_pen p;
         int rc;
 
-        scomo_pen_init(&p, s, (odm_wall){0});
+        odm_scomo_pen_init(&p, s, (odm_wall){0});
         p.a.max = (size_t)16 << 20;
         c.p = &p;
         rc = odm_tree_children(p.tree, odm_cstr(roots[SCOMO_DEPLOYED]), collect, &c);
         for (const struct known *k = c.list; k && rc == 0; k = k->next) {
                 odm_component one = {.id = k->id, .installer = c.installer};
                 odm_str state = ODM_STR("");
-                rc = scomo_get(&p, k->object, "Version", &one.version);
+                rc = odm_scomo_get(&p, k->object, "Version", &one.version);
                 if (rc == 0)
-                        rc = scomo_get(&p, k->object, "State", &state);
+                        rc = odm_scomo_get(&p, k->object, "State", &state);
                 one.active = odm_str_is(state, "20");
                 if (rc == 0)
                         rc = fn(ctx, &one);
         }
-        scomo_pen_done(&p);
+        odm_scomo_pen_done(&p);
         return rc;
 }
 
@@ -361,8 +361,8 @@ int odm_scomo_holds(odm_scomo *s, odm_str hold)
                 if (t->kind == &odm_scomo_kind && t->step &&
                     odm_str_eq(odm_task_arg(t, "hold"), hold))
                         return 1;
-        scomo_pen_init(&p, s, (odm_wall){0});
-        rc = scomo_find(&p, SCOMO_DELIVERED, "Ext/xrem/Held", hold, ODM_ABSENT, &object);
-        scomo_pen_done(&p);
+        odm_scomo_pen_init(&p, s, (odm_wall){0});
+        rc = odm_scomo_find(&p, SCOMO_DELIVERED, "Ext/xrem/Held", hold, ODM_ABSENT, &object);
+        odm_scomo_pen_done(&p);
         return rc < 0 ? rc : object.p != NULL;
 }
