@@ -2,7 +2,6 @@
 /* small_test.c - the small things of the room: log, gzip, identity, command lines, randomness. */
 #include <fcntl.h>
 #include <jansson.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "budget.h"
@@ -189,23 +188,6 @@ static void damaged_streams_are_refused(void **state)
 
 /* ---- identity ---------------------------------------------------------------------- */
 
-static void put_file(const char *root, const char *path, const char *text)
-{
-        char whole[256];
-        FILE *f;
-
-        snprintf(whole, sizeof whole, "%s%s", root, path);
-        for (char *at = whole + strlen(root) + 1; (at = strchr(at, '/')); at++) {
-                *at = 0;
-                mkdir(whole, 0755);
-                *at = '/';
-        }
-        f = fopen(whole, "we");
-        assert_non_null(f);
-        fputs(text, f);
-        fclose(f);
-}
-
 static void machines_are_told_apart(void **state)
 {
         char root[] = "/tmp/ident_test.XXXXXX", command[64];
@@ -213,13 +195,13 @@ static void machines_are_told_apart(void **state)
 
         (void)state;
         assert_non_null(mkdtemp(root));
-        put_file(root, "/etc/machine-id", "0123456789abcdef0123456789abcdef\n");
-        put_file(root, "/etc/os-release",
-                 "NAME=\"An OS\"\nVERSION_ID=12\nPRETTY_NAME='An OS 12'\n"
-                 "ID=x\n");
-        put_file(root, "/sys/class/dmi/id/sys_vendor", "To Be Filled By O.E.M.\n");
-        put_file(root, "/sys/class/dmi/id/board_vendor", "Maker\n");
-        put_file(root, "/sys/class/dmi/id/product_name", " Model 1 \n");
+        write_below(root, "/etc/machine-id", "0123456789abcdef0123456789abcdef\n");
+        write_below(root, "/etc/os-release",
+                    "NAME=\"An OS\"\nVERSION_ID=12\nPRETTY_NAME='An OS 12'\n"
+                    "ID=x\n");
+        write_below(root, "/sys/class/dmi/id/sys_vendor", "To Be Filled By O.E.M.\n");
+        write_below(root, "/sys/class/dmi/id/board_vendor", "Maker\n");
+        write_below(root, "/sys/class/dmi/id/product_name", " Model 1 \n");
         ident_read(root, &a);
         assert_string_equal(a.os_name, "An OS");
         assert_string_equal(a.os_version, "12");
@@ -231,7 +213,7 @@ static void machines_are_told_apart(void **state)
         assert_null(strstr(a.machine_uuid, "01234567")); /* never the id itself */
         ident_read(root, &b);
         assert_string_equal(a.machine_uuid, b.machine_uuid);
-        put_file(root, "/etc/machine-id", "1123456789abcdef0123456789abcdef\n");
+        write_below(root, "/etc/machine-id", "1123456789abcdef0123456789abcdef\n");
         ident_read(root, &b);
         assert_string_not_equal(a.machine_uuid, b.machine_uuid);
         assert_true(a.kernel[0] != 0);

@@ -2,27 +2,13 @@
 /* machine_test.c - a made-up machine in a folder, and the real one. */
 #include "machine.h"
 
-#include <sys/stat.h>
-
 #include "support.h"
 
 static char root[64];
 
 static void put_file(const char *path, const char *text)
 {
-        char whole[512];
-        FILE *f;
-
-        snprintf(whole, sizeof whole, "%s%s", root, path);
-        for (char *at = whole + strlen(root) + 1; (at = strchr(at, '/')); at++) {
-                *at = 0;
-                mkdir(whole, 0755);
-                *at = '/';
-        }
-        f = fopen(whole, "we");
-        assert_non_null(f);
-        fputs(text, f);
-        fclose(f);
+        write_below(root, path, text);
 }
 
 static int set_up(void **state)

@@ -2,8 +2,6 @@
 /* What a schedule may ask of a machine, of made-up machines in folders. */
 #include "require.h"
 
-#include <sys/stat.h>
-
 #include "support.h"
 
 #define SUPPLY "/sys/class/power_supply/"
@@ -63,19 +61,10 @@ static char root[64];
 
 static void put_file(const char *path, const char *text)
 {
-        char whole[512];
-        FILE *f;
+        char line[512];
 
-        snprintf(whole, sizeof whole, "%s%s", root, path);
-        for (char *at = whole + strlen(root) + 1; (at = strchr(at, '/')); at++) {
-                *at = 0;
-                mkdir(whole, 0755);
-                *at = '/';
-        }
-        f = fopen(whole, "we");
-        assert_non_null(f);
-        fprintf(f, "%s\n", text);
-        fclose(f);
+        snprintf(line, sizeof line, "%s\n", text);
+        write_below(root, path, line);
 }
 
 static void expect(const struct row *r, const char *what, bool got, bool want)

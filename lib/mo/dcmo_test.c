@@ -294,7 +294,6 @@ static void the_power_may_go_after_any_record(void **state)
 
 static int whole_life(failing *f, void *arg)
 {
-        const odm_task_end ok = {.cause = ODM_CAUSE_OK};
         unsigned status = 0;
         lab l;
         int rc = open_lab(&l, &f->mem);
@@ -305,11 +304,7 @@ static int whole_life(failing *f, void *arg)
         if (rc == 0 && status != 202) /* its flag could not be read */
                 rc = ODM_ENOMEM;
         if (rc == 0)
-                rc = odm_tasks_next(l.tasks, LAB_NOW, &lent);
-        if (rc == 1)
-                rc = odm_tasks_done(l.tasks, lent->id, &ok, LAB_NOW);
-        if (rc == 0)
-                rc = lab_report(&l, 200);
+                rc = lab_finish(&l, 1);
         lab_close(&l);
         return rc;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "support.h"
 
+#include <sys/stat.h>
+
 static void *heap_resize(void *ctx, void *p, size_t old_n, size_t n)
 {
         (void)ctx;
@@ -147,4 +149,21 @@ void assert_str_at(odm_str a, odm_str b, const char *file, int line)
         print_error("%s:%d: got '%.*s' (%zu), want '%.*s' (%zu)\n", file, line, (int)a.n,
                     a.p ? a.p : "", a.n, (int)b.n, b.p ? b.p : "", b.n);
         _fail(file, line);
+}
+
+void write_below(const char *root, const char *path, const char *text)
+{
+        char whole[512];
+        FILE *f;
+
+        snprintf(whole, sizeof whole, "%s%s", root, path);
+        for (char *at = whole + strlen(root) + 1; (at = strchr(at, '/')); at++) {
+                *at = 0;
+                mkdir(whole, 0755);
+                *at = '/';
+        }
+        f = fopen(whole, "we");
+        assert_non_null(f);
+        fputs(text, f);
+        fclose(f);
 }

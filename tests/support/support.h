@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* support.h - what unit tests share: exact copies, an allocator that fails on
- * demand, seeded randomness, hexadecimal text, and the torture loop. */
+ * demand, seeded randomness, hexadecimal text, files of a made-up machine, and the torture loop. */
 #ifndef SUPPORT_H
 #define SUPPORT_H
 
@@ -55,6 +55,10 @@ void torture(torture_body body, void *arg, unsigned most);
 #define assert_str(a, z) assert_str_at((a), odm_cstr(z), __FILE__, __LINE__)
 #define assert_octets(a, b) assert_str_at((a), (b), __FILE__, __LINE__)
 void assert_str_at(odm_str a, odm_str b, const char *file, int line);
+
+/* Makes the file `path` ("/sys/class/x") with `text` below the folder `root`, and the folders on
+ * its way. */
+void write_below(const char *root, const char *path, const char *text);
 
 #define RUN_TESTS(tests) cmocka_run_group_tests(tests, NULL, NULL)
 

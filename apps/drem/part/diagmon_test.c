@@ -128,19 +128,7 @@ static void put(const char *uri, const char *text)
 
 static void put_file(const char *path, const char *text)
 {
-        char whole[256];
-        FILE *f;
-
-        snprintf(whole, sizeof whole, "%s%s", root, path);
-        for (char *at = whole + strlen(root) + 1; (at = strchr(at, '/')); at++) {
-                *at = 0;
-                mkdir(whole, 0755);
-                *at = '/';
-        }
-        f = fopen(whole, "we");
-        assert_non_null(f);
-        fputs(text, f);
-        fclose(f);
+        write_below(root, path, text);
 }
 
 static void set_up_conf(const char *more)
