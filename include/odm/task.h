@@ -139,6 +139,12 @@ ODM_MUST_USE int odm_task_leaf(odm_tasks *ts, const odm_task *t, const char *rel
 ODM_MUST_USE int odm_task_leaf_set(odm_tasks *ts, const odm_task *t, const char *rel,
                                    odm_format format, odm_str text);
 
+/* For report: the one alert that most kinds have: `type`, from `source`, the result as its data.
+ * Its Mark is "informational", or `bad` for a result that is no success.  `type` and `source` are
+ * borrowed by *out.  1, ODM_ENOMEM, ODM_ELIMIT. */
+ODM_MUST_USE int odm_task_alert(const odm_task *t, odm_str type, odm_str source, const char *bad,
+                                odm_arena *a, odm_alert *out);
+
 /* ---- the tasks of a device ------------------------------------------------------------- */
 
 typedef struct odm_tasks_opt {

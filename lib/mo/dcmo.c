@@ -99,12 +99,8 @@ static int dcmo_report(void *ctx, const odm_task *t, size_t i, odm_arena *a, odm
         (void)ctx;
         if (i > 0)
                 return 0;
-        out->type = ODM_STR("urn:oma:at:dcmo:1.0:OperationComplete");
-        out->source = t->exec;
-        out->format = ODM_FMT_INT;
-        out->mark = t->result < 1300 ? ODM_STR("informational") : ODM_STR("warning");
-        out->data = odm_arena_number(a, t->result);
-        return out->data.p ? 1 : odm_arena_err(a);
+        return odm_task_alert(t, ODM_STR("urn:oma:at:dcmo:1.0:OperationComplete"), t->exec,
+                              "warning", a, out);
 }
 
 const odm_task_kind odm_dcmo_kind = {

@@ -396,12 +396,7 @@ static int diag_report(void *ctx, const odm_task *t, size_t i, odm_arena *a, odm
         (void)ctx;
         if (i > 0)
                 return 0;
-        out->type = ODM_STR(ALERT);
-        out->source = t->object;
-        out->format = ODM_FMT_INT;
-        out->mark = t->result < 1300 ? ODM_STR("informational") : ODM_STR("critical");
-        out->data = odm_arena_number(a, t->result);
-        return out->data.p ? 1 : odm_arena_err(a);
+        return odm_task_alert(t, ODM_STR(ALERT), t->object, "critical", a, out);
 }
 
 const odm_task_kind odm_diag_kind = {

@@ -293,18 +293,15 @@ static int fumo_report(void *ctx, const odm_task *t, size_t i, odm_arena *a, odm
                 {"Update", "org.openmobilealliance.dm.firmwareupdate.update"},
                 {"DownloadAndUpdate", "org.openmobilealliance.dm.firmwareupdate.downloadandupdate"},
         };
+        odm_str type = ODM_ABSENT;
 
         (void)ctx;
         if (i > 0)
                 return 0;
         for (size_t k = 0; k < ODM_COUNT(types); k++)
                 if (odm_task_is(t, types[k][0]))
-                        out->type = odm_cstr(types[k][1]);
-        out->source = t->object;
-        out->format = ODM_FMT_INT;
-        out->mark = t->result < 300 ? ODM_STR("informational") : ODM_STR("critical");
-        out->data = odm_arena_number(a, t->result);
-        return out->data.p ? 1 : odm_arena_err(a);
+                        type = odm_cstr(types[k][1]);
+        return odm_task_alert(t, type, t->object, "critical", a, out);
 }
 
 const odm_task_kind odm_fumo_kind = {

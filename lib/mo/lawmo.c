@@ -211,12 +211,7 @@ static int lawmo_report(void *ctx, const odm_task *t, size_t i, odm_arena *a, od
         (void)ctx;
         if (i > 0)
                 return 0;
-        out->type = ODM_STR(ODM_LAWMO_ALERT);
-        out->source = t->exec;
-        out->format = ODM_FMT_INT;
-        out->mark = t->result < 1300 ? ODM_STR("informational") : ODM_STR("critical");
-        out->data = odm_arena_number(a, t->result);
-        return out->data.p ? 1 : odm_arena_err(a);
+        return odm_task_alert(t, ODM_STR(ODM_LAWMO_ALERT), t->exec, "critical", a, out);
 }
 
 const odm_task_kind odm_lawmo_kind = {

@@ -428,6 +428,17 @@ int odm_tasks_exec(odm_tasks *ts, const odm_task_kind *kind, odm_str object, con
         return settle_begun(ts, s, kind->begin(ctx, ts, &s->t, status), status);
 }
 
+int odm_task_alert(const odm_task *t, odm_str type, odm_str source, const char *bad, odm_arena *a,
+                   odm_alert *out)
+{
+        out->type = type;
+        out->source = source;
+        out->format = ODM_FMT_INT;
+        out->mark = t->result % 1000 < 300 ? ODM_STR("informational") : odm_cstr(bad);
+        out->data = odm_arena_number(a, t->result);
+        return out->data.p ? 1 : odm_arena_err(a);
+}
+
 /* ---- the work --------------------------------------------------------------------------- */
 
 static bool is_watching(const odm_task *t)

@@ -47,12 +47,8 @@ static int vendor_report(void *ctx, const odm_task *t, size_t i, odm_arena *a, o
         (void)ctx;
         if (i > 0)
                 return 0;
-        out->type = ODM_STR("urn:oma:at:x-xrem-vendor:1.0:OperationComplete");
-        out->source = t->exec;
-        out->format = ODM_FMT_INT;
-        out->mark = t->result == ODM_VENDOR_OK ? ODM_STR("informational") : ODM_STR("critical");
-        out->data = odm_arena_number(a, t->result);
-        return out->data.p ? 1 : odm_arena_err(a);
+        return odm_task_alert(t, ODM_STR("urn:oma:at:x-xrem-vendor:1.0:OperationComplete"), t->exec,
+                              "critical", a, out);
 }
 
 const odm_task_kind odm_vendor_kind = {
