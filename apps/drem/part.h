@@ -99,6 +99,10 @@ typedef struct part_class { /* functions may be NULL but for mount and close */
         void (*close)(void *p);
 } part_class;
 
+/* Whether the device has an account of `server`.  When that cannot be found out for want of memory
+ * it has. */
+bool part_has_account(const part_host *h, odm_str server);
+
 /* Those there are; parts.c has the table. */
 extern const part_class part_connmo;
 extern const part_class part_dcmo;

@@ -7,6 +7,7 @@
 
 #include "heap.h"
 #include "log.h"
+#include "odm/client.h"
 
 #define AGAIN_MS 500        /* an end that could not be kept is said again */
 #define AGAIN_MAX_MS 300000 /* in the end, when the disk stays broken */
@@ -261,6 +262,18 @@ static void on_firmware(void *ctx, const char *version)
         parts *p = ctx;
 
         p->agent.firmware(p->agent.ctx, version);
+}
+
+bool part_has_account(const part_host *h, odm_str server)
+{
+        odm_account account;
+        odm_arena a;
+        int rc;
+
+        odm_arena_init(&a, &heap_mem, 65536);
+        rc = odm_account_find(h->tree, server, &a, &account);
+        odm_arena_done(&a);
+        return rc != ODM_ENOENT;
 }
 
 /* ---- alerts ------------------------------------------------------------------------------- */

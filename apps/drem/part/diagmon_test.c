@@ -160,8 +160,12 @@ static int set_up_with(const char *more)
         set_up_conf(more);
         assert_int_equal(loop_new(&l), 0);
         start();
+        put("./DMAcc/a/AppID", "w7");
         put("./DMAcc/a/ServerID", "srv");
+        put("./DMAcc/a/AppAddr/1/Addr", "http://h/dm");
+        put("./DMAcc/b/AppID", "w7");
         put("./DMAcc/b/ServerID", "two");
+        put("./DMAcc/b/AppAddr/1/Addr", "http://h/dm");
         put("./DiagMon?prop=ACL", "Get=*&Replace=*&Exec=*&Add=*&Delete=*");
         return 0;
 }
@@ -456,6 +460,8 @@ static void the_way_to_a_host_is_measured(void **unused)
                 print_message("no right to send ICMP here\n");
                 skip();
         }
+        put("./DMAcc/a/AppAddr/1/Addr", "");
+        put("./DMAcc/b/AppAddr/1/Addr", "");
         assert_int_equal(execute("./DiagMon/QoS/Operations/Start"), 1404); /* no server's address */
         put("./DiagMon/QoS" PARM "Host", "127.0.0.1");
         put("./DiagMon/QoS" PARM "Count", "3");

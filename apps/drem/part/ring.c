@@ -215,36 +215,6 @@ out:
 
 /* ---- servers ----------------------------------------------------------------------------------- */
 
-typedef struct search {
-        const part_host *h;
-        odm_str server;
-        bool found;
-} search;
-
-static int is_account(void *ctx, odm_str name)
-{
-        search *s = ctx;
-        odm_value v = {ODM_FMT_ABSENT};
-        char block[1024];
-        odm_arena a;
-        odm_str uri;
-
-        odm_arena_init_on(&a, &heap_mem, 65536, block, sizeof block);
-        uri = odm_arena_fmt(&a, "./DMAcc/%.*s/ServerID", (int)name.n, name.p);
-        s->found = uri.p && odm_tree_read(s->h->tree, uri, &a, &v) == 0 &&
-                   odm_str_eq(v.data, s->server);
-        odm_arena_done(&a);
-        return s->found;
-}
-
-static bool has_account(const part_host *h, odm_str server)
-{
-        search s = {h, server, false};
-
-        (void)odm_tree_children(h->tree, ODM_STR("./DMAcc"), is_account, &s);
-        return s.found;
-}
-
 typedef struct entry { /* below ServerIDs */
         struct entry *next;
         odm_str uri, server;
@@ -281,7 +251,7 @@ static int tell_entry(entries *l, entry *e, int (*fn)(void *ctx, odm_str server)
 {
         if (!e->server.n)
                 return 0; /* being made */
-        if (!has_account(l->h, e->server)) {
+        if (!part_has_account(l->h, e->server)) {
                 if (e->uri.p && !odm_tree_in_transaction(l->h->tree))
                         (void)delete_node(l->h, e->uri, loop_wall()); /* else the next time */
                 return 0;

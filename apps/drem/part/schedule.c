@@ -13,7 +13,6 @@
 #include "heap.h"
 #include "log.h"
 #include "mo.h"
-#include "odm/client.h"
 #include "part.h"
 #include "require.h"
 
@@ -89,14 +88,8 @@ static void on_clock(void *ctx, unsigned events)
 static bool has_account(void *ctx, odm_str server)
 {
         const schedule_part *p = ctx;
-        odm_account account;
-        odm_arena a;
-        int rc;
 
-        odm_arena_init(&a, &heap_mem, 65536);
-        rc = odm_account_find(p->host->tree, server, &a, &account);
-        odm_arena_done(&a);
-        return rc != ODM_ENOENT;
+        return part_has_account(p->host, server);
 }
 
 typedef struct nap_search {

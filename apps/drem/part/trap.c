@@ -13,7 +13,6 @@
 #include "heap.h"
 #include "log.h"
 #include "mo.h"
-#include "odm/client.h"
 #include "part.h"
 #include "part/traplog.h"
 
@@ -109,25 +108,13 @@ static odm_trap_done measure(trap_part *p, const odm_trap_order *o)
 
 /* ---- telling ------------------------------------------------------------------------------ */
 
-static bool has_account(const trap_part *p, odm_str server)
-{
-        odm_account account;
-        odm_arena a;
-        int rc;
-
-        odm_arena_init(&a, &heap_mem, 65536);
-        rc = odm_account_find(p->host->tree, server, &a, &account);
-        odm_arena_done(&a);
-        return rc != ODM_ENOENT;
-}
-
 /* A server that cannot be reached for long has enough to read when it can: what is beyond that is
  * not kept, so that the traps go on. */
 static int alert(const trap_part *p, const odm_trap_order *o)
 {
         int rc;
 
-        if (!has_account(p, o->server))
+        if (!part_has_account(p->host, o->server))
                 return ODM_ENOENT;
         rc = p->host->alert(p->host->ctx, o->server, &o->alert);
         if (rc == ODM_ELIMIT) {
