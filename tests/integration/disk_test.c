@@ -164,7 +164,7 @@ static void nremd_does_not_start_where_it_cannot_write(void **state)
 
         (void)state;
         if (!own_mounts)
-                skip();
+                SKIP_TEST("no mounts of our own");
         mount_disk("read-only", "size=1m");
         assert_int_equal(
                 mount("none", daemon_path("read-only"), NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
@@ -256,7 +256,7 @@ static void nremd_turns_all_away_until_there_is_room(void **state)
 
         (void)state;
         if (!own_mounts)
-                skip();
+                SKIP_TEST("no mounts of our own");
         mount_disk("state", "size=4m");
         daemon_process p = daemon_start("log", NULL);
         token = daemon_text("state/admin.token");
@@ -346,7 +346,7 @@ static void dremd_does_not_start_where_it_cannot_write(void **state)
 
         (void)state;
         if (!own_mounts)
-                skip();
+                SKIP_TEST("no mounts of our own");
         mount_disk("agent", "size=1m");
         assert_int_equal(mount("none", daemon_path("agent"), NULL, MS_REMOUNT | MS_RDONLY, NULL),
                          0);
@@ -427,7 +427,7 @@ static void dremd_does_nothing_that_it_cannot_keep(void **state)
 
         (void)state;
         if (!own_mounts)
-                skip();
+                SKIP_TEST("no mounts of our own");
         mount_disk("agent", "size=1m");
         daemon_process p = daemon_start("log", settings);
         assert_int_equal(daemon_ask(&p, false, "POST", "/api/v1/devices", device, NULL), 201);

@@ -456,10 +456,8 @@ static void an_action_is_given_up_when_it_is_stopped(void **unused)
 static void the_way_to_a_host_is_measured(void **unused)
 {
         (void)unused;
-        if (!odm_tree_exists(tree, ODM_STR("./DiagMon/QoS"))) {
-                print_message("no right to send ICMP here\n");
-                skip();
-        }
+        if (!odm_tree_exists(tree, ODM_STR("./DiagMon/QoS")))
+                SKIP_TEST("no right to send ICMP here");
         put("./DMAcc/a/AppAddr/1/Addr", "");
         put("./DMAcc/b/AppAddr/1/Addr", "");
         assert_int_equal(execute("./DiagMon/QoS/Operations/Start"), 1404); /* no server's address */

@@ -272,19 +272,15 @@ static void a_property_of_a_bus(void **state)
         long pid = 0;
 
         (void)state;
-        if (system("command -v dbus-daemon >/dev/null && command -v busctl >/dev/null") != 0) {
-                print_message("there is no dbus-daemon or no busctl\n");
-                skip();
-        }
+        if (system("command -v dbus-daemon >/dev/null && command -v busctl >/dev/null") != 0)
+                SKIP_TEST("there is no dbus-daemon or no busctl");
         snprintf(address, sizeof address, "unix:path=%s/bus", folder);
         snprintf(command, sizeof command,
                  "dbus-daemon --session --nosyslog --fork --print-pid --address=%s >%s/pid "
                  "2>/dev/null",
                  address, folder);
-        if (system(command) != 0) {
-                print_message("no message bus can be started\n");
-                skip();
-        }
+        if (system(command) != 0)
+                SKIP_TEST("no message bus can be started");
         f = fopen(in_folder("pid"), "re");
         assert_non_null(f);
         assert_int_equal(fscanf(f, "%ld", &pid), 1);
