@@ -177,7 +177,7 @@ survives_a_kill_in_an_installation()
         exec 8>"$sw/apps/.lock" && flock 8 || return 1
         job=$("$xrem" exec sw ./SCM/Download/app4/Operations/DownloadInstall --no-wait) || return 1
         eventually 10 sh -c "tail -n +$((from + 1)) '$home/sw.log' | grep -q 'step begins.*step=install'" &&
-                eventually 10 pgrep -P "${pid[sw]}" dremd-archive || return 1
+                eventually 10 has_child "${pid[sw]}" dremd-archive || return 1
         stop sw KILL
         exec 8>&-
         run_device sw

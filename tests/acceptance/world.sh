@@ -192,6 +192,11 @@ has_status() # name, field, value
         [ "$(status "$1" "$2")" = "$3" ]
 }
 
+has_child() # process, name of the program; small systems have no pgrep
+{
+        cat /proc/[0-9]*/stat 2>/dev/null | awk -v p="$1" -v n="($2)" '$2 == n && $4 == p {got = 1} END {exit !got}'
+}
+
 has_counted() # name, field, number: that or more
 {
         [ "$(status "$1" "$2")" -ge "$3" ]
