@@ -141,7 +141,7 @@ static firmware *open_firmware(firmware_installer installer)
                           .found = on_found};
         firmware *f = NULL;
 
-        snprintf(folder, sizeof folder, "%s/work", dir);
+        snprintf(folder, sizeof folder, "%s/kept", dir);
         snprintf(fetch, sizeof fetch, "%s/fetch", dir);
         snprintf(keys, sizeof keys, "%s/keys", dir);
         snprintf(both, sizeof both, "%s/slots", dir);
@@ -185,10 +185,10 @@ static void packages_are_fetched_and_proved(void **state)
         firmware *f = open_firmware(FIRMWARE_EXEC);
         step(f, ODM_FUMO_DOWNLOAD, url("image"), NULL);
         expect("signed", ODM_CAUSE_OK, "");
-        assert_true(got.has_data && has("work/package"));
+        assert_true(got.has_data && has("kept/package"));
         step(f, ODM_FUMO_DOWNLOAD, url("other"), NULL);
         expect("unsigned", ODM_CAUSE_UNSIGNED, "the package has no signature");
-        assert_false(has("work/package"));
+        assert_false(has("kept/package"));
         step(f, ODM_FUMO_DOWNLOAD, url("nowhere"), NULL);
         expect("not there", ODM_CAUSE_BAD_URL, "the server has no such file");
         put("fetch", "#!/bin/sh\nexit 9\n", 0755);
@@ -231,7 +231,7 @@ static void makers_programs_say_how_it_went(void **state)
                 step(f, ODM_FUMO_INSTALL, "", NULL);
                 assert_true(has("installed"));
                 if (rows[i].restart)
-                        assert_true(got.restart && !got.done && has("work/package"));
+                        assert_true(got.restart && !got.done && has("kept/package"));
                 else
                         expect(rows[i].why, rows[i].cause, rows[i].note);
                 firmware_close(f);
@@ -281,7 +281,7 @@ static void what_changed_on_the_disk_is_not_installed(void **state)
         assert_int_equal(loop_new(&l), 0);
         firmware *f = open_firmware(FIRMWARE_EXEC);
         step(f, ODM_FUMO_DOWNLOAD, url("image"), NULL);
-        put("work/package", "the imagf", 0600);
+        put("kept/package", "the imagf", 0600);
         put("install.code", "0", 0644);
         step(f, ODM_FUMO_INSTALL, "", NULL);
         assert_int_equal(got.cause, ODM_CAUSE_UNSIGNED);
@@ -368,9 +368,9 @@ static void a_delta_is_tried_first(void **state)
                 if (got.cause != rows[i].cause || got.saved != rows[i].saved)
                         fail_msg("%s: %s, %d saved, '%s'", rows[i].why,
                                  odm_task_cause_text(got.cause), (int)got.saved, got.note);
-                if (got.cause == ODM_CAUSE_OK && !has("work/package"))
+                if (got.cause == ODM_CAUSE_OK && !has("kept/package"))
                         fail_msg("%s: no package", rows[i].why);
-                if (has("work/package.delta"))
+                if (has("kept/package.delta"))
                         fail_msg("%s: the delta is left", rows[i].why);
                 firmware_close(f);
         }
@@ -544,7 +544,7 @@ static void what_was_pushed_and_signed_is_installed(void **state)
          */
         run_images("image", "other");
         f = open_firmware(FIRMWARE_SLOTS);
-        put("work/package", "another image", 0600);
+        put("kept/package", "another image", 0600);
         step(f, ODM_FUMO_CHECK, args, "the image");
         expect("not the one in use", ODM_CAUSE_INTERRUPTED, "");
         step(f, ODM_FUMO_CHECK, args, "another image");
@@ -613,9 +613,9 @@ static void adapters_are_told_where_and_what(void **state)
         step(f, ODM_FUMO_INSTALL, "", NULL);
         expect("installed", ODM_CAUSE_OK, "");
         snprintf(want, sizeof want,
-                 "--folder %s/work --check %s/maker --arguments -x 1 install %s/work/package 2.0\n",
+                 "--folder %s/kept --check %s/maker --arguments -x 1 install %s/kept/package 2.0\n",
                  dir, dir, dir);
-        snprintf(path, sizeof path, "%s/work/said", dir);
+        snprintf(path, sizeof path, "%s/kept/said", dir);
         odm_buf_init(&b, &heap_mem, 4096);
         assert_int_equal(fsio_read(path, 4096, &b, NULL), 0);
         assert_octets(odm_buf_view(&b), odm_cstr(want));

@@ -150,7 +150,7 @@ static software *open_software(void)
                                 .listed = on_listed};
         software *s = NULL;
 
-        snprintf(folder, sizeof folder, "%s/work", dir);
+        snprintf(folder, sizeof folder, "%s/kept", dir);
         snprintf(fetch, sizeof fetch, "%s/fetch", dir);
         snprintf(keys, sizeof keys, "%s/keys", dir);
         snprintf(program, sizeof program, "%s/installer", dir);
@@ -240,7 +240,7 @@ static void packages_are_fetched_proved_and_installed(void **state)
         wait_for(2);                          /* and what is there by now */
         ends("installed", "7 OK kept\n");
         assert_string_equal(contents("got"), "the package");
-        assert_non_null(strstr(contents("asked"), "/work/p1 net.x active N a b\n"));
+        assert_non_null(strstr(contents("asked"), "/kept/p1 net.x active N a b\n"));
         assert_int_equal(software_made(s, 7, 0, &c), 1);
         assert_str(c.id, "a");
         assert_str(c.installer, "maker");
@@ -392,13 +392,13 @@ static void files_that_nobody_holds_go(void **state)
         wait_for(1);
         for (size_t i = 0; i < ODM_COUNT(names); i++) {
                 char path[32];
-                snprintf(path, sizeof path, "work/%s", names[i]);
+                snprintf(path, sizeof path, "kept/%s", names[i]);
                 put(path, "x", 0600);
         }
         held = "p1";
         software_tidy(s, is_held, NULL);
-        assert_true(has("work/p1") && has("work/p1.sig") && has("work/other") && has("work/px"));
-        assert_false(has("work/p12") || has("work/p2.part") || has("work/p2.part.of"));
+        assert_true(has("kept/p1") && has("kept/p1.sig") && has("kept/other") && has("kept/px"));
+        assert_false(has("kept/p12") || has("kept/p2.part") || has("kept/p2.part.of"));
         close_software(s);
 }
 
