@@ -4,6 +4,7 @@
 
 fw=$home/fw
 fumo=./FUMO/main
+box=fw # the device that is spoken of
 
 make_images()
 {
@@ -50,15 +51,15 @@ patch = $bin/drem/patch/dremd-patch"
         eventually 20 is_active fw
 }
 
-order() # version, path: the exit code of the Exec
+order() # version, path, options: the exit code of the Exec
 {
-        "$xrem" set fw $fumo/PkgVersion "$1" && "$xrem" set fw $fumo/DownloadAndUpdate/PkgURL "$www$2" || return 99
-        "$xrem" exec fw $fumo/DownloadAndUpdate --timeout 60
+        "$xrem" set $box $fumo/PkgVersion "$1" && "$xrem" set $box $fumo/DownloadAndUpdate/PkgURL "$www$2" || return 99
+        "$xrem" exec $box $fumo/DownloadAndUpdate "${@:3}" --timeout 60
 }
 
 leaf() # URI, value
 {
-        equal "$("$xrem" get fw "$1")" "$2" "$1"
+        equal "$("$xrem" get $box "$1")" "$2" "$1"
 }
 
 holds() # version, state, reason
@@ -174,5 +175,6 @@ fi
 promise 'the user asks for new firmware, and hears that there is none' asks user
 promise 'so does the device by itself' asks device
 promise 'that device ends cleanly' stop fw
+. "$here/bundles.sh"
 kill "${pid[www]}" && wait "${pid[www]}" 2>/dev/null
 unset 'pid[www]'
