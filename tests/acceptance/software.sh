@@ -28,12 +28,26 @@ make_software()
         openssl pkey -in "$sw/maker.key" -pubout -out "$sw/keys/maker.pub" || return 1
         make_app 1.0 app-1.tar maker && make_app 2.0 app-2.tar maker && make_app 3.0 app-3.tar stranger &&
                 make_app 4.0 app-4.tar maker || return 1
-        printf 'Package: meterd\nVersion: 2.4-1\nArchitecture: all\nMaintainer: N <n@example.net>\nDescription: reads meters\n' \
-                >"$sw/deb/DEBIAN/control"
-        printf '#!/bin/sh\necho 2.4\n' >"$sw/deb/usr/bin/meterd" && chmod +x "$sw/deb/usr/bin/meterd" || return 1
-        ! command -v dpkg-deb >/dev/null || {
-                dpkg-deb --root-owner-group -b "$sw/deb" "$sw/www/meterd.deb" && sign "$sw/www/meterd.deb" maker
-        }
+        ! command -v dpkg-deb >/dev/null || { make_deb 2.4 && make_deb 2.5 && make_deb 2.6; }
+}
+
+# Its scripts wait where the test wants to find dpkg at work.
+make_deb() # version
+{
+        local script
+        printf 'Package: meterd\nVersion: %s-1\nArchitecture: all\nMaintainer: N <n@example.net>\nDescription: reads meters\n' \
+                "$1" >"$sw/deb/DEBIAN/control"
+        printf '#!/bin/sh\necho %s\n' "$1" >"$sw/deb/usr/bin/meterd" && chmod +x "$sw/deb/usr/bin/meterd" || return 1
+        for script in prerm postinst; do
+                cat >"$sw/deb/DEBIAN/$script" <<'END'
+#!/bin/sh
+hold=$DPKG_ROOT/hold-$1
+[ ! -e "$hold" ] || cut -d ' ' -f 5 /proc/$$/stat >"$hold"
+while [ -e "$hold" ]; do sleep 0.02; done
+END
+                chmod 755 "$sw/deb/DEBIAN/$script" || return 1
+        done
+        dpkg-deb --root-owner-group -b "$sw/deb" "$sw/www/meterd-$1.deb" && sign "$sw/www/meterd-$1.deb" maker
 }
 
 start_software_device()
@@ -44,7 +58,8 @@ start_software_device()
         pid[sww]=$!
         eventually 20 test -s "$sw/port" || return 1
         www=http://127.0.0.1:$(cat "$sw/port")
-        [ -z "$no_dpkg" ] && root="dpkg_root = $sw/root"
+        [ -z "$no_dpkg" ] && root="dpkg_root = $sw/root
+dpkg_options = --force-script-chrootless"
         add_device sw
         start_device sw "http://127.0.0.1:$plain_port/dm" '' "[software]
 $root
@@ -79,10 +94,73 @@ gone() # address below ./SCM
 
 installs_a_deb()
 {
-        offer meterd net.example.meterd-2.4 /meterd.deb && run_op Download/meterd DownloadInstall || return 1
+        offer meterd net.example.meterd-2.4 /meterd-2.4.deb && run_op Download/meterd DownloadInstall || return 1
         sees Inventory/Deployed/meterd/ID meterd && sees Inventory/Deployed/meterd/Version 2.4-1 &&
                 sees Inventory/Deployed/meterd/State 20 && sees Inventory/Deployed/meterd/PkgIDRef net.example.meterd-2.4 &&
                 equal "$("$sw/root/usr/bin/meterd")" 2.4 && "$xrem" tree sw $deployed | grep -q '2.4-1'
+}
+
+no_task_is_left()
+{
+        code_of 3 "$xrem" get sw ./Vendor/Task/1/Kind
+}
+
+alerts_of_sw()
+{
+        python3 "$here/events.py" "$home/${server:-server2}" sw | wc -l
+}
+
+# Kills dremd while dpkg runs a script of the package, and starts it again; in a power cut dpkg and who called it
+# die as well.  The job's end is told in $sw/out; its exit code is ours.
+dies_at_work() # script's first word, address below ./SCM, operation, power
+{
+        local job alerts code=0 hold=$sw/root/hold-$1
+        alerts=$(alerts_of_sw)
+        touch "$hold" && job=$("$xrem" exec sw "./SCM/$2/Operations/$3" --no-wait) || return 99
+        eventually 15 test -s "$hold" && stop sw KILL || return 99
+        if [ -n "${4:-}" ]; then
+                kill -KILL -- "-$(cat "$hold")" && rm "$hold" && run_device sw
+        else # it comes back while dpkg is still at it
+                run_device sw && eventually 10 has_child "${pid[sw]}" dremd-dpkg && rm "$hold"
+        fi
+        "$xrem" job watch "$job" --timeout 30 >"$sw/out" 2>&1 || code=$?
+        equal "$(alerts_of_sw)" $((alerts + 1)) alerts && no_task_is_left || return 99
+        return $code
+}
+
+has_meterd() # version, as what package
+{
+        sees Inventory/Deployed/meterd/Version "$1-1" && sees Inventory/Deployed/meterd/State 20 &&
+                sees Inventory/Deployed/meterd/PkgIDRef "net.example.meterd-$1" && equal "$("$sw/root/usr/bin/meterd")" "$1" &&
+                equal "$(dpkg-query --admindir="$sw/root/var/lib/dpkg" -W -f '${db:Status-Abbrev}${Version}' meterd)" "ii $1-1" status
+}
+
+update_meterd() # version
+{
+        "$xrem" set sw ./SCM/Download/meterd/PkgID "net.example.meterd-$1" &&
+                "$xrem" set sw ./SCM/Download/meterd/PkgURL "$www/meterd-$1.deb"
+}
+
+survives_a_kill_while_dpkg_installs()
+{
+        update_meterd 2.5 || return 1
+        dies_at_work configure Download/meterd DownloadInstall || fail "$(cat "$sw/out")" || return 1
+        has_meterd 2.5
+}
+
+survives_a_power_cut_while_dpkg_installs()
+{
+        update_meterd 2.6 || return 1
+        code_of 1 dies_at_work configure Download/meterd DownloadInstall power || return 1
+        grep -q 1405 "$sw/out" || fail "$(cat "$sw/out")" || return 1
+        sees Download/meterd/Status 70 && has_meterd 2.5
+}
+
+survives_a_kill_while_dpkg_removes()
+{
+        dies_at_work remove Inventory/Deployed/meterd Remove || fail "$(cat "$sw/out")" || return 1
+        gone Inventory/Deployed/meterd/ID && [ ! -e "$sw/root/usr/bin/meterd" ] && update_meterd 2.4 &&
+                run_op Download/meterd DownloadInstall && has_meterd 2.4
 }
 
 removes_a_deb()
@@ -93,10 +171,10 @@ removes_a_deb()
 # Somebody at the device installs, and removes.
 sees_other_hands()
 {
-        dpkg --root="$sw/root" -i "$sw/www/meterd.deb" >/dev/null 2>&1 || return 1
+        dpkg --root="$sw/root" --force-script-chrootless -i "$sw/www/meterd-2.4.deb" >/dev/null 2>&1 || return 1
         gone Inventory/Deployed/meterd/ID || return 1 # not ours
         run_op Download/meterd DownloadInstall && sees Inventory/Deployed/meterd/State 20 || return 1
-        dpkg --root="$sw/root" --purge meterd >/dev/null 2>&1 || return 1
+        dpkg --root="$sw/root" --force-script-chrootless --purge meterd >/dev/null 2>&1 || return 1
         eventually 10 gone Inventory/Deployed/meterd/ID
 }
 
@@ -184,7 +262,7 @@ survives_a_kill_in_an_installation()
         out=$("$xrem" job watch "$job" --timeout 60 2>&1) && fail "it went well: $out" && return 1
         echo "$out" | grep -q 1405 || fail "$out" || return 1
         sees Download/app4/Status 70 && sees Inventory/Deployed/net.example.app/Version 2.0 && runs_app 2.0 &&
-                gone ./Vendor/Task/1/Kind && run_op Download/app4 DownloadInstall && runs_app 4.0
+                no_task_is_left && run_op Download/app4 DownloadInstall && runs_app 4.0
 }
 
 damages_app() # version that its files are of, while the device is off
@@ -242,6 +320,9 @@ if [ -n "$no_dpkg" ]; then
         echo "ok $((count += 1)) - a package of Debian is installed, listed, removed # SKIP $no_dpkg"
 else
         promise 'a package of Debian is installed and listed' installs_a_deb
+        promise 'kill -9 while dpkg installs: it goes on to its end, which is told once' survives_a_kill_while_dpkg_installs
+        promise 'a power cut while dpkg installs: the version before, and one result' survives_a_power_cut_while_dpkg_installs
+        promise 'kill -9 while dpkg removes: it is removed, which is told once' survives_a_kill_while_dpkg_removes
         promise 'it is removed' removes_a_deb
         promise 'what others do with it is seen' sees_other_hands
 fi
