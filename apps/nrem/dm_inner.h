@@ -7,6 +7,7 @@
  *   said.c     the messages themselves, kept for people
  *   heard.c    what the device said: events of the engine become operations of the batch
  *   work.c     jobs of a session: claimed, given, checked, finished, put back
+ *   doubt.c    Execs of lost sessions: whether the device ever got them
  *   care.c     lost sessions, deadlines, jobs nobody holds
  *   wake.c     package 0
  *
@@ -32,10 +33,11 @@
 #include "odm/server.h"
 #include "walk.h"
 
-#define SID_TEXT 33     /* 128 random bits as hexadecimal, and a zero */
-#define TURNS_MAX 4     /* messages of one session that may wait for their turn */
-#define TABLE_SIZE 4096 /* chains; a power of two */
-#define CLAIM_MOST 4    /* jobs claimed at a time */
+#define SID_TEXT 33                  /* 128 random bits as hexadecimal, and a zero */
+#define TURNS_MAX 4                  /* messages of one session that may wait for their turn */
+#define TABLE_SIZE 4096              /* chains; a power of two */
+#define CLAIM_MOST 4                 /* jobs claimed at a time */
+#define DOUBT_ID ((uint64_t)1 << 60) /* of the Gets of doubt.c */
 #define TURN_MEMORY ((size_t)256 << 20)
 #define RETRY_AFTER "5"
 
@@ -57,6 +59,7 @@ typedef struct turn {
 } turn;
 
 typedef struct said said;
+typedef struct doubt doubt;
 
 typedef enum live_state {
         LIVE_CLAIMING, /* the claim is not durable yet */
@@ -64,8 +67,18 @@ typedef enum live_state {
         LIVE_CHECKING, /* Gets for Adds of unknown fate are out */
         LIVE_WALKING,  /* Gets that stand in for a list are out */
         LIVE_GIVEN,    /* its commands are with the engine */
+        LIVE_TOLD,     /* of no session: alerts told of it, and it ends when they are all there */
         LIVE_OVER,     /* its end is in the batch; freed when the turn ends */
 } live_state;
+
+#define TOLD_MOST 1000
+
+/* What alerts told of an Exec: one, or one for each component (mo-scomo.md 5). */
+typedef struct live_told {
+        uint32_t status; /* the first that is no success, if there is one */
+        store_value *v;  /* in the job's memory; past TOLD_MOST only the status counts */
+        size_t n;
+} live_told;
 
 /* A job in this session. */
 typedef struct live {
@@ -75,7 +88,7 @@ typedef struct live {
         odm_arena a;
         job_commands all;
         job_answer *ans;
-        uint32_t *final; /* by command: what an alert that came before its Status told, or 0 */
+        live_told *told; /* by command */
         bool *skip, *there;
         uint32_t *check, n_check; /* Adds to be looked at */
         uint32_t *lists, n_lists; /* Gets of lists that were refused, to be walked */
@@ -130,6 +143,7 @@ struct session {
         odm_command *own_list;
         odm_job own_job;  /* Gets whose answers go to the mirror only */
         bool put_back;    /* the batch in hand puts jobs back that we may take */
+        doubt *doubt;     /* in `a`; NULL: not looked yet */
         uint32_t log_put; /* messages up to this one are in a batch or in the store */
 
         /* the turn in hand */
@@ -271,10 +285,24 @@ bool work_alert_stored(session *s, odm_str correlator, odm_str source, const sto
                        odm_str text);
 bool work_alert_live(session *s, odm_str correlator, odm_str source, const store_value *v,
                      odm_str text);
+/* A job of the store and its answers, in `a`.  ODM_EMALFORMED, ODM_ENOMEM and others. */
+ODM_MUST_USE int work_load(dm *m, const store_job *j, odm_arena *a, job_commands *all,
+                           job_answer **ans);
+/* What came of command `index`, into the batch in hand, which borrows its texts. */
+void work_put_result(session *s, const store_job *j, uint32_t index, const store_result *r);
+odm_command *work_get_of(odm_arena *a, odm_str uri); /* borrows uri; NULL: no memory */
 /* Adds a move and its note to a batch; the move is lenient.  NULL: no memory. */
 store_op *work_move(store_batch *b, const store_job *j, uint32_t from, store_job_state to,
                     const char *reason, int64_t at);
 void work_count(dm *m, store_job_state to, const store_job *j, int64_t at);
+
+/* ---- doubt.c ------------------------------------------------------------------------- */
+
+/* When the alerts of the first package are known: looks for jobs that wait for an Exec of a lost
+ * session, and asks the device for its tasks if there are any.  True: the engine has its answer. */
+bool doubt_ask(session *s);
+void doubt_result(session *s, const odm_event *ev);
+void doubt_done(session *s); /* what was asked is answered */
 
 /* ---- care.c -------------------------------------------------------------------------- */
 

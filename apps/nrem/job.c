@@ -81,6 +81,55 @@ void job_finish(const job_commands *all, const job_answer *ans, job_verdict *out
         say(out, STORE_JOB_DONE, "");
 }
 
+/* `pattern` is a URI whose names may be stars: any one name. */
+static bool matches(odm_str uri, const char *pattern)
+{
+        size_t i = 0;
+
+        for (; *pattern; pattern++) {
+                if (*pattern != '*') {
+                        if (i >= uri.n || uri.p[i++] != *pattern)
+                                return false;
+                        continue;
+                }
+                size_t from = i;
+                while (i < uri.n && uri.p[i] != '/')
+                        i++;
+                if (i == from)
+                        return false;
+        }
+        return i == uri.n;
+}
+
+/* A FactoryReset may take the tasks with it, and a RunNow has none. */
+bool job_exec_is_task(odm_str uri)
+{
+        static const char *const execs[] = {
+                "./FUMO/*/Download",
+                "./FUMO/*/Update",
+                "./FUMO/*/DownloadAndUpdate",
+                "./SCM/Download/*/Operations/*",
+                "./SCM/Inventory/*/*/Operations/*",
+                "./DiagMon/*/Operations/*",
+                "./DiagMon/RF/*/Operations/*",
+                "./LAWMO/Operations/FullyLock",
+                "./LAWMO/Operations/PartiallyLock",
+                "./LAWMO/Operations/UnLock",
+                "./LAWMO/Operations/Wipe",
+                "./DCMO/*/Operations/*",
+        };
+
+        for (size_t i = 0; i < ODM_COUNT(execs); i++)
+                if (matches(uri, execs[i]))
+                        return true;
+        return false;
+}
+
+static bool can_be_asked(const odm_command *c)
+{
+        return c->correlator.n && job_exec_is_task(job_uri(c));
+}
+
 void job_lost(const job_commands *all, const job_answer *ans, bool given, uint32_t attempts,
               uint32_t max_attempts, odm_str correlator, job_verdict *out)
 {
@@ -96,10 +145,12 @@ void job_lost(const job_commands *all, const job_answer *ans, bool given, uint32
                 odm_str uri = odm_str_to(job_uri(c), 100);
                 out->to = STORE_JOB_WAITING;
                 (void)snprintf(out->reason, sizeof out->reason,
-                               "the session was lost after Exec %.*s may have been sent; it is not "
-                               "repeated: its alert%s%.*s or the deadline ends the job",
-                               (int)uri.n, uri.p ? uri.p : "", correlator.n ? " " : "",
-                               (int)odm_str_to(correlator, 40).n, correlator.p ? correlator.p : "");
+                               "the session was lost after Exec %.*s may have been sent; %s: its "
+                               "alert%s%.*s or the deadline ends the job",
+                               (int)uri.n, uri.p ? uri.p : "",
+                               can_be_asked(c) ? "the device will be asked" : "it is not repeated",
+                               correlator.n ? " " : "", (int)odm_str_to(correlator, 40).n,
+                               correlator.p ? correlator.p : "");
                 return;
         }
         if (!left)
@@ -206,6 +257,69 @@ void job_apply_check(const job_commands *all, const bool *there, job_answer *ans
                 skip[i] = ans[i].has;
 }
 
+bool job_is_told(const job_commands *all, const job_answer *ans)
+{
+        for (uint32_t i = 0; i < all->n; i++)
+                if (all->flat[i].c->kind == ODM_CMD_EXEC && (!ans[i].has || ans[i].pending))
+                        return false;
+        return true;
+}
+
+void job_told(const job_commands *all, const job_answer *ans, job_verdict *out)
+{
+        bool whole = true;
+
+        for (uint32_t i = 0; i < all->n; i++)
+                whole = whole && (ans[i].has || all->flat[i].members);
+        if (whole)
+                job_finish(all, ans, out);
+        else /* its session was lost before the rest was sent */
+                say(out, STORE_JOB_QUEUED, "its alert came; what is left of it will be sent");
+}
+
+/* ---- Execs whose fate is not known ------------------------------------------------------- */
+
+uint32_t job_in_doubt(const job_commands *all, const job_answer *ans, uint32_t *out)
+{
+        uint32_t n = 0;
+
+        for (uint32_t i = 0; i < all->n; i++) {
+                if (all->flat[i].c->kind != ODM_CMD_EXEC || ans[i].has)
+                        continue;
+                if (!can_be_asked(all->flat[i].c))
+                        return 0; /* it would be sent again with the others */
+                out[n++] = i;
+        }
+        return n;
+}
+
+bool job_is_kept(const odm_command *c, const job_task *tasks, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                if (odm_str_eq(tasks[i].correlator, c->correlator) &&
+                    odm_str_eq(tasks[i].exec, job_uri(c)))
+                        return true;
+        return false;
+}
+
+void job_doubt_over(const job_commands *all, const job_answer *ans, uint32_t attempts,
+                    uint32_t max_attempts, job_verdict *out)
+{
+        for (uint32_t i = 0; i < all->n; i++) {
+                if (all->flat[i].c->kind != ODM_CMD_EXEC || ans[i].has)
+                        continue;
+                odm_str uri = odm_str_to(job_uri(all->flat[i].c), 100);
+                bool again = attempts < max_attempts;
+                out->to = again ? STORE_JOB_QUEUED : STORE_JOB_FAILED;
+                (void)snprintf(out->reason, sizeof out->reason, "the device never got Exec %.*s%s",
+                               (int)uri.n, uri.p,
+                               again ? "; it will be sent again"
+                                     : ": every session that tried it was lost");
+                return;
+        }
+        say(out, STORE_JOB_WAITING, "the device has it; its alert has not come yet");
+}
+
 /* ---- lists that a device has not --------------------------------------------------------- */
 
 /* Any refusal but those that plain Gets would meet too. */
@@ -256,24 +370,45 @@ static bool names(odm_str source, odm_str uri)
                 odm_str_eq(odm_str_to(uri, source.n), source));
 }
 
+/* One that gathers may tell of an Exec that another one has told of. */
+static bool may_be_told(const job_answer *a, bool gathers)
+{
+        return !a->has || a->pending || (gathers && a->told);
+}
+
 int32_t job_alerted(const job_commands *all, const job_answer *ans, odm_str correlator,
-                    odm_str source)
+                    odm_str source, bool gathers)
 {
         int32_t found = -1;
 
         source = job_path(source);
         for (uint32_t i = 0; i < all->n; i++) {
                 const odm_command *c = all->flat[i].c;
-                if (c->kind != ODM_CMD_EXEC || (ans[i].has && !ans[i].pending))
+                if (c->kind != ODM_CMD_EXEC || !may_be_told(&ans[i], gathers))
                         continue;
                 bool same = correlator.n && odm_str_eq(c->correlator, correlator);
                 bool named = names(source, job_uri(c));
                 if (same && named)
                         return (int32_t)i;
-                if (found < 0 && (correlator.n ? same : named && ans[i].pending))
+                if (found < 0 && (correlator.n ? same : named && (ans[i].pending || ans[i].told)))
                         found = (int32_t)i;
         }
         return found;
+}
+
+static const char *const requests[] = {
+        "org.openmobilealliance.dm.firmwareupdate.devicerequest",
+        "org.openmobilealliance.dm.firmwareupdate.userrequest",
+        "urn:oma:at:scomo:1.0:DeviceRequest",
+        "urn:oma:at:scomo:1.0:UserRequest",
+};
+
+static bool is_one_of(odm_str type, const char *const *list, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                if (odm_str_ieq(type, list[i]))
+                        return true;
+        return false;
 }
 
 bool job_alert_ends(odm_str type)
@@ -285,20 +420,20 @@ bool job_alert_ends(odm_str type)
                 "urn:oma:at:diagmon:1.0:TrapDeregistered",
                 "urn:oma:at:x-xrem-fm:1.0:Alarm",
                 "urn:oma:at:x-dm-scheduling:1.0:StateChange",
-                "org.openmobilealliance.dm.firmwareupdate.devicerequest",
-                "org.openmobilealliance.dm.firmwareupdate.userrequest",
         };
 
-        for (size_t i = 0; i < ODM_COUNT(events); i++)
-                if (odm_str_ieq(type, events[i]))
-                        return false;
-        return true;
+        return !is_one_of(type, events, ODM_COUNT(events)) && !job_alert_asks(type);
 }
 
 bool job_alert_asks(odm_str type)
 {
-        return odm_str_ieq(type, "org.openmobilealliance.dm.firmwareupdate.devicerequest") ||
-               odm_str_ieq(type, "org.openmobilealliance.dm.firmwareupdate.userrequest");
+        return is_one_of(type, requests, ODM_COUNT(requests));
+}
+
+bool job_alert_gathers(odm_str type)
+{
+        return odm_str_ieq(type, "urn:oma:at:scomo:1.0:OperationComplete") ||
+               odm_str_ieq(type, "org.openmobilealliance.dm.softwarecomponent.OperationComplete");
 }
 
 uint32_t job_alert_status(odm_str data)

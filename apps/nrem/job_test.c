@@ -526,6 +526,94 @@ static void adds_are_checked_before_they_are_repeated(void **state)
         assert_true(skip[4] && skip[5]);
 }
 
+#define TWO_TASKS                                                                  \
+        "[{\"cmd\":\"exec\",\"uri\":\"./FUMO/main/Update\",\"correlator\":\"c\"}," \
+        "{\"cmd\":\"get\",\"uri\":\"./FUMO/main/State\"},"                         \
+        "{\"cmd\":\"exec\",\"uri\":\"./DiagMon/Memory/Operations/Start\",\"correlator\":\"c\"}]"
+
+static void a_device_is_asked_for_what_it_keeps(void **state)
+{
+        (void)state;
+        static const struct row {
+                const char *uri;
+                bool is;
+        } rows[] = {
+                {"./FUMO/main/Download", true},
+                {"./FUMO/x/DownloadAndUpdate", true},
+                {"./FUMO/main/Download/PkgURL", false},
+                {"./FUMO/main", false},
+                {"./FUMO//Update", false},
+                {"./SCM/Download/a/Operations/DownloadInstall", true},
+                {"./SCM/Inventory/Deployed/a/Operations/Remove", true},
+                {"./SCM/Inventory/Deployed/a/Operations/Ext/x", false},
+                {"./DiagMon/Memory/Operations/Start", true},
+                {"./DiagMon/RF/GSM/Operations/Stop", true},
+                {"./LAWMO/Operations/Wipe", true},
+                {"./LAWMO/Operations/FactoryReset", false},
+                {"./DCMO/cam/Operations/Disable", true},
+                {"./Schedule/a/Operations/RunNow", false},
+                {"./Vendor/xrem/Ping", false},
+                {"./GwDev/1/FUMO/main/Update", false},
+                {"", false},
+        };
+
+        for (size_t i = 0; i < ODM_COUNT(rows); i++)
+                if (job_exec_is_task(odm_cstr(rows[i].uri)) != rows[i].is)
+                        fail_msg("%s", rows[i].uri);
+}
+
+static void execs_in_doubt_go_by_the_list(void **state)
+{
+        (void)state;
+        static const struct row {
+                const char *why, *json, *answers;
+                uint32_t doubts;
+                const char *kept; /* which of the Execs the device has */
+                uint32_t attempts;
+                store_job_state to;
+                const char *reason;
+        } rows[] = {
+                {"it has both", TWO_TASKS, "- - -", 2, "02", 1, STORE_JOB_WAITING,
+                 "the device has it"},
+                {"it has none", TWO_TASKS, "- - -", 2, "", 1, STORE_JOB_QUEUED,
+                 "the device never got Exec ./FUMO/main/Update; it will be sent again"},
+                {"it has one", TWO_TASKS, "- - -", 2, "0", 1, STORE_JOB_QUEUED,
+                 "the device never got Exec ./DiagMon/Memory/Operations/Start;"},
+                {"one was answered", TWO_TASKS, "202 200 -", 1, "", 1, STORE_JOB_QUEUED,
+                 "the device never got Exec ./DiagMon"},
+                {"enough", TWO_TASKS, "202 200 -", 1, "", 3, STORE_JOB_FAILED,
+                 "the device never got Exec ./DiagMon/Memory/Operations/Start: every session"},
+                {"kept at the last attempt", TWO_TASKS, "202 200 -", 1, "2", 3, STORE_JOB_WAITING,
+                 ""},
+                {"all was answered", TWO_TASKS, "202 - 202", 0, "", 1, STORE_JOB_WAITING, ""},
+                {"nobody knows of one of them", FIVE, "- - - - - -", 0, "", 1, STORE_JOB_WAITING,
+                 ""},
+        };
+        job_verdict v;
+
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                job_commands all = decode(rows[i].json, false);
+                job_answer ans[6];
+                job_task tasks[3] = {{ODM_STR("./FUMO/main/Update"), ODM_STR("other")}};
+                uint32_t exec[6], n, n_tasks = 1;
+                answers(&all, rows[i].answers, ans);
+                n = job_in_doubt(&all, ans, exec);
+                if (n != rows[i].doubts)
+                        fail_msg("%s: %u", rows[i].why, n);
+                for (const char *k = rows[i].kept; *k; k++)
+                        tasks[n_tasks++] = (job_task){job_uri(all.flat[*k - '0'].c), ODM_STR("c")};
+                for (uint32_t k = 0; k < n; k++)
+                        if (job_is_kept(all.flat[exec[k]].c, tasks, n_tasks))
+                                ans[exec[k]] =
+                                        (job_answer){.has = true, .pending = true, .status = 202};
+                if (n == 0)
+                        continue;
+                job_doubt_over(&all, ans, rows[i].attempts, 3, &v);
+                if (v.to != rows[i].to || strncmp(v.reason, rows[i].reason, strlen(rows[i].reason)))
+                        fail_msg("%s: %s %s", rows[i].why, store_job_state_name(v.to), v.reason);
+        }
+}
+
 static void a_node_is_there_when_it_is_as_wanted(void **state)
 {
         (void)state;
@@ -578,10 +666,22 @@ static void alerts_find_their_exec(void **state)
 
         for (size_t i = 0; i < ODM_COUNT(rows); i++) {
                 answers(&all, rows[i].answers, ans);
-                if (job_alerted(&all, ans, odm_cstr(rows[i].correlator),
-                                odm_cstr(rows[i].source)) != rows[i].want)
+                if (job_alerted(&all, ans, odm_cstr(rows[i].correlator), odm_cstr(rows[i].source),
+                                false) != rows[i].want)
                         fail_msg("%s", rows[i].why);
         }
+        answers(&all, "1200 202", ans); /* a component was told of: there may be others */
+        assert_int_equal(job_alerted(&all, ans, ODM_STR("c1"), ODM_STR("./E"), true), -1);
+        ans[0].told = true;
+        assert_int_equal(job_alerted(&all, ans, ODM_STR("c1"), ODM_STR("./E"), false), -1);
+        assert_int_equal(job_alerted(&all, ans, ODM_STR("c1"), ODM_STR("./E"), true), 0);
+        assert_int_equal(job_alerted(&all, ans, ODM_ABSENT, ODM_STR("./E"), true), 0);
+        assert_true(job_alert_gathers(ODM_STR("urn:oma:at:scomo:1.0:OperationComplete")));
+        assert_true(job_alert_gathers(
+                ODM_STR("org.openmobilealliance.dm.softwarecomponent.operationcomplete")));
+        assert_false(job_alert_gathers(ODM_STR("urn:oma:at:diagmon:1.0:OperationComplete")));
+        assert_false(job_alert_ends(ODM_STR("urn:oma:at:scomo:1.0:UserRequest")));
+        assert_true(job_alert_asks(ODM_STR("urn:oma:at:scomo:1.0:DeviceRequest")));
         assert_true(job_alert_ends(ODM_STR("urn:oma:at:diagmon:1.0:OperationComplete")));
         assert_true(job_alert_ends(ODM_STR("urn:oma:at:scomo:1.0:OperationComplete")));
         assert_true(job_alert_ends(ODM_ABSENT));
@@ -842,6 +942,8 @@ int main(void)
                 T(a_walk_ends_where_there_is_nothing),
                 T(a_walk_has_a_ceiling),
                 T(adds_are_checked_before_they_are_repeated),
+                T(a_device_is_asked_for_what_it_keeps),
+                T(execs_in_doubt_go_by_the_list),
                 T(a_node_is_there_when_it_is_as_wanted),
                 T(alerts_find_their_exec),
                 T(answers_reveal_the_tree),

@@ -131,12 +131,12 @@ static int prepare(session *s, live *l)
                 return rc;
         n = l->all.n;
         l->ans = odm_arena_zget(&l->a, n * sizeof *l->ans);
-        l->final = odm_arena_zget(&l->a, n * sizeof *l->final);
+        l->told = odm_arena_zget(&l->a, n * sizeof *l->told);
         l->skip = odm_arena_zget(&l->a, n * sizeof *l->skip);
         l->there = odm_arena_zget(&l->a, n * sizeof *l->there);
         l->check = odm_arena_zget(&l->a, n * sizeof *l->check);
         l->lists = odm_arena_zget(&l->a, n * sizeof *l->lists);
-        if (!l->ans || !l->final || !l->skip || !l->there || !l->check || !l->lists)
+        if (!l->ans || !l->told || !l->skip || !l->there || !l->check || !l->lists)
                 return odm_arena_err(&l->a);
         if (l->job.attempts == 0)
                 return 0;
@@ -251,7 +251,7 @@ static bool claim_next(session *s)
 
 /* ---- giving -------------------------------------------------------------------------------- */
 
-static odm_command *get_of(odm_arena *a, odm_str uri)
+odm_command *work_get_of(odm_arena *a, odm_str uri)
 {
         odm_command *c = odm_new(a, odm_command);
         odm_item *i = odm_new(a, odm_item);
@@ -271,7 +271,7 @@ static int make_check(live *l)
         odm_command *head = NULL, **end = &head;
 
         for (uint32_t i = 0; i < l->n_check; i++) {
-                *end = get_of(&l->a, job_uri(l->all.flat[l->check[i]].c));
+                *end = work_get_of(&l->a, job_uri(l->all.flat[l->check[i]].c));
                 if (!*end)
                         return odm_arena_err(&l->a);
                 end = &(*end)->next;
@@ -351,6 +351,28 @@ static void finish(session *s, live *l, const job_verdict *v)
         l->state = LIVE_OVER;
 }
 
+static void end_told(session *s, store_batch *b, live *l, int64_t at)
+{
+        job_verdict v;
+
+        job_told(&l->all, l->ans, &v);
+        if (v.to == STORE_JOB_QUEUED)
+                s->look = s->put_back = true;
+        s->urgent = true;
+        l->state = LIVE_OVER;
+        if (!work_move(b, &l->job, STORE_JOB_OPEN, v.to, v.reason, at))
+                session_failed(s);
+        work_count(s->dm, v.to, &l->job, at);
+}
+
+/* The package is over: no more alerts of it can come. */
+static void end_all_told(session *s)
+{
+        for (live *l = s->jobs; l; l = l->next)
+                if (l->state == LIVE_TOLD && session_batch_arena(s))
+                        end_told(s, s->batch, l, s->turn->at);
+}
+
 /* Offers one job to the engine.  True: the engine has its answer; false: the job is over without
  * it, try the next. */
 static bool give(session *s, live *l)
@@ -385,7 +407,7 @@ static bool give_own(session *s, const char *const *uris, size_t n)
         odm_command *head = NULL, **end = &head;
 
         for (size_t i = 0; i < n; i++) {
-                *end = get_of(&s->a, odm_cstr(uris[i]));
+                *end = work_get_of(&s->a, odm_cstr(uris[i]));
                 if (!*end)
                         return false;
                 end = &(*end)->next;
@@ -453,6 +475,9 @@ bool work_wanted(session *s)
 
         if (stop)
                 return answer_none(s);
+        end_all_told(s);
+        if (doubt_ask(s))
+                return true;
         if (s->inventory && give_inventory(s))
                 return true;
         if (give_ready(s))
@@ -506,18 +531,33 @@ static odm_str text_of(odm_arena *a, const odm_event *ev)
         return ODM_ABSENT;
 }
 
-static void put_result(session *s, const live *l, uint32_t index, const store_result *r)
+void work_put_result(session *s, const store_job *j, uint32_t index, const store_result *r)
 {
         store_op *op = session_op(s, STORE_RESULT_PUT);
 
         if (!op)
                 return;
         op->lenient = true;
-        op->result.device = l->job.device;
-        op->result.job = l->job.id;
+        op->result.device = j->device;
+        op->result.job = j->id;
         op->result.r = *r;
         op->result.r.index = index;
         op->result.r.at = s->turn->at;
+}
+
+static int copy_values(odm_arena *a, const store_value *v, size_t n, store_value **out)
+{
+        store_value *to = odm_arena_zget(a, (n + 1) * sizeof *to);
+
+        for (size_t i = 0; to && i < n; i++)
+                to[i] = (store_value){.uri = odm_arena_copy(a, v[i].uri),
+                                      .format = odm_arena_copy(a, v[i].format),
+                                      .type = odm_arena_copy(a, v[i].type),
+                                      .data = odm_arena_copy(a, v[i].data)};
+        if (!to || a->err)
+                return odm_arena_err(a);
+        *out = to;
+        return 0;
 }
 
 static void check_result(session *s, live *l, const odm_event *ev)
@@ -559,6 +599,17 @@ static void walk_result(session *s, live *l, const odm_event *ev)
                 heard_values(s, v, n);
 }
 
+/* Of a node, or of a component, whose node goes with it (mo-scomo.md 3). */
+static bool is_removal(const odm_command *c)
+{
+        static const char end[] = "/Operations/Remove";
+        odm_str uri = job_uri(c);
+
+        return c->kind == ODM_CMD_DELETE ||
+               (c->kind == ODM_CMD_EXEC && uri.n > sizeof end &&
+                odm_str_is(odm_str_from(uri, uri.n - (sizeof end - 1)), end));
+}
+
 static void command_result(session *s, live *l, const odm_event *ev)
 {
         odm_arena *a = session_batch_arena(s);
@@ -579,21 +630,23 @@ static void command_result(session *s, live *l, const odm_event *ev)
                 return;
         }
         r.text = text_of(a, ev);
-        if (c->kind == ODM_CMD_DELETE && again && r.status == ODM_ST_NOT_FOUND) {
+        if (is_removal(c) && again && r.status == ODM_ST_NOT_FOUND) {
                 r.status = ODM_ST_OK;
                 r.text = ODM_STR("it was gone already; an earlier session may have deleted it");
         }
         if (mirror_answer(&s->changes, c, ev->status, r.items, r.n_items) < 0)
                 session_failed(s);
         heard_values(s, r.items, r.n_items);
-        if (c->kind == ODM_CMD_EXEC && r.status == ODM_ST_ACCEPTED && l->final[index])
-                r.status = l->final[index]; /* its alert was faster */
+        if (c->kind == ODM_CMD_EXEC && r.status == ODM_ST_ACCEPTED && l->told[index].n) {
+                l->ans[index].has = true; /* its alert was faster */
+                return;
+        }
         l->ans[index] =
                 (job_answer){.has = true,
                              .status = r.status,
                              .pending = c->kind == ODM_CMD_EXEC && r.status == ODM_ST_ACCEPTED};
         dm_count(s->dm, job_status_ok(r.status) ? METRIC_COMMANDS_OK : METRIC_COMMANDS_FAILED, 1);
-        put_result(s, l, index, &r);
+        work_put_result(s, &l->job, index, &r);
 }
 
 static void own_result(session *s, const odm_event *ev)
@@ -622,6 +675,8 @@ void work_result(session *s, const odm_event *ev)
 
         if (ev->job == OWN_ID)
                 own_result(s, ev);
+        else if (ev->job == DOUBT_ID)
+                doubt_result(s, ev);
         else if (l && l->state == LIVE_CHECKING)
                 check_result(s, l, ev);
         else if (l && l->state == LIVE_WALKING)
@@ -644,10 +699,11 @@ static void check_done(session *s, live *l)
         job_apply_check(&l->all, l->there, l->ans, l->skip);
         for (uint32_t i = 0; i < l->all.n; i++)
                 if (l->skip[i] && !before[i])
-                        put_result(s, l, i,
-                                   &(store_result){.status = ODM_ST_OK,
-                                                   .text = ODM_STR("it was there as wanted: an "
-                                                                   "earlier session did it")});
+                        work_put_result(
+                                s, &l->job, i,
+                                &(store_result){.status = ODM_ST_OK,
+                                                .text = ODM_STR("it was there as wanted: an "
+                                                                "earlier session did it")});
         l->n_check = 0;
         l->state = LIVE_READY;
 }
@@ -662,16 +718,10 @@ static void put_walked(session *s, const live *l, uint32_t index)
         if (!a)
                 return;
         r.text = odm_arena_copy(a, w->text);
-        r.items = odm_arena_zget(a, (w->n + 1) * sizeof *r.items);
-        for (size_t i = 0; r.items && i < w->n; i++)
-                r.items[i] = (store_value){.uri = odm_arena_copy(a, w->v[i].uri),
-                                           .format = odm_arena_copy(a, w->v[i].format),
-                                           .type = odm_arena_copy(a, w->v[i].type),
-                                           .data = odm_arena_copy(a, w->v[i].data)};
-        if (a->err)
+        if (copy_values(a, w->v, w->n, &r.items) < 0)
                 session_failed(s);
         else
-                put_result(s, l, index, &r);
+                work_put_result(s, &l->job, index, &r);
 }
 
 /* One list is read, or its next Gets are to go. */
@@ -709,6 +759,8 @@ void work_done(session *s, const odm_event *ev)
         live *l = live_of(s, ev->job);
         job_verdict v;
 
+        if (ev->job == DOUBT_ID)
+                doubt_done(s);
         if (!l)
                 return;
         if (l->state == LIVE_CHECKING) {
@@ -763,10 +815,11 @@ void work_put_back(session *s, store_batch *b, int64_t at)
                 if (l->state == LIVE_READY || l->state == LIVE_GIVEN || l->state == LIVE_CHECKING ||
                     l->state == LIVE_WALKING)
                         put_back(s, b, l, at);
+                else if (l->state == LIVE_TOLD)
+                        end_told(s, b, l, at);
 }
 
-/* A job of the store and its answers, in `a`. */
-static int load(dm *m, const store_job *j, odm_arena *a, job_commands *all, job_answer **ans)
+int work_load(dm *m, const store_job *j, odm_arena *a, job_commands *all, job_answer **ans)
 {
         store_result_list r;
         int rc = job_decode(j->commands, j->atomic, a, all);
@@ -792,7 +845,7 @@ int work_judge_stored(dm *m, store_batch *b, const store_job *j, int64_t at)
         int rc;
 
         odm_arena_init(&a, &heap_mem, LIVE_MEMORY);
-        rc = load(m, j, &a, &all, &ans);
+        rc = work_load(m, j, &a, &all, &ans);
         if (rc == 0)
                 job_lost(&all, ans, true, j->attempts, j->max_attempts, j->correlator, &v);
         odm_arena_done(&a);
@@ -809,89 +862,125 @@ int work_judge_stored(dm *m, store_batch *b, const store_job *j, int64_t at)
 
 /* ---- alerts ----------------------------------------------------------------------------- */
 
+/* Into the batch, with all that the alerts told so far. */
+static void put_told(session *s, const live *l, uint32_t index, odm_str text)
+{
+        odm_arena *a = session_batch_arena(s);
+        const live_told *t = &l->told[index];
+        store_result r = {.status = t->status, .sent = true, .text = text};
+
+        if (!a || copy_values(a, t->v, t->n, &r.items) < 0) {
+                session_failed(s);
+                return;
+        }
+        r.n_items = t->n;
+        work_put_result(s, &l->job, index, &r);
+}
+
+static void tell(session *s, live *l, uint32_t index, const store_value *v, odm_str text)
+{
+        live_told *t = &l->told[index];
+        uint32_t status = job_alert_status(v->data);
+        store_value *all = odm_arena_get(&l->a, (t->n + 1) * sizeof *all), *last;
+
+        if (!all || copy_values(&l->a, v, 1, &last) < 0) {
+                session_failed(s);
+                return;
+        }
+        if (t->n)
+                memcpy(all, t->v, t->n * sizeof *all);
+        if (t->n == 0 || job_status_ok(t->status)) /* one failure is a failure of all */
+                t->status = status;
+        all[t->n] = *last;
+        t->v = all;
+        t->n += t->n < TOLD_MOST;
+        l->ans[index] = (job_answer){.has = l->state != LIVE_GIVEN || l->ans[index].has,
+                                     .told = true,
+                                     .status = t->status,
+                                     .alert = last->type};
+        l->skip[index] = l->ans[index].has;
+        put_told(s, l, index, text);
+}
+
 bool work_alert_live(session *s, odm_str correlator, odm_str source, const store_value *v,
                      odm_str text)
 {
         for (live *l = s->jobs; l; l = l->next) {
-                if (l->state != LIVE_GIVEN)
+                if (l->state == LIVE_CLAIMING || l->state == LIVE_OVER)
                         continue;
-                int32_t i = job_alerted(&l->all, l->ans, correlator, source);
+                int32_t i = job_alerted(&l->all, l->ans, correlator, source,
+                                        job_alert_gathers(v->type));
                 if (i < 0)
                         continue;
-                uint32_t status = job_alert_status(v->data);
-                l->final[i] = status;
-                l->ans[i] = (job_answer){.has = l->ans[i].has,
-                                         .status = status,
-                                         .alert = odm_arena_copy(&l->a, v->type)};
-                put_result(s, l, (uint32_t)i,
-                           &(store_result){.status = status,
-                                           .sent = true,
-                                           .text = text,
-                                           .items = (store_value *)(uintptr_t)v,
-                                           .n_items = 1});
+                tell(s, l, (uint32_t)i, v, text);
                 return true;
         }
         return false;
 }
 
-static bool end_stored(session *s, const store_job *j, const job_commands *all, job_answer *ans,
-                       uint32_t index, const store_value *v, odm_str text)
+static bool is_ours(const session *s, int64_t job)
 {
-        uint32_t status = job_alert_status(v->data);
-        const live shell = {.job = *j};
-        job_verdict verdict;
-        bool whole = true;
+        for (const live *l = s->jobs; l; l = l->next)
+                if (l->job.id == job && l->state != LIVE_OVER)
+                        return true;
+        return false;
+}
 
-        ans[index] = (job_answer){.has = true, .status = status, .alert = v->type};
-        put_result(s, &shell, index,
-                   &(store_result){.status = status,
-                                   .sent = true,
-                                   .text = text,
-                                   .items = (store_value *)(uintptr_t)v,
-                                   .n_items = 1});
-        for (uint32_t i = 0; i < all->n; i++)
-                whole = whole && (ans[i].has || all->flat[i].members);
-        if (whole) {
-                job_finish(all, ans, &verdict);
-        } else { /* its session was lost before the rest was sent */
-                verdict.to = STORE_JOB_QUEUED;
-                (void)snprintf(verdict.reason, sizeof verdict.reason,
-                               "its alert came; what is left of it will be sent");
-        }
-        if (!session_batch_arena(s) || !work_move(s->batch, j, STORE_JOB_BIT(STORE_JOB_WAITING),
-                                                  verdict.to, verdict.reason, s->turn->at))
+/* Its job is ours until the device has told all that belongs to it. */
+static bool tell_stored(session *s, const store_job *j, odm_str correlator, odm_str source,
+                        const store_value *v, odm_str text)
+{
+        live *l;
+        int32_t i;
+        int rc = is_ours(s, j->id) ? ODM_EMALFORMED : live_new(s, j, &l);
+
+        if (rc == ODM_EMALFORMED)
+                return false;
+        if (rc < 0) {
                 session_failed(s);
-        s->urgent = true;
-        s->look = s->look || verdict.to == STORE_JOB_QUEUED;
-        work_count(s->dm, verdict.to, j, s->turn->at);
+                return false;
+        }
+        i = job_alerted(&l->all, l->ans, correlator, source, job_alert_gathers(v->type));
+        if (i < 0) {
+                live_free(l);
+                return false;
+        }
+        l->state = LIVE_TOLD;
+        append(s, l);
+        tell(s, l, (uint32_t)i, v, text);
         return true;
 }
 
-/* The oldest waiting job that the alert can be for. */
-bool work_alert_stored(session *s, odm_str correlator, odm_str source, const store_value *v,
-                       odm_str text)
+/* An alert says more than our states do: the job may be in a session that is lost. */
+static bool tell_first(session *s, const store_job_filter *f, odm_str correlator, odm_str source,
+                       const store_value *v, odm_str text)
 {
-        store_job_filter f = {.device = s->device.id,
-                              .states = STORE_JOB_BIT(STORE_JOB_WAITING),
-                              .limit = 200,
-                              .in_order = true};
         store_job_list l = {0};
         odm_arena a;
         bool found = false;
 
         odm_arena_init(&a, &heap_mem, LIVE_MEMORY);
-        if (store_job_find(s->dm->opt.store, &f, &a, &l) < 0)
+        if (store_job_find(s->dm->opt.store, f, &a, &l) < 0)
                 session_failed(s);
-        for (size_t i = 0; i < l.n && !found; i++) {
-                job_commands all;
-                job_answer *ans;
-                int32_t at;
-                if (load(s->dm, &l.v[i], &a, &all, &ans) < 0)
-                        continue;
-                at = job_alerted(&all, ans, correlator, source);
-                if (at >= 0)
-                        found = end_stored(s, &l.v[i], &all, ans, (uint32_t)at, v, text);
-        }
+        for (size_t i = 0; i < l.n && !found; i++)
+                found = tell_stored(s, &l.v[i], correlator, source, v, text);
         odm_arena_done(&a);
         return found;
+}
+
+/* The oldest job that the alert can be for. */
+bool work_alert_stored(session *s, odm_str correlator, odm_str source, const store_value *v,
+                       odm_str text)
+{
+        store_job_filter f = {.device = s->device.id,
+                              .states = STORE_JOB_OPEN,
+                              .correlator = correlator,
+                              .limit = 200,
+                              .in_order = true};
+
+        if (correlator.n && tell_first(s, &f, correlator, source, v, text))
+                return true;
+        f.correlator = ODM_ABSENT; /* a job has several, and the store knows one */
+        f.states = STORE_JOB_BIT(STORE_JOB_WAITING) | STORE_JOB_BIT(STORE_JOB_IN_SESSION);
+        return tell_first(s, &f, correlator, source, v, text);
 }

@@ -169,6 +169,11 @@ void world_add_device(world *w)
 
 /* ---- the device's side ------------------------------------------------------------- */
 
+static int tell(void *ctx, const odm_alert *alert)
+{
+        return odm_client_alert(ctx, alert);
+}
+
 static odm_client *new_client(world *w)
 {
         odm_client_opt o;
@@ -187,8 +192,10 @@ static odm_client *new_client(world *w)
         o.has_atomic = !w->no_atomic;
         o.has_copy = !w->no_copy;
         assert_int_equal(odm_client_new(&o, w->dev.tree, &c), 0);
-        if (w->say)
-                assert_int_equal(odm_client_alert(c, w->say), 0);
+        for (size_t i = 0; w->say && i < (w->says ? w->says : 1); i++)
+                assert_int_equal(odm_client_alert(c, &w->say[i]), 0);
+        if (w->tasks)
+                assert_int_equal(odm_tasks_reports(w->tasks, ODM_STR("srv"), tell, c), 0);
         return c;
 }
 
@@ -226,7 +233,7 @@ static bool exchange(world *w, http_sync *http, odm_client *c, const odm_packet 
                 usleep(100000); /* the crew looks at it */
         }
         assert_int_equal(odm_client_recv(c, &in, loop_now(), (odm_wall){++w->dev.wall}), 0);
-        return true;
+        return w->cut_after != w->sent;
 }
 
 static void serve_requests(world *w, odm_client *c)
@@ -235,6 +242,10 @@ static void serve_requests(world *w, odm_client *c)
 
         while (odm_client_next(c, &req) == 1) {
                 const odm_reply r = {.status = ODM_ST_OK};
+                if (req->kind == ODM_REQ_ALERTED && w->tasks)
+                        assert_int_equal(odm_tasks_reported(w->tasks, req->alert_id, req->status,
+                                                            (odm_wall){++w->dev.wall}),
+                                         0);
                 if (req->kind != ODM_REQ_ALERTED)
                         assert_int_equal(odm_client_answer(c, req->id, &r, loop_now(),
                                                            (odm_wall){++w->dev.wall}),

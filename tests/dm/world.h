@@ -9,6 +9,7 @@
 
 #include "device.h"
 #include "dm.h"
+#include "odm/task.h"
 #include "support.h"
 
 typedef struct world {
@@ -32,9 +33,12 @@ typedef struct world {
         /* how the next sessions go */
         const odm_codec *codec;
         unsigned stop_after;  /* messages of ours, then silence; 0: to the end */
+        unsigned cut_after;   /* this reply is worked on, and its answer is lost; 0: none */
         const char *session;  /* SessionID; NULL: a new one */
         unsigned alert;       /* 0: 1201 */
-        const odm_alert *say; /* an alert of the device's */
+        const odm_alert *say; /* alerts of the device's, and how many; 0: one */
+        size_t says;
+        odm_tasks *tasks; /* of the device, which tells of them; NULL: none */
         uint32_t max_msg;
         bool no_list, no_atomic, no_copy; /* what it has not */
         bool resync;

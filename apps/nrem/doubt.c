@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Execs of lost sessions: did the device ever get them?
+ *
+ * A device of ours keeps each accepted Exec in ./Vendor/Task until we have answered its final alert
+ * (task.h).  That answer leaves after the alert is durable here.  So, once the alerts of a session
+ * are matched: an Exec that is in the list was accepted, and one that is not and was never told of
+ * did not arrive.  Only then it is sent again.
+ *
+ *     names of ./Vendor/Task -> Exec and Correlator of each -> jobs moved
+ *
+ * A refusal of any of it leaves everything as it is: the device has no such list, or we may not
+ * read it. */
+#include <string.h>
+
+#include "dm_inner.h"
+#include "heap.h"
+#include "log.h"
+
+#define LIST "./Vendor/Task"
+#define TASKS_MOST 64 /* twice what a device of ours keeps */
+#define JOBS_MOST 200
+#define DOUBT_MEMORY ((size_t)256 << 20)
+
+typedef enum asking { ASK_NAMES, ASK_LEAVES, ASK_NO_MORE } asking;
+
+struct doubt {
+        asking next;
+        odm_job job;    /* what was asked last */
+        bool known;     /* all of it is answered as it should be, so far */
+        job_task *task; /* n of them, in the order of the list */
+        size_t n, leaves;
+        odm_str names; /* "1/4/5" */
+};
+
+/* ---- the jobs ---------------------------------------------------------------------------- */
+
+typedef struct doubted {
+        store_job *job;
+        job_commands all;
+        job_answer *ans;
+        uint32_t *exec, n; /* the Execs in doubt */
+} doubted;
+
+static bool is_ours(const session *s, int64_t job)
+{
+        for (const live *l = s->jobs; l; l = l->next)
+                if (l->job.id == job)
+                        return true;
+        return false;
+}
+
+/* Calls fn for each job that `states` finds; false: no memory. */
+static bool each(session *s, uint32_t states, odm_arena *a,
+                 void (*fn)(session *s, doubted *d, void *ctx), void *ctx)
+{
+        store_job_filter f = {
+                .device = s->device.id, .states = states, .limit = JOBS_MOST, .in_order = true};
+        store_job_list l = {0};
+
+        if (store_job_find(s->dm->opt.store, &f, a, &l) < 0)
+                return false;
+        for (size_t i = 0; i < l.n; i++) {
+                doubted d = {.job = &l.v[i]};
+                if (d.job->session == s->id || is_ours(s, d.job->id))
+                        continue; /* or an alert told of it just now */
+                int rc = work_load(s->dm, d.job, a, &d.all, &d.ans);
+                if (rc == ODM_EMALFORMED)
+                        continue;
+                d.exec = rc < 0 ? NULL : odm_arena_get(a, d.all.n * sizeof *d.exec);
+                if (!d.exec)
+                        return false;
+                d.n = job_in_doubt(&d.all, d.ans, d.exec);
+                fn(s, &d, ctx);
+        }
+        return true;
+}
+
+static void move(session *s, const doubted *d, const job_verdict *v)
+{
+        if (!session_batch_arena(s) ||
+            !work_move(s->batch, d->job, STORE_JOB_BIT(STORE_JOB_WAITING), v->to, v->reason,
+                       s->turn->at)) {
+                session_failed(s);
+                return;
+        }
+        s->urgent = true;
+        work_count(s->dm, v->to, d->job, s->turn->at);
+        if (v->to == STORE_JOB_QUEUED)
+                s->look = s->put_back = true; /* to be claimed when the batch is durable */
+}
+
+/* One that was told of in a message whose package never ended has no more to wait for. */
+static void look_at(session *s, doubted *d, void *ctx)
+{
+        job_verdict v;
+
+        if (d->n)
+                *(bool *)ctx = true;
+        else if (d->job->state == STORE_JOB_WAITING && job_is_told(&d->all, d->ans)) {
+                job_told(&d->all, d->ans, &v);
+                move(s, d, &v);
+        }
+}
+
+static bool any_in_doubt(session *s)
+{
+        odm_arena a;
+        bool any = false;
+
+        odm_arena_init(&a, &heap_mem, DOUBT_MEMORY);
+        if (!each(s, STORE_JOB_BIT(STORE_JOB_WAITING) | STORE_JOB_BIT(STORE_JOB_IN_SESSION), &a,
+                  look_at, &any))
+                session_failed(s);
+        odm_arena_done(&a);
+        return any;
+}
+
+static void judge(session *s, doubted *d, void *ctx)
+{
+        const doubt *q = ctx;
+        job_verdict v;
+
+        if (d->n == 0)
+                return;
+        for (uint32_t i = 0; i < d->n; i++) {
+                if (!job_is_kept(d->all.flat[d->exec[i]].c, q->task, q->n))
+                        continue;
+                d->ans[d->exec[i]] =
+                        (job_answer){.has = true, .pending = true, .status = ODM_ST_ACCEPTED};
+                work_put_result(s, d->job, d->exec[i],
+                                &(store_result){.status = ODM_ST_ACCEPTED,
+                                                .sent = true,
+                                                .text = ODM_STR("it is among the device's tasks; "
+                                                                "its answer was lost")});
+        }
+        job_doubt_over(&d->all, d->ans, d->job->attempts, d->job->max_attempts, &v);
+        if (v.to == STORE_JOB_QUEUED)
+                log_info("an Exec did not arrive", log_str("device", s->device.name),
+                         log_int("job", d->job->id));
+        move(s, d, &v);
+}
+
+static void judge_all(session *s)
+{
+        odm_arena a;
+
+        odm_arena_init(&a, &heap_mem, DOUBT_MEMORY);
+        if (!each(s, STORE_JOB_BIT(STORE_JOB_WAITING), &a, judge, s->doubt))
+                session_failed(s);
+        odm_arena_done(&a);
+}
+
+/* ---- the questions ----------------------------------------------------------------------- */
+
+static bool add_get(session *s, odm_str uri, odm_command ***end)
+{
+        odm_command *c = uri.p ? work_get_of(&s->a, uri) : NULL;
+
+        if (!c)
+                return false;
+        **end = c;
+        *end = &c->next;
+        return true;
+}
+
+/* Exec and Correlator of each task, or the names of all. */
+static odm_command *questions(session *s)
+{
+        doubt *q = s->doubt;
+        odm_command *list = NULL, **end = &list;
+        odm_str rest = q->names;
+        bool ok = q->next == ASK_LEAVES || add_get(s, ODM_STR(LIST), &end);
+
+        for (size_t i = 0; ok && i < q->n; i++) {
+                const char *slash = memchr(rest.p, '/', rest.n);
+                odm_str name = odm_str_to(rest, slash ? (size_t)(slash - rest.p) : rest.n);
+                rest = odm_str_from(rest, name.n + 1);
+                ok = add_get(s, odm_arena_fmt(&s->a, LIST "/%.*s/Exec", (int)name.n, name.p),
+                             &end) &&
+                     add_get(s, odm_arena_fmt(&s->a, LIST "/%.*s/Correlator", (int)name.n, name.p),
+                             &end);
+        }
+        return ok ? list : NULL;
+}
+
+bool doubt_ask(session *s)
+{
+        doubt *q = s->doubt;
+
+        if (!q) {
+                q = s->doubt = odm_arena_zget(&s->a, sizeof *q);
+                if (!q)
+                        session_failed(s);
+                else if (!any_in_doubt(s))
+                        q->next = ASK_NO_MORE;
+        }
+        if (!q || s->failed || q->next == ASK_NO_MORE)
+                return false;
+        /* what is behind it waits: the oldest Exec is to be the first */
+        q->job = (odm_job){.id = DOUBT_ID, .commands = questions(s), .alone = true};
+        if (!q->job.commands || odm_server_work(s->server, &q->job) < 0) {
+                session_failed(s);
+                return false;
+        }
+        s->spoke = true;
+        return true;
+}
+
+/* ---- the answers ------------------------------------------------------------------------- */
+
+/* Our tasks are numbers; a maker's own ./Vendor/Task tells nothing. */
+static bool count_names(odm_str names, size_t *n)
+{
+        *n = 0;
+        for (size_t i = 0; i < names.n; i++) {
+                bool first = i == 0 || names.p[i - 1] == '/';
+                if (names.p[i] == '/' ? first || i + 1 == names.n
+                                      : names.p[i] < '0' || names.p[i] > '9')
+                        return false;
+                *n += first;
+        }
+        return *n <= TASKS_MOST;
+}
+
+static void take_names(session *s, const odm_event *ev)
+{
+        doubt *q = s->doubt;
+        odm_str names = ev->results ? ev->results->data.bytes : ODM_ABSENT;
+
+        if (ev->status != ODM_ST_OK || !ev->results || ev->results->meta.format != ODM_FMT_NODE ||
+            !count_names(names, &q->n))
+                return;
+        q->names = odm_arena_copy(&s->a, names);
+        q->task = odm_arena_zget(&s->a, (q->n + 1) * sizeof *q->task);
+        q->known = true;
+        if (s->a.err)
+                session_failed(s);
+}
+
+/* A task without a Correlator has none; one that is gone was told of, and answered. */
+static void take_leaf(session *s, const odm_event *ev)
+{
+        doubt *q = s->doubt;
+        job_task *t = &q->task[ev->command / 2];
+        odm_str *leaf = ev->command % 2 ? &t->correlator : &t->exec;
+
+        if (ev->status == ODM_ST_OK && ev->results)
+                *leaf = odm_arena_copy(&s->a, ev->results->data.bytes);
+        else if (ev->status != ODM_ST_NOT_FOUND)
+                return;
+        q->leaves++;
+        if (s->a.err)
+                session_failed(s);
+}
+
+void doubt_result(session *s, const odm_event *ev)
+{
+        doubt *q = s->doubt;
+
+        if (ev->sent && q->next == ASK_NAMES && ev->command == 0)
+                take_names(s, ev);
+        else if (ev->sent && q->next == ASK_LEAVES && ev->command < 2 * q->n)
+                take_leaf(s, ev);
+}
+
+void doubt_done(session *s)
+{
+        doubt *q = s->doubt;
+
+        if (q->next == ASK_NAMES && q->known && q->n) {
+                q->next = ASK_LEAVES;
+                return;
+        }
+        q->next = ASK_NO_MORE;
+        if (q->known && q->leaves == 2 * q->n && !s->failed)
+                judge_all(s);
+}

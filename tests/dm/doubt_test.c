@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* doubt_test.c - Execs whose answer was lost, on devices that keep a list of their tasks; alerts
+ * that come where nobody waits for them, and several for one Exec. */
+#include "mo.h"
+#include "odm/fumo.h"
+#include "world.h"
+
+#define FETCH                                                                          \
+        "[{\"cmd\":\"exec\",\"uri\":\"./FUMO/main/Download\",\"correlator\":\"c-1\"}," \
+        "{\"cmd\":\"get\",\"uri\":\"./FUMO/main/State\"}]"
+
+typedef struct home { /* first: the world, as teardown has it */
+        world w;
+        odm_fumo fumo;
+        odm_tasks *tasks;
+} home;
+
+static int setup_with(void **state, const char *where)
+{
+        home *h = calloc(1, sizeof *h);
+
+        world_init(&h->w, where);
+        world_add_device(&h->w);
+        *state = h;
+        return 0;
+}
+
+static int setup(void **state)
+{
+        return setup_with(state, NULL);
+}
+
+static int setup_sqlite(void **state)
+{
+        return setup_with(state, "sqlite");
+}
+
+static int teardown(void **state)
+{
+        home *h = *state;
+
+        world_done(&h->w);
+        odm_tasks_free(h->tasks);
+        free(h);
+        return 0;
+}
+
+static void expect_done(world *w)
+{
+        world_session(w);
+        if (w->outcome != ODM_OUTCOME_DONE)
+                fail_msg("the session ended %s (HTTP %u)", odm_outcome_name(w->outcome), w->http);
+}
+
+static void mount_firmware(home *h)
+{
+        const odm_value url = {.format = ODM_FMT_CHR, .data = ODM_STR("http://example.net/fw")};
+        const odm_tasks_opt o = {.mem = &heap, .tree = h->w.dev.tree, .mo = &odm_mo_task};
+
+        assert_int_equal(odm_tasks_new(&o, &h->tasks), 0);
+        assert_int_equal(odm_fumo_mount(&h->fumo, h->tasks, &odm_mo_fumo), 0);
+        assert_int_equal(odm_fumo_add(&h->fumo, "main", (odm_wall){1}), 0);
+        assert_int_equal(odm_tree_write(h->w.dev.tree, odm_cstr("./FUMO/main/Download/PkgURL"),
+                                        &url, (odm_wall){1}),
+                         0);
+        assert_int_equal(odm_tasks_load(h->tasks, (odm_wall){1}), 0);
+        h->w.tasks = h->tasks;
+}
+
+/* The device is known, so that the first reply of the next session carries commands. */
+static world *warm_up(home *h)
+{
+        world_start(&h->w);
+        mount_firmware(h);
+        expect_done(&h->w);
+        return &h->w;
+}
+
+static size_t count_tasks(const home *h)
+{
+        size_t n = 0;
+
+        while (odm_tasks_at(h->tasks, n))
+                n++;
+        return n;
+}
+
+static uint32_t last_task(const home *h)
+{
+        assert_int_equal(count_tasks(h), 1);
+        return odm_tasks_at(h->tasks, 0)->id;
+}
+
+static void finish_task(home *h, odm_task_cause cause)
+{
+        const odm_task_end e = {.cause = cause};
+        const odm_task *t;
+
+        assert_int_equal(odm_tasks_next(h->tasks, (odm_wall){1}, &t), 1);
+        assert_int_equal(odm_tasks_done(h->tasks, t->id, &e, (odm_wall){1}), 0);
+}
+
+/* The reply with the commands does not arrive; or it does, and the answer to it is lost. */
+static void lose(world *w, bool before)
+{
+        *(before ? &w->stop_after : &w->cut_after) = 1;
+        world_session(w);
+        w->stop_after = w->cut_after = 0;
+}
+
+static void expect_attempts(world *w, int64_t job, uint32_t n)
+{
+        assert_int_equal(world_job_now(w, job).attempts, n);
+}
+
+/* ---- lost answers ------------------------------------------------------------------------ */
+
+static void what_did_not_arrive_is_sent_again(void **state)
+{
+        home *h = *state;
+        world *w = warm_up(h);
+        int64_t job = world_job(w, FETCH, false);
+
+        lose(w, true);
+        assert_int_equal(count_tasks(h), 0);
+        expect_done(w);
+        expect_job(w, job, "waiting: accepted by the device");
+        expect_results(w, job, "202 200");
+        expect_attempts(w, job, 2);
+        assert_int_equal(last_task(h), 1);
+        finish_task(h, ODM_CAUSE_OK);
+        expect_done(w);
+        expect_job(w, job, "done");
+        expect_results(w, job, "200 200");
+        assert_int_equal(count_tasks(h), 0);
+}
+
+static void what_arrived_is_waited_for(void **state)
+{
+        home *h = *state;
+        world *w = warm_up(h);
+        int64_t job = world_job(w, FETCH, false);
+
+        lose(w, false);
+        assert_int_equal(last_task(h), 1);
+        expect_done(w);
+        expect_job(w, job, "waiting: the device has it");
+        expect_results(w, job, "202");
+        expect_done(w);
+        expect_attempts(w, job, 1);
+        assert_int_equal(last_task(h), 1);
+        finish_task(h, ODM_CAUSE_CORRUPT);
+        expect_done(w); /* the rest was never sent, or never answered */
+        if (world_job_now(w, job).state == STORE_JOB_QUEUED)
+                expect_done(w);
+        expect_job(w, job, "failed: Exec ./FUMO/main/Download: 402 Corrupted package");
+        expect_results(w, job, "402 200");
+        assert_int_equal(count_tasks(h), 0);
+}
+
+/* The lost session is still ours when the next one begins with the alert. */
+static void an_alert_finds_the_job_of_a_lost_session(void **state)
+{
+        home *h = *state;
+        world *w = warm_up(h);
+        int64_t job = world_job(w,
+                                "[{\"cmd\":\"exec\",\"uri\":\"./FUMO/main/Download\","
+                                "\"correlator\":\"c-2\"}]",
+                                false);
+
+        lose(w, false);
+        expect_job(w, job, "in_session");
+        finish_task(h, ODM_CAUSE_OK);
+        expect_done(w);
+        expect_job(w, job, "done");
+        expect_results(w, job, "200");
+        expect_attempts(w, job, 1);
+        expect_done(w);
+        assert_int_equal(count_tasks(h), 0); /* and was not begun again */
+}
+
+/* The reply to the alert is lost: it is told again, and changes nothing. */
+static void an_alert_that_comes_twice_counts_once(void **state)
+{
+        home *h = *state;
+        world *w = warm_up(h);
+        int64_t job = world_job(w, FETCH, false);
+
+        expect_done(w);
+        expect_job(w, job, "waiting: accepted");
+        finish_task(h, ODM_CAUSE_OK);
+        lose(w, true);
+        expect_job(w, job, "done");
+        assert_int_equal(count_tasks(h), 1);
+        expect_done(w);
+        expect_job(w, job, "done");
+        expect_attempts(w, job, 1);
+        assert_int_equal(count_tasks(h), 0);
+}
+
+/* What is over and could not be told yet is in the list. */
+static void an_end_untold_is_waited_for(void **state)
+{
+        home *h = *state;
+        world *w = warm_up(h);
+        int64_t job = world_job(w, FETCH, false);
+
+        lose(w, false);
+        finish_task(h, ODM_CAUSE_OK);
+        w->tasks = NULL;
+        expect_done(w);
+        expect_job(w, job, "waiting: the device has it");
+        w->tasks = h->tasks;
+        expect_done(w);
+        if (world_job_now(w, job).state == STORE_JOB_QUEUED)
+                expect_done(w);
+        expect_job(w, job, "done");
+        assert_int_equal(count_tasks(h), 0);
+        expect_results(w, job, "200 200");
+}
+
+static void restart_server(world *w)
+{
+        world_stop(w);
+        world_start(w);
+}
+
+static void a_restart_of_the_server_changes_nothing(void **state)
+{
+        home *h = *state;
+        world *w = warm_up(h);
+        int64_t job = world_job(w, FETCH, false);
+
+        lose(w, true);
+        restart_server(w);
+        expect_job(w, job,
+                   "waiting: the session was lost after Exec ./FUMO/main/Download may have been "
+                   "sent; the device will be asked");
+        expect_done(w);
+        expect_job(w, job, "waiting: accepted by the device");
+        expect_attempts(w, job, 2);
+        assert_int_equal(last_task(h), 1);
+        finish_task(h, ODM_CAUSE_OK);
+        restart_server(w);
+        expect_done(w);
+        expect_job(w, job, "done");
+
+        job = world_job(w, FETCH, false); /* the same correlator: nothing of before counts */
+        lose(w, false);
+        restart_server(w);
+        expect_done(w);
+        expect_job(w, job, "waiting: the device has it");
+        expect_attempts(w, job, 1);
+        assert_int_equal(last_task(h), 2);
+}
+
+static void after_too_many_attempts_it_has_failed(void **state)
+{
+        home *h = *state;
+        world *w = warm_up(h);
+        int64_t job = world_job(w, FETCH, false);
+
+        for (uint32_t n = 1; n <= 3; n++) {
+                for (w->stop_after = 1; world_job_now(w, job).attempts < n; w->stop_after++) {
+                        assert_true(w->stop_after < 6);
+                        world_session(w);
+                }
+                w->stop_after = 0;
+        }
+        expect_done(w);
+        expect_job(w, job, "failed: the device never got Exec ./FUMO/main/Download: every session");
+        assert_int_equal(count_tasks(h), 0);
+}
+
+/* What cannot be looked for waits for its alert, and so does the rest of its job. */
+static void what_cannot_be_asked_for_is_not_repeated(void **state)
+{
+        static const char *const jobs[] = {
+                "[{\"cmd\":\"exec\",\"uri\":\"./Vendor/lab/Run\",\"correlator\":\"c-3\"}]",
+                "[{\"cmd\":\"exec\",\"uri\":\"./FUMO/main/Download\"}]",
+                "[{\"cmd\":\"exec\",\"uri\":\"./FUMO/main/Download\",\"correlator\":\"c-4\"},"
+                "{\"cmd\":\"exec\",\"uri\":\"./Vendor/lab/Run\",\"correlator\":\"c-4\"}]",
+        };
+        home *h = *state;
+        world *w = warm_up(h);
+
+        for (size_t i = 0; i < ODM_COUNT(jobs); i++) {
+                int64_t job = world_job(w, jobs[i], false);
+                lose(w, true);
+                expect_done(w);
+                expect_done(w);
+                expect_job(w, job, "waiting: the session was lost after Exec");
+                expect_attempts(w, job, 1);
+        }
+        assert_int_equal(w->dev.runs, 0);
+        assert_int_equal(count_tasks(h), 0);
+}
+
+static void a_device_without_the_list_is_waited_for(void **state)
+{
+        home *h = *state;
+        world *w = &h->w;
+        int64_t job;
+
+        world_start(w);
+        expect_done(w);
+        job = world_job(w, FETCH, false);
+        lose(w, true);
+        expect_done(w);
+        expect_done(w);
+        expect_job(w, job, "waiting: the session was lost after Exec");
+        expect_attempts(w, job, 1);
+}
+
+/* ---- an alert a component ---------------------------------------------------------------- */
+
+#define INSTALL                                                                       \
+        "[{\"cmd\":\"exec\",\"uri\":\"./SCM/Download/a/Operations/DownloadInstall\"," \
+        "\"correlator\":\"%s\"}]"
+
+static odm_alert component(uint64_t id, const char *correlator, const char *data)
+{
+        return (odm_alert){.id = id,
+                           .code = ODM_ALERT_GENERIC,
+                           .source = ODM_STR("./SCM/Download/a/Operations/DownloadInstall"),
+                           .type = ODM_STR("urn:oma:at:scomo:1.0:OperationComplete"),
+                           .format = ODM_FMT_XML,
+                           .data = odm_cstr(data),
+                           .correlator = odm_cstr(correlator)};
+}
+
+/* The job, accepted by the device. */
+static int64_t accepted(world *w, const char *correlator)
+{
+        char json[200];
+        store_batch *b = store_batch_new();
+        store_op *op;
+        int64_t job;
+
+        snprintf(json, sizeof json, INSTALL, correlator);
+        job = world_job(w, json, false);
+        op = store_batch_add(b, STORE_JOB_MOVE);
+        op->job_move.device = w->device;
+        op->job_move.job = job;
+        op->job_move.from = STORE_JOB_OPEN;
+        op->job_move.to = STORE_JOB_WAITING;
+        op->job_move.attempt = 1;
+        op = store_batch_add(b, STORE_RESULT_PUT);
+        op->result.device = w->device;
+        op->result.job = job;
+        op->result.r = (store_result){.status = ODM_ST_ACCEPTED, .sent = true};
+        assert_int_equal(store_write_sync(w->store, b), 0);
+        store_batch_free(b);
+        return job;
+}
+
+static void every_component_is_heard(void **state)
+{
+        static const struct row {
+                const char *why, *data[3], *want;
+                unsigned status;
+        } rows[] = {
+                {"all good",
+                 {"<ResultCode>1200</ResultCode><Identifier>x</Identifier>",
+                  "<ResultCode>1250</ResultCode><Identifier>y</Identifier>",
+                  "<ResultCode>1200</ResultCode><Identifier>z</Identifier>"},
+                 "done",
+                 1200},
+                {"the last failed",
+                 {"<ResultCode>1200</ResultCode><Identifier>x</Identifier>",
+                  "<ResultCode>1200</ResultCode><Identifier>y</Identifier>",
+                  "<ResultCode>1405</ResultCode><Identifier>z</Identifier>"},
+                 "failed: Exec ./SCM/Download/a/Operations/DownloadInstall: 1405 Install failed",
+                 1405},
+                {"the first of two that failed is the reason",
+                 {"<ResultCode>1406</ResultCode><Identifier>x</Identifier>",
+                  "<ResultCode>1200</ResultCode><Identifier>y</Identifier>",
+                  "<ResultCode>1405</ResultCode><Identifier>z</Identifier>"},
+                 "failed: Exec ./SCM/Download/a/Operations/DownloadInstall: 1406 Install failed, "
+                 "out of memory",
+                 1406},
+        };
+        home *h = *state;
+        world *w = &h->w;
+
+        world_start(w);
+        expect_done(w);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                char correlator[8], status[8];
+                odm_alert say[3];
+                store_result_list l;
+                snprintf(correlator, sizeof correlator, "m-%zu", i);
+                int64_t job = accepted(w, correlator);
+                int64_t other = accepted(w, "other");
+                for (size_t k = 0; k < 3; k++)
+                        say[k] = component(k + 1, correlator, rows[i].data[k]);
+                w->say = say;
+                w->says = 3;
+                expect_done(w);
+                expect_job(w, job, rows[i].want);
+                snprintf(status, sizeof status, "%u", rows[i].status);
+                expect_results(w, job, status);
+                assert_int_equal(store_job_results(w->store, w->device, job, &w->a, &l), 0);
+                assert_int_equal(l.v[0].n_items, 3);
+                for (size_t k = 0; k < 3; k++)
+                        assert_str(l.v[0].items[k].data, rows[i].data[k]);
+                expect_job(w, other, "waiting");
+        }
+}
+
+/* The package has several messages; the server goes down after the first. */
+static void what_was_told_in_part_is_over_all_the_same(void **state)
+{
+        static char data[1500];
+        home *h = *state;
+        world *w = &h->w;
+        odm_alert say[3];
+        int64_t job;
+
+        world_start(w);
+        expect_done(w);
+        job = accepted(w, "m");
+        snprintf(data, sizeof data, "<ResultCode>1200</ResultCode><Identifier>%01400d</Identifier>",
+                 7);
+        for (size_t k = 0; k < 3; k++)
+                say[k] = component(k + 1, "m", data);
+        w->say = say;
+        w->says = 3;
+        w->max_msg = 4096;
+        lose(w, true);
+        expect_job(w, job, "waiting");
+        expect_results(w, job, "1200");
+        restart_server(w);
+        w->say = NULL;
+        w->max_msg = 0;
+        expect_done(w);
+        expect_job(w, job, "done");
+        expect_results(w, job, "1200");
+}
+
+#define ON(setup, t)                                         \
+        {                                                    \
+#t " (" #setup ")", t, setup, teardown, NULL \
+        }
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                ON(setup, what_did_not_arrive_is_sent_again),
+                ON(setup_sqlite, what_did_not_arrive_is_sent_again),
+                ON(setup, what_arrived_is_waited_for),
+                ON(setup_sqlite, what_arrived_is_waited_for),
+                ON(setup, an_alert_finds_the_job_of_a_lost_session),
+                ON(setup_sqlite, an_alert_finds_the_job_of_a_lost_session),
+                ON(setup, an_alert_that_comes_twice_counts_once),
+                ON(setup, an_end_untold_is_waited_for),
+                ON(setup, a_restart_of_the_server_changes_nothing),
+                ON(setup_sqlite, a_restart_of_the_server_changes_nothing),
+                ON(setup, after_too_many_attempts_it_has_failed),
+                ON(setup, what_cannot_be_asked_for_is_not_repeated),
+                ON(setup, a_device_without_the_list_is_waited_for),
+                ON(setup, every_component_is_heard),
+                ON(setup_sqlite, every_component_is_heard),
+                ON(setup, what_was_told_in_part_is_over_all_the_same),
+        };
+
+        return RUN_TESTS(tests);
+}
