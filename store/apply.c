@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What each operation of a batch means, in terms of an engine's rows: the same for all engines. */
+#include <string.h>
+
 #include "engine.h"
+#include "row.h"
 
 #define NOTES_KEPT 100
+#define EVENTS_AT_ONCE 1024
 #define CONTACT_FIELDS ((uint32_t)(STORE_DF_ADDRESS | STORE_DF_ROUTE | STORE_DF_LAST_CONTACT))
 
 typedef struct apply {
@@ -353,13 +357,26 @@ static int token_put(const apply *x)
         return x->eng->token_put(x->e, &x->op->token);
 }
 
+/* The oldest go many at a time: to look for them at each event would cost as much as the event. */
+static int event_trim(const apply *x, int64_t seq)
+{
+        uint32_t kept = x->opt->events_kept, step = kept / 64;
+
+        step = step < 1 ? 1 : step > EVENTS_AT_ONCE ? EVENTS_AT_ONCE : step;
+        if (seq <= kept || seq % step)
+                return 0;
+        return x->eng->event_trim(x->e, seq - kept, 4 * step);
+}
+
 static int event_add(const apply *x)
 {
         store_event v = x->op->event;
         int rc = x->eng->next_id(x->e, ID_EVENT, &v.seq);
 
         x->op->id = v.seq;
-        return rc < 0 ? rc : x->eng->event_add(x->e, &v, x->opt->events_kept);
+        if (rc == 0)
+                rc = x->eng->event_add(x->e, &v);
+        return rc < 0 ? rc : event_trim(x, v.seq);
 }
 
 static int audit_add(const apply *x)
@@ -369,6 +386,53 @@ static int audit_add(const apply *x)
 
         x->op->id = v.seq;
         return rc < 0 ? rc : x->eng->audit_add(x->e, &v);
+}
+
+/* ---- rows of tables --------------------------------------------------------------------- */
+
+static int row_write(const apply *x)
+{
+        const store_row_op *op = &x->op->row;
+        const store_table *t = op->table;
+        _Alignas(max_align_t) char own[STORE_ROW_BYTES];
+        const void *row = op->row;
+        int rc = 0;
+
+        if (t->numbered) {
+                const field *f = &t->rec->fields[t->n_key - 1];
+                rc = x->eng->row_number(x->e, t, field_number(f, row), &x->op->id);
+                memcpy(own, row, t->rec->size);
+                field_set_number(f, own, x->op->id);
+                row = own;
+        }
+        if (rc < 0)
+                return rc;
+        return x->op->kind == STORE_ROW_ADD ? x->eng->row_add(x->e, t, row)
+                                            : x->eng->row_put(x->e, t, row);
+}
+
+static int rows_delete(const apply *x)
+{
+        store_scan s = *x->op->row.scan;
+
+        if (s.limit == 0)
+                s.limit = ROW_DELETE_USUAL;
+        return x->eng->rows_delete(x->e, &s, &x->op->id);
+}
+
+static int row_change(const apply *x)
+{
+        int rc = row_op_check(x->opt, x->op->kind, &x->op->row);
+
+        if (rc < 0)
+                return rc;
+        switch (x->op->kind) {
+        case STORE_ROW_ADD:
+        case STORE_ROW_PUT: return row_write(x);
+        case STORE_ROW_PATCH: return x->eng->row_patch(x->e, &x->op->row);
+        case STORE_ROW_DELETE: return x->eng->row_delete(x->e, &x->op->row);
+        default: return rows_delete(x);
+        }
 }
 
 static int dispatch(const apply *x)
@@ -395,6 +459,11 @@ static int dispatch(const apply *x)
                                : ODM_EINVAL;
         case STORE_EVENT_ADD: return event_add(x);
         case STORE_AUDIT_ADD: return audit_add(x);
+        case STORE_ROW_ADD:
+        case STORE_ROW_PUT:
+        case STORE_ROW_PATCH:
+        case STORE_ROW_DELETE:
+        case STORE_ROWS_DELETE: return row_change(x);
         }
         return ODM_EINVAL;
 }

@@ -9,7 +9,7 @@
 #ifndef STORE_ENGINE_H
 #define STORE_ENGINE_H
 
-#include "store.h"
+#include "table.h"
 
 typedef enum id_kind { ID_DEVICE, ID_JOB, ID_EVENT, ID_AUDIT, ID_KINDS } id_kind;
 
@@ -54,6 +54,10 @@ typedef struct engine_reads {
         int (*audit_find)(void *h, int64_t before, int64_t device, uint32_t limit, odm_arena *a,
                           store_audit_list *out);
         int (*count)(void *h, store_counts *out);
+        /* rows of tables: what is asked was checked (row.h), a scan has its limit */
+        int (*row_get)(void *h, const store_table *t, const void *row, odm_arena *a, void *out);
+        int (*row_find)(void *h, const store_scan *s, odm_arena *a, store_rows *out);
+        int (*row_count)(void *h, const store_scan *s, uint64_t most, uint64_t *out);
 } engine_reads;
 
 typedef struct store_engine {
@@ -100,8 +104,18 @@ typedef struct store_engine {
         int (*token_put)(void *e, const store_token *t);
         int (*token_delete)(void *e, odm_str name);
         int (*setting_put)(void *e, odm_str key, odm_str value);
-        int (*event_add)(void *e, const store_event *v, uint32_t keep);
+        int (*event_add)(void *e, const store_event *v);
+        int (*event_trim)(void *e, int64_t upto,
+                          uint32_t most); /* the oldest go, so many at most */
         int (*audit_add)(void *e, const store_audit *v);
+
+        /* Rows of tables, checked.  given 0: the next number; else no later one is lower. */
+        int (*row_number)(void *e, const store_table *t, int64_t given, int64_t *out);
+        int (*row_add)(void *e, const store_table *t, const void *row); /* EEXIST */
+        int (*row_put)(void *e, const store_table *t, const void *row); /* EEXIST */
+        int (*row_patch)(void *e, const store_row_op *op);              /* ENOENT, ESTATE, EEXIST */
+        int (*row_delete)(void *e, const store_row_op *op);             /* ENOENT, ESTATE */
+        int (*rows_delete)(void *e, const store_scan *s, int64_t *out);
 } store_engine;
 
 extern const odm_mem store_heap; /* the C library's */

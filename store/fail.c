@@ -240,8 +240,22 @@ PASS_WRITE(session_trim, (void *e, int64_t device, uint32_t keep), (w->e, device
 PASS_WRITE(token_put, (void *e, const store_token *t), (w->e, t))
 PASS_WRITE(token_delete, (void *e, odm_str name), (w->e, name))
 PASS_WRITE(setting_put, (void *e, odm_str key, odm_str value), (w->e, key, value))
-PASS_WRITE(event_add, (void *e, const store_event *v, uint32_t keep), (w->e, v, keep))
+PASS_WRITE(event_add, (void *e, const store_event *v), (w->e, v))
+PASS_WRITE(event_trim, (void *e, int64_t upto, uint32_t most), (w->e, upto, most))
 PASS_WRITE(audit_add, (void *e, const store_audit *v), (w->e, v))
+PASS_READ(row_get, (void *e, const store_table *t, const void *row, odm_arena *a, void *out),
+          (w->e, t, row, a, out))
+PASS_READ(row_find, (void *e, const store_scan *s, odm_arena *a, store_rows *out),
+          (w->e, s, a, out))
+PASS_READ(row_count, (void *e, const store_scan *s, uint64_t most, uint64_t *out),
+          (w->e, s, most, out))
+PASS(row_number, (void *e, const store_table *t, int64_t given, int64_t *out),
+     (w->e, t, given, out))
+PASS_WRITE(row_add, (void *e, const store_table *t, const void *row), (w->e, t, row))
+PASS_WRITE(row_put, (void *e, const store_table *t, const void *row), (w->e, t, row))
+PASS_WRITE(row_patch, (void *e, const store_row_op *op), (w->e, op))
+PASS_WRITE(row_delete, (void *e, const store_row_op *op), (w->e, op))
+PASS_WRITE(rows_delete, (void *e, const store_scan *s, int64_t *out), (w->e, s, out))
 
 const store_engine engine_fail = {
         .name = "fail",
@@ -255,7 +269,8 @@ const store_engine engine_fail = {
                  fail_job_find,     fail_results,    fail_job_by_key,    fail_notes,
                  fail_tree_get,     fail_path_text,  fail_session_find,  fail_session_get,
                  fail_session_log,  fail_saved,      fail_token_by_hash, fail_token_find,
-                 fail_setting_get,  fail_event_find, fail_audit_find,    fail_count},
+                 fail_setting_get,  fail_event_find, fail_audit_find,    fail_count,
+                 fail_row_get,      fail_row_find,   fail_row_count},
         .begin = fail_begin,
         .commit = fail_commit,
         .rollback = fail_rollback,
@@ -286,5 +301,12 @@ const store_engine engine_fail = {
         .token_delete = fail_token_delete,
         .setting_put = fail_setting_put,
         .event_add = fail_event_add,
+        .event_trim = fail_event_trim,
         .audit_add = fail_audit_add,
+        .row_number = fail_row_number,
+        .row_add = fail_row_add,
+        .row_put = fail_row_put,
+        .row_patch = fail_row_patch,
+        .row_delete = fail_row_delete,
+        .rows_delete = fail_rows_delete,
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "fields.h"
+#include "store.h"
 
 #define LIST(type, FIELDS)                                                 \
         static const field type##_fields[] = {FIELDS(type##_X, type##_X)}; \
@@ -31,9 +32,76 @@ LIST(token, TOKEN_FIELDS);
 LIST(event, EVENT_FIELDS);
 LIST(audit, AUDIT_FIELDS);
 
+int64_t field_number(const field *f, const void *rec)
+{
+        const char *p = (const char *)rec + f->offset;
+        union {
+                int64_t i64;
+                int32_t i32;
+                uint32_t u32;
+                bool b;
+        } v;
+
+        switch (f->kind) {
+        case FIELD_I64:
+        case FIELD_U64: memcpy(&v.i64, p, sizeof v.i64); return v.i64;
+        case FIELD_I32: memcpy(&v.i32, p, sizeof v.i32); return v.i32;
+        case FIELD_U32: memcpy(&v.u32, p, sizeof v.u32); return v.u32;
+        case FIELD_BOOL: memcpy(&v.b, p, sizeof v.b); return v.b;
+        case FIELD_F64:
+        case FIELD_STR:
+        case FIELD_BLOB: break;
+        }
+        return 0;
+}
+
+void field_set_number(const field *f, void *rec, int64_t v)
+{
+        char *p = (char *)rec + f->offset;
+
+        switch (f->kind) {
+        case FIELD_I64:
+        case FIELD_U64: memcpy(p, &v, sizeof v); break;
+        case FIELD_I32: memcpy(p, &(int32_t){(int32_t)v}, 4); break;
+        case FIELD_U32: memcpy(p, &(uint32_t){(uint32_t)v}, 4); break;
+        case FIELD_BOOL: memcpy(p, &(bool){v != 0}, sizeof(bool)); break;
+        case FIELD_F64:
+        case FIELD_STR:
+        case FIELD_BLOB: break;
+        }
+}
+
+double field_real(const field *f, const void *rec)
+{
+        double v;
+
+        memcpy(&v, (const char *)rec + f->offset, sizeof v);
+        return v;
+}
+
+bool field_is_text(const field *f)
+{
+        return f->kind == FIELD_STR || f->kind == FIELD_BLOB;
+}
+
+odm_str field_text(const field *f, const void *rec)
+{
+        odm_str s;
+
+        memcpy(&s, (const char *)rec + f->offset, sizeof s);
+        return s;
+}
+
+odm_str field_kept_text(const field *f, const void *rec, bool never_absent)
+{
+        odm_str s = field_text(f, rec);
+
+        return s.p || !never_absent ? s : ODM_STR("");
+}
+
 static odm_str *text_at(const field *f, void *rec)
 {
-        if (f->kind != FIELD_STR && f->kind != FIELD_BLOB)
+        if (!field_is_text(f))
                 return NULL;
         return (odm_str *)(void *)((char *)rec + f->offset);
 }

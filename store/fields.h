@@ -7,7 +7,9 @@
 #ifndef STORE_FIELDS_H
 #define STORE_FIELDS_H
 
-#include "store.h"
+#include <stddef.h>
+
+#include "odm/base.h"
 
 typedef enum field_kind {
         FIELD_I64,
@@ -15,6 +17,7 @@ typedef enum field_kind {
         FIELD_I32,
         FIELD_U32,
         FIELD_BOOL,
+        FIELD_F64, /* a double, never NaN */
         FIELD_STR,
         FIELD_BLOB
 } field_kind;
@@ -91,6 +94,15 @@ typedef struct record {
 
 extern const record record_device, record_account, record_job, record_result, record_note,
         record_session, record_message, record_token, record_event, record_audit;
+
+/* The value of a field that is a whole number or a bool. */
+int64_t field_number(const field *f, const void *rec);
+void field_set_number(const field *f, void *rec, int64_t v);
+double field_real(const field *f, const void *rec); /* FIELD_F64 */
+bool field_is_text(const field *f);                 /* FIELD_STR, FIELD_BLOB */
+odm_str field_text(const field *f, const void *rec);
+/* As it is kept: a text that is never absent is empty instead. */
+odm_str field_kept_text(const field *f, const void *rec, bool never_absent);
 
 /* A copy of all texts of `rec` into `a`, in place.  0, ODM_ENOMEM or ODM_ELIMIT; after a failure
  * the texts of `rec` may point anywhere. */

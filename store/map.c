@@ -103,6 +103,18 @@ map_node *map_from(const map *m, map_key key)
         return *links[0];
 }
 
+map_node *map_before(const map *m, map_key key)
+{
+        map_node *const *row = m->first, *last = NULL;
+
+        for (int i = MAP_LEVELS; i-- > 0;)
+                while (row[i] && map_key_cmp(row[i]->key, key) < 0) {
+                        last = row[i];
+                        row = last->next;
+                }
+        return last;
+}
+
 void map_clear(map *m, void (*drop)(void *value))
 {
         for (map_node *n = m->first[0]; n;) {

@@ -33,6 +33,8 @@ void *map_remove(map *m, map_key key);
 void *map_find(const map *m, map_key key);
 /* The first node not before key; walk on by next[0]. */
 map_node *map_from(const map *m, map_key key);
+/* The last node before key; NULL: none. */
+map_node *map_before(const map *m, map_key key);
 void map_clear(map *m, void (*drop)(void *value));
 
 #endif

@@ -10,60 +10,9 @@
 #include <string.h>
 
 #include "engine.h"
-#include "fields.h"
-#include "map.h"
+#include "mem.h"
 
 #define PATHS_MAX (1u << 20)
-
-typedef enum table {
-        T_DEVICE,  /* id -> store_device */
-        T_NAME,    /* text -> blob of an id */
-        T_DEVID,   /* text -> blob of an id */
-        T_ACCOUNT, /* device -> store_account */
-        T_JOB,     /* device, id -> store_job */
-        T_JOB_ID,  /* id -> blob of the device */
-        T_RESULT,  /* device, job, index -> result row */
-        T_NOTE,    /* device, job, n -> store_note */
-        T_TREE,    /* device -> blob */
-        T_PATH,    /* text -> blob of a number */
-        T_PATH_ID, /* number -> blob of the text */
-        T_SESSION, /* device, id -> store_session */
-        T_LOG,     /* device, session -> blob of its messages */
-        T_SAVED,   /* device, session -> blob */
-        T_TOKEN,   /* name -> store_token */
-        T_SETTING, /* key -> blob */
-        T_EVENT,   /* seq -> store_event */
-        T_AUDIT,   /* seq -> store_audit */
-        TABLES
-} table;
-
-typedef struct blob {
-        size_t n;
-        char p[];
-} blob;
-
-/* A result, and its packed items behind it. */
-typedef struct result_row {
-        store_result *r;
-        blob *items;
-} result_row;
-
-typedef struct undo {
-        table t;
-        map_key key; /* text on the heap */
-        char *text;
-        void *old; /* NULL: there was none */
-} undo;
-
-typedef struct mem {
-        pthread_rwlock_t lock;
-        map t[TABLES];
-        int64_t ids[ID_KINDS];
-        atomic_int_fast64_t sessions; /* the last number */
-        uint32_t paths;
-        undo *undo;
-        size_t n_undo, cap_undo, mark;
-} mem;
 
 #define KEY1(x) ((map_key){.a = (x)})
 #define KEY2(x, y) ((map_key){.a = (x), .b = (y)})
@@ -72,7 +21,7 @@ typedef struct mem {
 
 /* ---- rows -------------------------------------------------------------------------- */
 
-static blob *blob_new(odm_str s)
+blob *mem_blob(odm_str s)
 {
         blob *b = malloc(sizeof *b + s.n + 1);
 
@@ -86,7 +35,7 @@ static blob *blob_new(odm_str s)
 
 static blob *blob_of_id(int64_t id)
 {
-        return blob_new((odm_str){(const char *)&id, sizeof id});
+        return mem_blob((odm_str){(const char *)&id, sizeof id});
 }
 
 static int64_t id_of_blob(const blob *b)
@@ -97,7 +46,7 @@ static int64_t id_of_blob(const blob *b)
         return id;
 }
 
-static void drop_row(table t, void *row)
+static void drop_row(unsigned t, void *row)
 {
         if (t == T_RESULT && row) {
                 free(((result_row *)row)->r);
@@ -118,7 +67,7 @@ static void drop_result(void *row)
 
 /* ---- changing with a way back -------------------------------------------------------- */
 
-static int remember(mem *m, table t, map_key key, undo **out)
+static int remember(mem *m, unsigned t, map_key key, undo **out)
 {
         undo *u;
 
@@ -144,7 +93,7 @@ static int remember(mem *m, table t, map_key key, undo **out)
 }
 
 /* Takes `row`, which is NULL when there was no memory for it. */
-static int put(mem *m, table t, map_key key, void *row)
+static int put(mem *m, unsigned t, map_key key, void *row)
 {
         undo *u;
         int rc = row ? remember(m, t, key, &u) : ODM_ENOMEM;
@@ -161,7 +110,7 @@ static int put(mem *m, table t, map_key key, void *row)
         return rc;
 }
 
-static int drop(mem *m, table t, map_key key)
+static int drop(mem *m, unsigned t, map_key key)
 {
         undo *u;
         int rc;
@@ -174,6 +123,16 @@ static int drop(mem *m, table t, map_key key)
         u->old = map_remove(&m->t[t], key);
         m->n_undo++;
         return 0;
+}
+
+int mem_put(mem *m, unsigned t, map_key key, void *row)
+{
+        return put(m, t, key, row);
+}
+
+int mem_drop(mem *m, unsigned t, map_key key)
+{
+        return drop(m, t, key);
 }
 
 /* All rows whose key begins with those numbers (b == 0: with a alone). */
@@ -261,11 +220,17 @@ static int mem_open(const store_opt *opt, const char *where, void **out, char di
 {
         mem *m = calloc(1, sizeof *m);
 
-        (void)opt;
         (void)where;
         (void)diag;
         if (m == NULL)
                 return ODM_ENOMEM;
+        m->opt = *opt;
+        m->maps = TABLES + mem_row_maps(opt);
+        m->t = calloc(m->maps, sizeof *m->t);
+        if (m->t == NULL) {
+                free(m);
+                return ODM_ENOMEM;
+        }
         pthread_rwlock_init(&m->lock, NULL);
         *out = m;
         return 0;
@@ -275,8 +240,9 @@ static void mem_close(void *e)
 {
         mem *m = e;
 
-        for (int i = 0; i < TABLES; i++)
+        for (unsigned i = 0; i < m->maps; i++)
                 map_clear(&m->t[i], i == T_RESULT ? drop_result : drop_plain);
+        free(m->t);
         free(m->undo);
         pthread_rwlock_destroy(&m->lock);
         free(m);
@@ -462,7 +428,7 @@ static int device_delete(void *e, const store_device *d)
                 rc = drop_job_ids(m, d->id);
         for (size_t i = 0; rc == 0 && i < ODM_COUNT(own); i++)
                 rc = drop_all(m, own[i], d->id, 0);
-        return rc;
+        return rc < 0 ? rc : mem_row_device_gone(m, d->id);
 }
 
 static char lower(char c)
@@ -763,7 +729,7 @@ static int result_put(void *e, int64_t device, int64_t job, const store_result *
 
         if (row) {
                 row->r = record_dup(&record_result, r);
-                row->items = blob_new(items);
+                row->items = mem_blob(items);
                 if (row->r == NULL || row->items == NULL) {
                         drop_row(T_RESULT, row);
                         row = NULL;
@@ -863,7 +829,7 @@ static int tree_get(void *h, int64_t device, odm_arena *a, odm_str *out)
 static int tree_put(void *e, int64_t device, int64_t at, odm_str b)
 {
         (void)at;
-        return put(e, T_TREE, KEY1(device), blob_new(b));
+        return put(e, T_TREE, KEY1(device), mem_blob(b));
 }
 
 static int path_text(void *h, uint32_t id, odm_arena *a, odm_str *out)
@@ -890,7 +856,7 @@ static int path_id(void *e, odm_str path, uint32_t *out)
                 id = m->paths + 1;
                 rc = put(m, T_PATH, KEYT(path), blob_of_id(id));
                 if (rc == 0)
-                        rc = put(m, T_PATH_ID, KEY1(id), blob_new(path));
+                        rc = put(m, T_PATH_ID, KEY1(id), mem_blob(path));
                 if (rc == 0)
                         m->paths++;
         }
@@ -910,7 +876,7 @@ static int session_get(void *h, int64_t device, int64_t id, odm_arena *a, store_
 
 static int session_put(void *e, const store_session *x, odm_str log)
 {
-        int rc = log.p ? put(e, T_LOG, KEY2(x->device, x->id), blob_new(log)) : 0;
+        int rc = log.p ? put(e, T_LOG, KEY2(x->device, x->id), mem_blob(log)) : 0;
 
         return rc < 0 ? rc
                       : put(e, T_SESSION, KEY2(x->device, x->id), record_dup(&record_session, x));
@@ -919,7 +885,7 @@ static int session_put(void *e, const store_session *x, odm_str log)
 static int session_save(void *e, int64_t device, int64_t session, odm_str sid, odm_str saved)
 {
         (void)sid; /* the session's row has it */
-        return saved.p ? put(e, T_SAVED, KEY2(device, session), blob_new(saved))
+        return saved.p ? put(e, T_SAVED, KEY2(device, session), mem_blob(saved))
                        : drop(e, T_SAVED, KEY2(device, session));
 }
 
@@ -1057,7 +1023,7 @@ static int setting_get(void *h, odm_str key, odm_arena *a, odm_str *out)
 
 static int setting_put(void *e, odm_str key, odm_str value)
 {
-        return value.p ? put(e, T_SETTING, KEYT(key), blob_new(value))
+        return value.p ? put(e, T_SETTING, KEYT(key), mem_blob(value))
                        : drop(e, T_SETTING, KEYT(key));
 }
 
@@ -1083,14 +1049,22 @@ static int event_find(void *h, int64_t after, int64_t device, uint32_t limit, od
         return 0;
 }
 
-static int event_add(void *e, const store_event *v, uint32_t keep)
+static int event_add(void *e, const store_event *v)
+{
+        return put(e, T_EVENT, KEY1(v->seq), record_dup(&record_event, v));
+}
+
+static int event_trim(void *e, int64_t upto, uint32_t most)
 {
         mem *m = e;
-        int rc = 0;
+        map_node *n;
 
-        if (m->t[T_EVENT].n >= keep && m->t[T_EVENT].first[0])
-                rc = drop(m, T_EVENT, m->t[T_EVENT].first[0]->key);
-        return rc < 0 ? rc : put(m, T_EVENT, KEY1(v->seq), record_dup(&record_event, v));
+        while (most-- && (n = m->t[T_EVENT].first[0]) && n->key.a <= upto) {
+                int rc = drop(m, T_EVENT, n->key);
+                if (rc < 0)
+                        return rc;
+        }
+        return 0;
 }
 
 static int audit_find(void *h, int64_t before, int64_t device, uint32_t limit, odm_arena *a,
@@ -1144,10 +1118,11 @@ const store_engine engine_mem = {
         .diag = mem_diag,
         .reader_take = reader_take,
         .reader_give = reader_give,
-        .read = {device_known,  device_get, name_owner,   devid_owner, device_find, wake_due,
-                 account_get,   job_get,    job_find,     results,     job_by_key,  notes,
-                 tree_get,      path_text,  session_find, session_get, session_log, saved_get,
-                 token_by_hash, token_find, setting_get,  event_find,  audit_find,  count},
+        .read = {device_known,  device_get,   name_owner,   devid_owner, device_find, wake_due,
+                 account_get,   job_get,      job_find,     results,     job_by_key,  notes,
+                 tree_get,      path_text,    session_find, session_get, session_log, saved_get,
+                 token_by_hash, token_find,   setting_get,  event_find,  audit_find,  count,
+                 mem_row_get,   mem_row_find, mem_row_count},
         .begin = mem_begin,
         .commit = mem_commit,
         .rollback = mem_rollback,
@@ -1178,5 +1153,12 @@ const store_engine engine_mem = {
         .token_delete = token_delete,
         .setting_put = setting_put,
         .event_add = event_add,
+        .event_trim = event_trim,
         .audit_add = audit_add,
+        .row_number = mem_row_number,
+        .row_add = mem_row_add,
+        .row_put = mem_row_put,
+        .row_patch = mem_row_patch,
+        .row_delete = mem_row_delete,
+        .rows_delete = mem_rows_delete,
 };

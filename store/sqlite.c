@@ -17,6 +17,7 @@
 #include "engine.h"
 #include "map.h"
 #include "sqlite_db.h"
+#include "sqlite_row.h"
 #include "sqlite_schema.h"
 
 #define PATHS_MAX (1u << 20)
@@ -47,11 +48,14 @@ typedef struct sqlite {
         char file[FILE_TEXT];
         int lock_fd;
         int64_t ids[ID_KINDS];
-        unsigned ids_moved;           /* bits 1 << id_kind */
-        atomic_int_fast64_t sessions; /* the last number given */
-        int64_t sessions_kept;        /* no number up to this one is given again */
-        int64_t sessions_next;        /* what that becomes when the transaction is kept */
-        bool old_messages;            /* there are some in the table of older versions */
+        unsigned ids_moved;                /* bits 1 << id_kind */
+        atomic_int_fast64_t sessions;      /* the last number given */
+        int64_t sessions_kept;             /* no number up to this one is given again */
+        int64_t sessions_next;             /* what that becomes when the transaction is kept */
+        store_opt opt;                     /* its tables */
+        int64_t numbers[STORE_TABLES_MAX]; /* the last given in each table */
+        uint64_t numbers_moved;            /* bits of those to be kept */
+        bool old_messages;                 /* there are some in the table of older versions */
 
         pthread_mutex_t pool_lock;
         pthread_cond_t pool_cond;
@@ -243,6 +247,22 @@ static int load_sessions(sqlite *s)
         return 0;
 }
 
+/* The last number given in each table of numbered rows. */
+static int load_numbers(sqlite *s)
+{
+        int rc = 0;
+
+        for (size_t i = 0; rc == 0 && i < s->opt.n_tables; i++) {
+                rc = db_number(&s->w,
+                               db_bind(&s->w, "SELECT last FROM row_number WHERE name = ?", "s",
+                                       odm_cstr(s->opt.tables[i]->name)),
+                               &s->numbers[i]);
+                if (rc == ODM_ENOENT)
+                        rc = 0;
+        }
+        return rc;
+}
+
 /* One process at a time: the numbers and the dictionary live in memory.  A file of its own, because
  * closing any other descriptor of the database would drop SQLite's locks. */
 static int take_lock(sqlite *s, char diag[STORE_DIAG])
@@ -331,6 +351,10 @@ static int prepare_file(sqlite *s)
                 rc = load_ids(s);
         if (rc == 0)
                 rc = load_sessions(s);
+        if (rc == 0)
+                rc = sqlite_row_tables(&s->w, &s->opt);
+        if (rc == 0)
+                rc = load_numbers(s);
         return rc < 0 ? rc : book_load(s);
 }
 
@@ -376,6 +400,7 @@ static int sqlite_open(const store_opt *opt, const char *where, void **out, char
                 return ODM_ENOMEM;
         (void)pthread_once(&once, configure_library);
         s->lock_fd = -1;
+        s->opt = *opt;
         s->max_readers = opt->readers;
         pthread_mutex_init(&s->pool_lock, NULL);
         pthread_cond_init(&s->pool_cond, NULL);
@@ -498,15 +523,31 @@ static int store_ids(sqlite *s)
         return rc;
 }
 
+static int store_numbers(sqlite *s)
+{
+        int rc = 0;
+
+        for (size_t i = 0; rc == 0 && i < s->opt.n_tables; i++)
+                if (s->numbers_moved >> i & 1)
+                        rc = db_run(&s->w,
+                                    db_bind(&s->w, "REPLACE INTO row_number VALUES(?,?)", "si",
+                                            odm_cstr(s->opt.tables[i]->name), s->numbers[i]));
+        return rc;
+}
+
 static int sqlite_commit(void *e)
 {
         sqlite *s = e;
         int rc = store_ids(s);
 
+        if (rc == 0 && s->numbers_moved)
+                rc = store_numbers(s);
+
         if (rc == 0)
                 rc = run(s, "COMMIT");
         if (rc == 0) {
                 s->ids_moved = 0;
+                s->numbers_moved = 0;
                 s->sessions_kept = s->sessions_next;
         }
         return rc;
@@ -672,7 +713,7 @@ static int device_delete(void *e, const store_device *d)
 
         for (size_t i = 0; rc == 0 && i < ODM_COUNT(sql); i++)
                 rc = db_run(&s->w, db_bind(&s->w, sql[i], "i", d->id));
-        return rc;
+        return rc < 0 ? rc : sqlite_row_device_gone(&s->w, &s->opt, d->id);
 }
 
 #define DEVICE_FIND                                                                             \
@@ -1288,14 +1329,17 @@ static int event_find(void *h, int64_t after, int64_t device, uint32_t limit, od
         return 0;
 }
 
-static int event_add(void *e, const store_event *v, uint32_t keep)
+static int event_add(void *e, const store_event *v)
 {
-        int rc = put_record(e, PUT_ROW("event", EVENT_FIELDS), &record_event, v);
+        return put_record(e, PUT_ROW("event", EVENT_FIELDS), &record_event, v);
+}
 
-        return rc < 0 || v->seq <= (int64_t)keep
-                       ? rc
-                       : db_run(e, db_bind(e, "DELETE FROM event WHERE seq <= ?", "i",
-                                           v->seq - (int64_t)keep));
+static int event_trim(void *e, int64_t upto, uint32_t most)
+{
+        return db_run(e, db_bind(e,
+                                 "DELETE FROM event WHERE seq <= ?1"
+                                 " AND seq < (SELECT min(seq) FROM event) + ?2",
+                                 "ii", upto, (int64_t)most));
 }
 
 static int audit_find(void *h, int64_t before, int64_t device, uint32_t limit, odm_arena *a,
@@ -1361,6 +1405,63 @@ static int count(void *h, store_counts *out)
         return rc;
 }
 
+/* ---- rows of tables --------------------------------------------------------------------- */
+
+static int row_get(void *h, const store_table *t, const void *row, odm_arena *a, void *out)
+{
+        return sqlite_row_get(h, t, row, a, out);
+}
+
+static int row_find(void *h, const store_scan *s, odm_arena *a, store_rows *out)
+{
+        return sqlite_row_find(h, s, a, out);
+}
+
+static int row_count(void *h, const store_scan *s, uint64_t most, uint64_t *out)
+{
+        return sqlite_row_count(h, s, most, out);
+}
+
+static int row_number(void *e, const store_table *t, int64_t given, int64_t *out)
+{
+        sqlite *s = e;
+        size_t i = row_table_at(&s->opt, t);
+
+        if (given == 0)
+                given = s->numbers[i] + 1;
+        if (given > s->numbers[i]) {
+                s->numbers[i] = given;
+                s->numbers_moved |= UINT64_C(1) << i;
+        }
+        *out = given;
+        return 0;
+}
+
+static int row_add(void *e, const store_table *t, const void *row)
+{
+        return sqlite_row_add(e, t, row);
+}
+
+static int row_put(void *e, const store_table *t, const void *row)
+{
+        return sqlite_row_put(e, t, row);
+}
+
+static int row_patch(void *e, const store_row_op *op)
+{
+        return sqlite_row_patch(e, op);
+}
+
+static int row_delete(void *e, const store_row_op *op)
+{
+        return sqlite_row_delete(e, op);
+}
+
+static int rows_delete(void *e, const store_scan *s, int64_t *out)
+{
+        return sqlite_rows_delete(e, s, out);
+}
+
 const store_engine engine_sqlite = {
         .name = "sqlite",
         .open = sqlite_open,
@@ -1371,7 +1472,8 @@ const store_engine engine_sqlite = {
         .read = {device_known,  device_get, name_owner,   devid_owner, device_find, wake_due,
                  account_get,   job_get,    job_find,     results,     job_by_key,  notes,
                  tree_get,      path_text,  session_find, session_get, session_log, saved_get,
-                 token_by_hash, token_find, setting_get,  event_find,  audit_find,  count},
+                 token_by_hash, token_find, setting_get,  event_find,  audit_find,  count,
+                 row_get,       row_find,   row_count},
         .begin = sqlite_begin,
         .commit = sqlite_commit,
         .rollback = sqlite_rollback,
@@ -1402,5 +1504,12 @@ const store_engine engine_sqlite = {
         .token_delete = token_delete,
         .setting_put = setting_put,
         .event_add = event_add,
+        .event_trim = event_trim,
         .audit_add = audit_add,
+        .row_number = row_number,
+        .row_add = row_add,
+        .row_put = row_put,
+        .row_patch = row_patch,
+        .row_delete = row_delete,
+        .rows_delete = rows_delete,
 };

@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine.h"
 #include "sqlite_db.h"
 
 #define BUSY_MS 10000
 #define SLOT_BYTES 1024  /* small pieces of memory a connection has at hand: statements that are */
 #define SLOTS_WRITER 600 /* kept hold many of them */
 #define SLOTS_READER 300
+#define SHAPE_TEXT ((size_t)64 << 10)
 #define APPLICATION 0x7872656d /* "xrem" */
 
 int db_error(db *x, int code)
@@ -71,6 +73,8 @@ void db_close(db *x)
 {
         for (size_t i = 0; i < DB_STATEMENTS; i++)
                 sqlite3_finalize(x->cache[i].st);
+        for (size_t i = 0; i < DB_SHAPES; i++)
+                sqlite3_finalize(x->shaped[i].st);
         sqlite3_close(x->c);
         x->c = NULL;
 }
@@ -96,6 +100,66 @@ sqlite3_stmt *db_statement(db *x, const char *sql)
         }
         x->cache[i].sql = sql;
         return x->cache[i].st;
+}
+
+/* FNV-1a over its words. */
+static size_t place_of(const db_shape *s)
+{
+        const uint64_t words[] = {(uintptr_t)s->of, s->kind, s->a, s->b, s->c};
+        uint64_t h = 14695981039346656037u;
+
+        for (size_t i = 0; i < ODM_COUNT(words); i++)
+                h = (h ^ words[i] ^ words[i] >> 32) * 1099511628211u;
+        return (size_t)(h >> 20) % (DB_SHAPES / DB_WAYS) * DB_WAYS;
+}
+
+static bool same_shape(const db_shape *x, const db_shape *y)
+{
+        return x->of == y->of && x->kind == y->kind && x->a == y->a && x->b == y->b && x->c == y->c;
+}
+
+static sqlite3_stmt *prepare_shape(db *x, const db_shape *shape,
+                                   int (*text)(const db_shape *shape, odm_buf *out))
+{
+        sqlite3_stmt *st = NULL;
+        odm_buf sql;
+        int code;
+
+        odm_buf_init(&sql, &store_heap, SHAPE_TEXT);
+        if (text(shape, &sql) < 0) {
+                db_error(x, SQLITE_NOMEM);
+        } else {
+                code = sqlite3_prepare_v3(x->c, sql.p, (int)sql.n, SQLITE_PREPARE_PERSISTENT, &st,
+                                          NULL);
+                if (code != SQLITE_OK)
+                        db_error(x, code);
+        }
+        odm_buf_done(&sql);
+        return st;
+}
+
+sqlite3_stmt *db_shaped(db *x, const db_shape *shape,
+                        int (*text)(const db_shape *shape, odm_buf *out))
+{
+        size_t first = place_of(shape), at = first;
+        sqlite3_stmt *st;
+
+        for (size_t i = first; i < first + DB_WAYS; i++) {
+                if (x->shaped[i].st && same_shape(&x->shaped[i].shape, shape)) {
+                        x->shaped[i].used = ++x->clock;
+                        return x->shaped[i].st;
+                }
+                if (x->shaped[i].used < x->shaped[at].used)
+                        at = i;
+        }
+        st = prepare_shape(x, shape, text);
+        if (st == NULL)
+                return NULL;
+        sqlite3_finalize(x->shaped[at].st);
+        x->shaped[at].shape = *shape;
+        x->shaped[at].st = st;
+        x->shaped[at].used = ++x->clock;
+        return st;
 }
 
 static int bind_str(sqlite3_stmt *st, int i, bool octets, odm_str s)
@@ -147,26 +211,22 @@ int db_bind_more(db *x, sqlite3_stmt *st, int first, const char *fmt, ...)
         return rc;
 }
 
-static int64_t number_of(const field *f, const void *rec)
+int db_bind_field(db *x, sqlite3_stmt *st, int i, const field *f, const void *rec,
+                  bool never_absent)
 {
-        const char *p = (const char *)rec + f->offset;
-        union {
-                int64_t i64;
-                int32_t i32;
-                uint32_t u32;
-                bool b;
-        } v;
+        int code;
 
-        switch (f->kind) {
-        case FIELD_I64:
-        case FIELD_U64: memcpy(&v.i64, p, sizeof v.i64); return v.i64;
-        case FIELD_I32: memcpy(&v.i32, p, sizeof v.i32); return v.i32;
-        case FIELD_U32: memcpy(&v.u32, p, sizeof v.u32); return v.u32;
-        case FIELD_BOOL: memcpy(&v.b, p, sizeof v.b); return v.b;
-        case FIELD_STR:
-        case FIELD_BLOB: break;
-        }
-        return 0;
+        if (field_is_text(f))
+                code = bind_str(st, i, f->kind == FIELD_BLOB,
+                                field_kept_text(f, rec, never_absent));
+        else if (f->kind == FIELD_F64)
+                code = sqlite3_bind_double(st, i, field_real(f, rec));
+        else
+                code = sqlite3_bind_int64(st, i, field_number(f, rec));
+        if (code == SQLITE_OK)
+                return 0;
+        db_reset(st);
+        return db_error(x, code);
 }
 
 int db_bind_record(db *x, sqlite3_stmt *st, const record *r, size_t n, const void *rec)
@@ -175,20 +235,9 @@ int db_bind_record(db *x, sqlite3_stmt *st, const record *r, size_t n, const voi
         if (st == NULL)
                 return db_error(x, x->rc);
         for (size_t i = 0; i < n; i++) {
-                const field *f = &r->fields[i];
-                int code;
-
-                if (f->kind == FIELD_STR || f->kind == FIELD_BLOB) {
-                        odm_str s;
-                        memcpy(&s, (const char *)rec + f->offset, sizeof s);
-                        code = bind_str(st, (int)i + 1, f->kind == FIELD_BLOB, s);
-                } else {
-                        code = sqlite3_bind_int64(st, (int)i + 1, number_of(f, rec));
-                }
-                if (code != SQLITE_OK) {
-                        db_reset(st);
-                        return db_error(x, code);
-                }
+                int rc = db_bind_field(x, st, (int)i + 1, &r->fields[i], rec, false);
+                if (rc < 0)
+                        return rc;
         }
         return 0;
 }
@@ -225,6 +274,22 @@ int db_run(db *x, sqlite3_stmt *st)
         return rc < 0 ? rc : 0;
 }
 
+int db_run_unique(db *x, sqlite3_stmt *st)
+{
+        int code;
+
+        if (st == NULL)
+                return db_error(x, x->rc);
+        code = sqlite3_step(st);
+        if (code == SQLITE_DONE || (code & 0xff) == SQLITE_CONSTRAINT) {
+                db_reset(st);
+                return code == SQLITE_DONE ? 0 : ODM_EEXIST;
+        }
+        code = db_error(x, code);
+        db_reset(st);
+        return code;
+}
+
 /* ---- reading ------------------------------------------------------------------------ */
 
 int db_read_str(sqlite3_stmt *st, int col, odm_arena *a, odm_str *out)
@@ -242,34 +307,23 @@ int db_read_str(sqlite3_stmt *st, int col, odm_arena *a, odm_str *out)
         return 0;
 }
 
-static void set_number(const field *f, void *rec, int64_t v)
-{
-        char *p = (char *)rec + f->offset;
-
-        switch (f->kind) {
-        case FIELD_I64:
-        case FIELD_U64: memcpy(p, &v, sizeof v); break;
-        case FIELD_I32: memcpy(p, &(int32_t){(int32_t)v}, 4); break;
-        case FIELD_U32: memcpy(p, &(uint32_t){(uint32_t)v}, 4); break;
-        case FIELD_BOOL: memcpy(p, &(bool){v != 0}, sizeof(bool)); break;
-        case FIELD_STR:
-        case FIELD_BLOB: break;
-        }
-}
-
 int db_read_record(sqlite3_stmt *st, int col, const record *r, odm_arena *a, void *rec)
 {
         for (size_t i = 0; i < r->n; i++) {
                 const field *f = &r->fields[i];
+                char *p = (char *)rec + f->offset;
 
-                if (f->kind == FIELD_STR || f->kind == FIELD_BLOB) {
+                if (field_is_text(f)) {
                         odm_str s;
                         int rc = db_read_str(st, col + (int)i, a, &s);
                         if (rc < 0)
                                 return rc;
-                        memcpy((char *)rec + f->offset, &s, sizeof s);
+                        memcpy(p, &s, sizeof s);
+                } else if (f->kind == FIELD_F64) {
+                        memcpy(p, &(double){sqlite3_column_double(st, col + (int)i)},
+                               sizeof(double));
                 } else {
-                        set_number(f, rec, sqlite3_column_int64(st, col + (int)i));
+                        field_set_number(f, rec, sqlite3_column_int64(st, col + (int)i));
                 }
         }
         return 0;
@@ -277,7 +331,7 @@ int db_read_record(sqlite3_stmt *st, int col, const record *r, odm_arena *a, voi
 
 int db_one(db *x, sqlite3_stmt *st, const record *r, odm_arena *a, void *rec)
 {
-        char tmp[512] = {0};
+        _Alignas(max_align_t) char tmp[STORE_ROW_BYTES];
         int rc;
 
         assert(r->size <= sizeof tmp);
@@ -288,6 +342,7 @@ int db_one(db *x, sqlite3_stmt *st, const record *r, odm_arena *a, void *rec)
                 return ODM_ENOENT;
         if (rc < 0)
                 return rc;
+        memset(tmp, 0, r->size);
         rc = db_read_record(st, 0, r, a, tmp);
         if (rc == 0)
                 memcpy(rec, tmp, r->size);

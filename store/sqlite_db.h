@@ -6,9 +6,17 @@
 
 #include <sqlite3.h>
 
-#include "fields.h"
+#include "table.h"
 
-#define DB_STATEMENTS 128
+#define DB_STATEMENTS 128 /* texts of the code: counted by a test */
+#define DB_SHAPES 256     /* statements made for tables; the one longest unused gives way */
+#define DB_WAYS 8         /* places one of them may be in */
+
+/* What a statement made for a table depends on; of what, and as its maker counts. */
+typedef struct db_shape {
+        const void *of;
+        uint64_t kind, a, b, c;
+} db_shape;
 
 typedef struct db {
         sqlite3 *c;
@@ -18,8 +26,14 @@ typedef struct db {
                 const char *sql;
                 sqlite3_stmt *st;
         } cache[DB_STATEMENTS];
-        int rc;       /* the last code of SQLite that was no success */
-        bool serving; /* opened and found good: what fails from now on is ODM_EIO */
+        struct {
+                db_shape shape;
+                sqlite3_stmt *st;
+                uint64_t used;
+        } shaped[DB_SHAPES];
+        uint64_t clock; /* of `used` */
+        int rc;         /* the last code of SQLite that was no success */
+        bool serving;   /* opened and found good: what fails from now on is ODM_EIO */
         char diag[STORE_DIAG];
 } db;
 
@@ -38,17 +52,26 @@ ODM_MUST_USE int db_migrate(db *x, const char *const *scripts, unsigned n);
 /* A statement ready to be bound; NULL when it cannot be had (x->rc).  `sql` must be a constant. */
 sqlite3_stmt *db_statement(db *x, const char *sql);
 
+/* The statement of a shape, whose text `text` writes when it is not at hand (x->rc). */
+sqlite3_stmt *db_shaped(db *x, const db_shape *shape,
+                        int (*text)(const db_shape *shape, odm_buf *out));
+
 /* Binds ?1, ?2 ... by the letters of `fmt`: i int64_t, s text (odm_str), b octets (odm_str).
  * Returns the statement, or NULL. */
 sqlite3_stmt *db_bind(db *x, const char *sql, const char *fmt, ...);
 /* More of them, from ?first on, after another of these. */
 ODM_MUST_USE int db_bind_more(db *x, sqlite3_stmt *st, int first, const char *fmt, ...);
+/* One field of a record as ?i; `never_absent`: an absent text as an empty one. */
+ODM_MUST_USE int db_bind_field(db *x, sqlite3_stmt *st, int i, const field *f, const void *rec,
+                               bool never_absent);
 /* The first `n` fields of a record as ?1 to ?n. */
 ODM_MUST_USE int db_bind_record(db *x, sqlite3_stmt *st, const record *r, size_t n,
                                 const void *rec);
 
 /* Runs a statement that gives nothing, and resets it. */
 ODM_MUST_USE int db_run(db *x, sqlite3_stmt *st);
+/* The same; ODM_EEXIST when a row is there already that excludes what it would have written. */
+ODM_MUST_USE int db_run_unique(db *x, sqlite3_stmt *st);
 /* 1: a row is there, 0: no more (and the statement is reset), or an error (reset). */
 ODM_MUST_USE int db_step(db *x, sqlite3_stmt *st);
 void db_reset(sqlite3_stmt *st); /* NULL is allowed */

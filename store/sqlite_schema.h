@@ -89,6 +89,8 @@
                 "ALTER TABLE saved ADD COLUMN sid TEXT;"                                           \
                 "UPDATE saved SET sid = (SELECT s.sid FROM session s"                              \
                 " WHERE s.device = saved.device AND s.id = saved.session);"                        \
-                "CREATE INDEX saved_sid ON saved (sid)"
+                "CREATE INDEX saved_sid ON saved (sid)",                                           \
+                "CREATE TABLE row_number (name TEXT PRIMARY KEY, last INTEGER NOT NULL)"           \
+                " WITHOUT ROWID"
 
 #endif

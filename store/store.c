@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "engine.h"
+#include "row.h"
 
 #define OPS_MAX 4096
 #define BATCH_BYTES ((size_t)256 << 20)
@@ -29,7 +30,10 @@ struct store {
         size_t queue_bytes;
         bool closing;
         store_stats stats;
-        char diag[STORE_DIAG]; /* of the last transaction that failed */
+        char diag[STORE_DIAG];      /* of the last transaction that failed */
+        pthread_mutex_t watch_lock; /* held while the watcher is called */
+        void (*watch)(void *ctx, int64_t seq);
+        void *watch_ctx;
 };
 
 /* ---- names ---------------------------------------------------------------------- */
@@ -164,7 +168,12 @@ static op_ids ids_of(store_op *op)
         case STORE_DEVICE_CREATE:
         case STORE_TOKEN_PUT:
         case STORE_TOKEN_DELETE:
-        case STORE_SETTING_PUT: return (op_ids){0};
+        case STORE_SETTING_PUT:
+        case STORE_ROW_ADD:
+        case STORE_ROW_PUT:
+        case STORE_ROW_PATCH:
+        case STORE_ROW_DELETE:
+        case STORE_ROWS_DELETE: return (op_ids){0};
         case STORE_DEVICE_PATCH: return (op_ids){.device = &op->device_patch.to.id};
         case STORE_DEVICE_DELETE: return (op_ids){.device = &op->of};
         case STORE_ACCOUNT_PUT: return (op_ids){.device = &op->account.device};
@@ -282,6 +291,31 @@ static void count_transaction(store *st, uint64_t start, int rc, uint32_t ops, c
         pthread_mutex_unlock(&st->lock);
 }
 
+/* Says how far the log of events goes now. */
+static void tell_watch(store *st, const store_batch *first, uint32_t n)
+{
+        int64_t last = 0;
+        uint32_t done = 0;
+
+        pthread_mutex_lock(&st->watch_lock);
+        for (const store_batch *b = first; st->watch && done < n; b = b->next, done++)
+                for (size_t i = 0; b->rc == 0 && i < b->n; i++)
+                        if (b->ops[i]->kind == STORE_EVENT_ADD && b->ops[i]->rc == 0 &&
+                            b->ops[i]->id > last)
+                                last = b->ops[i]->id;
+        if (last)
+                st->watch(st->watch_ctx, last);
+        pthread_mutex_unlock(&st->watch_lock);
+}
+
+void store_watch(store *st, void (*fn)(void *ctx, int64_t seq), void *ctx)
+{
+        pthread_mutex_lock(&st->watch_lock);
+        st->watch = fn;
+        st->watch_ctx = ctx;
+        pthread_mutex_unlock(&st->watch_lock);
+}
+
 /* Runs `n` batches as one transaction; each batch's rc is set when 0 is returned.  Without marks a
  * refusal is of the transaction, and nothing of it happened. */
 static int run_transaction(store *st, store_batch *first, uint32_t n, bool marks)
@@ -305,6 +339,8 @@ static int run_transaction(store *st, store_batch *first, uint32_t n, bool marks
         }
         if (rc == 0 || !store_is_refusal(rc))
                 count_transaction(st, start, rc, ops, diag);
+        if (rc == 0)
+                tell_watch(st, first, n);
         return rc;
 }
 
@@ -473,7 +509,7 @@ void store_opt_init(store_opt *o)
                 .mirror_bytes = (size_t)1 << 20,
                 .jobs_open_max = 1000,
                 .jobs_kept = 1000,
-                .events_kept = 100000,
+                .events_kept = 1000000,
         };
 }
 
@@ -536,14 +572,18 @@ int store_open(const store_opt *opt, store **out, char diag[STORE_DIAG])
                 rc = ODM_EINVAL;
                 goto out;
         }
-        rc = open_engine(st, diag);
+        rc = row_tables_check(opt, diag);
+        if (rc == 0)
+                rc = open_engine(st, diag);
         if (rc < 0)
                 goto out;
         pthread_mutex_init(&st->lock, NULL);
+        pthread_mutex_init(&st->watch_lock, NULL);
         pthread_cond_init(&st->work, NULL);
         if (pthread_create(&st->writer, NULL, writer, st)) {
                 snprintf(diag, STORE_DIAG, "store: no thread for the writer");
                 pthread_cond_destroy(&st->work);
+                pthread_mutex_destroy(&st->watch_lock);
                 pthread_mutex_destroy(&st->lock);
                 st->eng->close(st->e);
                 rc = ODM_ENOMEM;
@@ -568,6 +608,7 @@ void store_close(store *st)
         assert(st->first == NULL);
         st->eng->close(st->e);
         pthread_cond_destroy(&st->work);
+        pthread_mutex_destroy(&st->watch_lock);
         pthread_mutex_destroy(&st->lock);
         free(st);
 }
@@ -832,5 +873,62 @@ int store_count(store *st, store_counts *out)
         int rc;
 
         READ(st, count(h, out));
+        return rc;
+}
+
+/* ---- rows of tables --------------------------------------------------------------------- */
+
+int store_row_get(store *st, const store_table *t, const void *row, odm_arena *a, void *out)
+{
+        int rc;
+
+        if (row == NULL || row_table_at(&st->opt, t) == st->opt.n_tables)
+                return ODM_EINVAL;
+        READ(st, row_get(h, t, row, a, out));
+        return rc;
+}
+
+int store_row_find(store *st, const store_scan *s, odm_arena *a, store_rows *out)
+{
+        store_scan own = *s;
+        int rc = row_scan_check(&st->opt, s);
+
+        if (rc < 0)
+                return rc;
+        own.limit = s->limit == 0              ? ROW_FIND_USUAL
+                    : s->limit > ROW_FIND_MOST ? ROW_FIND_MOST
+                                               : s->limit;
+        READ(st, row_find(h, &own, a, out));
+        return rc;
+}
+
+int store_row_by(store *st, const store_table *t, uint8_t index, const void *row, odm_arena *a,
+                 void *out)
+{
+        store_scan s = {.table = t, .index = index, .at = row, .limit = 1};
+        store_rows found;
+        int rc;
+
+        if (index == 0 || row_table_at(&st->opt, t) == st->opt.n_tables || index > t->n_index)
+                return ODM_EINVAL;
+        s.same = t->index[index - 1].n;
+        rc = store_row_find(st, &s, a, &found);
+        if (rc < 0)
+                return rc;
+        if (found.n == 0)
+                return ODM_ENOENT;
+        memcpy(out, found.v, t->rec->size);
+        return 0;
+}
+
+int store_row_count(store *st, const store_scan *s, uint64_t most, uint64_t *out)
+{
+        store_scan own = *s;
+        int rc = row_scan_check(&st->opt, s);
+
+        if (rc < 0)
+                return rc;
+        own.after = NULL;
+        READ(st, row_count(h, &own, most, out));
         return rc;
 }

@@ -368,6 +368,12 @@ typedef struct store_event_list {
         bool more;
 } store_event_list;
 
+/* `fn` is called on the writer thread after each transaction that added events, when they can be
+ * read, with the highest seq among them, before the `done` of its batches.  It must not block and
+ * may call store_write().  NULL: nobody any more.  When this returns, no call of the former `fn` is
+ * under way or to come; so not to be called by it. */
+void store_watch(store *st, void (*fn)(void *ctx, int64_t seq), void *ctx);
+
 /* Events behind `after`, oldest first; device 0: of all. */
 ODM_MUST_USE int store_event_find(store *st, int64_t after, int64_t device, uint32_t limit,
                                   odm_arena *a, store_event_list *out);
@@ -423,6 +429,11 @@ typedef enum store_op_kind {
         STORE_SETTING_PUT,  /* setting; an absent value deletes */
         STORE_EVENT_ADD,    /* event; seq given back as id */
         STORE_AUDIT_ADD,    /* audit; seq given back as id */
+        STORE_ROW_ADD,      /* row, all five: see store_row_op */
+        STORE_ROW_PUT,
+        STORE_ROW_PATCH,
+        STORE_ROW_DELETE,
+        STORE_ROWS_DELETE,
 } store_op_kind;
 
 typedef struct store_device_patch {
@@ -458,12 +469,36 @@ typedef struct store_job_move {
         int64_t at;         /* becomes `updated`, and `finished` for a state that is an end */
 } store_job_move;
 
+/* Rows of the tables of table.h: structs of table->rec, borrowed with their texts until the batch
+ * is freed.
+ *
+ *   STORE_ROW_ADD     a new row; its number is given back as op->id.  EEXIST: key or unique index
+ *   STORE_ROW_PUT     the row, new or in place of the one with its key.  EEXIST: a unique index
+ *   STORE_ROW_PATCH   `fields` of the row with the key of `row` become as in `row`; those also in
+ *                     `plus`, whose kind is a number, are added to what is there.  With `where`,
+ *                     only if those fields are as in `is`, else ESTATE.  ENOENT; EEXIST
+ *   STORE_ROW_DELETE  the row with the key of `row`; `where` as above.  ENOENT; ESTATE
+ *   STORE_ROWS_DELETE all rows of `scan`, at most its limit (0: 1000); how many is op->id
+ *   EINVAL for a field that is none, a key field among `fields`, a table the store was not given,
+ *   a number of a numbered table that is below 1 (0 where none is given by the store)
+ *
+ * Sums stay within the range of their kind; what is added to a U32 or U64 is taken as signed, so
+ * (uint32_t)-1 takes one away.  A patch without `fields` looks at `where` alone. */
+typedef struct store_row_op {
+        const struct store_table *table;
+        const void *row;
+        uint64_t fields, plus; /* STORE_FIELD()s */
+        uint64_t where;
+        const void *is;
+        const struct store_scan *scan;
+} store_row_op;
+
 typedef struct store_op {
         store_op_kind kind;
         bool lenient; /* a refusal (ENOENT, EEXIST, ESTATE) stays with this operation; otherwise it
                          undoes the whole batch and is its result */
         int rc;       /* result of this operation, once done; 0 or the refusal */
-        int64_t id;   /* what the store numbered: device, job, session, seq */
+        int64_t id;   /* what the store numbered: device, job, session, seq, row */
         union {
                 store_device device;
                 store_device_patch device_patch;
@@ -502,6 +537,7 @@ typedef struct store_op {
                 } setting;
                 store_event event;
                 store_audit audit;
+                store_row_op row;
         };
 } store_op;
 
@@ -562,8 +598,10 @@ typedef struct store_opt {
         size_t mirror_bytes;     /* a device's whole mirror; default 1 MiB */
         uint32_t jobs_open_max;  /* a device; default 1000 */
         uint32_t jobs_kept;      /* finished ones a device; default 1000 */
-        uint32_t events_kept;    /* default 100000 */
-        store_fault *fault;      /* NULL: none.  Borrowed while the store is open */
+        uint32_t events_kept;    /* default 1000000.  A sixty-fourth more may be there */
+        const struct store_table *const *tables; /* n of them (table.h), borrowed while open */
+        size_t n_tables;
+        store_fault *fault; /* NULL: none.  Borrowed while the store is open */
 } store_opt;
 
 void store_opt_init(store_opt *o);
