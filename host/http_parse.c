@@ -107,6 +107,76 @@ bool http_list_has(odm_str list, const char *token)
         return false;
 }
 
+/* "NUMBER-", of which the number may be missing: -1 is bad syntax, 1 a number, 0 none. */
+static int take_number(odm_str *s, uint64_t *out)
+{
+        const char *dash = memchr(s->p, '-', s->n);
+        odm_str number = odm_str_to(*s, dash ? (size_t)(dash - s->p) : 0);
+
+        if (!dash || (number.n && odm_str_u64(number, UINT64_MAX, out) < 0))
+                return -1;
+        *s = odm_str_from(*s, number.n + 1);
+        return number.n > 0;
+}
+
+int http_range(odm_str field, uint64_t size, uint64_t *first, uint64_t *n)
+{
+        static const odm_str unit = {"bytes=", 6};
+        uint64_t from = 0, to = UINT64_MAX;
+        int has;
+
+        if (field.n < unit.n || !odm_str_ieq(odm_str_to(field, unit.n), unit.p))
+                return 0;
+        field = odm_str_from(field, unit.n);
+        if (field.n && memchr(field.p, ',', field.n))
+                return ODM_ELIMIT;
+        has = field.n ? take_number(&field, &from) : -1;
+        if (has < 0 || (has == 0 && field.n == 0) ||
+            (field.n && odm_str_u64(field, UINT64_MAX, &to) < 0) || (has && to < from))
+                return 0;
+        if (!has) { /* the last so many */
+                if (to == 0 || size == 0)
+                        return ODM_ELIMIT;
+                from = to < size ? size - to : 0;
+                to = UINT64_MAX;
+        }
+        if (from >= size)
+                return ODM_ELIMIT;
+        *first = from;
+        *n = (to < size ? to + 1 : size) - from;
+        return 1;
+}
+
+int http_content_range(odm_str field, uint64_t *first, uint64_t *n, uint64_t *size)
+{
+        static const odm_str unit = {"bytes ", 6};
+        uint64_t from, to, all;
+        const char *slash;
+        odm_str range;
+
+        if (field.n < unit.n || !odm_str_ieq(odm_str_to(field, unit.n), unit.p))
+                return ODM_EMALFORMED;
+        field = odm_str_from(field, unit.n);
+        slash = field.n ? memchr(field.p, '/', field.n) : NULL;
+        if (!slash)
+                return ODM_EMALFORMED;
+        range = odm_str_to(field, (size_t)(slash - field.p));
+        if (odm_str_u64(odm_str_from(field, range.n + 1), INT64_MAX, &all) < 0)
+                return ODM_EMALFORMED;
+        if (odm_str_is(range, "*")) {
+                from = to = all; /* of nothing */
+        } else {
+                if (range.n == 0 || take_number(&range, &from) != 1 ||
+                    odm_str_u64(range, INT64_MAX, &to) < 0 || to < from || to >= all)
+                        return ODM_EMALFORMED;
+                to++;
+        }
+        *first = from;
+        *n = to - from;
+        *size = all;
+        return 0;
+}
+
 odm_str http_parse_field(const http_parse *p, const char *name)
 {
         for (size_t i = 0; i < p->n_fields; i++)

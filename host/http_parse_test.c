@@ -190,6 +190,87 @@ static void lists_are_read(void **state)
         assert_false(http_list_has(ODM_ABSENT, "gzip"));
 }
 
+static const struct range_row {
+        const char *why, *in;
+        uint64_t size;
+        int rc;
+        uint64_t first, n;
+} range_rows[] = {
+        {"from and to", "bytes=0-4", 10, 1, 0, 5},
+        {"one octet", "bytes=9-9", 10, 1, 9, 1},
+        {"from on", "bytes=3-", 10, 1, 3, 7},
+        {"the last ones", "bytes=-3", 10, 1, 7, 3},
+        {"more last ones than there are", "bytes=-30", 10, 1, 0, 10},
+        {"beyond the end", "bytes=3-99", 10, 1, 3, 7},
+        {"the largest end", "bytes=0-18446744073709551615", 10, 1, 0, 10},
+        {"other letters", "Bytes=1-2", 10, 1, 1, 2},
+        {"behind the end", "bytes=10-", 10, ODM_ELIMIT, 0, 0},
+        {"the last none", "bytes=-0", 10, ODM_ELIMIT, 0, 0},
+        {"of nothing", "bytes=0-", 0, ODM_ELIMIT, 0, 0},
+        {"the last of nothing", "bytes=-1", 0, ODM_ELIMIT, 0, 0},
+        {"several", "bytes=0-1,3-4", 10, ODM_ELIMIT, 0, 0},
+        {"a list of one", "bytes=0-1,", 10, ODM_ELIMIT, 0, 0},
+        {"another unit", "lines=0-4", 10, 0, 0, 0},
+        {"the wrong way round", "bytes=4-3", 10, 0, 0, 0},
+        {"no numbers", "bytes=-", 10, 0, 0, 0},
+        {"nothing", "bytes=", 10, 0, 0, 0},
+        {"no dash", "bytes=5", 10, 0, 0, 0},
+        {"a sign", "bytes=+1-2", 10, 0, 0, 0},
+        {"a number too large", "bytes=99999999999999999999-", 10, 0, 0, 0},
+        {"empty", "", 10, 0, 0, 0},
+};
+
+static void ranges_are_read(void **state)
+{
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(range_rows); i++) {
+                const struct range_row *w = &range_rows[i];
+                odm_str in = exact_copy(w->in);
+                uint64_t first = 0, n = 0;
+                int rc = http_range(in, w->size, &first, &n);
+                exact_free(in);
+                if (rc != w->rc || first != w->first || n != w->n)
+                        fail_msg("%s: %d, %llu, %llu", w->why, rc, (unsigned long long)first,
+                                 (unsigned long long)n);
+        }
+}
+
+static const struct content_row {
+        const char *why, *in;
+        int rc;
+        uint64_t first, n, size;
+} content_rows[] = {
+        {"a part", "bytes 2-4/10", 0, 2, 3, 10},
+        {"all", "bytes 0-9/10", 0, 0, 10, 10},
+        {"none", "bytes */10", 0, 10, 0, 10},
+        {"none of nothing", "bytes */0", 0, 0, 0, 0},
+        {"an unknown size", "bytes 2-4/*", ODM_EMALFORMED, 0, 0, 0},
+        {"beyond the size", "bytes 2-10/10", ODM_EMALFORMED, 0, 0, 0},
+        {"the wrong way round", "bytes 4-2/10", ODM_EMALFORMED, 0, 0, 0},
+        {"from on", "bytes 4-/10", ODM_EMALFORMED, 0, 0, 0},
+        {"the last ones", "bytes -4/10", ODM_EMALFORMED, 0, 0, 0},
+        {"another unit", "lines 0-1/10", ODM_EMALFORMED, 0, 0, 0},
+        {"no range", "bytes /10", ODM_EMALFORMED, 0, 0, 0},
+        {"no size", "bytes 0-1", ODM_EMALFORMED, 0, 0, 0},
+        {"beyond 63 bits", "bytes 0-1/9223372036854775808", ODM_EMALFORMED, 0, 0, 0},
+        {"empty", "", ODM_EMALFORMED, 0, 0, 0},
+};
+
+static void ranges_of_content_are_read(void **state)
+{
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(content_rows); i++) {
+                const struct content_row *w = &content_rows[i];
+                odm_str in = exact_copy(w->in);
+                uint64_t first = 0, n = 0, size = 0;
+                int rc = http_content_range(in, &first, &n, &size);
+                exact_free(in);
+                if (rc != w->rc || first != w->first || n != w->n || size != w->size)
+                        fail_msg("%s: %d, %llu, %llu", w->why, rc, (unsigned long long)first,
+                                 (unsigned long long)n);
+        }
+}
+
 static int run_once(failing *f, void *arg)
 {
         http_limits lim;
@@ -220,6 +301,8 @@ int main(void)
                 cmocka_unit_test(parses_as_the_table_says),
                 cmocka_unit_test(one_parser_reads_many),
                 cmocka_unit_test(lists_are_read),
+                cmocka_unit_test(ranges_are_read),
+                cmocka_unit_test(ranges_of_content_are_read),
                 cmocka_unit_test(survives_lack_of_memory),
         };
 

@@ -6,7 +6,7 @@
  * field name that is no token, NUL or control characters in a value, no Host or several, or one
  * that differs from the target's.  A request in chunks is the last of its connection: the library
  * takes line ends there that others do not.  An application sees only requests that passed, with
- * their whole body, inflated when it came as gzip; a charset named as the coding is no coding.  TLS
+ * their whole body (unless it took that by a sink), inflated when it came as gzip; a charset named as the coding is no coding.  TLS
  * is 1.2 or later, with session tickets.
  *
  * Handlers run on the listener's worker threads, several at once.  A handler either replies, or
@@ -30,6 +30,17 @@ typedef struct httpd_app {
         void (*handle)(void *ctx, httpd_req *r);
         void *ctx;
 } httpd_app;
+
+/* Where a body goes as it comes, instead of into memory.  Its functions are called on the
+ * connection's thread, which has other connections too: what takes long is for others. */
+typedef struct httpd_sink {
+        /* The next octets.  A negative return ends it: what still comes is read and dropped for a
+         * while, then the connection ends; if the body ends before, handle() may say why. */
+        int (*take)(void *ctx, odm_str data);
+        /* handle() will not be called: the peer has gone, or the request was refused. */
+        void (*gone)(void *ctx);
+        void *ctx;
+} httpd_sink;
 
 typedef struct httpd_listener {
         net_addr addr; /* port 0: a free one, see httpd_port() */
@@ -99,6 +110,10 @@ size_t httpd_listener_of(const httpd_req *r);
 /* In head(): which of the shares of max_active the request counts to; 0 if not said. */
 #define HTTPD_SHARES 2
 void httpd_set_share(httpd_req *r, unsigned share);
+/* In head(), which does not reply then: the body goes to `sink`, which is copied.  Either handle()
+ * is called for the request, its body empty, or sink->gone(): once.  *max_body is the ceiling as
+ * ever, and may be any size.  A body with a content coding is refused (415). */
+void httpd_set_sink(httpd_req *r, const httpd_sink *sink);
 /* A pointer of the application's that travels with the request. */
 void httpd_set_data(httpd_req *r, void *data);
 void *httpd_data(const httpd_req *r);
@@ -124,6 +139,21 @@ typedef struct httpd_reply {
 void httpd_send(httpd_req *r, const httpd_reply *reply);
 /* The same with a text/plain body of one line. */
 void httpd_send_text(httpd_req *r, unsigned status, const char *text);
+
+/* A file, of which the peer may ask for a part. */
+typedef struct httpd_file {
+        int fd;        /* a regular file; taken, closed when all is sent */
+        uint64_t size; /* what it has, and keeps as long as it is sent */
+        const char *type;
+        odm_str etag; /* an opaque tag without its quotes, which stands for these very octets */
+        const http_field *fields; /* more headers */
+        size_t n_fields;
+} httpd_file;
+
+/* Replies with the file, never compressed: 200; 206 with the range that is asked for, unless
+ * If-Range names another tag; 416 for a range that is not there, or several; 304 for the tag the
+ * peer has. For the rest as httpd_send(). */
+void httpd_send_file(httpd_req *r, const httpd_file *file);
 
 /* A reply without end: event streams.  r is gone; the stream is the caller's until
  * httpd_stream_end().  NULL when memory is out (r has been answered). */

@@ -9,6 +9,7 @@
  *     httpd_request.c  a request: its life, and looking at it
  *     httpd_reply.c    replies, now or later
  *     httpd_stream.c   replies without end
+ *     httpd_file.c     replies that are files
  *
  * Locks, in the order they are taken: a request's, the server's, a stream's, those of
  * libmicrohttpd; that over connections, last and alone. */
@@ -117,7 +118,10 @@ struct httpd_req {
         size_t max_body;
         bool too_large, no_memory, last; /* last: the connection ends after it */
         size_t dropped;
+        uint64_t sunk;    /* octets that the sink took */
         int64_t body_due; /* of a body without octets */
+        httpd_sink sink;  /* take is NULL: none, the body is kept here */
+        bool sink_open;   /* it hears of the end by gone() yet */
         const char *method_at, *uri_at,
                 *version_at; /* in the library's buffer, while in the head */
 

@@ -105,6 +105,13 @@ void httpd_set_share(httpd_req *r, unsigned share)
         r->share = share;
 }
 
+void httpd_set_sink(httpd_req *r, const httpd_sink *sink)
+{
+        assert(r->phase == PHASE_HEAD && sink->take && sink->gone && !r->sink.take);
+        r->sink = *sink;
+        r->sink_open = true;
+}
+
 void httpd_set_data(httpd_req *r, void *data)
 {
         r->data = data;

@@ -25,6 +25,8 @@
  * anew every sixth time. */
 #define TICKET_LIFE_S (7 * 24 * 3600)
 
+#define DROPPED_MAX ((size_t)4 << 20) /* octets read for nothing, so that a peer may hear why */
+
 /* ---- answers of our own ----------------------------------------------------------------- */
 
 /* Our own answers, on the server's thread: the library has no application yet. */
@@ -141,7 +143,8 @@ static unsigned judge_body(const httpd_req *r)
 
         if (expect.p && !odm_str_ieq(expect, "100-continue"))
                 return 417;
-        if (!leaves_as_is(coding) && !odm_str_ieq(coding, "gzip") && !odm_str_ieq(coding, "x-gzip"))
+        if (!leaves_as_is(coding) &&
+            (r->sink.take || (!odm_str_ieq(coding, "gzip") && !odm_str_ieq(coding, "x-gzip"))))
                 return 415;
         if (length.p && odm_str_u64(length, INT64_MAX, &n) == 0 && n > r->max_body)
                 return 413;
@@ -162,7 +165,7 @@ static enum MHD_Result begin_body(httpd_req *r)
         r->body_due = httpd_due(r->h, 0);
         if (!httpd_conn_enter(r->conn, STAGE_BODY, r->body_due))
                 return MHD_NO;
-        odm_buf_init(&r->body, r->h->opt.mem, r->max_body + 1024);
+        odm_buf_init(&r->body, r->h->opt.mem, r->sink.take ? 0 : r->max_body + 1024);
         r->phase = PHASE_BODY;
         return MHD_YES;
 }
@@ -180,7 +183,10 @@ static enum MHD_Result call_head(httpd_req *r)
                 return shed(r);
         switch (judge_body(r)) {
         case 413: return answer_close(r, 413, "the body is too large");
-        case 415: return answer_close(r, 415, "only gzip is taken as a content coding");
+        case 415:
+                return answer_close(r, 415,
+                                    r->sink.take ? "no content coding is taken here"
+                                                 : "only gzip is taken as a content coding");
         case 417: return answer_close(r, 417, "no such expectation can be met");
         default: return begin_body(r);
         }
@@ -210,13 +216,30 @@ static enum MHD_Result on_head(httpd_req *r, const char *method, const char *ver
         return call_head(r);
 }
 
-/* The library cannot answer in the middle of a body, so one that is too long is read and dropped,
- * for a while. */
+/* Into the sink, which hears of nothing beyond its ceiling. */
+static int sink_octets(httpd_req *r, odm_str data)
+{
+        if (data.n > r->max_body - r->sunk)
+                return ODM_ELIMIT;
+        if (r->sink.take(r->sink.ctx, data) < 0)
+                return ODM_EIO;
+        r->sunk += data.n;
+        return 0;
+}
+
+/* The library cannot answer in the middle of a body, so one that is too long, or that its sink does
+ * not take, is read and dropped, for a while. */
 static enum MHD_Result on_upload(httpd_req *r, odm_str data)
 {
-        int rc = r->too_large || r->no_memory ? ODM_ELIMIT : odm_buf_str(&r->body, data);
+        int rc = ODM_ELIMIT;
 
-        if (rc == ODM_ENOMEM) {
+        if (r->sink.take && !r->dropped)
+                rc = sink_octets(r, data);
+        else if (!r->sink.take && !r->too_large && !r->no_memory)
+                rc = odm_buf_str(&r->body, data);
+        if (r->sink.take) {
+                r->too_large |= rc == ODM_ELIMIT && !r->dropped;
+        } else if (rc == ODM_ENOMEM) {
                 r->no_memory = true;
                 odm_buf_done(&r->body);
         } else if (rc < 0 && !r->no_memory) {
@@ -225,8 +248,9 @@ static enum MHD_Result on_upload(httpd_req *r, odm_str data)
         if (rc < 0)
                 r->dropped += data.n;
         atomic_store(&r->conn->due,
-                     r->body_due + (int64_t)((r->body.n + r->dropped) / HTTPD_SLOWEST) * 1000);
-        return r->dropped > r->max_body + (4u << 20) ? MHD_NO : MHD_YES;
+                     r->body_due +
+                             (int64_t)((r->body.n + r->sunk + r->dropped) / HTTPD_SLOWEST) * 1000);
+        return r->dropped > (r->sink.take ? 0 : r->max_body) + DROPPED_MAX ? MHD_NO : MHD_YES;
 }
 
 static int inflate_body(httpd_req *r)
@@ -294,6 +318,7 @@ static enum MHD_Result on_whole(httpd_req *r)
         atomic_fetch_add(&r->h->active[r->share], 1);
         r->active = true;
         atomic_fetch_add(&r->refs, 1); /* the application's, until it replies */
+        r->sink_open = false;
         r->l->opt.app.handle(r->l->opt.app.ctx, r);
         return suspend_or_queue(r);
 }
@@ -348,6 +373,8 @@ void httpd_on_completed(void *ctx, struct MHD_Connection *c, void **req,
                 return;
         *req = NULL;
         h = r->h;
+        if (r->sink_open)
+                r->sink.gone(r->sink.ctx);
         (void)httpd_conn_enter(r->conn, STAGE_WAITING,
                                httpd_due(h, 0) + (int64_t)h->opt.idle_s * 1000);
         if (r->counted) {
