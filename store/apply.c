@@ -94,6 +94,7 @@ static void patch(store_device *d, uint32_t f, const store_device *to)
                 {STORE_DF_WAKE_OVERRIDE, &d->wake_override, to->wake_override},
                 {STORE_DF_ADDRESS, &d->address, to->address},
                 {STORE_DF_ROUTE, &d->route, to->route},
+                {STORE_DF_REACHED, &d->reached, to->reached},
         };
 
         for (size_t i = 0; i < ODM_COUNT(texts); i++)

@@ -51,6 +51,7 @@ typedef struct engine_reads {
         int (*setting_get)(void *h, odm_str key, odm_arena *a, odm_str *out);
         int (*event_find)(void *h, int64_t after, int64_t device, uint32_t limit, odm_arena *a,
                           store_event_list *out);
+        int (*event_last)(void *h, int64_t *out); /* 0: none */
         int (*audit_find)(void *h, int64_t before, int64_t device, uint32_t limit, odm_arena *a,
                           store_audit_list *out);
         int (*count)(void *h, store_counts *out);

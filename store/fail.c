@@ -210,6 +210,7 @@ PASS_READ(event_find,
           (void *e, int64_t after, int64_t device, uint32_t limit, odm_arena *a,
            store_event_list *out),
           (w->e, after, device, limit, a, out))
+PASS_READ(event_last, (void *e, int64_t *out), (w->e, out))
 PASS_READ(audit_find,
           (void *e, int64_t before, int64_t device, uint32_t limit, odm_arena *a,
            store_audit_list *out),
@@ -269,8 +270,8 @@ const store_engine engine_fail = {
                  fail_job_find,     fail_results,    fail_job_by_key,    fail_notes,
                  fail_tree_get,     fail_path_text,  fail_session_find,  fail_session_get,
                  fail_session_log,  fail_saved,      fail_token_by_hash, fail_token_find,
-                 fail_setting_get,  fail_event_find, fail_audit_find,    fail_count,
-                 fail_row_get,      fail_row_find,   fail_row_count},
+                 fail_setting_get,  fail_event_find, fail_event_last,    fail_audit_find,
+                 fail_count,        fail_row_get,    fail_row_find,      fail_row_count},
         .begin = fail_begin,
         .commit = fail_commit,
         .rollback = fail_rollback,

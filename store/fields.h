@@ -27,6 +27,7 @@ typedef enum field_kind {
         F(rev, I64) X(name, STR) X(devid, STR) X(state, U32) X(maker, STR) \
         X(model, STR) X(hwv, STR) X(fwv, STR) X(swv, STR) X(dmv, STR) X(lang, STR) X(tags, STR) \
         X(note, STR) X(wake_reported, STR) X(wake_override, STR) X(address, STR) X(route, STR) \
+        X(reached, STR) \
         X(created, I64) X(updated, I64) X(last_contact, I64) X(wake_at, I64) X(wake_tries, U32) \
         X(wake_session, U32)
 

@@ -1049,6 +1049,15 @@ static int event_find(void *h, int64_t after, int64_t device, uint32_t limit, od
         return 0;
 }
 
+static int event_last(void *h, int64_t *out)
+{
+        const mem *m = h;
+        const map_node *n = map_before(&m->t[T_EVENT], KEY1(INT64_MAX));
+
+        *out = n ? n->key.a : 0;
+        return 0;
+}
+
 static int event_add(void *e, const store_event *v)
 {
         return put(e, T_EVENT, KEY1(v->seq), record_dup(&record_event, v));
@@ -1118,11 +1127,11 @@ const store_engine engine_mem = {
         .diag = mem_diag,
         .reader_take = reader_take,
         .reader_give = reader_give,
-        .read = {device_known,  device_get,   name_owner,   devid_owner, device_find, wake_due,
-                 account_get,   job_get,      job_find,     results,     job_by_key,  notes,
-                 tree_get,      path_text,    session_find, session_get, session_log, saved_get,
-                 token_by_hash, token_find,   setting_get,  event_find,  audit_find,  count,
-                 mem_row_get,   mem_row_find, mem_row_count},
+        .read = {device_known,  device_get,  name_owner,   devid_owner,  device_find, wake_due,
+                 account_get,   job_get,     job_find,     results,      job_by_key,  notes,
+                 tree_get,      path_text,   session_find, session_get,  session_log, saved_get,
+                 token_by_hash, token_find,  setting_get,  event_find,   event_last,  audit_find,
+                 count,         mem_row_get, mem_row_find, mem_row_count},
         .begin = mem_begin,
         .commit = mem_commit,
         .rollback = mem_rollback,

@@ -1329,6 +1329,11 @@ static int event_find(void *h, int64_t after, int64_t device, uint32_t limit, od
         return 0;
 }
 
+static int event_last(void *h, int64_t *out)
+{
+        return db_number(h, db_bind(h, "SELECT COALESCE(MAX(seq), 0) FROM event", ""), out);
+}
+
 static int event_add(void *e, const store_event *v)
 {
         return put_record(e, PUT_ROW("event", EVENT_FIELDS), &record_event, v);
@@ -1472,8 +1477,8 @@ const store_engine engine_sqlite = {
         .read = {device_known,  device_get, name_owner,   devid_owner, device_find, wake_due,
                  account_get,   job_get,    job_find,     results,     job_by_key,  notes,
                  tree_get,      path_text,  session_find, session_get, session_log, saved_get,
-                 token_by_hash, token_find, setting_get,  event_find,  audit_find,  count,
-                 row_get,       row_find,   row_count},
+                 token_by_hash, token_find, setting_get,  event_find,  event_last,  audit_find,
+                 count,         row_get,    row_find,     row_count},
         .begin = sqlite_begin,
         .commit = sqlite_commit,
         .rollback = sqlite_rollback,

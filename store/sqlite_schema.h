@@ -91,6 +91,7 @@
                 " WHERE s.device = saved.device AND s.id = saved.session);"                        \
                 "CREATE INDEX saved_sid ON saved (sid)",                                           \
                 "CREATE TABLE row_number (name TEXT PRIMARY KEY, last INTEGER NOT NULL)"           \
-                " WITHOUT ROWID"
+                " WITHOUT ROWID;"                                                                  \
+                "ALTER TABLE device ADD COLUMN reached TEXT"
 
 #endif

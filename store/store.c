@@ -859,6 +859,14 @@ int store_event_find(store *st, int64_t after, int64_t device, uint32_t limit, o
         return rc;
 }
 
+int store_event_last(store *st, int64_t *out)
+{
+        int rc;
+
+        READ(st, event_last(h, out));
+        return rc;
+}
+
 int store_audit_find(store *st, int64_t before, int64_t device, uint32_t limit, odm_arena *a,
                      store_audit_list *out)
 {

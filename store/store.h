@@ -53,6 +53,7 @@ typedef struct store_device {
         odm_str wake_override; /* an operator's, wins over the reported one */
         odm_str address;       /* source address of the last session, without port */
         odm_str route;         /* how the last session came to be: "called", "udp wake" ... */
+        odm_str reached; /* by which of our addresses: "http://host:port", as the device said it */
         int64_t created, updated, last_contact;
         /* the running wake-up, dm's business */
         int64_t wake_at;       /* when to send the next package 0; 0: none is due */
@@ -80,6 +81,7 @@ enum store_device_field {
         STORE_DF_ROUTE = 1 << 15,
         STORE_DF_LAST_CONTACT = 1 << 16,
         STORE_DF_WAKE = 1 << 17, /* wake_at, wake_tries and wake_session */
+        STORE_DF_REACHED = 1 << 18,
         /* those of an operator: a patch with any of them makes `rev` rise */
         STORE_DF_OPERATOR = STORE_DF_NAME | STORE_DF_DEVID | STORE_DF_STATE | STORE_DF_TAGS |
                             STORE_DF_NOTE | STORE_DF_WAKE_OVERRIDE,
@@ -377,6 +379,8 @@ void store_watch(store *st, void (*fn)(void *ctx, int64_t seq), void *ctx);
 /* Events behind `after`, oldest first; device 0: of all. */
 ODM_MUST_USE int store_event_find(store *st, int64_t after, int64_t device, uint32_t limit,
                                   odm_arena *a, store_event_list *out);
+/* The number of the newest event; 0 when there is none. */
+ODM_MUST_USE int store_event_last(store *st, int64_t *out);
 
 typedef struct store_audit {
         int64_t seq, at;

@@ -185,6 +185,7 @@ static void device_comes_back_as_it_was_put(void **state)
                                     .maker = S("Acme"),
                                     .tags = S("blue north"),
                                     .wake_override = S("udp://:2948"),
+                                    .reached = S("http://a:1"),
                                     .created = 7,
                                     .wake_at = 9,
                                     .wake_tries = 2,
@@ -194,6 +195,7 @@ static void device_comes_back_as_it_was_put(void **state)
         assert_str(d.name, "acme/meter/17");
         assert_str(d.maker, "Acme");
         assert_str(d.tags, "blue north");
+        assert_str(d.reached, "http://a:1");
         assert_null(d.model.p);
         assert_int_equal(d.state, STORE_DEVICE_HELD);
         assert_int_equal(d.created, 7);
@@ -247,10 +249,16 @@ static void a_patch_changes_what_it_names(void **state)
 {
         fix *f = *state;
         int64_t id = new_device(f, "a"), other = new_device(f, "b");
-        store_device d, to = {.name = S("z"), .fwv = S("2.0"), .updated = 50, .last_contact = 49};
+        store_device d, to = {.name = S("z"),
+                              .fwv = S("2.0"),
+                              .reached = S("https://b"),
+                              .updated = 50,
+                              .last_contact = 49};
+        uint32_t fields = STORE_DF_FWV | STORE_DF_LAST_CONTACT | STORE_DF_REACHED;
 
         assert_int_equal(patch(f, id, STORE_DF_FWV | STORE_DF_LAST_CONTACT, 0, to), 0);
         assert_int_equal(store_device_get(f->st, id, &f->a, &d), 0);
+        assert_str(d.reached, "https://b");
         assert_str(d.name, "a");
         assert_str(d.fwv, "2.0");
         assert_str(d.model, "M1");
@@ -981,6 +989,9 @@ static void events_and_audit_are_ordered(void **state)
         assert_int_equal(write_now(f, b), 0);
         assert_int_equal(store_event_find(f->st, 0, 0, 2, &f->a, &e), 0);
         assert_true(e.n == 2 && e.more && e.v[0].seq < e.v[1].seq && e.v[0].at == 0);
+        int64_t last = 0;
+        assert_int_equal(store_event_last(f->st, &last), 0);
+        assert_int_equal(last, e.v[1].seq + 3);
         assert_int_equal(store_event_find(f->st, e.v[1].seq, 0, 10, &f->a, &e), 0);
         assert_true(e.n == 3 && !e.more && e.v[0].at == 2);
         assert_int_equal(store_event_find(f->st, 0, 1, 10, &f->a, &e), 0);

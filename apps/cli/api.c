@@ -239,6 +239,10 @@ static int take_answer(xrem *c, const xrem_ask *ask, json_t **out)
 
         if (k->rc == ODM_EINVAL)
                 return xrem_fail(XREM_BAD_INPUT, "'%s': %s", c->set.server, k->why);
+        if (ask->away && (k->rc < 0 || k->status == 503)) {
+                *ask->away = true;
+                return XREM_UNREACHABLE;
+        }
         if (k->rc < 0)
                 return xrem_fail(XREM_UNREACHABLE, "cannot reach %s: %s", c->set.server, k->why);
         if (odm_str_trim(k->body).n > 0) {

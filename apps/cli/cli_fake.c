@@ -80,6 +80,10 @@ static const struct route {
          "\"application/vnd.syncml.dm+xml\",\"raw_base64\":\"YWJj\",\"xml\":\"<SyncML><SyncHdr>"
          "<MsgID>1</MsgID></SyncHdr><SyncBody><Alert><CmdID>1</CmdID><Data>1200</Data></Alert>"
          "<Final/></SyncBody></SyncML>\"}]}"},
+        {"GET", "/api/v1/events", 200,
+         "{\"items\":[{\"id\":\"7\",\"time\":\"2026-01-01T00:00:00Z\",\"kind\":\"job.done\","
+         "\"device\":\"this\",\"data\":{\"device\":\"this\",\"key\":\"k\\u001b[31m\"}}],"
+         "\"last\":\"7\"}"},
         {"GET", "/api/v1/tokens", 200,
          "{\"items\":[{\"name\":\"ci\",\"role\":\"viewer\",\"created\":"
          "\"2026-01-01T00:00:00Z\"}]}"},

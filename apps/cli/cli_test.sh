@@ -282,6 +282,15 @@ err "changes nothing" 2 "nothing to change" device set acme/1
 is "removes a device" 0 "" device remove acme/1
 err "wakes a device" 0 "by udp" device wake this
 err "no such device" 3 "no such device" device show nobody
+is "shows events" 0 '2026-01-01T00:00:00Z       7  job.done                this  {"key":"k\u001B[31m"}' event
+check "the newest" asked 'GET /api/v1/events?limit=20'
+is "as a line of JSON each" 0 '{"id":"7","time":"2026-01-01T00:00:00Z","kind":"job.done","device":"this","data":{"device":"this","key":"k\u001B[31m"}}' event --json --kind job. --after 3 -n 5
+check "those asked for" asked 'GET /api/v1/events?kind=job.&after=3&limit=5'
+follows() {
+        timeout --preserve-status -s INT 1 "$xrem" event --follow --after 3 >"$tmp/said"
+        [ $? = 0 ] && grep -q 'job.done' "$tmp/said" && asked 'GET /api/v1/events?limit=1000&after=7&wait=25'
+}
+check "follows them, until Ctrl-C" follows
 err "a wrong token" 6 "Unauthorized" device list --token bad
 
 err "a token that could be read on its way" 4 "travels unencrypted to 0.0.0.0" device list --server http://0.0.0.0:1

@@ -107,6 +107,13 @@ static const xrem_opt job_list_opts[] = {
         {0, "state", "STATE", "queued notified in_session waiting done failed expired cancelled"},
         {'n', "limit", "N", "at most so many, newest first; default 20"},
 };
+static const xrem_opt event_opts[] = {
+        {'f', "follow", NULL, "go on with those that come, until Ctrl-C"},
+        {0, "after", "ID", "those behind this one"},
+        {0, "kind", "KIND", "whose kind begins so, such as alarm."},
+        {0, "device", "NAME", "of this device"},
+        {'n', "limit", "N", "at most so many; default 20, with --follow 10"},
+};
 static const xrem_opt session_list_opts[] = {
         {'n', "limit", "N", "at most so many, newest first; default 20"},
 };
@@ -236,6 +243,10 @@ static const char tnds_text[] =
 static const char tnds_from_text[] =
         "FILE is a list as 'xrem tnds to' prints it, or its JSON form. Interior nodes\n"
         "that are left out are made.\n";
+static const char event_text[] =
+        "Prints the newest events, the last one at the end: time, number, kind, device\n"
+        "and data. With --follow it goes on; a server that is away is waited for, and\n"
+        "nothing is missed. With --json an object a line.\n";
 static const char session_text[] =
         "Prints every message of a session, with direction, time and size, as XML. The\n"
         "last session is shown when ID is left out.\n";
@@ -274,6 +285,8 @@ const xrem_cmd xrem_commands[] = {
          1, "d", xrem_run_run},
         {NULL, "tree", "NAME [URI]", "Show a device's tree", tree_text, OPTS(tree_opts), 1, 2, "d-",
          xrem_run_tree},
+        {NULL, "event", "", "Show what happened, and what happens", event_text, OPTS(event_opts), 0,
+         0, "", xrem_run_event, true},
         {NULL, "health", "", "Ask the server how it is", NULL, NULL, 0, 0, 0, "", xrem_run_health,
          true},
         {NULL, "help", "[COMMAND]", "Explain a command", NULL, NULL, 0, 0, 2, "c", xrem_run_help,

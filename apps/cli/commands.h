@@ -44,6 +44,7 @@ int xrem_run_session_show(xrem *c, const xrem_args *a);
 int xrem_run_token_list(xrem *c, const xrem_args *a);
 int xrem_run_token_add(xrem *c, const xrem_args *a);
 int xrem_run_token_remove(xrem *c, const xrem_args *a);
+int xrem_run_event(xrem *c, const xrem_args *a);
 int xrem_run_health(xrem *c, const xrem_args *a);
 int xrem_run_msg_decode(xrem *c, const xrem_args *a);
 int xrem_run_msg_convert(xrem *c, const xrem_args *a);

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "call.h"
+#include "fleet.h"
 #include "heap.h"
 #include "log.h"
 
@@ -45,10 +46,28 @@ static const call_route routes[] = {
         {"GET", "/metrics", ACCESS_METRICS, "", false, metrics_show},
 };
 
-api_route api_route_at(size_t i)
+/* The routes in one row: the server's own, then those of the parts. */
+static const call_route *route_at(const api *a, size_t i, const fleet_part **part)
 {
-        return i < ODM_COUNT(routes) ? (api_route){routes[i].method, routes[i].pattern}
-                                     : (api_route){NULL, NULL};
+        *part = NULL;
+        if (i < ODM_COUNT(routes))
+                return &routes[i];
+        i -= ODM_COUNT(routes);
+        for (size_t k = 0; a->opt.parts && a->opt.parts[k]; k++) {
+                *part = a->opt.parts[k];
+                if (i < (*part)->n_routes)
+                        return &(*part)->routes[i];
+                i -= (*part)->n_routes;
+        }
+        return NULL;
+}
+
+api_route api_route_at(const api *a, size_t i)
+{
+        const fleet_part *part;
+        const call_route *r = route_at(a, i, &part);
+
+        return r ? (api_route){r->method, r->pattern} : (api_route){NULL, NULL};
 }
 
 int api_new(const api_opt *opt, api **out)
@@ -131,20 +150,21 @@ static bool is_method(odm_str got, const char *method)
         return odm_str_is(got, method) || (odm_str_is(got, "HEAD") && strcmp(method, "GET") == 0);
 }
 
-static const call_route *find_route(const httpd_req *r, odm_str param[CALL_PARAMS],
-                                    bool *path_known)
+static const call_route *find_route(const api *a, const httpd_req *r, odm_str param[CALL_PARAMS],
+                                    const fleet_part **part, bool *path_known)
 {
         odm_str path = httpd_path(r);
+        const call_route *route;
 
         *path_known = false;
         if (path.n == 0 || path.p[0] != '/')
                 return NULL;
-        for (size_t i = 0; i < ODM_COUNT(routes); i++) {
-                if (!match(routes[i].pattern, path, param))
+        for (size_t i = 0; (route = route_at(a, i, part)); i++) {
+                if (!match(route->pattern, path, param))
                         continue;
                 *path_known = true;
-                if (is_method(httpd_method(r), routes[i].method))
-                        return &routes[i];
+                if (is_method(httpd_method(r), route->method))
+                        return route;
         }
         return NULL;
 }
@@ -329,12 +349,14 @@ static call *call_new(api *a, httpd_req *r)
 static void set_allow(call *c)
 {
         odm_str param[CALL_PARAMS] = {{0}}, list = ODM_ABSENT;
+        const call_route *route;
+        const fleet_part *part;
 
-        for (size_t i = 0; i < ODM_COUNT(routes); i++)
-                if (match(routes[i].pattern, httpd_path(c->req), param))
+        for (size_t i = 0; (route = route_at(c->api, i, &part)); i++)
+                if (match(route->pattern, httpd_path(c->req), param))
                         list = odm_arena_fmt(&c->arena, "%.*s%s%s", (int)list.n,
                                              list.p ? list.p : "", list.n ? ", " : "",
-                                             routes[i].method);
+                                             route->method);
         c->allow = list.p;
 }
 
@@ -362,7 +384,7 @@ void api_handle(api *a, httpd_req *r)
                 httpd_send_text(r, 503, "out of memory");
                 return;
         }
-        c->route = find_route(r, raw, &path_known);
+        c->route = find_route(a, r, raw, &c->part, &path_known);
         if (!c->route) {
                 no_route(c, path_known);
                 return;
@@ -382,7 +404,8 @@ void api_head(api *a, httpd_req *r, size_t *max_body)
 {
         odm_str raw[CALL_PARAMS] = {{0}};
         bool path_known;
-        const call_route *route = find_route(r, raw, &path_known);
+        const fleet_part *part;
+        const call_route *route = find_route(a, r, raw, &part, &path_known);
         call *c;
 
         *max_body = SMALL_BODY;

@@ -45,6 +45,9 @@ typedef struct api_opt {
         unsigned waits_max;    /* requests that wait at one time; beyond it they are answered with
                                   what is known; default 1024 */
         size_t max_body;       /* octets of a job; default 32 MiB; all else 64 KiB */
+        /* what the fleet's parts bring: their routes, and they themselves; both or neither */
+        const struct fleet_part *const *parts;
+        struct fleet *fleet;
         api_hooks hooks;
 } api_opt;
 
@@ -66,6 +69,6 @@ typedef struct api_route {
         const char *method, *pattern; /* "GET", "/api/v1/devices/{name}" */
 } api_route;
 /* The i-th route, for tests and documents; method NULL past the end. */
-api_route api_route_at(size_t i);
+api_route api_route_at(const api *a, size_t i);
 
 #endif

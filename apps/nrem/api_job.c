@@ -6,12 +6,11 @@
 #include <string.h>
 
 #include "command.h"
+#include "job_event.h"
 #include "odm/msg.h"
 #include "odm/result.h"
-#include "rand.h"
 #include "readable.h"
 
-#define CORRELATOR_OCTETS 8
 #define TTL_MAX 31536000
 #define WAIT_MAX_S 300
 #define KEY_MAX 255
@@ -271,35 +270,6 @@ void job_list(call *c)
 
 /* ---- making one ------------------------------------------------------------------ */
 
-/* Gives every Exec a correlator; *found is the first one's. */
-static bool correlate(call *c, json_t *list, odm_str *found)
-{
-        json_t *o;
-        size_t i;
-
-        json_array_foreach(list, i, o)
-        {
-                json_t *inner = json_object_get(o, "commands"), *have;
-                const char *cmd = json_string_value(json_object_get(o, "cmd"));
-                if (inner && !correlate(c, inner, found)) /* no deeper than two more */
-                        return false;
-                if (!cmd || strcmp(cmd, "exec") != 0)
-                        continue;
-                have = json_object_get(o, "correlator");
-                if (have && !found->p)
-                        *found = odm_cstr(json_string_value(have));
-                if (!have) {
-                        char text[2 * CORRELATOR_OCTETS + 1];
-                        rand_hex(text, CORRELATOR_OCTETS);
-                        odm_str s = found->p ? *found : odm_arena_copy(&c->arena, odm_cstr(text));
-                        if (!s.p || !put_text(o, "correlator", s))
-                                return false;
-                        *found = s;
-                }
-        }
-        return true;
-}
-
 static odm_str dump(call *c, const json_t *list)
 {
         char *text = json_dumps(list, JSON_COMPACT);
@@ -321,7 +291,8 @@ store_op *job_put(call *c, store_batch *b, const store_device *d, json_t *list, 
         job.max_attempts = c->api->opt.job_attempts;
         job.actor = c->who.name;
         job.created = job.updated = c->now;
-        if (!correlate(c, list, &job.correlator) || !(job.commands = dump(c, list)).p) {
+        if (command_correlate(list, &c->arena, &job.correlator) < 0 ||
+            !(job.commands = dump(c, list)).p) {
                 problem_set(&c->problem, PROBLEM_UNAVAILABLE, "out of memory");
         } else if (call_op(c, b, STORE_JOB_CREATE, &op) && call_op(c, b, STORE_JOB_NOTE, &note)) {
                 op->job = job;
@@ -509,7 +480,8 @@ void job_cancel(call *c)
         }
         c->data = id;
         b = call_batch(c, "job.cancel", j.device, c->param[0], device.p);
-        if (b && call_op(c, b, STORE_JOB_MOVE, &op) && call_op(c, b, STORE_JOB_NOTE, &note)) {
+        if (b && call_op(c, b, STORE_JOB_MOVE, &op) && call_op(c, b, STORE_JOB_NOTE, &note) &&
+            job_event_add(b, &j, STORE_JOB_CANCELLED, "cancelled by an operator", c->now) == 0) {
                 op->job_move = (store_job_move){.device = j.device,
                                                 .job = j.id,
                                                 .from = STORE_JOB_OPEN,

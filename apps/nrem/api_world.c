@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api_world.h"
 
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
 #include "heap.h"
 
 static void *run(void *ctx)
@@ -36,6 +42,33 @@ static void make_token(world *w, unsigned i, const char *name, const char *role,
         store_batch_free(b);
 }
 
+static int64_t now_ms(void *ctx)
+{
+        struct timespec t;
+
+        (void)ctx;
+        clock_gettime(CLOCK_REALTIME, &t);
+        return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void start_fleet(world *w)
+{
+        fleet_host h = {.store = w->store, .folder = w->folder, .ddf = w->ddf, .now = now_ms};
+        diag d = {{0}};
+
+        if (fleet_new(fleet_parts, &h, &w->fleet, &d) < 0)
+                fail_msg("%s", d.text);
+        assert_int_equal(fleet_start(w->fleet), 0);
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+        (void)st;
+        (void)kind;
+        (void)ftw;
+        return remove(path);
+}
+
 void world_start(world *w, const api_hooks *hooks)
 {
         store_opt so;
@@ -47,6 +80,10 @@ void world_start(world *w, const api_hooks *hooks)
         store_opt_init(&so);
         so.where = "mem:";
         so.jobs_open_max = 50;
+        so.tables = w->tables = fleet_tables(fleet_parts, &so.n_tables);
+        assert_non_null(w->tables);
+        (void)snprintf(w->folder, sizeof w->folder, "/tmp/nrem-world-XXXXXX");
+        assert_non_null(mkdtemp(w->folder));
         assert_int_equal(store_open(&so, &w->store, why), 0);
         make_token(w, TOKEN_VIEWER, "eve", "viewer", NULL);
         make_token(w, TOKEN_OPERATOR, "otto", "operator", NULL);
@@ -64,6 +101,9 @@ void world_start(world *w, const api_hooks *hooks)
                            .max_body = 1 << 20};
         if (hooks)
                 w->opt.hooks = *hooks;
+        start_fleet(w);
+        w->opt.parts = fleet_parts;
+        w->opt.fleet = w->fleet;
         assert_int_equal(api_new(&w->opt, &w->api), 0);
         httpd_opt_init(&ho);
         httpd_listener_init(&l);
@@ -78,12 +118,16 @@ void world_stop(world *w)
 {
         loop_stop(w->loop);
         pthread_join(w->thread, NULL);
+        fleet_stop(w->fleet);
         api_stop(w->api);
         assert_int_equal(loop_once(w->loop, 0), 0);
         httpd_stop(w->httpd, 2000);
         assert_int_equal(loop_once(w->loop, 0), 0);
         store_close(w->store);
         api_free(w->api);
+        fleet_free(w->fleet);
+        free(w->tables);
+        assert_int_equal(nftw(w->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
         ddf_free(w->ddf);
         loop_free(w->loop);
 }

@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "api.h"
+#include "fleet.h"
 #include "http_client.h"
 #include "support.h"
 #include "token.h"
@@ -16,6 +17,9 @@
 typedef struct world {
         store *store;
         loop *loop;
+        fleet *fleet; /* all parts, on a thread of its own */
+        const store_table **tables;
+        char folder[64]; /* of the parts' files; goes with the world */
         api *api;
         httpd *httpd;
         metrics metrics;

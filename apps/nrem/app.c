@@ -14,12 +14,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "api.h"
 #include "conf.h"
 #include "ddf.h"
 #include "dm.h"
+#include "fleet.h"
 #include "fsio.h"
 #include "heap.h"
 #include "httpd.h"
@@ -47,6 +49,8 @@ struct app {
         metrics metrics;
         ddf *ddf;
         storewatch *watch;
+        const store_table **tables; /* of the fleet's parts */
+        fleet *fleet;
         api *api;
         dm *dm;
         httpd *httpd;
@@ -211,6 +215,9 @@ static int open_store(app *a, diag *d)
         opt.mirror_value_max = (size_t)cfg_int(c, "store.mirror_value");
         opt.jobs_open_max = (uint32_t)cfg_int(c, "jobs.open_max");
         opt.jobs_kept = (uint32_t)cfg_int(c, "store.jobs_kept");
+        opt.tables = a->tables = fleet_tables(fleet_parts, &opt.n_tables);
+        if (!a->tables)
+                return ODM_ENOMEM;
         rc = store_open(&opt, &a->store, why);
         if (rc < 0 && why[0]) /* it names the file */
                 return diag_set(d, rc, "%s", why);
@@ -327,7 +334,42 @@ static int hook_metrics(void *ctx, odm_buf *out)
 
         for (size_t i = 0; rc == 0 && i < ODM_COUNT(rows); i++)
                 rc = metrics_line(out, rows[i].name, "", rows[i].type, rows[i].help, rows[i].value);
-        return rc == 0 ? dm_metrics(a->dm, out) : rc;
+        if (rc == 0)
+                rc = dm_metrics(a->dm, out);
+        return rc == 0 ? fleet_metrics(a->fleet, out) : rc;
+}
+
+static int64_t hook_now(void *ctx)
+{
+        struct timespec t;
+
+        (void)ctx;
+        clock_gettime(CLOCK_REALTIME, &t);
+        return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int open_fleet(app *a, diag *d)
+{
+        const fleet_host h = {
+                .store = a->store,
+                .conf = a->conf,
+                .folder = cfg_str(a->conf, "server.state"),
+                .ddf = a->ddf,
+                .url = cfg_str(a->conf, "dm.url"),
+                .now = hook_now,
+                .job_created = hook_job_created,
+                .device_changed = hook_device_changed,
+                .ctx = a,
+        };
+
+        return fleet_new(fleet_parts, &h, &a->fleet, d);
+}
+
+static int start_fleet(app *a, diag *d)
+{
+        int rc = fleet_start(a->fleet);
+
+        return rc < 0 ? diag_set(d, rc, "no thread: %s", odm_err_text(rc)) : 0;
 }
 
 static int start_api(app *a, const char *version)
@@ -346,6 +388,8 @@ static int start_api(app *a, const char *version)
                 /* waiting requests count as active ones: devices get at least half */
                 .waits_max = (unsigned)(cfg_int(c, "limits.active") + 1) / 2,
                 .max_body = (size_t)cfg_int(c, "api.max_body"),
+                .parts = fleet_parts,
+                .fleet = a->fleet,
                 .hooks = {.wake = hook_wake,
                           .job_created = hook_job_created,
                           .device_changed = hook_device_changed,
@@ -415,8 +459,9 @@ int app_start(const cfg *c, loop *l, const char *version, app **out, diag *d)
         budget_init(&a->memory, (size_t)cfg_int(c, "limits.memory"));
         if ((rc = load_ddf(a, d)) < 0 || (rc = lock_state(a, d)) < 0 ||
             (rc = open_store(a, d)) < 0 || (rc = first_token(a, d)) < 0 ||
-            (rc = storewatch_new(a->store, l, &a->watch)) < 0 || (rc = start_api(a, version)) < 0 ||
-            (rc = start_dm(a, d)) < 0 || (rc = start_httpd(a, d)) < 0 ||
+            (rc = storewatch_new(a->store, l, &a->watch)) < 0 || (rc = open_fleet(a, d)) < 0 ||
+            (rc = start_api(a, version)) < 0 || (rc = start_dm(a, d)) < 0 ||
+            (rc = start_fleet(a, d)) < 0 || (rc = start_httpd(a, d)) < 0 ||
             (rc = write_pid(a, d)) < 0) {
                 app_stop(a);
                 return rc;
@@ -466,6 +511,7 @@ void app_stop(app *a)
         if (!a)
                 return;
         storewatch_stop(a->watch);
+        fleet_stop(a->fleet);
         if (a->dm)
                 dm_stop(a->dm);
         if (a->api)
@@ -478,6 +524,8 @@ void app_stop(app *a)
         store_close(a->store); /* its writer may still be in a continuation of a call */
         storewatch_free(a->watch);
         api_free(a->api);
+        fleet_free(a->fleet);
+        free(a->tables);
         ddf_free(a->ddf);
         pid = cfg_str(a->conf, "server.pid_file");
         if (pid && atomic_load(&a->ready))

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fleet.h"
 #include "heap.h"
 #include "log.h"
 
@@ -21,6 +22,14 @@ static void count(const call *c, unsigned status)
                     1);
         if (!c->woken) /* a wait measures the device, not us */
                 metrics_observe(m, METRIC_TIME_API, (loop_now().ms - c->began.ms) * 1000);
+}
+
+static void free_call(call *c)
+{
+        problem_done(&c->problem);
+        json_decref(c->body);
+        odm_arena_done(&c->arena);
+        odm_free(&heap_mem, c, sizeof *c);
 }
 
 static void answer(call *c, unsigned status, const char *type, odm_str body)
@@ -42,10 +51,18 @@ static void answer(call *c, unsigned status, const char *type, odm_str body)
         reply.no_gzip = c->secret;
         count(c, status);
         httpd_send(c->req, &reply);
-        problem_done(&c->problem);
-        json_decref(c->body);
-        odm_arena_done(&c->arena);
-        odm_free(&heap_mem, c, sizeof *c);
+        free_call(c);
+}
+
+httpd_stream *call_stream(call *c, const char *type)
+{
+        const http_field f[] = {{ODM_STR("Cache-Control"), ODM_STR("no-store")},
+                                {ODM_STR("X-Content-Type-Options"), ODM_STR("nosniff")}};
+        httpd_stream *s = httpd_stream_begin(c->req, 200, type, f, ODM_COUNT(f));
+
+        count(c, s ? 200 : 500);
+        free_call(c);
+        return s;
 }
 
 static void send_json(call *c, unsigned status, const char *type, json_t *body)
@@ -287,6 +304,11 @@ bool call_event(call *c, store_batch *b, const char *kind, int64_t device, odm_s
         op->event =
                 (store_event){.at = c->now, .device = device, .kind = odm_cstr(kind), .data = data};
         return true;
+}
+
+void *call_self(const call *c)
+{
+        return fleet_self(c->api->opt.fleet, c->part);
 }
 
 /* ---- building answers ------------------------------------------------------------ */

@@ -44,7 +44,8 @@ struct call {
         api *api;
         httpd_req *req;
         const call_route *route;
-        odm_arena arena; /* lives as long as the call */
+        const struct fleet_part *part; /* whose route it is; NULL: the server's own */
+        odm_arena arena;               /* lives as long as the call */
         problem problem;
         odm_str param[CALL_PARAMS]; /* of the path, decoded */
         store_token who;            /* absent name: nobody */
@@ -66,6 +67,9 @@ void call_reply(call *c, unsigned status, json_t *body); /* takes body; NULL: ou
 void call_empty(call *c, unsigned status);
 void call_text(call *c, const char *type, odm_str text);
 void call_fail(call *c); /* with the problem that was set */
+/* The answer is a stream of `type`, which is the caller's from now on; NULL when memory is out (it
+ * was answered).  What the call held in its arena is gone. */
+httpd_stream *call_stream(call *c, const char *type);
 
 /* Writes the batch (taken in any case), and goes on in `then` on the writer thread, where the
  * store may not be read; b is lent to it.  With rc < 0 nothing has happened; call_refused() turns
@@ -90,6 +94,9 @@ bool call_id(call *c, odm_str text, const char *what, int64_t *out);
 bool call_admin_flag(call *c, const char *flag, bool *out);
 /* The page parameters; *before is 0 without a cursor. */
 bool call_page(call *c, uint32_t *limit, int64_t *before);
+
+/* What open() of the part gave whose route this is (fleet.h). */
+void *call_self(const call *c);
 
 /* A batch that holds the audit entry already; NULL with the problem set. */
 store_batch *call_batch(call *c, const char *action, int64_t device, odm_str target,

@@ -6,6 +6,9 @@
 
 #include "jread.h"
 #include "odm/msg.h"
+#include "rand.h"
+
+#define CORRELATOR_OCTETS 8
 
 enum {
         CMD_GET,
@@ -274,4 +277,34 @@ odm_str command_alert_type(odm_str text)
         if (!odm_str_starts(text, COMMAND_BY_ALERT))
                 return ODM_ABSENT;
         return odm_str_from(text, sizeof COMMAND_BY_ALERT - 1);
+}
+
+int command_correlate(json_t *list, odm_arena *a, odm_str *first)
+{
+        json_t *o;
+        size_t i;
+
+        json_array_foreach(list, i, o)
+        {
+                json_t *inner = json_object_get(o, "commands"), *have;
+                const char *cmd = json_string_value(json_object_get(o, "cmd"));
+
+                if (inner && command_correlate(inner, a, first) < 0) /* no deeper than two more */
+                        return ODM_ENOMEM;
+                if (!cmd || strcmp(cmd, "exec") != 0)
+                        continue;
+                have = json_object_get(o, "correlator");
+                if (have && !first->p)
+                        *first = odm_cstr(json_string_value(have));
+                if (!have) {
+                        char text[2 * CORRELATOR_OCTETS + 1];
+                        rand_hex(text, CORRELATOR_OCTETS);
+                        odm_str s = first->p ? *first : odm_arena_copy(a, odm_cstr(text));
+                        if (!s.p ||
+                            json_object_set_new(o, "correlator", json_stringn(s.p, s.n)) < 0)
+                                return ODM_ENOMEM;
+                        *first = s;
+                }
+        }
+        return 0;
 }

@@ -17,6 +17,11 @@ bool command_check(const json_t *list, bool atomic, problem *p);
 /* The word that tells people what a job does: the one command's, or "commands". */
 const char *command_kind(const json_t *list);
 
+/* Gives every Exec a correlator, the same for all that have none: the first there is, else a new
+ * one.  *first is the first one's, borrowed from the list or in `a`; absent without an Exec.
+ * ODM_ENOMEM. */
+ODM_MUST_USE int command_correlate(json_t *list, odm_arena *a, odm_str *first);
+
 /* A node's value as members of `o`: "data" when it is text, else "data_base64"; nothing when it
  * is absent.  Formats b64 and bin are always base64.  0 or ODM_ENOMEM. */
 ODM_MUST_USE int command_value_put(json_t *o, odm_str format, odm_str value, odm_arena *a);

@@ -115,6 +115,9 @@ const cfg_key conf_keys[] = {
          "its own; 0 for never.",
          0, 1000},
 
+        {"webhooks.ca_file", CFG_PATH, NULL,
+         "Receivers of webhooks are trusted by these certificates, PEM. Default: the system's."},
+
         {"limits.connections", CFG_INT, "4096", "Connections of each listener.", 1, 1000000},
         {"limits.per_address", CFG_INT, "0", "Connections of one address; 0 for no limit.", 0,
          1000000},

@@ -117,7 +117,7 @@ struct session {
 
         /* the owner's */
         odm_arena a; /* all texts below */
-        odm_str source, dm_id, host, uri;
+        odm_str source, dm_id, host, uri, reached;
         char peer[NET_ADDR_TEXT];
         const odm_codec *codec;
         bool tls, known;

@@ -83,6 +83,7 @@ void heard_authenticated(session *s)
         s->failures = 0;
         patch_text(s, STORE_DF_ADDRESS, &s->patch.address, s->host);
         patch_text(s, STORE_DF_ROUTE, &s->patch.route, odm_cstr(s->route));
+        patch_text(s, STORE_DF_REACHED, &s->patch.reached, s->reached);
         s->patch.last_contact = s->turn->at;
         s->fields |= STORE_DF_LAST_CONTACT;
         if (s->device.state == STORE_DEVICE_PROVISIONED) {

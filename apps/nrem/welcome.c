@@ -25,10 +25,12 @@ static bool find_uri(session *s, const turn *t)
 {
         odm_str host = httpd_field(t->req, "Host");
 
+        s->reached = odm_arena_fmt(&s->a, "%s://%.*s", s->tls ? "https" : "http", (int)host.n,
+                                   host.p ? host.p : "");
         s->uri = s->dm->opt.url ? odm_arena_copy(&s->a, odm_cstr(s->dm->opt.url))
-                                : odm_arena_fmt(&s->a, "%s://%.*s%s", s->tls ? "https" : "http",
-                                                (int)host.n, host.p ? host.p : "", s->dm->opt.path);
-        return s->uri.p != NULL;
+                                : odm_arena_fmt(&s->a, "%.*s%s", (int)s->reached.n,
+                                                s->reached.p ? s->reached.p : "", s->dm->opt.path);
+        return s->uri.p && s->reached.p;
 }
 
 int session_new(dm *m, const turn *t, session **out)

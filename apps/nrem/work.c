@@ -6,6 +6,7 @@
 
 #include "dm_inner.h"
 #include "heap.h"
+#include "job_event.h"
 #include "log.h"
 
 #define LIVE_MEMORY ((size_t)256 << 20)
@@ -19,20 +20,6 @@
 static bool is_end(store_job_state s)
 {
         return !(STORE_JOB_OPEN & STORE_JOB_BIT(s));
-}
-
-static bool add_end_event(store_batch *b, const store_job *j, store_job_state to, int64_t at)
-{
-        odm_arena *a = store_batch_arena(b);
-        store_op *op = store_batch_add(b, STORE_EVENT_ADD);
-
-        if (!op)
-                return false;
-        op->event = (store_event){.at = at,
-                                  .device = j->device,
-                                  .kind = odm_arena_fmt(a, "job.%s", store_job_state_name(to)),
-                                  .data = odm_arena_fmt(a, "{\"job\":%lld}", (long long)j->id)};
-        return op->event.data.p != NULL;
 }
 
 store_op *work_move(store_batch *b, const store_job *j, uint32_t from, store_job_state to,
@@ -56,7 +43,7 @@ store_op *work_move(store_batch *b, const store_job *j, uint32_t from, store_job
         op->job_move.reason = why;
         op->job_move.note = text;
         op->job_move.at = at;
-        return is_end(to) && !add_end_event(b, j, to, at) ? NULL : op;
+        return is_end(to) && job_event_add(b, j, to, reason, at) < 0 ? NULL : op;
 }
 
 void work_count(dm *m, store_job_state to, const store_job *j, int64_t at)

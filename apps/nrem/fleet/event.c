@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "event.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "call.h"
+#include "heap.h"
+
+#define DEVICE_MEMORY ((size_t)1 << 20)
+
+static bool begins(odm_str s, odm_str with)
+{
+        return s.n >= with.n && (with.n == 0 || memcmp(s.p, with.p, with.n) == 0);
+}
+
+/* The name of the event's device into v->name, "" when it has none or is gone. */
+static int look_up(event_view *v, int64_t device)
+{
+        store_device d;
+        odm_arena a;
+        int rc;
+
+        if (device == v->device)
+                return 0;
+        odm_arena_init(&a, &heap_mem, DEVICE_MEMORY);
+        rc = store_device_get(v->st, device, &a, &d);
+        if (rc == 0)
+                (void)snprintf(v->name, sizeof v->name, "%.*s", (int)d.name.n, d.name.p);
+        else if (rc == ODM_ENOENT)
+                v->name[0] = 0;
+        odm_arena_done(&a);
+        if (rc < 0 && rc != ODM_ENOENT)
+                return rc;
+        v->device = device;
+        return 0;
+}
+
+/* What was about a device that is gone still names it in its data. */
+static odm_str name_of(const event_view *v, const store_event *e, const json_t *data)
+{
+        const json_t *said = json_object_get(data, "device");
+
+        if (e->device && v->name[0])
+                return odm_cstr(v->name);
+        return json_is_string(said) ? odm_cstr(json_string_value(said)) : ODM_ABSENT;
+}
+
+int event_show(event_view *v, const event_filter *f, const store_event *e, json_t **out)
+{
+        json_t *data, *o;
+        odm_str name;
+        int rc;
+
+        if ((f->device && e->device != f->device) || (f->kind.n && !begins(e->kind, f->kind)))
+                return 0;
+        rc = e->device ? look_up(v, e->device) : 0;
+        if (rc < 0)
+                return rc;
+        data = json_loadb(e->data.p ? e->data.p : "{}", e->data.p ? e->data.n : 2, 0, NULL);
+        name = name_of(v, e, data);
+        if (f->scope.n && (!name.n || !begins(name, f->scope))) {
+                json_decref(data);
+                return 0;
+        }
+        o = json_object();
+        if (put_id(o, "id", e->seq) && put_ms(o, "time", e->at) && put_text(o, "kind", e->kind) &&
+            put_text(o, "device", name) &&
+            json_object_set_new(o, "data", data ? data : json_object()) == 0) {
+                *out = o;
+                return 1;
+        }
+        json_decref(o);
+        return ODM_ENOMEM;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* event.h - the log of events as people and programs see it: filtered, and as JSON. */
+#ifndef NREM_EVENT_H
+#define NREM_EVENT_H
+
+#include <jansson.h>
+
+#include "store.h"
+
+#define EVENT_PAGE 256
+
+/* Which events somebody may and wants to see.  Texts are borrowed. */
+typedef struct event_filter {
+        int64_t device; /* 0: of all, and of none */
+        odm_str kind;   /* how it begins; absent: any */
+        odm_str scope;  /* how names of devices begin that may be seen; with one, events of no
+                           device are left out; absent: all */
+} event_filter;
+
+typedef struct event_view { /* zero-initialise, set st; one thread at a time */
+        store *st;
+        int64_t device; /* the last one looked up */
+        char name[256];
+} event_view;
+
+/* The event as REST shows it, {"id", "time", "kind", "device", "data"}.  1 with *out, which is the
+ * caller's; 0 when the filter leaves it out; ODM_ENOMEM, ODM_EIO. */
+ODM_MUST_USE int event_show(event_view *v, const event_filter *f, const store_event *e,
+                            json_t **out);
+
+#endif

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The log of events and those who live on it: in order, once, whatever fails. */
+#include "fleet.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "heap.h"
+#include "support.h"
+
+/* A part that counts, by a row for each device and one for all. */
+typedef struct tally {
+        int64_t device, heard, last;
+} tally;
+
+#define X(f)                                      \
+        {                                         \
+#f, offsetof(tally, f), FIELD_I64 \
+        }
+static const field tally_fields[] = {X(device), X(heard), X(last)};
+#undef X
+static const record record_tally = {sizeof(tally), tally_fields, 3};
+static const store_table table_tally = {.name = "tally", .rec = &record_tally, .n_key = 1};
+static const store_table *const tables[] = {&table_tally, NULL};
+
+#define HEARD 1
+#define LAST 2
+#define NO_DEVICE 999999 /* the row of events without one */
+
+typedef struct counter {
+        unsigned opened, events, ticks;
+        int64_t last; /* seq: rises, but when heard again */
+        int fail;     /* what event() returns, `fails` times */
+        unsigned fails;
+        bool refuse;  /* event() adds what the store turns down */
+        int64_t next; /* what tick() asks for */
+        bool job;     /* a job for each event */
+        bool echo;    /* an event of ours for each that is not */
+} counter;
+
+static counter *the; /* what the part below works on */
+static int64_t clock_ms;
+
+static int count_open(const fleet_host *h, void **out, diag *d)
+{
+        (void)h;
+        (void)d;
+        the->opened++;
+        *out = the;
+        return 0;
+}
+
+static int count_row(fleet_turn *t, const fleet_event *ev)
+{
+        int64_t device = ev->e.device ? ev->e.device : NO_DEVICE;
+        tally *row = odm_new(store_batch_arena(t->batch), tally), was;
+        store_op *op;
+        int rc;
+
+        if (!row)
+                return ODM_ENOMEM;
+        *row = (tally){.device = device, .heard = 1, .last = ev->e.seq};
+        rc = store_row_get(t->host->store, &table_tally, row, t->arena, &was);
+        if (rc < 0 && rc != ODM_ENOENT)
+                return rc;
+        if (rc == 0) /* read, add one, put: wrong unless the last event of the device is in */
+                row->heard = was.heard + 1;
+        op = fleet_row(t, STORE_ROW_PUT, &table_tally, row);
+        return op ? 0 : ODM_ENOMEM;
+}
+
+static int count_event(void *p, fleet_turn *t, const fleet_event *ev)
+{
+        counter *c = p;
+        store_op *op;
+
+        c->events++;
+        c->last = ev->e.seq;
+        if (c->fails) {
+                c->fails--;
+                return c->fail;
+        }
+        if (c->refuse && fleet_int(ev, "bad")) {
+                op = fleet_op(t, STORE_TOKEN_DELETE);
+                if (!op)
+                        return ODM_ENOMEM;
+                op->key = ODM_STR("nobody");
+        }
+        if (c->echo && !fleet_int(ev, "echo") &&
+            fleet_tell(t, ev->e.device, "x.echo", json_pack("{s:i}", "echo", 1)) < 0)
+                return ODM_ENOMEM;
+        if (c->job) {
+                fleet_order o = {.device = ev->e.device,
+                                 .kind = "test",
+                                 .commands = ODM_STR("[{\"cmd\":\"exec\",\"uri\":\"./A\"}]"),
+                                 .key = fleet_text(ev, "key"),
+                                 .actor = ODM_STR("me")};
+                int rc = fleet_job(t, &o);
+                if (rc < 0)
+                        return rc;
+        }
+        return count_row(t, ev);
+}
+
+static int count_tick(void *p, fleet_turn *t, int64_t *at)
+{
+        counter *c = p;
+
+        (void)t;
+        c->ticks++;
+        *at = c->next;
+        return 0;
+}
+
+static const fleet_part part_count = {.name = "count",
+                                      .tables = tables,
+                                      .events = "x.",
+                                      .open = count_open,
+                                      .event = count_event,
+                                      .tick = count_tick};
+static const fleet_part *const parts[] = {&part_count, NULL};
+
+typedef struct stage {
+        counter c;
+        store *st;
+        const store_table **tables;
+        store_fault fault;
+        fleet *f;
+        unsigned jobs;
+} stage;
+
+static int64_t now(void *ctx)
+{
+        (void)ctx;
+        return clock_ms;
+}
+
+static void job_created(void *ctx, int64_t device, int64_t job)
+{
+        (void)device;
+        (void)job;
+        ((stage *)ctx)->jobs++;
+}
+
+static void open_fleet(stage *s)
+{
+        fleet_host h = {.store = s->st, .now = now, .job_created = job_created, .ctx = s};
+        diag d = {{0}};
+
+        assert_int_equal(fleet_new(parts, &h, &s->f, &d), 0);
+}
+
+static void begin(stage *s)
+{
+        store_opt o;
+        char why[STORE_DIAG];
+
+        *s = (stage){.c = {.next = INT64_MAX}};
+        the = &s->c;
+        clock_ms = 1000000;
+        store_opt_init(&o);
+        o.where = "mem:";
+        o.fault = &s->fault;
+        o.tables = s->tables = fleet_tables(parts, &o.n_tables);
+        assert_int_equal(o.n_tables, 1);
+        assert_int_equal(store_open(&o, &s->st, why), 0);
+        open_fleet(s);
+}
+
+static void end(stage *s)
+{
+        fleet_stop(s->f);
+        store_close(s->st);
+        fleet_free(s->f);
+        free(s->tables);
+}
+
+static void devices(stage *s, unsigned n)
+{
+        store_batch *b = store_batch_new();
+
+        for (unsigned i = 1; i <= n; i++) {
+                store_op *op = store_batch_add(b, STORE_DEVICE_CREATE);
+                op->device.name = odm_arena_fmt(store_batch_arena(b), "d%u", i);
+        }
+        assert_int_equal(store_write_sync(s->st, b), 0);
+        store_batch_free(b);
+}
+
+static void say(stage *s, int64_t device, const char *kind, const char *data)
+{
+        store_batch *b = store_batch_new();
+        store_op *op = store_batch_add(b, STORE_EVENT_ADD);
+
+        op->event = (store_event){
+                .at = clock_ms, .device = device, .kind = odm_cstr(kind), .data = odm_cstr(data)};
+        assert_int_equal(store_write_sync(s->st, b), 0);
+        store_batch_free(b);
+}
+
+static void run(stage *s)
+{
+        int64_t next;
+
+        assert_int_equal(fleet_run(s->f, 20, &next), 0);
+}
+
+static int64_t heard(stage *s, int64_t device)
+{
+        const tally key = {.device = device};
+        tally row = {0};
+        odm_arena a;
+        int rc;
+
+        odm_arena_init(&a, &heap_mem, 1 << 16);
+        rc = store_row_get(s->st, &table_tally, &key, &a, &row);
+        odm_arena_done(&a);
+        return rc == 0 ? row.heard : 0;
+}
+
+static void every_event_is_heard_once_and_in_order(void **state)
+{
+        stage s;
+
+        (void)state;
+        begin(&s);
+        devices(&s, 40);
+        for (unsigned i = 0; i < 1000; i++)
+                say(&s, i % 41, i % 7 ? "x.a" : "y.a", "{}");
+        run(&s);
+        int64_t sum = heard(&s, NO_DEVICE);
+        for (int64_t d = 1; d <= 40; d++)
+                sum += heard(&s, d);
+        assert_int_equal(sum, 1000 - 143);
+        assert_int_equal(s.c.events, 1000 - 143);
+        run(&s);
+        assert_int_equal(s.c.events, 1000 - 143);
+        end(&s);
+}
+
+static void the_place_is_kept_with_what_came_of_it(void **state)
+{
+        stage s;
+
+        (void)state;
+        begin(&s);
+        for (unsigned i = 0; i < 10; i++)
+                say(&s, 0, "x.a", "{}");
+        run(&s);
+        fleet_free(s.f);
+        open_fleet(&s); /* as after a kill */
+        say(&s, 0, "x.a", "{}");
+        run(&s);
+        assert_int_equal(heard(&s, NO_DEVICE), 11);
+        assert_int_equal(s.c.events, 11);
+        end(&s);
+}
+
+static void a_failing_store_makes_nothing_happen_twice(void **state)
+{
+        (void)state;
+        for (unsigned at = 1; at < 40; at++) {
+                stage s;
+                int64_t next;
+                int rc;
+
+                begin(&s);
+                devices(&s, 5);
+                for (unsigned i = 0; i < 12; i++)
+                        say(&s, i % 5 + 1, "x.a", "{}");
+                store_fault_set(
+                        &s.fault,
+                        (store_fault){.fail_commit = store_fault_get(&s.fault).commits + at});
+                do
+                        rc = fleet_run(s.f, 20, &next);
+                while (rc == ODM_EIO);
+                assert_int_equal(rc, 0);
+                for (int64_t d = 1; d <= 5; d++)
+                        assert_int_equal(heard(&s, d), d <= 2 ? 3 : 2);
+                end(&s);
+        }
+}
+
+static void what_is_refused_harms_no_other(void **state)
+{
+        stage s;
+
+        (void)state;
+        begin(&s);
+        devices(&s, 9);
+        s.c.refuse = true;
+        for (int64_t d = 1; d <= 9; d++)
+                say(&s, d, "x.a", d == 4 ? "{\"bad\":1}" : "{}");
+        run(&s);
+        for (int64_t d = 1; d <= 9; d++)
+                assert_int_equal(heard(&s, d), d == 4 ? 0 : 1);
+        end(&s);
+}
+
+static void a_part_without_memory_hears_it_again(void **state)
+{
+        stage s;
+        int64_t next;
+
+        (void)state;
+        begin(&s);
+        s.c.fail = ODM_ENOMEM;
+        s.c.fails = 2;
+        say(&s, 0, "x.a", "{}");
+        assert_int_equal(fleet_run(s.f, 20, &next), ODM_ENOMEM);
+        run(&s);
+        assert_int_equal(heard(&s, NO_DEVICE), 1);
+        end(&s);
+}
+
+static void events_of_its_own_come_back(void **state)
+{
+        stage s;
+
+        (void)state;
+        begin(&s);
+        s.c.echo = true;
+        say(&s, 0, "x.a", "no JSON at all");
+        say(&s, 0, "x.a", "[]");
+        run(&s);
+        assert_int_equal(heard(&s, NO_DEVICE), 4);
+        end(&s);
+}
+
+static void a_job_is_made_once(void **state)
+{
+        stage s;
+        odm_arena a;
+        store_job_list l;
+        const store_job_filter all = {.device = 1};
+
+        (void)state;
+        begin(&s);
+        devices(&s, 1);
+        s.c.job = true;
+        say(&s, 1, "x.a", "{\"key\":\"k/1\"}");
+        say(&s, 1, "x.a", "{\"key\":\"k/1\"}");
+        say(&s, 1, "x.a", "{\"key\":\"k/2\"}");
+        run(&s);
+        assert_int_equal(s.jobs, 2);
+        odm_arena_init(&a, &heap_mem, 1 << 20);
+        assert_int_equal(store_job_find(s.st, &all, &a, &l), 0);
+        assert_int_equal(l.n, 2);
+        assert_true(l.v[0].correlator.n > 0);
+        odm_arena_done(&a);
+        end(&s);
+}
+
+static void the_clock_is_kept(void **state)
+{
+        stage s;
+        int64_t next;
+
+        (void)state;
+        begin(&s);
+        s.c.next = clock_ms + 5000;
+        assert_int_equal(fleet_run(s.f, 20, &next), 0);
+        assert_int_equal(s.c.ticks, 1);
+        assert_int_equal(next, clock_ms + 5000);
+        clock_ms += 4999;
+        assert_int_equal(fleet_run(s.f, 20, &next), 0);
+        assert_int_equal(s.c.ticks, 1);
+        clock_ms++;
+        s.c.next = INT64_MAX;
+        assert_int_equal(fleet_run(s.f, 20, &next), 0);
+        assert_int_equal(s.c.ticks, 2);
+        say(&s, 0, "x.a", "{}"); /* who heard something is asked again */
+        assert_int_equal(fleet_run(s.f, 20, &next), 0);
+        assert_int_equal(s.c.ticks, 3);
+        clock_ms = next; /* and everybody once a minute */
+        assert_int_equal(fleet_run(s.f, 20, &next), 0);
+        assert_int_equal(s.c.ticks, 4);
+        end(&s);
+}
+
+static void a_thread_of_its_own_hears_at_once(void **state)
+{
+        stage s;
+
+        (void)state;
+        begin(&s);
+        assert_int_equal(fleet_start(s.f), 0);
+        for (unsigned i = 0; i < 50; i++)
+                say(&s, 0, "x.a", "{}");
+        for (unsigned i = 0; i < 2000 && heard(&s, NO_DEVICE) < 50; i++)
+                (void)usleep(5000);
+        assert_int_equal(heard(&s, NO_DEVICE), 50);
+        end(&s);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(every_event_is_heard_once_and_in_order),
+                cmocka_unit_test(the_place_is_kept_with_what_came_of_it),
+                cmocka_unit_test(a_failing_store_makes_nothing_happen_twice),
+                cmocka_unit_test(what_is_refused_harms_no_other),
+                cmocka_unit_test(a_part_without_memory_hears_it_again),
+                cmocka_unit_test(events_of_its_own_come_back),
+                cmocka_unit_test(a_job_is_made_once),
+                cmocka_unit_test(the_clock_is_kept),
+                cmocka_unit_test(a_thread_of_its_own_hears_at_once),
+        };
+
+        return RUN_TESTS(tests);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts there are. */
+#include "fleet.h"
+
+extern const fleet_part part_event, part_webhook;
+
+const fleet_part *const fleet_parts[] = {
+        &part_event,
+        &part_webhook,
+        NULL,
+};
