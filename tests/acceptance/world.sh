@@ -158,9 +158,21 @@ stop() # name, signal
         [ "${2:-TERM}" = KILL ] || [ "$code" -eq 0 ] || fail "$1 ended with $code"
 }
 
+trap_type=urn:oma:at:diagmon:1.0:Trap
+
+events() # device: the alerts the server has of it, a line each
+{
+        python3 "$here/events.py" "$home/${server:-server2}" "$1"
+}
+
+counted() # device, text, how many: so many alerts have it
+{
+        equal "$(events "$1" | grep -c -- "$2")" "$3" "alerts with $2"
+}
+
 alarms() # device: the alarms the server has of it, a line each
 {
-        python3 "$here/events.py" "$home/${server:-server2}" "$1" | grep urn:oma:at:x-xrem-fm:1.0:Alarm
+        events "$1" | grep urn:oma:at:x-xrem-fm:1.0:Alarm
 }
 
 flip() # file, octet

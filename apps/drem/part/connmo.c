@@ -46,6 +46,7 @@ typedef struct connmo_part {
         bool telling; /* the old settings are in force, and nobody was told yet */
         bool backing; /* the tree is to be restored, once no transaction is open */
         bool stale;   /* the session that is open began with other settings than there are now */
+        bool early;   /* a server was met while the settings of the start came into force */
         bool began;   /* one that is not stale, since the last rest */
         bool met;     /* and one was carried through */
         loop_timer clock, again;
@@ -269,6 +270,13 @@ static void happened(connmo_part *p, odm_trial_event e)
         set_timer(p, &p->clock, odm_trial_due(&p->trial));
 }
 
+/* A server that knows us by the address of before could not wake us. */
+static void call_again(connmo_part *p)
+{
+        p->early = false;
+        p->host->call(p->host->ctx, "network settings have come into force");
+}
+
 static void on_applied(void *ctx, const char *why)
 {
         connmo_part *p = ctx;
@@ -277,6 +285,8 @@ static void on_applied(void *ctx, const char *why)
                 log_error("network settings cannot be put into force", log_text("reason", why));
         if (why && p->trial.phase == ODM_TRIAL_APPLY)
                 snprintf(p->why, sizeof p->why, "%s", why);
+        if (!why && p->early)
+                call_again(p);
         happened(p, why ? ODM_TRIAL_NOT_APPLIED : ODM_TRIAL_APPLIED);
 }
 
@@ -420,6 +430,7 @@ static void try_new(connmo_part *p)
 {
         p->n_failed = 0;
         p->why[0] = 0;
+        p->early = false; /* the trial calls */
         log_info("new network settings are tried", log_int("tries", p->trial.max_tries));
         if (keep_record(p, ODM_TRIAL_APPLY) < 0) /* no way back would survive a power cut */
                 on_applied(p, "the settings in force cannot be kept");
@@ -503,6 +514,11 @@ static void connmo_met(void *ctx, odm_str server)
 
         (void)server;
         p->met |= !p->stale;
+        if (!p->stale || p->trial.phase != ODM_TRIAL_STEADY)
+                return;
+        p->early = network_busy(p->network);
+        if (!p->early)
+                call_again(p);
 }
 
 /* ---- life ------------------------------------------------------------------------------------------ */

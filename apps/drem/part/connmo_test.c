@@ -451,6 +451,30 @@ static void sessions_of_before_prove_nothing(void **state)
         end_life();
 }
 
+/* The server would go on to wake it where it was. */
+static void who_called_too_early_calls_again(void **state)
+{
+        (void)state;
+        configure("");
+        assert_int_equal(begin_life(0, NULL), 0);
+        session(true); /* while the program of the start runs */
+        assert_int_equal(w.calls, 0);
+        assert_true(run_until_file(applied, OLD));
+        for (int i = 0; i < 300 && w.calls == 0; i++)
+                assert_int_equal(loop_once(l, 10), 0);
+        assert_int_equal(w.calls, 1);
+        session(true);
+        end_life();
+        assert_int_equal(begin_life(n_log, NULL), 0);
+        session(false); /* nobody was met */
+        assert_int_equal(unlink(applied), 0);
+        assert_true(run_until_file(applied, OLD));
+        for (int i = 0; i < 20; i++)
+                assert_int_equal(loop_once(l, 10), 0);
+        assert_int_equal(w.calls, 0);
+        end_life();
+}
+
 static void time_runs_out(void **state)
 {
         (void)state;
@@ -605,6 +629,7 @@ int main(void)
                 TEST(the_way_back_is_tried_again),
                 TEST(what_only_people_see_is_not_tried),
                 TEST(sessions_of_before_prove_nothing),
+                TEST(who_called_too_early_calls_again),
                 TEST(time_runs_out),
                 TEST(protected_ones_are_as_they_are_configured),
                 TEST(a_bad_configuration_stops_the_start),

@@ -27,6 +27,7 @@ typedef struct trap_part {
         odm_trap_listener log;
         loop_timer timer;
         char *folder;
+        const char *root; /* below which /proc of the machine is */
         gauge_speed speed;
         gauge_boot boot;
         bool numbered;      /* the machine numbers its runs */
@@ -61,7 +62,7 @@ static odm_trap_done measure_power(const trap_part *p, odm_str net)
         odm_trap_done d = {.rc = ODM_ENOENT};
         int dbm;
 
-        if ((net.n == 0 || odm_str_ieq(net, "WLAN")) && gauge_wlan("", &dbm) == 0)
+        if ((net.n == 0 || odm_str_ieq(net, "WLAN")) && gauge_wlan(p->root, &dbm) == 0)
                 return (odm_trap_done){.rc = 0, .value = (int64_t)dbm * MILLION};
         for (size_t i = 0; i < ODM_COUNT(radios); i++) {
                 if (net.n && !odm_str_ieq(net, radios[i].type))
@@ -84,7 +85,7 @@ static odm_trap_done measure_speed(trap_part *p, odm_str direction)
                 way = GAUGE_DOWN;
         else if (odm_str_is(direction, "1") || odm_str_is(direction, "up"))
                 way = GAUGE_UP;
-        d.rc = gauge_speed_look(&p->speed, "", loop_now(), way, &bits);
+        d.rc = gauge_speed_look(&p->speed, p->root, loop_now(), way, &bits);
         d.value = bits * (MILLION / 1000); /* kbit/s in millionths */
         return d;
 }
@@ -231,12 +232,14 @@ static int trap_mount(const part_host *h, void **out, diag *d)
                                  .tree = h->tree,
                                  .mo = &odm_mo_trap,
                                  .hub = h->traps};
+        const char *root = cfg_str(h->conf, "diag.root");
         trap_part *p = calloc(1, sizeof *p);
         int rc;
 
         if (!p)
                 return diag_set(d, ODM_ENOMEM, "out of memory");
         p->host = h;
+        p->root = root ? root : "";
         p->timer = (loop_timer){.fn = on_timer, .ctx = p};
         p->log = (odm_trap_listener){.idle = true, .fn = on_event, .ctx = p};
         p->folder = fsio_join(h->folder, "trap");
@@ -257,7 +260,7 @@ static int look_at_boot(trap_part *p, diag *d)
         int rc = fsio_mkdir(p->folder, 0700, d);
 
         if (rc == 0)
-                rc = gauge_boot_look("", p->folder, &p->boot, d);
+                rc = gauge_boot_look(p->root, p->folder, &p->boot, d);
         p->numbered = rc == 0;
         return rc == ODM_ENOENT ? 0 : rc;
 }
@@ -280,8 +283,9 @@ static int trap_fill(void *ctx, diag *d)
         int dbm = 0, rc = look_at_boot(p, d);
         const bool can[ODM_TRAP_KINDS] = {
                 [ODM_TRAP_GEO] = odm_tree_exists(t, ODM_STR(PLACE)),
-                [ODM_TRAP_RXPWR] = odm_tree_exists(t, ODM_STR(RADIO)) || gauge_wlan("", &dbm) == 0,
-                [ODM_TRAP_DATASPEED] = gauge_has_net(""),
+                [ODM_TRAP_RXPWR] =
+                        odm_tree_exists(t, ODM_STR(RADIO)) || gauge_wlan(p->root, &dbm) == 0,
+                [ODM_TRAP_DATASPEED] = gauge_has_net(p->root),
                 [ODM_TRAP_REBOOT] = p->numbered,
                 [ODM_TRAP_LOGFULL] = has_log(t),
         };
