@@ -8,62 +8,25 @@
 
 #include "fsio.h"
 #include "support.h"
+#include "workshop.h"
 
-static char dir[64];
 static loop *l;
 static unsigned heard;
 static odm_task_cause cause;
 static char said[600];
 
-/* FILE of "dremd-fetch ... -- URL FILE"; a URL is a path here. */
-static const char fetch_script[] = "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done\n"
-                                   "echo 'progress 1 2'\n"
-                                   "cp \"$2\" \"$3\" 2>/dev/null && echo 'end OK ' && exit 0\n"
-                                   "echo 'end BAD_URL the server has no such file'; exit 1\n";
-
-static void put(const char *name, const char *text, mode_t mode)
-{
-        char path[128];
-
-        snprintf(path, sizeof path, "%s/%s", dir, name);
-        assert_int_equal(fsio_write(NULL, path, odm_cstr(text), mode, NULL), 0);
-}
-
-static bool has(const char *name)
-{
-        char path[128];
-
-        snprintf(path, sizeof path, "%s/%s", dir, name);
-        return access(path, F_OK) == 0;
-}
-
 static int set_up(void **state)
 {
-        char command[600];
+        char in[WORKSHOP_PATH];
 
         (void)state;
-        snprintf(dir, sizeof dir, "/tmp/delivery_test.XXXXXX");
-        assert_non_null(mkdtemp(dir));
-        put("fetch", fetch_script, 0755);
-        put("signed", "the package", 0644);
-        put("bare", "another package", 0644);
-        snprintf(command, sizeof command,
-                 "cd %s && mkdir keys in && openssl genpkey -algorithm ed25519 -out k 2>/dev/null "
-                 "&& "
-                 "openssl pkey -in k -pubout -out keys/k.pub && "
-                 "openssl dgst -sha256 -binary signed >h && "
-                 "openssl pkeyutl -sign -rawin -inkey k -in h -out signed.sig",
-                 dir);
-        return system(command);
-}
-
-static int tear_down(void **state)
-{
-        char command[96];
-
-        (void)state;
-        snprintf(command, sizeof command, "rm -rf %s", dir);
-        return system(command);
+        workshop_open();
+        workshop_path("in", in);
+        assert_int_equal(mkdir(in, 0755), 0);
+        workshop_put("signed", "the package", 0644);
+        workshop_put("bare", "another package", 0644);
+        workshop_sign("signed");
+        return 0;
 }
 
 static void on_done(void *ctx, odm_task_cause c, const char *note)
@@ -78,7 +41,7 @@ static void on_done(void *ctx, odm_task_cause c, const char *note)
 static int start(const char *url, const char *file, int64_t patience, odm_str signature,
                  delivery **out)
 {
-        char fetch[96], keys[96], from[96], to[96];
+        char fetch[WORKSHOP_PATH], keys[WORKSHOP_PATH], from[WORKSHOP_PATH], to[WORKSHOP_PATH];
         delivery_opt o = {.fetch = fetch,
                           .keys = keys,
                           .max_size = 1 << 20,
@@ -90,10 +53,10 @@ static int start(const char *url, const char *file, int64_t patience, odm_str si
                           .done = on_done};
 
         heard = 0;
-        snprintf(fetch, sizeof fetch, "%s/fetch", dir);
-        snprintf(keys, sizeof keys, "%s/keys", dir);
-        snprintf(from, sizeof from, "%s/%s", dir, url ? url : "");
-        snprintf(to, sizeof to, "%s/%s", dir, file);
+        workshop_path("fetch", fetch);
+        workshop_path("keys", keys);
+        workshop_path(url ? url : "", from);
+        workshop_path(file, to);
         if (url)
                 o.url.n = strlen(from);
         return delivery_start(l, &o, out, NULL);
@@ -128,34 +91,35 @@ static void packages_arrive_and_are_proved(void **state)
         for (size_t i = 0; i < ODM_COUNT(rows); i++) {
                 assert_int_equal(start(rows[i].url, "in/p", 0, ODM_ABSENT, &v), 0);
                 expect(rows[i].why, rows[i].cause, rows[i].note);
-                if (has("in/p") != rows[i].kept || has("in/p.sig") != rows[i].kept)
+                if (workshop_has("in/p") != rows[i].kept ||
+                    workshop_has("in/p.sig") != rows[i].kept)
                         fail_msg("%s: what is kept", rows[i].why);
         }
         assert_int_equal(start(NULL, "in/p", 0, ODM_ABSENT, &v), 0);
         expect("what is there is proved", ODM_CAUSE_OK, "");
-        put("in/p", "the packagf", 0600);
+        workshop_put("in/p", "the packagf", 0600);
         assert_int_equal(start(NULL, "in/p", 0, ODM_ABSENT, &v), 0);
         assert_int_equal(loop_run(l), 0);
         assert_int_equal(cause, ODM_CAUSE_UNSIGNED);
-        assert_true(has("in/p")); /* who put it there decides */
+        assert_true(workshop_has("in/p")); /* who put it there decides */
         loop_free(l);
 }
 
 static void a_signature_may_come_with_the_order(void **state)
 {
-        char path[96];
+        char path[WORKSHOP_PATH];
         delivery *v;
         odm_buf b;
 
         (void)state;
         odm_buf_init(&b, &heap, 4096);
-        snprintf(path, sizeof path, "%s/signed.sig", dir);
+        workshop_path("signed.sig", path);
         assert_int_equal(fsio_read(path, 4096, &b, NULL), 0);
         assert_int_equal(unlink(path), 0);
         assert_int_equal(loop_new(&l), 0);
         assert_int_equal(start("signed", "in/q", 0, odm_buf_view(&b), &v), 0);
         expect("given", ODM_CAUSE_OK, "");
-        assert_true(has("in/q") && !has("in/q.sig")); /* nobody asked for one */
+        assert_true(workshop_has("in/q") && !workshop_has("in/q.sig")); /* nobody asked for one */
         odm_buf_done(&b);
         loop_free(l);
 }
@@ -166,10 +130,10 @@ static void downloads_do_not_go_on_for_ever(void **state)
 
         (void)state;
         assert_int_equal(loop_new(&l), 0);
-        put("fetch", "#!/bin/sh\nexec sleep 60\n", 0755);
+        workshop_put("fetch", "#!/bin/sh\nexec sleep 60\n", 0755);
         assert_int_equal(start("signed", "in/r", 50, ODM_ABSENT, &v), 0);
         expect("it drips", ODM_CAUSE_TIMEOUT, "the download took too long");
-        put("fetch", "#!/bin/sh\nexit 9\n", 0755);
+        workshop_put("fetch", "#!/bin/sh\nexit 9\n", 0755);
         assert_int_equal(start("signed", "in/r", 0, ODM_ABSENT, &v), 0);
         expect("it dies", ODM_CAUSE_FAILED, "the downloader died");
         loop_free(l);
@@ -183,7 +147,7 @@ static void it_can_be_ended_at_any_time(void **state)
         (void)state;
         delivery_end(NULL);
         assert_int_equal(loop_new(&l), 0);
-        put("fetch", "#!/bin/sh\necho progress 5 9\nexec sleep 60\n", 0755);
+        workshop_put("fetch", "#!/bin/sh\necho progress 5 9\nexec sleep 60\n", 0755);
         assert_int_equal(start("signed", "in/s", 0, ODM_ABSENT, &v), 0);
         while (done == 0) {
                 assert_int_equal(loop_once(l, 1000), 0);
@@ -191,27 +155,27 @@ static void it_can_be_ended_at_any_time(void **state)
         }
         assert_true(done == 5 && total == 9);
         delivery_end(v); /* while it is fetched */
-        put("in/s", "x", 0600);
+        workshop_put("in/s", "x", 0600);
         assert_int_equal(start(NULL, "in/s", 0, ODM_ABSENT, &v), 0);
         delivery_end(v); /* while it is proved */
         assert_int_equal(loop_once(l, 0), 0);
         assert_int_equal(heard, 0);
-        put("in/s.part", "y", 0600);
-        char path[96];
-        snprintf(path, sizeof path, "%s/in/s", dir);
+        workshop_put("in/s.part", "y", 0600);
+        char path[WORKSHOP_PATH];
+        workshop_path("in/s", path);
         delivery_drop(path);
-        assert_false(has("in/s") || has("in/s.part"));
+        assert_false(workshop_has("in/s") || workshop_has("in/s.part"));
         loop_free(l);
 }
 
 static void a_downloader_that_is_not_there_is_no_start(void **state)
 {
         delivery *v = NULL;
-        char path[96];
+        char path[WORKSHOP_PATH];
 
         (void)state;
         assert_int_equal(loop_new(&l), 0);
-        snprintf(path, sizeof path, "%s/fetch", dir);
+        workshop_path("fetch", path);
         assert_int_equal(unlink(path), 0);
         assert_int_equal(start("signed", "in/t", 1000, ODM_ABSENT, &v), ODM_EIO);
         assert_null(v);
@@ -221,13 +185,16 @@ static void a_downloader_that_is_not_there_is_no_start(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(packages_arrive_and_are_proved, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(packages_arrive_and_are_proved, set_up,
+                                                workshop_close),
                 cmocka_unit_test_setup_teardown(a_signature_may_come_with_the_order, set_up,
-                                                tear_down),
-                cmocka_unit_test_setup_teardown(downloads_do_not_go_on_for_ever, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(it_can_be_ended_at_any_time, set_up, tear_down),
+                                                workshop_close),
+                cmocka_unit_test_setup_teardown(downloads_do_not_go_on_for_ever, set_up,
+                                                workshop_close),
+                cmocka_unit_test_setup_teardown(it_can_be_ended_at_any_time, set_up,
+                                                workshop_close),
                 cmocka_unit_test_setup_teardown(a_downloader_that_is_not_there_is_no_start, set_up,
-                                                tear_down),
+                                                workshop_close),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

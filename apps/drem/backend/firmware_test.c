@@ -11,8 +11,8 @@
 #include "heap.h"
 #include "proof.h"
 #include "support.h"
+#include "workshop.h"
 
-static char dir[64];
 static loop *l;
 static int64_t patience;
 static struct {
@@ -23,11 +23,6 @@ static struct {
         char note[256];
 } got;
 
-/* FILE of "dremd-fetch ... -- URL FILE"; a URL is a path here. */
-static const char fetch_script[] = "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done\n"
-                                   "echo 'progress 1 2'\n"
-                                   "cp \"$2\" \"$3\" 2>/dev/null && echo 'end OK ' && exit 0\n"
-                                   "echo 'end BAD_URL the server has no such file'; exit 1\n";
 /* FILE of "dremd-patch --max-size N -- BASE PATCH FILE": some patches stand for an image. */
 static const char patch_script[] =
         "#!/bin/sh\n"
@@ -39,50 +34,16 @@ static const char maker_script[] =
         "[ \"$1\" = install ] && { cp \"$2\" installed; echo \"$3\" >version; }\n"
         "echo 'reading the script'; [ -f says ] && cat says; exit \"$(cat \"$1.code\")\"\n";
 
-static void put(const char *name, const char *text, mode_t mode)
-{
-        char path[128];
-
-        snprintf(path, sizeof path, "%s/%s", dir, name);
-        assert_int_equal(fsio_write(NULL, path, odm_cstr(text), mode, NULL), 0);
-}
-
-static bool has(const char *name)
-{
-        char path[128];
-
-        snprintf(path, sizeof path, "%s/%s", dir, name);
-        return access(path, F_OK) == 0;
-}
-
 static int set_up(void **state)
 {
-        char command[600];
-
         (void)state;
-        snprintf(dir, sizeof dir, "/tmp/firmware_test.XXXXXX");
-        assert_non_null(mkdtemp(dir));
-        put("fetch", fetch_script, 0755);
-        put("maker", maker_script, 0755);
-        put("patch", patch_script, 0755);
-        put("image", "the image", 0644);
-        put("other", "another image", 0644);
-        snprintf(command, sizeof command,
-                 "cd %s && mkdir keys && openssl genpkey -algorithm ed25519 -out k 2>/dev/null && "
-                 "openssl pkey -in k -pubout -out keys/k.pub && "
-                 "openssl dgst -sha256 -binary image >h && "
-                 "openssl pkeyutl -sign -rawin -inkey k -in h -out image.sig",
-                 dir);
-        return system(command);
-}
-
-static int tear_down(void **state)
-{
-        char command[96];
-
-        (void)state;
-        snprintf(command, sizeof command, "rm -rf %s", dir);
-        return system(command);
+        workshop_open();
+        workshop_put("maker", maker_script, 0755);
+        workshop_put("patch", patch_script, 0755);
+        workshop_put("image", "the image", 0644);
+        workshop_put("other", "another image", 0644);
+        workshop_sign("image");
+        return 0;
 }
 
 static int on_done(void *ctx, uint32_t id, const odm_task_end *e)
@@ -122,7 +83,9 @@ static void on_found(void *ctx, firmware_health health, const char *text)
 
 static firmware *open_firmware(firmware_installer installer)
 {
-        static char folder[96], fetch[96], keys[96], both[96], maker[96], patch[96], adapter[96];
+        static char folder[WORKSHOP_PATH], fetch[WORKSHOP_PATH], keys[WORKSHOP_PATH],
+                both[WORKSHOP_PATH], maker[WORKSHOP_PATH], patch[WORKSHOP_PATH],
+                adapter[WORKSHOP_PATH];
         firmware_opt o = {.loop = l,
                           .folder = folder,
                           .fetch = fetch,
@@ -141,13 +104,13 @@ static firmware *open_firmware(firmware_installer installer)
                           .found = on_found};
         firmware *f = NULL;
 
-        snprintf(folder, sizeof folder, "%s/kept", dir);
-        snprintf(fetch, sizeof fetch, "%s/fetch", dir);
-        snprintf(keys, sizeof keys, "%s/keys", dir);
-        snprintf(both, sizeof both, "%s/slots", dir);
-        snprintf(maker, sizeof maker, "%s/maker", dir);
-        snprintf(patch, sizeof patch, "%s/patch", dir);
-        snprintf(adapter, sizeof adapter, "%s/adapter", dir);
+        workshop_path("kept", folder);
+        workshop_path("fetch", fetch);
+        workshop_path("keys", keys);
+        workshop_path("slots", both);
+        workshop_path("maker", maker);
+        workshop_path("patch", patch);
+        workshop_path("adapter", adapter);
         assert_int_equal(firmware_open(&o, &f, NULL), 0);
         return f;
 }
@@ -174,7 +137,7 @@ static const char *url(const char *name)
 {
         static char text[128];
 
-        snprintf(text, sizeof text, "url=%s/%s\n", dir, name);
+        snprintf(text, sizeof text, "url=%s/%s\n", workshop, name);
         return text;
 }
 
@@ -185,17 +148,17 @@ static void packages_are_fetched_and_proved(void **state)
         firmware *f = open_firmware(FIRMWARE_EXEC);
         step(f, ODM_FUMO_DOWNLOAD, url("image"), NULL);
         expect("signed", ODM_CAUSE_OK, "");
-        assert_true(got.has_data && has("kept/package"));
+        assert_true(got.has_data && workshop_has("kept/package"));
         step(f, ODM_FUMO_DOWNLOAD, url("other"), NULL);
         expect("unsigned", ODM_CAUSE_UNSIGNED, "the package has no signature");
-        assert_false(has("kept/package"));
+        assert_false(workshop_has("kept/package"));
         step(f, ODM_FUMO_DOWNLOAD, url("nowhere"), NULL);
         expect("not there", ODM_CAUSE_BAD_URL, "the server has no such file");
-        put("fetch", "#!/bin/sh\nexit 9\n", 0755);
+        workshop_put("fetch", "#!/bin/sh\nexit 9\n", 0755);
         step(f, ODM_FUMO_DOWNLOAD, url("image"), NULL);
         expect("a downloader that dies", ODM_CAUSE_FAILED, "the downloader died");
         firmware_close(f);
-        put("fetch", "#!/bin/sh\nexec sleep 60\n", 0755);
+        workshop_put("fetch", "#!/bin/sh\nexec sleep 60\n", 0755);
         patience = 100;
         f = open_firmware(FIRMWARE_EXEC);
         step(f, ODM_FUMO_DOWNLOAD, url("image"), NULL);
@@ -225,13 +188,13 @@ static void makers_programs_say_how_it_went(void **state)
         for (size_t i = 0; i < ODM_COUNT(rows); i++) {
                 firmware *f = open_firmware(FIRMWARE_EXEC);
                 step(f, ODM_FUMO_DOWNLOAD, url("image"), NULL);
-                put("install.code", rows[i].code, 0644);
+                workshop_put("install.code", rows[i].code, 0644);
                 if (rows[i].says)
-                        put("says", rows[i].says, 0644);
+                        workshop_put("says", rows[i].says, 0644);
                 step(f, ODM_FUMO_INSTALL, "", NULL);
-                assert_true(has("installed"));
+                assert_true(workshop_has("installed"));
                 if (rows[i].restart)
-                        assert_true(got.restart && !got.done && has("kept/package"));
+                        assert_true(got.restart && !got.done && workshop_has("kept/package"));
                 else
                         expect(rows[i].why, rows[i].cause, rows[i].note);
                 firmware_close(f);
@@ -250,7 +213,7 @@ static void makers_programs_are_asked_after_the_restart(void **state)
         assert_int_equal(loop_new(&l), 0);
         for (size_t i = 0; i < ODM_COUNT(rows); i++) {
                 firmware *f = open_firmware(FIRMWARE_EXEC);
-                put("check.code", rows[i].code, 0644);
+                workshop_put("check.code", rows[i].code, 0644);
                 step(f, ODM_FUMO_CHECK, "", NULL);
                 expect(rows[i].code, rows[i].cause, "reading the script");
                 firmware_close(f);
@@ -263,13 +226,13 @@ static void what_was_pushed_is_proved_before_it_is_installed(void **state)
         (void)state;
         assert_int_equal(loop_new(&l), 0);
         firmware *f = open_firmware(FIRMWARE_EXEC);
-        put("install.code", "0", 0644);
+        workshop_put("install.code", "0", 0644);
         step(f, ODM_FUMO_INSTALL, "pushed=1\nsignature=AAAA\n", "the image");
         expect("a wrong signature", ODM_CAUSE_UNSIGNED, got.note);
-        assert_false(has("installed"));
+        assert_false(workshop_has("installed"));
         step(f, ODM_FUMO_INSTALL, "pushed=1\n", "the image");
         expect("none", ODM_CAUSE_UNSIGNED, "the package has no signature");
-        assert_false(has("installed"));
+        assert_false(workshop_has("installed"));
         firmware_close(f);
         loop_free(l);
 }
@@ -281,11 +244,11 @@ static void what_changed_on_the_disk_is_not_installed(void **state)
         assert_int_equal(loop_new(&l), 0);
         firmware *f = open_firmware(FIRMWARE_EXEC);
         step(f, ODM_FUMO_DOWNLOAD, url("image"), NULL);
-        put("kept/package", "the imagf", 0600);
-        put("install.code", "0", 0644);
+        workshop_put("kept/package", "the imagf", 0600);
+        workshop_put("install.code", "0", 0644);
         step(f, ODM_FUMO_INSTALL, "", NULL);
         assert_int_equal(got.cause, ODM_CAUSE_UNSIGNED);
-        assert_false(has("installed"));
+        assert_false(workshop_has("installed"));
         firmware_close(f);
         loop_free(l);
 }
@@ -295,10 +258,10 @@ static void slots_are_tried(void **state)
         (void)state;
         assert_int_equal(loop_new(&l), 0);
         firmware *f = open_firmware(FIRMWARE_SLOTS);
-        put("maker", "#!/bin/sh\n[ -f \"$1\" ] && exec cat \"$1\"\nexit 1\n", 0755);
+        workshop_put("maker", "#!/bin/sh\n[ -f \"$1\" ] && exec cat \"$1\"\nexit 1\n", 0755);
         step(f, ODM_FUMO_DOWNLOAD, url("image"), NULL);
         step(f, ODM_FUMO_INSTALL, "", NULL);
-        assert_true(got.restart && has("slots/b"));
+        assert_true(got.restart && workshop_has("slots/b"));
         firmware_close(f);
         f = open_firmware(FIRMWARE_SLOTS);
         assert_string_equal(firmware_version(f), "2.0");
@@ -320,13 +283,13 @@ static void slots_are_tried(void **state)
 static void run_images(const char *first, const char *second)
 {
         const char *const names[] = {first, second};
-        char from[96], both[96], hash[65];
+        char from[WORKSHOP_PATH], both[WORKSHOP_PATH], hash[65];
         slots s;
 
-        snprintf(both, sizeof both, "%s/slots", dir);
+        workshop_path("slots", both);
         assert_int_equal(slots_open(&s, NULL, both, NULL), 0);
         for (size_t i = 0; i < ODM_COUNT(names); i++) {
-                snprintf(from, sizeof from, "%s/%s", dir, names[i]);
+                workshop_path(names[i], from);
                 assert_int_equal(proof_hash(from, hash, NULL), 0);
                 assert_int_equal(slots_install(&s, from, names[i], hash, NULL), 0);
                 assert_int_equal(slots_confirm(&s, NULL), 0);
@@ -348,29 +311,29 @@ static void a_delta_is_tried_first(void **state)
                 {"it makes another image", "other", "other", "image", ODM_CAUSE_OK, 0},
                 {"nor is the whole there", "other", "spoilt", "nowhere", ODM_CAUSE_BAD_URL, 0},
         };
-        char args[700], hash[65], from[96];
+        char args[700], hash[65], from[WORKSHOP_PATH];
 
         (void)state;
         assert_int_equal(loop_new(&l), 0);
-        put("spoilt", "spoilt", 0644);
-        put("small", "4 -5", 0644);
+        workshop_put("spoilt", "spoilt", 0644);
+        workshop_put("small", "4 -5", 0644);
         run_images("image", "other");
         for (size_t i = 0; i < ODM_COUNT(rows); i++) {
                 firmware *f = open_firmware(FIRMWARE_SLOTS);
                 bool upper = strcmp(rows[i].base, "OTHER") == 0;
-                snprintf(from, sizeof from, "%s/%s", dir, upper ? "other" : rows[i].base);
+                workshop_path(upper ? "other" : rows[i].base, from);
                 assert_int_equal(proof_hash(from, hash, NULL), 0);
                 for (char *p = hash; upper && *p; p++)
                         *p = (char)(*p >= 'a' ? *p - 32 : *p);
-                snprintf(args, sizeof args, "url=%s/%s\ndelta_url=%s/%s\ndelta_base=%s\n", dir,
-                         rows[i].url, dir, rows[i].delta, hash);
+                snprintf(args, sizeof args, "url=%s/%s\ndelta_url=%s/%s\ndelta_base=%s\n", workshop,
+                         rows[i].url, workshop, rows[i].delta, hash);
                 step(f, ODM_FUMO_DOWNLOAD, args, NULL);
                 if (got.cause != rows[i].cause || got.saved != rows[i].saved)
                         fail_msg("%s: %s, %d saved, '%s'", rows[i].why,
                                  odm_task_cause_text(got.cause), (int)got.saved, got.note);
-                if (got.cause == ODM_CAUSE_OK && !has("kept/package"))
+                if (got.cause == ODM_CAUSE_OK && !workshop_has("kept/package"))
                         fail_msg("%s: no package", rows[i].why);
-                if (has("kept/package.delta"))
+                if (workshop_has("kept/package.delta"))
                         fail_msg("%s: the delta is left", rows[i].why);
                 firmware_close(f);
         }
@@ -411,9 +374,9 @@ static void start_device(void)
 
 static void read_slots(slots *s)
 {
-        char both[96];
+        char both[WORKSHOP_PATH];
 
-        snprintf(both, sizeof both, "%s/slots", dir);
+        workshop_path("slots", both);
         assert_int_equal(slots_open(s, NULL, both, NULL), 0);
 }
 
@@ -426,7 +389,7 @@ static void damaged_images_are_left(void **state)
         run_images("image", "other"); /* "image" in b, then "other" in a, which runs */
         start_device();
         expect_found("all is well", FIRMWARE_SOUND, "", false);
-        put("slots/a", "another imagE", 0644);
+        workshop_put("slots/a", "another imagE", 0644);
         start_device();
         expect_found("the one in use", FIRMWARE_SWITCHED, "the image other in slot a is damaged",
                      true);
@@ -439,7 +402,7 @@ static void damaged_images_are_left(void **state)
         start_device();
         expect_found("the spare one", FIRMWARE_SPARE_DAMAGED,
                      "the spare image other in slot a is damaged", false);
-        put("slots/b", "the imagE", 0644);
+        workshop_put("slots/b", "the imagE", 0644);
         start_device();
         expect_found("both", FIRMWARE_DAMAGED, "the image image in slot b is damaged", false);
         read_slots(&s);
@@ -458,9 +421,9 @@ static void it_does_not_start_again_for_ever(void **state)
         for (int i = 0; i < 8; i++) {
                 slots s;
                 read_slots(&s);
-                put(s.in_use == 'a' ? "slots/a" : "slots/b", "spoilt", 0644);
-                put(s.in_use == 'a' ? "slots/b" : "slots/a",
-                    s.in_use == 'a' ? "the image" : "another image", 0644);
+                workshop_put(s.in_use == 'a' ? "slots/a" : "slots/b", "spoilt", 0644);
+                workshop_put(s.in_use == 'a' ? "slots/b" : "slots/a",
+                             s.in_use == 'a' ? "the image" : "another image", 0644);
                 start_device();
                 restarts += got.restart;
         }
@@ -471,17 +434,17 @@ static void it_does_not_start_again_for_ever(void **state)
 
 static void a_trial_whose_task_is_lost_is_decided_by_its_check(void **state)
 {
-        char both[96], from[96];
+        char both[WORKSHOP_PATH], from[WORKSHOP_PATH];
         slots s;
 
         (void)state;
         assert_int_equal(loop_new(&l), 0);
-        snprintf(both, sizeof both, "%s/slots", dir);
-        snprintf(from, sizeof from, "%s/image", dir);
+        workshop_path("slots", both);
+        workshop_path("image", from);
         run_images("other", "other");
         read_slots(&s);
         assert_int_equal(slots_install(&s, from, "2.0", "", NULL), 0);
-        put("maker", "#!/bin/sh\ngrep -q 'the image' \"$1\"\n", 0755);
+        workshop_put("maker", "#!/bin/sh\ngrep -q 'the image' \"$1\"\n", 0755);
         firmware *f = open_firmware(FIRMWARE_SLOTS);
         do {
                 assert_int_equal(loop_once(l, 1000), 0);
@@ -490,7 +453,7 @@ static void a_trial_whose_task_is_lost_is_decided_by_its_check(void **state)
         firmware_close(f);
         assert_true(s.state == SLOTS_GOOD && strcmp(s.version, "2.0") == 0);
         /* and one that does not pass is left after its starts, and that is told */
-        snprintf(from, sizeof from, "%s/other", dir);
+        workshop_path("other", from);
         assert_int_equal(slots_install(&s, from, "3.0", "", NULL), 0);
         for (int i = 0; i < SLOTS_STARTS; i++) {
                 memset(&got, 0, sizeof got);
@@ -518,7 +481,7 @@ static odm_str signature_of(const char *file, char out[128])
         char command[400];
         FILE *p;
 
-        snprintf(command, sizeof command, "base64 -w 0 <%s/%s", dir, file);
+        snprintf(command, sizeof command, "base64 -w 0 <%s/%s", workshop, file);
         p = popen(command, "r"); /* NOLINT(cert-env33-c) */
         assert_non_null(p);
         out[fread(out, 1, 127, p)] = 0;
@@ -533,18 +496,18 @@ static void what_was_pushed_and_signed_is_installed(void **state)
         (void)state;
         assert_int_equal(loop_new(&l), 0);
         firmware *f = open_firmware(FIRMWARE_EXEC);
-        put("install.code", "0", 0644);
+        workshop_put("install.code", "0", 0644);
         snprintf(args, sizeof args, "pushed=1\nsignature=%s\n",
                  signature_of("image.sig", signature).p);
         step(f, ODM_FUMO_INSTALL, args, "the image");
         expect("signed", ODM_CAUSE_OK, "reading the script");
-        assert_true(has("installed"));
+        assert_true(workshop_has("installed"));
         firmware_close(f);
         /* The power went before it was in the file; an older package, the image in use, is there.
          */
         run_images("image", "other");
         f = open_firmware(FIRMWARE_SLOTS);
-        put("kept/package", "another image", 0600);
+        workshop_put("kept/package", "another image", 0600);
         step(f, ODM_FUMO_CHECK, args, "the image");
         expect("not the one in use", ODM_CAUSE_INTERRUPTED, "");
         step(f, ODM_FUMO_CHECK, args, "another image");
@@ -606,16 +569,16 @@ static void adapters_are_told_where_and_what(void **state)
 
         (void)state;
         assert_int_equal(loop_new(&l), 0);
-        put("adapter", "#!/bin/sh\n[ \"$7\" = check ] && exit 10\necho \"$@\" >\"$2/said\"\n",
-            0755);
+        workshop_put("adapter",
+                     "#!/bin/sh\n[ \"$7\" = check ] && exit 10\necho \"$@\" >\"$2/said\"\n", 0755);
         firmware *f = open_firmware(FIRMWARE_RAUC);
         step(f, ODM_FUMO_DOWNLOAD, url("image"), NULL);
         step(f, ODM_FUMO_INSTALL, "", NULL);
         expect("installed", ODM_CAUSE_OK, "");
         snprintf(want, sizeof want,
                  "--folder %s/kept --check %s/maker --arguments -x 1 install %s/kept/package 2.0\n",
-                 dir, dir, dir);
-        snprintf(path, sizeof path, "%s/kept/said", dir);
+                 workshop, workshop, workshop);
+        workshop_path("kept/said", path);
         odm_buf_init(&b, &heap_mem, 4096);
         assert_int_equal(fsio_read(path, 4096, &b, NULL), 0);
         assert_octets(odm_buf_view(&b), odm_cstr(want));
@@ -662,12 +625,12 @@ static void it_tells_how_far_it_is_and_can_be_closed_in_the_middle(void **state)
 
         watch w = {.timer = {.fn = look, .ctx = &w}};
 
-        put("fetch",
-            "#!/bin/sh\n"
-            "printf 'progress 1 2\\nprogress 3\\nprogress -3 4\\n'\n"
-            "echo 'progress 9223372036854775808 9'\n"
-            "exec sleep 60\n",
-            0755);
+        workshop_put("fetch",
+                     "#!/bin/sh\n"
+                     "printf 'progress 1 2\\nprogress 3\\nprogress -3 4\\n'\n"
+                     "echo 'progress 9223372036854775808 9'\n"
+                     "exec sleep 60\n",
+                     0755);
         (void)state;
         assert_int_equal(loop_new(&l), 0);
         firmware *f = open_firmware(FIRMWARE_EXEC);
@@ -682,7 +645,7 @@ static void it_tells_how_far_it_is_and_can_be_closed_in_the_middle(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, workshop_close)
         const struct CMUnitTest tests[] = {
                 T(packages_are_fetched_and_proved),
                 T(makers_programs_say_how_it_went),

@@ -8,8 +8,8 @@
 
 #include "fsio.h"
 #include "support.h"
+#include "workshop.h"
 
-static char dir[64];
 static loop *l;
 static int64_t limit;
 static size_t most = 8;
@@ -17,73 +17,21 @@ static unsigned heard, waited_for;
 static char log_of_ends[512], inventory[512];
 static const char *held;
 
-static const char fetch_script[] = "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done\n"
-                                   "cp \"$2\" \"$3\" 2>/dev/null && echo 'end OK ' && exit 0\n"
-                                   "echo 'end BAD_URL the server has no such file'; exit 1\n";
 /* Does what the file ORDER says, and writes down what it was asked. */
 static const char installer_script[] = "#!/bin/sh\ncd \"$(dirname \"$0\")\"\necho \"$*\" >>asked\n"
                                        "[ -f \"$1\" ] && . \"./$1\"\nexit 0\n";
 
-static void put(const char *name, const char *text, mode_t mode)
-{
-        char path[128];
-
-        snprintf(path, sizeof path, "%s/%s", dir, name);
-        assert_int_equal(fsio_write(NULL, path, odm_cstr(text), mode, NULL), 0);
-}
-
-static bool has(const char *name)
-{
-        char path[128];
-
-        snprintf(path, sizeof path, "%s/%s", dir, name);
-        return access(path, F_OK) == 0;
-}
-
-static const char *contents(const char *name)
-{
-        static char text[1024];
-        char path[128];
-        odm_buf b;
-
-        odm_buf_init(&b, &heap, sizeof text);
-        snprintf(path, sizeof path, "%s/%s", dir, name);
-        text[0] = 0;
-        if (fsio_read(path, sizeof text - 1, &b, NULL) == 0)
-                snprintf(text, sizeof text, "%.*s", (int)b.n, b.p ? b.p : "");
-        odm_buf_done(&b);
-        return text;
-}
-
 static int set_up(void **state)
 {
-        char command[700];
-
         (void)state;
         limit = 0;
         most = 8;
-        snprintf(dir, sizeof dir, "/tmp/software_test.XXXXXX");
-        assert_non_null(mkdtemp(dir));
-        put("fetch", fetch_script, 0755);
-        put("installer", installer_script, 0755);
-        put("pkg", "the package", 0644);
-        put("bare", "another package", 0644);
-        snprintf(command, sizeof command,
-                 "cd %s && mkdir keys && openssl genpkey -algorithm ed25519 -out k 2>/dev/null && "
-                 "openssl pkey -in k -pubout -out keys/k.pub && "
-                 "openssl dgst -sha256 -binary pkg >h && "
-                 "openssl pkeyutl -sign -rawin -inkey k -in h -out pkg.sig",
-                 dir);
-        return system(command);
-}
-
-static int tear_down(void **state)
-{
-        char command[96];
-
-        (void)state;
-        snprintf(command, sizeof command, "rm -rf %s", dir);
-        return system(command);
+        workshop_open();
+        workshop_put("installer", installer_script, 0755);
+        workshop_put("pkg", "the package", 0644);
+        workshop_put("bare", "another package", 0644);
+        workshop_sign("pkg");
+        return 0;
 }
 
 /* ---- the part's side ---------------------------------------------------------------------- */
@@ -130,7 +78,8 @@ static void wait_for(unsigned n)
 
 static software *open_software(void)
 {
-        static char folder[96], fetch[96], keys[96], program[96];
+        static char folder[WORKSHOP_PATH], fetch[WORKSHOP_PATH], keys[WORKSHOP_PATH],
+                program[WORKSHOP_PATH];
         static const char *command[] = {program, NULL};
         static const char *const types[] = {"application/octet-stream", NULL};
         static const char *const environments[] = {"linux", "posix", NULL};
@@ -150,10 +99,10 @@ static software *open_software(void)
                                 .listed = on_listed};
         software *s = NULL;
 
-        snprintf(folder, sizeof folder, "%s/kept", dir);
-        snprintf(fetch, sizeof fetch, "%s/fetch", dir);
-        snprintf(keys, sizeof keys, "%s/keys", dir);
-        snprintf(program, sizeof program, "%s/installer", dir);
+        workshop_path("kept", folder);
+        workshop_path("fetch", fetch);
+        workshop_path("keys", keys);
+        workshop_path("installer", program);
         assert_int_equal(software_open(&o, &s, NULL), 0);
         log_of_ends[0] = 0;
         return s;
@@ -177,7 +126,7 @@ static const char *url(const char *name, const char *more)
 {
         static char text[256];
 
-        snprintf(text, sizeof text, "url=%s/%s\nhold=p1\npkg=net.x\n%s", dir, name, more);
+        snprintf(text, sizeof text, "url=%s/%s\nhold=p1\npkg=net.x\n%s", workshop, name, more);
         return text;
 }
 
@@ -214,7 +163,7 @@ static void the_inventory_is_what_installers_say(void **state)
         (void)state;
         for (size_t i = 0; i < ODM_COUNT(rows); i++) {
                 most = rows[i].most;
-                put("list", rows[i].script, 0644);
+                workshop_put("list", rows[i].script, 0644);
                 software *s = open_software();
                 wait_for(1);
                 if (strcmp(inventory, rows[i].inventory) != 0)
@@ -229,7 +178,7 @@ static void packages_are_fetched_proved_and_installed(void **state)
         software *s;
 
         (void)state;
-        put("install", "printf 'component\\ta\\t1\\tactive\\tA\\n'; cp \"$2\" got", 0644);
+        workshop_put("install", "printf 'component\\ta\\t1\\tactive\\tA\\n'; cp \"$2\" got", 0644);
         s = open_software();
         wait_for(1);
         begin(s, 7, ODM_SCOMO_DOWNLOAD, url("pkg", ""));
@@ -239,8 +188,8 @@ static void packages_are_fetched_proved_and_installed(void **state)
         assert_string_equal(log_of_ends, ""); /* never from within */
         wait_for(2);                          /* and what is there by now */
         ends("installed", "7 OK kept\n");
-        assert_string_equal(contents("got"), "the package");
-        assert_non_null(strstr(contents("asked"), "/kept/p1 net.x active N a b\n"));
+        assert_string_equal(workshop_text("got"), "the package");
+        assert_non_null(strstr(workshop_text("asked"), "/kept/p1 net.x active N a b\n"));
         assert_int_equal(software_made(s, 7, 0, &c), 1);
         assert_str(c.id, "a");
         assert_str(c.installer, "maker");
@@ -289,7 +238,7 @@ static void installers_end_in_many_ways(void **state)
                         [ODM_SCOMO_DEACTIVATE] = "deactivate",
                 };
                 software *s = open_software();
-                put(orders[rows[i].step], rows[i].script, 0644);
+                workshop_put(orders[rows[i].step], rows[i].script, 0644);
                 wait_for(1);
                 begin(s, 1, ODM_SCOMO_DOWNLOAD, url("pkg", ""));
                 wait_for(1);
@@ -306,7 +255,7 @@ static void one_change_at_a_time(void **state)
         software *s;
 
         (void)state;
-        put("activate", "[ -e busy ] && exit 9; touch busy; sleep 0.1; rm busy", 0644);
+        workshop_put("activate", "[ -e busy ] && exit 9; touch busy; sleep 0.1; rm busy", 0644);
         s = open_software();
         wait_for(1);
         for (uint32_t id = 1; id <= 3; id++)
@@ -323,7 +272,7 @@ static void nobody_waits_for_ever(void **state)
 
         (void)state;
         limit = 100;
-        put("activate", "exec sleep 60", 0644);
+        workshop_put("activate", "exec sleep 60", 0644);
         s = open_software();
         wait_for(1);
         begin(s, 1, ODM_SCOMO_ACTIVATE, "id=a\ninstaller=maker\n");
@@ -338,18 +287,20 @@ static void an_installation_outlives_us(void **state)
         software *s;
 
         (void)state;
-        put("activate",
-            "trap '' PIPE; touch begun; while [ ! -e go ]; do sleep 0.02; done; touch made", 0644);
+        workshop_put(
+                "activate",
+                "trap '' PIPE; touch begun; while [ ! -e go ]; do sleep 0.02; done; touch made",
+                0644);
         s = open_software();
         wait_for(1);
         begin(s, 1, ODM_SCOMO_ACTIVATE, "id=a\ninstaller=maker\n");
-        for (int i = 0; i < 1000 && !has("begun"); i++)
+        for (int i = 0; i < 1000 && !workshop_has("begun"); i++)
                 assert_int_equal(loop_once(l, 10), 0);
         close_software(s);
-        put("go", "", 0644);
-        for (int i = 0; i < 1000 && !has("made"); i++)
+        workshop_put("go", "", 0644);
+        for (int i = 0; i < 1000 && !workshop_has("made"); i++)
                 usleep(10000);
-        assert_true(has("made"));
+        assert_true(workshop_has("made"));
 }
 
 static void what_fits_is_known_before(void **state)
@@ -393,12 +344,14 @@ static void files_that_nobody_holds_go(void **state)
         for (size_t i = 0; i < ODM_COUNT(names); i++) {
                 char path[32];
                 snprintf(path, sizeof path, "kept/%s", names[i]);
-                put(path, "x", 0600);
+                workshop_put(path, "x", 0600);
         }
         held = "p1";
         software_tidy(s, is_held, NULL);
-        assert_true(has("kept/p1") && has("kept/p1.sig") && has("kept/other") && has("kept/px"));
-        assert_false(has("kept/p12") || has("kept/p2.part") || has("kept/p2.part.of"));
+        assert_true(workshop_has("kept/p1") && workshop_has("kept/p1.sig") &&
+                    workshop_has("kept/other") && workshop_has("kept/px"));
+        assert_false(workshop_has("kept/p12") || workshop_has("kept/p2.part") ||
+                     workshop_has("kept/p2.part.of"));
         close_software(s);
 }
 
@@ -406,15 +359,17 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(the_inventory_is_what_installers_say, set_up,
-                                                tear_down),
+                                                workshop_close),
                 cmocka_unit_test_setup_teardown(packages_are_fetched_proved_and_installed, set_up,
-                                                tear_down),
-                cmocka_unit_test_setup_teardown(installers_end_in_many_ways, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(one_change_at_a_time, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(nobody_waits_for_ever, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(an_installation_outlives_us, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(what_fits_is_known_before, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(files_that_nobody_holds_go, set_up, tear_down),
+                                                workshop_close),
+                cmocka_unit_test_setup_teardown(installers_end_in_many_ways, set_up,
+                                                workshop_close),
+                cmocka_unit_test_setup_teardown(one_change_at_a_time, set_up, workshop_close),
+                cmocka_unit_test_setup_teardown(nobody_waits_for_ever, set_up, workshop_close),
+                cmocka_unit_test_setup_teardown(an_installation_outlives_us, set_up,
+                                                workshop_close),
+                cmocka_unit_test_setup_teardown(what_fits_is_known_before, set_up, workshop_close),
+                cmocka_unit_test_setup_teardown(files_that_nobody_holds_go, set_up, workshop_close),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
