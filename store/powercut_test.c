@@ -22,7 +22,7 @@
 
 #define S(z) odm_cstr(z)
 #define ROUNDS 6
-#define KINDS 11
+#define KINDS 13
 #define BATCHES (ROUNDS * KINDS)
 #define GROUP 4       /* batches in a transaction, where the workload makes one of several */
 #define CHECKPOINT 20 /* pages of log */
@@ -240,6 +240,51 @@ static void delete_device(store_batch *b, int r)
                 move(b, r, 2 * r, STORE_JOB_QUEUED, STORE_JOB_CANCELLED);
 }
 
+static tell_row *new_row(store_batch *b, store_op_kind kind, int64_t device, int64_t n,
+                         uint64_t fields)
+{
+        store_op *op = store_batch_add(b, kind);
+        tell_row *row = odm_new(store_batch_arena(b), tell_row);
+
+        assert_true(op && row);
+        *row = (tell_row){.device = device, .n = n};
+        op->row = (store_row_op){.table = &tell_table, .row = row, .fields = fields};
+        return row;
+}
+
+/* Numbers 2 r - 1 and 2 r. */
+static void add_rows(store_batch *b, int r)
+{
+        for (int i = 0; i < 2; i++) {
+                tell_row *row = new_row(b, STORE_ROW_ADD, r, 0, 0);
+                row->name = fmt(b, i ? "second %d" : "first %d", r);
+                row->state = i ? (uint32_t)r % 3 : 0;
+        }
+}
+
+static void change_rows(store_batch *b, int r)
+{
+        static const tell_row nine = {.state = 9}, none = {.state = 0};
+        static const store_scan nines = {
+                .table = &tell_table, .index = TELL_BY_STATE, .same = 1, .at = &nine, .limit = 1};
+        tell_row *row = new_row(b, STORE_ROW_PATCH, r, 2 * r - 1,
+                                STORE_FIELD(TELL_COUNT) | STORE_FIELD(TELL_STATE));
+        store_op *op = b->ops[b->n - 1];
+
+        row->count = 5;
+        row->state = 9;
+        op->row.plus = STORE_FIELD(TELL_COUNT);
+        op->row.where = STORE_FIELD(TELL_STATE);
+        op->row.is = &none;
+        row = new_row(b, STORE_ROW_PUT, r, 2 * r, 0);
+        row->name = fmt(b, "new %d", r);
+        row->text = fmt(b, "%5000d", r); /* spills over pages */
+        if (r > 1)
+                new_row(b, STORE_ROW_DELETE, r - 1, 2 * r - 2, 0);
+        if (r % 2 == 0)
+                store_batch_add(b, STORE_ROWS_DELETE)->row.scan = &nines;
+}
+
 /* A batch that is turned down in its last operation. */
 static void be_refused(store_batch *b, int r)
 {
@@ -262,8 +307,9 @@ static void write_event(store_batch *b, int r)
 static store_batch *batch_of(int i)
 {
         static void (*const kinds[KINDS])(store_batch * b, int r) = {
-                make_device, make_jobs, open_session, claim_job,     finish_job, change_tree,
-                end_session, put_token, patch_device, delete_device, be_refused};
+                make_device,  make_jobs,     add_rows,    open_session, claim_job,
+                finish_job,   change_tree,   end_session, put_token,    change_rows,
+                patch_device, delete_device, be_refused};
         store_batch *b = store_batch_new();
 
         kinds[i % KINDS](b, i / KINDS + 1);
@@ -290,6 +336,7 @@ static store_batch *later_batch(int i)
                               .commands = S("[]"),
                               .key = fmt(b, "later%d", i),
                               .created = 9000};
+        new_row(b, STORE_ROW_ADD, 7, 0, 0)->name = fmt(b, "later %d", i);
         return b;
 }
 
@@ -331,6 +378,8 @@ static int open_store(const char *at, store **out, char why[200])
 
         store_opt_init(&opt);
         opt.where = at;
+        opt.tables = tell_tables;
+        opt.n_tables = 1;
         int rc = store_open(&opt, out, diag);
         if (rc < 0)
                 snprintf(why, 200, "it does not open: %s (%.150s)", odm_err_name(rc), diag);

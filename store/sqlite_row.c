@@ -143,8 +143,10 @@ static void say_bounds(text *w, const row_order *o, unsigned same, unsigned boun
                 SAY(w, "%s(", sep);
                 say_order(w, o, same, "");
                 SAY(w, ")%c(", bounds & DOWN ? '<' : '>');
+                /* a rowid has no collation of its own, and without one the index is entered by
+                 * the first field alone */
                 for (unsigned i = same; i < o->n; i++)
-                        SAY(w, i > same ? ",?" : "?");
+                        SAY(w, "%s? COLLATE BINARY", i > same ? "," : "");
                 SAY(w, ")");
         }
 }

@@ -44,6 +44,9 @@ static const char *const device_states[STORE_DEVICE_STATES] = {
         [STORE_DEVICE_HELD] = "held",
         [STORE_DEVICE_REFUSED] = "refused",
         [STORE_DEVICE_DEACTIVATED] = "deactivated",
+        [STORE_DEVICE_ASLEEP] = "asleep",
+        [STORE_DEVICE_UNREACHABLE] = "unreachable",
+        [STORE_DEVICE_DETACHED] = "detached",
 };
 
 static const char *const job_states[STORE_JOB_STATES] = {
@@ -60,6 +63,21 @@ static const char *const job_states[STORE_JOB_STATES] = {
 const char *store_device_state_name(store_device_state s)
 {
         return (unsigned)s < STORE_DEVICE_STATES ? device_states[s] : "?";
+}
+
+bool store_device_welcome(store_device_state s)
+{
+        switch (s) {
+        case STORE_DEVICE_PROVISIONED:
+        case STORE_DEVICE_ACTIVE:
+        case STORE_DEVICE_ASLEEP:
+        case STORE_DEVICE_UNREACHABLE:
+        case STORE_DEVICE_DETACHED: return true;
+        case STORE_DEVICE_HELD:
+        case STORE_DEVICE_REFUSED:
+        case STORE_DEVICE_DEACTIVATED: break;
+        }
+        return false;
 }
 
 bool store_device_state_parse(odm_str s, store_device_state *out)

@@ -35,9 +35,13 @@ typedef enum store_device_state {
         STORE_DEVICE_HELD,        /* unknown device that called, waits for approval */
         STORE_DEVICE_REFUSED,     /* an operator said no */
         STORE_DEVICE_DEACTIVATED, /* an operator switched it off: sessions are refused */
+        STORE_DEVICE_ASLEEP,      /* silent, as expected of it */
+        STORE_DEVICE_UNREACHABLE, /* silent, when it was expected to call */
+        STORE_DEVICE_DETACHED,    /* taken away on purpose: nobody expects it */
 } store_device_state;
-#define STORE_DEVICE_STATES 5
+#define STORE_DEVICE_STATES 8
 const char *store_device_state_name(store_device_state s); /* "provisioned" ... */
+bool store_device_welcome(store_device_state s);           /* may have sessions */
 bool store_device_state_parse(odm_str s, store_device_state *out);
 
 typedef struct store_device {

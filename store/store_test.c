@@ -11,6 +11,7 @@
 #include "sqlite_db.h"
 #include "store.h"
 #include "support.h"
+#include "tell.h"
 
 /* ---- a store for a test ------------------------------------------------------------ */
 
@@ -256,7 +257,7 @@ static void a_patch_changes_what_it_names(void **state)
                               .last_contact = 49};
         uint32_t fields = STORE_DF_FWV | STORE_DF_LAST_CONTACT | STORE_DF_REACHED;
 
-        assert_int_equal(patch(f, id, STORE_DF_FWV | STORE_DF_LAST_CONTACT, 0, to), 0);
+        assert_int_equal(patch(f, id, fields, 0, to), 0);
         assert_int_equal(store_device_get(f->st, id, &f->a, &d), 0);
         assert_str(d.reached, "https://b");
         assert_str(d.name, "a");
@@ -1477,6 +1478,18 @@ static void migrations_run_once_in_order_and_whole(void **state)
 
 /* ---- a kill in the middle --------------------------------------------------------------- */
 
+static void put_row(store_batch *b, uint32_t i)
+{
+        store_op *op = store_batch_add(b, STORE_ROW_PUT);
+        tell_row *row = odm_new(store_batch_arena(b), tell_row);
+
+        *row = (tell_row){.device = 1,
+                          .n = i,
+                          .name = odm_arena_fmt(store_batch_arena(b), "%u", i),
+                          .count = i};
+        op->row = (store_row_op){.table = &tell_table, .row = row};
+}
+
 /* The child acknowledges each batch on the pipe only after `done`. */
 static void write_until_killed(const fix *f, int out)
 {
@@ -1494,6 +1507,7 @@ static void write_until_killed(const fix *f, int out)
                         op->setting.key = odm_arena_copy(store_batch_arena(b), S(key));
                         op->setting.value = S("v");
                 }
+                put_row(b, i);
                 if (store_write_sync(st, b) < 0)
                         _exit(3);
                 store_batch_free(b);
@@ -1511,11 +1525,24 @@ static bool has_setting(fix *f, uint32_t i, int half)
         return store_setting_get(f->st, S(key), &f->a, &v) == 0;
 }
 
+static bool has_row(fix *f, uint32_t i)
+{
+        char name[24];
+        tell_row row;
+
+        snprintf(name, sizeof name, "%u", i);
+        row.name = S(name);
+        return store_row_by(f->st, &tell_table, TELL_BY_NAME, &row, &f->a, &row) == 0 &&
+               row.count == i;
+}
+
 static void what_was_acknowledged_survives_a_kill(void **state)
 {
         fix *f = *state;
         uint32_t last = 0, i;
 
+        f->opt.tables = tell_tables;
+        f->opt.n_tables = 1;
         for (int round = 0; round < 3; round++) {
                 int p[2];
                 pid_t pid;
@@ -1540,10 +1567,11 @@ static void what_was_acknowledged_survives_a_kill(void **state)
                 assert_true(last >= 30);
                 open_again(f);
                 for (i = 1; i <= last; i++)
-                        if (!has_setting(f, i, 0) || !has_setting(f, i, 1))
+                        if (!has_setting(f, i, 0) || !has_setting(f, i, 1) || !has_row(f, i))
                                 fail_msg("batch %u of %u was acknowledged and is gone", i, last);
                 /* the one in flight is there whole or not at all */
                 assert_int_equal(has_setting(f, last + 1, 0), has_setting(f, last + 1, 1));
+                assert_int_equal(has_setting(f, last + 1, 0), has_row(f, last + 1));
         }
 }
 

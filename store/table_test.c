@@ -1128,6 +1128,31 @@ static void old_events_go_in_steps(void **state)
         assert_int_equal(l.v[l.n - 1].seq, 1500);
 }
 
+/* More statements than a connection keeps. */
+static void statements_give_way(void **state)
+{
+        fix *f = *state;
+        const item to = {.device = 1, .name = S("n"), .level = 1, .at = 1};
+        item out;
+
+        assert_int_equal(put(f, &table_item, &to), 0);
+        for (int round = 0; round < 2; round++) {
+                store_batch *b = store_batch_new();
+                for (uint64_t fields = 1; fields < 2 * DB_SHAPES; fields++) {
+                        store_op *op = store_batch_add(b, STORE_ROW_PATCH);
+                        op->row = (store_row_op){
+                                .table = &table_item,
+                                .row = &to,
+                                .fields = fields << 2,
+                                .plus = fields << 2 & (STORE_FIELD(I_LEVEL) | STORE_FIELD(I_AT))};
+                }
+                assert_int_equal(store_write_sync(f->st, b), 0);
+                store_batch_free(b);
+        }
+        assert_int_equal(get_item(f, 1, "n", &out), 0);
+        assert_true(out.level == 1 + 2 * DB_SHAPES && out.at == 1 + 2 * DB_SHAPES);
+}
+
 /* ---- files ----------------------------------------------------------------------------------- */
 
 static void all_is_there_after_a_new_start(void **state)
@@ -1152,6 +1177,93 @@ static void all_is_there_after_a_new_start(void **state)
         assert_true(out.share == 2);
         assert_true(new_ticket(f, "c", 1) > b);
 }
+
+/* ---- plans ------------------------------------------------------------------------------------- */
+
+static unsigned count_of(const char *text, char c)
+{
+        unsigned n = 0;
+
+        for (; *text; text++)
+                n += *text == c;
+        return n;
+}
+
+/* Each condition has to be one by which the index is entered, and the order has to be the index's.
+ */
+static void expect_plan(db *x, const store_scan *s)
+{
+        sqlite3_stmt *st;
+        odm_buf sql;
+        char detail[300];
+
+        odm_buf_init(&sql, &heap, 1 << 16);
+        assert_int_equal(odm_buf_fmt(&sql, "EXPLAIN QUERY PLAN "), 0);
+        assert_int_equal(sqlite_row_find_text(s, &sql), 0);
+        assert_int_equal(odm_buf_byte(&sql, 0), 0);
+        if (sqlite3_prepare_v2(x->c, sql.p, -1, &st, NULL) != SQLITE_OK)
+                fail_msg("%s: %s", sql.p, sqlite3_errmsg(x->c));
+        assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+        snprintf(detail, sizeof detail, "%s", (const char *)sqlite3_column_text(st, 3));
+        if (sqlite3_step(st) != SQLITE_DONE)
+                fail_msg("%s: %s, and %s", sql.p, detail, (const char *)sqlite3_column_text(st, 3));
+        bool searched = s->same || s->from || s->below || s->after;
+        if (strncmp(detail, searched ? "SEARCH" : "SCAN", 4) != 0 ||
+            count_of(detail, '?') + 1 != count_of(sql.p, '?'))
+                fail_msg("%s: %s", sql.p, detail);
+        sqlite3_finalize(st);
+        odm_buf_done(&sql);
+}
+
+static unsigned expect_plans(db *x, const store_table *t, const void *row)
+{
+        unsigned n = 0;
+
+        for (unsigned i = 0; i <= t->n_index; i++) {
+                uint8_t length = row_order_of(t, (uint8_t)i).n;
+                for (unsigned k = 0; k < (length + 1u) * 16; k++) {
+                        store_scan s = {.table = t,
+                                        .index = (uint8_t)i,
+                                        .same = (uint8_t)(k / 16),
+                                        .at = row,
+                                        .down = k & 1,
+                                        .after = k & 2 ? row : NULL,
+                                        .from = k & 4 ? row : NULL,
+                                        .below = k & 8 ? row : NULL};
+                        if (s.same == length && k & 14)
+                                continue;
+                        expect_plan(x, &s);
+                        n++;
+                }
+        }
+        return n;
+}
+
+static void every_scan_enters_its_index(void **state)
+{
+        static const item i;
+        static const ticket t;
+        static const entry e;
+        static const member m;
+        const void *const row[] = {&i, &t, &e, &m};
+        fix *f = *state;
+        unsigned n = 0;
+        db x;
+
+        many_items(f);
+        store_close(f->st);
+        f->st = NULL;
+        assert_int_equal(db_open(&x, f->where + 7, false), 0);
+        for (int analyzed = 0; analyzed < 2; analyzed++) {
+                for (size_t k = 0; k < ODM_COUNT(tables); k++)
+                        n += expect_plans(&x, tables[k], row[k]);
+                assert_int_equal(db_exec(&x, "ANALYZE"), 0);
+        }
+        db_close(&x);
+        assert_true(n > 500);
+}
+
+/* ---- older tables -------------------------------------------------------------------------------- */
 
 /* The tickets of an earlier program, and of later ones. */
 typedef struct old_ticket {
@@ -1318,6 +1430,8 @@ int main(void)
                 EACH_ENGINE(events_are_told_of_when_they_are_durable),
                 EACH_ENGINE(old_events_go_in_steps),
                 ON(sqlite_setup, all_is_there_after_a_new_start),
+                EACH_ENGINE(statements_give_way),
+                ON(sqlite_setup, every_scan_enters_its_index),
                 ON(sqlite_setup, a_file_gets_the_columns_and_indexes_of_its_tables),
                 ON(sqlite_setup, tables_that_cannot_be_made_are_refused),
                 EACH_ENGINE(tables_that_are_none_are_refused),

@@ -5,6 +5,22 @@
 
 #define S(z) odm_cstr(z)
 
+static const field fields[] = {
+        STORE_FIELD_OF(tell_row, device, I64), STORE_FIELD_OF(tell_row, n, I64),
+        STORE_FIELD_OF(tell_row, name, STR),   STORE_FIELD_OF(tell_row, state, U32),
+        STORE_FIELD_OF(tell_row, count, U64),  STORE_FIELD_OF(tell_row, text, STR)};
+static const record record_row = STORE_RECORD_OF(tell_row, fields);
+static const store_index indexes[] = {
+        {.name = "name", .fields = {TELL_NAME}, .n = 1, .unique = true},
+        {.name = "state", .fields = {TELL_STATE}, .n = 1}};
+const store_table tell_table = {.name = "tell",
+                                .rec = &record_row,
+                                .n_key = 2,
+                                .numbered = true,
+                                .index = indexes,
+                                .n_index = ODM_COUNT(indexes)};
+const store_table *const tell_tables[1] = {&tell_table};
+
 typedef struct teller {
         store *st;
         odm_arena a;
@@ -164,6 +180,28 @@ static void say_logs(teller *t)
                 }
 }
 
+/* In each order, so that rows and indexes are seen to agree. */
+static void say_rows(teller *t)
+{
+        for (uint8_t order = 0; order <= TELL_BY_STATE; order++) {
+                const store_scan s = {.table = &tell_table, .index = order, .limit = 1000};
+                store_rows rows = {.n = 0};
+                int rc = store_row_find(t->st, &s, &t->a, &rows);
+
+                if (rc == ODM_EINVAL) /* it has no tables */
+                        return;
+                if (!told(t, rc))
+                        continue;
+                for (const tell_row *r = rows.v; rows.n; rows.n--, r++) {
+                        say(t, "row %u %lld %lld %u %llu", order, (long long)r->device,
+                            (long long)r->n, r->state, (unsigned long long)r->count);
+                        say_str(t, "name", r->name);
+                        say_str(t, "text", r->text);
+                        say(t, "\n");
+                }
+        }
+}
+
 int tell_all(store *st, char **out)
 {
         teller t = {.st = st};
@@ -175,6 +213,7 @@ int tell_all(store *st, char **out)
                 for (size_t i = 0; i < l.n; i++)
                         say_device(&t, &l.v[i]);
         say_logs(&t);
+        say_rows(&t);
         if (t.rc == 0)
                 t.rc = odm_buf_byte(&t.out, 0);
         if (t.rc == 0) {
