@@ -19,6 +19,9 @@
 #include "table.h"
 
 #define PACKAGE_HASH_TEXT 64 /* digits of a SHA-256, of lower case */
+#define PACKAGE_PATH "/packages/"
+#define PACKAGE_SIGNED ".sig" /* behind a path: that of the signature */
+#define PACKAGE_FILE_MOST 128
 
 typedef enum package_kind {
         PACKAGE_FIRMWARE,
@@ -97,5 +100,18 @@ odm_str package_link(const package *p, const store_device *d, odm_str base, odm_
 /* What `base` is by the configuration: packages.url, else the authority of dm.url; absent when
  * neither is set.  Text in `a`. */
 odm_str package_base(const cfg *conf, odm_arena *a);
+
+/* A path below PACKAGE_PATH, read; texts borrowed. */
+typedef struct package_path {
+        int64_t id;
+        odm_str sha256, file; /* the name may have PACKAGE_SIGNED behind */
+} package_path;
+bool package_path_read(odm_str path, package_path *out);
+/* Whether it is one of the two paths of this package, ready and here; *signature says which. */
+bool package_path_is(const package_path *path, const package *p, bool *signature);
+
+bool package_hash_ok(odm_str s); /* 64 digits of lower case */
+/* 1 to PACKAGE_FILE_MOST letters, digits, '.', '_', '~', '+', '-', the first no '.'. */
+bool package_file_ok(odm_str s);
 
 #endif
