@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The log as people and programs see it: pages, requests that wait, streams. */
+#include <arpa/inet.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "api_world.h"
+#include "heap.h"
+#include "loop.h"
+
+#define LIMIT_MS 10000
+
+static void say(world *w, int64_t device, const char *kind, const char *data)
+{
+        store_batch *b = store_batch_new();
+        store_op *op = store_batch_add(b, STORE_EVENT_ADD);
+
+        op->event = (store_event){
+                .at = 1000, .device = device, .kind = odm_cstr(kind), .data = odm_cstr(data)};
+        assert_int_equal(store_write_sync(w->store, b), 0);
+        store_batch_free(b);
+}
+
+/* The kinds of an answer's items, a blank between. */
+static const char *kinds(const answer *a, char out[512])
+{
+        const json_t *items = json_object_get(a->json, "items"), *v;
+        size_t i;
+
+        out[0] = 0;
+        json_array_foreach(items, i, v)
+        {
+                size_t n = strlen(out);
+                (void)snprintf(out + n, 512 - n, "%s%s", n ? " " : "",
+                               json_string_value(json_object_get(v, "kind")));
+        }
+        return out;
+}
+
+static void pages_and_filters(void **state)
+{
+        static const struct row {
+                const char *why, *query;
+                unsigned who, status;
+                const char *kinds;
+        } rows[] = {
+                {"the newest, the last one at the end", "?limit=2", TOKEN_VIEWER, 200, "x.d y.e"},
+                {"from the beginning", "?after=0&limit=3", TOKEN_VIEWER, 200,
+                 "device.created device.created x.a"},
+                {"those behind one", "?after=4", TOKEN_VIEWER, 200, "x.c x.d y.e"},
+                {"none behind the last", "?after=99", TOKEN_VIEWER, 200, ""},
+                {"by kind", "?kind=y.", TOKEN_VIEWER, 200, "y.e"},
+                {"the newest by kind, looked for far back", "?kind=device.&limit=1", TOKEN_VIEWER,
+                 200, "device.created"},
+                {"of one device", "?device=acme%2F1&kind=x", TOKEN_VIEWER, 200, "x.a x.c"},
+                {"of a device nobody knows", "?device=nobody", TOKEN_VIEWER, 404, NULL},
+                {"a scope hides others and what is of none", "?after=0", SCOPED, 200,
+                 "device.created x.a x.c"},
+                {"a scope hides devices", "?device=other", SCOPED, 404, NULL},
+                {"no number", "?after=x", TOKEN_VIEWER, 400, NULL},
+                {"too long a wait", "?wait=999", TOKEN_VIEWER, 400, NULL},
+                {"nobody", "", NOBODY, 401, NULL},
+        };
+        world w;
+        char got[512];
+
+        (void)state;
+        world_start(&w, NULL);
+        world_device(&w, "acme/1");
+        world_device(&w, "other");
+        say(&w, 1, "x.a", "{\"n\":1}");
+        say(&w, 2, "x.b", "{}");
+        say(&w, 1, "x.c", "no JSON");
+        say(&w, 2, "x.d", "{}");
+        say(&w, 0, "y.e", "{}");
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                char path[128];
+                (void)snprintf(path, sizeof path, "/api/v1/events%s", rows[i].query);
+                answer a = world_ask(&w, rows[i].who, "GET", path, NULL);
+                if (a.status != rows[i].status)
+                        fail_msg("%s: %u", rows[i].why, a.status);
+                if (rows[i].kinds && strcmp(kinds(&a, got), rows[i].kinds) != 0)
+                        fail_msg("%s: '%s'", rows[i].why, got);
+                answer_done(&a);
+        }
+        world_stop(&w);
+}
+
+static void an_event_is_shown_whole(void **state)
+{
+        world w;
+        const json_t *e;
+
+        (void)state;
+        world_start(&w, NULL);
+        world_device(&w, "acme/1");
+        say(&w, 1, "x.a", "{\"n\":1}");
+        answer a = world_ask(&w, TOKEN_VIEWER, "GET", "/api/v1/events?kind=x.", NULL);
+        e = json_array_get(json_object_get(a.json, "items"), 0);
+        assert_string_equal(json_string_value(json_object_get(e, "id")), "2");
+        assert_string_equal(json_string_value(json_object_get(e, "time")), "1970-01-01T00:00:01Z");
+        assert_string_equal(json_string_value(json_object_get(e, "device")), "acme/1");
+        assert_int_equal(json_integer_value(json_object_get(json_object_get(e, "data"), "n")), 1);
+        assert_string_equal(answer_text(&a, "last"), "2");
+        answer_done(&a);
+        world_stop(&w);
+}
+
+typedef struct later {
+        world *w;
+        const char *kind;
+} later;
+
+static void *say_later(void *ctx)
+{
+        later *l = ctx;
+
+        (void)usleep(100000);
+        say(l->w, 0, "y.other", "{}");
+        say(l->w, 0, l->kind, "{}");
+        return NULL;
+}
+
+static void a_request_waits_for_the_next(void **state)
+{
+        world w;
+        char got[512];
+        pthread_t t;
+        later l = {&w, "x.a"};
+
+        (void)state;
+        world_start(&w, NULL);
+        assert_int_equal(pthread_create(&t, NULL, say_later, &l), 0);
+        answer a = world_ask(&w, TOKEN_VIEWER, "GET", "/api/v1/events?wait=20&kind=x.", NULL);
+        pthread_join(t, NULL);
+        assert_int_equal(a.status, 200);
+        assert_string_equal(kinds(&a, got), "x.a");
+        answer_done(&a);
+        a = world_ask(&w, TOKEN_VIEWER, "GET", "/api/v1/events?wait=1&after=2", NULL);
+        assert_int_equal(a.status, 200);
+        assert_string_equal(kinds(&a, got), "");
+        assert_string_equal(answer_text(&a, "last"), "2");
+        answer_done(&a);
+        world_stop(&w);
+}
+
+/* ---- streams, by a bare socket ------------------------------------------------------- */
+
+typedef struct ear {
+        int fd;
+        char text[65536];
+        size_t n;
+} ear;
+
+static void ear_open(ear *e, world *w, unsigned who, const char *path, const char *more)
+{
+        struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)w->port)};
+        char head[1024];
+        int n;
+
+        *e = (ear){.fd = socket(AF_INET, SOCK_STREAM, 0)};
+        to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        assert_int_equal(connect(e->fd, (struct sockaddr *)&to, sizeof to), 0);
+        n = snprintf(head, sizeof head,
+                     "GET %s HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n"
+                     "Authorization: Bearer %s\r\n%s\r\n",
+                     path, w->token[who], more);
+        assert_int_equal(write(e->fd, head, (size_t)n), n);
+}
+
+/* Reads until `text` was heard; false when the peer ends or it takes too long. */
+static bool ear_hears(ear *e, const char *text)
+{
+        int64_t until = loop_now().ms + LIMIT_MS;
+
+        while (!strstr(e->text, text)) {
+                struct pollfd p = {.fd = e->fd, .events = POLLIN};
+                int64_t left = until - loop_now().ms;
+                ssize_t n;
+
+                if (left <= 0 || poll(&p, 1, (int)left) != 1)
+                        return false;
+                n = read(e->fd, e->text + e->n, sizeof e->text - 1 - e->n);
+                if (n <= 0)
+                        return false;
+                e->n += (size_t)n;
+        }
+        return true;
+}
+
+static void a_stream_begins_where_it_was(void **state)
+{
+        world w;
+        ear e;
+
+        (void)state;
+        world_start(&w, NULL);
+        for (unsigned i = 0; i < 600; i++) /* more than a page */
+                say(&w, 0, "x.old", "{}");
+        ear_open(&e, &w, TOKEN_VIEWER, "/api/v1/events", "");
+        assert_true(ear_hears(&e, "retry:"));
+        say(&w, 0, "x.new", "{\"n\":1}");
+        assert_true(ear_hears(&e, "id: 601\nevent: x.new\ndata: {"));
+        assert_null(strstr(e.text, "x.old"));
+        close(e.fd);
+        say(&w, 0, "x.missed", "{}");
+        ear_open(&e, &w, TOKEN_VIEWER, "/api/v1/events?after=7", "Last-Event-ID: 598\r\n");
+        assert_true(ear_hears(&e, "event: x.missed"));
+        assert_null(strstr(e.text, "id: 598\n"));
+        assert_non_null(strstr(e.text, "id: 599\n"));
+        assert_non_null(strstr(e.text, "id: 601\n"));
+        close(e.fd);
+        world_stop(&w);
+}
+
+static void a_stream_shows_what_its_token_may_see(void **state)
+{
+        world w;
+        ear e;
+
+        (void)state;
+        world_start(&w, NULL);
+        world_device(&w, "acme/1");
+        world_device(&w, "other");
+        ear_open(&e, &w, SCOPED, "/api/v1/events?after=0", "");
+        say(&w, 0, "x.none", "{}");
+        say(&w, 2, "x.other", "{}");
+        say(&w, 1, "x.mine", "{}");
+        assert_true(ear_hears(&e, "x.mine"));
+        assert_null(strstr(e.text, "x.none"));
+        assert_null(strstr(e.text, "x.other"));
+        close(e.fd);
+        world_stop(&w);
+}
+
+static void *wait_long(void *ctx)
+{
+        later *l = ctx;
+        answer a = world_ask(l->w, TOKEN_VIEWER, "GET", "/api/v1/events?wait=300", NULL);
+
+        assert_int_equal(a.status, 200);
+        answer_done(&a);
+        return NULL;
+}
+
+static double listeners(world *w)
+{
+        odm_buf b;
+        double n = -1;
+        const char *at;
+
+        odm_buf_init(&b, &heap_mem, 1 << 16);
+        assert_int_equal(fleet_metrics(w->fleet, &b), 0);
+        assert_int_equal(odm_buf_put(&b, "", 1), 0);
+        at = strstr(odm_buf_view(&b).p, "\nnrem_event_listeners ");
+        if (at)
+                n = strtod(at + 22, NULL);
+        odm_buf_done(&b);
+        return n;
+}
+
+static void stopping_answers_those_who_wait(void **state)
+{
+        world w;
+        pthread_t t;
+        later l = {&w, NULL};
+        ear e;
+
+        (void)state;
+        world_start(&w, NULL);
+        assert_int_equal(pthread_create(&t, NULL, wait_long, &l), 0);
+        ear_open(&e, &w, TOKEN_VIEWER, "/api/v1/events", "");
+        assert_true(ear_hears(&e, "retry:"));
+        for (unsigned i = 0; i < 1000 && listeners(&w) < 2; i++)
+                (void)usleep(2000);
+        assert_true(listeners(&w) == 2);
+        fleet_stop(w.fleet);
+        pthread_join(t, NULL);
+        assert_false(ear_hears(&e, "never said"));
+        close(e.fd);
+        world_stop(&w);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(pages_and_filters),
+                cmocka_unit_test(an_event_is_shown_whole),
+                cmocka_unit_test(a_request_waits_for_the_next),
+                cmocka_unit_test(a_stream_begins_where_it_was),
+                cmocka_unit_test(a_stream_shows_what_its_token_may_see),
+                cmocka_unit_test(stopping_answers_those_who_wait),
+        };
+
+        return RUN_TESTS(tests);
+}
