@@ -49,20 +49,30 @@ struct loop {
         size_t n_signals;
 };
 
-odm_time loop_now(void)
+static int64_t skipped; /* ms */
+
+void loop_skip(int64_t ms)
+{
+        skipped += ms;
+}
+
+/* Milliseconds of a clock. */
+static int64_t read_clock(clockid_t id)
 {
         struct timespec ts;
 
-        clock_gettime(CLOCK_BOOTTIME, &ts);
-        return (odm_time){(int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000};
+        clock_gettime(id, &ts);
+        return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000 + skipped;
+}
+
+odm_time loop_now(void)
+{
+        return (odm_time){read_clock(CLOCK_BOOTTIME)};
 }
 
 odm_wall loop_wall(void)
 {
-        struct timespec ts;
-
-        clock_gettime(CLOCK_REALTIME, &ts);
-        return (odm_wall){ts.tv_sec};
+        return (odm_wall){read_clock(CLOCK_REALTIME) / 1000};
 }
 
 /* ---- descriptors --------------------------------------------------------------- */

@@ -60,6 +60,24 @@ static void timers_run_in_order(void **state)
         loop_free(l);
 }
 
+static void clocks_may_be_ahead(void **state)
+{
+        loop *l = fresh();
+        loop_timer a = {.fn = mark_a};
+        odm_time before = loop_now();
+        odm_wall wall = loop_wall();
+
+        (void)state;
+        assert_int_equal(loop_timer_set(l, &a, odm_time_add(before, 3600000)), 0);
+        assert_int_equal(loop_once(l, 0), 0);
+        assert_string_equal(trail, "");
+        loop_skip(3600000);
+        assert_int_equal(loop_once(l, -1), 0);
+        assert_string_equal(trail, "a");
+        assert_true(loop_now().ms - before.ms >= 3600000 && loop_wall().s - wall.s >= 3600);
+        loop_free(l);
+}
+
 static void timers_move_and_stop(void **state)
 {
         loop *l = fresh();
@@ -323,6 +341,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(timers_run_in_order),
+                cmocka_unit_test(clocks_may_be_ahead),
                 cmocka_unit_test(timers_move_and_stop),
                 cmocka_unit_test(removed_watches_are_silent),
                 cmocka_unit_test(other_threads_post),

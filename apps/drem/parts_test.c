@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* parts_test.c - steps and alerts of parts, shown with firmware objects and a part that does
  * nothing but write down what it was told. */
-#include "parts.h"
+#include "stand.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,13 +12,6 @@
 
 #define NOW ((odm_wall){1290000000})
 
-static char dir[32];
-static cfg *conf;
-static loop *l;
-static odm_tree *tree;
-static odm_tasks *tasks;
-static state *journal;
-static parts *all;
 static odm_fumo fumo;
 static const part_host *host;
 
@@ -138,7 +131,7 @@ static void on_ended(void *ctx)
 {
         (void)ctx;
         seen.ended++;
-        loop_stop(l);
+        loop_stop(stand.loop);
 }
 
 static const parts_agent agent = {.tell = on_tell,
@@ -147,105 +140,45 @@ static const parts_agent agent = {.tell = on_tell,
                                   .firmware = on_text,
                                   .ended = on_ended};
 
-static int log_record(void *ctx, odm_str record)
-{
-        (void)ctx;
-        return journal ? state_log(journal, record) : ODM_EIO;
-}
-
 static void start(const part_class *const *classes)
 {
-        odm_tree_opt o;
-        odm_tasks_opt t = {.mem = &heap, .mo = &odm_mo_task};
-
-        odm_tree_opt_init(&o, &heap);
-        o.log = log_record;
-        assert_int_equal(odm_tree_new(&o, &tree), 0);
-        t.tree = tree;
-        assert_int_equal(odm_tasks_new(&t, &tasks), 0);
-        assert_int_equal(parts_mount(tree, tasks, conf, classes, &all, NULL), 0);
-        assert_int_equal(state_open(NULL, dir, tree, &journal, NULL), 0);
-        assert_int_equal(parts_fill(all, NULL), 0);
-        assert_int_equal(parts_open(all, l, journal, &agent, NULL), 0);
-}
-
-static void stop(void)
-{
-        parts_close(all);
-        odm_tree_free(tree);
-        odm_tasks_free(tasks);
-        state_close(journal);
-        journal = NULL;
+        stand_start(classes, NULL, &agent);
 }
 
 static int set_up(void **unused)
 {
-        char path[64];
-
         (void)unused;
         memset(&seen, 0, sizeof seen);
-        snprintf(dir, sizeof dir, "/tmp/parts_test.XXXXXX");
-        if (!mkdtemp(dir))
-                return -1;
-        snprintf(path, sizeof path, "[agent]\nstate = %s\n", dir);
-        assert_int_equal(cfg_new(conf_keys, conf_keys_n, &conf), 0);
-        assert_int_equal(cfg_parse(conf, odm_cstr(path), "f", NULL), 0);
-        assert_int_equal(loop_new(&l), 0);
+        stand_open();
+        stand_configure("");
         start(with_it);
         return 0;
 }
 
 static int tear_down(void **unused)
 {
-        char command[64];
-
         (void)unused;
-        stop();
-        loop_free(l);
-        cfg_free(conf);
-        snprintf(command, sizeof command, "rm -r %s", dir);
-        return system(command);
+        stand_stop();
+        stand_close();
+        return 0;
 }
 
 /* ---- what a server does --------------------------------------------------------------------- */
-
-static unsigned operate(odm_cmd kind, const char *uri, const char *data)
-{
-        const odm_op op = {.kind = kind,
-                           .target = odm_cstr(uri),
-                           .server = ODM_STR("srv"),
-                           .has_value = data != NULL,
-                           .value = {.data = odm_cstr(data)}};
-        odm_answer out = {0};
-        odm_arena a;
-
-        odm_arena_init(&a, &heap, 1 << 20);
-        assert_int_equal(odm_tree_do(tree, &op, NOW, &a, &out), 0);
-        odm_arena_done(&a);
-        return out.status;
-}
 
 static void order_download(void)
 {
         const odm_value acl = {.data = ODM_STR("Get=*&Replace=*&Exec=*")};
 
-        assert_int_equal(odm_tree_write(tree, ODM_STR("./FUMO?prop=ACL"), &acl, NOW), 0);
-        assert_int_equal(operate(ODM_CMD_REPLACE, "./FUMO/main/Download/PkgURL", "http://h/p"),
-                         200);
-        assert_int_equal(operate(ODM_CMD_EXEC, "./FUMO/main/Download", NULL), 202);
+        assert_int_equal(odm_tree_write(stand.tree, ODM_STR("./FUMO?prop=ACL"), &acl, NOW), 0);
+        assert_int_equal(
+                stand_operate(ODM_CMD_REPLACE, "./FUMO/main/Download/PkgURL", "http://h/p", NOW),
+                200);
+        assert_int_equal(stand_operate(ODM_CMD_EXEC, "./FUMO/main/Download", NULL, NOW), 202);
 }
 
 static const char *state_of_it(void)
 {
-        static char text[16];
-        odm_value v = {0};
-        odm_arena a;
-
-        odm_arena_init(&a, &heap, 4096);
-        assert_int_equal(odm_tree_read(tree, ODM_STR("./FUMO/main/State"), &a, &v), 0);
-        snprintf(text, sizeof text, "%.*s", (int)v.data.n, v.data.p);
-        odm_arena_done(&a);
-        return text;
+        return stand_get("./FUMO/main/State");
 }
 
 static int hear(void *ctx, const odm_alert *a)
@@ -263,7 +196,7 @@ static int hear(void *ctx, const odm_alert *a)
 static const char *session_with(const char *server, odm_wall now)
 {
         seen.heard[0] = 0;
-        assert_int_equal(parts_alerts(all, odm_cstr(server), now, hear, NULL), 0);
+        assert_int_equal(parts_alerts(stand.parts, odm_cstr(server), now, hear, NULL), 0);
         return seen.heard;
 }
 
@@ -273,18 +206,18 @@ static void a_step_is_begun_and_its_end_is_kept(void **unused)
 {
         (void)unused;
         assert_int_equal(seen.rests, 1);
-        parts_met(all, ODM_STR("srv"));
+        parts_met(stand.parts, ODM_STR("srv"));
         assert_string_equal(seen.met, "srv");
         host->installed(host->ctx);
         assert_int_equal(seen.looks, 1);
         order_download();
-        parts_go(all);
-        parts_go(all);
+        parts_go(stand.parts);
+        parts_go(stand.parts);
         assert_int_equal(seen.begun, 1);
         assert_int_equal(host->done(host->ctx, seen.id, &good), 0);
         assert_string_equal(state_of_it(), "50");
         assert_int_equal(seen.ended, 1);
-        stop();
+        stand_stop();
         start(with_it);
         assert_string_equal(state_of_it(), "50");
 }
@@ -294,7 +227,7 @@ static void a_step_may_end_within_its_beginning(void **unused)
         (void)unused;
         order_download();
         seen.now = true;
-        parts_go(all);
+        parts_go(stand.parts);
         assert_int_equal(seen.begun, 1);
         assert_string_equal(state_of_it(), "50");
 }
@@ -303,23 +236,23 @@ static void what_nobody_does_any_more_ends(void **unused)
 {
         (void)unused;
         order_download();
-        stop();
+        stand_stop();
         start(without);
-        assert_non_null(odm_tasks_at(tasks, 0));
-        assert_int_equal(odm_tasks_at(tasks, 0)->step, 0);
-        assert_int_equal(odm_tasks_at(tasks, 0)->result, 408);
+        assert_non_null(odm_tasks_at(stand.tasks, 0));
+        assert_int_equal(odm_tasks_at(stand.tasks, 0)->step, 0);
+        assert_int_equal(odm_tasks_at(stand.tasks, 0)->result, 408);
 }
 
 static void an_end_waits_for_an_open_transaction(void **unused)
 {
         (void)unused;
         order_download();
-        parts_go(all);
-        assert_int_equal(odm_tree_begin(tree, NOW), 0);
+        parts_go(stand.parts);
+        assert_int_equal(odm_tree_begin(stand.tree, NOW), 0);
         assert_int_equal(host->done(host->ctx, seen.id, &good), ODM_ESTATE);
-        odm_tree_rollback(tree);
+        odm_tree_rollback(stand.tree);
         assert_string_equal(state_of_it(), "30");
-        assert_int_equal(loop_run(l), 0); /* until it is said again */
+        assert_int_equal(loop_run(stand.loop), 0); /* until it is said again */
         assert_string_equal(state_of_it(), "50");
 }
 
@@ -331,16 +264,16 @@ static void alerts_are_for_their_server(void **unused)
         assert_int_equal(host->alert(host->ctx, ODM_STR("a"), &to), 0);
         assert_string_equal(seen.told, "a");
         assert_int_equal(host->alert(host->ctx, ODM_ABSENT, &any), 0);
-        stop();
+        stand_stop();
         start(with_it);
         assert_string_equal(session_with("a", loop_wall()), "to-a -;any -;of-the-part -;");
         assert_string_equal(session_with("b", loop_wall()), "any -;of-the-part -;");
-        parts_alerted(all, 1, 500); /* it is worth another try */
-        parts_alerted(all, 2, 415);
+        parts_alerted(stand.parts, 1, 500); /* it is worth another try */
+        parts_alerted(stand.parts, 2, 415);
         assert_string_equal(session_with("a", loop_wall()), "to-a -;of-the-part -;");
-        parts_alerted(all, 1, 200);
+        parts_alerted(stand.parts, 1, 200);
         assert_string_equal(session_with("a", loop_wall()), "of-the-part -;");
-        parts_alerted(all, (uint64_t)seen.id << 32 | 77, 202);
+        parts_alerted(stand.parts, (uint64_t)seen.id << 32 | 77, 202);
         assert_int_equal(seen.answered, 77);
         assert_int_equal(seen.status, 202);
 }
@@ -366,13 +299,13 @@ static void rights_are_given_where_there_are_none(void **unused)
         const odm_str acl = ODM_STR("Get=*&Exec=srv");
 
         (void)unused;
-        assert_int_equal(operate(ODM_CMD_EXEC, "./FUMO/main/Download", NULL), 425);
-        assert_int_equal(parts_grant(all, acl, false, NOW), 0);
-        assert_int_equal(operate(ODM_CMD_EXEC, "./FUMO/main/Download", NULL), 405);
-        assert_int_equal(parts_grant(all, ODM_STR("Get=*"), false, NOW), 0);
-        assert_int_equal(operate(ODM_CMD_EXEC, "./FUMO/main/Download", NULL), 405);
-        assert_int_equal(parts_grant(all, ODM_STR("Get=*"), true, NOW), 0);
-        assert_int_equal(operate(ODM_CMD_EXEC, "./FUMO/main/Download", NULL), 425);
+        assert_int_equal(stand_operate(ODM_CMD_EXEC, "./FUMO/main/Download", NULL, NOW), 425);
+        assert_int_equal(parts_grant(stand.parts, acl, false, NOW), 0);
+        assert_int_equal(stand_operate(ODM_CMD_EXEC, "./FUMO/main/Download", NULL, NOW), 405);
+        assert_int_equal(parts_grant(stand.parts, ODM_STR("Get=*"), false, NOW), 0);
+        assert_int_equal(stand_operate(ODM_CMD_EXEC, "./FUMO/main/Download", NULL, NOW), 405);
+        assert_int_equal(parts_grant(stand.parts, ODM_STR("Get=*"), true, NOW), 0);
+        assert_int_equal(stand_operate(ODM_CMD_EXEC, "./FUMO/main/Download", NULL, NOW), 425);
 }
 
 int main(void)
