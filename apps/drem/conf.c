@@ -278,6 +278,8 @@ const cfg_key conf_keys[] = {
         {"capability *.enabled", CFG_BOOL, "yes",
          "Whether it can be used when the device is new, where no command tells."},
 
+        {"software.ask", CFG_DURATION, "0s",
+         "How often the device asks the server for new software; 0 for never.", 0, 365 * DAY},
         {"software.dpkg_root", CFG_PATH, NULL,
          "Root that packages of Debian are installed into, / for this machine's own; none if not "
          "set.\n"

@@ -36,13 +36,14 @@ static const char more[] =
         "  HUP         opens the log file again\n"
         "\n"
         "Exit codes: 0 ended as asked, 1 failed, 2 wrong command line or configuration,\n"
-        "3 no agent runs (--status, --sync, --request-update).\n"
+        "3 no agent runs (--status, --sync, --request-update,\n"
+        "--request-software).\n"
         "Manual pages: dremd(8), dremd.conf(5).";
 
 typedef struct arguments {
         const char *config, *bootstrap, *pin, *describe;
         cli_list set;
-        bool check, print_config, status, sync, reset, request_update;
+        bool check, print_config, status, sync, reset, request_update, request_software;
 } arguments;
 
 typedef struct running {
@@ -331,6 +332,8 @@ static int run(const arguments *a)
                 code = ask(c, "sync");
         else if (a->request_update)
                 code = ask(c, "request-update");
+        else if (a->request_software)
+                code = ask(c, "request-software");
         else if (a->bootstrap)
                 code = bootstrap(c, a);
         else
@@ -355,6 +358,8 @@ int main(int argc, char **argv)
                 {0, "sync", CLI_FLAG, &a.sync, NULL, "have the running agent begin a session"},
                 {0, "request-update", CLI_FLAG, &a.request_update, NULL,
                  "have the running agent ask the server for new\nfirmware, as the user's wish"},
+                {0, "request-software", CLI_FLAG, &a.request_software, NULL,
+                 "the same for new software"},
                 {0, "reset-account", CLI_FLAG, &a.reset, NULL,
                  "at the start, make the account of the\nconfiguration anew, its nonces forgotten"},
                 {0, "describe", CLI_STRING, &a.describe, "FILE.table",

@@ -45,9 +45,11 @@ bool put_value(call *c, json_t *o, const store_value *v)
 static bool put_result(call *c, json_t *o, const store_result *r)
 {
         json_t *items = json_array();
-        bool ok = put_int(o, "status", r->status) &&
-                  put_cstr(o, "status_text",
-                           odm_result_text(command_alert_type(r->text), r->status)) &&
+        odm_str alert = command_alert_type(r->text);
+        odm_str uri = odm_cstr(json_string_value(json_object_get(o, "uri")));
+        const char *text =
+                alert.p ? odm_result_text(alert, r->status) : odm_result_status(uri, r->status);
+        bool ok = put_int(o, "status", r->status) && put_cstr(o, "status_text", text) &&
                   put_bool(o, "sent", r->sent) && (r->text.n == 0 || put_text(o, "why", r->text));
 
         for (size_t i = 0; ok && i < r->n_items; i++) {

@@ -49,13 +49,15 @@ static bool is_waived(const job_cmd *f, const job_answer *a)
 static void say_failure(const job_commands *all, const job_answer *ans, uint32_t i, job_verdict *v)
 {
         uint32_t k = cause_of(all, ans, i);
-        odm_str uri = odm_str_to(job_uri(all->flat[k].c), 120);
+        odm_str whole = job_uri(all->flat[k].c), uri = odm_str_to(whole, 120);
+        const char *text = !ans[k].status   ? "no answer"
+                           : ans[k].alert.p ? odm_result_text(ans[k].alert, ans[k].status)
+                                            : odm_result_status(whole, ans[k].status);
 
         v->to = STORE_JOB_FAILED;
         (void)snprintf(v->reason, sizeof v->reason, "%s%s%.*s: %u %s",
                        odm_cmd_name(all->flat[k].c->kind), uri.n ? " " : "", (int)uri.n,
-                       uri.p ? uri.p : "", ans[k].status,
-                       ans[k].status ? odm_result_text(ans[k].alert, ans[k].status) : "no answer");
+                       uri.p ? uri.p : "", ans[k].status, text);
 }
 
 void job_finish(const job_commands *all, const job_answer *ans, job_verdict *out)

@@ -312,6 +312,23 @@ static void a_job_ends_by_its_answers(void **state)
         }
 }
 
+static void an_object_tells_in_its_own_codes(void **state)
+{
+        job_commands all =
+                decode("[{\"cmd\":\"exec\",\"uri\":\"./LAWMO/Operations/Wipe\"}]", false);
+        job_answer ans = {.has = true, .status = 1406};
+        job_verdict v;
+
+        (void)state;
+        job_finish(&all, &ans, &v);
+        assert_int_equal(v.to, STORE_JOB_FAILED);
+        assert_string_equal(v.reason, "Exec ./LAWMO/Operations/Wipe: 1406 Wipe not performed");
+        ans.alert = ODM_STR("urn:oma:at:scomo:1.0:OperationComplete");
+        job_finish(&all, &ans, &v);
+        assert_string_equal(v.reason,
+                            "Exec ./LAWMO/Operations/Wipe: 1406 Install failed, out of memory");
+}
+
 #define OPTIONAL                                                                           \
         "[{\"cmd\":\"copy\",\"uri\":\"./A\",\"source\":\"./B\",\"optional\":true},"        \
         "{\"cmd\":\"atomic\",\"optional\":true,\"commands\":[{\"cmd\":\"delete\",\"uri\":" \
@@ -935,6 +952,7 @@ int main(void)
                 T(a_job_ends_by_its_answers),
                 T(a_lost_job_goes_by_the_rules),
                 T(the_pieces_of_an_atomic_are_left),
+                T(an_object_tells_in_its_own_codes),
                 T(optional_commands_may_be_refused),
                 T(what_changes_waits_for_lists_before_it),
                 T(refused_lists_are_walked),

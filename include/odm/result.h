@@ -12,5 +12,9 @@
  * of a Status when the type is absent or unknown.  Never NULL.  Facts: mo-fumo.md 6, mo-scomo.md 6.
  */
 const char *odm_result_text(odm_str type, unsigned code);
+/* The meaning of a Status for the node at `uri`.  What an object does at once it tells in its own
+ * codes (mo-others.md 1.1); the object is known by its place (1.6), and those of unknown places say
+ * no more than well or not.  Never NULL. */
+const char *odm_result_status(odm_str uri, unsigned code);
 
 #endif

@@ -105,20 +105,21 @@ static const struct meaning scheduling[] = {
         {1412, "Undefined error"},
 };
 
-static const struct {
+static const struct family {
         const char *type; /* how it begins */
         const struct meaning *list;
         size_t n;
         unsigned thousand;
+        const char *place; /* what its nodes begin with (mo-others.md 1.6) */
 } families[] = {
-        {"org.openmobilealliance.dm.firmwareupdate.", fumo, ODM_COUNT(fumo), 0},
-        {"urn:oma:at:diagmon:", diagmon, ODM_COUNT(diagmon), 1000},
-        {"urn:oma:at:dcmo:", dcmo, ODM_COUNT(dcmo), 1000},
-        {"urn:oma:at:lawmo:", lawmo, ODM_COUNT(lawmo), 1000},
-        {"urn:oma:at:x-xrem-vendor:", vendor, ODM_COUNT(vendor), 1000},
-        {"urn:oma:at:x-dm-scheduling:", scheduling, ODM_COUNT(scheduling), 1000},
-        {"urn:oma:at:scomo:", scomo, ODM_COUNT(scomo), 1000},
-        {"org.openmobilealliance.dm.softwarecomponent.", scomo, ODM_COUNT(scomo), 1000},
+        {"org.openmobilealliance.dm.firmwareupdate.", fumo, ODM_COUNT(fumo), 0, "./FUMO/"},
+        {"urn:oma:at:diagmon:", diagmon, ODM_COUNT(diagmon), 1000, "./DiagMon/"},
+        {"urn:oma:at:dcmo:", dcmo, ODM_COUNT(dcmo), 1000, "./DCMO/"},
+        {"urn:oma:at:lawmo:", lawmo, ODM_COUNT(lawmo), 1000, "./LAWMO/"},
+        {"urn:oma:at:x-xrem-vendor:", vendor, ODM_COUNT(vendor), 1000, NULL},
+        {"urn:oma:at:x-dm-scheduling:", scheduling, ODM_COUNT(scheduling), 1000, "./Schedule/"},
+        {"urn:oma:at:scomo:", scomo, ODM_COUNT(scomo), 1000, "./SCM/"},
+        {"org.openmobilealliance.dm.softwarecomponent.", scomo, ODM_COUNT(scomo), 1000, "./SCOMO/"},
 };
 
 static const char *of_vendor(unsigned code)
@@ -131,6 +132,14 @@ static const char *of_vendor(unsigned code)
         }
 }
 
+static const char *meaning_in(const struct family *f, unsigned code)
+{
+        for (size_t i = 0; i < f->n; i++)
+                if (f->list[i].code == code)
+                        return f->list[i].text;
+        return of_vendor(code - f->thousand);
+}
+
 const char *odm_result_text(odm_str type, unsigned code)
 {
         static const char prefix[] = "Reversed-Domain-Name:";
@@ -138,17 +147,22 @@ const char *odm_result_text(odm_str type, unsigned code)
         type = odm_str_trim(type);
         if (odm_str_starts(type, prefix))
                 type = odm_str_trim(odm_str_from(type, sizeof prefix - 1));
-        for (size_t f = 0; f < ODM_COUNT(families); f++) {
-                if (!odm_str_starts(type, families[f].type))
-                        continue;
-                for (size_t i = 0; i < families[f].n; i++)
-                        if (families[f].list[i].code == code)
-                                return families[f].list[i].text;
-                return of_vendor(code - families[f].thousand);
-        }
+        for (size_t f = 0; f < ODM_COUNT(families); f++)
+                if (odm_str_starts(type, families[f].type))
+                        return meaning_in(&families[f], code);
         if (code / 100 == 12)
                 return "Successful";
         if (code / 100 == 14 || code / 100 == 15)
                 return "Failed, in the object's own codes";
         return odm_status_text(code);
+}
+
+const char *odm_result_status(odm_str uri, unsigned code)
+{
+        bool own = code / 100 == 12 || code / 100 == 14 || code / 100 == 15;
+
+        for (size_t f = 0; own && f < ODM_COUNT(families); f++)
+                if (families[f].place && odm_str_starts(uri, families[f].place))
+                        return meaning_in(&families[f], code);
+        return odm_result_text(ODM_ABSENT, code);
 }

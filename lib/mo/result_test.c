@@ -51,9 +51,38 @@ static void the_family_tells(void **state)
                                     rows[i].text);
 }
 
+static void the_node_tells(void **state)
+{
+        static const struct {
+                const char *uri;
+                unsigned code;
+                const char *text;
+        } rows[] = {
+                {"./LAWMO/Operations/Wipe", 1406, "Wipe not performed"},
+                {"./SCM/Download/a/Operations/DownloadInstall", 1413,
+                 "Unsupported environment type"},
+                {"./SCOMO/Inventory/Deployed/a/Operations/Remove", 1408, "Remove failed"},
+                {"./DCMO/cam/Operations/Disable", 1200, "Successful"},
+                {"./DiagMon/Memory/Operations/Start", 1404, "Bad or missing configuration"},
+                {"./Schedule/a/Operations/RunNow", 1402, "All commands failed"},
+                {"./DiagMon/Memory/Operations/Start", 405, "Command not allowed"},
+                {"./FUMO/main/Update", 404, "Not found"}, /* no code of its own in a Status */
+                {"./FUMO/main/Update", 200, "OK"},
+                {"./Vendor/x/Run", 1404, "Failed, in the object's own codes"},
+                {"./LAWMOX/y", 1406, "Failed, in the object's own codes"},
+                {"", 1200, "Successful"},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++)
+                assert_string_equal(odm_result_status(odm_cstr(rows[i].uri), rows[i].code),
+                                    rows[i].text);
+}
+
 int main(void)
 {
-        const struct CMUnitTest tests[] = {cmocka_unit_test(the_family_tells)};
+        const struct CMUnitTest tests[] = {cmocka_unit_test(the_family_tells),
+                                           cmocka_unit_test(the_node_tells)};
 
         return RUN_TESTS(tests);
 }

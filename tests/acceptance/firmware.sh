@@ -150,7 +150,7 @@ asks() # who
         else
                 stop fw && echo 'ask = 100ms' >>"$home/fw/dremd.conf" && run_device fw
         fi
-        eventually 10 grep -q "was asked for new firmware.*by=$1 status=202" "$home/fw.log" &&
+        eventually 10 grep -q "server was asked.*for=.new firmware. by=$1 status=202" "$home/fw.log" &&
                 eventually 10 has_status fw update-request 'answered with 202' || return 1
         python3 "$here/events.py" "$home/${server:-server2}" fw |
                 grep -q "^org.openmobilealliance.dm.firmwareupdate.${1}request ./FUMO/main informational"

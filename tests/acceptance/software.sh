@@ -311,6 +311,21 @@ keeps_nothing()
         [ ! -e "${all[0]}" ]
 }
 
+# The server keeps the request for people to see; it ends no job.
+asks_for_software() # who
+{
+        eventually 10 has_status sw state idle || return 1
+        if [ "$1" = User ]; then
+                "$dremd" --config "$home/sw/dremd.conf" --request-software | grep -q 'is asked' || return 1
+        else
+                stop sw && sed -i 's/^\[software\]/&\nask = 100ms/' "$home/sw/dremd.conf" && run_device sw
+        fi
+        eventually 10 has_status sw software-request 'answered with 202' &&
+                grep -q "server was asked.*for=.new software. by=${1,} status=202" "$home/sw.log" || return 1
+        python3 "$here/events.py" "$home/${server:-server2}" sw |
+                grep -q "^urn:oma:at:scomo:1.0:${1}Request ./SCM informational"
+}
+
 no_dpkg=
 [ "$(id -u)" -eq 0 ] || no_dpkg='needs root'
 command -v dpkg-deb >/dev/null || no_dpkg='needs dpkg'
@@ -338,6 +353,8 @@ promise 'kill -9 in an installation: a whole device and one result' survives_a_k
 promise 'an octet of it changes: at the start the version before is in use, with an alarm' falls_back_to_the_version_before
 promise 'with no whole version left it stays, and says so' stays_when_no_version_is_whole
 promise 'the application is deactivated and removed' removes_the_app
+promise 'the user asks for new software, and hears that there is none' asks_for_software User
+promise 'so does the device by itself' asks_for_software Device
 promise 'that device ends cleanly' stop sw
 kill "${pid[sww]}" && wait "${pid[sww]}" 2>/dev/null
 unset 'pid[sww]'

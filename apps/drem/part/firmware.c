@@ -8,7 +8,7 @@
 #include "log.h"
 #include "mo.h"
 #include "part/notice.h"
-#include "rand.h"
+#include "part/request.h"
 
 #define OBJECT ODM_FUMO_AT "/main"
 
@@ -18,13 +18,8 @@ typedef struct firmware_part {
         firmware *firmware;
         char *folder, *adapter;
         notice image, update;
-        /* requests: the device asks the server for new firmware (mo-fumo.md 5) */
-        bool asking[2];  /* by the device, by the user */
-        unsigned answer; /* to the last one; 0: none yet */
-        loop_timer ask;
+        request request;
 } firmware_part;
-
-enum asker { DEVICE = 1, USER = 2 }; /* the ids of their alerts */
 
 static bool firmware_wanted(const cfg *c)
 {
@@ -38,10 +33,21 @@ static void firmware_part_close(void *ctx)
         firmware_close(p->firmware);
         notice_stop(&p->image);
         notice_stop(&p->update);
-        loop_timer_stop(&p->ask);
+        request_stop(&p->request);
         free(p->folder);
         free(p->adapter);
         free(p);
+}
+
+static void prepare_request(firmware_part *p)
+{
+        p->request = (request){.types = {"org.openmobilealliance.dm.firmwareupdate.devicerequest",
+                                         "org.openmobilealliance.dm.firmwareupdate.userrequest"},
+                               .source = OBJECT,
+                               .what = "new firmware",
+                               .word = "request-update",
+                               .key = "update-request"};
+        request_init(&p->request, p->host);
 }
 
 static int firmware_mount(const part_host *h, void **out, diag *d)
@@ -52,6 +58,7 @@ static int firmware_mount(const part_host *h, void **out, diag *d)
         if (!p)
                 return diag_set(d, ODM_ENOMEM, "out of memory");
         p->host = h;
+        prepare_request(p);
         rc = odm_fumo_mount(&p->fumo, h->tasks, &odm_mo_fumo);
         if (rc < 0)
                 firmware_part_close(p);
@@ -150,74 +157,27 @@ static void on_found(void *ctx, firmware_health health, const char *text)
 
 /* ---- requests ----------------------------------------------------------------------------- */
 
-static void request(firmware_part *p, enum asker who)
-{
-        p->asking[who - 1] = true;
-        p->answer = 0;
-        p->host->tell(p->host->ctx, ODM_ABSENT);
-}
-
-static void plan_request(firmware_part *p, int64_t ms)
-{
-        if (ms > 0 && loop_timer_set(p->host->loop, &p->ask, odm_time_add(loop_now(), ms)) < 0)
-                log_error("no memory for a timer");
-}
-
-static void on_ask(void *ctx)
+static int firmware_asked(void *ctx, odm_str word, odm_buf *b)
 {
         firmware_part *p = ctx;
 
-        request(p, DEVICE);
-        plan_request(p, cfg_ms(p->host->conf, "firmware.ask"));
-}
-
-static int firmware_asked(void *ctx, odm_str word, odm_buf *b)
-{
-        if (!odm_str_is(word, "request-update"))
-                return ODM_EUNSUPPORTED;
-        request(ctx, USER);
-        return odm_buf_str(b, ODM_STR("the server is asked for new firmware\n"));
+        return request_asked(&p->request, word, b);
 }
 
 static int firmware_alerts(void *ctx, odm_str server, int (*fn)(void *at, const odm_alert *a),
                            void *at)
 {
-        static const char *const types[] = {
-                "org.openmobilealliance.dm.firmwareupdate.devicerequest",
-                "org.openmobilealliance.dm.firmwareupdate.userrequest"};
         const firmware_part *p = ctx;
-        int rc = 0;
 
         (void)server;
-        for (size_t i = 0; i < ODM_COUNT(types) && rc == 0; i++) {
-                const odm_alert a = {.code = ODM_ALERT_GENERIC,
-                                     .id = i + 1,
-                                     .source = ODM_STR(OBJECT),
-                                     .type = odm_cstr(types[i]),
-                                     .format = ODM_FMT_CHR,
-                                     .mark = ODM_STR("informational"),
-                                     .data = ODM_STR("")};
-                if (p->asking[i])
-                        rc = fn(at, &a);
-        }
-        return rc;
+        return request_alerts(&p->request, fn, at);
 }
 
-/* 200: it will order an update in this session; 202: not now (mo-fumo.md 5).  A session that brings
- * no answer leaves it to the next one. */
 static void firmware_alerted(void *ctx, uint64_t id, unsigned status)
 {
         firmware_part *p = ctx;
 
-        if (id < DEVICE || id > USER || !odm_alert_over(status))
-                return;
-        p->asking[id - 1] = false;
-        p->answer = status;
-        log_info("the server was asked for new firmware",
-                 log_text("by", id == USER ? "user" : "device"), log_int("status", status),
-                 log_text("meaning", status == 200   ? "it orders an update"
-                                     : status == 202 ? "it has none now"
-                                                     : "it does not do that"));
+        request_answered(&p->request, id, status);
 }
 
 static bool on_ordered(void *ctx)
@@ -274,9 +234,7 @@ static int firmware_part_open(void *ctx, diag *d)
                 return rc;
         p->fumo.drop = on_drop;
         p->fumo.ctx = p;
-        p->ask = (loop_timer){.fn = on_ask, .ctx = p};
-        if (cfg_ms(c, "firmware.ask") > 0) /* a fleet that starts at once does not ask at once */
-                plan_request(p, 1 + (int64_t)rand_below((uint64_t)cfg_ms(c, "firmware.ask")));
+        request_plan(&p->request, cfg_ms(c, "firmware.ask"));
         p->host->firmware(p->host->ctx, firmware_version(p->firmware));
         return 0;
 }
@@ -325,9 +283,8 @@ static int firmware_status(const void *ctx, odm_buf *b)
         if (done)
                 rc = odm_buf_fmt(b, "downloaded: %lld of %lld\n", (long long)done,
                                  (long long)total);
-        if (rc == 0 && (p->asking[0] || p->asking[1] || p->answer))
-                rc = p->answer ? odm_buf_fmt(b, "update-request: answered with %u\n", p->answer)
-                               : odm_buf_fmt(b, "update-request: waiting\n");
+        if (rc == 0)
+                rc = request_status(&p->request, b);
         return rc == 0 ? put_saved(p, b) : rc;
 }
 

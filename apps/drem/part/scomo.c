@@ -12,7 +12,7 @@
 #include "heap.h"
 #include "log.h"
 #include "mo.h"
-#include "part.h"
+#include "part/request.h"
 #include "software.h"
 
 #define AGAIN_MS 500 /* a list that came while a session had a transaction open */
@@ -30,6 +30,7 @@ typedef struct scomo_part {
         loop_io watch; /* of dpkg's status, which other hands change */
         const char *watched;
         int watch_id;
+        request request;
 } scomo_part;
 
 static bool scomo_wanted(const cfg *c)
@@ -43,6 +44,7 @@ static void scomo_close(void *ctx)
         scomo_part *p = ctx;
 
         software_close(p->software);
+        request_stop(&p->request);
         loop_timer_stop(&p->look);
         loop_timer_stop(&p->tidy);
         loop_io_del(&p->watch);
@@ -252,6 +254,13 @@ static int scomo_mount(const part_host *h, void **out, diag *d)
         p->tidy = (loop_timer){.fn = on_tidy, .ctx = p};
         p->watch = (loop_io){.fd = -1, .fn = on_watch, .ctx = p};
         p->watch_id = -1;
+        p->request = (request){
+                .types = {"urn:oma:at:scomo:1.0:DeviceRequest", "urn:oma:at:scomo:1.0:UserRequest"},
+                .source = ODM_SCOMO_AT,
+                .what = "new software",
+                .word = "request-software",
+                .key = "software-request"};
+        request_init(&p->request, h);
         odm_arena_init(&p->text, &heap_mem, WORDS_TEXT);
         p->scomo = (odm_scomo){.keep = cfg_bool(h->conf, "software.keep"),
                                .fits = on_fits,
@@ -301,9 +310,11 @@ static int scomo_open(void *ctx, diag *d)
         if (p->text.err)
                 return diag_set(d, p->text.err, "software: %s", odm_err_text(p->text.err));
         rc = software_open(&o, &p->software, d);
-        if (rc == 0)
-                on_changed(p);
-        return rc;
+        if (rc < 0)
+                return rc;
+        on_changed(p);
+        request_plan(&p->request, cfg_ms(c, "software.ask"));
+        return 0;
 }
 
 static int scomo_begin(void *ctx, const odm_task *t)
@@ -328,7 +339,32 @@ static int scomo_status(const void *ctx, odm_buf *b)
 {
         const scomo_part *p = ctx;
 
-        return p->software ? software_status(p->software, b) : 0;
+        int rc = request_status(&p->request, b);
+
+        return rc == 0 && p->software ? software_status(p->software, b) : rc;
+}
+
+static int scomo_asked(void *ctx, odm_str word, odm_buf *b)
+{
+        scomo_part *p = ctx;
+
+        return request_asked(&p->request, word, b);
+}
+
+static int scomo_alerts(void *ctx, odm_str server, int (*fn)(void *at, const odm_alert *a),
+                        void *at)
+{
+        const scomo_part *p = ctx;
+
+        (void)server;
+        return request_alerts(&p->request, fn, at);
+}
+
+static void scomo_alerted(void *ctx, uint64_t id, unsigned status)
+{
+        scomo_part *p = ctx;
+
+        request_answered(&p->request, id, status);
 }
 
 static const char *const roots[] = {ODM_SCOMO_AT, NULL};
@@ -343,6 +379,9 @@ const part_class part_scomo = {
         .open = scomo_open,
         .begin = scomo_begin,
         .look = on_look,
+        .asked = scomo_asked,
+        .alerts = scomo_alerts,
+        .alerted = scomo_alerted,
         .status = scomo_status,
         .close = scomo_close,
 };
