@@ -15,7 +15,7 @@
 #define DREM_PART_H
 
 #include "conf.h"
-#include "loop.h"
+#include "errand.h"
 #include "odm/task.h"
 #include "odm/trap.h"
 
@@ -102,6 +102,8 @@ typedef struct part_class { /* functions may be NULL but for mount and close */
 /* Whether the device has an account of `server`.  When that cannot be found out for want of memory
  * it has. */
 bool part_has_account(const part_host *h, odm_str server);
+/* How packages are fetched: what [section] says, "firmware" or "software".  Borrows from `c`. */
+errand_terms part_terms(const cfg *c, const char *section);
 
 /* Those there are; parts.c has the table. */
 extern const part_class part_connmo;

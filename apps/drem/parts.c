@@ -14,6 +14,7 @@
 #define NOTE 500
 #define LATE_S 60 /* an alert that leaves later than this says when it was */
 #define ID_BITS 48
+#define KEY_MAX 48
 
 const part_class *const parts_all[] = {
         &part_dcmo,      /* ./DCMO */
@@ -274,6 +275,28 @@ bool part_has_account(const part_host *h, odm_str server)
         rc = odm_account_find(h->tree, server, &a, &account);
         odm_arena_done(&a);
         return rc != ODM_ENOENT;
+}
+
+/* "firmware.tries" and its like. */
+static const char *key_of(char out[KEY_MAX], const char *section, const char *name)
+{
+        int n = snprintf(out, KEY_MAX, "%s.%s", section, name);
+
+        assert(n > 0 && n < KEY_MAX);
+        (void)n;
+        return out;
+}
+
+errand_terms part_terms(const cfg *c, const char *section)
+{
+        char key[KEY_MAX];
+
+        return (errand_terms){.fetch = cfg_str(c, key_of(key, section, "fetch")),
+                              .ca = cfg_str(c, "transport.ca_file"),
+                              .max_size = cfg_int(c, key_of(key, section, "max_size")),
+                              .tries = cfg_int(c, key_of(key, section, "tries")),
+                              .wait_ms = cfg_ms(c, key_of(key, section, "retry_wait")),
+                              .patience_ms = cfg_ms(c, key_of(key, section, "download_time"))};
 }
 
 /* ---- alerts ------------------------------------------------------------------------------- */

@@ -132,14 +132,9 @@ static int start_proof(delivery *v)
 static int start_fetch(delivery *v, const char *url, const char *file, int64_t max,
                        void (*done)(void *ctx), diag *d)
 {
-        const errand_fetch_opt o = {.fetch = v->opt.fetch,
-                                    .ca = v->opt.ca,
-                                    .max_size = max,
-                                    .tries = v->opt.tries,
-                                    .wait_ms = v->opt.wait_ms,
-                                    .url = url,
-                                    .file = file};
+        errand_fetch_opt o = {.terms = v->opt.terms, .url = url, .file = file};
 
+        o.terms.max_size = max;
         return errand_fetch(&v->errand, v->loop, &o, done, v, d);
 }
 
@@ -190,11 +185,12 @@ static int begin(delivery *v, diag *d)
                 return start_proof(v);
         (void)unlink(v->opt.file);
         (void)unlink(v->signature_file);
-        if (v->opt.patience_ms > 0)
+        if (v->opt.terms.patience_ms > 0)
                 rc = loop_timer_set(v->loop, &v->patience,
-                                    odm_time_add(loop_now(), v->opt.patience_ms));
+                                    odm_time_add(loop_now(), v->opt.terms.patience_ms));
         return rc < 0 ? rc
-                      : start_fetch(v, v->opt.url.p, v->opt.file, v->opt.max_size, on_package, d);
+                      : start_fetch(v, v->opt.url.p, v->opt.file, v->opt.terms.max_size, on_package,
+                                    d);
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
@@ -202,8 +198,8 @@ static int begin(delivery *v, diag *d)
 static void keep_text(delivery *v, const delivery_opt *o)
 {
         odm_arena *a = &v->text;
-        const char *const *from[] = {&o->fetch, &o->ca, &o->keys, &o->file};
-        const char **to[] = {&v->opt.fetch, &v->opt.ca, &v->opt.keys, &v->opt.file};
+        const char *const *from[] = {&o->terms.fetch, &o->terms.ca, &o->keys, &o->file};
+        const char **to[] = {&v->opt.terms.fetch, &v->opt.terms.ca, &v->opt.keys, &v->opt.file};
 
         for (size_t i = 0; i < ODM_COUNT(from); i++)
                 if (*from[i])

@@ -12,18 +12,14 @@
 #ifndef DREM_DELIVERY_H
 #define DREM_DELIVERY_H
 
-#include "loop.h"
+#include "errand.h"
 #include "proof.h"
 
 typedef struct delivery delivery;
 
 typedef struct delivery_opt { /* text is copied */
-        const char *fetch;    /* the downloader's program */
-        const char *ca;       /* trusted by it; NULL: the system's */
-        const char *keys;     /* folder of trusted keys; NULL: none, so nothing is proved */
-        int64_t max_size;     /* octets of a package */
-        int64_t tries, wait_ms;
-        int64_t patience_ms; /* all tries together; 0: for ever */
+        errand_terms terms;
+        const char *keys; /* folder of trusted keys; NULL: none, so nothing is proved */
 
         odm_str url;      /* absent: only to be proved */
         const char *file; /* in a folder that is there */

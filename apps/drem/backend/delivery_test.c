@@ -42,15 +42,13 @@ static int start(const char *url, const char *file, int64_t patience, odm_str si
                  delivery **out)
 {
         char fetch[WORKSHOP_PATH], keys[WORKSHOP_PATH], from[WORKSHOP_PATH], to[WORKSHOP_PATH];
-        delivery_opt o = {.fetch = fetch,
-                          .keys = keys,
-                          .max_size = 1 << 20,
-                          .tries = 1,
-                          .patience_ms = patience,
-                          .url = url ? (odm_str){from, 0} : ODM_ABSENT,
-                          .file = to,
-                          .proof = {.signature = signature},
-                          .done = on_done};
+        delivery_opt o = {
+                .terms = {.fetch = fetch, .max_size = 1 << 20, .tries = 1, .patience_ms = patience},
+                .keys = keys,
+                .url = url ? (odm_str){from, 0} : ODM_ABSENT,
+                .file = to,
+                .proof = {.signature = signature},
+                .done = on_done};
 
         heard = 0;
         workshop_path("fetch", fetch);

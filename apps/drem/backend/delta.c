@@ -89,14 +89,9 @@ static void finish(delta *v, bool made, const char *note)
 static int fetch(delta *v, odm_str url, const char *file, int64_t max, void (*done)(void *ctx),
                  diag *d)
 {
-        const errand_fetch_opt o = {.fetch = v->opt.fetch,
-                                    .ca = v->opt.ca,
-                                    .max_size = max,
-                                    .tries = v->opt.tries,
-                                    .wait_ms = v->opt.wait_ms,
-                                    .url = url.p,
-                                    .file = file};
+        errand_fetch_opt o = {.terms = v->opt.terms, .url = url.p, .file = file};
 
+        o.terms.max_size = max;
         return errand_fetch(&v->errand, v->loop, &o, done, v, d);
 }
 
@@ -135,7 +130,7 @@ static void on_fetched(void *ctx)
         }
         if (stat(v->patch_file, &st) == 0)
                 v->octets = st.st_size;
-        snprintf(max, sizeof max, "%lld", (long long)v->opt.max_size);
+        snprintf(max, sizeof max, "%lld", (long long)v->opt.terms.max_size);
         if (errand_run(&v->errand, v->loop, argv, on_patched, v, &d) < 0)
                 finish(v, false, d.text);
 }
@@ -165,7 +160,7 @@ static void on_hashed(void *ctx, unsigned events)
                 finish(v, false, "the image in use cannot be read");
         else if (!odm_str_ieq(v->opt.base_hash, v->hash))
                 finish(v, false, "it is against another image than the one in use");
-        else if (fetch(v, v->opt.url, v->patch_file, v->opt.max_size, on_fetched, &d) < 0)
+        else if (fetch(v, v->opt.url, v->patch_file, v->opt.terms.max_size, on_fetched, &d) < 0)
                 finish(v, false, d.text);
 }
 
@@ -182,8 +177,9 @@ static void on_patience_over(void *ctx)
 static int keep_text(delta *v, const delta_opt *o)
 {
         odm_arena *a = &v->text;
-        const char *const *from[] = {&o->fetch, &o->patch, &o->ca, &o->base, &o->file};
-        const char **to[] = {&v->opt.fetch, &v->opt.patch, &v->opt.ca, &v->opt.base, &v->opt.file};
+        const char *const *from[] = {&o->terms.fetch, &o->patch, &o->terms.ca, &o->base, &o->file};
+        const char **to[] = {&v->opt.terms.fetch, &v->opt.patch, &v->opt.terms.ca, &v->opt.base,
+                             &v->opt.file};
 
         for (size_t i = 0; i < ODM_COUNT(from); i++)
                 if (*from[i])
@@ -199,8 +195,9 @@ static int begin(delta *v)
         v->hashed.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (v->hashed.fd < 0 || loop_io_add(v->loop, &v->hashed, LOOP_READ) < 0)
                 return ODM_EIO;
-        if (v->opt.patience_ms > 0 &&
-            loop_timer_set(v->loop, &v->patience, odm_time_add(loop_now(), v->opt.patience_ms)) < 0)
+        if (v->opt.terms.patience_ms > 0 &&
+            loop_timer_set(v->loop, &v->patience,
+                           odm_time_add(loop_now(), v->opt.terms.patience_ms)) < 0)
                 return ODM_ENOMEM;
         if (pthread_create(&v->thread, NULL, hash, v) != 0)
                 return ODM_EIO;

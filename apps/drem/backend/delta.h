@@ -10,17 +10,13 @@
 #ifndef DREM_DELTA_H
 #define DREM_DELTA_H
 
-#include "loop.h"
-#include "odm/base.h"
+#include "errand.h"
 
 typedef struct delta delta;
 
-typedef struct delta_opt {         /* text is copied */
-        const char *fetch, *patch; /* the programs */
-        const char *ca;            /* trusted by the downloader; NULL: the system's */
-        int64_t max_size;          /* octets of the patch, and of the package */
-        int64_t tries, wait_ms;    /* of a download */
-        int64_t patience_ms;       /* all of it together; 0: for ever */
+typedef struct delta_opt {  /* text is copied */
+        errand_terms terms; /* max_size is the package's, too */
+        const char *patch;  /* the program */
 
         odm_str url;           /* of the patch */
         odm_str base_hash;     /* SHA-256 of the image it is against, hexadecimal */

@@ -63,16 +63,17 @@ int errand_fetch(errand *e, loop *l, const errand_fetch_opt *opt, void (*done)(v
                  void *ctx, diag *d)
 {
         char max[24], tries[24], wait[24];
-        const char *argv[16] = {opt->fetch, "--max-size", max, "--retries", tries, "--wait", wait};
+        const errand_terms *t = &opt->terms;
+        const char *argv[16] = {t->fetch, "--max-size", max, "--retries", tries, "--wait", wait};
         size_t n = 7;
         int rc;
 
-        snprintf(max, sizeof max, "%lld", (long long)opt->max_size);
-        snprintf(tries, sizeof tries, "%lld", (long long)opt->tries);
-        snprintf(wait, sizeof wait, "%lld", (long long)opt->wait_ms);
-        if (opt->ca) {
+        snprintf(max, sizeof max, "%lld", (long long)t->max_size);
+        snprintf(tries, sizeof tries, "%lld", (long long)t->tries);
+        snprintf(wait, sizeof wait, "%lld", (long long)t->wait_ms);
+        if (t->ca) {
                 argv[n++] = "--ca";
-                argv[n++] = opt->ca;
+                argv[n++] = t->ca;
         }
         argv[n++] = "--";
         argv[n++] = opt->url;

@@ -21,10 +21,16 @@ typedef struct errand { /* in the caller's storage; zeroed at first */
         void *ctx;
 } errand;
 
+typedef struct errand_terms {   /* on which a package is fetched */
+        const char *fetch;      /* the downloader's program */
+        const char *ca;         /* trusted by it; NULL: the system's */
+        int64_t max_size;       /* octets */
+        int64_t tries, wait_ms; /* how often, and the wait in between */
+        int64_t patience_ms;    /* all of it together, for the caller to keep; 0: for ever */
+} errand_terms;
+
 typedef struct errand_fetch_opt { /* borrowed during the call */
-        const char *fetch;        /* the downloader's program */
-        const char *ca;           /* trusted by it; NULL: the system's */
-        int64_t max_size, tries, wait_ms;
+        errand_terms terms;
         const char *url, *file;
 } errand_fetch_opt;
 

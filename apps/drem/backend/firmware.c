@@ -262,13 +262,8 @@ static void on_delivered(void *ctx, odm_task_cause cause, const char *note)
 /* Without an address the package is there, and is only to be proved. */
 static void deliver(firmware *f, odm_str url)
 {
-        const delivery_opt o = {.fetch = f->opt.fetch,
-                                .ca = f->opt.ca,
+        const delivery_opt o = {.terms = f->opt.terms,
                                 .keys = f->opt.keys,
-                                .max_size = f->opt.max_size,
-                                .tries = f->opt.retries,
-                                .wait_ms = f->opt.wait_ms,
-                                .patience_ms = f->opt.download_ms,
                                 .url = url,
                                 .file = f->package,
                                 .proof = f->proof,
@@ -300,13 +295,8 @@ static int patch(firmware *f)
 {
         char base[300];
         const delta_opt o = {
-                .fetch = f->opt.fetch,
+                .terms = f->opt.terms,
                 .patch = f->opt.patch,
-                .ca = f->opt.ca,
-                .max_size = f->opt.max_size,
-                .tries = f->opt.retries,
-                .wait_ms = f->opt.wait_ms,
-                .patience_ms = f->opt.download_ms,
                 .url = f->delta_url,
                 .base_hash = f->delta_base,
                 .base = base,

@@ -21,7 +21,7 @@
 #ifndef DREM_FIRMWARE_H
 #define DREM_FIRMWARE_H
 
-#include "loop.h"
+#include "errand.h"
 #include "odm/fumo.h"
 #include "slots.h"
 
@@ -46,19 +46,15 @@ typedef enum firmware_health {                         /* what the look at the s
 typedef struct firmware_opt { /* text borrowed while the firmware lives */
         loop *loop;
         const char *folder; /* packages on their way */
-        const char *fetch;  /* the downloader's program */
-        const char *patch;  /* the one that makes images of patches; NULL: no deltas */
-        const char *ca;     /* trusted by it; NULL: the system's */
-        const char *keys;   /* folder of trusted keys; NULL: none, so nothing can be installed */
+        errand_terms terms;
+        const char *patch; /* the program that makes images of patches; NULL: no deltas */
+        const char *keys;  /* folder of trusted keys; NULL: none, so nothing can be installed */
         firmware_installer installer;
-        const char *slots;        /* SLOTS: their folder */
-        const char *command;      /* EXEC: the program.  Else: the check, or NULL for none */
-        const char *adapter;      /* RAUC, SWUPDATE: the program that drives it */
-        const char *arguments;    /* for that; NULL: none */
-        int64_t command_ms;       /* it is killed after that, and failed; 0: never */
-        int64_t max_size;         /* octets of a package */
-        int64_t retries, wait_ms; /* of a download */
-        int64_t download_ms;      /* all its tries together; 0: for ever */
+        const char *slots;     /* SLOTS: their folder */
+        const char *command;   /* EXEC: the program.  Else: the check, or NULL for none */
+        const char *adapter;   /* RAUC, SWUPDATE: the program that drives it */
+        const char *arguments; /* for that; NULL: none */
+        int64_t command_ms;    /* it is killed after that, and failed; 0: never */
         /* The step of task `id` is over.  Called by the loop, never from within firmware_begin().
          * 0 when that is durable. */
         int (*done)(void *ctx, uint32_t id, const odm_task_end *e);

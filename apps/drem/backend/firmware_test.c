@@ -86,22 +86,20 @@ static firmware *open_firmware(firmware_installer installer)
         static char folder[WORKSHOP_PATH], fetch[WORKSHOP_PATH], keys[WORKSHOP_PATH],
                 both[WORKSHOP_PATH], maker[WORKSHOP_PATH], patch[WORKSHOP_PATH],
                 adapter[WORKSHOP_PATH];
-        firmware_opt o = {.loop = l,
-                          .folder = folder,
-                          .fetch = fetch,
-                          .patch = patch,
-                          .keys = keys,
-                          .installer = installer,
-                          .slots = both,
-                          .command = maker,
-                          .adapter = adapter,
-                          .arguments = "-x 1",
-                          .max_size = 1 << 20,
-                          .retries = 1,
-                          .download_ms = patience,
-                          .done = on_done,
-                          .restart = on_restart,
-                          .found = on_found};
+        firmware_opt o = {
+                .loop = l,
+                .folder = folder,
+                .terms = {.fetch = fetch, .max_size = 1 << 20, .tries = 1, .patience_ms = patience},
+                .patch = patch,
+                .keys = keys,
+                .installer = installer,
+                .slots = both,
+                .command = maker,
+                .adapter = adapter,
+                .arguments = "-x 1",
+                .done = on_done,
+                .restart = on_restart,
+                .found = on_found};
         firmware *f = NULL;
 
         workshop_path("kept", folder);

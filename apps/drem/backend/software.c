@@ -407,13 +407,8 @@ static int deliver(job *j, void (*done)(void *ctx, odm_task_cause c, const char 
 {
         const software_opt *so = &j->s->opt;
         char file[PATH_MAX];
-        const delivery_opt o = {.fetch = so->fetch,
-                                .ca = so->ca,
+        const delivery_opt o = {.terms = so->terms,
                                 .keys = so->keys,
-                                .max_size = so->max_size,
-                                .tries = so->tries,
-                                .wait_ms = so->wait_ms,
-                                .patience_ms = so->download_ms,
                                 .url = j->step == ODM_SCOMO_DOWNLOAD ? j->url : ODM_ABSENT,
                                 .file = file,
                                 .proof = j->proof,

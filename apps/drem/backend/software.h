@@ -18,7 +18,7 @@
 #ifndef DREM_SOFTWARE_H
 #define DREM_SOFTWARE_H
 
-#include "loop.h"
+#include "errand.h"
 #include "odm/scomo.h"
 
 #include "diag.h"
@@ -35,12 +35,10 @@ typedef struct software_installer {
 typedef struct software_opt { /* text borrowed while the software lives */
         loop *loop;
         const char *folder; /* of packages; what is in it and held by nobody goes */
-        const char *fetch;  /* the downloader's program */
-        const char *ca;     /* trusted by it; NULL: the system's */
+        errand_terms terms;
         const char *keys;   /* folder of trusted keys; NULL: none, so nothing can be installed */
-        int64_t max_size, tries, wait_ms, download_ms; /* of a download, as in delivery.h */
-        int64_t command_ms;                            /* an installer is killed after that */
-        const char *const *environments;               /* ends with NULL */
+        int64_t command_ms; /* an installer is killed after that */
+        const char *const *environments; /* ends with NULL */
         software_installer installer[SOFTWARE_INSTALLERS];
         size_t n_installers;
         size_t most; /* components of one installer that are told */

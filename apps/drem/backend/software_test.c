@@ -79,17 +79,15 @@ static void wait_for(unsigned n)
 static software *open_software(void)
 {
         static char folder[WORKSHOP_PATH], fetch[WORKSHOP_PATH], keys[WORKSHOP_PATH],
-                program[WORKSHOP_PATH];
-        static const char *command[] = {program, NULL};
+                maker[WORKSHOP_PATH];
+        static const char *command[] = {maker, NULL};
         static const char *const types[] = {"application/octet-stream", NULL};
         static const char *const environments[] = {"linux", "posix", NULL};
         assert_int_equal(loop_new(&l), 0);
         const software_opt o = {.loop = l,
                                 .folder = folder,
-                                .fetch = fetch,
+                                .terms = {.fetch = fetch, .max_size = 1 << 20, .tries = 1},
                                 .keys = keys,
-                                .max_size = 1 << 20,
-                                .tries = 1,
                                 .command_ms = limit,
                                 .environments = environments,
                                 .installer = {{"maker", command, types}},
@@ -102,7 +100,7 @@ static software *open_software(void)
         workshop_path("kept", folder);
         workshop_path("fetch", fetch);
         workshop_path("keys", keys);
-        workshop_path("installer", program);
+        workshop_path("installer", maker);
         assert_int_equal(software_open(&o, &s, NULL), 0);
         log_of_ends[0] = 0;
         return s;

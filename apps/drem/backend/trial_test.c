@@ -82,13 +82,11 @@ static firmware *start(void)
         static char folder[128], both[128];
         const firmware_opt o = {.loop = l,
                                 .folder = folder,
-                                .fetch = "/bin/false",
+                                .terms = {.fetch = "/bin/false", .max_size = 1 << 20, .tries = 1},
                                 .installer = check ? kind : FIRMWARE_SLOTS,
                                 .command = check,
                                 .command_ms = 100,
                                 .slots = both,
-                                .max_size = 1 << 20,
-                                .retries = 1,
                                 .done = on_done,
                                 .restart = on_restart};
         firmware *f = NULL;

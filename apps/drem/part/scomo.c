@@ -287,13 +287,8 @@ static int scomo_open(void *ctx, diag *d)
         scomo_part *p = ctx;
         const cfg *c = p->host->conf;
         software_opt o = {.loop = p->host->loop,
-                          .fetch = cfg_str(c, "software.fetch"),
-                          .ca = cfg_str(c, "transport.ca_file"),
+                          .terms = part_terms(c, "software"),
                           .keys = cfg_str(c, "software.keys"),
-                          .max_size = cfg_int(c, "software.max_size"),
-                          .tries = cfg_int(c, "software.tries"),
-                          .wait_ms = cfg_ms(c, "software.retry_wait"),
-                          .download_ms = cfg_ms(c, "software.download_time"),
                           .command_ms = cfg_ms(c, "software.command_time"),
                           .most = (size_t)cfg_int(c, "software.max_listed"),
                           .done = on_done,
