@@ -489,22 +489,38 @@ static int device_find(void *h, const store_device_filter *f, odm_arena *a, stor
 {
         const mem *m = h;
         record_list l = {.r = &record_device, .a = a};
-        bool more = false;
-        int rc = 0;
+        store_device_list found = {.n = 0};
+        odm_str last = ODM_ABSENT, kept = ODM_ABSENT; /* names */
+        uint32_t looked = 0;
 
         for (map_node *n = map_from(&m->t[T_NAME], KEYT(f->after)); n; n = n->next[0]) {
                 const store_device *d =
                         map_find(&m->t[T_DEVICE], KEY1(id_of_blob((const blob *)n->value)));
-                if ((f->after.n && odm_str_eq(n->key.text, f->after)) || !device_matches(f, d))
-                        continue;
-                more = l.n == f->limit;
-                if (more)
+                bool same = f->after.n && odm_str_eq(n->key.text, f->after);
+                if (!same && f->look && looked++ == f->look) {
+                        found.next = last;
                         break;
-                rc = list_add(&l, d);
+                }
+                last = n->key.text;
+                if (same || !device_matches(f, d))
+                        continue;
+                if (l.n == f->limit) {
+                        found.next = kept;
+                        break;
+                }
+                int rc = list_add(&l, d);
                 if (rc < 0)
                         return rc;
+                kept = last;
         }
-        *out = (store_device_list){(store_device *)(void *)l.v, l.n, more};
+        found.more = found.next.p != NULL;
+        if (found.more)
+                found.next = odm_arena_copy(a, found.next);
+        if (found.more && found.next.p == NULL)
+                return odm_arena_err(a);
+        found.v = (store_device *)(void *)l.v;
+        found.n = l.n;
+        *out = found;
         return 0;
 }
 

@@ -764,6 +764,15 @@ static void expect_old_jobs(store *st, odm_arena *a)
         assert_str(r.v[0].items[0].data, "Acme");
 }
 
+static void expect_found(store *st, store_device_filter f, odm_arena *a)
+{
+        store_device_list l;
+
+        assert_int_equal(store_device_find(st, &f, a, &l), 0);
+        assert_int_equal(l.n, 1);
+        assert_int_equal(l.v[0].id, 7);
+}
+
 /* What each of those files holds. */
 static void expect_old_content(store *st)
 {
@@ -779,6 +788,9 @@ static void expect_old_content(store *st)
         assert_int_equal(store_device_by_name(st, S("old/meter"), &a, &d), 0);
         assert_int_equal(d.id, 7);
         assert_str(d.model, "M1");
+        expect_found(st, (store_device_filter){.tag = S("old")}, &a);
+        expect_found(st, (store_device_filter){.tag = S("north")}, &a);
+        expect_found(st, (store_device_filter){.model = S("M1")}, &a);
         assert_int_equal(store_device_by_devid(st, S("IMEI:7"), &a, &d), 0);
         assert_int_equal(store_account_get(st, 7, &a, &acc), 0);
         assert_str(acc.nonce, "abc");

@@ -16,7 +16,9 @@
 
 #include "engine.h"
 #include "map.h"
+#include "sqlite_cols.h"
 #include "sqlite_db.h"
+#include "sqlite_device.h"
 #include "sqlite_row.h"
 #include "sqlite_schema.h"
 
@@ -68,15 +70,6 @@ typedef struct sqlite {
         uint32_t paths, cap_paths, mark_paths, begin_paths;
 } sqlite;
 
-#define FIRST(f, k) "\"" #f "\""
-#define MORE(f, k) ",\"" #f "\""
-#define FIRST_D(f, k) "d.\"" #f "\""
-#define MORE_D(f, k) ",d.\"" #f "\""
-#define FIRST_P(f, k) "?"
-#define MORE_P(f, k) ",?"
-
-#define COLS(FIELDS) FIELDS(FIRST, MORE)
-#define PARAMS(FIELDS) FIELDS(FIRST_P, MORE_P)
 #define PUT_ROW(table, FIELDS) "REPLACE INTO " table "(" COLS(FIELDS) ") VALUES(" PARAMS(FIELDS) ")"
 
 /* The same for tables with indexes: REPLACE would take the old row out of each and put the new one
@@ -636,43 +629,9 @@ static int devid_owner(void *h, odm_str devid, int64_t *out)
                 h, db_bind(h, "SELECT device FROM device_devid WHERE devid = ?", "s", devid), out);
 }
 
-static int move_key(sqlite *s, const char *remove, const char *add, odm_str old, odm_str now,
-                    int64_t id)
-{
-        int rc = 0;
-
-        if (old.p && now.p && odm_str_eq(old, now))
-                return 0;
-        if (old.p)
-                rc = db_run(&s->w, db_bind(&s->w, remove, "s", old));
-        if (rc == 0 && now.p)
-                rc = db_run(&s->w, db_bind(&s->w, add, "si", now, id));
-        return rc;
-}
-
-static int move_keys(sqlite *s, const store_device *old, const store_device *now)
-{
-        static const store_device none;
-        int64_t id = now ? now->id : 0;
-        int rc;
-
-        old = old ? old : &none;
-        now = now ? now : &none;
-        rc = move_key(s, "DELETE FROM device_name WHERE name = ?",
-                      "INSERT INTO device_name VALUES(?,?)", old->name, now->name, id);
-        if (rc < 0)
-                return rc;
-        return move_key(s, "DELETE FROM device_devid WHERE devid = ?",
-                        "INSERT INTO device_devid VALUES(?,?)", old->devid, now->devid, id);
-}
-
 static int device_put(void *e, const store_device *old, const store_device *d)
 {
-        int rc = move_keys(e, old, d);
-
-        return rc < 0 ? rc
-                      : put_record(e, UPSERT("device", DEVICE_FIELDS, "id", DEVICE_STATE_FIELDS),
-                                   &record_device, d);
+        return sqlite_device_put(e, old, d);
 }
 
 /* 0, or ODM_ENOENT when the statement found no row to change. */
@@ -709,47 +668,11 @@ static int device_delete(void *e, const store_device *d)
                 "DELETE FROM message WHERE device = ?",
         };
         sqlite *s = e;
-        int rc = move_keys(s, d, NULL);
+        int rc = sqlite_device_keys_gone(&s->w, d);
 
         for (size_t i = 0; rc == 0 && i < ODM_COUNT(sql); i++)
                 rc = db_run(&s->w, db_bind(&s->w, sql[i], "i", d->id));
         return rc < 0 ? rc : sqlite_row_device_gone(&s->w, &s->opt, d->id);
-}
-
-#define DEVICE_FIND                                                                             \
-        "SELECT " DEVICE_COLS " FROM device_name n JOIN device d ON d.id = n.device"            \
-        " WHERE n.name > ifnull(?1, '') AND n.name >= ifnull(?2, '')"                           \
-        " AND (?2 IS NULL OR substr(n.name, 1, length(?2)) = ?2)"                               \
-        " AND (?3 = 0 OR (?3 >> d.state) & 1)"                                                  \
-        " AND (?4 IS NULL OR instr(lower(n.name), ?4) OR instr(lower(ifnull(d.devid, '')), ?4)" \
-        "  OR instr(lower(ifnull(d.maker, '')), ?4) OR instr(lower(ifnull(d.model, '')), ?4))"  \
-        " AND (?5 IS NULL OR ifnull(d.maker, '') = ?5)"                                         \
-        " AND (?6 IS NULL OR ifnull(d.model, '') = ?6)"                                         \
-        " AND (?7 IS NULL OR ifnull(d.fwv, '') = ?7)"                                           \
-        " AND (?8 IS NULL OR instr(' ' || ifnull(d.tags, '') || ' ', ' ' || ?8 || ' '))"        \
-        " AND (?9 = 0 OR d.last_contact >= ?9) AND (?10 = 0 OR d.last_contact < ?10)"           \
-        " ORDER BY n.name LIMIT ?11"
-
-static odm_str or_absent(odm_str s)
-{
-        return s.n ? s : ODM_ABSENT;
-}
-
-static int lower_copy(odm_str s, odm_arena *a, odm_str *out)
-{
-        char *p;
-
-        if (s.n == 0) {
-                *out = ODM_ABSENT;
-                return 0;
-        }
-        p = odm_arena_get(a, s.n);
-        if (p == NULL)
-                return odm_arena_err(a);
-        for (size_t i = 0; i < s.n; i++)
-                p[i] = s.p[i] >= 'A' && s.p[i] <= 'Z' ? (char)(s.p[i] + 32) : s.p[i];
-        *out = (odm_str){p, s.n};
-        return 0;
 }
 
 /* One more than asked was looked for, to know whether there is more. */
@@ -764,23 +687,7 @@ static bool cut_list(record_list *l, uint32_t limit)
 
 static int device_find(void *h, const store_device_filter *f, odm_arena *a, store_device_list *out)
 {
-        record_list l = {.r = &record_device, .a = a};
-        odm_str text;
-        bool more;
-        int rc = lower_copy(f->text, a, &text);
-
-        if (rc == 0)
-                rc = db_all(h,
-                            db_bind(h, DEVICE_FIND, "ssisssssiii", or_absent(f->after),
-                                    or_absent(f->prefix), (int64_t)f->states, text, f->maker,
-                                    f->model, f->fwv, or_absent(f->tag), f->contact_after,
-                                    f->contact_before, (int64_t)f->limit + 1),
-                            &l);
-        if (rc < 0)
-                return rc;
-        more = cut_list(&l, f->limit);
-        *out = (store_device_list){(store_device *)(void *)l.v, l.n, more};
-        return 0;
+        return sqlite_device_find(h, f, a, out);
 }
 
 static int wake_due(void *h, int64_t now, uint32_t limit, odm_arena *a, store_device_list *out)
@@ -797,7 +704,7 @@ static int wake_due(void *h, int64_t now, uint32_t limit, odm_arena *a, store_de
         if (rc < 0)
                 return rc;
         more = cut_list(&l, limit);
-        *out = (store_device_list){(store_device *)(void *)l.v, l.n, more};
+        *out = (store_device_list){.v = (store_device *)(void *)l.v, .n = l.n, .more = more};
         return 0;
 }
 

@@ -9,8 +9,10 @@
 #include "table.h"
 
 #define DB_STATEMENTS 256 /* texts of the code, of which there are about 100 */
-#define DB_SHAPES 256     /* statements made for tables (sqlite_row.c); beyond, the longest unused go */
-#define DB_WAYS 8         /* places one of them may be in */
+#define DB_SHAPES                                                                             \
+        256       /* statements made for tables (sqlite_row.c); beyond, the longest unused go \
+                   */
+#define DB_WAYS 8 /* places one of them may be in */
 
 /* What a statement made for a table depends on; of what, and as its maker counts. */
 typedef struct db_shape {

@@ -5,6 +5,10 @@
  * Every table of a device carries the device in its primary key and unique constraints, so that the
  * same tables can be spread over several machines by device.
  *
+ * Of a device each list has its index with the name behind, so that a page comes in order: by
+ * state, maker, model, firmware, and by tag in a table of its own.  last_contact has none, as each
+ * session changes it.
+ *
  * What changes with each message is written often, so it is kept narrow: an index names no column
  * that changes while a job is under way but job_state, and `message` is of sessions kept by older
  * versions only. */
@@ -92,6 +96,19 @@
                 "CREATE INDEX saved_sid ON saved (sid)",                                           \
                 "CREATE TABLE row_number (name TEXT PRIMARY KEY, last INTEGER NOT NULL)"           \
                 " WITHOUT ROWID;"                                                                  \
-                "ALTER TABLE device ADD COLUMN reached TEXT"
+                "ALTER TABLE device ADD COLUMN reached TEXT;"                                      \
+                "DROP INDEX device_state;"                                                         \
+                "CREATE INDEX device_state ON device (state, name);"                               \
+                "CREATE INDEX device_maker ON device (maker, name) WHERE maker IS NOT NULL;"       \
+                "CREATE INDEX device_model ON device (model, name) WHERE model IS NOT NULL;"       \
+                "CREATE INDEX device_fwv ON device (fwv, name) WHERE fwv IS NOT NULL;"             \
+                "CREATE TABLE device_tag (tag TEXT, name TEXT, device INTEGER NOT NULL,"           \
+                " PRIMARY KEY (tag, name)) WITHOUT ROWID;"                                         \
+                "INSERT OR IGNORE INTO device_tag"                                                 \
+                " WITH RECURSIVE word (device, name, tag, rest) AS ("                              \
+                "SELECT id, name, '', tags || ' ' FROM device WHERE tags IS NOT NULL"              \
+                " UNION ALL SELECT device, name, substr(rest, 1, instr(rest, ' ') - 1),"           \
+                " substr(rest, instr(rest, ' ') + 1) FROM word WHERE rest <> '')"                  \
+                " SELECT tag, name, device FROM word WHERE tag <> ''"
 
 #endif

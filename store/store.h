@@ -102,12 +102,17 @@ typedef struct store_device_filter {
         odm_str maker, model, fwv;             /* exactly */
         odm_str tag;                           /* one word */
         int64_t contact_after, contact_before; /* last_contact >= / < */
+        /* So many devices are looked at, at least, before a page ends that is not full; 0: as many
+         * as it takes.  What is asked for by state, tag, maker, model, firmware or prefix is gone
+         * straight to. */
+        uint32_t look;
 } store_device_filter;
 
 typedef struct store_device_list {
         store_device *v; /* n of them, in the arena */
         size_t n;
-        bool more; /* there is a next page */
+        bool more; /* perhaps; with `look` a page may be empty and have more behind it */
+        odm_str next; /* with more: `after` of the next page */ /* there is a next page */
 } store_device_list;
 
 ODM_MUST_USE int store_device_get(store *st, int64_t id, odm_arena *a, store_device *out);

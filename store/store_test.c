@@ -340,6 +340,168 @@ static void tags_and_contact_filter(void **state)
         assert_int_equal(l.v[0].id, b);
 }
 
+/* Random devices, changed and deleted at random, and random filters beside a look at each device.
+ */
+
+#define FLEET 60
+
+static const char *any_of(uint64_t *seed, const char *const *v, unsigned n)
+{
+        *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+        return v[(unsigned)(*seed >> 33) % n];
+}
+#define ANY(seed, ...)                                   \
+        any_of(seed, (const char *const[]){__VA_ARGS__}, \
+               ODM_COUNT(((const char *const[]){__VA_ARGS__})))
+
+static store_device any_device(uint64_t *seed)
+{
+        return (store_device){
+                .state = ANY(seed, "", NULL, NULL, NULL) ? STORE_DEVICE_ACTIVE : STORE_DEVICE_HELD,
+                .maker = S(ANY(seed, "Acme", "Bolt", "", NULL)),
+                .model = S(ANY(seed, "M1", "M2", NULL)),
+                .fwv = S(ANY(seed, "1.0", "1.1", "2.0", NULL)),
+                .tags = S(ANY(seed, "north", "north blue", "blue  red ", "northern", "", NULL)),
+                .last_contact = ANY(seed, "", NULL) ? 100 : 200};
+}
+
+static store_device_filter any_filter(uint64_t *seed)
+{
+        return (store_device_filter){.prefix = S(ANY(seed, NULL, NULL, "a/", "b/1", "\xff")),
+                                     .text = S(ANY(seed, NULL, NULL, "ACM", "a/2", "m1")),
+                                     .states = ANY(seed, "", NULL) ? 1u << STORE_DEVICE_HELD
+                                               : ANY(seed, "", NULL)
+                                                       ? 1u << STORE_DEVICE_HELD |
+                                                                 1u << STORE_DEVICE_ACTIVE
+                                                       : 0,
+                                     .maker = S(ANY(seed, NULL, NULL, "Acme", "Bolt", "")),
+                                     .model = S(ANY(seed, NULL, NULL, "M1", "M2", "M3", "")),
+                                     .fwv = S(ANY(seed, NULL, NULL, NULL, "1.0", "")),
+                                     .tag = S(ANY(seed, NULL, NULL, "north", "red", "nor")),
+                                     .contact_before = ANY(seed, "", NULL, NULL) ? 200 : 0,
+                                     .limit = ANY(seed, "", NULL) ? 3 : 50,
+                                     .look = ANY(seed, "", NULL) ? 4 : 0};
+}
+
+static bool has_tag(odm_str tags, odm_str tag)
+{
+        char padded[80], word[40];
+
+        snprintf(padded, sizeof padded, " %.*s ", (int)tags.n, tags.p ? tags.p : "");
+        snprintf(word, sizeof word, " %.*s ", (int)tag.n, tag.p);
+        return strstr(padded, word) != NULL;
+}
+
+static bool has_text(odm_str hay, odm_str needle)
+{
+        char x[64], y[64];
+
+        snprintf(x, sizeof x, "%.*s", (int)hay.n, hay.p ? hay.p : "");
+        snprintf(y, sizeof y, "%.*s", (int)needle.n, needle.p);
+        return strcasestr(x, y) != NULL;
+}
+
+static bool is_wanted(const store_device_filter *f, const store_device *d)
+{
+        return (!f->states || f->states >> d->state & 1) &&
+               (!f->prefix.n || odm_str_eq(odm_str_to(d->name, f->prefix.n), f->prefix)) &&
+               (!f->text.n || has_text(d->name, f->text) || has_text(d->maker, f->text) ||
+                has_text(d->model, f->text) || has_text(d->devid, f->text)) &&
+               (!f->maker.p || odm_str_eq(f->maker, d->maker)) &&
+               (!f->model.p || odm_str_eq(f->model, d->model)) &&
+               (!f->fwv.p || odm_str_eq(f->fwv, d->fwv)) &&
+               (!f->tag.n || has_tag(d->tags, f->tag)) &&
+               (!f->contact_before || d->last_contact < f->contact_before);
+}
+
+static int by_name(const void *a, const void *b)
+{
+        return odm_str_cmp(((const store_device *)a)->name, ((const store_device *)b)->name);
+}
+
+static void expect_list(fix *f, store_device_filter q, const store_device *all, size_t n)
+{
+        store_device_list l;
+        size_t at = 0;
+        unsigned pages = 0;
+
+        do {
+                assert_int_equal(store_device_find(f->st, &q, &f->a, &l), 0);
+                assert_true(l.n <= q.limit && ++pages < 2 * FLEET);
+                for (size_t i = 0; i < l.n; i++, at++) {
+                        while (at < n && !is_wanted(&q, &all[at]))
+                                at++;
+                        assert_true(at < n && l.v[i].id == all[at].id);
+                }
+                if (l.more && q.look == 0)
+                        assert_int_equal(l.n, q.limit);
+                if (l.more)
+                        assert_true(odm_str_cmp(l.next, q.after) > 0);
+                q.after = l.next;
+        } while (l.more);
+        while (at < n && !is_wanted(&q, &all[at]))
+                at++;
+        assert_int_equal(at, n);
+}
+
+static void change_fleet(fix *f, const int64_t *ids, uint64_t *seed)
+{
+        for (int i = 0; i < FLEET; i++) {
+                store_batch *b = store_batch_new();
+                store_op *op;
+
+                if (i % 9 == 8) {
+                        store_batch_add(b, STORE_DEVICE_DELETE)->of = ids[i];
+                } else {
+                        op = store_batch_add(b, STORE_DEVICE_PATCH);
+                        op->device_patch.to = any_device(seed);
+                        op->device_patch.to.id = ids[i];
+                        op->device_patch.to.name = odm_arena_fmt(store_batch_arena(b), "b/%d!", i);
+                        op->device_patch.fields = STORE_DF_TAGS | STORE_DF_MAKER |
+                                                  (i % 2 ? STORE_DF_MODEL | STORE_DF_FWV : 0) |
+                                                  (i % 3 ? 0 : STORE_DF_NAME | STORE_DF_STATE);
+                }
+                assert_int_equal(write_now(f, b), 0);
+        }
+}
+
+static size_t look_at_each(fix *f, const int64_t *ids, store_device *all)
+{
+        size_t n = 0;
+
+        for (int i = 0; i < FLEET; i++)
+                n += store_device_get(f->st, ids[i], &f->a, &all[n]) == 0;
+        qsort(all, n, sizeof *all, by_name);
+        return n;
+}
+
+static void device_lists_agree_with_a_look_at_each(void **state)
+{
+        fix *f = *state;
+        store_device all[FLEET];
+        int64_t ids[FLEET];
+        uint64_t seed = 3;
+
+        for (int i = 0; i < FLEET; i++) {
+                store_batch *b = store_batch_new();
+                store_op *op = store_batch_add(b, STORE_DEVICE_CREATE);
+
+                op->device = any_device(&seed);
+                op->device.name = odm_arena_fmt(store_batch_arena(b), "%c/%d", 'a' + i % 2, i);
+                assert_int_equal(store_write_sync(f->st, b), 0);
+                ids[i] = op->id;
+                store_batch_free(b);
+        }
+        for (int round = 0; round < 3; round++) {
+                size_t n = look_at_each(f, ids, all);
+                for (int i = 0; i < 300; i++)
+                        expect_list(f, any_filter(&seed), all, n);
+                if (round == 0)
+                        change_fleet(f, ids, &seed);
+                odm_arena_reset(&f->a);
+        }
+}
+
 static void wake_ups_come_due(void **state)
 {
         fix *f = *state;
@@ -1589,6 +1751,7 @@ int main(void)
                 EACH_ENGINE(a_patch_changes_what_it_names),
                 EACH_ENGINE(devices_are_listed_in_pages),
                 EACH_ENGINE(tags_and_contact_filter),
+                EACH_ENGINE(device_lists_agree_with_a_look_at_each),
                 EACH_ENGINE(wake_ups_come_due),
                 EACH_ENGINE(nonces_and_lockout_outlive_an_account_change),
                 EACH_ENGINE(a_batch_is_all_or_nothing),
