@@ -84,6 +84,15 @@ static const struct route {
          "{\"items\":[{\"id\":\"7\",\"time\":\"2026-01-01T00:00:00Z\",\"kind\":\"job.done\","
          "\"device\":\"this\",\"data\":{\"device\":\"this\",\"key\":\"k\\u001b[31m\"}}],"
          "\"last\":\"7\"}"},
+        {"GET", "/api/v1/webhooks", 200,
+         "{\"items\":[{\"id\":\"1\",\"url\":\"https://x/in\",\"kinds\":[\"alarm.\"],"
+         "\"enabled\":true,\"state\":\"failing\",\"failures\":3,\"error\":\"answered 500\","
+         "\"created\":\"2026-01-01T00:00:00Z\",\"actor\":\"ada\"}]}"},
+        {"POST", "/api/v1/webhooks", 201,
+         "{\"id\":\"1\",\"url\":\"https://x/in\",\"kinds\":[],\"secret\":\"made-up\"}"},
+        {"PATCH", "/api/v1/webhooks/1", 200, "{\"id\":\"1\"}"},
+        {"POST", "/api/v1/webhooks/1/test", 202, "{}"},
+        {"DELETE", "/api/v1/webhooks/1", 204, ""},
         {"GET", "/api/v1/tokens", 200,
          "{\"items\":[{\"name\":\"ci\",\"role\":\"viewer\",\"created\":"
          "\"2026-01-01T00:00:00Z\"}]}"},

@@ -291,6 +291,15 @@ follows() {
         [ $? = 0 ] && grep -q 'job.done' "$tmp/said" && asked 'GET /api/v1/events?limit=1000&after=7&wait=25'
 }
 check "follows them, until Ctrl-C" follows
+has "lists webhooks" 0 "answered 500" webhook list
+has "makes a webhook" 0 "made-up" webhook add https://x/in --kind alarm. --kind job.done --prefix acme/
+check "sends what was said" asked '{"url":"https://x/in","kinds":["alarm.","job.done"],"prefix":"acme/"}'
+is "switches it off" 0 "" webhook set 1 --enabled no
+check "and nothing else" asked 'PATCH /api/v1/webhooks/1? {"enabled":false}'
+err "neither on nor off" 2 "yes or no" webhook set 1 --enabled maybe
+err "changes nothing" 2 "nothing to change" webhook set 1
+is "tries it" 0 "" webhook test 1
+is "removes it" 0 "" webhook remove 1
 err "a wrong token" 6 "Unauthorized" device list --token bad
 
 err "a token that could be read on its way" 4 "travels unencrypted to 0.0.0.0" device list --server http://0.0.0.0:1

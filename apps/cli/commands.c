@@ -114,6 +114,18 @@ static const xrem_opt event_opts[] = {
         {0, "device", "NAME", "of this device"},
         {'n', "limit", "N", "at most so many; default 20, with --follow 10"},
 };
+static const xrem_opt webhook_add_opts[] = {
+        {0, "kind", "KIND", "whose kind begins so, such as alarm.; may be given several times"},
+        {0, "prefix", "TEXT", "of devices whose names begin so"},
+        {0, "secret", "TEXT", "signs what is sent; made up when left out"},
+};
+static const xrem_opt webhook_set_opts[] = {
+        {0, "url", "URL", "another URL"},
+        {0, "kind", "KIND", "replaces all kinds; may be given several times"},
+        {0, "prefix", "TEXT", "of devices whose names begin so; empty: of all"},
+        {0, "secret", "TEXT", "another secret"},
+        {0, "enabled", "YESNO", "yes or no"},
+};
 static const xrem_opt session_list_opts[] = {
         {'n', "limit", "N", "at most so many, newest first; default 20"},
 };
@@ -243,6 +255,9 @@ static const char tnds_text[] =
 static const char tnds_from_text[] =
         "FILE is a list as 'xrem tnds to' prints it, or its JSON form. Interior nodes\n"
         "that are left out are made.\n";
+static const char webhook_text[] =
+        "Events from now on are sent in order, many in a POST, again and again until the\n"
+        "answer is a success. The secret signs them (docs/webhooks.md); it is shown once.\n";
 static const char event_text[] =
         "Prints the newest events, the last one at the end: time, number, kind, device\n"
         "and data. With --follow it goes on; a server that is away is waited for, and\n"
@@ -322,6 +337,16 @@ const xrem_cmd xrem_commands[] = {
          1, 1, "-", xrem_run_token_add},
         {"token", "remove", "NAME", "Withdraw a token", NULL, NULL, 0, 1, 1, "-",
          xrem_run_token_remove},
+        {"webhook", "list", "", "List where events are carried to", NULL, NULL, 0, 0, 0, "",
+         xrem_run_webhook_list},
+        {"webhook", "add", "URL", "Have events carried to a URL", webhook_text,
+         OPTS(webhook_add_opts), 1, 1, "-", xrem_run_webhook_add},
+        {"webhook", "set", "ID", "Change a webhook, and try it at once", NULL,
+         OPTS(webhook_set_opts), 1, 1, "-", xrem_run_webhook_set},
+        {"webhook", "test", "ID", "Make an event webhook.test", NULL, NULL, 0, 1, 1, "-",
+         xrem_run_webhook_test},
+        {"webhook", "remove", "ID", "Remove a webhook", NULL, NULL, 0, 1, 1, "-",
+         xrem_run_webhook_remove},
         {"msg", "decode", "[FILE]", "Print a message, XML or WBXML, as readable XML", NULL,
          OPTS(msg_decode_opts), 0, 1, "f", xrem_run_msg_decode},
         {"msg", "convert", "[FILE]", "Convert a message between XML and WBXML", NULL,

@@ -212,6 +212,7 @@ static int open_store(app *a, diag *d)
         opt.where = where;
         opt.sessions_kept = (uint32_t)cfg_int(c, "store.sessions_kept");
         opt.session_bytes = (size_t)cfg_int(c, "store.session_bytes");
+        opt.events_kept = (uint32_t)cfg_int(c, "store.events_kept");
         opt.mirror_value_max = (size_t)cfg_int(c, "store.mirror_value");
         opt.jobs_open_max = (uint32_t)cfg_int(c, "jobs.open_max");
         opt.jobs_kept = (uint32_t)cfg_int(c, "store.jobs_kept");

@@ -92,6 +92,8 @@ const cfg_key conf_keys[] = {
         {"store.session_bytes", CFG_SIZE, "1M", "Octets of messages kept of one session.", KIB,
          256 * MIB},
         {"store.jobs_kept", CFG_INT, "1000", "Ended jobs kept of each device.", 1, 1000000},
+        {"store.events_kept", CFG_INT, "1000000", "Events kept, of all devices together.", 1000,
+         1000000000},
         {"store.mirror_value", CFG_SIZE, "4k", "Larger values of nodes are not mirrored.", 0, MIB},
 
         {"jobs.ttl", CFG_DURATION, "7d", "Life of a job that names none; 0 for no end.", 0,
@@ -114,6 +116,10 @@ const cfg_key conf_keys[] = {
          "Datagrams without an answer before the default nonce is tried, for a device that lost\n"
          "its own; 0 for never.",
          0, 1000},
+
+        {"alarms.keep", CFG_DURATION, "90d", "How long alarms stay that are over.", HOUR, 3650 * DAY},
+        {"alarms.per_device", CFG_INT, "200",
+         "Alarms of one device; for one more the oldest that is over goes.", 1, 1000},
 
         {"webhooks.ca_file", CFG_PATH, NULL,
          "Receivers of webhooks are trusted by these certificates, PEM. Default: the system's."},

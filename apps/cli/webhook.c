@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* xrem webhook: where events are carried to. */
+#include <stdio.h>
+
+#include "commands.h"
+#include "fields.h"
+
+static const char *path_of(xrem *c, const char *id, const char *rest)
+{
+        return xrem_fmt(c, "/api/v1/webhooks/%s%s", xrem_escape(c, id), rest);
+}
+
+int xrem_run_webhook_list(xrem *c, const xrem_args *a)
+{
+        static const xrem_list_col cols[] = {
+                {{.head = "Id", .keep = true}, "id", false, false},
+                {{.head = "URL"}, "url", false, false},
+                {{.head = "Kinds"}, "kinds", false, false},
+                {{.head = "Prefix"}, "prefix", false, false},
+                {{.head = "State", .keep = true}, "state", false, true},
+                {{.head = "Delivered"}, "delivered", true, false},
+                {{.head = "Error"}, "error", false, false},
+        };
+        xrem_ask ask = {.method = "GET", .path = "/api/v1/webhooks"};
+        json_t *j = NULL;
+        int rc = xrem_api(c, &ask, &j);
+
+        (void)a;
+        if (rc != XREM_OK)
+                return rc;
+        return xrem_list_print(c, json_object_get(j, "items"), cols, ODM_COUNT(cols),
+                               "no webhooks");
+}
+
+static json_t *kinds_of(xrem *c, const xrem_args *a)
+{
+        json_t *list = json_array();
+        const char *kind;
+
+        for (size_t i = 0; (kind = xrem_value_at(a, "kind", i)); i++)
+                xrem_json_push(list, xrem_json_text(c, odm_cstr(kind)));
+        return list;
+}
+
+static void put_option(xrem *c, const xrem_args *a, json_t *o, const char *name)
+{
+        if (xrem_value(a, name))
+                xrem_json_set(o, name, xrem_json_text(c, odm_cstr(xrem_value(a, name))));
+}
+
+int xrem_run_webhook_add(xrem *c, const xrem_args *a)
+{
+        json_t *o = json_object(), *j = NULL;
+        xrem_ask ask = {.method = "POST", .path = "/api/v1/webhooks", .body = o};
+        int rc;
+
+        xrem_json_set(o, "url", xrem_json_text(c, odm_cstr(a->word[0])));
+        xrem_json_set(o, "kinds", kinds_of(c, a));
+        put_option(c, a, o, "prefix");
+        put_option(c, a, o, "secret");
+        rc = xrem_api(c, &ask, &j);
+        if (rc != XREM_OK)
+                return rc;
+        if (c->set.json)
+                return xrem_print_json(json_incref(j));
+        printf("Webhook  %s\nSecret   %s\n", xrem_z(c, xrem_json_str(j, "id")),
+               xrem_z(c, xrem_json_str(j, "secret")));
+        xrem_note(c, "Keep the secret: it is not shown again.");
+        return XREM_OK;
+}
+
+int xrem_run_webhook_set(xrem *c, const xrem_args *a)
+{
+        json_t *o = json_object(), *j = NULL;
+        xrem_ask ask = {.method = "PATCH", .path = path_of(c, a->word[0], ""), .body = o};
+        const char *enabled = xrem_value(a, "enabled");
+        int rc;
+
+        if (enabled && odm_str_is(odm_cstr(enabled), "yes")) {
+                xrem_json_set(o, "enabled", json_true());
+        } else if (enabled && odm_str_is(odm_cstr(enabled), "no")) {
+                xrem_json_set(o, "enabled", json_false());
+        } else if (enabled) {
+                json_decref(o);
+                return xrem_fail(XREM_USAGE, "--enabled: yes or no");
+        }
+        put_option(c, a, o, "url");
+        put_option(c, a, o, "prefix");
+        put_option(c, a, o, "secret");
+        if (xrem_has(a, "kind"))
+                xrem_json_set(o, "kinds", kinds_of(c, a));
+        if (json_object_size(o) == 0) {
+                json_decref(o);
+                return xrem_fail(XREM_USAGE, "nothing to change");
+        }
+        rc = xrem_api(c, &ask, &j);
+        return rc == XREM_OK && c->set.json ? xrem_print_json(json_incref(j)) : rc;
+}
+
+int xrem_run_webhook_remove(xrem *c, const xrem_args *a)
+{
+        xrem_ask ask = {.method = "DELETE", .path = path_of(c, a->word[0], "")};
+
+        return xrem_api(c, &ask, NULL);
+}
+
+int xrem_run_webhook_test(xrem *c, const xrem_args *a)
+{
+        xrem_ask ask = {.method = "POST", .path = path_of(c, a->word[0], "/test")};
+
+        return xrem_api(c, &ask, NULL);
+}
