@@ -52,18 +52,14 @@ static int mount_all(const odm_mem *mem, odm_tree **out)
         return rc;
 }
 
-struct leaf {
-        const char *uri, *value;
-};
-
-static int write_all(odm_tree *t, const struct leaf *list, size_t n)
+int sim_leaves_write(odm_tree *t, const sim_leaf *list, size_t n, odm_wall now)
 {
         unsigned status = 200;
-        int rc = odm_tree_begin(t, loop_wall());
+        int rc = odm_tree_begin(t, now);
 
         for (size_t i = 0; i < n && rc == 0; i++) {
                 const odm_value v = {.format = ODM_FMT_CHR, .data = odm_cstr(list[i].value)};
-                rc = odm_tree_write(t, odm_cstr(list[i].uri), &v, loop_wall());
+                rc = odm_tree_write(t, odm_cstr(list[i].uri), &v, now);
         }
         if (rc == 0)
                 rc = odm_tree_commit(t, &status);
@@ -72,11 +68,11 @@ static int write_all(odm_tree *t, const struct leaf *list, size_t n)
         return rc == 0 && status != 200 ? ODM_EINVAL : rc;
 }
 
-static int write_device(odm_tree *t, const sim_opt *o, uint32_t i)
+int sim_device_write(odm_tree *t, const sim_opt *o, uint32_t i, odm_wall now)
 {
         char devid[SIM_TEXT], user[SIM_TEXT], password[SIM_TEXT];
         const char *type = odm_auth_aauth(o->auth);
-        const struct leaf list[] = {
+        const sim_leaf list[] = {
                 {".?prop=ACL", "Add=*&Get=*&Replace=*&Delete=*&Exec=*"},
                 {"./DevInfo/DevId", devid},
                 {"./DevInfo/Man", "xrem"},
@@ -105,7 +101,7 @@ static int write_device(odm_tree *t, const sim_opt *o, uint32_t i)
         sim_devid(o, i, devid);
         sim_name(o, i, user);
         sim_password(o, i, password);
-        rc = write_all(t, list, ODM_COUNT(list));
+        rc = sim_leaves_write(t, list, ODM_COUNT(list), now);
         odm_wipe(password, sizeof password);
         return rc;
 }
@@ -121,7 +117,7 @@ int sim_device_open(const sim_device *d, const sim_opt *o, uint32_t i, const odm
         if (d->record)
                 rc = odm_tree_load(t, (odm_str){d->record, d->record_n});
         else
-                rc = write_device(t, o, i);
+                rc = sim_device_write(t, o, i, loop_wall());
         if (rc < 0)
                 odm_tree_free(t);
         else

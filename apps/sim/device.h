@@ -25,4 +25,13 @@ ODM_MUST_USE int sim_device_open(const sim_device *d, const sim_opt *o, uint32_t
 ODM_MUST_USE int sim_device_keep(sim_device *d, odm_tree *t);
 void sim_device_done(sim_device *d);
 
+typedef struct sim_leaf {
+        const char *uri, *value;
+} sim_leaf;
+
+/* Writes leaves of text, all or none.  0, ODM_EINVAL (refused), ODM_ENOMEM. */
+ODM_MUST_USE int sim_leaves_write(odm_tree *t, const sim_leaf *list, size_t n, odm_wall now);
+/* What every new device has: its identity, versions and account. */
+ODM_MUST_USE int sim_device_write(odm_tree *t, const sim_opt *o, uint32_t i, odm_wall now);
+
 #endif

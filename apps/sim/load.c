@@ -11,19 +11,15 @@
 #include <string.h>
 
 #include "device.h"
-#include "heap.h"
-#include "rand.h"
 
 #define REST_MS 100 /* after a connection failed */
 
 typedef struct slot {
         sim_load *s;
         struct slot *next; /* of the free ones */
-        http_client *http;
-        odm_client *client;
+        talk talk;
         odm_tree *tree;
         uint32_t device;
-        int64_t began, posted; /* microseconds */
 } slot;
 
 struct sim_load {
@@ -40,78 +36,13 @@ struct sim_load {
         void (*done)(void *ctx);
         void *ctx;
         odm_mem mem; /* the heap, counted */
-        size_t live;
-        http_client_counts gone; /* of clients that were freed */
+        talk_host host;
         sim_stats st;
 };
-
-/* ---- memory ---------------------------------------------------------------------- */
-
-static void *counted_resize(void *ctx, void *p, size_t old_n, size_t n)
-{
-        sim_load *s = ctx;
-        void *q = heap_mem.resize(heap_mem.ctx, p, old_n, n);
-
-        if (n > 0 && !q)
-                return NULL;
-        s->live += n - old_n;
-        if (s->live > s->st.peak)
-                s->st.peak = s->live;
-        return q;
-}
-
-/* ---- connections ------------------------------------------------------------------ */
-
-static int open_http(slot *k)
-{
-        http_client_opt o;
-
-        http_client_opt_init(&o);
-        o.tls = k->s->o->tls;
-        o.user_agent = "xremsim";
-        o.limits.max_body = (size_t)4 << 20;
-        o.idle_ms = 3600000; /* the server's side decides */
-        return http_client_new(k->s->loop, &o, &k->http);
-}
-
-static void add_counts(http_client_counts *to, http_client_counts c)
-{
-        to->connections += c.connections;
-        to->handshakes += c.handshakes;
-        to->resumed += c.resumed;
-}
-
-static void close_http(slot *k)
-{
-        if (!k->http)
-                return;
-        add_counts(&k->s->gone, http_client_counted(k->http));
-        http_client_close(k->http);
-        http_client_free(k->http);
-        k->http = NULL;
-}
 
 /* ---- the end of a session ----------------------------------------------------------- */
 
 static void begin_due(sim_load *s);
-
-static void count_end(slot *k, odm_outcome outcome)
-{
-        sim_stats *st = &k->s->st;
-        odm_client_stats c = odm_client_get_stats(k->client);
-        const char *said = odm_client_diag(k->client);
-
-        st->outcome[outcome]++;
-        st->messages += c.messages_out;
-        st->octets_out += c.bytes_out;
-        st->octets_in += c.bytes_in;
-        st->commands += c.commands;
-        k->s->last_end = sim_us();
-        if (outcome == ODM_OUTCOME_DONE)
-                hist_add(&st->session, (uint64_t)(k->s->last_end - k->began));
-        else if (!st->why[0])
-                (void)snprintf(st->why, sizeof st->why, "%s", *said ? said : "no reason is known");
-}
 
 /* The slot is free again.  What the device holds is kept, as a device would that goes to sleep. */
 static void release(slot *k)
@@ -119,29 +50,24 @@ static void release(slot *k)
         sim_load *s = k->s;
         sim_device *d = &s->devices[k->device];
 
-        odm_client_free(k->client);
+        talk_drop(&k->talk);
         if (k->tree && sim_device_keep(d, k->tree) < 0)
                 snprintf(s->st.why, sizeof s->st.why, "out of memory for device %u", k->device);
         odm_tree_free(k->tree);
-        k->client = NULL;
         k->tree = NULL;
         d->busy = false;
-        if (!s->o->keep && s->o->resume && k->http)
-                http_client_close(k->http);
-        else if (!s->o->keep)
-                close_http(k);
         k->next = s->free;
         s->free = k;
         s->running--;
         s->st.ended++;
 }
 
-static void end(slot *k)
+static void on_over(void *ctx, odm_outcome outcome)
 {
+        slot *k = ctx;
         sim_load *s = k->s;
-        odm_outcome outcome = odm_client_outcome(k->client);
 
-        count_end(k, outcome);
+        s->last_end = sim_us();
         if (outcome == ODM_OUTCOME_TRANSPORT)
                 s->rest = odm_time_add(loop_now(), REST_MS);
         release(k);
@@ -150,122 +76,25 @@ static void end(slot *k)
 
 /* ---- a session ------------------------------------------------------------------------ */
 
-static void pump(slot *k);
-
-static void fail(slot *k, const char *why)
-{
-        sim_stats *st = &k->s->st;
-
-        if (!st->why[0])
-                (void)snprintf(st->why, sizeof st->why, "%s", why);
-        odm_client_fail(k->client);
-        pump(k);
-}
-
-static void refused(slot *k, unsigned status)
-{
-        char why[64];
-
-        k->s->st.shed += status == 503 || status == 429;
-        (void)snprintf(why, sizeof why, "the server answered HTTP status %u", status);
-        fail(k, why);
-}
-
-static void on_reply(void *ctx, const http_reply *r)
-{
-        slot *k = ctx;
-        const odm_packet p = {.body = r->body,
-                              .content_type = http_reply_field(r, "content-type"),
-                              .mac = http_reply_field(r, "x-syncml-hmac")};
-
-        if (r->rc < 0) {
-                fail(k, r->why);
-        } else if (r->status != 200) {
-                refused(k, r->status);
-        } else {
-                hist_add(&k->s->st.message, (uint64_t)(sim_us() - k->posted));
-                if (odm_client_recv(k->client, &p, loop_now(), loop_wall()) < 0)
-                        fail(k, "a reply could not be worked on");
-                else
-                        pump(k);
-        }
-}
-
-static void post(slot *k, const odm_packet *p)
-{
-        const http_field fields[] = {
-                {ODM_STR("Content-Type"), p->content_type},
-                {ODM_STR("Accept"), p->content_type},
-                {ODM_STR("x-syncml-hmac"), p->mac},
-        };
-        const http_request r = {.method = "POST",
-                                .url = p->url,
-                                .fields = fields,
-                                .n_fields = ODM_COUNT(fields) - (p->mac.p == NULL),
-                                .body = p->body};
-
-        k->posted = sim_us();
-        if (http_client_send(k->http, &r, on_reply, k) < 0)
-                fail(k, "a message could not be sent");
-}
-
-static void pump(slot *k)
-{
-        const odm_reply no = {.status = ODM_ST_UNSUPPORTED};
-        const odm_request *req;
-        odm_packet p;
-
-        while (odm_client_next(k->client, &req) == 1)
-                if (req->kind != ODM_REQ_ALERTED &&
-                    odm_client_answer(k->client, req->id, &no, loop_now(), loop_wall()) < 0)
-                        odm_client_fail(k->client);
-        if (odm_client_send(k->client, &p) == 1)
-                post(k, &p);
-        else
-                end(k);
-}
-
-static int make_client(slot *k)
-{
-        const sim_opt *o = k->s->o;
-        odm_client_opt co;
-        int rc;
-
-        odm_client_opt_init(&co, &k->s->mem);
-        co.rng = rand_rng;
-        co.codec = o->codec;
-        co.other = odm_codec_is_binary(o->codec) ? &odm_codec_xml : &odm_codec_wbxml;
-        co.account = ODM_STR(SIM_ACCOUNT);
-        co.alert = ODM_ALERT_CLIENT_INITIATED;
-        co.secure = o->secure;
-        co.allow_basic = o->secure && o->auth == ODM_AUTH_BASIC;
-        rc = odm_client_new(&co, k->tree, &k->client);
-        return rc == 0 ? odm_client_start(k->client, loop_now(), loop_wall()) : rc;
-}
-
 /* Takes the next device's turn.  What fails here is our own fault, and counted as such. */
 static void begin(sim_load *s)
 {
         slot *k = s->free;
-        int rc = 0;
+        int rc;
 
         s->free = k->next;
         s->running++;
         k->device = (uint32_t)(s->next++ % s->o->n);
-        k->began = sim_us();
         s->st.begun++;
         sim_device *d = &s->devices[k->device];
         d->busy = true;
-        if (!k->http)
-                rc = open_http(k);
+        rc = sim_device_open(d, s->o, k->device, &s->mem, &k->tree);
         if (rc == 0)
-                rc = sim_device_open(d, s->o, k->device, &s->mem, &k->tree);
+                rc = talk_begin(&k->talk, s->o, k->tree, 0, false);
         if (rc == 0)
-                rc = make_client(k);
-        if (rc == 0) {
-                pump(k);
+                rc = talk_start(&k->talk);
+        if (rc == 0)
                 return;
-        }
         s->st.no_start++;
         if (!s->st.why[0])
                 (void)snprintf(s->st.why, sizeof s->st.why, "a session cannot begin: %s",
@@ -339,7 +168,14 @@ int sim_load_new(loop *l, const sim_opt *o, void (*done)(void *ctx), void *ctx, 
         s->o = o;
         s->loop = l;
         s->timer = (loop_timer){.fn = on_due, .ctx = s};
-        s->mem = (odm_mem){counted_resize, s};
+        s->mem = talk_mem(&s->st);
+        s->host = (talk_host){.loop = l,
+                              .tls = o->tls,
+                              .mem = &s->mem,
+                              .stats = &s->st,
+                              .keep = o->keep,
+                              .resume = o->resume,
+                              .over = on_over};
         s->total = (uint64_t)o->n * o->sessions;
         s->done = done;
         s->ctx = ctx;
@@ -351,6 +187,7 @@ int sim_load_new(loop *l, const sim_opt *o, void (*done)(void *ctx), void *ctx, 
         }
         for (uint32_t i = o->parallel; i-- > 0;) {
                 s->slots[i].s = s;
+                s->slots[i].talk = (talk){.host = &s->host, .ctx = &s->slots[i]};
                 s->slots[i].next = s->free;
                 s->free = &s->slots[i];
         }
@@ -374,10 +211,13 @@ const sim_stats *sim_load_stats(sim_load *s)
 {
         sim_stats *st = &s->st;
 
-        st->http = s->gone;
-        for (uint32_t i = 0; i < s->o->parallel; i++)
-                if (s->slots[i].http)
-                        add_counts(&st->http, http_client_counted(s->slots[i].http));
+        st->http = (http_client_counts){0};
+        for (uint32_t i = 0; i < s->o->parallel; i++) {
+                http_client_counts c = talk_counts(&s->slots[i].talk);
+                st->http.connections += c.connections;
+                st->http.handshakes += c.handshakes;
+                st->http.resumed += c.resumed;
+        }
         st->record_octets = st->devices = 0;
         for (uint32_t i = 0; i < s->o->n; i++) {
                 st->record_octets += s->devices[i].record_n + sizeof s->devices[i];
@@ -393,9 +233,8 @@ void sim_load_free(sim_load *s)
                 return;
         loop_timer_stop(&s->timer);
         for (uint32_t i = 0; s->slots && i < s->o->parallel; i++) {
-                odm_client_free(s->slots[i].client);
+                talk_done(&s->slots[i].talk);
                 odm_tree_free(s->slots[i].tree);
-                close_http(&s->slots[i]);
         }
         for (uint32_t i = 0; s->devices && i < s->o->n; i++)
                 sim_device_done(&s->devices[i]);

@@ -3,25 +3,7 @@
 #ifndef SIM_LOAD_H
 #define SIM_LOAD_H
 
-#include "hist.h"
-#include "sim.h"
-
-#define SIM_OUTCOMES (ODM_OUTCOME_LIMIT + 1)
-
-typedef struct sim_stats {
-        uint64_t begun, ended;          /* sessions */
-        uint64_t outcome[SIM_OUTCOMES]; /* odm_outcome */
-        uint64_t shed;                  /* of them: HTTP 429 and 503 */
-        uint64_t no_start;              /* sessions our own side could not begin */
-        uint64_t messages, octets_out, octets_in, commands;
-        http_client_counts http;
-        hist session, message; /* microseconds */
-        char why[256];         /* of the first session that failed; empty when none */
-        int64_t us;            /* from the first session to the last end */
-        size_t record_octets;  /* of all devices at rest */
-        size_t devices;        /* which have one */
-        size_t peak;           /* octets of trees and sessions at one time, at most */
-} sim_stats;
+#include "talk.h"
 
 typedef struct sim_load sim_load;
 

@@ -9,18 +9,18 @@
 #include "cli.h"
 #include "fsio.h"
 #include "heap.h"
-#include "loop.h"
-#include "net.h"
+#include "live.h"
 #include "report.h"
+#include "scenario.h"
 
 #define PROGRESS_MS 200
 #define JOB_MAX (4u << 20)
 
 struct words { /* as the command line says it */
-        const char *server, *prefix, *password, *codec, *auth, *ca, *keep, *resume, *api, *token,
-                *give, *server_id, *server_user;
-        int64_t devices, first, stride, sessions, rate, parallel, max_time;
-        bool json, create, allow_remote, quiet;
+        const char *scenario, *state, *server, *prefix, *password, *codec, *auth, *ca, *keep,
+                *resume, *api, *token, *give, *server_id, *server_user;
+        int64_t devices, first, stride, sessions, rate, parallel, max_time, seed;
+        bool json, create, allow_remote, quiet, print;
 };
 
 struct run {
@@ -68,21 +68,20 @@ static int check_word(const char *name, const char *word, const char *const *wor
         return wrong(name, "is none of the words it may be; see --help");
 }
 
-/* A load is not to be sent into the world by a slip of the hand. */
 static int check_url(const struct run *r, const char *name, const char *url, bool *secure)
 {
-        net_url u;
-        net_addr a;
+        const char *why = sim_url_wrong(url, r->w.allow_remote, secure);
 
-        if (!url)
-                return wrong(name, "is needed");
-        if (net_url_parse(odm_cstr(url), &u) < 0 || strncmp(u.scheme, "http", 4) != 0 || !u.host[0])
-                return wrong(name, "is no http or https URL");
-        *secure = strcmp(u.scheme, "https") == 0;
-        if (r->w.allow_remote || strcmp(u.host, "localhost") == 0 ||
-            (net_addr_parse(u.host, u.port, &a) == 0 && net_addr_is_loopback(&a)))
+        return why ? wrong(name, why) : 0;
+}
+
+#define UNSET (-1)
+
+static int check_max_time(const struct words *w)
+{
+        if (w->max_time == UNSET || (w->max_time >= 1 && w->max_time <= 86400))
                 return 0;
-        return wrong(name, "is not this machine; --allow-remote if that is meant");
+        return wrong("max-time", "has to be 1 to 86400 seconds");
 }
 
 static int check_numbers(struct run *r)
@@ -101,9 +100,9 @@ static int check_numbers(struct run *r)
                 rc = check_range("rate", w->rate, 0, 1000000, &o->rate);
         if (rc == 0)
                 rc = check_range("parallel", w->parallel, 1, SIM_PARALLEL_MAX, &o->parallel);
-        if (rc == 0 && (w->max_time < 1 || w->max_time > 86400))
-                rc = wrong("max-time", "has to be 1 to 86400 seconds");
-        o->stop_ms = w->max_time * 1000;
+        if (rc == 0)
+                rc = check_max_time(w);
+        o->stop_ms = (w->max_time == UNSET ? 600 : w->max_time) * 1000;
         if (o->parallel > o->n)
                 o->parallel = o->n;
         return rc;
@@ -115,18 +114,18 @@ static int check_words(struct run *r)
         static const char *const auths[] = {"basic", "md5", "mac", NULL};
         static const odm_auth_type types[] = {ODM_AUTH_BASIC, ODM_AUTH_MD5, ODM_AUTH_MAC};
         static const char *const yesno[] = {"no", "yes", NULL};
-        unsigned codec = 0, auth = 0, keep = 0, resume = 0;
+        unsigned codec = 0, auth = 0, kept = 0, resume = 0;
         int rc = check_word("codec", r->w.codec, codecs, &codec);
 
         if (rc == 0)
                 rc = check_word("auth", r->w.auth, auths, &auth);
         if (rc == 0)
-                rc = check_word("keep-connection", r->w.keep, yesno, &keep);
+                rc = check_word("keep-connection", r->w.keep, yesno, &kept);
         if (rc == 0)
                 rc = check_word("resume", r->w.resume, yesno, &resume);
         r->o.codec = codec ? &odm_codec_xml : &odm_codec_wbxml;
         r->o.auth = types[auth];
-        r->o.keep = keep;
+        r->o.keep = kept;
         r->o.resume = resume;
         return rc;
 }
@@ -209,23 +208,13 @@ static void on_tick(void *ctx)
                 r->shown = false;
 }
 
-static void raise_files(void)
-{
-        struct rlimit l;
-
-        if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
-                l.rlim_cur = l.rlim_max;
-                (void)setrlimit(RLIMIT_NOFILE, &l);
-        }
-}
-
 static int prepare(struct run *r)
 {
         const tls_cred_opt co = {.ca_file = r->w.ca};
         diag d = {{0}};
         int rc = 0;
 
-        raise_files();
+        live_raise_files();
         if (r->o.secure)
                 rc = tls_cred_new(&co, &r->cred, &d);
         r->o.tls = r->cred;
@@ -295,6 +284,13 @@ static int run(struct run *r)
 static cli_result parse(struct words *w, int argc, char **argv, int *first)
 {
         const cli_option options[] = {
+                {0, "scenario", CLI_STRING, &w->scenario, "FILE",
+                 "devices that live as FILE says, until Ctrl-C or --max-time"},
+                {0, "state", CLI_STRING, &w->state, "DIR",
+                 "with --scenario: the devices are kept there, and go on the next time"},
+                {0, "seed", CLI_INT, &w->seed, "N",
+                 "with --scenario: what is left to chance follows from it"},
+                {0, "print-scenario", CLI_FLAG, &w->print, NULL, "all that a scenario may say"},
                 {0, "server", CLI_STRING, &w->server, "URL", "where the devices call"},
                 {'n', "devices", CLI_INT, &w->devices, "N", "how many (default 100)"},
                 {0, "first", CLI_INT, &w->first, "K", "number of the first (default 1)"},
@@ -320,9 +316,10 @@ static cli_result parse(struct words *w, int argc, char **argv, int *first)
                 {0, "resume", CLI_STRING, &w->resume, "yes|no",
                  "TLS sessions are resumed (default yes)"},
                 {0, "max-time", CLI_INT, &w->max_time, "SECONDS",
-                 "no session begins after that (default 600)"},
+                 "no session begins after that (default 600;\nwith --scenario: for ever)"},
                 {0, "create", CLI_FLAG, &w->create, NULL,
-                 "make the devices known to the server instead"},
+                 "make the devices known to the server instead;\nwith --scenario: before they "
+                 "begin"},
                 {0, "give", CLI_STRING, &w->give, "FILE",
                  "give each device the job in FILE instead (JSON as REST takes it)"},
                 {0, "api", CLI_STRING, &w->api, "URL", "REST, for --create and --give"},
@@ -345,6 +342,24 @@ static cli_result parse(struct words *w, int argc, char **argv, int *first)
         return cli_parse(&program, argc, argv, false, first);
 }
 
+static int live(const struct words *w)
+{
+        const live_opt o = {.scenario = w->scenario,
+                            .state = w->state,
+                            .server = w->server,
+                            .api = w->api,
+                            .token = w->token ? w->token : getenv("XREM_TOKEN"),
+                            .ca = w->ca,
+                            .seed = w->seed,
+                            .max_ms = w->max_time > 0 ? w->max_time * 1000 : 0,
+                            .create = w->create,
+                            .remote = w->allow_remote,
+                            .quiet = w->quiet,
+                            .json = w->json};
+
+        return live_run(&o);
+}
+
 int main(int argc, char **argv)
 {
         struct run r = {.w = {.prefix = "sim/",
@@ -359,7 +374,7 @@ int main(int argc, char **argv)
                               .stride = 1,
                               .sessions = 1,
                               .parallel = 16,
-                              .max_time = 600}};
+                              .max_time = UNSET}};
         int first = argc;
         cli_result got = parse(&r.w, argc, argv, &first);
 
@@ -367,6 +382,16 @@ int main(int argc, char **argv)
                 return got == CLI_EXIT_OK ? CLI_OK : CLI_USAGE;
         if (first < argc) {
                 fprintf(stderr, "xremsim: '%s' is not expected; see --help\n", argv[first]);
+                return CLI_USAGE;
+        }
+        if (r.w.print) {
+                cfg_print(scenario_keys, scenario_n_keys, stdout);
+                return CLI_OK;
+        }
+        if (r.w.scenario)
+                return check_max_time(&r.w) < 0 ? CLI_USAGE : live(&r.w);
+        if (r.w.state || r.w.seed) {
+                (void)wrong(r.w.state ? "state" : "seed", "is for --scenario");
                 return CLI_USAGE;
         }
         if (check(&r) < 0)

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "net.h"
 #include "sim.h"
 
 uint32_t sim_number(const sim_opt *o, uint32_t i)
@@ -37,4 +38,28 @@ int64_t sim_us(void)
 
         clock_gettime(CLOCK_MONOTONIC, &t);
         return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+const char *sim_url_wrong(const char *url, bool remote, bool *secure)
+{
+        net_url u;
+
+        if (!url)
+                return "is needed";
+        if (net_url_parse(odm_cstr(url), &u) < 0 || strncmp(u.scheme, "http", 4) != 0 || !u.host[0])
+                return "is no http or https URL";
+        *secure = strcmp(u.scheme, "https") == 0;
+        if (remote || sim_url_is_here(url))
+                return NULL;
+        return "is not this machine; --allow-remote if that is meant";
+}
+
+bool sim_url_is_here(const char *url)
+{
+        net_url u;
+        net_addr a;
+
+        return net_url_parse(odm_cstr(url), &u) == 0 &&
+               (strcmp(u.host, "localhost") == 0 ||
+                (net_addr_parse(u.host, u.port, &a) == 0 && net_addr_is_loopback(&a)));
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report.h"
 
-#include <jansson.h>
-
 static double seconds_of(int64_t us)
 {
         return us > 0 ? (double)us / 1e6 : 1e-6;
@@ -93,7 +91,7 @@ static void put_json(FILE *to, json_t *o)
         json_decref(o);
 }
 
-static json_t *load_json(const sim_stats *s)
+json_t *report_load_json(const sim_stats *s)
 {
         return json_pack(
                 "{s:I,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:o,s:o,s:s}",
@@ -112,7 +110,7 @@ static json_t *load_json(const sim_stats *s)
 void report_load(FILE *to, const sim_stats *s, bool json)
 {
         if (json)
-                put_json(to, load_json(s));
+                put_json(to, report_load_json(s));
         else
                 print_load(to, s);
 }

@@ -85,6 +85,12 @@ static char *device_body(const sim_opt *o, uint32_t i)
         json_t *j = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "name", name, "devid", devid, "user",
                               name, "password", password, "auth", auth_words[o->auth],
                               "server_user", o->server_user, "server_password", password);
+        if (j && o->n_tags) {
+                json_t *tags = json_array();
+                for (size_t k = 0; k < o->n_tags; k++)
+                        (void)json_array_append_new(tags, json_string(o->tag[k]));
+                (void)json_object_set_new(j, "tags", tags);
+        }
         char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
         json_decref(j);
         odm_wipe(password, sizeof password);

@@ -8,6 +8,7 @@
 
 #define SIM_DEVICES_MAX 1000000
 #define SIM_PARALLEL_MAX 20000
+#define SIM_TAGS_MAX 16
 
 typedef struct sim_opt {
         const char *server; /* URL devices call */
@@ -21,11 +22,13 @@ typedef struct sim_opt {
         odm_auth_type auth;
         const odm_codec *codec;
         const tls_cred *tls;
-        bool secure;             /* the server's URL is https */
-        bool keep;               /* connections go on to the next session */
-        bool resume;             /* TLS sessions are resumed */
-        int64_t stop_ms;         /* no session begins after so long */
-        const char *api, *token; /* REST: base URL, bearer token */
+        bool secure;                   /* the server's URL is https */
+        bool keep;                     /* connections go on to the next session */
+        bool resume;                   /* TLS sessions are resumed */
+        int64_t stop_ms;               /* no session begins after so long */
+        const char *api, *token;       /* REST: base URL, bearer token */
+        const char *tag[SIM_TAGS_MAX]; /* of new devices */
+        size_t n_tags;
 } sim_opt;
 
 #define SIM_TEXT 192 /* room for names, identifiers and passwords */
@@ -35,6 +38,11 @@ uint32_t sim_number(const sim_opt *o, uint32_t i);
 void sim_name(const sim_opt *o, uint32_t i, char out[SIM_TEXT]);  /* "sim/17", the user too */
 void sim_devid(const sim_opt *o, uint32_t i, char out[SIM_TEXT]); /* "urn:xremsim:sim/17" */
 void sim_password(const sim_opt *o, uint32_t i, char out[SIM_TEXT]);
+
+/* What is wrong with the URL of a server, NULL if nothing is: a load is not to be sent into the
+ * world by a slip of the hand. */
+const char *sim_url_wrong(const char *url, bool remote, bool *secure);
+bool sim_url_is_here(const char *url); /* on this machine */
 
 int64_t sim_us(void); /* monotonic microseconds */
 

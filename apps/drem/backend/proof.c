@@ -56,13 +56,11 @@ static void unmap(gnutls_datum_t *d)
                 munmap(d->data, d->size);
 }
 
-static int package_open(package *p, diag *d)
+static int digest(package *p)
 {
         gnutls_hash_hd_t h;
-        int rc = map(p->path, &p->data, d);
+        int rc = 0;
 
-        if (rc < 0)
-                return rc;
         if (gnutls_hash_init(&h, GNUTLS_DIG_SHA256) < 0)
                 return ODM_ENOMEM;
         for (size_t at = 0; at < p->data.size; at += STRIDE) {
@@ -72,6 +70,13 @@ static int package_open(package *p, diag *d)
         }
         gnutls_hash_deinit(h, p->hash);
         return rc;
+}
+
+static int package_open(package *p, diag *d)
+{
+        int rc = map(p->path, &p->data, d);
+
+        return rc < 0 ? rc : digest(p);
 }
 
 static void hex(const uint8_t *p, char out[65])
@@ -218,18 +223,30 @@ static odm_task_cause check_signature(const char *folder, const proof *p, const 
         return ODM_CAUSE_UNSIGNED;
 }
 
+static odm_task_cause judge(const char *folder, const proof *p, const package *k, diag *d)
+{
+        odm_task_cause cause = check_hash(p, k, d);
+
+        return cause == ODM_CAUSE_OK ? check_signature(folder, p, k, d) : cause;
+}
+
 int proof_check(const char *folder, const proof *p, const char *path, odm_task_cause *out, diag *d)
 {
         package k = {.path = path};
-        odm_task_cause cause;
         int rc = package_open(&k, d);
 
-        if (rc == 0) {
-                cause = check_hash(p, &k, d);
-                if (cause == ODM_CAUSE_OK)
-                        cause = check_signature(folder, p, &k, d);
-                *out = cause;
-        }
+        if (rc == 0)
+                *out = judge(folder, p, &k, d);
         unmap(&k.data);
+        return rc;
+}
+
+int proof_check_of(odm_str data, const char *folder, const proof *p, odm_task_cause *out, diag *d)
+{
+        package k = {.data = {(unsigned char *)data.p, (unsigned)data.n}};
+        int rc = data.n > UINT_MAX ? ODM_ELIMIT : digest(&k);
+
+        if (rc == 0)
+                *out = folder ? judge(folder, p, &k, d) : check_hash(p, &k, d);
         return rc;
 }

@@ -28,6 +28,10 @@ typedef struct proof {     /* text borrowed; absent where the server said nothin
  * ODM_EIO, ODM_ENOMEM when it could not be found out. */
 ODM_MUST_USE int proof_check(const char *folder, const proof *p, const char *path,
                              odm_task_cause *out, diag *d);
+/* The same of octets in memory; but where `folder` is NULL signatures are not looked at at all.
+ * 0, ODM_EIO, ODM_ENOMEM, ODM_ELIMIT (above 4 GB). */
+ODM_MUST_USE int proof_check_of(odm_str data, const char *folder, const proof *p,
+                                odm_task_cause *out, diag *d);
 /* The SHA-256 of a file as 64 hexadecimal digits and a zero.  0 or ODM_EIO. */
 ODM_MUST_USE int proof_hash(const char *path, char out[65], diag *d);
 /* The same of octets in memory. */

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A record:  0x01 | length, held | length, trial | fired (8) | calls (4) | updates (4) | tree */
+#include "gadget.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "device.h"
+#include "mo.h"
+
+#define VERSION_1 1
+
+extern const odm_mo odm_mo_sim;
+
+/* ---- the tree ------------------------------------------------------------------------------- */
+
+static int exec_run(void *ctx, const odm_at *at, const odm_op *op, unsigned *status)
+{
+        (void)ctx;
+        (void)at;
+        (void)op;
+        *status = 200;
+        return 0;
+}
+
+static const odm_binding sim_bind[] = {{.path = "Run", .exec = exec_run}};
+
+/* All devices share these: none keeps anything. */
+static const odm_provider providers[] = {
+        {.name = "devinfo", .mo = &odm_mo_devinfo},
+        {.name = "devdetail", .mo = &odm_mo_devdetail},
+        {.name = "dmacc", .mo = &odm_mo_dmacc},
+        {.name = "sim", .mo = &odm_mo_sim, .bind = sim_bind, .n_bind = ODM_COUNT(sim_bind)},
+};
+
+static int on_log(void *ctx, odm_str record)
+{
+        gadget *g = ctx;
+
+        (void)record;
+        g->dirty = true;
+        return 0;
+}
+
+static int mount_all(gadget *g, const odm_mem *mem)
+{
+        odm_tree_opt o;
+        odm_tasks_opt to = {.mem = mem, .mo = &odm_mo_task};
+        int rc;
+
+        odm_tree_opt_init(&o, mem);
+        o.max_nodes = 2048;
+        o.max_value = 1u << 20; /* a package pushed within the session */
+        o.max_bytes = 2u << 20;
+        o.log = on_log;
+        o.log_ctx = g;
+        rc = odm_tree_new(&o, &g->tree);
+        to.tree = g->tree;
+        for (size_t i = 0; i < ODM_COUNT(providers) && rc == 0; i++)
+                rc = odm_tree_mount(g->tree, NULL, &providers[i]);
+        if (rc == 0)
+                rc = odm_tasks_new(&to, &g->tasks);
+        if (rc == 0)
+                rc = odm_fumo_mount(&g->fumo, g->tasks, &odm_mo_fumo);
+        return rc;
+}
+
+static int write_new(gadget *g, odm_wall now)
+{
+        const group *k = g->group;
+        const sim_leaf more[] = {
+                {"./DevInfo/Man", k->maker}, {"./DevInfo/Mod", k->model},
+                {"./DevDetail/FwV", k->fwv}, {"./DevDetail/SwV", k->swv},
+                {"./DevDetail/HwV", k->hwv},
+        };
+        int rc = sim_device_write(g->tree, &k->o, g->i, now);
+
+        if (rc == 0)
+                rc = sim_leaves_write(g->tree, more, ODM_COUNT(more), now);
+        if (rc == 0)
+                rc = odm_fumo_add(&g->fumo, "main", now);
+        return rc;
+}
+
+/* ---- records --------------------------------------------------------------------------------- */
+
+static int put_number(odm_buf *b, uint64_t v, size_t octets)
+{
+        int rc = 0;
+
+        for (size_t i = 0; i < octets && rc == 0; i++)
+                rc = odm_buf_byte(b, (uint8_t)(v >> 8 * i));
+        return rc;
+}
+
+static int put_text(odm_buf *b, const char *text)
+{
+        odm_str s = odm_cstr(text);
+        int rc = odm_buf_byte(b, (uint8_t)s.n);
+
+        return rc == 0 ? odm_buf_str(b, s) : rc;
+}
+
+int gadget_dump(gadget *g, odm_buf *out)
+{
+        int rc = odm_buf_byte(out, VERSION_1);
+
+        if (rc == 0)
+                rc = put_text(out, g->held);
+        if (rc == 0)
+                rc = put_text(out, g->trial);
+        if (rc == 0)
+                rc = put_number(out, g->fired, 8);
+        if (rc == 0)
+                rc = put_number(out, g->calls, 4);
+        if (rc == 0)
+                rc = put_number(out, g->updates, 4);
+        if (rc == 0)
+                rc = odm_tree_dump(g->tree, out);
+        if (rc == 0)
+                g->dirty = false;
+        return rc;
+}
+
+static bool take_number(odm_str *s, size_t octets, uint64_t *out)
+{
+        uint64_t v = 0;
+
+        if (s->n < octets)
+                return false;
+        for (size_t i = 0; i < octets; i++)
+                v |= (uint64_t)(unsigned char)s->p[i] << 8 * i;
+        *s = odm_str_from(*s, octets);
+        *out = v;
+        return true;
+}
+
+static bool take_text(odm_str *s, char out[IMAGE_VERSION])
+{
+        uint64_t n;
+
+        if (!take_number(s, 1, &n) || n >= IMAGE_VERSION || n > s->n)
+                return false;
+        memcpy(out, s->p, (size_t)n);
+        out[n] = '\0';
+        *s = odm_str_from(*s, (size_t)n);
+        return true;
+}
+
+/* The hardware's part of a record; *s becomes the tree's. */
+static int read_head(odm_str *s, gadget *g)
+{
+        uint64_t version, calls, updates;
+
+        if (!take_number(s, 1, &version) || version != VERSION_1 || !take_text(s, g->held) ||
+            !take_text(s, g->trial) || !take_number(s, 8, &g->fired) ||
+            !take_number(s, 4, &calls) || !take_number(s, 4, &updates))
+                return ODM_EMALFORMED;
+        g->calls = (uint32_t)calls;
+        g->updates = (uint32_t)updates;
+        return 0;
+}
+
+int gadget_peek(odm_str record, uint64_t *fired, uint32_t *calls)
+{
+        gadget g = {0};
+        int rc = read_head(&record, &g);
+
+        if (rc == 0) {
+                *fired = g.fired;
+                *calls = g.calls;
+        }
+        return rc;
+}
+
+/* ---- life --------------------------------------------------------------------------------------- */
+
+int gadget_open(const group *k, uint32_t i, odm_str record, const odm_mem *mem, odm_wall now,
+                gadget **out)
+{
+        gadget *g = odm_alloc(mem, sizeof *g);
+        int rc;
+
+        if (!g)
+                return ODM_ENOMEM;
+        g->group = k;
+        g->i = i;
+        rc = mount_all(g, mem);
+        if (rc == 0 && record.p) {
+                rc = read_head(&record, g);
+                if (rc == 0)
+                        rc = odm_tree_load(g->tree, record);
+                g->dirty = false;
+                if (rc == 0)
+                        rc = odm_tasks_load(g->tasks, now);
+        } else if (rc == 0) {
+                rc = write_new(g, now);
+        }
+        if (rc < 0)
+                gadget_free(g, mem);
+        else
+                *out = g;
+        return rc;
+}
+
+void gadget_free(gadget *g, const odm_mem *mem)
+{
+        if (!g)
+                return;
+        odm_tree_free(g->tree);
+        odm_tasks_free(g->tasks);
+        odm_free(mem, g, sizeof *g);
+}
+
+/* ---- leaves ---------------------------------------------------------------------------------------- */
+
+odm_str gadget_get(gadget *g, const char *uri, odm_arena *a)
+{
+        odm_value v = {ODM_FMT_ABSENT};
+
+        return odm_tree_read(g->tree, odm_cstr(uri), a, &v) == 0 ? v.data : ODM_ABSENT;
+}
+
+unsigned gadget_state(gadget *g)
+{
+        char block[256];
+        uint64_t n = 0;
+        odm_arena a;
+        int rc;
+
+        odm_arena_init_on(&a, odm_tasks_mem(g->tasks), 4096, block, sizeof block);
+        rc = odm_str_u64(gadget_get(g, GADGET_OBJECT "/State", &a), 1000, &n);
+        odm_arena_done(&a);
+        return rc == 0 ? (unsigned)n : 0;
+}
+
+int gadget_set(gadget *g, const char *uri, const char *text, odm_wall now)
+{
+        const odm_value v = {.format = ODM_FMT_CHR, .data = odm_cstr(text)};
+        char block[512];
+        odm_arena a;
+        bool same;
+
+        odm_arena_init_on(&a, odm_tasks_mem(g->tasks), 4096, block, sizeof block);
+        same = odm_str_is(gadget_get(g, uri, &a), text);
+        odm_arena_done(&a);
+        return same ? 0 : odm_tree_write(g->tree, odm_cstr(uri), &v, now);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gadget.h - a simulated device that lives: its tree, its tasks, and the firmware it holds.
+ *
+ * At rest it is a record of some two kilobytes: what its hardware holds, and its tree.  It stands
+ * only while a session runs or a step of an update begins or ends, as a device that was switched on
+ * for it: each time the tasks are taken out of the tree as after a start, so what is kept is all
+ * there is. */
+#ifndef SIM_GADGET_H
+#define SIM_GADGET_H
+
+#include "image.h"
+#include "odm/fumo.h"
+#include "scenario.h"
+
+#define GADGET_RECORD_MAX (4u << 20)
+#define GADGET_OBJECT ODM_FUMO_AT "/main"
+
+typedef struct gadget {
+        odm_tree *tree;
+        odm_tasks *tasks;
+        odm_fumo fumo;
+        const group *group;
+        uint32_t i;
+        bool dirty; /* changed since the last gadget_dump() */
+        /* the hardware */
+        char held[IMAGE_VERSION];  /* version of the package downloaded; "" none */
+        char trial[IMAGE_VERSION]; /* of the image the next start tries; "" none */
+        uint64_t fired;            /* faults that happened, a bit each */
+        uint32_t calls;            /* sessions begun */
+        uint32_t updates;          /* that ended well */
+} gadget;
+
+/* Sets up device `i` of a group out of its record, or new where that is absent.  Memory comes from
+ * `mem`.  0, ODM_ENOMEM, ODM_EMALFORMED (no record), ODM_EINVAL (an option fits no node). */
+ODM_MUST_USE int gadget_open(const group *g, uint32_t i, odm_str record, const odm_mem *mem,
+                             odm_wall now, gadget **out);
+void gadget_free(gadget *g, const odm_mem *mem); /* NULL is allowed */
+/* Appends its record.  0, ODM_ENOMEM, ODM_ELIMIT. */
+ODM_MUST_USE int gadget_dump(gadget *g, odm_buf *out);
+/* What a record says without setting the device up: faults that happened, sessions begun.
+ * 0, ODM_EMALFORMED. */
+ODM_MUST_USE int gadget_peek(odm_str record, uint64_t *fired, uint32_t *calls);
+
+/* State of FUMO as a number; 0 when it cannot be read. */
+unsigned gadget_state(gadget *g);
+/* Writes a leaf unless it says so already.  0 or an error of odm_tree_write(). */
+ODM_MUST_USE int gadget_set(gadget *g, const char *uri, const char *text, odm_wall now);
+/* Reads a leaf; absent when it is not there.  The text is in `a`. */
+odm_str gadget_get(gadget *g, const char *uri, odm_arena *a);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A device of a scenario lies down as a record and stands up from it; damaged records, folders. */
+#include "gadget.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "device.h"
+#include "heap.h"
+#include "keep.h"
+#include "support.h"
+
+static const group kind = {.name = "g",
+                           .o = {.prefix = "sim/",
+                                 .password = "sim-{n}",
+                                 .server = "http://127.0.0.1/dm",
+                                 .server_id = "xrem",
+                                 .server_user = "xrem",
+                                 .first = 1,
+                                 .n = 9,
+                                 .stride = 1,
+                                 .auth = ODM_AUTH_MD5},
+                           .maker = "Acme",
+                           .model = "M1",
+                           .hwv = "2",
+                           .fwv = "1.0",
+                           .swv = "1.1"};
+static const odm_wall now = {1790000000};
+
+static void equal(gadget *g, const char *uri, const char *text)
+{
+        odm_arena a;
+
+        odm_arena_init(&a, &heap_mem, 65536);
+        if (!odm_str_is(gadget_get(g, uri, &a), text))
+                fail_msg("%s is not %s", uri, text);
+        odm_arena_done(&a);
+}
+
+static void it_is_what_its_group_says(void **state)
+{
+        gadget *g = NULL;
+
+        (void)state;
+        assert_int_equal(gadget_open(&kind, 4, ODM_ABSENT, &heap_mem, now, &g), 0);
+        equal(g, "./DevInfo/DevId", "urn:xremsim:sim/5");
+        equal(g, "./DevInfo/Man", "Acme");
+        equal(g, "./DevInfo/Mod", "M1");
+        equal(g, "./DevDetail/HwV", "2");
+        equal(g, "./DevDetail/FwV", "1.0");
+        equal(g, SIM_ACCOUNT "/AppAuth/c/AAuthSecret", "sim-5");
+        assert_int_equal(gadget_state(g), 10);
+        gadget_free(g, &heap_mem);
+}
+
+/* The record of a device whose hardware holds something. */
+static odm_buf record_of_one(void)
+{
+        gadget *g = NULL;
+        odm_buf b;
+
+        odm_buf_init(&b, &heap_mem, GADGET_RECORD_MAX);
+        assert_int_equal(gadget_open(&kind, 0, ODM_ABSENT, &heap_mem, now, &g), 0);
+        assert_int_equal(gadget_set(g, "./DevDetail/FwV", "2.0", now), 0);
+        (void)snprintf(g->held, sizeof g->held, "3.0");
+        (void)snprintf(g->trial, sizeof g->trial, "4.0");
+        g->fired = 0x8000000000000005u;
+        g->calls = 77;
+        assert_true(g->dirty);
+        assert_int_equal(gadget_dump(g, &b), 0);
+        assert_false(g->dirty);
+        gadget_free(g, &heap_mem);
+        return b;
+}
+
+static void it_stands_up_from_its_record(void **state)
+{
+        odm_buf b = record_of_one();
+        gadget *g = NULL;
+        uint64_t fired = 0;
+        uint32_t calls = 0;
+
+        (void)state;
+        assert_true(b.n < 2048);
+        assert_int_equal(gadget_peek(odm_buf_view(&b), &fired, &calls), 0);
+        assert_true(fired == 0x8000000000000005u && calls == 77);
+        assert_int_equal(gadget_open(&kind, 0, odm_buf_view(&b), &heap_mem, now, &g), 0);
+        equal(g, "./DevDetail/FwV", "2.0");
+        assert_string_equal(g->held, "3.0");
+        assert_string_equal(g->trial, "4.0");
+        assert_false(g->dirty);
+        assert_int_equal(gadget_set(g, "./DevDetail/FwV", "2.0", now), 0);
+        assert_false(g->dirty); /* it said so already */
+        gadget_free(g, &heap_mem);
+        odm_buf_done(&b);
+}
+
+/* A record that ends anywhere is refused or stands for a device; nothing else happens. */
+static void a_record_cut_short_does_no_harm(void **state)
+{
+        odm_buf b = record_of_one();
+
+        (void)state;
+        for (size_t n = 0; n < b.n; n++) {
+                gadget *g = NULL;
+                int rc = gadget_open(&kind, 0, (odm_str){b.p, n}, &heap_mem, now, &g);
+                assert_true(rc == 0 || rc == ODM_EMALFORMED);
+                assert_true(rc == 0 || g == NULL);
+                gadget_free(g, &heap_mem);
+        }
+        odm_buf_done(&b);
+}
+
+static int count(void *ctx, const char *name, uint32_t n, odm_str record)
+{
+        int *seen = ctx;
+
+        *seen += strcmp(name, "g") == 0 && n == 7 && odm_str_is(record, "two");
+        return 0;
+}
+
+static void a_folder_keeps_records_and_one_process(void **state)
+{
+        char folder[] = "/tmp/keep.XXXXXX", command[64];
+        keep *k = NULL, *other = NULL;
+        uint64_t seed = 1;
+        int seen = 0;
+        diag d = {{0}};
+
+        (void)state;
+        assert_non_null(mkdtemp(folder));
+        assert_int_equal(keep_open(folder, &k, &d), 0);
+        assert_int_equal(keep_seed(k, &seed), 0);
+        assert_true(seed == 0);
+        assert_int_equal(keep_set_seed(k, 42), 0);
+        assert_int_equal(keep_put(k, "g", 7, ODM_STR("one")), 0);
+        assert_int_equal(keep_put(k, "g", 7, ODM_STR("two")), 0);
+        assert_int_equal(keep_open(folder, &other, &d), ODM_EEXIST);
+        assert_null(other);
+        keep_close(k);
+        assert_int_equal(keep_open(folder, &k, &d), 0);
+        assert_int_equal(keep_seed(k, &seed), 0);
+        assert_true(seed == 42);
+        assert_int_equal(keep_each(k, count, &seen), 0);
+        assert_int_equal(seen, 1);
+        keep_close(k);
+        (void)snprintf(command, sizeof command, "rm -r %s", folder);
+        assert_int_equal(system(command), 0);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(it_is_what_its_group_says),
+                cmocka_unit_test(it_stands_up_from_its_record),
+                cmocka_unit_test(a_record_cut_short_does_no_harm),
+                cmocka_unit_test(a_folder_keeps_records_and_one_process),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

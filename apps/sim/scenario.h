@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* scenario.h - a file that says which devices live, how, and what goes wrong with them.
+ *
+ *     [run]            where they call, the seed, ceilings
+ *     [group NAME]     devices of a kind
+ *     [fault NAME]     what happens to some of them (fault.h)
+ * docs/simulator.md explains all of it to people. */
+#ifndef SIM_SCENARIO_H
+#define SIM_SCENARIO_H
+
+#include "cfg.h"
+#include "fault.h"
+#include "sim.h"
+
+#define GROUPS_MAX 64
+
+typedef struct group {
+        const char *name;
+        char own_prefix[48]; /* of names, where none is given */
+        sim_opt o;           /* who they are, as for a load; the caller sets what [run] says */
+        uint32_t begin;      /* of all devices of the scenario, the first */
+        const char *maker, *model, *hwv, *fwv, *swv;
+        int64_t call_ms, jitter_ms, start_ms;
+        int64_t install_ms, reboot_ms, retry_ms;
+        unsigned tries;
+        const char *keys; /* folder of trusted keys; NULL: signatures are not looked at */
+} group;
+
+typedef struct scenario {
+        cfg *c; /* owns all text */
+        group group[GROUPS_MAX];
+        size_t n_groups;
+        fault fault[FAULTS_MAX];
+        size_t n_faults;
+        uint32_t devices; /* of all groups */
+        uint64_t seed;    /* 0: none is given */
+        uint32_t parallel, downloads;
+        size_t image_max;
+        bool wake;
+        uint16_t wake_port;
+} scenario;
+
+extern const cfg_key scenario_keys[];
+extern const size_t scenario_n_keys;
+
+/* Reads and checks a file.  What faults hit is known after scenario_aim().  0, or ODM_ENOENT,
+ * ODM_EIO, ODM_EMALFORMED, ODM_EINVAL, ODM_ENOMEM with the reason in `d`. */
+ODM_MUST_USE int scenario_load(scenario *s, const char *path, diag *d);
+void scenario_done(scenario *s); /* also after a failed load, when it was zeroed before */
+/* Draws whom the faults hit, by s->seed.  0, ODM_ENOMEM. */
+ODM_MUST_USE int scenario_aim(scenario *s);
+/* The faults that hit device `i` of a group, a bit each. */
+uint64_t scenario_faults(const scenario *s, const group *g, uint32_t i);
+
+#endif
