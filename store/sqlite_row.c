@@ -603,7 +603,7 @@ static int look_at_columns(db *x, const store_table *t, uint64_t *out)
 
 static int make_columns(db *x, text *w)
 {
-        uint64_t there;
+        uint64_t there = 0;
         int rc = look_at_columns(x, w->t, &there);
 
         if (rc < 0)
@@ -694,7 +694,7 @@ static int make_index(db *x, text *w, uint8_t i)
 
 static int make_indexes(db *x, text *w)
 {
-        uint64_t there;
+        uint64_t there = 0;
         char other[128];
         int rc;
 
