@@ -376,10 +376,15 @@ static void no_route(call *c, bool path_known)
 
 void api_handle(api *a, httpd_req *r)
 {
-        call *c = call_new(a, r);
+        call *c = httpd_data(r);
         odm_str raw[CALL_PARAMS] = {{0}};
         bool path_known;
 
+        if (c) { /* its head has been read */
+                c->route->fn(c);
+                return;
+        }
+        c = call_new(a, r);
         if (!c) {
                 httpd_send_text(r, 503, "out of memory");
                 return;
@@ -399,6 +404,22 @@ void api_handle(api *a, httpd_req *r)
         call_fail(c);
 }
 
+/* A body that goes to a sink: all is asked before it comes. */
+static void head_to_sink(call *c, const odm_str raw[CALL_PARAMS], size_t *max_body)
+{
+        httpd_sink sink = {0};
+
+        if (authorize(c) && decode_params(c, raw)) {
+                check_query(c);
+                if (!problem_is(&c->problem) && c->route->head(c, &sink, max_body)) {
+                        httpd_set_data(c->req, c);
+                        httpd_set_sink(c->req, &sink);
+                        return;
+                }
+        }
+        call_fail(c);
+}
+
 /* Only who may create jobs is let send much: the rest is small. */
 void api_head(api *a, httpd_req *r, size_t *max_body)
 {
@@ -409,7 +430,7 @@ void api_head(api *a, httpd_req *r, size_t *max_body)
         call *c;
 
         *max_body = SMALL_BODY;
-        if (!route || route->fn != job_create)
+        if (!route || (route->fn != job_create && !route->head))
                 return;
         c = call_new(a, r);
         if (!c) {
@@ -417,12 +438,15 @@ void api_head(api *a, httpd_req *r, size_t *max_body)
                 return;
         }
         c->route = route;
+        c->part = part;
+        if (route->head) {
+                head_to_sink(c, raw, max_body);
+                return;
+        }
         if (!authorize(c)) {
                 call_fail(c);
                 return;
         }
         *max_body = a->opt.max_body;
-        problem_done(&c->problem);
-        odm_arena_done(&c->arena);
-        odm_free(&heap_mem, c, sizeof *c);
+        call_drop(c);
 }

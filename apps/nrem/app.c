@@ -26,6 +26,7 @@
 #include "heap.h"
 #include "httpd.h"
 #include "log.h"
+#include "package_serve.h"
 #include "storewatch.h"
 #include "token.h"
 
@@ -68,6 +69,11 @@ static bool is_dm(const door *at, const httpd_req *r)
                odm_str_is(httpd_path(r), cfg_str(at->app->conf, "dm.path"));
 }
 
+static bool is_package(const door *at, const httpd_req *r)
+{
+        return (at->serves & SERVES_DM) && package_asked(r);
+}
+
 /* A probe may look at any listener. */
 static bool is_api(const door *at, const httpd_req *r)
 {
@@ -85,6 +91,9 @@ static void on_head(void *ctx, httpd_req *r, size_t *max_body)
         if (is_dm(at, r)) {
                 httpd_set_share(r, SHARE_DM);
                 dm_head(at->app->dm, r, max_body);
+        } else if (is_package(at, r)) {
+                httpd_set_share(r, SHARE_DM);
+                *max_body = 0;
         } else if (is_api(at, r)) {
                 httpd_set_share(r, SHARE_API);
                 api_head(at->app->api, r, max_body);
@@ -97,6 +106,8 @@ static void on_request(void *ctx, httpd_req *r)
 
         if (is_dm(at, r))
                 dm_handle(at->app->dm, r);
+        else if (is_package(at, r))
+                package_serve(at->app->fleet, r);
         else if (is_api(at, r))
                 api_handle(at->app->api, r);
         else

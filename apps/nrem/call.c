@@ -24,12 +24,25 @@ static void count(const call *c, unsigned status)
                 metrics_observe(m, METRIC_TIME_API, (loop_now().ms - c->began.ms) * 1000);
 }
 
-static void free_call(call *c)
+void call_drop(call *c)
 {
         problem_done(&c->problem);
         json_decref(c->body);
         odm_arena_done(&c->arena);
         odm_free(&heap_mem, c, sizeof *c);
+}
+
+void call_file(call *c, httpd_file *file)
+{
+        const http_field f[] = {{ODM_STR("Cache-Control"), ODM_STR("no-store")},
+                                {ODM_STR("X-Content-Type-Options"), ODM_STR("nosniff")},
+                                {ODM_STR("Content-Disposition"), ODM_STR("attachment")}};
+
+        file->fields = f;
+        file->n_fields = ODM_COUNT(f);
+        count(c, 200);
+        httpd_send_file(c->req, file);
+        call_drop(c);
 }
 
 static void answer(call *c, unsigned status, const char *type, odm_str body)
@@ -51,7 +64,7 @@ static void answer(call *c, unsigned status, const char *type, odm_str body)
         reply.no_gzip = c->secret;
         count(c, status);
         httpd_send(c->req, &reply);
-        free_call(c);
+        call_drop(c);
 }
 
 httpd_stream *call_stream(call *c, const char *type)
@@ -61,7 +74,7 @@ httpd_stream *call_stream(call *c, const char *type)
         httpd_stream *s = httpd_stream_begin(c->req, 200, type, f, ODM_COUNT(f));
 
         count(c, s ? 200 : 500);
-        free_call(c);
+        call_drop(c);
         return s;
 }
 

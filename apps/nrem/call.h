@@ -38,6 +38,10 @@ typedef struct call_route {
         const char *query; /* parameters it knows, blanks between */
         bool body;         /* takes a JSON body */
         void (*fn)(call *c);
+        /* For a body that is no JSON, before it comes.  True with *sink, to which it goes, and its
+         * ceiling: fn follows, or sink->gone(), which ends in call_drop().  False with the problem
+         * set.  NULL: no such body. */
+        bool (*head)(call *c, httpd_sink *sink, size_t *max_body);
 } call_route;
 
 struct call {
@@ -66,7 +70,9 @@ struct call {
 void call_reply(call *c, unsigned status, json_t *body); /* takes body; NULL: out of memory */
 void call_empty(call *c, unsigned status);
 void call_text(call *c, const char *type, odm_str text);
-void call_fail(call *c); /* with the problem that was set */
+void call_file(call *c, httpd_file *file); /* fields of REST are added; takes the descriptor */
+void call_drop(call *c);                   /* nobody waits for an answer: see call_route.head */
+void call_fail(call *c);                   /* with the problem that was set */
 /* The answer is a stream of `type`, which is the caller's from now on; NULL when memory is out (it
  * was answered).  What the call held in its arena is gone. */
 httpd_stream *call_stream(call *c, const char *type);

@@ -117,12 +117,25 @@ const cfg_key conf_keys[] = {
          "its own; 0 for never.",
          0, 1000},
 
-        {"alarms.keep", CFG_DURATION, "90d", "How long alarms stay that are over.", HOUR, 3650 * DAY},
+        {"alarms.keep", CFG_DURATION, "90d", "How long alarms stay that are over.", HOUR,
+         3650 * DAY},
         {"alarms.per_device", CFG_INT, "200",
          "Alarms of one device; for one more the oldest that is over goes.", 1, 1000},
 
         {"webhooks.ca_file", CFG_PATH, NULL,
          "Receivers of webhooks are trusted by these certificates, PEM. Default: the system's."},
+
+        {"performance.raw", CFG_DURATION, "7d",
+         "How long samples are kept as they came. Older ones are not taken.", HOUR, 3650 * DAY},
+        {"performance.five_minutes", CFG_DURATION, "90d",
+         "How long roll-ups of 5 minutes are kept.", HOUR, 3650 * DAY},
+        {"performance.hour", CFG_DURATION, "400d", "The same of an hour.", HOUR, 3650 * DAY},
+        {"performance.day", CFG_DURATION, "3650d", "The same of a day.", HOUR, 36500 * DAY},
+        {"performance.ahead", CFG_DURATION, "1h",
+         "A sample whose time is further in the future is not taken.", 0, 366 * DAY},
+        {"performance.names", CFG_INT, "10000", "Different names of metrics, all devices together.",
+         1, 1000000},
+        {"performance.series", CFG_INT, "1000", "Metrics of one device.", 1, 100000},
 
         {"limits.connections", CFG_INT, "4096", "Connections of each listener.", 1, 1000000},
         {"limits.per_address", CFG_INT, "0", "Connections of one address; 0 for no limit.", 0,
@@ -138,6 +151,19 @@ const cfg_key conf_keys[] = {
         {"limits.memory", CFG_SIZE, "512M",
          "Memory for what is received and for sessions, together; beyond it, 503.", 4 * MIB,
          1024 * 1024 * MIB},
+
+        {"packages.url", CFG_STRING, NULL,
+         "URL below which devices fetch packages. Default: scheme, host and port of dm.url, or by\n"
+         "which the device itself called."},
+        {"packages.keys", CFG_PATH, NULL,
+         "Folder of trusted keys, as dremd has it: with it, the signature of a package is checked\n"
+         "when its content has come."},
+        {"packages.signed", CFG_BOOL, "no", "Refuse packages without a good signature."},
+        {"packages.max_size", CFG_SIZE, "4096M", "Largest content of a package.", KIB,
+         1024 * 1024 * MIB},
+        {"packages.max_total", CFG_SIZE, "65536M", "All contents together.", KIB,
+         1024 * 1024 * MIB},
+        {"packages.max_count", CFG_INT, "1000", "Packages, those elsewhere too.", 0, 1000000},
 
         {"ddf.paths", CFG_LIST, "",
          "Descriptions of management objects (DDF, XML or WBXML) besides the built-in ones:\n"
@@ -181,7 +207,7 @@ static int check_dm(const cfg *c, diag *d)
         net_url u;
 
         if (path[0] != '/' || strcspn(path, " ?#%") != strlen(path) ||
-            strncmp(path, "/api/", 5) == 0)
+            strncmp(path, "/api/", 5) == 0 || strncmp(path, "/packages/", 10) == 0)
                 return diag_set(d, ODM_EINVAL,
                                 "dm.path: has to begin with / and to hold no blank, ?, # or %%");
         if (!id[0] || strlen(id) > 255 || strchr(id, ':'))
@@ -194,6 +220,20 @@ static int check_dm(const cfg *c, diag *d)
                                 "dm.unknown = accept");
         if (url && (net_url_parse(odm_cstr(url), &u) < 0 || strncmp(u.scheme, "http", 4) != 0))
                 return diag_set(d, ODM_EINVAL, "dm.url: %s is no http or https URL", url);
+        return 0;
+}
+
+static int check_packages(const cfg *c, diag *d)
+{
+        const char *url = cfg_str(c, "packages.url");
+        net_url u;
+
+        if (url && (net_url_parse(odm_cstr(url), &u) < 0 || strncmp(u.scheme, "http", 4) != 0 ||
+                    strpbrk(url, "?#")))
+                return diag_set(d, ODM_EINVAL,
+                                "packages.url: %s is no http or https URL without query", url);
+        if (cfg_bool(c, "packages.signed") && !cfg_str(c, "packages.keys"))
+                return diag_set(d, ODM_EINVAL, "packages.signed: needs packages.keys");
         return 0;
 }
 
@@ -210,6 +250,8 @@ int conf_check(const cfg *c, diag *d)
         }
         if (rc == 0)
                 rc = check_dm(c, d);
+        if (rc == 0)
+                rc = check_packages(c, d);
         if (rc == 0)
                 rc = check_ddf(c, d);
         if (rc < 0)

@@ -25,6 +25,12 @@ static const struct row {
         {"descriptions", "[ddf]\npaths = /a, /b/c.ddf\n", 0, ""},
         {"descriptions near by", "[ddf]\npaths = /a, b\n", ODM_EINVAL, "ddf.paths: b"},
         {"a URL that is none", "[dm]\nurl = coap://x/dm\n", ODM_EINVAL, "dm.url"},
+        {"a path of packages", "[dm]\npath = /packages/x\n", ODM_EINVAL, "dm.path"},
+        {"packages elsewhere", "[packages]\nurl = https://cdn.example/x\n", 0, ""},
+        {"packages nowhere", "[packages]\nurl = ftp://x\n", ODM_EINVAL, "packages.url"},
+        {"packages with a query", "[packages]\nurl = http://x/?a\n", ODM_EINVAL, "packages.url"},
+        {"signed by nobody", "[packages]\nsigned = yes\n", ODM_EINVAL, "packages.keys"},
+        {"signed", "[packages]\nsigned = yes\nkeys = /etc/keys\n", 0, ""},
 };
 
 static void refuses_as_the_table_says(void **state)
