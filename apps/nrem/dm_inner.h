@@ -31,6 +31,7 @@
 #include "lockout.h"
 #include "mirror.h"
 #include "odm/server.h"
+#include "sample.h"
 #include "walk.h"
 
 #define SID_TEXT 33                  /* 128 random bits as hexadecimal, and a zero */
@@ -154,6 +155,8 @@ struct session {
         uint32_t failures;  /* wrong credentials in a row; account.failures is what is kept */
         bool failed;        /* an operation found no memory */
         mirror_changes changes;
+        sample_set samples; /* that came, and are in no operation yet */
+        odm_str sampled_by; /* the correlator of their run, in the batch */
         store_device patch;
         uint32_t fields;
         int write_rc;
@@ -257,6 +260,7 @@ void heard_nonces(session *s);  /* as they are now, into the batch in hand */
 void heard_lockout(session *s); /* the same, when it is not what is kept */
 void heard_devinfo(session *s, const odm_event *ev);
 void heard_alert(session *s, const odm_event *ev);
+void heard_samples(session *s); /* that were gathered: into the batch in hand */
 /* A value that a Get revealed: some are columns of the device. */
 void heard_values(session *s, const store_value *v, size_t n);
 ODM_MUST_USE int heard_items(session *s, const odm_item *items, odm_arena *a, store_value **out,

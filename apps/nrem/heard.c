@@ -278,6 +278,56 @@ static odm_str alert_json(session *s, const odm_event *ev, odm_str type, const s
         return text;
 }
 
+/* ---- samples of performance data ---------------------------------------------------- */
+
+#define REPORT "urn:oma:at:diagmon:1.0:CollectedSimpleDataReport"
+
+void heard_samples(session *s)
+{
+        odm_arena *a = s->samples.n ? session_batch_arena(s) : NULL;
+        store_op *op;
+
+        if (!a)
+                return;
+        op = session_op(s, STORE_EVENT_ADD);
+        if (!op)
+                return;
+        op->event = (store_event){.at = s->turn->at,
+                                  .device = s->device.id,
+                                  .kind = ODM_STR(SAMPLE_EVENT),
+                                  .data = sample_take(&s->samples, "report", s->sampled_by, a)};
+        if (!op->event.data.p)
+                session_failed(s);
+}
+
+/* One leaf of a sample.  There are many of them: those of one run and message are one event.
+ * A device without a clock says no time: then it is that of its coming. */
+static void heard_report(session *s, const odm_event *ev, const store_value *v, odm_str correlator)
+{
+        odm_str name = sample_name(v->uri, session_batch_arena(s));
+        int64_t at = s->turn->at;
+        bool refused;
+        json_t *value = sample_value(v->format, v->data.p ? v->data : ODM_STR(""), &refused);
+        int rc;
+
+        if (s->samples.n &&
+            (s->samples.n == SAMPLE_VALUES || !odm_str_eq(s->sampled_by, correlator)))
+                heard_samples(s);
+        s->sampled_by = correlator;
+        if (sample_time_parse(odm_str_trim(ev->item->source_name), &at) < 0)
+                at = s->turn->at; /* it said none, or none we understand */
+        if (refused || !name.p) {
+                log_debug("a sample is no measurement", log_str("device", s->source),
+                          log_str("node", v->uri));
+                json_decref(value);
+                return;
+        }
+        s->urgent = true;
+        rc = value ? sample_add(&s->samples, at, name, value) : ODM_ENOMEM;
+        if (rc < 0)
+                session_failed(s);
+}
+
 void heard_alert(session *s, const odm_event *ev)
 {
         odm_arena *a = session_batch_arena(s);
@@ -302,6 +352,10 @@ void heard_alert(session *s, const odm_event *ev)
         if (job_is_tnds(v->type) && v->uri.n && /* some tell of their objects so */
             mirror_document(&s->changes, v->uri, v->data) < 0)
                 session_failed(s);
+        if (ev->alert->code == ODM_ALERT_GENERIC && odm_str_ieq(type, REPORT)) {
+                heard_report(s, ev, v, correlator);
+                return;
+        }
         op = session_op(s, STORE_EVENT_ADD);
         if (op)
                 op->event = (store_event){.at = s->turn->at,

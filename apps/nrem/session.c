@@ -55,6 +55,7 @@ static void drop_batch(session *s)
 {
         store_batch_free(s->batch);
         s->batch = NULL;
+        sample_drop(&s->samples);
         s->urgent = s->nonces = false;
         s->fields = 0;
 }
@@ -76,6 +77,7 @@ static void close_batch(session *s, int64_t at)
         if (s->nonces)
                 heard_nonces(s);
         heard_lockout(s);
+        heard_samples(s);
         if (s->batch && s->known && s->changes.n) {
                 op = session_op_later(s, STORE_TREE_UPDATE);
                 if (op) {

@@ -25,16 +25,19 @@ start_diag_device()
         eventually 20 is_active diag
 }
 
-reports() # correlator, text: "source time value" of each report that has it
+reports() # correlator, text: "metric time value" of each value whose name has it
 {
         python3 - "$home/server2/nrem.db" "$1" "$2" <<'END'
 import json, sqlite3, sys
 db = sqlite3.connect("file:" + sys.argv[1] + "?mode=ro", uri=True, timeout=10)
-for (text,) in db.execute("SELECT data FROM event WHERE kind = 'alert' ORDER BY seq"):
+for (text,) in db.execute("SELECT data FROM event WHERE kind = 'metric.samples' ORDER BY seq"):
     e = json.loads(text)
-    if e.get("type", "").endswith("CollectedSimpleDataReport") and e.get("correlator") == sys.argv[2] \
-            and sys.argv[3] in e["source"]:
-        print(e["source"], e.get("time", "never"), e.get("data"))
+    if e["by"] != "report" or e.get("correlator") != sys.argv[2]:
+        continue
+    for sample in e["samples"]:
+        for name, value in sample["values"].items():
+            if sys.argv[3] in name:
+                print(name, sample["at"], value)
 END
 }
 
@@ -92,8 +95,8 @@ collects_samples()
         memory=$(run_of Memory 1 2 4) && sensor=$(run_of Sensor 1 2 4) && programs=$(run_of AppExe 0 0 1) || return 1
         one_end "$memory" 1200 && one_end "$sensor" 1200 && one_end "$programs" 1200 || return 1
         memory=$(correlator_of "$memory") sensor=$(correlator_of "$sensor") programs=$(correlator_of "$programs")
-        reports "$memory" /RAMAvail >"$home/ram" && reports "$sensor" /Value >"$home/temp" &&
-                reports "$programs" /Name >"$home/names"
+        reports "$memory" .RAMAvail >"$home/ram" && reports "$sensor" .Value >"$home/temp" &&
+                reports "$programs" .Name >"$home/names"
 }
 
 memory_is_this_machines()
@@ -101,9 +104,9 @@ memory_is_this_machines()
         local kib n=0 source time value last=
         kib=$(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo)
         while read -r source time value; do
-                [ "$source" = $dg/Memory/DiagMonData/RAMAvail ] && [ "$value" -gt 0 ] && [ "$value" -le $((kib * 1024 / 1000)) ] ||
+                [ "$source" = memory.RAMAvail ] && [ "$value" -gt 0 ] && [ "$value" -le $((kib * 1024 / 1000)) ] ||
                         fail "$source $value" || return 1
-                [[ $time =~ ^20[0-9]{6}T[0-9]{6}Z$ ]] && [[ $time > $last ]] || fail "time '$time' after '$last'" || return 1
+                [[ $time =~ ^20[0-9-]{8}T[0-9:]{8}Z$ ]] && [[ $time > $last ]] || fail "time '$time' after '$last'" || return 1
                 last=$time n=$((n + 1))
         done <"$home/ram"
         [ $n -ge 3 ] && [ $n -le 6 ] || fail "$n samples in 4 s"
@@ -122,7 +125,7 @@ temperature_is_this_machines()
 processes_are_this_machines()
 {
         grep -q " dremd$" "$home/names" && grep -q " nremd$" "$home/names" || fail "$(head "$home/names")" || return 1
-        grep -q "$dg/AppExe/DiagMonData/${pid[diag]}/Name .* dremd$" "$home/names" || fail 'not its own number'
+        grep -q "appexeinfo.${pid[diag]}.Name .* dremd$" "$home/names" || fail 'not its own number'
 }
 
 stops_when_told()

@@ -2,10 +2,11 @@
 /* The parts there are. */
 #include "fleet.h"
 
-extern const fleet_part part_event, part_package, part_webhook;
+extern const fleet_part part_event, part_metric, part_package, part_webhook;
 
 const fleet_part *const fleet_parts[] = {
         &part_event,
+        &part_metric,
         &part_package,
         &part_webhook,
         NULL,

@@ -82,6 +82,28 @@ bool series_gap(int64_t from, int64_t to, int64_t every)
         return every > 0 && to - from > every + every / 2 + SLACK;
 }
 
+/* ---- limits --------------------------------------------------------------------------- */
+
+const char *series_side_name(series_side s)
+{
+        static const char *const names[] = {"normal", "low", "high"};
+
+        return names[s];
+}
+
+series_side series_judge(const series_limits *l, series_side now, double value)
+{
+        if (l->has_low && value <= l->low)
+                return SERIES_LOW;
+        if (l->has_high && value >= l->high)
+                return SERIES_HIGH;
+        if (now == SERIES_LOW && l->has_low && value < l->low + l->hysteresis)
+                return SERIES_LOW;
+        if (now == SERIES_HIGH && l->has_high && value > l->high - l->hysteresis)
+                return SERIES_HIGH;
+        return SERIES_NORMAL;
+}
+
 /* ---- showing -------------------------------------------------------------------------- */
 
 void series_plot_begin(series_plot *p, const series_bucket *before)

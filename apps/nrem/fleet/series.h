@@ -48,6 +48,20 @@ void series_learn(series_rhythm *r, int64_t distance);
 /* Whether samples are missing between two at these times. */
 bool series_gap(int64_t from, int64_t to, int64_t every);
 
+/* ---- limits --------------------------------------------------------------------------- */
+
+typedef enum series_side { SERIES_NORMAL, SERIES_LOW, SERIES_HIGH } series_side;
+const char *series_side_name(series_side s); /* "normal", "low", "high" */
+
+typedef struct series_limits {
+        bool has_low, has_high;
+        double low, high;
+        double hysteresis; /* so far back it has to be to be normal again */
+} series_limits;
+
+/* At `low` or below it is low, at `high` or above high; `now` is where it stood. */
+series_side series_judge(const series_limits *l, series_side now, double value);
+
 /* ---- showing -------------------------------------------------------------------------- */
 
 typedef struct series_entry {

@@ -89,6 +89,35 @@ static void the_rhythm_is_learnt(void **state)
         }
 }
 
+static void limits_have_hysteresis(void **state)
+{
+        static const struct {
+                series_limits l;
+                series_side was;
+                double value;
+                series_side want;
+                const char *why;
+        } rows[] = {
+                {{false, true, 0, 80, 5}, SERIES_NORMAL, 79.9, SERIES_NORMAL, "below"},
+                {{false, true, 0, 80, 5}, SERIES_NORMAL, 80, SERIES_HIGH, "at it"},
+                {{false, true, 0, 80, 5}, SERIES_HIGH, 76, SERIES_HIGH, "not far enough back"},
+                {{false, true, 0, 80, 5}, SERIES_HIGH, 75, SERIES_NORMAL, "far enough"},
+                {{false, true, 0, 80, 0}, SERIES_HIGH, 79.9, SERIES_NORMAL, "no hysteresis"},
+                {{true, false, 10, 0, 2}, SERIES_NORMAL, 10, SERIES_LOW, "at the low one"},
+                {{true, false, 10, 0, 2}, SERIES_LOW, 11.9, SERIES_LOW, "still"},
+                {{true, false, 10, 0, 2}, SERIES_LOW, 12, SERIES_NORMAL, "no more"},
+                {{true, true, 10, 80, 2}, SERIES_LOW, 90, SERIES_HIGH, "from one to the other"},
+                {{true, true, 10, 80, 2}, SERIES_HIGH, 5, SERIES_LOW, "and back"},
+                {{false, false, 0, 0, 0}, SERIES_HIGH, 5, SERIES_NORMAL, "no limit at all"},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++)
+                if (series_judge(&rows[i].l, rows[i].was, rows[i].value) != rows[i].want)
+                        fail_msg("%s", rows[i].why);
+        assert_string_equal(series_side_name(SERIES_HIGH), "high");
+}
+
 /* ---- what is shown: "n" a bucket of one sample at second n, "a-b" a gap ------------------- */
 
 typedef struct plot_row {
@@ -191,6 +220,7 @@ int main(void)
                 cmocka_unit_test(buckets_begin_on_their_edges),
                 cmocka_unit_test(merging_is_the_same_in_any_order),
                 cmocka_unit_test(the_rhythm_is_learnt),
+                cmocka_unit_test(limits_have_hysteresis),
                 cmocka_unit_test(gaps_are_shown_and_not_filled),
                 cmocka_unit_test(who_has_enough_is_not_told_more),
         };

@@ -1,0 +1,845 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Samples of the log against series and roll-ups computed another way; what is refused; what goes
+ * when it is old; thresholds; collections.  The clock is the test's. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "heap.h"
+#include "metric.h"
+#include "support.h"
+
+#define NOW 1795365305000ll /* 2026-11-22T16:35:05Z */
+#define MINUTE 60000ll
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+
+static const fleet_part *const parts[] = {&part_metric, NULL};
+static int64_t clock_ms;
+
+typedef struct stage {
+        store *st;
+        const store_table **tables;
+        store_fault fault;
+        fleet *f;
+        odm_arena a; /* of what is read */
+} stage;
+
+static int64_t now(void *ctx)
+{
+        (void)ctx;
+        return clock_ms;
+}
+
+static void open_fleet(stage *s)
+{
+        fleet_host h = {.store = s->st, .now = now};
+        diag d = {{0}};
+
+        if (fleet_new(parts, &h, &s->f, &d) < 0)
+                fail_msg("%s", d.text);
+}
+
+static void begin(stage *s)
+{
+        store_opt o;
+        char why[STORE_DIAG];
+
+        *s = (stage){0};
+        clock_ms = NOW;
+        store_opt_init(&o);
+        o.where = "mem:";
+        o.fault = &s->fault;
+        o.tables = s->tables = fleet_tables(parts, &o.n_tables);
+        assert_int_equal(store_open(&o, &s->st, why), 0);
+        odm_arena_init(&s->a, &heap, (size_t)64 << 20);
+        open_fleet(s);
+}
+
+static void end(stage *s)
+{
+        fleet_stop(s->f);
+        store_close(s->st);
+        fleet_free(s->f);
+        free(s->tables);
+        odm_arena_done(&s->a);
+}
+
+/* As after a kill: what was in memory is gone. */
+static void again(stage *s)
+{
+        fleet_free(s->f);
+        open_fleet(s);
+}
+
+static int64_t add_device(stage *s, const char *name, store_device_state state)
+{
+        store_batch *b = store_batch_new();
+        store_op *op = store_batch_add(b, STORE_DEVICE_CREATE);
+        int64_t id;
+
+        op->device.name = odm_cstr(name);
+        op->device.state = state;
+        assert_int_equal(store_write_sync(s->st, b), 0);
+        id = op->id;
+        store_batch_free(b);
+        return id;
+}
+
+static void say(stage *s, int64_t device, const char *kind, odm_str data)
+{
+        store_batch *b = store_batch_new();
+        store_op *op = store_batch_add(b, STORE_EVENT_ADD);
+
+        op->event = (store_event){
+                .at = clock_ms, .device = device, .kind = odm_cstr(kind), .data = data};
+        assert_int_equal(store_write_sync(s->st, b), 0);
+        store_batch_free(b);
+}
+
+static void run(stage *s)
+{
+        int64_t next;
+
+        assert_int_equal(fleet_run(s->f, 50, &next), 0);
+}
+
+static metric_part *part(stage *s)
+{
+        return fleet_self(s->f, &part_metric);
+}
+
+/* "a=1 b=text" at a time; 0: none. */
+static void tell(stage *s, int64_t device, int64_t at, const char *values)
+{
+        sample_set set = {0};
+        char text[400], *name;
+        bool refused;
+
+        (void)snprintf(text, sizeof text, "%s", values);
+        for (name = strtok(text, " "); name; name = strtok(NULL, " ")) {
+                char *value = strchr(name, '=');
+                *value++ = 0;
+                assert_int_equal(
+                        sample_add(&set, at, odm_cstr(name),
+                                   sample_value(ODM_STR("chr"), odm_cstr(value), &refused)),
+                        0);
+        }
+        say(s, device, SAMPLE_EVENT, sample_take(&set, "rest", ODM_ABSENT, &s->a));
+}
+
+static int64_t metric_id(stage *s, const char *name)
+{
+        const metric_name key = {.name = odm_cstr(name)};
+        metric_name row = {0};
+        int rc = store_row_by(s->st, &table_metric_name, METRIC_NAME_BY_NAME, &key, &s->a, &row);
+
+        return rc == 0 ? row.id : 0;
+}
+
+static bool series_of(stage *s, int64_t device, const char *name, metric_series *out)
+{
+        const metric_series key = {.device = device, .metric = metric_id(s, name)};
+
+        return store_row_get(s->st, &table_metric_series, &key, &s->a, out) == 0;
+}
+
+static size_t raw_of(stage *s, int64_t device, const char *name, const metric_sample **out)
+{
+        const metric_sample key = {.device = device, .metric = metric_id(s, name)};
+        const store_scan scan = {
+                .table = &table_metric_sample, .same = 2, .at = &key, .limit = 10000};
+        store_rows rows = {0};
+
+        assert_int_equal(store_row_find(s->st, &scan, &s->a, &rows), 0);
+        *out = rows.v;
+        return rows.n;
+}
+
+/* ---- against a plain loop ------------------------------------------------------------------ */
+
+#define SAMPLES 600
+
+typedef struct known {
+        int64_t at;
+        double value;
+} known;
+
+/* Whether the bucket is what a loop over all samples finds; counts its samples. */
+static void bucket_is_right(const series_bucket *b, int64_t span, const known *v, size_t n,
+                            size_t *counted)
+{
+        series_bucket want = {0};
+
+        for (size_t i = 0; i < n; i++) {
+                if (v[i].at < b->start || v[i].at >= b->start + span)
+                        continue;
+                if (!want.n || v[i].value < want.min)
+                        want.min = v[i].value;
+                if (!want.n || v[i].value > want.max)
+                        want.max = v[i].value;
+                if (!want.n || v[i].at > want.last) {
+                        want.last = v[i].at;
+                        want.value = v[i].value;
+                }
+                want.n++;
+                want.sum += v[i].value;
+        }
+        *counted += (size_t)want.n;
+        if (b->n != want.n || b->min != want.min || b->max != want.max || b->sum != want.sum ||
+            b->value != want.value || b->last != want.last)
+                fail_msg("bucket of %lld at %lld: %lld samples instead of %lld", (long long)span,
+                         (long long)b->start, (long long)b->n, (long long)want.n);
+}
+
+static void roll_ups_are_right(stage *s, int64_t device, const char *name, const known *v, size_t n)
+{
+        metric_series row;
+
+        assert_true(series_of(s, device, name, &row));
+        assert_int_equal(row.samples, n);
+        for (uint32_t level = 0; level < SERIES_LEVELS; level++) {
+                const metric_rollup key = {.device = device, .metric = row.metric, .level = level};
+                const store_scan scan = {
+                        .table = &table_metric_rollup, .same = 3, .at = &key, .limit = 10000};
+                store_rows rows = {0};
+                size_t counted = 0;
+
+                assert_int_equal(store_row_find(s->st, &scan, &s->a, &rows), 0);
+                for (size_t i = 0; i < rows.n; i++)
+                        bucket_is_right(&((const metric_rollup *)rows.v + i)->b, series_span[level],
+                                        v, n, &counted);
+                bucket_is_right(&row.open[level], series_span[level], v, n, &counted);
+                assert_int_equal(counted, n);
+        }
+}
+
+/* Mostly in order; some late by up to two days, some on the edge of a bucket, some at a clock that
+ * had jumped. */
+static int64_t next_time(seeded *rng, int64_t *at)
+{
+        switch (seeded_next(rng) % 12) {
+        case 0: return *at - (int64_t)(seeded_next(rng) % (2 * DAY));
+        case 1: return series_start(*at, 5 * MINUTE) + (seeded_next(rng) % 2 ? 0 : -1);
+        case 2: return series_start(*at, DAY);
+        case 3: return NOW - 1 - (int64_t)(seeded_next(rng) % 1000); /* far ahead of the others */
+        default: *at += 1000 + (int64_t)(seeded_next(rng) % (8 * MINUTE)); return *at;
+        }
+}
+
+static bool is_new(const known *v, size_t n, int64_t at)
+{
+        for (size_t i = 0; i < n; i++)
+                if (v[i].at == at)
+                        return false;
+        return true;
+}
+
+static void random_samples_give_right_roll_ups(void **state)
+{
+        (void)state;
+        for (uint64_t seed = 1; seed <= 6; seed++) {
+                stage s;
+                seeded rng;
+                known v[SAMPLES];
+                size_t n = 0;
+                int64_t at = NOW - 4 * DAY, device;
+
+                begin(&s);
+                (void)seeded_rng(&rng, seed);
+                device = add_device(&s, "d", STORE_DEVICE_ACTIVE);
+                for (unsigned i = 0; i < SAMPLES; i++) {
+                        char text[64];
+                        double value = (double)(int64_t)(seeded_next(&rng) % 20001) / 4 - 2500;
+                        int64_t t = next_time(&rng, &at);
+
+                        if (t < NOW - 6 * DAY || t > NOW)
+                                continue;
+                        (void)snprintf(text, sizeof text, "m=%.17g", value);
+                        tell(&s, device, t, text);
+                        if (seeded_next(&rng) % 8 == 0) { /* again, maybe with another value */
+                                tell(&s, device, t, seeded_next(&rng) % 2 ? text : "m=77");
+                        }
+                        if (is_new(v, n, t))
+                                v[n++] = (known){t, value};
+                        if (seeded_next(&rng) % 20 == 0)
+                                run(&s);
+                        if (seeded_next(&rng) % 50 == 0)
+                                again(&s);
+                }
+                run(&s);
+                roll_ups_are_right(&s, device, "m", v, n);
+                end(&s);
+        }
+}
+
+static void one_event_may_hold_many_of_all_times(void **state)
+{
+        stage s;
+        seeded rng;
+        known v[SAMPLE_VALUES];
+        sample_set set = {0};
+        int64_t device;
+        size_t n = 0;
+
+        (void)state;
+        begin(&s);
+        (void)seeded_rng(&rng, 9);
+        device = add_device(&s, "d", STORE_DEVICE_ACTIVE);
+        tell(&s, device, NOW - 1, "m=1"); /* all else is late */
+        v[n++] = (known){NOW - 1, 1};
+        while (set.n < SAMPLE_VALUES - 1) {
+                int64_t t = NOW - (int64_t)(seeded_next(&rng) % (3 * HOUR)) / 1000 * 1000 - 5000;
+                double value = (double)(seeded_next(&rng) % 100);
+
+                assert_int_equal(sample_add(&set, t, ODM_STR("m"), json_real(value)), 0);
+                if (is_new(v, n, t))
+                        v[n++] = (known){t, value};
+        }
+        say(&s, device, SAMPLE_EVENT, sample_take(&set, "rest", ODM_ABSENT, &s.a));
+        run(&s);
+        roll_ups_are_right(&s, device, "m", v, n);
+        end(&s);
+}
+
+static void a_failing_store_counts_nothing_twice(void **state)
+{
+        (void)state;
+        for (unsigned at = 1; at < 30; at++) {
+                stage s;
+                known v[12];
+                int64_t device[3], next;
+                int rc;
+
+                begin(&s);
+                for (unsigned i = 0; i < 3; i++)
+                        device[i] = add_device(&s,
+                                               i == 0   ? "a"
+                                               : i == 1 ? "b"
+                                                        : "c",
+                                               STORE_DEVICE_ACTIVE);
+                for (unsigned i = 0; i < 12; i++) {
+                        v[i] = (known){NOW - HOUR + i * 4 * MINUTE, i};
+                        for (unsigned k = 0; k < 3; k++) {
+                                char text[20];
+                                (void)snprintf(text, sizeof text, "m=%u", i);
+                                tell(&s, device[k], v[i].at, text);
+                        }
+                }
+                store_fault_set(
+                        &s.fault,
+                        (store_fault){.fail_commit = store_fault_get(&s.fault).commits + at});
+                do
+                        rc = fleet_run(s.f, 50, &next);
+                while (rc == ODM_EIO);
+                assert_int_equal(rc, 0);
+                for (unsigned k = 0; k < 3; k++)
+                        roll_ups_are_right(&s, device[k], "m", v, 12);
+                end(&s);
+        }
+}
+
+/* ---- what is taken, and what not ------------------------------------------------------------ */
+
+static void what_is_no_measurement_is_told_apart(void **state)
+{
+        stage s;
+        metric_series row;
+        const metric_sample *raw;
+        int64_t device;
+
+        (void)state;
+        begin(&s);
+        device = add_device(&s, "d", STORE_DEVICE_ACTIVE);
+        tell(&s, device, NOW - 9000, "state=up n=1 appexeinfo.17.Pid=17");
+        tell(&s, device, NOW - 5000, "state=down n=2");
+        tell(&s, device, NOW - 7000, "state=late n=3");
+        tell(&s, device, NOW + 2 * HOUR, "n=4");
+        tell(&s, device, NOW - 8 * DAY, "n=5");
+        run(&s);
+        assert_true(series_of(&s, device, "state", &row));
+        assert_str(row.text, "down");
+        assert_int_equal(row.samples, 0);
+        assert_true(series_of(&s, device, "n", &row));
+        assert_int_equal(row.samples, 3);
+        assert_true(row.value == 2 && row.last == NOW - 5000);
+        assert_int_equal(raw_of(&s, device, "n", &raw), 3);
+        assert_int_equal(metric_id(&s, "appexeinfo.17.Pid"), 0);
+        assert_int_equal(part(&s)->refused, 3);
+        assert_int_equal(part(&s)->late, 1);
+        end(&s);
+}
+
+static void ceilings_hold(void **state)
+{
+        stage s;
+        metric_series row;
+        int64_t a, b;
+
+        (void)state;
+        begin(&s);
+        part(&s)->series_max = 2;
+        part(&s)->names_max = 3;
+        a = add_device(&s, "a", STORE_DEVICE_ACTIVE);
+        b = add_device(&s, "b", STORE_DEVICE_ACTIVE);
+        tell(&s, a, NOW - 3000, "m1=1 m2=2 m3=3 m4=4");
+        tell(&s, a, NOW - 2000, "m3=3");
+        tell(&s, b, NOW - 2000, "m3=3 m4=4");
+        run(&s);
+        assert_true(series_of(&s, a, "m2", &row));
+        assert_false(series_of(&s, a, "m3", &row));
+        assert_true(series_of(&s, b, "m3", &row));
+        assert_int_equal(metric_id(&s, "m4"), 0);
+        end(&s);
+}
+
+static void a_device_that_is_gone_leaves_nothing(void **state)
+{
+        stage s;
+        metric_series row;
+        int64_t device;
+        store_batch *b = store_batch_new();
+
+        (void)state;
+        begin(&s);
+        device = add_device(&s, "d", STORE_DEVICE_ACTIVE);
+        tell(&s, device, NOW - 2000, "m=1");
+        run(&s);
+        assert_true(series_of(&s, device, "m", &row));
+        store_batch_add(b, STORE_DEVICE_DELETE)->of = device;
+        assert_int_equal(store_write_sync(s.st, b), 0);
+        store_batch_free(b);
+        tell(&s, device, NOW - 1000, "m=1"); /* it was on its way */
+        run(&s);
+        assert_false(series_of(&s, device, "m", &row));
+        end(&s);
+}
+
+static void names_keep_their_number_over_a_restart(void **state)
+{
+        stage s;
+        int64_t device, m;
+
+        (void)state;
+        begin(&s);
+        device = add_device(&s, "d", STORE_DEVICE_ACTIVE);
+        tell(&s, device, NOW - 9000, "k=1 m=1");
+        run(&s);
+        m = metric_id(&s, "m");
+        again(&s);
+        tell(&s, device, NOW - 8000, "n=1 m=2");
+        run(&s);
+        assert_int_equal(metric_id(&s, "m"), m);
+        assert_true(metric_id(&s, "n") > m);
+        assert_int_equal(part(&s)->fresh, 0);
+        end(&s);
+}
+
+/* ---- what is old ------------------------------------------------------------------------------ */
+
+static size_t buckets_of(stage *s, int64_t device, const char *name, uint32_t level)
+{
+        const metric_rollup key = {.device = device, .metric = metric_id(s, name), .level = level};
+        const store_scan scan = {.table = &table_metric_rollup, .same = 3, .at = &key};
+        uint64_t n = 0;
+
+        assert_int_equal(store_row_count(s->st, &scan, 10000, &n), 0);
+        return (size_t)n;
+}
+
+static void old_rows_go_by_their_kind(void **state)
+{
+        stage s;
+        const metric_sample *raw;
+        metric_series row;
+        int64_t device;
+
+        (void)state;
+        begin(&s);
+        device = add_device(&s, "d", STORE_DEVICE_ACTIVE);
+        for (int64_t t = NOW - 5 * HOUR; t < NOW; t += 5 * MINUTE)
+                tell(&s, device, t, "m=1");
+        run(&s);
+        assert_int_equal(raw_of(&s, device, "m", &raw), 60);
+        part(&s)->keep_raw = HOUR;
+        part(&s)->keep[SERIES_5M] = 2 * HOUR;
+        part(&s)->keep[SERIES_HOUR] = 3 * HOUR;
+        part(&s)->keep[SERIES_DAY] = 4 * HOUR;
+        clock_ms += HOUR; /* the next look is due */
+        run(&s);
+        assert_int_equal(raw_of(&s, device, "m", &raw), 0);
+        assert_int_equal(buckets_of(&s, device, "m", SERIES_5M), 10);
+        assert_int_equal(buckets_of(&s, device, "m", SERIES_HOUR), 1);
+        assert_true(series_of(&s, device, "m", &row));
+        clock_ms += 4 * HOUR;
+        run(&s);
+        assert_false(series_of(&s, device, "m", &row));
+        end(&s);
+}
+
+static void pages_of_old_rows_follow_each_other(void **state)
+{
+        stage s;
+        const metric_sample *raw;
+        metric_series row;
+        int64_t device[3], next;
+        unsigned left = 0;
+
+        (void)state;
+        begin(&s);
+        for (unsigned i = 0; i < 3; i++) {
+                char name[8];
+                (void)snprintf(name, sizeof name, "d%u", i);
+                device[i] = add_device(&s, name, STORE_DEVICE_ACTIVE);
+                for (unsigned k = 0; k < 150; k++) {
+                        char text[20];
+                        (void)snprintf(text, sizeof text, "m%u=1", k);
+                        tell(&s, device[i], NOW - 1000, text);
+                }
+        }
+        run(&s);
+        part(&s)->keep_raw = HOUR;
+        part(&s)->swept = (metric_series){0};
+        part(&s)->sweep_at = 0;
+        clock_ms += 2 * HOUR;
+        assert_int_equal(fleet_run(s.f, 50, &next), 0);
+        for (unsigned i = 0; i < 3; i++)
+                left += raw_of(&s, device[i], "m149", &raw) > 0;
+        assert_int_equal(left, 2); /* a page of 200 series at a time */
+        assert_true(next <= clock_ms + 1000);
+        for (unsigned i = 0; i < 4; i++) {
+                clock_ms = next;
+                assert_int_equal(fleet_run(s.f, 50, &next), 0);
+        }
+        for (unsigned i = 0; i < 3; i++)
+                assert_int_equal(raw_of(&s, device[i], "m149", &raw), 0);
+        assert_true(series_of(&s, device[2], "m0", &row));
+        end(&s);
+}
+
+/* ---- thresholds -------------------------------------------------------------------------------- */
+
+static size_t events_of(stage *s, const char *kind, char *out, size_t room)
+{
+        store_event_list l = {0};
+        size_t n = 0, at = 0;
+
+        assert_int_equal(store_event_find(s->st, 0, 0, 1000, &s->a, &l), 0);
+        out[0] = 0;
+        for (size_t i = 0; i < l.n; i++) {
+                json_t *o;
+                const char *side;
+
+                if (!odm_str_is(l.v[i].kind, kind))
+                        continue;
+                n++;
+                o = json_loadb(l.v[i].data.p, l.v[i].data.n, 0, NULL);
+                side = json_string_value(json_object_get(o, "side"));
+                at += (size_t)snprintf(out + at, room - at, "%s%s", at ? " " : "",
+                                       side ? side : "?");
+                json_decref(o);
+        }
+        return n;
+}
+
+static void add_limit(stage *s, const char *select, double low, double high, double hysteresis)
+{
+        store_batch *b = store_batch_new();
+        store_op *op = store_batch_add(b, STORE_ROW_ADD);
+        const metric_limit row = {.metric = ODM_STR("m"),
+                                  .selector = odm_cstr(select),
+                                  .has_low = true,
+                                  .has_high = true,
+                                  .low = low,
+                                  .high = high,
+                                  .hysteresis = hysteresis};
+
+        op->row = (store_row_op){.table = &table_metric_limit, .row = &row};
+        op = store_batch_add(b, STORE_EVENT_ADD);
+        op->event = (store_event){.at = clock_ms, .kind = ODM_STR("metric.limit")};
+        assert_int_equal(store_write_sync(s->st, b), 0);
+        store_batch_free(b);
+}
+
+static void crossings_are_told_once(void **state)
+{
+        stage s;
+        char sides[200];
+        int64_t device, other;
+
+        (void)state;
+        begin(&s);
+        add_limit(&s, "{\"prefix\":\"d\"}", 10, 80, 5);
+        device = add_device(&s, "d", STORE_DEVICE_ACTIVE);
+        other = add_device(&s, "x", STORE_DEVICE_ACTIVE);
+        tell(&s, device, NOW - 90000, "m=50 k=99");
+        tell(&s, device, NOW - 80000, "m=85");
+        tell(&s, device, NOW - 70000, "m=90");
+        tell(&s, other, NOW - 70000, "m=90"); /* not selected */
+        run(&s);
+        again(&s);
+        tell(&s, device, NOW - 60000, "m=78"); /* not far enough back */
+        tell(&s, device, NOW - 95000, "m=5");  /* late: that was before */
+        tell(&s, device, NOW - 60000, "m=5");  /* repeated */
+        tell(&s, device, NOW - 50000, "m=70");
+        tell(&s, device, NOW - 40000, "m=10");
+        run(&s);
+        assert_int_equal(events_of(&s, "metric.crossed", sides, sizeof sides), 3);
+        assert_string_equal(sides, "high normal low");
+        end(&s);
+}
+
+/* ---- collections --------------------------------------------------------------------------------- */
+
+static int64_t add_collection(stage *s, const metric_collection *row)
+{
+        store_batch *b = store_batch_new();
+        store_op *op = store_batch_add(b, STORE_ROW_ADD), *ev;
+        int64_t id;
+
+        op->row = (store_row_op){.table = &table_metric_collection, .row = row};
+        ev = store_batch_add(b, STORE_EVENT_ADD);
+        ev->event = (store_event){.at = clock_ms, .kind = ODM_STR("metric.collection")};
+        assert_int_equal(store_write_sync(s->st, b), 0);
+        id = op->id;
+        store_batch_free(b);
+        return id;
+}
+
+static void stop_collection(stage *s, int64_t id)
+{
+        store_batch *b = store_batch_new();
+        store_op *op = store_batch_add(b, STORE_ROW_PATCH);
+        const metric_collection row = {.id = id, .state = METRIC_STOPPING};
+
+        op->row = (store_row_op){
+                .table = &table_metric_collection, .row = &row, .fields = STORE_FIELD(7)};
+        op = store_batch_add(b, STORE_EVENT_ADD);
+        op->event = (store_event){.at = clock_ms, .kind = ODM_STR("metric.collection")};
+        assert_int_equal(store_write_sync(s->st, b), 0);
+        store_batch_free(b);
+}
+
+static size_t jobs_of(stage *s, int64_t device, store_job_list *l)
+{
+        const store_job_filter f = {.device = device, .limit = 1000};
+
+        assert_int_equal(store_job_find(s->st, &f, &s->a, l), 0);
+        return l->n;
+}
+
+/* As a session would: the job's only command has been answered. */
+static void answer(stage *s, const store_job *j, const char *uri, const char *value)
+{
+        store_value v = {.uri = odm_cstr(uri), .format = ODM_STR("int"), .data = odm_cstr(value)};
+        store_batch *b = store_batch_new();
+        store_op *op = store_batch_add(b, STORE_RESULT_PUT);
+
+        op->result.device = j->device;
+        op->result.job = j->id;
+        op->result.r = (store_result){
+                .status = 200, .sent = true, .at = clock_ms, .items = &v, .n_items = 1};
+        op = store_batch_add(b, STORE_JOB_MOVE);
+        op->job_move.device = j->device;
+        op->job_move.job = j->id;
+        op->job_move.from = STORE_JOB_OPEN;
+        op->job_move.to = STORE_JOB_DONE;
+        op->job_move.at = clock_ms;
+        op = store_batch_add(b, STORE_EVENT_ADD);
+        op->event =
+                (store_event){.at = clock_ms,
+                              .device = j->device,
+                              .kind = ODM_STR("job.done"),
+                              .data = odm_arena_fmt(&s->a, "{\"job\":\"%lld\",\"key\":\"%.*s\"}",
+                                                    (long long)j->id, (int)j->key.n, j->key.p)};
+        assert_int_equal(store_write_sync(s->st, b), 0);
+        store_batch_free(b);
+}
+
+#define TEXT(literal)                        \
+        {                                    \
+                literal, sizeof(literal) - 1 \
+        }
+static const metric_collection every_minute = {
+        .selector = TEXT("{\"prefix\":\"d\"}"),
+        .nodes = TEXT("[{\"uri\":\"./DiagMon/Memory/DiagMonData/RAMAvail\"}]"),
+        .every = MINUTE};
+
+static void devices_are_asked_one_after_the_other(void **state)
+{
+        stage s;
+        int64_t next, id;
+        unsigned most = 0, all = 0;
+        store_job_list l;
+
+        (void)state;
+        begin(&s);
+        for (unsigned i = 0; i < 600; i++) {
+                char name[8];
+                (void)snprintf(name, sizeof name, "d%u", i);
+                (void)add_device(&s, name,
+                                 i < 590 ? STORE_DEVICE_ACTIVE : STORE_DEVICE_DEACTIVATED);
+        }
+        id = add_collection(&s, &every_minute);
+        run(&s);
+        for (unsigned second = 0; second < 60; second++) {
+                store_counts before, after;
+                unsigned n;
+
+                clock_ms = NOW + second * 1000 + 999;
+                assert_int_equal(store_count(s.st, &before), 0);
+                assert_int_equal(fleet_run(s.f, 50, &next), 0);
+                assert_int_equal(store_count(s.st, &after), 0);
+                n = (unsigned)(after.jobs[STORE_JOB_QUEUED] - before.jobs[STORE_JOB_QUEUED]);
+                most = n > most ? n : most;
+                all += n;
+                if (second == 30)
+                        again(&s);
+        }
+        assert_in_range(all, 580, 590); /* those of the last millisecond may be still to come */
+        assert_in_range(most, 10, 40);  /* not all at once */
+        clock_ms = NOW + 5 * MINUTE;    /* nobody looked for a while: no turn is made up for */
+        run(&s);
+        assert_in_range(jobs_of(&s, 1, &l), 2, 3);
+        assert_true(l.v[0].deadline == clock_ms + MINUTE);
+        stop_collection(&s, id);
+        run(&s);
+        const metric_collection key = {.id = id};
+        metric_collection row;
+        assert_int_equal(store_row_get(s.st, &table_metric_collection, &key, &s.a, &row),
+                         ODM_ENOENT);
+        clock_ms += 10 * MINUTE;
+        run(&s);
+        assert_in_range(jobs_of(&s, 1, &l), 2, 3);
+        end(&s);
+}
+
+static void answers_become_samples(void **state)
+{
+        stage s;
+        store_job_list l;
+        metric_series row;
+        metric_collection k = every_minute;
+        int64_t device, id;
+
+        (void)state;
+        begin(&s);
+        device = add_device(&s, "d", STORE_DEVICE_ACTIVE);
+        id = add_collection(&s, &k);
+        run(&s);
+        clock_ms += MINUTE;
+        run(&s);
+        assert_int_equal(jobs_of(&s, device, &l), 1);
+        assert_str(l.v[0].kind, "collection");
+        answer(&s, &l.v[0], "./DiagMon/Memory/DiagMonData/RAMAvail", "4711");
+        run(&s);
+        assert_true(series_of(&s, device, "memory.RAMAvail", &row));
+        assert_true(row.value == 4711 && row.last == clock_ms && row.samples == 1);
+        assert_true(row.told && row.rhythm.every == MINUTE);
+        const metric_collection key = {.id = id};
+        assert_int_equal(store_row_get(s.st, &table_metric_collection, &key, &s.a, &k), 0);
+        assert_int_equal(k.asked, 1);
+        assert_int_equal(k.answered, 1);
+        stop_collection(&s, id);
+        run(&s);
+        assert_true(series_of(&s, device, "memory.RAMAvail", &row));
+        assert_int_equal(row.rhythm.every, 0); /* nothing is due any more */
+        end(&s);
+}
+
+static void a_function_is_begun_and_stopped(void **state)
+{
+        static const metric_collection run_memory = {.selector = TEXT("{}"),
+                                                     .function = TEXT("./DiagMon/Memory"),
+                                                     .every = 10000,
+                                                     .period = MINUTE};
+        stage s;
+        store_job_list l;
+        odm_str text;
+        int64_t device, id;
+
+        (void)state;
+        begin(&s);
+        device = add_device(&s, "d", STORE_DEVICE_ACTIVE);
+        id = add_collection(&s, &run_memory);
+        run(&s);
+        clock_ms += MINUTE;
+        run(&s);
+        assert_int_equal(jobs_of(&s, device, &l), 1);
+        text = l.v[0].commands;
+        assert_non_null(memmem(text.p, text.n, "SampIntrvl", 10));
+        assert_non_null(memmem(text.p, text.n, "Operations/Start", 16));
+        clock_ms += HOUR;
+        run(&s);
+        assert_int_equal(jobs_of(&s, device, &l), 1);
+        answer(&s, &l.v[0], "./x", "1"); /* somebody stopped it there: it is begun again */
+        run(&s);
+        clock_ms += 2 * MINUTE;
+        run(&s);
+        assert_int_equal(jobs_of(&s, device, &l), 2);
+        stop_collection(&s, id);
+        run(&s);
+        assert_int_equal(jobs_of(&s, device, &l), 3);
+        text = l.v[0].commands;
+        assert_non_null(memmem(text.p, text.n, "Operations/Stop", 15));
+        end(&s);
+}
+
+static void turns_are_never_in_the_past(void **state)
+{
+        static const struct {
+                int64_t due, every, now, want;
+        } rows[] = {{100, 10, 105, 110},
+                    {100, 10, 110, 120},
+                    {100, 10, 111, 120},
+                    {100, 10, 100, 110},
+                    {100, 10, 1000, 1010}};
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++)
+                assert_int_equal(metric_next_due(rows[i].due, rows[i].every, rows[i].now),
+                                 rows[i].want);
+        for (int64_t d = 1; d < 1000; d++)
+                assert_in_range(metric_first_due(d, 3, 60000, 5000), 5000, 64999);
+}
+
+static void a_device_that_comes_later_joins(void **state)
+{
+        stage s;
+        store_job_list l;
+        int64_t device;
+
+        (void)state;
+        begin(&s);
+        (void)add_collection(&s, &every_minute);
+        run(&s);
+        device = add_device(&s, "d9", STORE_DEVICE_ACTIVE);
+        say(&s, device, "device.active", ODM_STR("{}"));
+        run(&s);
+        clock_ms += MINUTE;
+        run(&s);
+        assert_int_equal(jobs_of(&s, device, &l), 1);
+        end(&s);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(random_samples_give_right_roll_ups),
+                cmocka_unit_test(one_event_may_hold_many_of_all_times),
+                cmocka_unit_test(a_failing_store_counts_nothing_twice),
+                cmocka_unit_test(what_is_no_measurement_is_told_apart),
+                cmocka_unit_test(ceilings_hold),
+                cmocka_unit_test(a_device_that_is_gone_leaves_nothing),
+                cmocka_unit_test(names_keep_their_number_over_a_restart),
+                cmocka_unit_test(old_rows_go_by_their_kind),
+                cmocka_unit_test(pages_of_old_rows_follow_each_other),
+                cmocka_unit_test(crossings_are_told_once),
+                cmocka_unit_test(turns_are_never_in_the_past),
+                cmocka_unit_test(devices_are_asked_one_after_the_other),
+                cmocka_unit_test(answers_become_samples),
+                cmocka_unit_test(a_function_is_begun_and_stopped),
+                cmocka_unit_test(a_device_that_comes_later_joins),
+        };
+
+        return RUN_TESTS(tests);
+}
