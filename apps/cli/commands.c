@@ -78,7 +78,7 @@ static const xrem_opt device_add_opts[] = {
 };
 static const xrem_opt device_set_opts[] = {
         {0, "name", "NAME", "a new name"},
-        {0, "state", "STATE", "active, refused or deactivated"},
+        {0, "state", "STATE", "active, refused, deactivated or detached"},
         {0, "devid", "ID", "DevId of DevInfo"},
         {0, "user", "USER", "needs a password with it"},
         {0, "password", "TEXT", "the device's password"},
@@ -93,7 +93,8 @@ static const xrem_opt device_set_opts[] = {
         {0, "note", "TEXT", "empty clears it"},
 };
 static const xrem_opt device_list_opts[] = {
-        {0, "state", "STATE", "provisioned, active, held, refused or deactivated"},
+        {0, "state", "STATE",
+         "provisioned active asleep unreachable detached held refused deactivated"},
         {0, "tag", "TAG", "devices with this tag"},
         {0, "model", "MODEL", "devices of this model"},
         {0, "prefix", "TEXT", "how the name begins"},

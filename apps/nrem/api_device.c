@@ -250,7 +250,7 @@ static void read_wake(jread *r, wishes *w)
 
 static bool read_wishes(call *c, bool create, wishes *w)
 {
-        static const char *const states[] = {"active", "refused", "deactivated", NULL};
+        static const char *const states[] = {"active", "refused", "deactivated", "detached", NULL};
         jread r;
 
         *w = (wishes){0};
@@ -476,18 +476,31 @@ void device_create(call *c)
 
 /* ---- change ---------------------------------------------------------------------- */
 
+/* Whether it is there only it can tell: an operator lets it in. */
+static store_device_state let_in(const store_device *d)
+{
+        switch (d->state) {
+        case STORE_DEVICE_ACTIVE:
+        case STORE_DEVICE_ASLEEP:
+        case STORE_DEVICE_UNREACHABLE: return d->state;
+        case STORE_DEVICE_DEACTIVATED:
+        case STORE_DEVICE_DETACHED:
+                return d->last_contact ? STORE_DEVICE_ACTIVE : STORE_DEVICE_PROVISIONED;
+        case STORE_DEVICE_PROVISIONED:
+        case STORE_DEVICE_HELD:
+        case STORE_DEVICE_REFUSED: break;
+        }
+        return STORE_DEVICE_PROVISIONED; /* until it proves itself */
+}
+
 static void wish_state(const wishes *w, store_device_patch *p)
 {
         static const store_device_state to[] = {STORE_DEVICE_ACTIVE, STORE_DEVICE_REFUSED,
-                                                STORE_DEVICE_DEACTIVATED};
-        store_device_state was = p->to.state;
+                                                STORE_DEVICE_DEACTIVATED, STORE_DEVICE_DETACHED};
 
         if (w->has_state != 1)
                 return;
-        p->to.state = to[w->state];
-        if (p->to.state == STORE_DEVICE_ACTIVE && was != STORE_DEVICE_ACTIVE &&
-            (was != STORE_DEVICE_DEACTIVATED || p->to.last_contact == 0))
-                p->to.state = STORE_DEVICE_PROVISIONED; /* until it proves itself */
+        p->to.state = to[w->state] == STORE_DEVICE_ACTIVE ? let_in(&p->to) : to[w->state];
         p->fields |= STORE_DF_STATE;
 }
 
@@ -643,6 +656,26 @@ static bool change_ops(call *c, store_batch *b, store_device_patch *p, const sto
         return call_event(c, b, "device.changed", p->to.id, p->to.name);
 }
 
+/* What others act on has an event of its own. */
+static bool state_event(call *c, store_batch *b, const store_device *was, store_device_state to)
+{
+        const char *kind = to == STORE_DEVICE_ACTIVE        ? "device.active"
+                           : to == STORE_DEVICE_DEACTIVATED ? "device.deactivated"
+                           : to == STORE_DEVICE_DETACHED    ? "device.detached"
+                                                            : NULL;
+        odm_str data;
+        store_op *op;
+
+        if (!kind || to == was->state)
+                return true;
+        data = odm_arena_fmt(&c->arena, "{\"from\":\"%s\"}", store_device_state_name(was->state));
+        if (!data.p || !call_op(c, b, STORE_EVENT_ADD, &op))
+                return false;
+        op->event = (store_event){
+                .at = c->now, .device = was->id, .kind = odm_cstr(kind), .data = data};
+        return true;
+}
+
 static store_batch *change_batch(call *c, const wishes *w, const store_device *d, change *n,
                                  bool account)
 {
@@ -653,7 +686,8 @@ static store_batch *change_batch(call *c, const wishes *w, const store_device *d
         wish_device(w, &p);
         n->d = p.to;
         n->has_account |= account;
-        if (b && !change_ops(c, b, &p, account ? &n->acc : NULL)) {
+        if (b && (!change_ops(c, b, &p, account ? &n->acc : NULL) ||
+                  !state_event(c, b, d, p.to.state))) {
                 store_batch_free(b);
                 b = NULL;
         }

@@ -130,7 +130,7 @@ static const struct row {
         {"a parameter twice", V, "GET", DEV "?limit=1&limit=2", NULL, 400, "invalid", "limit"},
         {"a limit out of range", V, "GET", DEV "?limit=1001", NULL, 400, "invalid", "limit"},
         {"a limit that is no number", V, "GET", DEV "?limit=ten", NULL, 400, "invalid", "limit"},
-        {"a state unknown", V, "GET", DEV "?state=asleep", NULL, 400, "invalid", "state"},
+        {"a state unknown", V, "GET", DEV "?state=dancing", NULL, 400, "invalid", "state"},
         {"addresses are the admin's", O, "GET", DEV "?addresses=1", NULL, 403, "forbidden"},
         {"a body that is no JSON", O, "POST", DEV, "{", 400, "invalid"},
         {"a body that is no object", O, "POST", DEV, "[1]", 400, "invalid"},

@@ -530,8 +530,7 @@ static void on_changed(void *ctx)
 
         odm_arena_init(&a, &heap_mem, 1 << 20);
         rc = store_device_get(e->dm->opt.store, e->device, &a, &d);
-        if (rc == ODM_ENOENT ||
-            (rc == 0 && d.state != STORE_DEVICE_PROVISIONED && d.state != STORE_DEVICE_ACTIVE))
+        if (rc == ODM_ENOENT || (rc == 0 && !store_device_welcome(d.state)))
                 cut_sessions(e->dm, e->device);
         if (rc == 0)
                 lockout_pardon(e->dm->lockout, d.devid);

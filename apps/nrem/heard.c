@@ -72,10 +72,27 @@ static void replace_others(session *s)
         }
 }
 
+/* Silent or new, it is here now. */
+static void becomes_active(session *s)
+{
+        odm_arena *a = session_batch_arena(s);
+        store_op *op = a ? session_op(s, STORE_EVENT_ADD) : NULL;
+
+        if (!op)
+                return;
+        op->event = (store_event){.at = s->turn->at,
+                                  .device = s->device.id,
+                                  .kind = ODM_STR("device.active"),
+                                  .data = odm_arena_fmt(a, "{\"from\":\"%s\"}",
+                                                        store_device_state_name(s->device.state))};
+        if (!op->event.data.p)
+                session_failed(s);
+        s->patch.state = s->device.state = STORE_DEVICE_ACTIVE;
+        s->fields |= STORE_DF_STATE;
+}
+
 void heard_authenticated(session *s)
 {
-        store_op *op;
-
         s->authenticated = true;
         if (!s->known)
                 return;
@@ -86,16 +103,8 @@ void heard_authenticated(session *s)
         patch_text(s, STORE_DF_REACHED, &s->patch.reached, s->reached);
         s->patch.last_contact = s->turn->at;
         s->fields |= STORE_DF_LAST_CONTACT;
-        if (s->device.state == STORE_DEVICE_PROVISIONED) {
-                s->patch.state = STORE_DEVICE_ACTIVE;
-                s->fields |= STORE_DF_STATE;
-                op = session_op(s, STORE_EVENT_ADD);
-                if (op)
-                        op->event = (store_event){.at = s->turn->at,
-                                                  .device = s->device.id,
-                                                  .kind = ODM_STR("device.active"),
-                                                  .data = ODM_STR("{}")};
-        }
+        if (s->device.state != STORE_DEVICE_ACTIVE)
+                becomes_active(s);
         if (s->device.wake_at || s->device.wake_session) { /* it is here: no more datagrams */
                 s->patch.wake_at = 0;
                 s->patch.wake_tries = s->patch.wake_session = 0;

@@ -208,8 +208,7 @@ static int find_device(session *s, bool *exists)
         int rc = store_device_by_devid(st, s->source, &s->a, &s->device);
 
         *exists = rc == 0;
-        s->known = rc == 0 && (s->device.state == STORE_DEVICE_PROVISIONED ||
-                               s->device.state == STORE_DEVICE_ACTIVE);
+        s->known = rc == 0 && store_device_welcome(s->device.state);
         if (s->known) {
                 rc = store_account_get(st, s->device.id, &s->a, &s->account);
                 s->known = rc == 0;
