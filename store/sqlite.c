@@ -337,6 +337,8 @@ static int prepare_file(sqlite *s)
 
         s->w.owner = s;
         if (rc == 0)
+                rc = sqlite_device_functions(&s->w);
+        if (rc == 0)
                 rc = check_file(s);
         if (rc == 0)
                 rc = db_migrate(&s->w, migrations, ODM_COUNT(migrations));
@@ -434,6 +436,11 @@ static int new_reader(sqlite *s, reader **out)
         reader *r = calloc(1, sizeof *r);
         int rc = r ? db_open(&r->db, s->file, true) : ODM_ENOMEM;
 
+        if (rc == 0) {
+                rc = sqlite_device_functions(&r->db);
+                if (rc < 0)
+                        db_close(&r->db);
+        }
         if (rc < 0) {
                 free(r);
                 return rc == ODM_ENOMEM ? rc : ODM_EIO;

@@ -10,7 +10,7 @@
 #include "sqlite_cols.h"
 #include "sqlite_device.h"
 
-#define COUNTED 1000 /* entries of an index that are counted before one is chosen */
+#define COUNTED 3000 /* entries of an index that are counted before one is chosen */
 
 /* ---- what devices are found by -------------------------------------------------- */
 
@@ -153,17 +153,72 @@ int sqlite_device_put(void *e, const store_device *old, const store_device *d)
 
 /* ---- lists -------------------------------------------------------------------------- */
 
+/* ?1 in small letters, somewhere in one of the others.  SQLite's own instr(lower()) makes a copy of
+ * each text of each device that is looked at. */
+static bool text_has(const char *hay, int n, const char *needle, int n_needle)
+{
+        for (int i = 0; i + n_needle <= n; i++) {
+                int k = 0;
+                while (k < n_needle &&
+                       (hay[i + k] >= 'A' && hay[i + k] <= 'Z' ? hay[i + k] + 32 : hay[i + k]) ==
+                               needle[k])
+                        k++;
+                if (k == n_needle)
+                        return true;
+        }
+        return false;
+}
+
+static void has_text(sqlite3_context *c, int n, sqlite3_value **v)
+{
+        const char *needle = (const char *)sqlite3_value_text(v[0]);
+        int length = sqlite3_value_bytes(v[0]), found = 0;
+
+        for (int i = 1; !found && i < n; i++) {
+                const char *hay = (const char *)sqlite3_value_text(v[i]);
+                found = hay && text_has(hay, sqlite3_value_bytes(v[i]), needle, length);
+        }
+        sqlite3_result_int(c, found);
+}
+
+static odm_str str_of(sqlite3_value *v)
+{
+        const char *p = (const char *)sqlite3_value_text(v);
+
+        return (odm_str){p, p ? (size_t)sqlite3_value_bytes(v) : 0};
+}
+
+static void has_tag(sqlite3_context *c, int n, sqlite3_value **v)
+{
+        odm_str wanted = str_of(v[0]), tags = str_of(v[1]), tag;
+        int found = 0;
+
+        (void)n;
+        while (!found && next_tag(&tags, &tag))
+                found = odm_str_eq(tag, wanted);
+        sqlite3_result_int(c, found);
+}
+
+int sqlite_device_functions(db *x)
+{
+        const int how = SQLITE_UTF8 | SQLITE_DETERMINISTIC;
+        int code = sqlite3_create_function(x->c, "has_text", 5, how, NULL, has_text, NULL, NULL);
+
+        if (code == SQLITE_OK)
+                code = sqlite3_create_function(x->c, "has_tag", 2, how, NULL, has_tag, NULL, NULL);
+        return code == SQLITE_OK ? 0 : db_error(x, code);
+}
+
 #define DEVICE_COLS DEVICE_FIELDS(FIRST_D, MORE_D)
 
 /* ?1 names from, ?2 below, ?3 .. as question binds them */
-#define WANTED                                                                                  \
-        " AND (?3 = 0 OR (?3 >> d.state) & 1)"                                                  \
-        " AND (?4 IS NULL OR instr(lower(d.name), ?4) OR instr(lower(ifnull(d.devid, '')), ?4)" \
-        "  OR instr(lower(ifnull(d.maker, '')), ?4) OR instr(lower(ifnull(d.model, '')), ?4))"  \
-        " AND (?5 IS NULL OR ifnull(d.maker, '') = ?5)"                                         \
-        " AND (?6 IS NULL OR ifnull(d.model, '') = ?6)"                                         \
-        " AND (?7 IS NULL OR ifnull(d.fwv, '') = ?7)"                                           \
-        " AND (?8 IS NULL OR instr(' ' || ifnull(d.tags, '') || ' ', ' ' || ?8 || ' '))"        \
+#define WANTED                                                                 \
+        " AND (?3 = 0 OR (?3 >> d.state) & 1)"                                 \
+        " AND (?4 IS NULL OR has_text(?4, d.name, d.devid, d.maker, d.model))" \
+        " AND (?5 IS NULL OR ifnull(d.maker, '') = ?5)"                        \
+        " AND (?6 IS NULL OR ifnull(d.model, '') = ?6)"                        \
+        " AND (?7 IS NULL OR ifnull(d.fwv, '') = ?7)"                          \
+        " AND (?8 IS NULL OR has_tag(?8, d.tags))"                             \
         " AND (?9 = 0 OR d.last_contact >= ?9) AND (?10 = 0 OR d.last_contact < ?10)"
 
 /* An index that gives names in order, ?1 to ?2 of them, of one value (or all: the first). */
@@ -186,7 +241,8 @@ int sqlite_device_put(void *e, const store_device *old, const store_device *d)
                                 column " = ?3 AND ")                             \
         }
 
-enum way { BY_NAME, BY_TAG, BY_FWV, BY_MODEL, BY_MAKER, BY_STATE, WAYS };
+/* Of two with as many devices as were counted the earlier is taken, but for the first. */
+enum way { BY_NAME, BY_FWV, BY_MODEL, BY_TAG, BY_MAKER, BY_STATE, WAYS };
 
 static const struct way_text {
         const char *list, *count, *last;

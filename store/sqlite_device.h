@@ -5,6 +5,9 @@
 
 #include "sqlite_db.h"
 
+/* The functions that statements of lists call, for a new connection. */
+ODM_MUST_USE int sqlite_device_functions(db *x);
+
 /* As engine.h says of device_put() and device_find(). */
 ODM_MUST_USE int sqlite_device_put(void *e, const store_device *old, const store_device *d);
 ODM_MUST_USE int sqlite_device_find(db *x, const store_device_filter *f, odm_arena *a,
