@@ -122,10 +122,6 @@ const cfg_key conf_keys[] = {
         {"alarms.per_device", CFG_INT, "200",
          "Alarms of one device; for one more the oldest that is over goes.", 1, 1000},
 
-        {"alarms.keep", CFG_DURATION, "90d", "How long alarms stay that are over.", HOUR, 3650 * DAY},
-        {"alarms.per_device", CFG_INT, "200",
-         "Alarms of one device; for one more the oldest that is over goes.", 1, 1000},
-
         {"webhooks.ca_file", CFG_PATH, NULL,
          "Receivers of webhooks are trusted by these certificates, PEM. Default: the system's."},
 
