@@ -84,6 +84,14 @@ static const struct route {
          "{\"items\":[{\"id\":\"7\",\"time\":\"2026-01-01T00:00:00Z\",\"kind\":\"job.done\","
          "\"device\":\"this\",\"data\":{\"device\":\"this\",\"key\":\"k\\u001b[31m\"}}],"
          "\"last\":\"7\"}"},
+        {"GET", "/api/v1/rules", 200,
+         "{\"items\":[{\"id\":\"1\",\"name\":\"cool "
+         "down\",\"on\":\"alarm.raised\",\"enabled\":true,"
+         "\"fired\":3,\"do\":[{\"tag\":\"hot\"}],\"actor\":\"ada\"}]}"},
+        {"POST", "/api/v1/rules", 201, "{\"id\":\"1\",\"name\":\"cool down\"}"},
+        {"GET", "/api/v1/rules/1", 200, "{\"id\":\"1\",\"name\":\"cool down\"}"},
+        {"PATCH", "/api/v1/rules/1", 200, "{\"id\":\"1\"}"},
+        {"DELETE", "/api/v1/rules/1", 204, ""},
         {"GET", "/api/v1/webhooks", 200,
          "{\"items\":[{\"id\":\"1\",\"url\":\"https://x/in\",\"kinds\":[\"alarm.\"],"
          "\"enabled\":true,\"state\":\"failing\",\"failures\":3,\"error\":\"answered 500\","

@@ -291,6 +291,17 @@ follows() {
         [ $? = 0 ] && grep -q 'job.done' "$tmp/said" && asked 'GET /api/v1/events?limit=1000&after=7&wait=25'
 }
 check "follows them, until Ctrl-C" follows
+has "lists rules" 0 "cool down" rule list
+has "shows a rule" 0 '"name": "cool down"' rule show 1
+echo '{"name": "r", "on": "alarm.", "do": [{"tag": "hot"}]}' >"$tmp/rule"
+is "makes a rule" 0 1 rule add "$tmp/rule"
+check "as the file says" asked 'POST /api/v1/rules? {"name":"r","on":"alarm.","do":[{"tag":"hot"}]}'
+echo '{"name": ' >"$tmp/rule"
+err "a rule that is no JSON" 7 "rule:2:" rule add "$tmp/rule"
+is "switches a rule off" 0 "" rule set 1 --enabled no
+check "and no more" asked 'PATCH /api/v1/rules/1? {"enabled":false}'
+err "changes nothing of a rule" 2 "nothing to change" rule set 1
+is "removes a rule" 0 "" rule remove 1
 has "lists webhooks" 0 "answered 500" webhook list
 has "makes a webhook" 0 "made-up" webhook add https://x/in --kind alarm. --kind job.done --prefix acme/
 check "sends what was said" asked '{"url":"https://x/in","kinds":["alarm.","job.done"],"prefix":"acme/"}'

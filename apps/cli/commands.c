@@ -115,6 +115,10 @@ static const xrem_opt event_opts[] = {
         {0, "device", "NAME", "of this device"},
         {'n', "limit", "N", "at most so many; default 20, with --follow 10"},
 };
+static const xrem_opt rule_set_opts[] = {
+        {0, "enabled", "YESNO", "yes or no"},
+        {0, "file", "FILE", "JSON with the members that change"},
+};
 static const xrem_opt webhook_add_opts[] = {
         {0, "kind", "KIND", "whose kind begins so, such as alarm.; may be given several times"},
         {0, "prefix", "TEXT", "of devices whose names begin so"},
@@ -256,6 +260,10 @@ static const char tnds_text[] =
 static const char tnds_from_text[] =
         "FILE is a list as 'xrem tnds to' prints it, or its JSON form. Interior nodes\n"
         "that are left out are made.\n";
+static const char rule_text[] =
+        "FILE is JSON with name, on (how the kind of event begins), where (conditions on\n"
+        "its data), devices (a selector), do (jobs, tags, campaigns, notices) and\n"
+        "again_after (seconds); docs/rules.md has examples. - is standard input.\n";
 static const char webhook_text[] =
         "Events from now on are sent in order, many in a POST, again and again until the\n"
         "answer is a success. The secret signs them (docs/webhooks.md); it is shown once.\n";
@@ -338,6 +346,13 @@ const xrem_cmd xrem_commands[] = {
          1, 1, "-", xrem_run_token_add},
         {"token", "remove", "NAME", "Withdraw a token", NULL, NULL, 0, 1, 1, "-",
          xrem_run_token_remove},
+        {"rule", "list", "", "List what is done when something happens", NULL, NULL, 0, 0, 0, "",
+         xrem_run_rule_list},
+        {"rule", "show", "ID", "Show a rule", NULL, NULL, 0, 1, 1, "-", xrem_run_rule_show},
+        {"rule", "add", "FILE", "Make a rule", rule_text, NULL, 0, 1, 1, "f", xrem_run_rule_add},
+        {"rule", "set", "ID", "Change a rule", NULL, OPTS(rule_set_opts), 1, 1, "-",
+         xrem_run_rule_set},
+        {"rule", "remove", "ID", "Remove a rule", NULL, NULL, 0, 1, 1, "-", xrem_run_rule_remove},
         {"webhook", "list", "", "List where events are carried to", NULL, NULL, 0, 0, 0, "",
          xrem_run_webhook_list},
         {"webhook", "add", "URL", "Have events carried to a URL", webhook_text,
