@@ -45,6 +45,7 @@ installer = slots
 keys = $fw/keys
 slots = $fw/slots
 command = $fw/check
+max_size = 16M
 retry_wait = 100ms
 fetch = $bin/drem/fetch/dremd-fetch
 patch = $bin/drem/patch/dremd-patch"
@@ -141,6 +142,18 @@ prefers_the_whole() # version, of which version, reason, damaged
                 grep -q "the whole is fetched.*$3" "$home/fw.log"
 }
 
+alarm_of_room() # severity
+{
+        alarms $box | tail -n 1 | grep -q "<Severity>$1</Severity><Cause>storage-full</Cause><Object>$fumo</Object>"
+}
+
+# Larger than what is taken: an alarm, which the next image that fits ends.
+tells_that_there_is_no_room()
+{
+        truncate -s 17M "$fw/www/huge" && refuses /huge 501 20 'larger than there is room for' && rm "$fw/www/huge" &&
+                eventually 10 alarm_of_room minor && takes_a_signed_image 1.0 && eventually 10 alarm_of_room cleared
+}
+
 # The server keeps the request for people to see; it ends no job.
 asks() # who
 {
@@ -163,6 +176,7 @@ promise 'an image that fails its check is left again, and why is told' \
 promise 'an image without a signature is refused' refuses /unsigned 404 20 'the package has no signature'
 promise 'an image signed by a stranger is refused' refuses /stranger 404 20 "the signature is not by any key of $fw/keys"
 promise 'an address that leads nowhere is told' refuses /nowhere 411 20 'the server has no such file'
+promise 'an image too large is refused, with an alarm until one fits' tells_that_there_is_no_room
 promise 'an image sent within the session is installed' pushes_in_the_session
 promise 'kill -9 in each step ends in a whole device and one result' survives_kills
 if command -v zstd >/dev/null; then

@@ -104,6 +104,21 @@ starts_locked_after_a_power_cut()
         eventually 20 test -e "$lw/locked" && ends_with 1200 $law/UnLock
 }
 
+last_alarm() # severity, text
+{
+        alarms lw | tail -n 1 | grep -q "<Severity>$1</Severity><Cause>lock-failed</Cause><Object>./LAWMO</Object><Text>${2:-}"
+}
+
+# Its lock cannot be made at the start: that is told, and tried until it is done.
+tells_when_it_is_not_locked()
+{
+        ends_with 1200 $law/FullyLock && stop lw && rm "$lw/locked" && touch "$lw/refuse" && run_device lw || return 1
+        eventually 20 last_alarm critical 'a door is open' && says ./LAWMO/State 10 && [ ! -e "$lw/locked" ] || return 1
+        rm "$lw/refuse"
+        "$dremd" --config "$home/lw/dremd.conf" --sync >/dev/null && eventually 10 test -e "$lw/locked" &&
+                eventually 10 last_alarm cleared && ends_with 1200 $law/UnLock && [ ! -e "$lw/locked" ]
+}
+
 wipes_what_is_marked()
 {
         "$xrem" set lw ./LAWMO/LAWMOConfig/NotifyUser true || return 1
@@ -175,6 +190,7 @@ promise 'a device that can be locked and wiped' start_lock_device
 promise 'it is locked and unlocked, by its commands' locks_and_unlocks
 promise 'what it cannot do is refused, what fails is told with its reason' refuses_what_it_cannot_do
 promise 'kill -9 in a lock ends locked, before anybody uses it' starts_locked_after_a_power_cut
+promise 'a device that cannot be locked at its start says so, and is when it can be' tells_when_it_is_not_locked
 promise 'a wipe takes the data, and what is marked' wipes_what_is_marked
 promise 'kill -9 in a wipe: it goes on before dremd is ready' goes_on_with_a_wipe
 promise 'a capability is switched off and on; the bearer of the session is not' switches_capabilities

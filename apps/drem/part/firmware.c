@@ -17,7 +17,7 @@ typedef struct firmware_part {
         odm_fumo fumo;
         firmware *firmware;
         char *folder, *adapter;
-        notice image, update;
+        notice image, update, room;
         request request;
 } firmware_part;
 
@@ -33,6 +33,7 @@ static void firmware_part_close(void *ctx)
         firmware_close(p->firmware);
         notice_stop(&p->image);
         notice_stop(&p->update);
+        notice_stop(&p->room);
         request_stop(&p->request);
         free(p->folder);
         free(p->adapter);
@@ -101,8 +102,10 @@ static int on_done(void *ctx, uint32_t id, const odm_task_end *e)
         firmware_part *p = ctx;
         int rc = p->host->done(p->host->ctx, id, e);
 
-        if (rc == 0)
+        if (rc == 0) {
                 show_image(p);
+                notice_room(&p->room, e);
+        }
         if (rc == 0 && e->cause == ODM_CAUSE_OK && !e->has_data)
                 notice_say(&p->update, FM_CLEARED, "another update succeeded");
         return rc;
@@ -222,6 +225,7 @@ static int firmware_part_open(void *ctx, diag *d)
                 return diag_set(d, rc, "out of memory");
         notice_init(&p->image, p->host, FM_INTEGRITY, OBJECT);
         notice_init(&p->update, p->host, FM_UPDATE, OBJECT);
+        notice_init(&p->room, p->host, FM_STORAGE, OBJECT);
         o.folder = p->folder;
         o.adapter = p->adapter;
         rc = firmware_open(&o, &p->firmware, d);

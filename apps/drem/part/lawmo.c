@@ -17,7 +17,7 @@
 #include "heap.h"
 #include "log.h"
 #include "mo.h"
-#include "part.h"
+#include "part/notice.h"
 #include "reset.h"
 #include "sdnotify.h"
 
@@ -49,6 +49,8 @@ typedef struct lawmo_part {
         char server[ODM_USER_MAX + 1], correlator[ODM_TASK_CORRELATOR + 1];
         bool has_correlator;
         uint32_t early; /* the task whose step was done while we started */
+        bool amiss;     /* the device is to be locked, and could not be */
+        notice lock;
 } lawmo_part;
 
 static const struct operation {
@@ -94,6 +96,7 @@ static void lawmo_close(void *ctx)
 
         command_stop(&p->run);
         command_stop(&p->notice);
+        notice_stop(&p->lock);
         free(p->jobs);
         free(p->items);
         free(p);
@@ -108,6 +111,7 @@ static int lawmo_mount(const part_host *h, void **out, diag *d)
         if (!p)
                 return diag_set(d, ODM_ENOMEM, "out of memory");
         p->host = h;
+        notice_init(&p->lock, h, "lock-failed", ODM_LAWMO_AT);
         p->lawmo = (odm_lawmo){.able = able(c),
                                .wipes_data = wipes_data(c),
                                .notifies = cfg_str(c, "lawmo.notify") != NULL};
@@ -326,6 +330,19 @@ static int order_reset(lawmo_part *p, diag *d)
                            p->has_correlator ? odm_cstr(p->correlator) : ODM_ABSENT, d);
 }
 
+/* A device that is not what its State says is no small thing; said once, whatever the command says
+ * each time that it is tried. */
+static void lock_over(lawmo_part *p)
+{
+        bool ok = p->end.cause == ODM_CAUSE_OK;
+
+        if (!ok && !p->amiss)
+                notice_say(&p->lock, FM_CRITICAL, p->note);
+        else if (ok)
+                notice_say(&p->lock, FM_CLEARED, "the device is as it should be");
+        p->amiss = !ok;
+}
+
 static void operation_over(lawmo_part *p)
 {
         odm_lawmo_step step = p->step;
@@ -348,6 +365,12 @@ static void operation_over(lawmo_part *p)
                 }
                 failed(p, ODM_CAUSE_FAILED, NULL, d.text);
         }
+        if (p->id == 0) { /* of nobody's order: lock_again() */
+                lock_over(p);
+                return;
+        }
+        if (p->end.cause == ODM_CAUSE_OK && step != ODM_LAWMO_WIPE)
+                lock_over(p);
         tell_user(p, step, p->end.cause);
         (void)p->host->done(p->host->ctx, p->id, &p->end);
 }
@@ -373,18 +396,38 @@ static int hold_early(lawmo_part *p, odm_lawmo_step step, odm_str items, diag *d
         return rc < 0 ? diag_set(d, rc, "%s: %s", operations[step].name, odm_err_text(rc)) : 0;
 }
 
+static odm_lawmo_step lock_of(odm_lawmo_state s)
+{
+        return s == ODM_LAWMO_FULLY_LOCKED ? ODM_LAWMO_FULLY_LOCK : ODM_LAWMO_PARTIALLY_LOCK;
+}
+
 static int lock_early(lawmo_part *p, diag *d)
 {
         odm_lawmo_state s = odm_lawmo_at_start(&p->lawmo);
-        odm_lawmo_step step =
-                s == ODM_LAWMO_FULLY_LOCKED ? ODM_LAWMO_FULLY_LOCK : ODM_LAWMO_PARTIALLY_LOCK;
+        odm_lawmo_step step = lock_of(s);
         const odm_task *t = odm_tasks_busy(p->host->tasks, ODM_STR(ODM_LAWMO_AT));
+        int rc;
 
         if (s == ODM_LAWMO_UNLOCKED || !(p->lawmo.able >> step & 1))
                 return 0;
-        if (t && t->step == step) /* that was its order */
+        if (t && t->step == step) /* that was its order, which has a result */
                 p->early = t->id;
-        return hold_early(p, step, ODM_ABSENT, d);
+        rc = hold_early(p, step, ODM_ABSENT, d);
+        if (rc == 0 && !p->early)
+                lock_over(p);
+        return rc;
+}
+
+/* What failed at the start is tried after each session, until it is done or nobody wants it. */
+static void lock_again(lawmo_part *p)
+{
+        odm_lawmo_state s = odm_lawmo_now(&p->lawmo);
+
+        if (!p->amiss || p->step || odm_tasks_busy(p->host->tasks, ODM_STR(ODM_LAWMO_AT)))
+                return;
+        p->id = 0;
+        if (s != ODM_LAWMO_UNLOCKED)
+                begin_operation(p, p->host->loop, lock_of(s), ODM_ABSENT);
 }
 
 static int wipe_early(lawmo_part *p, diag *d)
@@ -455,6 +498,10 @@ static int lawmo_begin(void *ctx, const odm_task *t)
 {
         lawmo_part *p = ctx;
 
+        if (p->step && p->id == 0) { /* an order is worth more than what we try */
+                command_stop(&p->run);
+                p->step = 0;
+        }
         p->id = t->id;
         if (p->early == t->id) {
                 p->early = 0;
@@ -489,6 +536,7 @@ static void lawmo_rest(void *ctx, bool good)
         p->idle = true;
         if (p->step == ODM_LAWMO_FACTORY_RESET && p->n == 0)
                 (void)begin_reset(p);
+        lock_again(p);
 }
 
 /* There is nothing to tell, but a session begins. */

@@ -41,6 +41,23 @@ void notice_say(notice *n, fm_severity s, const char *text)
         say(n);
 }
 
+void notice_room(notice *n, const odm_task_end *e)
+{
+        char text[FM_TEXT + 1];
+
+        if (e->cause == ODM_CAUSE_OK) {
+                notice_say(n, FM_CLEARED, "there was room for the next one");
+                return;
+        }
+        if (e->cause != ODM_CAUSE_NO_ROOM)
+                return;
+        if (e->note.n)
+                snprintf(text, sizeof text, "%.*s", (int)odm_str_to(e->note, FM_TEXT).n, e->note.p);
+        else
+                snprintf(text, sizeof text, "%s", odm_task_cause_text(e->cause));
+        notice_say(n, FM_MINOR, text);
+}
+
 void notice_stop(notice *n)
 {
         loop_timer_stop(&n->again);

@@ -19,6 +19,9 @@ void notice_init(notice *n, const part_host *h, const char *cause, const char *o
 /* Raises or clears it, now or as soon as that is possible; what was to be said before is not said
  * any more. */
 void notice_say(notice *n, fm_severity s, const char *text);
+/* What the end of a task tells of the room on this device: raised (minor) when there was none, over
+ * when another one ended well. */
+void notice_room(notice *n, const odm_task_end *e);
 /* Says nothing more.  One that was never initialised is allowed if it is zeroed. */
 void notice_stop(notice *n);
 

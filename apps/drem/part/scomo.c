@@ -12,6 +12,7 @@
 #include "heap.h"
 #include "log.h"
 #include "mo.h"
+#include "part/notice.h"
 #include "part/request.h"
 #include "software.h"
 
@@ -31,6 +32,7 @@ typedef struct scomo_part {
         const char *watched;
         int watch_id;
         request request;
+        notice room;
 } scomo_part;
 
 static bool scomo_wanted(const cfg *c)
@@ -45,6 +47,7 @@ static void scomo_close(void *ctx)
 
         software_close(p->software);
         request_stop(&p->request);
+        notice_stop(&p->room);
         loop_timer_stop(&p->look);
         loop_timer_stop(&p->tidy);
         loop_io_del(&p->watch);
@@ -277,9 +280,12 @@ static int scomo_mount(const part_host *h, void **out, diag *d)
 
 static int on_done(void *ctx, uint32_t id, const odm_task_end *e)
 {
-        const scomo_part *p = ctx;
+        scomo_part *p = ctx;
+        int rc = p->host->done(p->host->ctx, id, e);
 
-        return p->host->done(p->host->ctx, id, e);
+        if (rc == 0)
+                notice_room(&p->room, e);
+        return rc;
 }
 
 static int scomo_open(void *ctx, diag *d)
@@ -296,6 +302,7 @@ static int scomo_open(void *ctx, diag *d)
                           .ctx = p};
         int rc;
 
+        notice_init(&p->room, p->host, FM_STORAGE, ODM_SCOMO_AT);
         p->folder = odm_arena_fmt(&p->text, "%s/software", p->host->folder).p;
         o.folder = p->folder;
         o.environments = words_of(p, "software.environments", LIST_WORDS);
