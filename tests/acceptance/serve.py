@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 # Serves a folder on loopback with entity tags and ranges; prints its port.  A path below /slow/ comes at a
-# crawl.  Appends a line to FOLDER/../requests for each request.  serve.py FOLDER
+# crawl, and stops half way while FOLDER/../hold is there.  Appends a line to FOLDER/../requests for each request.  serve.py FOLDER
 import hashlib
 import http.server
 import os
@@ -10,6 +10,7 @@ import sys
 import time
 
 folder = sys.argv[1]
+hold = os.path.join(folder, "..", "hold")
 CHUNK = 16384
 
 
@@ -43,6 +44,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(data[at:at + CHUNK])
             if slow:
                 time.sleep(0.05)
+            while slow and at >= len(data) // 2 and os.path.exists(hold):
+                time.sleep(0.02)
 
     def log_message(self, *args):
         pass

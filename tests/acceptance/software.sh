@@ -238,10 +238,11 @@ pushes_in_the_session()
 survives_a_kill_in_a_download()
 {
         local job
-        "$xrem" set sw ./SCM/Download/app2/PkgURL "$www/slow/app-2.tar" || return 1
+        "$xrem" set sw ./SCM/Download/app2/PkgURL "$www/slow/app-2.tar" && touch "$sw/hold" || return 1
         job=$("$xrem" exec sw ./SCM/Download/app2/Operations/DownloadInstall --no-wait) || return 1
         eventually 10 sh -c "ls -s '$sw/../sw/software/'*.part | grep -qv '^0 '" || return 1
         stop sw KILL
+        rm "$sw/hold"
         run_device sw
         "$xrem" job watch "$job" --timeout 60 || return 1
         runs_app 2.0 && grep -q '^app-2.tar [1-9]' "$sw/requests" || fail "no download went on: $(cat "$sw/requests")"

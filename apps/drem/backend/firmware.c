@@ -566,13 +566,16 @@ static void on_lone_checked(firmware *f, int code)
         look_over(f);
 }
 
+static bool is_ordered(const firmware *f)
+{
+        return f->busy || (f->opt.ordered && f->opt.ordered(f->opt.ctx));
+}
+
 /* A trial, or the end of one, that no task asks for: its order was lost, and the device must not
  * fall back for that. */
 static void settle(firmware *f)
 {
-        bool ordered = f->busy || (f->opt.ordered && f->opt.ordered(f->opt.ctx));
-
-        if (ordered) {
+        if (is_ordered(f)) {
                 look_over(f);
         } else if (f->slots.state == SLOTS_TRIAL) {
                 if (!f->opt.command)
@@ -625,10 +628,10 @@ static void on_looked(firmware *f)
                 log_error("the marker cannot be written", log_text("reason", d.text));
         snprintf(text, sizeof text, "the spare image %.80s in slot %c is damaged",
                  f->slots.other_version, f->slots.in_use == 'a' ? 'b' : 'a');
-        if (f->other == DAMAGED)
-                tell(f, FIRMWARE_SPARE_DAMAGED, text);
-        else
+        if (f->other != DAMAGED)
                 tell(f, FIRMWARE_SOUND, "");
+        else if (!is_ordered(f)) /* else its place may be one that is being filled */
+                tell(f, FIRMWARE_SPARE_DAMAGED, text);
         settle(f);
 }
 

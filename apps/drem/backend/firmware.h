@@ -61,7 +61,9 @@ typedef struct firmware_opt { /* text borrowed while the firmware lives */
         /* The device must start again before the step can go on. */
         void (*restart)(void *ctx, const char *why);
         /* What the look at the start found, in words too; not from within firmware_open().  With
-         * SOUND and SPARE_DAMAGED another one may follow.  May be NULL. */
+         * SOUND and SPARE_DAMAGED another one may follow.  A spare image that is damaged while a
+         * task is under way is not told of: the power may have gone as it was replaced.  May be
+         * NULL. */
         void (*found)(void *ctx, firmware_health health, const char *text);
         /* Whether a task is under way that will ask for ODM_FUMO_CHECK.  NULL: none is. */
         bool (*ordered)(void *ctx);

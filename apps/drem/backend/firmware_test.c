@@ -409,6 +409,26 @@ static void damaged_images_are_left(void **state)
 }
 
 /* A disk that never reads the same twice: it goes to and fro three times, and then stays. */
+/* The power went between the image and its marker: what is in the place is not what was there, and
+ * is about to be written once more. */
+static void a_place_that_is_being_filled_is_no_damage(void **state)
+{
+        (void)state;
+        assert_int_equal(loop_new(&l), 0);
+        run_images("image", "other");
+        workshop_put("slots/b", "a new image", 0644);
+        memset(&found, 0, sizeof found);
+        firmware *f = open_firmware(FIRMWARE_SLOTS);
+        step(f, ODM_FUMO_DOWNLOAD, url("image"), NULL);
+        expect("the task goes on", ODM_CAUSE_OK, "");
+        assert_int_equal(found.calls, 0);
+        firmware_close(f);
+        start_device();
+        expect_found("no task is under way any more", FIRMWARE_SPARE_DAMAGED,
+                     "the spare image image in slot b is damaged", false);
+        loop_free(l);
+}
+
 static void it_does_not_start_again_for_ever(void **state)
 {
         unsigned restarts = 0;
@@ -653,6 +673,7 @@ int main(void)
                 T(slots_are_tried),
                 T(a_delta_is_tried_first),
                 T(damaged_images_are_left),
+                T(a_place_that_is_being_filled_is_no_damage),
                 T(it_does_not_start_again_for_ever),
                 T(a_trial_whose_task_is_lost_is_decided_by_its_check),
                 T(what_was_pushed_and_signed_is_installed),
