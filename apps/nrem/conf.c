@@ -117,6 +117,11 @@ const cfg_key conf_keys[] = {
          "its own; 0 for never.",
          0, 1000},
 
+        {"presence.interval", CFG_DURATION, "1d",
+         "How often a device calls of which nobody says it; 0: it is not expected.", 0, 365 * DAY},
+        {"presence.missed", CFG_INT, "2",
+         "Calls that may be missed before a device is unreachable.", 0, 1000},
+
         {"alarms.keep", CFG_DURATION, "90d", "How long alarms stay that are over.", HOUR,
          3650 * DAY},
         {"alarms.per_device", CFG_INT, "200",

@@ -409,10 +409,11 @@ static bool give_own(session *s, const char *const *uris, size_t n)
 static bool give_inventory(session *s)
 {
         static const char *const uris[] = {"./DevDetail/FwV", "./DevDetail/SwV", "./DevDetail/HwV",
-                                           "./DevDetail/LrgObj"};
+                                           "./DevDetail/LrgObj", "./Vendor/xrem/Config/Interval"};
+        bool ours = s->device.wake_reported.p; /* only our agent has the last node */
 
         s->inventory = false;
-        return give_own(s, uris, ODM_COUNT(uris));
+        return give_own(s, uris, ODM_COUNT(uris) - !ours);
 }
 
 /* A device hands over its next nonce with the Status of a command: a session without any would
