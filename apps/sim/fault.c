@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const fault_kinds[] = {"bad-download", "bad-signature", "power-cut",
-                                   "silence",      "slow-link",     "clock-skew",
-                                   "http-failure", "wrong-result",  NULL};
+const char *const fault_kinds[] = {
+        "bad-download", "bad-signature", "power-cut",    "silence", "slow-link",
+        "clock-skew",   "http-failure",  "wrong-result", "alarm",   NULL};
 
 /* ---- draws ------------------------------------------------------------------------- */
 

@@ -20,6 +20,7 @@ typedef enum fault_kind {
         FAULT_CLOCK_SKEW,    /* `ms` before (negative) or behind the right time */
         FAULT_HTTP,          /* downloads are answered with `status` */
         FAULT_RESULT,        /* an update ends with `cause`, whatever happened */
+        FAULT_ALARM,         /* it raises `alarm` `after` the start, and clears it `ms` later */
 } fault_kind;
 extern const char *const fault_kinds[]; /* "bad-download" ..., up to a NULL */
 
@@ -39,6 +40,8 @@ typedef struct fault {
         int64_t ms, rate;
         unsigned status;
         odm_task_cause cause;
+        const char *alarm, *severity, *text; /* cause of the alarm, how bad, in words */
+        int64_t after;
         bool always;    /* in each update anew; else once a device */
         uint64_t below; /* draws at most this are hit; set by fault_aim() */
 } fault;

@@ -96,7 +96,7 @@ static void bad_words_are_refused(void **state)
                 if (fault_places(odm_cstr(places[i]), r, &n) != ODM_EMALFORMED)
                         fail_msg("%s", places[i]);
         for (int i = 0; i < FAULT_PLACES_MAX; i++)
-                strcat(many, ",1");
+                memcpy(many + 1 + 2 * i, ",1", 3);
         assert_int_equal(fault_places(odm_cstr(many), r, &n), ODM_ELIMIT);
         for (size_t i = 0; i < ODM_COUNT(shares); i++)
                 if (fault_share(odm_cstr(shares[i]), &share) != ODM_EMALFORMED)

@@ -35,13 +35,14 @@ typedef struct device {
         struct device *next; /* that waits */
         loop_timer timer;
         int64_t call, report, boot; /* due; NEVER for none.  boot: it is off */
-        uint64_t mine, fired;       /* faults: it has, that happened */
+        uint64_t mine, fired, over; /* faults: it has, that happened, alarms that ended */
         uint32_t record_n, i;       /* i: of all */
         uint32_t calls;
         uint16_t group, wake; /* wake: session id of a wake-up to follow, 0 none */
         uint16_t woken;       /* of the last one followed */
         uint8_t place, failures, state;
         bool off, dead, met, resync;
+        bool told; /* an alarm in the session before, in vain */
 } device;
 
 typedef struct slot {
@@ -70,7 +71,8 @@ struct fleet {
         ear *ear;
         odm_mem mem;
         talk_host host;
-        int64_t began;
+        int64_t began;   /* microseconds */
+        int64_t started; /* milliseconds */
         fleet_stats st;
 };
 
@@ -152,6 +154,7 @@ static int open_up(device *d, gadget **out)
 
         if (rc == 0) {
                 (*out)->fired = d->fired;
+                (*out)->over = d->over;
                 (*out)->calls = d->calls;
         }
         return rc;
@@ -474,6 +477,87 @@ static void on_update_over(void *ctx)
                 stand_up(d);
 }
 
+/* ---- alarms ------------------------------------------------------------------------------------ */
+
+#define ALARM "urn:oma:at:x-xrem-fm:1.0:Alarm"
+#define ALARM_OVER 0x100 /* of the id of an alert: it ends alarm number id & 0xff */
+
+/* When fault `k` of the device is due: the alarm, or its end.  NEVER for what is no alarm, or over.
+ */
+static int64_t alarm_due(const device *d, size_t k)
+{
+        const fault *f = &d->f->s->fault[k];
+        int64_t at = d->f->started + f->after;
+
+        if (!(d->mine >> k & 1) || f->kind != FAULT_ALARM)
+                return NEVER;
+        if (!(d->fired >> k & 1))
+                return at;
+        return f->ms > 0 && !(d->over >> k & 1) ? at + f->ms : NEVER;
+}
+
+static int64_t first_alarm(const device *d)
+{
+        int64_t first = NEVER;
+
+        for (size_t k = 0; d->mine && k < d->f->s->n_faults; k++) {
+                int64_t due = alarm_due(d, k);
+                first = due < first ? due : first;
+        }
+        return first;
+}
+
+static int queue_alarm(slot *k, size_t n)
+{
+        const device *d = k->d;
+        const fault *f = &d->f->s->fault[n];
+        bool over = d->fired >> n & 1;
+        char data[512], source[64], when[ODM_WALL_TEXT];
+        odm_alert a = {.code = ODM_ALERT_GENERIC,
+                       .id = n | (over ? ALARM_OVER : 0),
+                       .type = ODM_STR(ALARM),
+                       .format = ODM_FMT_XML,
+                       .mark = over ? ODM_STR("informational") : ODM_STR("critical")};
+
+        odm_wall_format(wall_of(d), when);
+        (void)snprintf(source, sizeof source, "./DiagMon/FM/DiagMonData/%zu", n + 1);
+        (void)snprintf(data, sizeof data,
+                       "<Alarm><Id>%zu</Id><Severity>%s</Severity><Cause>%s</Cause>"
+                       "<Object>./Vendor/sim</Object><Text>%.200s</Text><Time>%s</Time></Alarm>",
+                       n + 1, over ? "cleared" : f->severity, f->alarm, f->text, when);
+        a.source = odm_cstr(source);
+        a.data = odm_cstr(data);
+        return odm_client_alert(k->talk.client, &a);
+}
+
+static int queue_alarms(slot *k)
+{
+        int64_t now = loop_now().ms;
+        int rc = 0;
+
+        for (size_t n = 0; rc == 0 && k->d->mine && n < k->f->s->n_faults; n++)
+                if (alarm_due(k->d, n) <= now) {
+                        rc = queue_alarm(k, n);
+                        k->d->told = true;
+                }
+        return rc;
+}
+
+/* The server has it. */
+static void alarm_taken(slot *k, uint64_t id)
+{
+        uint64_t bit = 1ull << (id & 0xff);
+
+        k->d->told = false;
+        if (!(id & ALARM_OVER)) {
+                fired(k->d, k->g, bit);
+                return;
+        }
+        k->d->over |= bit;
+        k->g->over = k->d->over;
+        k->g->dirty = true;
+}
+
 /* ---- sessions ------------------------------------------------------------------------------------ */
 
 static void wait_for_call(device *d, bool good)
@@ -544,8 +628,11 @@ static void on_alerted(void *ctx, uint64_t id, unsigned status)
 {
         slot *k = ctx;
 
-        if (!(id & ODM_TASK_ALERT))
+        if (!(id & ODM_TASK_ALERT)) {
+                if (odm_alert_over(status))
+                        alarm_taken(k, id);
                 return;
+        }
         k->f->st.alerts += odm_alert_over(status);
         if (odm_tasks_reported(k->g->tasks, id, status, wall_of(k->d)) < 0)
                 trouble(k->f, "a task that was reported is told again", ODM_ENOMEM);
@@ -585,6 +672,8 @@ static int begin_talk(slot *k)
                 rc = talk_begin(&k->talk, o, k->g->tree, wake, wake && d->resync);
         if (rc == 0)
                 rc = odm_tasks_reports(k->g->tasks, odm_cstr(o->server_id), queue_report, k);
+        if (rc == 0)
+                rc = queue_alarms(k);
         if (rc == 0)
                 rc = talk_start(&k->talk);
         return rc;
@@ -673,6 +762,15 @@ static void enqueue(device *d)
 
 /* ---- what is due --------------------------------------------------------------------------------- */
 
+/* An alarm that could not be told goes with the next call. */
+static int64_t next_of(const device *d)
+{
+        int64_t due = d->call < d->report ? d->call : d->report;
+        int64_t alarm = d->told ? NEVER : first_alarm(d);
+
+        return alarm < due ? alarm : due;
+}
+
 static void on_due(void *ctx)
 {
         device *d = ctx;
@@ -683,7 +781,7 @@ static void on_due(void *ctx)
                 d->boot = NEVER;
                 wait_for_call(d, true);
                 stand_up(d);
-        } else if (!d->off && d->place == RESTING && (now >= d->call || now >= d->report)) {
+        } else if (!d->off && d->place == RESTING && now >= next_of(d)) {
                 enqueue(d);
         } else {
                 plan(d);
@@ -692,10 +790,8 @@ static void on_due(void *ctx)
 
 static void plan(device *d)
 {
-        int64_t due = d->call < d->report ? d->call : d->report;
+        int64_t due = d->off ? d->boot : next_of(d);
 
-        if (d->off)
-                due = d->boot;
         if (d->place != RESTING || d->f->stopped)
                 due = NEVER;
         if (loop_timer_set(d->f->loop, &d->timer, (odm_time){due}) < 0)
@@ -806,7 +902,7 @@ static int take_record(void *ctx, const char *name, uint32_t number, odm_str rec
         }
         if (!d) /* the scenario has become smaller */
                 return 0;
-        if (gadget_peek(record, &d->fired, &d->calls) < 0)
+        if (gadget_peek(record, &d->fired, &d->over, &d->calls) < 0)
                 return ODM_EMALFORMED;
         d->record = malloc(record.n);
         if (!d->record)
@@ -896,6 +992,7 @@ int fleet_start(fleet *f, int64_t max_ms, diag *d)
         int rc = 0;
 
         f->began = sim_us();
+        f->started = loop_now().ms;
         f->end = (loop_timer){.fn = on_end, .ctx = f};
         if (f->s->wake)
                 rc = ear_open(f->loop, f->s->wake_port, f->s->devices, on_datagram, f, &f->ear, d);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A record:  0x01 | length, held | length, trial | fired (8) | calls (4) | updates (4) | tree */
+/* A record:  0x01 | length, held | length, trial | fired (8) | over (8) | calls (4) | updates (4) |
+ * tree */
 #include "gadget.h"
 
 #include <stdio.h>
@@ -23,14 +24,45 @@ static int exec_run(void *ctx, const odm_at *at, const odm_op *op, unsigned *sta
         return 0;
 }
 
-static const odm_binding sim_bind[] = {{.path = "Run", .exec = exec_run}};
+/* A day is a triangle from 12 degrees at midnight to 28 at noon; the device adds up to 4, and a
+ * little that moves with the minute. */
+static int read_temperature(void *ctx, const odm_at *at, odm_arena *a, odm_value *out)
+{
+        const gadget *g = ctx;
+        int64_t second = at->now.s % 86400;
+        int64_t from_noon = second < 43200 ? 43200 - second : second - 43200;
+        uint64_t own = g->i, moment = g->i ^ (uint64_t)(at->now.s / 60) << 20;
+        int64_t tenths = 280 - from_noon * 160 / 43200 + (int64_t)(fault_random(&own) % 41) +
+                         (int64_t)(fault_random(&moment) % 11) - 5;
 
-/* All devices share these: none keeps anything. */
+        out->format = ODM_FMT_FLOAT;
+        out->data =
+                odm_arena_fmt(a, "%lld.%lld", (long long)(tenths / 10), (long long)(tenths % 10));
+        return out->data.p ? 0 : odm_arena_err(a);
+}
+
+static int read_count(void *ctx, const odm_at *at, odm_arena *a, odm_value *out)
+{
+        const gadget *g = ctx;
+        uint64_t own = g->i;
+        uint64_t rate = 1 + fault_random(&own) % 9; /* in ten seconds */
+
+        out->format = ODM_FMT_INT;
+        out->data = odm_arena_number(a, (uint64_t)at->now.s * rate / 10 % 2000000000);
+        return out->data.p ? 0 : odm_arena_err(a);
+}
+
+static const odm_binding sim_bind[] = {
+        {.path = "Run", .exec = exec_run},
+        {.path = "Temperature", .read = read_temperature},
+        {.path = "Count", .read = read_count},
+};
+
+/* All devices share these: they keep nothing. */
 static const odm_provider providers[] = {
         {.name = "devinfo", .mo = &odm_mo_devinfo},
         {.name = "devdetail", .mo = &odm_mo_devdetail},
         {.name = "dmacc", .mo = &odm_mo_dmacc},
-        {.name = "sim", .mo = &odm_mo_sim, .bind = sim_bind, .n_bind = ODM_COUNT(sim_bind)},
 };
 
 static int on_log(void *ctx, odm_str record)
@@ -58,6 +90,13 @@ static int mount_all(gadget *g, const odm_mem *mem)
         to.tree = g->tree;
         for (size_t i = 0; i < ODM_COUNT(providers) && rc == 0; i++)
                 rc = odm_tree_mount(g->tree, NULL, &providers[i]);
+        g->sim = (odm_provider){.name = "sim",
+                                .mo = &odm_mo_sim,
+                                .bind = sim_bind,
+                                .n_bind = ODM_COUNT(sim_bind),
+                                .ctx = g};
+        if (rc == 0)
+                rc = odm_tree_mount(g->tree, NULL, &g->sim);
         if (rc == 0)
                 rc = odm_tasks_new(&to, &g->tasks);
         if (rc == 0)
@@ -112,6 +151,8 @@ int gadget_dump(gadget *g, odm_buf *out)
         if (rc == 0)
                 rc = put_number(out, g->fired, 8);
         if (rc == 0)
+                rc = put_number(out, g->over, 8);
+        if (rc == 0)
                 rc = put_number(out, g->calls, 4);
         if (rc == 0)
                 rc = put_number(out, g->updates, 4);
@@ -154,20 +195,22 @@ static int read_head(odm_str *s, gadget *g)
 
         if (!take_number(s, 1, &version) || version != VERSION_1 || !take_text(s, g->held) ||
             !take_text(s, g->trial) || !take_number(s, 8, &g->fired) ||
-            !take_number(s, 4, &calls) || !take_number(s, 4, &updates))
+            !take_number(s, 8, &g->over) || !take_number(s, 4, &calls) ||
+            !take_number(s, 4, &updates))
                 return ODM_EMALFORMED;
         g->calls = (uint32_t)calls;
         g->updates = (uint32_t)updates;
         return 0;
 }
 
-int gadget_peek(odm_str record, uint64_t *fired, uint32_t *calls)
+int gadget_peek(odm_str record, uint64_t *fired, uint64_t *over, uint32_t *calls)
 {
         gadget g = {0};
         int rc = read_head(&record, &g);
 
         if (rc == 0) {
                 *fired = g.fired;
+                *over = g.over;
                 *calls = g.calls;
         }
         return rc;

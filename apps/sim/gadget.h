@@ -19,6 +19,7 @@ typedef struct gadget {
         odm_tree *tree;
         odm_tasks *tasks;
         odm_fumo fumo;
+        odm_provider sim;
         const group *group;
         uint32_t i;
         bool dirty; /* changed since the last gadget_dump() */
@@ -26,6 +27,7 @@ typedef struct gadget {
         char held[IMAGE_VERSION];  /* version of the package downloaded; "" none */
         char trial[IMAGE_VERSION]; /* of the image the next start tries; "" none */
         uint64_t fired;            /* faults that happened, a bit each */
+        uint64_t over;             /* of them alarms that ended */
         uint32_t calls;            /* sessions begun */
         uint32_t updates;          /* that ended well */
 } gadget;
@@ -37,9 +39,8 @@ ODM_MUST_USE int gadget_open(const group *g, uint32_t i, odm_str record, const o
 void gadget_free(gadget *g, const odm_mem *mem); /* NULL is allowed */
 /* Appends its record.  0, ODM_ENOMEM, ODM_ELIMIT. */
 ODM_MUST_USE int gadget_dump(gadget *g, odm_buf *out);
-/* What a record says without setting the device up: faults that happened, sessions begun.
- * 0, ODM_EMALFORMED. */
-ODM_MUST_USE int gadget_peek(odm_str record, uint64_t *fired, uint32_t *calls);
+/* What a record says without setting the device up.  0, ODM_EMALFORMED. */
+ODM_MUST_USE int gadget_peek(odm_str record, uint64_t *fired, uint64_t *over, uint32_t *calls);
 
 /* State of FUMO as a number; 0 when it cannot be read. */
 unsigned gadget_state(gadget *g);

@@ -39,6 +39,21 @@ static void equal(gadget *g, const char *uri, const char *text)
         odm_arena_done(&a);
 }
 
+/* A value of a spring day. */
+static void has_a_temperature(gadget *g)
+{
+        odm_arena a;
+        odm_str text;
+        double v;
+
+        odm_arena_init(&a, &heap_mem, 65536);
+        text = odm_arena_copy(&a, gadget_get(g, "./Vendor/sim/Temperature", &a));
+        assert_non_null(text.p);
+        v = strtod(text.p, NULL);
+        assert_true(v > 11 && v < 33);
+        odm_arena_done(&a);
+}
+
 static void it_is_what_its_group_says(void **state)
 {
         gadget *g = NULL;
@@ -52,6 +67,7 @@ static void it_is_what_its_group_says(void **state)
         equal(g, "./DevDetail/FwV", "1.0");
         equal(g, SIM_ACCOUNT "/AppAuth/c/AAuthSecret", "sim-5");
         assert_int_equal(gadget_state(g), 10);
+        has_a_temperature(g);
         gadget_free(g, &heap_mem);
 }
 
@@ -67,6 +83,7 @@ static odm_buf record_of_one(void)
         (void)snprintf(g->held, sizeof g->held, "3.0");
         (void)snprintf(g->trial, sizeof g->trial, "4.0");
         g->fired = 0x8000000000000005u;
+        g->over = 4;
         g->calls = 77;
         assert_true(g->dirty);
         assert_int_equal(gadget_dump(g, &b), 0);
@@ -79,13 +96,13 @@ static void it_stands_up_from_its_record(void **state)
 {
         odm_buf b = record_of_one();
         gadget *g = NULL;
-        uint64_t fired = 0;
+        uint64_t fired = 0, over = 0;
         uint32_t calls = 0;
 
         (void)state;
         assert_true(b.n < 2048);
-        assert_int_equal(gadget_peek(odm_buf_view(&b), &fired, &calls), 0);
-        assert_true(fired == 0x8000000000000005u && calls == 77);
+        assert_int_equal(gadget_peek(odm_buf_view(&b), &fired, &over, &calls), 0);
+        assert_true(fired == 0x8000000000000005u && calls == 77 && over == 4);
         assert_int_equal(gadget_open(&kind, 0, odm_buf_view(&b), &heap_mem, now, &g), 0);
         equal(g, "./DevDetail/FwV", "2.0");
         assert_string_equal(g->held, "3.0");

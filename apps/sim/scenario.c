@@ -11,6 +11,8 @@
 static const char *const codec_words[] = {"wbxml", "xml", NULL};
 static const char *const auth_words[] = {"md5", "basic", "mac", NULL};
 static const odm_auth_type auth_types[] = {ODM_AUTH_MD5, ODM_AUTH_BASIC, ODM_AUTH_MAC};
+static const char *const severity_words[] = {"warning", "minor", "major", "critical", NULL};
+
 const cfg_key scenario_keys[] = {
         {"run.server", CFG_STRING, NULL, "Where the devices call; --server wins."},
         {"run.api", CFG_STRING, NULL, "REST, for --create; --api wins."},
@@ -60,12 +62,18 @@ const cfg_key scenario_keys[] = {
         {"fault *.state", CFG_STRING, NULL,
          "power-cut, silence: when FUMO comes to this state, such as updating or 60."},
         {"fault *.for", CFG_DURATION, "0",
-         "silence, power-cut: how long; 0: for ever, or a restart.", 0, 366 * DAY},
+         "silence, power-cut, alarm: how long; 0: for ever, or a restart.", 0, 366 * DAY},
         {"fault *.rate", CFG_SIZE, "64k", "slow-link: octets a second.", 1, 1 << 30},
         {"fault *.skew", CFG_STRING, "1h", "clock-skew: how far, such as 90s or -2h."},
         {"fault *.status", CFG_INT, "503", "http-failure: the answer.", 300, 599},
         {"fault *.cause", CFG_STRING, "FAILED",
          "wrong-result: what is reported, such as FAILED, CORRUPT, NO_ROOM or OK."},
+        {"fault *.after", CFG_DURATION, "0",
+         "alarm: it comes so long after xremsim began; `for` is when it is over, 0: never.", 0,
+         366 * DAY},
+        {"fault *.alarm", CFG_STRING, "overheated", "alarm: its cause, a word."},
+        {"fault *.severity", CFG_ENUM, "major", "alarm: how bad it is.", .choices = severity_words},
+        {"fault *.text", CFG_STRING, "", "alarm: what it says to people."},
         {"fault *.always", CFG_BOOL, "no", "In each update anew, not once a device."},
 };
 const size_t scenario_n_keys = ODM_COUNT(scenario_keys);
@@ -181,6 +189,14 @@ static int read_skew(fault *f, const cfg *c, diag *d)
         return 0;
 }
 
+static bool is_word(const char *s)
+{
+        size_t n = strlen(s);
+
+        return n > 0 && n <= 64 &&
+               strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == n;
+}
+
 static int read_what(fault *f, const cfg *c, diag *d)
 {
         const char *state = cfg_str(c, "fault *.state"), *cause = cfg_str(c, "fault *.cause");
@@ -191,6 +207,10 @@ static int read_what(fault *f, const cfg *c, diag *d)
         f->status = (unsigned)cfg_int(c, "fault *.status");
         f->always = cfg_bool(c, "fault *.always");
         f->cause = odm_task_cause_of(odm_cstr(cause));
+        f->after = cfg_ms(c, "fault *.after");
+        f->alarm = cfg_str(c, "fault *.alarm");
+        f->severity = cfg_str(c, "fault *.severity");
+        f->text = cfg_str(c, "fault *.text");
         if (state && !cut)
                 return wrong(d, c, "fault", "state: is for power-cut and silence");
         if (state && fault_state(odm_cstr(state), &f->state) < 0)
@@ -201,6 +221,8 @@ static int read_what(fault *f, const cfg *c, diag *d)
                 return wrong(d, c, "fault", "cause: is none of the causes");
         if (f->always && cut)
                 return wrong(d, c, "fault", "always: a device would never come out of that");
+        if (!is_word(f->alarm) || strpbrk(f->text, "<>&"))
+                return wrong(d, c, "fault", "alarm, text: a word; text without < > and &");
         return f->kind == FAULT_CLOCK_SKEW ? read_skew(f, c, d) : 0;
 }
 

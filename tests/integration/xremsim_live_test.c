@@ -155,7 +155,7 @@ static int give(const char *device, const char *body)
 
         (void)snprintf(path, sizeof path, "/api/v1/devices/%s/jobs", device);
         assert_int_equal(daemon_ask(&server, false, "POST", path, body, &o), 201);
-        id = atoi(json_string_value(json_object_get(o, "id")));
+        id = (int)strtol(json_string_value(json_object_get(o, "id")), NULL, 10);
         assert_true(id > 0);
         json_decref(o);
         return id;
@@ -426,6 +426,40 @@ static void wake_ups_find_their_device(void **state)
         json_decref(o);
 }
 
+static void alarms_are_raised_and_end(void **state)
+{
+        static const char text[] =
+                HEAD "[group l]\nprefix = alarm/\ncount = 3\ncall = 1h\nstart = 100ms\n"
+                     "[fault hot]\nkind = alarm\nafter = 500ms\nfor = 500ms\nalarm = overheated\n"
+                     "severity = minor\ntext = as it was wished\n";
+        size_t cleared = 0;
+        pid_t pid;
+        json_t *o;
+
+        (void)state;
+        write_scenario(text);
+        pid = start_sim("alarm.out", NULL);
+        wait_for_devices("alarm/", 3);
+        for (int i = 0; i < 200 && cleared != 3; i++) {
+                pause_a_little();
+                assert_int_equal(daemon_ask(&server, false, "GET",
+                                            "/api/v1/alarms?state=cleared&prefix=alarm/", NULL, &o),
+                                 200);
+                cleared = json_array_size(json_object_get(o, "items"));
+                if (cleared == 3) {
+                        char *said = json_dumps(o, JSON_COMPACT);
+                        assert_non_null(strstr(said, "\"cause\":\"overheated\""));
+                        assert_non_null(strstr(said, "\"severity\":\"minor\""));
+                        assert_non_null(strstr(said, "as it was wished"));
+                        free(said);
+                }
+                json_decref(o);
+        }
+        assert_int_equal(cleared, 3);
+        assert_int_equal(alerts_of("alarm%2F2"), 2);
+        json_decref(stop_sim(pid, "alarm.out"));
+}
+
 static void bad_scenarios_do_not_begin(void **state)
 {
         static const char *const rows[] = {
@@ -468,6 +502,7 @@ int main(void)
                 cmocka_unit_test(each_order_ends_once_whatever_fails),
                 cmocka_unit_test(a_killed_xremsim_goes_on),
                 cmocka_unit_test(wake_ups_find_their_device),
+                cmocka_unit_test(alarms_are_raised_and_end),
                 cmocka_unit_test(bad_scenarios_do_not_begin),
         };
 
