@@ -92,6 +92,29 @@ static const struct route {
         {"GET", "/api/v1/rules/1", 200, "{\"id\":\"1\",\"name\":\"cool down\"}"},
         {"PATCH", "/api/v1/rules/1", 200, "{\"id\":\"1\"}"},
         {"DELETE", "/api/v1/rules/1", 204, ""},
+        {"GET", "/api/v1/alarms", 200,
+         "{\"items\":[{\"id\":\"17\",\"device\":\"this\",\"state\":\"active\",\"severity\":"
+         "\"major\",\"cause\":\"unreachable\",\"source\":\"\",\"text\":\"silent \\u001b[31m\","
+         "\"count\":2,\"seen\":\"2026-01-01T00:00:00Z\"}]}"},
+        {"GET", "/api/v1/alarms/counts", 200,
+         "{\"active\":{\"critical\":0,\"major\":12,\"minor\":3,\"warning\":0,\"indeterminate\":0},"
+         "\"unacknowledged\":{\"critical\":0,\"major\":11,\"minor\":0,\"warning\":0,"
+         "\"indeterminate\":0},\"total\":15}"},
+        {"GET", "/api/v1/alarms/rules", 200,
+         "{\"rules\":[{\"cause\":\"overheat\",\"ignore\":true}],\"built_in\":[{\"alert\":"
+         "\"urn:x:hot\",\"does\":\"raises\",\"cause\":\"trap\"}]}"},
+        {"PUT", "/api/v1/alarms/rules", 200, "{\"rules\":[],\"built_in\":[]}"},
+        {"GET", "/api/v1/alarms/17", 200,
+         "{\"id\":\"17\",\"device\":\"this\",\"state\":\"active\",\"severity\":\"major\","
+         "\"cause\":\"unreachable\",\"history\":[{\"time\":\"2026-01-01T00:00:00Z\",\"what\":"
+         "\"commented\",\"severity\":\"major\",\"text\":\"on the way\",\"actor\":\"ada\"}]}"},
+        {"PATCH", "/api/v1/alarms/17", 200, "{\"id\":\"17\"}"},
+        {"POST", "/api/v1/alarms/17/clear", 200, "{\"id\":\"17\"}"},
+        {"POST", "/api/v1/alarms", 201, "{\"id\":\"18\"}"},
+        {"GET", "/api/v1/devices/this/presence", 200,
+         "{\"device\":\"this\",\"state\":\"active\",\"expected_every\":3600,\"awake_for\":0,"
+         "\"expected_by\":\"device\"}"},
+        {"PATCH", "/api/v1/devices/this/presence", 204, ""},
         {"GET", "/api/v1/webhooks", 200,
          "{\"items\":[{\"id\":\"1\",\"url\":\"https://x/in\",\"kinds\":[\"alarm.\"],"
          "\"enabled\":true,\"state\":\"failing\",\"failures\":3,\"error\":\"answered 500\","

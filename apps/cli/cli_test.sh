@@ -302,6 +302,35 @@ is "switches a rule off" 0 "" rule set 1 --enabled no
 check "and no more" asked 'PATCH /api/v1/rules/1? {"enabled":false}'
 err "changes nothing of a rule" 2 "nothing to change" rule set 1
 is "removes a rule" 0 "" rule remove 1
+has "lists alarms" 0 "unreachable" alarm list
+check "those that are active" asked 'GET /api/v1/alarms?state=active'
+has "shows a stranger's text made visible" 0 "silent" alarm list this --all --severity major --unseen
+check "of one device, in any state" asked 'GET /api/v1/alarms?severity=major&acknowledged=false&device=this'
+has "counts alarms" 0 "12" alarm counts
+has "shows an alarm with its history" 0 "commented, major, by ada: on the way" alarm show 17
+is "acknowledges" 0 "" alarm ack 17 --comment "on the way"
+check "with a word" asked 'PATCH /api/v1/alarms/17? {"acknowledged":true,"comment":"on the way"}'
+is "takes it back" 0 "" alarm ack 17 --undo
+check "as it was" asked 'PATCH /api/v1/alarms/17? {"acknowledged":false}'
+is "comments" 0 "" alarm comment 17 "mended"
+is "judges" 0 "" alarm judge 17 minor
+check "by one member" asked 'PATCH /api/v1/alarms/17? {"severity":"minor"}'
+is "clears" 0 "" alarm clear 17
+check "without a word" asked 'POST /api/v1/alarms/17/clear? {}'
+is "raises an alarm" 0 18 alarm raise this "door open" --source cabinet --severity minor
+check "of that cause" asked 'POST /api/v1/alarms? {"device":"this","cause":"door open","source":"cabinet","severity":"minor"}'
+has "shows the rules of alarms" 0 "built in" alarm rules
+echo '[{"cause": "x", "ignore": true}]' >"$tmp/rules"
+has "replaces them" 0 "Whose" alarm rules --file "$tmp/rules"
+check "by those of the file" asked 'PUT /api/v1/alarms/rules? {"rules":[{"cause":"x","ignore":true}]}'
+echo '{}' >"$tmp/rules"
+err "rules that are no list" 7 "no JSON list" alarm rules --file "$tmp/rules"
+has "shows when a device is to call" 0 "3600" device expect this
+is "expects it otherwise" 0 "" device expect this --interval 6h --awake always --gateway gw
+check "in seconds" asked 'PATCH /api/v1/devices/this/presence? {"interval":21600,"awake":0,"gateway":"gw"}'
+is "as the device says" 0 "" device expect this --interval device --gateway ""
+check "takes back what was said" asked 'PATCH /api/v1/devices/this/presence? {"interval":null,"gateway":null}'
+err "a time that is none" 2 "a time such as" device expect this --interval soon
 has "lists webhooks" 0 "answered 500" webhook list
 has "makes a webhook" 0 "made-up" webhook add https://x/in --kind alarm. --kind job.done --prefix acme/
 check "sends what was said" asked '{"url":"https://x/in","kinds":["alarm.","job.done"],"prefix":"acme/"}'

@@ -119,6 +119,40 @@ static const xrem_opt rule_set_opts[] = {
         {0, "enabled", "YESNO", "yes or no"},
         {0, "file", "FILE", "JSON with the members that change"},
 };
+static const xrem_opt device_expect_opts[] = {
+        {0, "interval", "TIME", "it calls so often: 90, 5m, 6h; never, or device: as it says"},
+        {0, "awake", "TIME", "it stays awake so long after a call; always, or device"},
+        {0, "gateway", "NAME", "the device it is behind; empty: none"},
+};
+static const xrem_opt alarm_list_opts[] = {
+        {0, "state", "STATE", "active, cleared or suppressed"},
+        {0, "all", NULL, "in any state"},
+        {0, "severity", "LIST", "critical, major, minor, warning, indeterminate"},
+        {0, "prefix", "TEXT", "how the name of the device begins"},
+        {0, "unseen", NULL, "only those that nobody has acknowledged"},
+        {0, "since", "TIME", "changed then or later, such as 2026-11-22T16:35:05Z"},
+        {'n', "limit", "N", "at most so many; default all"},
+};
+static const xrem_opt alarm_counts_opts[] = {
+        {0, "prefix", "TEXT", "how the name of the device begins"},
+};
+static const xrem_opt alarm_ack_opts[] = {
+        {0, "comment", "TEXT", "what is being done"},
+        {0, "undo", NULL, "nobody has, after all"},
+};
+static const xrem_opt alarm_clear_opts[] = {
+        {0, "comment", "TEXT", "why"},
+};
+static const xrem_opt alarm_raise_opts[] = {
+        {0, "source", "TEXT", "what at the device it is about"},
+        {0, "severity", "SEVERITY", "critical, major, minor, warning, indeterminate, cleared"},
+        {0, "text", "TEXT", "for people"},
+        {0, "type", "TYPE", "event type of X.733, such as equipmentAlarm"},
+        {0, "probable", "CAUSE", "probable cause of X.733, such as powerProblem"},
+};
+static const xrem_opt alarm_rules_opts[] = {
+        {0, "file", "FILE", "replace the rules of operators by this JSON list (role admin)"},
+};
 static const xrem_opt webhook_add_opts[] = {
         {0, "kind", "KIND", "whose kind begins so, such as alarm.; may be given several times"},
         {0, "prefix", "TEXT", "of devices whose names begin so"},
@@ -264,6 +298,17 @@ static const char rule_text[] =
         "FILE is JSON with name, on (how the kind of event begins), where (conditions on\n"
         "its data), devices (a selector), do (jobs, tags, campaigns, notices) and\n"
         "again_after (seconds); docs/rules.md has examples. - is standard input.\n";
+static const char expect_text[] =
+        "Without options it shows when the device is to call, and who says so. A device that\n"
+        "misses its calls is unreachable (docs/presence.md).\n";
+static const char alarm_list_text[] =
+        "Those that are active, of all devices or one, unless told otherwise.\n";
+static const char alarm_raise_text[] =
+        "Prints the number of the alarm. The same device, cause and source again is counted;\n"
+        "severity cleared ends it.\n";
+static const char alarm_rules_text[] =
+        "FILE is a list such as [{\"alert\": \"urn:x:hot\", \"cause\": \"overheat\",\n"
+        "\"severity\": \"major\"}]; docs/alarms.md has examples. - is standard input.\n";
 static const char webhook_text[] =
         "Events from now on are sent in order, many in a POST, again and again until the\n"
         "answer is a success. The secret signs them (docs/webhooks.md); it is shown once.\n";
@@ -329,6 +374,8 @@ const xrem_cmd xrem_commands[] = {
          1, "d", xrem_run_device_remove},
         {"device", "wake", "NAME", "Ask a device to call the server now", NULL, NULL, 0, 1, 1, "d",
          xrem_run_device_wake},
+        {"device", "expect", "NAME", "Show or say when a device is to call", expect_text,
+         OPTS(device_expect_opts), 1, 1, "d", xrem_run_device_expect},
         {"job", "list", "[NAME]", "List jobs, newest first", NULL, OPTS(job_list_opts), 0, 1, "d",
          xrem_run_job_list},
         {"job", "show", "ID", "Show a job with its commands and results", NULL, NULL, 0, 1, 1, "-",
@@ -353,6 +400,24 @@ const xrem_cmd xrem_commands[] = {
         {"rule", "set", "ID", "Change a rule", NULL, OPTS(rule_set_opts), 1, 1, "-",
          xrem_run_rule_set},
         {"rule", "remove", "ID", "Remove a rule", NULL, NULL, 0, 1, 1, "-", xrem_run_rule_remove},
+        {"alarm", "list", "[NAME]", "List alarms, newest change first", alarm_list_text,
+         OPTS(alarm_list_opts), 0, 1, "d", xrem_run_alarm_list},
+        {"alarm", "counts", "", "Count active alarms by severity", NULL, OPTS(alarm_counts_opts), 0,
+         0, "", xrem_run_alarm_counts},
+        {"alarm", "show", "ID", "Show an alarm with its history", NULL, NULL, 0, 1, 1, "-",
+         xrem_run_alarm_show},
+        {"alarm", "ack", "ID...", "Say that somebody has seen alarms", NULL, OPTS(alarm_ack_opts),
+         1, XREM_ANY, "-", xrem_run_alarm_ack},
+        {"alarm", "comment", "ID TEXT", "Write into the history of an alarm", NULL, NULL, 0, 2, 2,
+         "-", xrem_run_alarm_comment},
+        {"alarm", "judge", "ID SEVERITY", "Give an active alarm another severity", NULL, NULL, 0, 2,
+         2, "-", xrem_run_alarm_judge},
+        {"alarm", "clear", "ID...", "Say that alarms are over", NULL, OPTS(alarm_clear_opts), 1,
+         XREM_ANY, "-", xrem_run_alarm_clear},
+        {"alarm", "raise", "NAME CAUSE", "Raise an alarm for a device", alarm_raise_text,
+         OPTS(alarm_raise_opts), 2, 2, "d-", xrem_run_alarm_raise},
+        {"alarm", "rules", "", "Show or set which alert means which alarm", alarm_rules_text,
+         OPTS(alarm_rules_opts), 0, 0, "", xrem_run_alarm_rules},
         {"webhook", "list", "", "List where events are carried to", NULL, NULL, 0, 0, 0, "",
          xrem_run_webhook_list},
         {"webhook", "add", "URL", "Have events carried to a URL", webhook_text,

@@ -33,7 +33,8 @@ enum xrem_colour xrem_state_colour(odm_str s)
                 {"expired", XREM_RED},     {"refused", XREM_RED},       {"held", XREM_YELLOW},
                 {"cancelled", XREM_RED},   {"deactivated", XREM_RED},   {"queued", XREM_YELLOW},
                 {"notified", XREM_YELLOW}, {"in_session", XREM_YELLOW}, {"waiting", XREM_YELLOW},
-                {"unreachable", XREM_RED}, {"asleep", XREM_BLUE},
+                {"unreachable", XREM_RED}, {"asleep", XREM_BLUE},       {"critical", XREM_RED},
+                {"major", XREM_RED},       {"minor", XREM_YELLOW},      {"warning", XREM_YELLOW},
         };
 
         for (size_t i = 0; i < ODM_COUNT(states); i++)
