@@ -232,23 +232,23 @@ static campaign_step between_waves(const campaign_plan *p, const campaign_stage 
 {
         int64_t need = needed(p, s), can = s->released - s->left - s->failed;
 
-        if (s->forced)
-                return STEP_RELEASE;
         if (s->succeeded >= need) {
                 if (!s->reached)
                         return STEP_REACHED;
                 *at = s->reached + p->soak;
                 if (s->now < *at)
                         return STEP_WAIT;
-                if (p->hold && s->wave == 1) {
+                if (p->hold && s->wave == 1 && !s->forced) {
                         (void)snprintf(reason, CAMPAIGN_REASON,
                                        "the canary is done: resume it to go on");
                         return STEP_HOLD;
                 }
                 return STEP_RELEASE;
         }
-        if (can >= need)
+        if (can >= need || (s->forced && s->open))
                 return STEP_WAIT;
+        if (s->forced)
+                return STEP_RELEASE;
         (void)snprintf(reason, CAMPAIGN_REASON,
                        "of %lld devices %lld failed; the next wave wants %u %% to succeed",
                        (long long)(s->released - s->left), (long long)s->failed, p->threshold);
