@@ -470,8 +470,6 @@ static bool device_matches(const store_device_filter *f, const store_device *d)
 {
         if (f->states && !(f->states & 1u << d->state))
                 return false;
-        if (f->prefix.n && !odm_str_eq(odm_str_to(d->name, f->prefix.n), f->prefix))
-                return false;
         if (f->text.n && !has_text(d->name, f->text) && !has_text(d->devid, f->text) &&
             !has_text(d->maker, f->text) && !has_text(d->model, f->text))
                 return false;
@@ -492,10 +490,13 @@ static int device_find(void *h, const store_device_filter *f, odm_arena *a, stor
         store_device_list found = {.n = 0};
         odm_str last = ODM_ABSENT, kept = ODM_ABSENT; /* names */
         uint32_t looked = 0;
+        odm_str from = odm_str_cmp(f->after, f->prefix) > 0 ? f->after : f->prefix;
 
-        for (map_node *n = map_from(&m->t[T_NAME], KEYT(f->after)); n; n = n->next[0]) {
+        for (map_node *n = map_from(&m->t[T_NAME], KEYT(from)); n; n = n->next[0]) {
                 const store_device *d =
                         map_find(&m->t[T_DEVICE], KEY1(id_of_blob((const blob *)n->value)));
+                if (!odm_str_eq(odm_str_to(d->name, f->prefix.n), f->prefix))
+                        break;
                 bool same = f->after.n && odm_str_eq(n->key.text, f->after);
                 if (!same && f->look && looked++ == f->look) {
                         found.next = last;

@@ -76,6 +76,9 @@ static json_t *device_json(const store_device *d, const store_account *acc, bool
         return o;
 }
 
+/* Devices of a page: so many, at least, and then it ends, that no question keeps others waiting. */
+#define LOOKED_AT 5000
+
 /* ---- the list -------------------------------------------------------------------- */
 
 static bool read_filter(call *c, store_device_filter *f)
@@ -88,6 +91,7 @@ static bool read_filter(call *c, store_device_filter *f)
                 return false;
         *f = (store_device_filter){.after = call_query(c, "cursor"),
                                    .limit = (uint32_t)limit,
+                                   .look = LOOKED_AT,
                                    .prefix = call_query(c, "prefix"),
                                    .text = call_query(c, "q"),
                                    .model = call_query(c, "model"),
@@ -141,8 +145,7 @@ void device_list(call *c)
                         return;
                 }
         call_reply(c, 200,
-                   page_new(items, l.more ? json_stringn(l.v[l.n - 1].name.p, l.v[l.n - 1].name.n)
-                                          : NULL));
+                   page_new(items, l.more ? json_stringn(l.next.p, l.next.n) : NULL));
 }
 
 void device_show(call *c)
