@@ -115,6 +115,31 @@ static const struct route {
          "{\"device\":\"this\",\"state\":\"active\",\"expected_every\":3600,\"awake_for\":0,"
          "\"expected_by\":\"device\"}"},
         {"PATCH", "/api/v1/devices/this/presence", 204, ""},
+        {"GET", "/api/v1/devices/this/metrics", 200,
+         "{\"items\":[{\"metric\":\"memory.RAMAvail\",\"value\":4711,\"at\":"
+         "\"2026-01-01T00:00:00Z\",\"samples\":3,\"every\":60,\"late\":true},"
+         "{\"metric\":\"link.lo.State\",\"text\":\"up\",\"text_at\":"
+         "\"2026-01-01T00:00:00Z\",\"late\":false}]}"},
+        {"POST", "/api/v1/devices/this/metrics", 202, "{\"values\":2}"},
+        {"GET", "/api/v1/metrics", 200,
+         "{\"device\":\"this\",\"metric\":\"load\",\"step\":\"raw\",\"items\":["
+         "{\"at\":\"2026-01-01T00:00:00Z\",\"value\":0.1},"
+         "{\"at\":\"2026-01-01T00:01:00Z\",\"gap\":true,\"until\":"
+         "\"2026-01-01T00:05:00Z\"},"
+         "{\"at\":\"2026-01-01T00:05:00Z\",\"value\":7}]}"},
+        {"POST", "/api/v1/metrics/collections", 201, "{\"id\":\"3\"}"},
+        {"GET", "/api/v1/metrics/collections", 200,
+         "{\"items\":[{\"id\":\"3\",\"state\":\"active\",\"selector\":{},\"nodes\":["
+         "{\"uri\":\"./A\"},{\"uri\":\"./B\"}],\"every\":60,\"asked\":9,"
+         "\"answered\":8,\"failed\":1,\"actor\":\"ada\","
+         "\"created\":\"2026-01-01T00:00:00Z\"}]}"},
+        {"DELETE", "/api/v1/metrics/collections/3", 202, "{}"},
+        {"POST", "/api/v1/metrics/thresholds", 201, "{\"id\":\"5\"}"},
+        {"GET", "/api/v1/metrics/thresholds", 200,
+         "{\"items\":[{\"id\":\"5\",\"metric\":\"load\",\"high\":80.5,"
+         "\"hysteresis\":0.0,\"selector\":{},\"severity\":\"major\",\"actor\":\"ada\","
+         "\"created\":\"2026-01-01T00:00:00Z\"}]}"},
+        {"DELETE", "/api/v1/metrics/thresholds/5", 204, ""},
         {"GET", "/api/v1/webhooks", 200,
          "{\"items\":[{\"id\":\"1\",\"url\":\"https://x/in\",\"kinds\":[\"alarm.\"],"
          "\"enabled\":true,\"state\":\"failing\",\"failures\":3,\"error\":\"answered 500\","

@@ -331,6 +331,31 @@ check "in seconds" asked 'PATCH /api/v1/devices/this/presence? {"interval":21600
 is "as the device says" 0 "" device expect this --interval device --gateway ""
 check "takes back what was said" asked 'PATCH /api/v1/devices/this/presence? {"interval":null,"gateway":null}'
 err "a time that is none" 2 "a time such as" device expect this --interval soon
+has "lists metrics" 0 "4711" metric list this
+has "and what is no number" 0 "up" metric list this
+is "shows samples as CSV" 0 "time,device,metric,value,gap_until
+2026-01-01T00:00:00Z,this,load,0.1,
+2026-01-01T00:01:00Z,this,load,,2026-01-01T00:05:00Z
+2026-01-01T00:05:00Z,this,load,7," metric get this load --csv
+check "asks for what was said" asked 'GET /api/v1/metrics?device=this&metric=load&limit=10000'
+has "shows a gap to people" 0 "gap until 2026-01-01T00:05:00Z" metric get this load --from -2h
+check "with the time it was told" asked '&from=-2h&limit'
+has "of many devices" 0 "0.1" metric get 'acme/*' load --step 5m
+check "by how their names begin" asked 'metrics?prefix=acme%2F&metric=load&step=5m'
+is "puts samples" 0 "" metric put this a=1.5 b=up --at 2026-01-01T00:00:00Z
+check "numbers and texts" asked '{"at":"2026-01-01T00:00:00Z","values":{"a":1.5,"b":"up"}}'
+err "a sample without a value" 2 "METRIC=VALUE" metric put this a
+is "collects" 0 "3" metric collect ./A ./B --every 60 --prefix acme/ --tag x
+check "of those devices" asked '{"every":60,"nodes":["./A","./B"],"selector":{"prefix":"acme/","tags":["x"]}}'
+err "of none" 2 "which devices" metric collect ./A --every 60
+err "not saying how often" 2 "every SECONDS" metric collect ./A --all
+has "lists collections" 0 "./A and 1 more" metric collections
+is "stops one" 0 "" metric stop 3
+is "makes a threshold" 0 "5" threshold add load --high 80.5 --severity major --all
+check "as it was said" asked '"metric":"load","severity":"major","selector":{}'
+err "no number" 2 "is no number" threshold add load --high much --all
+has "lists thresholds" 0 "80.5" threshold list
+is "removes one" 0 "" threshold remove 5
 has "lists webhooks" 0 "answered 500" webhook list
 has "makes a webhook" 0 "made-up" webhook add https://x/in --kind alarm. --kind job.done --prefix acme/
 check "sends what was said" asked '{"url":"https://x/in","kinds":["alarm.","job.done"],"prefix":"acme/"}'

@@ -153,6 +153,38 @@ static const xrem_opt alarm_raise_opts[] = {
 static const xrem_opt alarm_rules_opts[] = {
         {0, "file", "FILE", "replace the rules of operators by this JSON list (role admin)"},
 };
+static const xrem_opt metric_get_opts[] = {
+        {0, "from", "TIME", "such as 2026-11-22T16:00:00Z, or -2h: so long ago; default a day"},
+        {0, "to", "TIME", "the same; default now"},
+        {0, "step", "STEP", "raw, or a time such as 5m, 1h, 1d; default: what fits"},
+        {0, "csv", NULL, "print CSV"},
+};
+static const xrem_opt metric_put_opts[] = {
+        {0, "at", "TIME", "when it was measured; default now"},
+};
+#define SELECTOR_OPTS                                                                  \
+        {0, "device", "NAME", "this device; may be given several times"},              \
+                {0, "prefix", "TEXT", "devices whose names begin so"},                 \
+                {0, "tag", "TAG", "devices with this tag; several: with all of them"}, \
+                {0, "model", "MODEL", "devices of this model"},                        \
+        {                                                                              \
+                0, "all", NULL, "all devices"                                          \
+        }
+static const xrem_opt metric_collect_opts[] = {
+        {0, "every", "SECONDS", "time between two samples"},
+        {0, "function", "URI", "start this function instead, such as ./DiagMon/Memory"},
+        {0, "period", "SECONDS", "time between reports of a function; default: as --every"},
+        {0, "name", "TEXT", "what people call it"},
+        SELECTOR_OPTS,
+};
+static const xrem_opt threshold_add_opts[] = {
+        {0, "low", "VALUE", "at this or below it is crossed"},
+        {0, "high", "VALUE", "at this or above it is crossed"},
+        {0, "hysteresis", "VALUE", "how far back is normal again; default 0"},
+        {0, "severity", "WORD", "critical, major, minor, warning or indeterminate"},
+        {0, "name", "TEXT", "what people call it"},
+        SELECTOR_OPTS,
+};
 static const xrem_opt webhook_add_opts[] = {
         {0, "kind", "KIND", "whose kind begins so, such as alarm.; may be given several times"},
         {0, "prefix", "TEXT", "of devices whose names begin so"},
@@ -309,6 +341,16 @@ static const char alarm_raise_text[] =
 static const char alarm_rules_text[] =
         "FILE is a list such as [{\"alert\": \"urn:x:hot\", \"cause\": \"overheat\",\n"
         "\"severity\": \"major\"}]; docs/alarms.md has examples. - is standard input.\n";
+static const char metric_get_text[] =
+        "Shows samples, or steps with count, smallest, largest, mean and last, with a bar for\n"
+        "each. Where samples were due and none came there is a line of its own. A DEVICE that\n"
+        "ends in * means all whose names begin so, brought together.\n";
+static const char metric_collect_text[] =
+        "Each device is asked for the values of the nodes every so many seconds, at a moment of\n"
+        "its own. With --function the function is started on the device, which then reports by\n"
+        "itself. Prints the id of the collection.\n";
+static const char threshold_add_text[] =
+        "A new sample that crosses it is an event metric.crossed, on which rules can act.\n";
 static const char webhook_text[] =
         "Events from now on are sent in order, many in a POST, again and again until the\n"
         "answer is a success. The secret signs them (docs/webhooks.md); it is shown once.\n";
@@ -418,6 +460,25 @@ const xrem_cmd xrem_commands[] = {
          OPTS(alarm_raise_opts), 2, 2, "d-", xrem_run_alarm_raise},
         {"alarm", "rules", "", "Show or set which alert means which alarm", alarm_rules_text,
          OPTS(alarm_rules_opts), 0, 0, "", xrem_run_alarm_rules},
+        {"metric", "list", "DEVICE", "List the metrics of a device", NULL, NULL, 0, 1, 1, "d",
+         xrem_run_metric_list},
+        {"metric", "get", "DEVICE METRIC", "Show samples of a metric", metric_get_text,
+         OPTS(metric_get_opts), 2, 2, "d-", xrem_run_metric_get},
+        {"metric", "put", "DEVICE METRIC=VALUE...", "Put samples of another source", NULL,
+         OPTS(metric_put_opts), 2, XREM_ANY, "d-", xrem_run_metric_put},
+        {"metric", "collect", "[URI...]", "Ask devices for values again and again",
+         metric_collect_text, OPTS(metric_collect_opts), 0, XREM_ANY, "-",
+         xrem_run_metric_collect},
+        {"metric", "collections", "", "List what is collected", NULL, NULL, 0, 0, 0, "",
+         xrem_run_metric_collections},
+        {"metric", "stop", "ID", "Stop a collection", NULL, NULL, 0, 1, 1, "-",
+         xrem_run_metric_stop},
+        {"threshold", "list", "", "List thresholds of metrics", NULL, NULL, 0, 0, 0, "",
+         xrem_run_threshold_list},
+        {"threshold", "add", "METRIC", "Have an event when a metric crosses a value",
+         threshold_add_text, OPTS(threshold_add_opts), 1, 1, "-", xrem_run_threshold_add},
+        {"threshold", "remove", "ID", "Remove a threshold", NULL, NULL, 0, 1, 1, "-",
+         xrem_run_threshold_remove},
         {"webhook", "list", "", "List where events are carried to", NULL, NULL, 0, 0, 0, "",
          xrem_run_webhook_list},
         {"webhook", "add", "URL", "Have events carried to a URL", webhook_text,

@@ -13,6 +13,8 @@ odm_str xrem_field_text(xrem *c, const json_t *obj, const char *member)
                 return (odm_str){json_string_value(v), json_string_length(v)};
         if (json_is_integer(v))
                 return xrem_str(c, "%lld", (long long)json_integer_value(v));
+        if (json_is_real(v))
+                return xrem_str(c, "%.6g", json_real_value(v));
         if (json_is_boolean(v))
                 return odm_cstr(json_is_true(v) ? "yes" : "no");
         for (size_t i = 0; i < json_array_size(v); i++) {

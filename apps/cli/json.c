@@ -13,7 +13,7 @@ struct xrem_owned {
 
 int xrem_print_json(json_t *j)
 {
-        int rc = json_dumpf(j, stdout, JSON_INDENT(2));
+        int rc = json_dumpf(j, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
 
         json_decref(j);
         putchar('\n');

@@ -69,6 +69,8 @@ static bool read_step(call *c, ask *q)
         odm_str s = call_query(c, "step");
 
         q->step = fitting_step(q->to - q->from);
+        if (q->step == 0 && !call_query(c, "device").p) /* samples of many cannot be one */
+                q->step = series_span[SERIES_5M];
         if (odm_str_is(s, "raw"))
                 q->step = 0;
         else if (s.p &&

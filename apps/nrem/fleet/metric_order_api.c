@@ -334,7 +334,7 @@ static void on_stopped(call *c, store_batch *b, int rc)
         if (rc < 0)
                 call_refused(c, "it cannot be stopped", rc);
         else
-                call_empty(c, 202);
+                call_reply(c, 202, collection_json(c->data, -1));
 }
 
 void collection_stop(call *c)
@@ -350,6 +350,7 @@ void collection_stop(call *c)
                 op->row = (store_row_op){
                         .table = &table_metric_collection, .row = k, .fields = STORE_FIELD(7)};
                 if (add_event(c, b, "metric.collection")) {
+                        c->data = k;
                         call_commit(c, b, on_stopped);
                         return;
                 }
