@@ -547,8 +547,13 @@ static int queue_alarms(slot *k)
 static void alarm_taken(slot *k, uint64_t id)
 {
         uint64_t bit = 1ull << (id & 0xff);
+        int64_t due = (alarm_due(k->d, id & 0xff) - k->f->started) * 1000;
+        fleet_stats *st = &k->f->st;
 
         k->d->told = false;
+        if (st->alarms++ == 0 || due < st->first_alarm)
+                st->first_alarm = due;
+        st->last_alarm = sim_us() - k->f->began;
         if (!(id & ALARM_OVER)) {
                 fired(k->d, k->g, bit);
                 return;

@@ -24,7 +24,10 @@ typedef struct fleet_stats {
         uint64_t wakes, wakes_ignored;
         uint64_t fired[FAULTS_MAX], hit[FAULTS_MAX]; /* by fault: happened; devices that have it */
         uint64_t restarts;
-        size_t fixed_octets; /* of a device, besides its record */
+        uint64_t alarms;                 /* raised or ended, that the server has */
+        int64_t first_alarm, last_alarm; /* microseconds after the start: the first one was due, the
+                                            last one was taken; 0 none */
+        size_t fixed_octets;             /* of a device, besides its record */
 } fleet_stats;
 
 typedef struct fleet fleet;

@@ -71,6 +71,11 @@ static void print_fleet(FILE *to, const fleet_stats *s, const scenario *sc)
                         row(to, odm_task_cause_text((odm_task_cause)i), s->cause[i]);
         row(to, "final alerts taken", s->alerts);
         row(to, "restarts", s->restarts);
+        if (s->alarms) {
+                row(to, "alarms taken", s->alarms);
+                fprintf(to, "  %-28s %12.2f\n", "seconds from first to last",
+                        (double)(s->last_alarm - s->first_alarm) / 1e6);
+        }
         row(to, "wake-ups followed", s->wakes);
         row(to, "downloads", s->downloads.begun);
         row(to, "octets of them", s->downloads.octets);
@@ -146,6 +151,9 @@ static json_t *fleet_json(const fleet *f, const fleet_stats *s, const scenario *
         (void)json_object_set_new(o, "failed", causes_json(s));
         put(o, "alerts", s->alerts);
         put(o, "restarts", s->restarts);
+        put(o, "alarms", s->alarms);
+        (void)json_object_set_new(o, "alarm_seconds",
+                                  json_real((double)(s->last_alarm - s->first_alarm) / 1e6));
         put(o, "wakes", s->wakes);
         put(o, "wakes_ignored", s->wakes_ignored);
         put(o, "downloads", s->downloads.begun);
