@@ -28,6 +28,7 @@ struct xrem_link {
         unsigned status;
         const char *why;
         odm_str body;
+        const xrem_ask *ask;
         xrem *c;
 };
 
@@ -118,6 +119,15 @@ void xrem_api_done(xrem *c)
 
 /* ---- one exchange ------------------------------------------------------------------ */
 
+static void give_body(const xrem_ask *ask, const http_reply *r)
+{
+        uint64_t first, n, all = 0;
+
+        if (http_content_range(http_reply_field(r, "content-range"), &first, &n, &all) < 0)
+                all = 0;
+        ask->take(ask->ctx, r->body, all);
+}
+
 static void on_reply(void *ctx, const http_reply *r)
 {
         struct xrem_link *k = ctx;
@@ -126,7 +136,11 @@ static void on_reply(void *ctx, const http_reply *r)
         k->rc = r->rc;
         k->status = r->status;
         k->why = r->rc < 0 ? xrem_fmt(k->c, "%s", r->why ? r->why : odm_err_text(r->rc)) : NULL;
-        k->body = xrem_copy(k->c, r->rc < 0 ? ODM_STR("") : r->body);
+        k->body = ODM_STR("");
+        if (r->rc == 0 && k->ask->take && r->status >= 200 && r->status < 300)
+                give_body(k->ask, r);
+        else if (r->rc == 0)
+                k->body = xrem_copy(k->c, r->body);
         loop_timer_stop(&k->tick);
         loop_stop(k->l);
 }
@@ -145,21 +159,28 @@ static void on_tick(void *ctx)
 static int exchange(xrem *c, const xrem_ask *ask, odm_str body)
 {
         struct xrem_link *k = c->link;
-        http_field fields[3];
+        http_field fields[4];
         size_t n = 0;
 
-        fields[n++] = (http_field){ODM_STR("Accept"), ODM_STR("application/json")};
+        fields[n++] = (http_field){ODM_STR("Accept"),
+                                   ask->take ? ODM_STR("*/*") : ODM_STR("application/json")};
         if (c->set.token)
                 fields[n++] = (http_field){ODM_STR("Authorization"),
                                            xrem_str(c, "Bearer %s", c->set.token)};
         if (body.p)
-                fields[n++] = (http_field){ODM_STR("Content-Type"), ODM_STR("application/json")};
+                fields[n++] = (http_field){ODM_STR("Content-Type"),
+                                           ask->octets.p ? ODM_STR("application/octet-stream")
+                                                         : ODM_STR("application/json")};
+        if (ask->range.p)
+                fields[n++] = (http_field){
+                        ask->octets.p ? ODM_STR("Content-Range") : ODM_STR("Range"), ask->range};
         http_request r = {.method = ask->method, .fields = fields, .n_fields = n, .body = body};
         size_t len = strlen(c->set.server);
         while (len > 0 && c->set.server[len - 1] == '/')
                 len--;
         r.url = xrem_str(c, "%.*s%s", (int)len, c->set.server, ask->path);
         k->done = false;
+        k->ask = ask;
         k->progress = ask->progress;
         k->tick = (loop_timer){.fn = on_tick, .ctx = k};
         int rc = http_client_send(k->http, &r, on_reply, k);
@@ -252,7 +273,7 @@ static int take_answer(xrem *c, const xrem_ask *ask, json_t **out)
         }
         if (!ask->any_status && (k->status < 200 || k->status > 299))
                 return tell_problem(c, k, j);
-        if (j == NULL && k->status != 204)
+        if (j == NULL && k->status != 204 && !ask->take)
                 return xrem_fail(XREM_UNREACHABLE, "%s does not answer as nremd does",
                                  c->set.server);
         if (out)
@@ -262,7 +283,7 @@ static int take_answer(xrem *c, const xrem_ask *ask, json_t **out)
 
 int xrem_api(xrem *c, const xrem_ask *ask, json_t **out)
 {
-        odm_str body = ODM_ABSENT;
+        odm_str body = ask->octets;
         int rc = XREM_OK;
 
         if (ask->body) {

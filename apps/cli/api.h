@@ -10,11 +10,17 @@
 typedef struct xrem_ask {
         const char *method, *path; /* the path with its query */
         json_t *body;              /* taken; NULL for none */
-        unsigned wait_s;           /* how long the server may take before it answers at all */
-        xrem_progress *progress;   /* drawn meanwhile; NULL for none */
-        bool any_status;           /* answers that are no success are answers too */
-        bool *away;                /* set, without a word, when the server cannot be reached or is
-                                      busy: the caller tries again.  NULL: that is an error */
+        odm_str octets;            /* a body that is no JSON; absent for none */
+        odm_str range;             /* Range, or with octets Content-Range; absent for none */
+        /* Takes the body of a success that is no JSON, lent; `all` is what Content-Range says there
+         * is altogether, 0 when it says nothing.  NULL: the answer is JSON. */
+        void (*take)(void *ctx, odm_str body, uint64_t all);
+        void *ctx;
+        unsigned wait_s;         /* how long the server may take before it answers at all */
+        xrem_progress *progress; /* drawn meanwhile; NULL for none */
+        bool any_status;         /* answers that are no success are answers too */
+        bool *away;              /* set, without a word, when the server cannot be reached or is
+                                    busy: the caller tries again.  NULL: that is an error */
 } xrem_ask;
 
 /* Asks, and gives the JSON of a success, which lives as long as the program; NULL for an answer

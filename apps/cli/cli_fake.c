@@ -140,6 +140,27 @@ static const struct route {
          "\"hysteresis\":0.0,\"selector\":{},\"severity\":\"major\",\"actor\":\"ada\","
          "\"created\":\"2026-01-01T00:00:00Z\"}]}"},
         {"DELETE", "/api/v1/metrics/thresholds/5", 204, ""},
+        {"GET", "/api/v1/packages", 200,
+         "{\"items\":[{\"id\":\"1\",\"name\":\"box\",\"version\":\"1.0\",\"kind\":\"firmware\","
+         "\"state\":\"ready\",\"size\":6,\"users\":0,\"sha256\":"
+         "\"5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03\"}]}"},
+        {"POST", "/api/v1/packages", 201,
+         "{\"id\":\"2\",\"name\":\"box\",\"version\":\"2.0\",\"state\":\"wanted\",\"received\":2}"},
+        {"PUT", "/api/v1/packages/2/content", 200,
+         "{\"id\":\"2\",\"name\":\"box\",\"version\":\"2.0\",\"state\":\"ready\"}"},
+        {"GET", "/api/v1/packages/1", 200,
+         "{\"id\":\"1\",\"name\":\"box\",\"version\":\"1.0\",\"kind\":\"firmware\","
+         "\"state\":\"ready\",\"file\":\"box.img\",\"size\":6,\"signer\":\"maker\","
+         "\"fits\":{\"model\":[\"M1\"]},\"device\":{\"name\":\"this\",\"fits\":false,"
+         "\"why\":\"its model is M2\",\"url\":\"http://a/x\"},\"sha256\":"
+         "\"5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03\"}"},
+        {"GET", "/api/v1/packages/1/content", 200, "hello\n"},
+        {"GET", "/api/v1/packages/3", 200,
+         "{\"id\":\"3\",\"state\":\"ready\",\"url\":\"https://else/box.img\"}"},
+        {"PATCH", "/api/v1/packages/1", 200, "{\"id\":\"1\"}"},
+        {"DELETE", "/api/v1/packages/1", 409,
+         "{\"type\":\"urn:xrem:problem:state\",\"title\":\"Conflict\",\"status\":409,"
+         "\"detail\":\"The package is in use\"}"},
         {"GET", "/api/v1/webhooks", 200,
          "{\"items\":[{\"id\":\"1\",\"url\":\"https://x/in\",\"kinds\":[\"alarm.\"],"
          "\"enabled\":true,\"state\":\"failing\",\"failures\":3,\"error\":\"answered 500\","

@@ -336,7 +336,8 @@ has "and what is no number" 0 "up" metric list this
 is "shows samples as CSV" 0 "time,device,metric,value,gap_until
 2026-01-01T00:00:00Z,this,load,0.1,
 2026-01-01T00:01:00Z,this,load,,2026-01-01T00:05:00Z
-2026-01-01T00:05:00Z,this,load,7," metric get this load --csv
+2026-01-01T00:05:00Z,this,load,7,
+" metric get this load --csv
 check "asks for what was said" asked 'GET /api/v1/metrics?device=this&metric=load&limit=10000'
 has "shows a gap to people" 0 "gap until 2026-01-01T00:05:00Z" metric get this load --from -2h
 check "with the time it was told" asked '&from=-2h&limit'
@@ -356,6 +357,30 @@ check "as it was said" asked '"metric":"load","severity":"major","selector":{}'
 err "no number" 2 "is no number" threshold add load --high much --all
 has "lists thresholds" 0 "80.5" threshold list
 is "removes one" 0 "" threshold remove 5
+has "lists packages" 0 "firmware" package list
+has "finds one by name" 0 "5891b5b5" package show box@1.0
+has "tells why it does not fit" 0 "it does not fit, its model is M2" package show 1 --device this
+check "asks for the device" asked 'GET /api/v1/packages/1?device=this '
+err "no such version" 3 "no package box@9" package show box@9
+err "no name of a package" 2 "NAME@VERSION" package show box
+printf 'hello\n' >"$tmp/box.img"
+printf 'other\n' >"$tmp/other.img"
+has "one that is there already is not sent again" 0 "box" package add "$tmp/box.img" --name box --version 1.0
+err "another content of the same version" 1 "another content" package add "$tmp/other.img" --name box --version 1.0
+has "goes on where the server says" 0 "ready" package add "$tmp/other.img" --name box --version 2.0 --model M1 --fwv '<2' --notes n
+check "tells what it is" asked 'POST /api/v1/packages? {"name":"box","version":"2.0","kind":"firmware","fits":{"model":["M1"],"fwv":"<2"},"sha256":"7e4fa2eb8c7ac089739d5defc4489fad68a100d92082ca35c6b40a4524821f87","size":6,"file":"other.img","notes":"n"}'
+check "sends what is left" asked 'PUT /api/v1/packages/2/content? her'
+err "no version" 2 "needs --name and --version" package add "$tmp/box.img" --name box
+err "no file" 7 "No such file" package add "$tmp/none" --name box --version 3
+err "two signatures" 2 "not both" package add "$tmp/box.img" --name box --version 3 --sign k --signature s
+err "no key" 7 "no private Ed25519 key" package add "$tmp/box.img" --name box --version 3 --sign "$tmp/box.img"
+is "fetches" 0 "" package fetch box@1.0 --output "$tmp/fetched" --quiet
+check "what the hash says" cmp "$tmp/fetched" "$tmp/box.img"
+err "what is elsewhere" 1 "https://else/box.img" package fetch 3
+has "whom it fits" 0 '"id"' package set 1 --fits-all --notes x --json
+check "all of them" asked 'PATCH /api/v1/packages/1? {"notes":"x","fits":{}}'
+err "changes nothing of a package" 2 "nothing to change" package set 1
+err "one that is needed" 1 "in use" package remove 1
 has "lists webhooks" 0 "answered 500" webhook list
 has "makes a webhook" 0 "made-up" webhook add https://x/in --kind alarm. --kind job.done --prefix acme/
 check "sends what was said" asked '{"url":"https://x/in","kinds":["alarm.","job.done"],"prefix":"acme/"}'

@@ -119,6 +119,42 @@ static const xrem_opt rule_set_opts[] = {
         {0, "enabled", "YESNO", "yes or no"},
         {0, "file", "FILE", "JSON with the members that change"},
 };
+static const xrem_opt package_list_opts[] = {
+        {0, "name", "NAME", "all versions of this name"},
+        {'n', "limit", "N", "at most so many, newest first; default all"},
+};
+static const xrem_opt package_show_opts[] = {
+        {0, "device", "NAME", "whether it fits this device, and the URL it is given"},
+};
+#define FITS_OPTS                                                                               \
+        {0, "maker", "TEXT", "fits devices of this maker; may be given several times"},         \
+                {0, "model", "TEXT", "fits this model; may be given several times"},            \
+                {0, "hwv", "RANGE", "fits these versions of the hardware, such as '>=1.2 <2'"}, \
+                {0, "fwv", "RANGE", "of the firmware"},                                         \
+        {                                                                                       \
+                0, "swv", "RANGE", "of the software"                                            \
+        }
+static const xrem_opt package_add_opts[] = {
+        {0, "name", "NAME", "what it is called"},
+        {0, "version", "TEXT", "name and version together are used once"},
+        {0, "kind", "KIND", "firmware, software or configuration; default firmware"},
+        {0, "component", "ID", "of software: the component's ID on the device"},
+        FITS_OPTS,
+        {0, "sign", "FILE", "sign with this private Ed25519 key, PEM"},
+        {0, "signature", "FILE", "the signature; default FILE.sig, if there is one"},
+        {0, "file", "NAME", "name at the end of the URL; default that of FILE"},
+        {0, "url", "URL", "devices fetch it there; nothing is uploaded"},
+        {0, "media-type", "TYPE", "default application/octet-stream"},
+        {0, "notes", "TEXT", "anything worth knowing"},
+};
+static const xrem_opt package_set_opts[] = {
+        FITS_OPTS,
+        {0, "fits-all", NULL, "fits every device again"},
+        {0, "notes", "TEXT", "empty clears it"},
+};
+static const xrem_opt package_fetch_opts[] = {
+        {'o', "output", "FILE", "default: its file name"},
+};
 static const xrem_opt device_expect_opts[] = {
         {0, "interval", "TIME", "it calls so often: 90, 5m, 6h; never, or device: as it says"},
         {0, "awake", "TIME", "it stays awake so long after a call; always, or device"},
@@ -330,6 +366,12 @@ static const char rule_text[] =
         "FILE is JSON with name, on (how the kind of event begins), where (conditions on\n"
         "its data), devices (a selector), do (jobs, tags, campaigns, notices) and\n"
         "again_after (seconds); docs/rules.md has examples. - is standard input.\n";
+static const char package_text[] = "A package is named by its number, or as NAME@VERSION.\n";
+static const char package_add_text[] =
+        "The content goes in pieces, each of which the server has durably before the next is "
+        "sent.\n"
+        "When the connection breaks it is tried again; the same command later goes on where the\n"
+        "server says. The server checks hash and, if it has keys, signature (docs/packages.md).\n";
 static const char expect_text[] =
         "Without options it shows when the device is to call, and who says so. A device that\n"
         "misses its calls is unreachable (docs/presence.md).\n";
@@ -442,6 +484,18 @@ const xrem_cmd xrem_commands[] = {
         {"rule", "set", "ID", "Change a rule", NULL, OPTS(rule_set_opts), 1, 1, "-",
          xrem_run_rule_set},
         {"rule", "remove", "ID", "Remove a rule", NULL, NULL, 0, 1, 1, "-", xrem_run_rule_remove},
+        {"package", "list", "", "List packages for devices", NULL, OPTS(package_list_opts), 0, 0,
+         "", xrem_run_package_list},
+        {"package", "show", "PACKAGE", "Show a package", package_text, OPTS(package_show_opts), 1,
+         1, "-", xrem_run_package_show},
+        {"package", "add", "FILE", "Make a package of a file", package_add_text,
+         OPTS(package_add_opts), 1, 1, "f", xrem_run_package_add},
+        {"package", "set", "PACKAGE", "Change whom a package fits, and its notes", package_text,
+         OPTS(package_set_opts), 1, 1, "-", xrem_run_package_set},
+        {"package", "fetch", "PACKAGE", "Fetch the content of a package", package_text,
+         OPTS(package_fetch_opts), 1, 1, "-", xrem_run_package_fetch},
+        {"package", "remove", "PACKAGE", "Remove a package that no campaign needs", package_text,
+         NULL, 0, 1, 1, "-", xrem_run_package_remove},
         {"alarm", "list", "[NAME]", "List alarms, newest change first", alarm_list_text,
          OPTS(alarm_list_opts), 0, 1, "d", xrem_run_alarm_list},
         {"alarm", "counts", "", "Count active alarms by severity", NULL, OPTS(alarm_counts_opts), 0,

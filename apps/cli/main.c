@@ -34,7 +34,7 @@ static int dispatch(xrem *c, int argc, char **argv)
                 return rc;
         if (xrem_has(&a, "help"))
                 return help_or_usage(&a, stdout);
-        if (xrem_has(&a, "version")) {
+        if (xrem_has(&a, "version") && !xrem_value(&a, "version")) { /* a command's has a value */
                 puts("xrem " XREM_VERSION);
                 return XREM_OK;
         }

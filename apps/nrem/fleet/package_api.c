@@ -84,14 +84,52 @@ bool package_find(call *c, package *out)
         return rc == 0;
 }
 
+static bool find_device(call *c, odm_str name, store_device *d)
+{
+        int rc = call_sees(c, name) ? store_device_by_name(c->api->opt.store, name, &c->arena, d)
+                                    : ODM_ENOENT;
+
+        if (rc == ODM_ENOENT)
+                problem_set(&c->problem, PROBLEM_NOT_FOUND, "There is no device %.*s.", (int)name.n,
+                            name.p);
+        else if (rc < 0)
+                problem_err(&c->problem, rc, "the device cannot be read");
+        return rc == 0;
+}
+
+/* Whether it fits that device, and what the device is told. */
+static bool put_device(call *c, json_t *o, const package *p, const store_device *d)
+{
+        const packages *s = call_self(c);
+        json_t *j = json_object();
+        odm_str why = ODM_ABSENT;
+        bool fits = package_fits(p, d, &c->arena, &why);
+        odm_str base = package_base(s->host->conf, &c->arena);
+
+        if (put_text(j, "name", d->name) && put_bool(j, "fits", fits) && put_text(j, "why", why) &&
+            put_text(j, "url", package_link(p, d, base, &c->arena)))
+                return json_object_set_new(o, "device", j) == 0;
+        json_decref(j);
+        return false;
+}
+
 static void package_show(call *c)
 {
+        odm_str name = call_query(c, "device");
+        store_device d = {0};
+        json_t *o;
         package p;
 
-        if (package_find(c, &p))
-                call_reply(c, 200, package_json(call_self(c), &p));
-        else
+        if (!package_find(c, &p) || (name.p && !find_device(c, name, &d))) {
                 call_fail(c);
+                return;
+        }
+        o = package_json(call_self(c), &p);
+        if (o && name.p && !put_device(c, o, &p, &d)) {
+                json_decref(o);
+                o = NULL;
+        }
+        call_reply(c, 200, o);
 }
 
 /* A page, the newest first; `name` leaves those of that name. */
@@ -515,7 +553,7 @@ static void package_remove(call *c)
 const call_route package_routes[PACKAGE_ROUTES] = {
         {"GET", PATH, ACCESS_VIEWER, "limit cursor name", false, package_list, NULL},
         {"POST", PATH, ACCESS_OPERATOR, "", true, package_create, NULL},
-        {"GET", PATH "/{id}", ACCESS_VIEWER, "", false, package_show, NULL},
+        {"GET", PATH "/{id}", ACCESS_VIEWER, "device", false, package_show, NULL},
         {"PATCH", PATH "/{id}", ACCESS_OPERATOR, "", true, package_change, NULL},
         {"DELETE", PATH "/{id}", ACCESS_OPERATOR, "", false, package_remove, NULL},
         {"GET", PATH "/{id}/content", ACCESS_VIEWER, "", false, package_content_get, NULL},
