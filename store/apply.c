@@ -244,6 +244,7 @@ static int job_move(const apply *x)
             (m->expect_session && m->expect_session != now.session) ||
             (m->expect_attempts >= 0 && m->expect_attempts != (int64_t)now.attempts))
                 return ODM_ESTATE;
+        now.was = now.state;
         now.state = m->to;
         if (m->attempt > 0 || (m->attempt < 0 && now.attempts > 0))
                 now.attempts += m->attempt > 0 ? 1u : ~0u;
@@ -311,6 +312,7 @@ static int session_put(const apply *x)
 {
         store_session s = x->op->session.s;
         odm_str log = ODM_ABSENT;
+        bool fresh;
         int rc = must_exist(x, s.device);
 
         if (rc < 0)
@@ -319,6 +321,7 @@ static int session_put(const apply *x)
                 rc = x->read->session_log(x->e, s.device, s.id, x->a, &log);
         if (rc < 0 && rc != ODM_ENOENT)
                 return rc;
+        fresh = s.id == 0 || rc == ODM_ENOENT;
         rc = 0;
         if (s.id == 0)
                 s.id = x->eng->session_number(x->e);
@@ -329,7 +332,7 @@ static int session_put(const apply *x)
                 rc = pack_messages(log, x->op->session.v, x->op->session.n, x->opt->session_bytes,
                                    x->a, &log);
         if (rc == 0)
-                rc = x->eng->session_put(x->e, &s, log);
+                rc = x->eng->session_put(x->e, &s, log, fresh);
         return rc < 0 ? rc : x->eng->session_trim(x->e, s.device, x->opt->sessions_kept);
 }
 

@@ -18,6 +18,7 @@ typedef struct job_now {
         store_job_state state;
         uint32_t attempts;
         int64_t session, started, finished;
+        store_job_state was; /* for job_move(): before it */
 } job_now;
 
 /* What both a writer and a reader can ask; `h` is the engine for the writer, else a reader's
@@ -99,7 +100,8 @@ typedef struct store_engine {
         int (*note_add)(void *e, int64_t device, int64_t job, const store_note *n, uint32_t keep);
         int (*tree_put)(void *e, int64_t device, int64_t at, odm_str blob);
         int (*path_id)(void *e, odm_str path, uint32_t *out); /* 0: the dictionary is full */
-        int (*session_put)(void *e, const store_session *x, odm_str log);
+        /* fresh: there is no row of it */
+        int (*session_put)(void *e, const store_session *x, odm_str log, bool fresh);
         int (*session_save)(void *e, int64_t device, int64_t session, odm_str sid, odm_str saved);
         int (*session_trim)(void *e, int64_t device, uint32_t keep);
         int (*token_put)(void *e, const store_token *t);

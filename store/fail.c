@@ -234,7 +234,8 @@ PASS_WRITE(note_add, (void *e, int64_t device, int64_t job, const store_note *n,
            (w->e, device, job, n, keep))
 PASS_WRITE(tree_put, (void *e, int64_t device, int64_t at, odm_str blob), (w->e, device, at, blob))
 PASS_WRITE(path_id, (void *e, odm_str path, uint32_t *out), (w->e, path, out))
-PASS_WRITE(session_put, (void *e, const store_session *x, odm_str log), (w->e, x, log))
+PASS_WRITE(session_put, (void *e, const store_session *x, odm_str log, bool fresh),
+           (w->e, x, log, fresh))
 PASS_WRITE(session_save, (void *e, int64_t device, int64_t session, odm_str sid, odm_str bytes),
            (w->e, device, session, sid, bytes))
 PASS_WRITE(session_trim, (void *e, int64_t device, uint32_t keep), (w->e, device, keep))

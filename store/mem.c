@@ -891,10 +891,11 @@ static int session_get(void *h, int64_t device, int64_t id, odm_arena *a, store_
         return copy_row(&record_session, map_find(&m->t[T_SESSION], KEY2(device, id)), a, out);
 }
 
-static int session_put(void *e, const store_session *x, odm_str log)
+static int session_put(void *e, const store_session *x, odm_str log, bool fresh)
 {
         int rc = log.p ? put(e, T_LOG, KEY2(x->device, x->id), mem_blob(log)) : 0;
 
+        (void)fresh;
         return rc < 0 ? rc
                       : put(e, T_SESSION, KEY2(x->device, x->id), record_dup(&record_session, x));
 }

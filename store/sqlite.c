@@ -32,7 +32,12 @@
 static const char *const migrations[] = {SQLITE_MIGRATIONS};
 
 /* In the table `counter`; the others are id_kind's. */
-enum { COUNTER_SESSION = 2 };
+enum {
+        COUNTER_SESSION = 2,
+        COUNTER_DEVICES = 16, /* and the state: how many there are */
+        COUNTER_JOBS = 32,    /* the same */
+        COUNTER_SESSIONS = 48 /* how many are kept */
+};
 
 typedef struct reader {
         db db; /* first: a handle is a db */
@@ -57,7 +62,9 @@ typedef struct sqlite {
         store_opt opt;                     /* its tables */
         int64_t numbers[STORE_TABLES_MAX]; /* the last given in each table */
         uint64_t numbers_moved;            /* bits of those to be kept */
-        bool old_messages;                 /* there are some in the table of older versions */
+        store_counts count, count_begun, count_marked; /* as the transaction leaves them */
+        store_counts count_told;                       /* as it was kept; under pool_lock */
+        bool old_messages; /* there are some in the table of older versions */
 
         pthread_mutex_t pool_lock;
         pthread_cond_t pool_cond;
@@ -240,6 +247,33 @@ static int load_sessions(sqlite *s)
         return 0;
 }
 
+/* Where each of a store's counts is kept in `counter`. */
+static uint64_t *count_of(store_counts *c, int64_t kind)
+{
+        if (kind >= COUNTER_DEVICES && kind < COUNTER_DEVICES + STORE_DEVICE_STATES)
+                return &c->devices[kind - COUNTER_DEVICES];
+        if (kind >= COUNTER_JOBS && kind < COUNTER_JOBS + STORE_JOB_STATES)
+                return &c->jobs[kind - COUNTER_JOBS];
+        return kind == COUNTER_SESSIONS ? &c->sessions : NULL;
+}
+
+/* What there is is counted as it changes: a count of a large table takes seconds. */
+static int load_counts(sqlite *s)
+{
+        sqlite3_stmt *st = db_bind(&s->w, "SELECT kind, value FROM counter", "");
+        int rc;
+
+        if (st == NULL)
+                return db_error(&s->w, s->w.rc);
+        while ((rc = db_step(&s->w, st)) == 1) {
+                uint64_t *n = count_of(&s->count, sqlite3_column_int64(st, 0));
+                if (n)
+                        *n = (uint64_t)sqlite3_column_int64(st, 1);
+        }
+        s->count_told = s->count;
+        return rc;
+}
+
 /* The last number given in each table of numbered rows. */
 static int load_numbers(sqlite *s)
 {
@@ -350,6 +384,8 @@ static int prepare_file(sqlite *s)
                 rc = sqlite_row_tables(&s->w, &s->opt);
         if (rc == 0)
                 rc = load_numbers(s);
+        if (rc == 0)
+                rc = load_counts(s);
         return rc < 0 ? rc : book_load(s);
 }
 
@@ -506,6 +542,7 @@ static int sqlite_begin(void *e)
         sqlite *s = e;
 
         s->begin_paths = s->paths;
+        s->count_begun = s->count;
         return run(s, "BEGIN IMMEDIATE");
 }
 
@@ -519,6 +556,18 @@ static int store_ids(sqlite *s)
         if (rc == 0 && s->sessions + NUMBERS_AHEAD / 2 > s->sessions_kept) {
                 s->sessions_next = s->sessions + NUMBERS_AHEAD;
                 rc = keep_counter(s, COUNTER_SESSION, s->sessions_next);
+        }
+        return rc;
+}
+
+static int store_counted(sqlite *s)
+{
+        int rc = 0;
+
+        for (int64_t kind = COUNTER_DEVICES; rc == 0 && kind <= COUNTER_SESSIONS; kind++) {
+                const uint64_t *now = count_of(&s->count, kind);
+                if (now && *now != *count_of(&s->count_begun, kind))
+                        rc = keep_counter(s, kind, (int64_t)*now);
         }
         return rc;
 }
@@ -540,6 +589,8 @@ static int sqlite_commit(void *e)
         sqlite *s = e;
         int rc = store_ids(s);
 
+        if (rc == 0)
+                rc = store_counted(s);
         if (rc == 0 && s->numbers_moved)
                 rc = store_numbers(s);
 
@@ -548,6 +599,9 @@ static int sqlite_commit(void *e)
         if (rc == 0) {
                 s->ids_moved = 0;
                 s->numbers_moved = 0;
+                pthread_mutex_lock(&s->pool_lock);
+                s->count_told = s->count;
+                pthread_mutex_unlock(&s->pool_lock);
                 s->sessions_kept = s->sessions_next;
         }
         return rc;
@@ -559,6 +613,7 @@ static void sqlite_rollback(void *e)
 
         if (!sqlite3_get_autocommit(s->w.c))
                 sqlite3_exec(s->w.c, "ROLLBACK", NULL, NULL, NULL);
+        s->count = s->count_begun;
         book_cut(s, s->begin_paths);
 }
 
@@ -567,6 +622,7 @@ static int sqlite_mark(void *e)
         sqlite *s = e;
 
         s->mark_paths = s->paths;
+        s->count_marked = s->count;
         return run(s, "SAVEPOINT batch");
 }
 
@@ -580,6 +636,7 @@ static int sqlite_undo(void *e)
         sqlite *s = e;
         int rc = run(s, "ROLLBACK TO batch");
 
+        s->count = s->count_marked;
         book_cut(s, s->mark_paths);
         return rc < 0 ? rc : run(s, "RELEASE batch");
 }
@@ -638,7 +695,15 @@ static int devid_owner(void *h, odm_str devid, int64_t *out)
 
 static int device_put(void *e, const store_device *old, const store_device *d)
 {
-        return sqlite_device_put(e, old, d);
+        sqlite *s = e;
+        int rc = sqlite_device_put(&s->w, old, d);
+
+        if (rc == 0) {
+                if (old)
+                        s->count.devices[old->state]--;
+                s->count.devices[d->state]++;
+        }
+        return rc;
 }
 
 /* 0, or ODM_ENOENT when the statement found no row to change. */
@@ -665,6 +730,39 @@ static int device_contact(void *e, const store_device_patch *p)
                               p->to.updated, p->to.id));
 }
 
+/* One row of a group, of a statement with rows of a state and how many have it. */
+static int uncount_rows(sqlite *s, sqlite3_stmt *st, uint64_t *counts, int64_t n)
+{
+        int rc;
+
+        if (st == NULL)
+                return db_error(&s->w, s->w.rc);
+        while ((rc = db_step(&s->w, st)) == 1) {
+                int64_t i = sqlite3_column_int64(st, 0);
+                if (i >= 0 && i < n)
+                        counts[i] -= (uint64_t)sqlite3_column_int64(st, 1);
+        }
+        return rc;
+}
+
+/* The device and all that is its are counted no more. */
+static int uncount_device(sqlite *s, const store_device *d)
+{
+        int rc = uncount_rows(
+                s,
+                db_bind(&s->w, "SELECT state, count(*) FROM job WHERE device = ? GROUP BY state",
+                        "i", d->id),
+                s->count.jobs, STORE_JOB_STATES);
+
+        if (rc == 0)
+                rc = uncount_rows(s,
+                                  db_bind(&s->w, "SELECT 0, count(*) FROM session WHERE device = ?",
+                                          "i", d->id),
+                                  &s->count.sessions, 1);
+        s->count.devices[d->state]--;
+        return rc;
+}
+
 static int device_delete(void *e, const store_device *d)
 {
         static const char *const sql[] = {
@@ -675,7 +773,10 @@ static int device_delete(void *e, const store_device *d)
                 "DELETE FROM message WHERE device = ?",
         };
         sqlite *s = e;
-        int rc = sqlite_device_keys_gone(&s->w, d);
+        int rc = uncount_device(s, d);
+
+        if (rc == 0)
+                rc = sqlite_device_keys_gone(&s->w, d);
 
         for (size_t i = 0; rc == 0 && i < ODM_COUNT(sql); i++)
                 rc = db_run(&s->w, db_bind(&s->w, sql[i], "i", d->id));
@@ -826,7 +927,11 @@ static int job_create(void *e, const store_job *j)
 
         if (rc == 0)
                 rc = db_bind_more(&s->w, st, (int)record_job.n + 1, "i", is_open(j->state));
-        return rc < 0 ? rc : db_run(&s->w, st);
+        if (rc == 0)
+                rc = db_run(&s->w, st);
+        if (rc == 0)
+                s->count.jobs[j->state]++;
+        return rc;
 }
 
 static int job_now_of(void *e, int64_t device, int64_t job, job_now *out)
@@ -862,9 +967,16 @@ static int job_move(void *e, const store_job_move *m, const job_now *now)
                           : m->from & ~STORE_JOB_OPEN ? JOB_MOVE ", open = 1" JOB_THAT
                                                       : JOB_MOVE JOB_THAT;
 
-        return change(s, db_bind(&s->w, sql, "iiiiiisssii", (int64_t)now->state,
-                                 (int64_t)now->attempts, now->session, now->started, now->finished,
-                                 m->at, m->reason, m->correlator, m->route, m->device, m->job));
+        int rc =
+                change(s, db_bind(&s->w, sql, "iiiiiisssii", (int64_t)now->state,
+                                  (int64_t)now->attempts, now->session, now->started, now->finished,
+                                  m->at, m->reason, m->correlator, m->route, m->device, m->job));
+
+        if (rc == 0) {
+                s->count.jobs[now->was]--;
+                s->count.jobs[now->state]++;
+        }
+        return rc;
 }
 
 static int job_open_count(void *e, int64_t device, uint64_t *out)
@@ -880,34 +992,38 @@ static int job_open_count(void *e, int64_t device, uint64_t *out)
         return rc;
 }
 
-/* While `find` names one beyond the newest `keep`, it goes, with what `drop` takes along. */
-static int trim(sqlite *s, const char *find, const char *const drop[3], int64_t device,
-                uint32_t keep)
-{
-        int64_t id;
-        int rc;
-
-        for (;;) {
-                rc = db_number(&s->w, db_bind(&s->w, find, "ii", device, (int64_t)keep), &id);
-                if (rc == ODM_ENOENT)
-                        return 0;
-                for (size_t i = 0; rc == 0 && i < 3; i++)
-                        rc = db_run(&s->w, db_bind(&s->w, drop[i], "ii", device, id));
-                if (rc < 0)
-                        return rc;
-        }
-}
-
-static int job_trim(void *e, int64_t device, uint32_t keep)
+static int job_drop(sqlite *s, int64_t device, int64_t id)
 {
         static const char *const drop[] = {"DELETE FROM result WHERE device = ? AND job = ?",
                                            "DELETE FROM note WHERE device = ? AND job = ?",
                                            "DELETE FROM job WHERE device = ? AND id = ?"};
+        int rc = uncount_rows(s,
+                              db_bind(&s->w, "SELECT state, 1 FROM job WHERE device = ? AND id = ?",
+                                      "ii", device, id),
+                              s->count.jobs, STORE_JOB_STATES);
 
-        return trim(e,
-                    "SELECT id FROM job WHERE device = ? AND open = 0"
-                    " ORDER BY id DESC LIMIT 1 OFFSET ?",
-                    drop, device, keep);
+        for (size_t i = 0; rc == 0 && i < ODM_COUNT(drop); i++)
+                rc = db_run(&s->w, db_bind(&s->w, drop[i], "ii", device, id));
+        return rc;
+}
+
+static int job_trim(void *e, int64_t device, uint32_t keep)
+{
+        sqlite *s = e;
+        int64_t id;
+        int rc;
+
+        do {
+                rc = db_number(&s->w,
+                               db_bind(&s->w,
+                                       "SELECT id FROM job WHERE device = ? AND open = 0"
+                                       " ORDER BY id DESC LIMIT 1 OFFSET ?",
+                                       "ii", device, (int64_t)keep),
+                               &id);
+                if (rc == 0)
+                        rc = job_drop(s, device, id);
+        } while (rc == 0);
+        return rc == ODM_ENOENT ? 0 : rc;
 }
 
 static int result_put(void *e, int64_t device, int64_t job, const store_result *r, odm_str items)
@@ -1053,7 +1169,7 @@ static int session_get(void *h, int64_t device, int64_t id, odm_arena *a, store_
                       &record_session, a, out);
 }
 
-static int session_put(void *e, const store_session *x, odm_str log)
+static int session_put(void *e, const store_session *x, odm_str log, bool fresh)
 {
         sqlite *s = e;
         sqlite3_stmt *st = db_statement(
@@ -1066,7 +1182,11 @@ static int session_put(void *e, const store_session *x, odm_str log)
 
         if (rc == 0)
                 rc = db_bind_more(&s->w, st, (int)record_session.n + 1, "b", log);
-        return rc < 0 ? rc : db_run(&s->w, st);
+        if (rc == 0)
+                rc = db_run(&s->w, st);
+        if (rc == 0)
+                s->count.sessions += fresh;
+        return rc;
 }
 
 static int session_save(void *e, int64_t device, int64_t session, odm_str sid, odm_str saved)
@@ -1095,8 +1215,11 @@ static int session_trim(void *e, int64_t device, uint32_t keep)
 
         if (rc == ODM_ENOENT)
                 return 0;
-        for (size_t i = 0; rc == 0 && i < ODM_COUNT(drop) - !s->old_messages; i++)
+        for (size_t i = 0; rc == 0 && i < ODM_COUNT(drop) - !s->old_messages; i++) {
                 rc = db_run(&s->w, db_bind(&s->w, drop[i], "ii", device, id));
+                if (rc == 0 && i == 0)
+                        s->count.sessions -= (uint64_t)sqlite3_changes(s->w.c);
+        }
         return rc;
 }
 
@@ -1293,35 +1416,14 @@ static int audit_add(void *e, const store_audit *v)
         return put_record(e, PUT_ROW("audit", AUDIT_FIELDS), &record_audit, v);
 }
 
-static int count_by(db *x, const char *sql, uint64_t *out, int64_t n)
-{
-        sqlite3_stmt *st = db_bind(x, sql, "");
-        int rc;
-
-        if (st == NULL)
-                return db_error(x, x->rc);
-        while ((rc = db_step(x, st)) == 1) {
-                int64_t i = sqlite3_column_int64(st, 0);
-                if (i >= 0 && i < n)
-                        out[i] = (uint64_t)sqlite3_column_int64(st, 1);
-        }
-        return rc;
-}
-
 static int count(void *h, store_counts *out)
 {
-        store_counts c = {.sessions = 0};
-        int rc = count_by(h, "SELECT state, count(*) FROM device GROUP BY state", c.devices,
-                          STORE_DEVICE_STATES);
+        sqlite *s = ((db *)h)->owner;
 
-        if (rc == 0)
-                rc = count_by(h, "SELECT state, count(*) FROM job GROUP BY state", c.jobs,
-                              STORE_JOB_STATES);
-        if (rc == 0)
-                rc = count_by(h, "SELECT 0, count(*) FROM session", &c.sessions, 1);
-        if (rc == 0)
-                *out = c;
-        return rc;
+        pthread_mutex_lock(&s->pool_lock);
+        *out = s->count_told;
+        pthread_mutex_unlock(&s->pool_lock);
+        return 0;
 }
 
 /* ---- rows of tables --------------------------------------------------------------------- */

@@ -109,6 +109,9 @@
                 "SELECT id, name, '', tags || ' ' FROM device WHERE tags IS NOT NULL"              \
                 " UNION ALL SELECT device, name, substr(rest, 1, instr(rest, ' ') - 1),"           \
                 " substr(rest, instr(rest, ' ') + 1) FROM word WHERE rest <> '')"                  \
-                " SELECT tag, name, device FROM word WHERE tag <> ''"
+                " SELECT tag, name, device FROM word WHERE tag <> '';"                             \
+                "INSERT INTO counter SELECT 16 + state, count(*) FROM device GROUP BY state;"      \
+                "INSERT INTO counter SELECT 32 + state, count(*) FROM job GROUP BY state;"         \
+                "INSERT INTO counter SELECT 48, count(*) FROM session"
 
 #endif

@@ -154,6 +154,19 @@ static void say_device(teller *t, const store_device *d)
         say_tree(t, d->id);
 }
 
+static void say_counts(teller *t)
+{
+        store_counts c;
+
+        if (!told(t, store_count(t->st, &c)))
+                return;
+        say(t, "%llu sessions\n", (unsigned long long)c.sessions);
+        for (int i = 0; i < STORE_DEVICE_STATES; i++)
+                say(t, "%llu devices of state %d\n", (unsigned long long)c.devices[i], i);
+        for (int i = 0; i < STORE_JOB_STATES; i++)
+                say(t, "%llu jobs of state %d\n", (unsigned long long)c.jobs[i], i);
+}
+
 static void say_logs(teller *t)
 {
         static const char *const keys[] = {"k", "never", "first", "last"};
@@ -214,6 +227,7 @@ int tell_all(store *st, char **out)
                         say_device(&t, &l.v[i]);
         say_logs(&t);
         say_rows(&t);
+        say_counts(&t);
         if (t.rc == 0)
                 t.rc = odm_buf_byte(&t.out, 0);
         if (t.rc == 0) {
