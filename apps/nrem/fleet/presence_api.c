@@ -10,7 +10,9 @@ static bool read_row(call *c, int64_t device, presence_row *out)
         presence_row r = key;
         int rc = store_row_get(c->api->opt.store, &table_presence, &key, &c->arena, &r);
 
-        if (rc < 0 && rc != ODM_ENOENT) {
+        if (rc == 0 || rc == ODM_ENOENT)
+                rc = presence_read_told(c->api->opt.store, &c->arena, &r);
+        if (rc < 0) {
                 problem_err(&c->problem, rc, "what is expected of the device cannot be read");
                 return false;
         }

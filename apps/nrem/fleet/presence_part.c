@@ -52,12 +52,11 @@ void presence_expect(const cfg *conf, const presence_row *r, presence_expectatio
 
 /* ---- one device ----------------------------------------------------------------------------- */
 
-/* What it said of how often it calls, as far as anybody has read it. */
-static int read_told(const self *s, odm_arena *a, presence_row *r)
+int presence_read_told(store *st, odm_arena *a, presence_row *r)
 {
         store_tree t = {0};
         uint64_t v = 0;
-        int rc = store_tree_get(s->host->store, r->device, INTERVAL, a, &t);
+        int rc = store_tree_get(st, r->device, INTERVAL, a, &t);
 
         if (rc == 0 && t.n && odm_str_u64(t.v[0].value, INT32_MAX, &v) == 0)
                 r->told = v ? (int64_t)v : PRESENCE_NEVER;
@@ -155,7 +154,7 @@ static int look(self *s, fleet_turn *t, presence_row *r, int64_t least)
         if (rc == ODM_ENOENT)
                 return 0; /* it goes with its row */
         if (rc == 0)
-                rc = read_told(s, t->arena, r);
+                rc = presence_read_told(s->host->store, t->arena, r);
         if (rc < 0)
                 return rc;
         presence_expect(s->host->conf, r, &x);
@@ -214,7 +213,7 @@ static int on_job(self *s, fleet_turn *t, const fleet_event *ev)
 
         before = r.told;
         if (rc == 0)
-                rc = read_told(s, t->arena, &r);
+                rc = presence_read_told(s->host->store, t->arena, &r);
         return rc < 0 || r.told == before ? rc : look(s, t, &r, 0);
 }
 

@@ -33,6 +33,9 @@ enum presence_field {
 
 extern const store_table table_presence;
 
+/* Takes over what the device has said of how often it calls, as far as anybody has read it.
+ * 0, or as store_tree_get(). */
+ODM_MUST_USE int presence_read_told(store *st, odm_arena *a, presence_row *r);
 /* What is expected of a device, with the settings of `conf` (may be NULL). */
 void presence_expect(const cfg *conf, const presence_row *r, presence_expectation *out);
 
