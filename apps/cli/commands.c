@@ -389,8 +389,9 @@ static const char metric_get_text[] =
         "ends in * means all whose names begin so, brought together.\n";
 static const char metric_collect_text[] =
         "Each device is asked for the values of the nodes every so many seconds, at a moment of\n"
-        "its own. With --function the function is started on the device, which then reports by\n"
-        "itself. Prints the id of the collection.\n";
+        "its own. METRIC is what the value is called; default: made of the URI. With --function\n"
+        "the function is started on the device, which then reports by itself. Prints the id of\n"
+        "the collection.\n";
 static const char threshold_add_text[] =
         "A new sample that crosses it is an event metric.crossed, on which rules can act.\n";
 static const char webhook_text[] =
@@ -520,7 +521,7 @@ const xrem_cmd xrem_commands[] = {
          OPTS(metric_get_opts), 2, 2, "d-", xrem_run_metric_get},
         {"metric", "put", "DEVICE METRIC=VALUE...", "Put samples of another source", NULL,
          OPTS(metric_put_opts), 2, XREM_ANY, "d-", xrem_run_metric_put},
-        {"metric", "collect", "[URI...]", "Ask devices for values again and again",
+        {"metric", "collect", "[[METRIC=]URI...]", "Ask devices for values again and again",
          metric_collect_text, OPTS(metric_collect_opts), 0, XREM_ANY, "-",
          xrem_run_metric_collect},
         {"metric", "collections", "", "List what is collected", NULL, NULL, 0, 0, 0, "",

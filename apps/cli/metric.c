@@ -375,6 +375,20 @@ static int make(xrem *c, const char *path, json_t *body, json_t *selector)
         return XREM_OK;
 }
 
+/* "URI", or "METRIC=URI". */
+static json_t *node_of(xrem *c, const char *word)
+{
+        const char *uri = strstr(word, "=./");
+        json_t *o;
+
+        if (!uri || uri == word)
+                return xrem_json_text(c, odm_cstr(word));
+        o = json_object();
+        xrem_json_set(o, "uri", xrem_json_text(c, odm_cstr(uri + 1)));
+        xrem_json_set(o, "metric", xrem_json_text(c, (odm_str){word, (size_t)(uri - word)}));
+        return o;
+}
+
 int xrem_run_metric_collect(xrem *c, const xrem_args *a)
 {
         json_t *o = json_object(), *nodes = json_array();
@@ -390,7 +404,7 @@ int xrem_run_metric_collect(xrem *c, const xrem_args *a)
                 return rc;
         }
         for (size_t i = 0; i < a->n_words; i++)
-                xrem_json_push(nodes, xrem_json_text(c, odm_cstr(a->word[i])));
+                xrem_json_push(nodes, node_of(c, a->word[i]));
         if (a->n_words)
                 xrem_json_set(o, "nodes", nodes);
         else
