@@ -157,6 +157,11 @@ const cfg_key conf_keys[] = {
          "Memory for what is received and for sessions, together; beyond it, 503.", 4 * MIB,
          1024 * 1024 * MIB},
 
+        {"campaigns.join_every", CFG_DURATION, "5m",
+         "How often campaigns that let devices join look for those that came late.", SECOND, DAY},
+        {"campaigns.zones", CFG_PATH, "/usr/share/zoneinfo",
+         "Folder of the time zone database, for windows in the time of a device."},
+
         {"packages.url", CFG_STRING, NULL,
          "URL below which devices fetch packages. Default: scheme, host and port of dm.url, or by\n"
          "which the device itself called."},

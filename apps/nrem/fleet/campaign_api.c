@@ -533,6 +533,7 @@ static void on_made(call *c, store_batch *b, int rc)
 
 static bool make_ops(call *c, store_batch *b, making *m)
 {
+        m->row.holds = m->row.package != 0;
         return put_row(c, b, STORE_ROW_ADD, &m->row, &m->op) &&
                (!m->row.package || package_use(b, m->row.package, 1)) &&
                put_event(c, b, "campaign.created", &m->row);
@@ -765,6 +766,8 @@ static void on_acted(call *c, store_batch *b, int rc)
         if (rc == ODM_ESTATE)
                 problem_set(&c->problem, PROBLEM_STATE,
                             "Somebody else has just acted on it: look, and try again.");
+        if (rc == ODM_ENOENT)
+                problem_set(&c->problem, PROBLEM_STATE, "Its package is not there any more.");
         if (rc < 0)
                 call_refused(c, "that cannot be done", rc);
         else if (action_of(c) == CAMPAIGN_REMOVE)
@@ -788,13 +791,16 @@ static void campaign_change(call *c)
         if (m && find_campaign(c, &m->row) && read_classes(c, &classes) &&
             may_act(c, &m->row, a, &to)) {
                 int64_t rev = m->row.rev;
+                bool held = m->row.holds;
                 uint64_t fields;
 
                 m->row.classes = classes;
                 fields = campaign_act(&m->row, a, to, c->who.name, c->now, &c->arena);
                 b = call_batch(c, told[a], 0, m->row.name, "");
                 c->data = m;
-                if (b && act_op(c, b, &m->row, fields, rev) && put_event(c, b, told[a], &m->row)) {
+                if (b && act_op(c, b, &m->row, fields, rev) &&
+                    (held || !m->row.holds || package_use(b, m->row.package, 1)) &&
+                    put_event(c, b, told[a], &m->row)) {
                         call_commit(c, b, on_acted);
                         return;
                 }

@@ -104,9 +104,44 @@ static int job_ended(fleet_turn *t, const fleet_event *ev)
         return rc;
 }
 
+/* A rule starts a draft.  What cannot be started is told in the log only: nobody waits. */
+static int rule_starts(fleet_turn *t, const fleet_event *ev)
+{
+        odm_arena *a = store_batch_arena(t->batch);
+        campaign_state to;
+        campaign_turn w;
+        const char *no;
+        int rc = campaign_turn_begin(&w, t, fleet_id(ev, "campaign"));
+
+        if (rc < 0) {
+                log_warn("a rule starts a campaign that is not there",
+                         log_int("campaign", fleet_id(ev, "campaign")));
+                return rc == ODM_ENOENT ? 0 : rc;
+        }
+        rc = campaign_turn_scope(&w);
+        if (rc == ODM_EMALFORMED || rc == ODM_ENOENT)
+                rc = 0;
+        no = rc < 0 ? NULL
+                    : campaign_may((campaign_state)w.c.state, CAMPAIGN_START, w.scope.plan.approval,
+                                   w.c.approved.n > 0, &to);
+        if (no)
+                log_warn("a rule cannot start a campaign", log_int("campaign", w.c.id),
+                         log_text("reason", no));
+        if (rc == 0 && !no) {
+                w.fields = campaign_act(&w.c, CAMPAIGN_START, to, ODM_STR("rule"), t->now, a);
+                rc = campaign_turn_tell(&w, "campaign.started", NULL);
+                if (rc == 0)
+                        rc = campaign_turn_end(&w, false);
+        }
+        campaign_turn_done(&w);
+        return rc;
+}
+
 static int campaigns_event(void *p, fleet_turn *t, const fleet_event *ev)
 {
         (void)p;
+        if (odm_str_is(ev->e.kind, "rule.campaign"))
+                return rule_starts(t, ev);
         return odm_str_starts(ev->e.kind, "job.") && ev->e.device ? job_ended(t, ev) : 0;
 }
 
@@ -361,6 +396,22 @@ static int retry_page(campaign_turn *w, bool *any)
         return rc;
 }
 
+/* The package may go, for all it cares. */
+static int let_go(campaign_turn *w)
+{
+        store_op *op;
+
+        if (!w->c.holds)
+                return 0;
+        op = package_use(w->t->batch, w->c.package, -1);
+        if (!op)
+                return ODM_ENOMEM;
+        op->lenient = true;
+        w->c.holds = false;
+        w->fields |= STORE_FIELD(CAMPAIGN_F_holds);
+        return 0;
+}
+
 static int remove_page(campaign_turn *w, bool *any)
 {
         const campaign_item at = {.campaign = w->c.id};
@@ -390,14 +441,9 @@ static int remove_page(campaign_turn *w, bool *any)
                   : fleet_row(w->t, STORE_ROW_DELETE, &table_campaign, row);
         if (!op)
                 return ODM_ENOMEM;
-        if (*any) {
-                op->row = (store_row_op){.table = &table_campaign_item, .scan = scan};
-        } else if (w->c.package) {
-                op = package_use(w->t->batch, w->c.package, -1);
-                if (!op)
-                        return ODM_ENOMEM;
-                op->lenient = true;
-        }
+        if (!*any)
+                return let_go(w);
+        op->row = (store_row_op){.table = &table_campaign_item, .scan = scan};
         return 0;
 }
 
@@ -508,6 +554,10 @@ static int set_state(campaign_turn *w, campaign_state s, const char *reason, con
 
 static int end_campaign(campaign_turn *w)
 {
+        int rc = let_go(w);
+
+        if (rc < 0)
+                return rc;
         w->c.work = 0;
         w->c.ended = w->t->now;
         w->fields |= STORE_FIELD(CAMPAIGN_F_work) | STORE_FIELD(CAMPAIGN_F_ended);
@@ -697,7 +747,7 @@ const fleet_part part_campaign = {.name = "campaign",
                                   .tables = tables,
                                   .routes = campaign_routes,
                                   .n_routes = CAMPAIGN_ROUTES,
-                                  .events = "job. campaign.created campaign.started "
+                                  .events = "job. rule.campaign campaign.created campaign.started "
                                             "campaign.paused campaign.resumed campaign.cancelled "
                                             "campaign.retried campaign.removed",
                                   .open = campaigns_open,

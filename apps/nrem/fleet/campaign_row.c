@@ -77,16 +77,13 @@ static uint64_t begin_again(campaign *row)
         return FIELD(base_succeeded) | FIELD(base_failed) | FIELD(reason);
 }
 
-static uint64_t close_row(campaign *row, bool open, odm_str why, odm_str who, int64_t now,
-                          odm_arena *mem)
+static uint64_t close_row(campaign *row, bool open, odm_str why, odm_str who, odm_arena *mem)
 {
         row->reason = odm_arena_join(mem, why, who);
         if (!open)
                 return FIELD(reason);
-        if (row->work)
-                return FIELD(reason) | begin_sweep(row, SWEEP_CLOSE);
-        row->ended = now;
-        return FIELD(reason) | FIELD(ended);
+        row->work = 1;
+        return FIELD(reason) | FIELD(work) | begin_sweep(row, SWEEP_CLOSE);
 }
 
 static uint64_t change(campaign *row, campaign_action a, odm_str who, int64_t now, odm_arena *mem)
@@ -102,14 +99,14 @@ static uint64_t change(campaign *row, campaign_action a, odm_str who, int64_t no
         case CAMPAIGN_RESUME:
                 row->forced |= row->state == CAMPAIGN_HALTED || (row->wave == 1 && row->reached);
                 return begin_sweep(row, SWEEP_NONE) | begin_again(row) | FIELD(forced);
-        case CAMPAIGN_ROLLBACK:
-                return close_row(row, open, ODM_STR("rolled back by "), who, now, mem);
-        case CAMPAIGN_CANCEL: return close_row(row, open, ODM_STR("cancelled by "), who, now, mem);
+        case CAMPAIGN_ROLLBACK: return close_row(row, open, ODM_STR("rolled back by "), who, mem);
+        case CAMPAIGN_CANCEL: return close_row(row, open, ODM_STR("cancelled by "), who, mem);
         case CAMPAIGN_RETRY:
                 row->work = 1;
                 row->ended = 0;
+                row->holds = row->package != 0;
                 return begin_sweep(row, SWEEP_RETRY) | begin_again(row) | FIELD(work) |
-                       FIELD(ended) | FIELD(classes);
+                       FIELD(ended) | FIELD(classes) | FIELD(holds);
         case CAMPAIGN_REMOVE: row->work = 1; return begin_sweep(row, SWEEP_REMOVE) | FIELD(work);
         }
         ODM_UNREACHABLE();

@@ -34,7 +34,8 @@ typedef enum campaign_sweep {
         X(sweep, U32) X(swept, I64) X(classes, U32) \
         X(base_succeeded, I64) X(base_failed, I64) X(total, I64) X(left, I64) \
         X(pending, I64) X(delayed, I64) X(ordered, I64) X(checking, I64) X(succeeded, I64) \
-        X(failed, I64) X(skipped, I64) X(cancelled, I64)
+        X(failed, I64) X(skipped, I64) X(cancelled, I64) \
+        X(holds, BOOL)
 
 #define ITEM_FIELDS(X) \
         X(dev, I64) X(campaign, I64) X(state, U32) X(n, I64) X(due, I64) X(name, STR) \
@@ -76,6 +77,7 @@ typedef struct campaign {
         int64_t left;  /* of those: skipped or cancelled */
         /* tallies by state */
         int64_t pending, delayed, ordered, checking, succeeded, failed, skipped, cancelled;
+        bool holds; /* its package: package_use() */
 } campaign;
 
 typedef struct campaign_item {

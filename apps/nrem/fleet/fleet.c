@@ -23,6 +23,7 @@
 #define MINUTE_MS 60000
 #define RETRY_MS 1000
 #define TICK_RETRY_MS 5000
+#define TICK_AGAIN_MS 20
 #define TICKS_MOST 1000 /* of one part on end */
 
 typedef struct slot {
@@ -411,6 +412,10 @@ static int tick_part(fleet *f, slot *s)
                 s->due = at;
                 if (rc == 0 && f->batch->n)
                         rc = write_batch(f);
+                if (rc == ODM_ESTATE) { /* what was read has changed meanwhile */
+                        s->due = t.now + TICK_AGAIN_MS;
+                        rc = 0;
+                }
                 if (rc < 0) {
                         log_error("work that was due failed; it is tried again",
                                   log_text("part", s->part->name),

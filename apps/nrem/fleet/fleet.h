@@ -82,7 +82,8 @@ typedef struct fleet_part { /* functions may be NULL */
         /* It is *at or later, at first right after open.  Does what the clock asks for (a page of
          * it: what is left comes again when *at is not later than t->now) and says in *at when to
          * be called next; INT64_MAX: never.  Called at least once a minute all the same, and after
-         * each batch with an event that it heard. */
+         * each batch with an event that it heard.  When its batch is refused with
+         * ODM_ESTATE (somebody was faster), nothing of it happened and it is called again soon. */
         int (*tick)(void *p, fleet_turn *t, int64_t *at);
         /* Lines of /metrics; any thread. */
         int (*metrics)(void *p, odm_buf *out);
