@@ -10,12 +10,13 @@
 #include "metrics.h"
 
 #define DAY_MS INT64_C(86400000)
-#define TRIM_MS 3600000  /* between looks for old ones */
-#define TRIM_PAGE 200    /* alarms a tick */
-#define COVER_PAGE 200   /* the same, of devices behind a gateway */
-#define BACK_MS 60000    /* who is behind a gateway that is back may call before it is missed */
-#define COVER_MS 5000    /* gateway and devices are not found silent in one moment */
-#define RECOUNT_MS 10000 /* between two counts, each of which reads all that is active */
+#define TRIM_MS 3600000      /* between looks for old ones */
+#define TRIM_PAGE 200        /* alarms a tick */
+#define COVER_PAGE 200       /* the same, of devices behind a gateway */
+#define BACK_MS 60000        /* who is behind a gateway that is back may call before it is missed */
+#define COVER_MS 5000        /* gateway and devices are not found silent in one moment */
+#define RECOUNT_MS 10000     /* between two counts, each of which reads all that is active */
+#define CAMPAIGN "campaign " /* a source; the campaign's number follows */
 #define MAP_MEMORY ((size_t)4 << 20)
 
 /* ---- open and close ------------------------------------------------------------------------- */
@@ -339,6 +340,53 @@ static int on_crossed(alarm_self *s, fleet_turn *t, const fleet_event *ev)
         return rc == 1 ? say(s, t, ev->e.device, 0, &n) : rc;
 }
 
+/* Whether the device has said itself that an update failed. */
+static int has_said(const alarm_self *s, fleet_turn *t, int64_t device, bool *said)
+{
+        const alarm_row of = {.device = device};
+        const store_scan scan = {.table = &table_alarm,
+                                 .index = ALARM_BY_DEVICE,
+                                 .same = 1,
+                                 .at = &of,
+                                 .limit = 1000};
+        store_rows l = {0};
+        int rc = store_row_find(s->host->store, &scan, t->arena, &l);
+
+        for (size_t i = 0; rc == 0 && i < l.n; i++) {
+                const alarm_row *r = (const alarm_row *)l.v + i;
+                if (r->state != ALARM_ROW_CLEARED && odm_str_is(r->cause, ALARM_UPDATE) &&
+                    !odm_str_starts(r->source, CAMPAIGN))
+                        *said = true;
+        }
+        return rc;
+}
+
+/* A campaign is done with a device.  What the device itself told of it is alarm enough. */
+static int on_campaign(alarm_self *s, fleet_turn *t, const fleet_event *ev)
+{
+        odm_str state = fleet_text(ev, "state");
+        bool failed = odm_str_is(state, "failed"), said = false;
+        alarm_news n = {.clear = !failed,
+                        .cause = ODM_STR(ALARM_UPDATE),
+                        .source = odm_arena_fmt(t->arena, CAMPAIGN "%lld",
+                                                (long long)fleet_id(ev, "campaign")),
+                        .text = fleet_text(ev, "reason"),
+                        .type = -1};
+        int rc = n.source.p ? 0 : odm_arena_err(t->arena);
+
+        if (!failed && !odm_str_is(state, "succeeded"))
+                return 0;
+        n.text = odm_str_to(
+                n.text,
+                odm_utf8_cut(n.text, n.text.n < ALARM_TEXT_MAX ? n.text.n : ALARM_TEXT_MAX));
+        if (rc == 0 && failed)
+                rc = has_said(s, t, ev->e.device, &said);
+        if (rc < 0 || said)
+                return rc;
+        rc = alarm_ask_cause(s, t->arena, &n);
+        return rc == 1 ? say(s, t, ev->e.device, 0, &n) : rc;
+}
+
 static int alarm_event(void *p, fleet_turn *t, const fleet_event *ev)
 {
         alarm_self *s = p;
@@ -349,6 +397,8 @@ static int alarm_event(void *p, fleet_turn *t, const fleet_event *ev)
                 return ev->e.device ? on_alert(s, t, ev) : 0;
         if (odm_str_is(ev->e.kind, "metric.crossed"))
                 return ev->e.device ? on_crossed(s, t, ev) : 0;
+        if (odm_str_is(ev->e.kind, "campaign.device"))
+                return ev->e.device ? on_campaign(s, t, ev) : 0;
         return on_device(s, t, ev);
 }
 
@@ -509,7 +559,7 @@ const fleet_part part_alarm = {.name = "alarm",
                                .tables = tables,
                                .routes = alarm_routes,
                                .n_routes = ALARM_ROUTES,
-                               .events = "alert device. metric.crossed alarm.rules",
+                               .events = "alert device. metric.crossed campaign.device alarm.rules",
                                .open = alarm_open,
                                .event = alarm_event,
                                .tick = alarm_tick,

@@ -253,6 +253,37 @@ static void a_threshold_is_an_alarm(void **state)
         end(&s);
 }
 
+/* What a campaign could not do is an alarm, unless the device has told it. */
+static void a_failed_item_of_a_campaign_is_an_alarm(void **state)
+{
+        static const char failed[] =
+                "{\"campaign\":\"7\",\"state\":\"failed\",\"reason\":\"it never came back\"}";
+        static const char update[] =
+                "{\"type\":\"org.openmobilealliance.dm.firmwareupdate.update\",\"source\":"
+                "\"./FUMO/main\",\"data\":\"410\"}";
+        stage s;
+
+        (void)state;
+        begin(&s);
+        devices(&s, 2);
+        say(&s, 1, "campaign.device", failed);
+        say(&s, 2, "alert", update);
+        say(&s, 2, "campaign.device", failed);
+        run(&s);
+        store_rows l = rows(&s, 0);
+        assert_int_equal(l.n, 2);
+        assert_str(((alarm_row *)l.v)[0].source, "campaign 7");
+        assert_str(((alarm_row *)l.v)[0].text, "it never came back");
+        assert_str(((alarm_row *)l.v)[1].source, "./FUMO/main");
+        say(&s, 1, "campaign.device", "{\"campaign\":\"7\",\"state\":\"skipped\"}");
+        run(&s);
+        assert_int_equal(tally(&s).active[ALARM_MAJOR - 1], 2);
+        say(&s, 1, "campaign.device", "{\"campaign\":\"7\",\"state\":\"succeeded\"}");
+        run(&s);
+        assert_int_equal(tally(&s).active[ALARM_MAJOR - 1], 1);
+        end(&s);
+}
+
 static void what_is_done_is_not_done_again_after_a_kill(void **state)
 {
         (void)state;
@@ -532,6 +563,7 @@ int main(void)
                 cmocka_unit_test(a_trap_raises_one_alarm_and_ends_it),
                 cmocka_unit_test(a_lost_device_is_an_alarm_until_it_calls),
                 cmocka_unit_test(a_threshold_is_an_alarm),
+                cmocka_unit_test(a_failed_item_of_a_campaign_is_an_alarm),
                 cmocka_unit_test(what_is_done_is_not_done_again_after_a_kill),
                 cmocka_unit_test(a_storm_is_borne),
                 cmocka_unit_test(cleared_ones_go_after_their_time),
