@@ -2,23 +2,26 @@
 # SPDX-License-Identifier: Apache-2.0
 # bench/fleet.sh - what a fleet costs its server: sessions a second, latency, memory, lists, a storm of alarms.
 #
-#     bench/fleet.sh [--build DIR] [--quick] [--json] [--sizes "1000 100000"] [--keep DIR]
+#     bench/fleet.sh [--build DIR] [--quick] [--json] [--sizes "1000 100000"] [--campaign N] [--keep DIR]
 #
 # All on loopback, the store SQLite with every commit durable, on the disk of TMPDIR.  For each number of devices a
 # store is filled, and a sample of them calls, 32 at a time; each has a job of three commands.  Rates and latency hold for the
-# server and xremsim together on this machine; the processor's time is the server's alone.  --keep leaves the stores for the next run.
+# server and xremsim together on this machine; the processor's time is the server's alone.  At last a campaign of firmware updates N simulated
+# devices: each is woken, fetches 20 kB from the server, installs, starts again, reports, and is asked for its version.  --keep leaves the
+# stores for the next run.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-build=$root/build/release sizes='1000 10000 100000 1000000' json=no sample=1000 storm=5000 keep=
+build=$root/build/release sizes='1000 10000 100000 1000000' json=no sample=1000 storm=5000 campaign=2000 keep=
 while [ $# -gt 0 ]; do
         case $1 in
         --build) build=$2 && shift ;;
-        --quick) sizes='1000 20000' sample=300 storm=500 ;;
+        --quick) sizes='1000 20000' sample=300 storm=500 campaign=200 ;;
         --json) json=yes ;;
         --sizes) sizes=$2 && shift ;;
+        --campaign) campaign=$2 && shift ;;
         --keep) keep=$2 && shift ;;
-        *) sed -n '3,10s/^# \{0,1\}//p' "$0" && exit 2 ;;
+        *) sed -n '3,12s/^# \{0,1\}//p' "$0" && exit 2 ;;
         esac
         shift
 done
@@ -43,7 +46,7 @@ say() { if [ -t 2 ]; then printf '\r%s\033[K' "$*" >&2; fi; }
 # Starts nremd on the folder $1; sets url, pid.
 start_nremd()
 {
-        "$nremd" -s server.state="$1" -s dm.listen=127.0.0.1:0 -s api.listen=127.0.0.1:0 -s wake.enabled=no \
+        "$nremd" -s server.state="$1" -s dm.listen=127.0.0.1:0 -s api.listen=127.0.0.1:0 -s wake.enabled="${2:-no}" \
                 -s log.form=json -s limits.connections=20000 >"$dir/log" 2>&1 &
         pid=$!
         pids="$pids $pid"
@@ -138,6 +141,54 @@ END
         pids=${pids/ $runs/}
 }
 
+rest() # method, path, body
+{
+        curl -sS -X "$1" -H "Authorization: Bearer $XREM_TOKEN" -H 'Content-Type: application/json' ${3:+-d "$3"} "$url/api/v1/$2"
+}
+
+until_said() # seconds, what, command ...
+{
+        local end=$((SECONDS + $1)) what=$2
+        until "${@:3}" | grep -q "$what"; do
+                [ $SECONDS -lt $end ] || { echo "no $what: $("${@:3}")" >&2 && exit 1; }
+                sleep 0.2
+        done
+}
+
+# $1 devices; sets took, in seconds, and spent, microseconds of the server for each.
+run_campaign()
+{
+        local began before
+        { printf 'version: 2.0\nmodel: C1\n' && head -c 20000 /dev/zero; } >"$dir/package"
+        cat >"$dir/campaign" <<END
+[run]
+seed = 1
+parallel = 64
+[group campaign]
+count = $1
+prefix = c/
+model = C1
+call = 6h
+start = $(($1 / 400 + 1))s
+install = 100ms
+reboot = 100ms
+END
+        "$sim" --scenario "$dir/campaign" --create --api "$url" --server "$url/dm" --json -q >"$dir/campaign.out" 2>"$dir/campaign.err" &
+        local runs=$!
+        pids="$pids $runs"
+        until_said $(($1 / 50 + 60)) '"items":\[{' rest GET 'devices?prefix=c/&state=active&limit=1'
+        until_said $(($1 / 50 + 60)) '"items":\[\]' rest GET 'devices?prefix=c/&state=provisioned&limit=1'
+        "$xrem" -q package add "$dir/package" --name c --version 2.0 >/dev/null
+        began=$(date +%s%N) before=$(cpu "$pid")
+        rest POST campaigns '{"name":"c","package":"1","target":{"model":"C1"},"start":true}' >"$dir/made"
+        until_said $(($1 / 10 + 60)) '"state":"done"' rest GET campaigns/1
+        took=$(($(date +%s%N) - began)) spent=$((($(cpu "$pid") - before) / $1))
+        took=$(awk -v n=$took 'BEGIN {printf "%.1f", n / 1e9}')
+        rest GET campaigns/1 | grep -q "\"succeeded\":$1," || { rest GET campaigns/1 >&2 && exit 1; }
+        kill "$runs" && wait "$runs" || { cat "$dir/campaign.err" "$dir/campaign.out" >&2 && exit 1; }
+        pids=${pids/ $runs/}
+}
+
 rows=
 for s in $sizes; do
         say "a store of $s devices"
@@ -161,16 +212,28 @@ for s in $sizes; do
 "
         stop_nremd
 done
+took=0 spent=0 campaign_mb=0
+if [ "$campaign" -gt 0 ]; then
+        say "a campaign over $campaign devices"
+        start_nremd "$dir/campaigns" yes
+        run_campaign "$campaign"
+        campaign_mb=$(memory "$pid")
+        stop_nremd
+fi
 say ""
 
 if [ $json = yes ]; then
+        printf '{"sizes": '
         printf '%s' "$rows" | awk 'BEGIN {printf "["}
-                {printf "%s\n  {\"devices\": %d, \"sessions_per_second\": %.1f, \"session_ms\": [%.1f, %.1f, %.1f], \"server_us\": %d, ", NR > 1 ? "," : "", $1, $2, $3 / 1000, $4 / 1000, $5 / 1000, $6}
+                {printf "%s\n  {\"devices\": %d, \"sessions_per_second\": %.1f, \"session_ms\": [%.1f, %.1f, %.1f], \"server_us\": %d, ", (NR > 1 ? "," : ""), $1, $2, $3 / 1000, $4 / 1000, $5 / 1000, $6}
                 {printf "\"resident_mb\": %d, \"store_mb\": %d, \"list_ms\": [%s, %s], \"storm\": %d, \"storm_seconds\": %s}", $7, $8 / 1e6, $9, $10, $11, $12}
-                END {print "\n]"}'
+                END {printf "\n]"}'
+        printf ',\n "campaign": {"devices": %d, "seconds": %s, "server_us": %d, "resident_mb": %d}}\n' "$campaign" "$took" $spent "$campaign_mb"
 else
         printf '%-10s %10s %8s %8s %8s %10s %9s %9s %9s %9s %12s %10s\n' devices 'sessions/s' 'ms 50 %' '95 %' '99 %' 'server us' 'MB' \
                 'store MB' 'list ms' 'slowest' 'alarms' 'alarms/s'
         printf '%s' "$rows" | awk '{printf "%-10d %10.1f %8.1f %8.1f %8.1f %10d %9d %9d %9s %9s %12d %10.1f\n",
                 $1, $2, $3 / 1000, $4 / 1000, $5 / 1000, $6, $7, $8 / 1e6, $9, $10, $11, $11 / $12}'
+        [ "$campaign" -eq 0 ] || printf '\na campaign over %d devices: %s s, %s devices/s, %d us of the server each, %s MB\n' "$campaign" "$took" \
+                "$(awk -v n="$campaign" -v t="$took" 'BEGIN {printf "%.1f", n / t}')" $spent "$campaign_mb"
 fi
