@@ -21,6 +21,18 @@ static int run(http_parse *p, odm_str in, size_t cut, size_t *used)
         return rc;
 }
 
+/* Fields of ranges: what is taken lies within the size. */
+static void run_ranges(odm_str in, uint64_t size)
+{
+        uint64_t first = 0, part = 0, all = 0;
+
+        if (http_range(in, size, &first, &part) == 1 &&
+            (part == 0 || first >= size || part > size - first))
+                abort();
+        if (http_content_range(in, &first, &part, &all) == 0 && (first > all || part > all - first))
+                abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
         const http_limits lim = {.max_head = 512, .max_fields = 8, .max_body = 512};
@@ -33,6 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
                 return 0;
         in = (odm_str){(const char *)data + 1, n - 1};
         cut = data[0] < in.n ? data[0] : in.n;
+        run_ranges(in, data[0]);
         http_parse_init(&a, &heap_mem, &lim);
         http_parse_init(&b, &heap_mem, &lim);
         ra = run(&a, in, in.n, &used_a);

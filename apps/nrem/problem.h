@@ -24,6 +24,7 @@
         X(INTERNAL, 500, "internal", "The server failed")                      \
         X(REFUSED, 502, "device-refused", "The device refused it")             \
         X(UNAVAILABLE, 503, "unavailable", "The server cannot do this now")    \
+        X(NO_ROOM, 507, "no-room", "The server has no room for this")          \
         X(DEVICE_TIMEOUT, 504, "device-timeout", "The device did not answer in time")
 
 typedef enum problem_kind {

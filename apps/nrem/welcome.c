@@ -20,7 +20,7 @@ static bool keep_text(session *s, odm_str from, odm_str *to)
         return to->p || !from.p;
 }
 
-/* Our URL as this device reaches it. */
+/* Our URL as this device reaches it, and where it called. */
 static bool find_uri(session *s, const turn *t)
 {
         odm_str host = httpd_field(t->req, "Host");

@@ -278,6 +278,14 @@ out:
         return rc;
 }
 
+static int write_failed(int why, diag *d)
+{
+        bool full = why == ENOSPC || why == EDQUOT || why == EFBIG;
+
+        return diag_set(d, full ? ODM_ELIMIT : ODM_EIO, "the content cannot be written: %s",
+                        strerror(why));
+}
+
 static int write_all(part *p, odm_str data, diag *d)
 {
         uint64_t at = atomic_load(&p->at);
@@ -287,8 +295,7 @@ static int write_all(part *p, odm_str data, diag *d)
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n <= 0)
-                        return diag_set(d, ODM_EIO, "the content cannot be written: %s",
-                                        strerror(n < 0 ? errno : ENOSPC));
+                        return write_failed(n < 0 ? errno : ENOSPC, d);
                 if (p->hash && p->hashed == at && gnutls_hash(p->hash, data.p, (size_t)n) == 0)
                         p->hashed += (uint64_t)n;
                 data = odm_str_from(data, (size_t)n);

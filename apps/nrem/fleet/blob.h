@@ -31,8 +31,8 @@ uint64_t blobs_have(blobs *b, int64_t id, odm_str sha256, uint64_t size);
  * proved; ODM_EIO, ODM_ENOMEM. */
 ODM_MUST_USE int blobs_put(blobs *b, int64_t id, uint64_t size, uint64_t at, blob_put **out,
                            uint64_t *have, diag *d);
-/* 0; ODM_EIO, see blob_put_why(); ODM_ESTATE after another put of the same; ODM_ELIMIT beyond the
- * size. */
+/* 0; ODM_EIO, or ODM_ELIMIT when the disk is full, see blob_put_why(); ODM_ESTATE after another put
+ * of the same; ODM_ELIMIT without a word beyond the size. */
 ODM_MUST_USE int blob_put_write(blob_put *p, odm_str data);
 const char *blob_put_why(const blob_put *p); /* a sentence about the write that failed; or "" */
 void blob_put_end(blob_put *p);              /* what came stays; NULL is allowed */

@@ -319,7 +319,7 @@ static void a_disk_fills_up(void **state)
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
         rc = blob_put_write(p, piece(f, 0, SIZE));
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &all), 0);
-        assert_int_equal(rc, ODM_EIO);
+        assert_int_equal(rc, ODM_ELIMIT);
         assert_non_null(strstr(blob_put_why(p), "File too large"));
         blob_put_end(p);
         assert_int_equal(blobs_have(f->b, 7, hash(f), SIZE), 50000);

@@ -2,12 +2,16 @@
 /* Packages in REST and to devices: made, brought in pieces, cut, refused, used, gone. */
 #include <gnutls/crypto.h>
 #include <netinet/in.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "api_world.h"
-#include "package.h"
+#include "package_part.h"
 #include "package_serve.h"
+
+extern const fleet_part part_package;
 
 #define SIZE 20000
 #define ZERO "0000000000000000000000000000000000000000000000000000000000000000"
@@ -270,6 +274,55 @@ static void what_is_cut_stays(void **state)
         assert_int_equal(received(f, id), SIZE);
 }
 
+/* The disk is full: that is told, and what was written before is good. */
+static void a_full_disk_is_told(void **state)
+{
+        fix *f = *state;
+        const struct rlimit small = {8000, RLIM_INFINITY}, all = {RLIM_INFINITY, RLIM_INFINITY};
+        int64_t id = make(f, "box", "");
+        unsigned status;
+
+        signal(SIGXFSZ, SIG_IGN);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+        status = put(f, TOKEN_OPERATOR, id, NULL, part(f, 0, SIZE));
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &all), 0);
+        assert_int_equal(status, 507);
+        assert_int_equal(received(f, id), 8000);
+        assert_int_equal(put(f, TOKEN_OPERATOR, id, "bytes 8000-19999/20000", part(f, 8000, SIZE)),
+                         200);
+}
+
+static void there_are_ceilings(void **state)
+{
+        fix *f = *state;
+        packages *s = fleet_self(f->w.fleet, &part_package);
+        char path[64];
+        int64_t id;
+
+        s->max_total = 2 * SIZE;
+        s->max_count = 3;
+        s->max_size = SIZE;
+        id = make(f, "a", "");
+        make(f, "b", ",\"url\":\"http://x/y\""); /* takes no room */
+        assert_int_equal(status_of(f, TOKEN_OPERATOR, "POST", PACKAGES,
+                                   "{" NAMED ",\"sha256\":\"" ZERO "\",\"size\":20001}"),
+                         400);
+        make(f, "c", "");
+        assert_int_equal(status_of(f, TOKEN_OPERATOR, "POST", PACKAGES, "{" NAMED "," THERE "}"),
+                         409);
+        s->max_count = 4;
+        assert_int_equal(status_of(f, TOKEN_OPERATOR, "POST", PACKAGES, "{" NAMED "," THERE "}"),
+                         409);
+        (void)snprintf(path, sizeof path, PACKAGES "/%lld", (long long)id);
+        assert_int_equal(status_of(f, TOKEN_OPERATOR, "DELETE", path, NULL), 204);
+        assert_int_equal(status_of(f, TOKEN_OPERATOR, "POST", PACKAGES, "{" NAMED "," THERE "}"),
+                         201);
+        assert_int_equal(status_of(f, TOKEN_OPERATOR, "POST", PACKAGES, "{" NAMED "," THERE "}"),
+                         409);
+        assert_int_equal(s->count, 3); /* what was refused gave its room back */
+        assert_int_equal(s->total, SIZE + 5);
+}
+
 /* ---- devices -------------------------------------------------------------------------------- */
 
 static unsigned fetch(fix *f, const char *method, const char *path, odm_str *body)
@@ -427,9 +480,17 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
         const struct CMUnitTest tests[] = {
-                T(makes_as_the_table_says), T(comes_in_pieces),      T(another_content_is_refused),
-                T(what_is_cut_stays),       T(devices_fetch),        T(what_is_elsewhere_is_ready),
-                T(what_is_used_stays),      T(changes_whom_it_fits), T(lists_by_pages_and_by_name),
+                T(makes_as_the_table_says),
+                T(comes_in_pieces),
+                T(another_content_is_refused),
+                T(what_is_cut_stays),
+                T(a_full_disk_is_told),
+                T(there_are_ceilings),
+                T(devices_fetch),
+                T(what_is_elsewhere_is_ready),
+                T(what_is_used_stays),
+                T(changes_whom_it_fits),
+                T(lists_by_pages_and_by_name),
         };
 
         return RUN_TESTS(tests);

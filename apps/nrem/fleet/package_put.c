@@ -182,10 +182,14 @@ static void on_ready(call *c, store_batch *b, int rc)
         (void)b;
         if (rc == ODM_ESTATE)
                 problem_set(&c->problem, PROBLEM_STATE, "The package has its content.");
-        if (rc < 0)
+        if (rc < 0) {
                 call_refused(c, "the package cannot be kept", rc);
-        else
-                call_reply(c, 200, package_json(call_self(c), &u->p));
+                return;
+        }
+        log_info("package is ready", log_int("package", u->p.id), log_str("name", u->p.name),
+                 log_str("version", u->p.version), log_int("size", (int64_t)u->p.size),
+                 log_str("signer", u->p.signer));
+        call_reply(c, 200, package_json(call_self(c), &u->p));
 }
 
 static void refuse(call *c, int rc, const diag *d)
@@ -253,8 +257,9 @@ static void write_failed(call *c, const upload *u, const char *why)
                 problem_set(&c->problem, PROBLEM_STATE,
                             "Another upload of this package took its place.");
         else
-                problem_set(&c->problem, PROBLEM_UNAVAILABLE, "%s.",
-                            why[0] ? why : odm_err_text(u->rc));
+                problem_set(&c->problem,
+                            u->rc == ODM_ELIMIT && why[0] ? PROBLEM_NO_ROOM : PROBLEM_UNAVAILABLE,
+                            "%s.", why[0] ? why : odm_err_text(u->rc));
 }
 
 void package_content_put(call *c)
