@@ -372,9 +372,13 @@ odm_str xrem_ago(xrem *c, odm_str time)
 
         if (time.p == NULL)
                 return ODM_ABSENT;
-        for (size_t i = 0; i < time.n && n + 1 < sizeof compact; i++)
+        for (size_t i = 0; i < time.n && n + 1 < sizeof compact; i++) {
+                if (time.p[i] == '.') /* parts of a second */
+                        while (i + 1 < time.n && time.p[i] != 'Z')
+                                i++;
                 if (time.p[i] != '-' && time.p[i] != ':')
                         compact[n++] = time.p[i];
+        }
         if (odm_wall_parse((odm_str){compact, n}, &then) < 0)
                 return time;
         int64_t s = loop_wall().s - then.s;

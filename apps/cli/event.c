@@ -29,7 +29,8 @@ static odm_str data_text(xrem *c, const json_t *event)
 
         if (json_is_object(data))
                 (void)json_object_del(data, "device");
-        text = json_dumps(data, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+        text = json_dumps(data, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY |
+                                        JSON_REAL_PRECISION(15));
         json_decref(data);
         if (text == NULL)
                 return ODM_STR("");

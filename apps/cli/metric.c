@@ -101,7 +101,8 @@ static odm_str rounded(xrem *c, const json_t *o, const char *member)
                 return ODM_ABSENT;
         if (json_number_value(v) == floor(json_number_value(v)))
                 return number(c, o, member);
-        return xrem_str(c, "%.6g", json_number_value(v));
+        return xrem_str(c, fabs(json_number_value(v)) < 1e5 ? "%.6g" : "%.0f",
+                        json_number_value(v));
 }
 
 static void put_csv(xrem *c, odm_str s)

@@ -80,7 +80,8 @@ httpd_stream *call_stream(call *c, const char *type)
 
 static void send_json(call *c, unsigned status, const char *type, json_t *body)
 {
-        char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+        /* fifteen digits: what was said with so many is said as it was */
+        char *text = body ? json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
         size_t n = text ? strlen(text) : 0;
 
         json_decref(body);

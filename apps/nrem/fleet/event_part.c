@@ -62,7 +62,7 @@ static int write_event(listener *l, const json_t *o)
 {
         const char *id = json_string_value(json_object_get(o, "id"));
         const char *kind = json_string_value(json_object_get(o, "kind"));
-        char *text = json_dumps(o, JSON_COMPACT);
+        char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(15));
         odm_buf b;
         int rc = text ? 0 : ODM_ENOMEM;
 
