@@ -14,7 +14,9 @@
 #include "rand.h"
 #include "udp.h"
 
-#define DUE_MOST 64 /* datagrams a second and run */
+#define PAGE 64             /* datagrams of one commit */
+#define WAKES_A_SECOND 1000 /* of all devices */
+#define NAMES_MOST 64       /* looked up at one time */
 #define JOBS_MOST 100
 #define WAKE_MEMORY ((size_t)16 << 20)
 
@@ -24,6 +26,8 @@ struct wake {
         struct sending *out; /* names being looked up */
         unsigned n_out;
         atomic_bool kicked;
+        int64_t second; /* when the one began in which `sent` were woken */
+        uint32_t sent;
 };
 
 /* A package 0 whose address is being looked up. */
@@ -157,7 +161,7 @@ static void on_resolved(void *ctx, int rc, const net_addr *a, size_t n, const ch
 }
 
 /* Sends at once to a numeric address; a name is looked up first. */
-static int dispatch(wake *w, sending *x, const char *host, uint16_t port)
+static int dispatch(wake *w, const sending *x, const char *host, uint16_t port)
 {
         net_addr to;
         int rc;
@@ -166,7 +170,7 @@ static int dispatch(wake *w, sending *x, const char *host, uint16_t port)
                 send_to(w, x, &to);
                 return 0;
         }
-        if (w->n_out >= DUE_MOST)
+        if (w->n_out >= NAMES_MOST)
                 return ODM_ELIMIT;
         sending *y = odm_alloc(&heap_mem, sizeof *y);
         if (!y)
@@ -234,9 +238,12 @@ static int64_t wait_after(const dm *m, uint32_t tries)
         return ms + (int64_t)rand_below((uint64_t)ms / 8 + 1); /* so that a fleet does not march */
 }
 
-static void give_up(dm *m, store_batch *b, const store_device *d, odm_arena *a, int64_t now,
-                    const char *why)
+static void give_up(dm *m, const store_device *d, odm_arena *a, int64_t now, const char *why)
 {
+        store_batch *b = store_batch_new();
+
+        if (!b)
+                return;
         if (patch_wake(b, d->id, 0, 0, 0, now) &&
             move_jobs(m, b, d, STORE_JOB_NOTIFIED, STORE_JOB_QUEUED, why, a, now)) {
                 dm_write(m, b);
@@ -246,70 +253,128 @@ static void give_up(dm *m, store_batch *b, const store_device *d, odm_arena *a, 
         }
 }
 
-/* Sends one datagram; its wait, and the state of the jobs, are kept. */
-static void wake_one(wake *w, const store_device *due, odm_arena *a)
+/* A datagram, and where it goes. */
+typedef struct letter {
+        sending x;
+        char host[256];
+        uint16_t port;
+} letter;
+
+/* Writes a datagram for a device that is due, and into `b` its wait and the state of its jobs;
+ * gives up on one that cannot be woken.  Whether there is something to be sent. */
+static bool prepare(wake *w, const store_device *due, odm_arena *a, store_batch *b, letter *out)
 {
         dm *m = w->dm;
         int64_t now = dm_wall_ms();
         store_device d = *due;
         store_account acc;
-        store_batch *b = store_batch_new();
-        sending x = {.n = 0};
-        char host[256] = "", why[160];
-        uint16_t port = 0;
+        char why[160];
         int rc;
 
-        if (!b)
-                return;
         if (d.wake_tries >= m->opt.wake_tries) {
                 (void)snprintf(why, sizeof why,
                                "no answer to %u wake-ups; waits for the device to call",
                                d.wake_tries);
-                give_up(m, b, &d, a, now, why);
-                return;
+                give_up(m, &d, a, now, why);
+                return false;
         }
         if (d.wake_session == 0)
                 d.wake_session = 1 + (uint32_t)rand_below(0xffff);
         d.wake_tries++;
         rc = store_account_get(m->opt.store, d.id, a, &acc);
         if (rc == 0)
-                rc = wake_target(&d, host, sizeof host, &port);
+                rc = wake_target(&d, out->host, sizeof out->host, &out->port);
         if (rc == 0)
-                rc = make_datagram(m, &d, &acc, &x);
+                rc = make_datagram(m, &d, &acc, &out->x);
         if (rc < 0) {
-                give_up(m, b, &d, a, now, "it cannot be woken; waits for the device to call");
-                return;
+                give_up(m, &d, a, now, "it cannot be woken; waits for the device to call");
+                return false;
         }
         (void)snprintf(why, sizeof why, "wake-up %u sent by UDP", d.wake_tries);
         /* kept before it is sent: its session id must be known when the device calls */
-        if (!patch_wake(b, d.id, now + wait_after(m, d.wake_tries), d.wake_tries, d.wake_session,
-                        now) ||
-            !move_jobs(m, b, &d, STORE_JOB_QUEUED, STORE_JOB_NOTIFIED, why, a, now)) {
-                store_batch_free(b);
-                return;
-        }
-        rc = store_write_sync(m->opt.store, b);
-        if (rc == 0) {
-                dm_tell_moved(m, b);
-                rc = dispatch(w, &x, host, port);
-        }
-        store_batch_free(b);
-        if (rc < 0)
-                log_warn("a device could not be woken", log_str("device", d.name), log_err(rc));
+        return patch_wake(b, d.id, now + wait_after(m, d.wake_tries), d.wake_tries, d.wake_session,
+                          now) &&
+               move_jobs(m, b, &d, STORE_JOB_QUEUED, STORE_JOB_NOTIFIED, why, a, now);
 }
+
+/* What is in `b` is kept, and the letters go. */
+static int send_all(wake *w, store_batch *b, const letter *list, size_t n)
+{
+        int rc = store_write_sync(w->dm->opt.store, b);
+
+        if (rc < 0)
+                return rc;
+        dm_tell_moved(w->dm, b);
+        for (size_t i = 0; i < n; i++) {
+                rc = dispatch(w, &list[i].x, list[i].host, list[i].port);
+                if (rc < 0)
+                        log_warn("a device could not be woken", log_text("host", list[i].host),
+                                 log_err(rc));
+        }
+        return 0;
+}
+
+/* Devices `from` to `to` of the list in one commit. */
+static int wake_some(wake *w, const store_device_list *l, size_t from, size_t to, odm_arena *a)
+{
+        letter *list = odm_arena_zget(a, (to - from) * sizeof *list);
+        store_batch *b = store_batch_new();
+        size_t n = 0;
+        int rc = list && b ? 0 : ODM_ENOMEM;
+
+        for (size_t i = from; rc == 0 && i < to; i++)
+                n += prepare(w, &l->v[i], a, b, &list[n]);
+        if (rc == 0 && n > 0)
+                rc = send_all(w, b, list, n);
+        store_batch_free(b);
+        return rc;
+}
+
+/* A job that was moved by somebody else meanwhile is refused, and all of its batch with it: then
+ * each device has a batch of its own. */
+static void wake_page(wake *w, const store_device_list *l, odm_arena *a)
+{
+        if (wake_some(w, l, 0, l->n, a) == 0)
+                return;
+        for (size_t i = 0; i < l->n; i++)
+                if (wake_some(w, l, i, i + 1, a) < 0)
+                        log_warn("a device could not be woken", log_str("device", l->v[i].name));
+}
+
+/* How many may be woken now, so that a fleet does not call in one moment. */
+static uint32_t may_wake(wake *w)
+{
+        int64_t now = loop_now().ms;
+
+        if (now - w->second >= 1000) {
+                w->second = now;
+                w->sent = 0;
+        }
+        uint32_t left = WAKES_A_SECOND - w->sent;
+        return left < PAGE ? left : PAGE;
+}
+
+static void look_again(wake *w);
 
 void wake_run(dm *m)
 {
+        wake *w = m->wake;
         store_device_list l = {0};
+        uint32_t most;
         odm_arena a;
 
-        if (!m->wake || !m->wake->udp || atomic_load(&m->stopping))
+        if (!w || !w->udp || atomic_load(&m->stopping))
                 return;
+        most = may_wake(w);
         odm_arena_init(&a, &heap_mem, WAKE_MEMORY);
-        if (store_device_wake_due(m->opt.store, dm_wall_ms(), DUE_MOST, &a, &l) == 0)
-                for (size_t i = 0; i < l.n; i++)
-                        wake_one(m->wake, &l.v[i], &a);
+        if (most > 0 && store_device_wake_due(m->opt.store, dm_wall_ms(), most, &a, &l) == 0 &&
+            l.n > 0) {
+                w->sent += (uint32_t)l.n;
+                wake_page(w, &l, &a);
+        }
         odm_arena_done(&a);
+        if (l.n == PAGE) /* others on the loop have their turn first */
+                look_again(w);
 }
 
 /* ---- asked for ------------------------------------------------------------------------------- */
@@ -322,15 +387,20 @@ static void on_kick(void *ctx)
         wake_run(w->dm);
 }
 
+static void look_again(wake *w)
+{
+        if (!atomic_exchange(&w->kicked, true) && loop_post(w->dm->opt.loop, on_kick, w) < 0)
+                atomic_store(&w->kicked, false); /* the clock will see it within a second */
+}
+
 /* The row says that it is due: the loop may look. */
 static void kick_written(void *ctx, store_batch *b, int rc)
 {
         wake *w = ctx;
 
         dm_written(w->dm, b, rc);
-        if (rc == 0 && !atomic_exchange(&w->kicked, true) &&
-            loop_post(w->dm->opt.loop, on_kick, w) < 0)
-                atomic_store(&w->kicked, false); /* the clock will see it within a second */
+        if (rc == 0)
+                look_again(w);
 }
 
 int wake_device(dm *m, const store_device *d, bool now)
