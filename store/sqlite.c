@@ -892,23 +892,61 @@ static const char *job_question(const store_job_filter *f)
         if (f->deadline_before && open)
                 return JOB_LIST
                         " INDEXED BY job_deadline WHERE ?7 = 0 AND open = 1 AND deadline > 0"
-                        " AND deadline <= ?5 AND" JOB_FILTER " ORDER BY id DESC LIMIT ?3";
-        if (open)
-                return JOB_LIST " INDEXED BY job_state WHERE ?7 = 0 AND state IN (0, 1, 2, 3)"
-                                " AND" JOB_FILTER " ORDER BY id DESC LIMIT ?3";
-        return JOB_LIST " INDEXED BY job_id WHERE ?7 = 0 AND" JOB_FILTER
+                        " AND deadline <= ?5 AND" JOB_FILTER " ORDER BY deadline LIMIT ?3";
+        return JOB_LIST " INDEXED BY job_id WHERE ?7 = 0 AND id < ?8 AND" JOB_FILTER
                         " ORDER BY id DESC LIMIT ?3";
+}
+
+static int read_jobs(db *x, const char *sql, const store_job_filter *f, record_list *l)
+{
+        sqlite3_stmt *st = db_bind(x, sql, "iiisiii", (int64_t)f->no_commands, (int64_t)f->states,
+                                   (int64_t)f->limit + 1, f->correlator, f->deadline_before,
+                                   f->before, f->device);
+        int rc = 0;
+
+        if (st && sqlite3_bind_parameter_count(st) > 7)
+                rc = db_bind_more(x, st, 8, "i", f->before ? f->before : INT64_MAX);
+        if (rc == 0 && st && sqlite3_bind_parameter_count(st) > 8)
+                rc = db_bind_more(x, st, 9, "i", (int64_t)__builtin_ctz(f->states));
+        return rc < 0 ? rc : db_all(x, st, l);
+}
+
+static int by_newest_job(const void *x, const void *y)
+{
+        const store_job *a = x, *b = y;
+
+        return a->id > b->id ? -1 : a->id < b->id;
+}
+
+/* Jobs of all devices in some states: the newest of each state, and of these the newest.  One index
+ * has them in that order for one state only. */
+static int read_jobs_by_state(db *x, const store_job_filter *f, record_list *l)
+{
+        int rc = 0;
+
+        for (uint32_t i = 0; rc == 0 && i < STORE_JOB_STATES; i++) {
+                store_job_filter one = *f;
+                one.states = f->states & STORE_JOB_BIT(i);
+                if (one.states)
+                        rc = read_jobs(x,
+                                       JOB_LIST " INDEXED BY job_state WHERE ?7 = 0"
+                                                " AND state = ?9 AND id < ?8 AND" JOB_FILTER
+                                                " ORDER BY id DESC LIMIT ?3",
+                                       &one, l);
+        }
+        if (rc == 0 && l->n)
+                qsort(l->v, l->n, sizeof(store_job), by_newest_job);
+        return rc;
 }
 
 static int job_find(void *h, const store_job_filter *f, odm_arena *a, store_job_list *out)
 {
         record_list l = {.r = &record_job, .a = a};
+        bool all = f->states == STORE_JOB_BIT(STORE_JOB_STATES) - 1;
+        bool due = f->deadline_before && !(f->states & ~STORE_JOB_OPEN);
         bool more;
-        int rc = db_all(h,
-                        db_bind(h, job_question(f), "iiisiii", (int64_t)f->no_commands,
-                                (int64_t)f->states, (int64_t)f->limit + 1, f->correlator,
-                                f->deadline_before, f->before, f->device),
-                        &l);
+        int rc = f->device || all || due ? read_jobs(h, job_question(f), f, &l)
+                                         : read_jobs_by_state(h, f, &l);
 
         if (rc < 0)
                 return rc;

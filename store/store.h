@@ -237,7 +237,9 @@ typedef struct store_job_filter {
         uint32_t limit;  /* 1 .. 1000; 0: 100 */
         bool in_order; /* highest priority, then lowest id, first; needs device, excludes before */
         odm_str correlator;      /* exactly */
-        int64_t deadline_before; /* 0 < deadline <= this */
+        int64_t deadline_before; /* 0 < deadline <= this; of all devices and open ones alone the
+                                    page is in no order, and what is dealt with makes room for more
+                                  */
         bool no_commands;        /* leave `commands` absent: a list for people */
 } store_job_filter;
 

@@ -723,6 +723,40 @@ static void jobs_are_found_by_order_state_and_correlator(void **state)
         assert_int_equal(store_job_find(f->st, &q, &f->a, &l), ODM_EINVAL);
 }
 
+/* Pages of jobs of some states, beside all jobs. */
+static void job_pages_agree_with_all_jobs(void **state)
+{
+        fix *f = *state;
+        int64_t ids[40], device[4];
+        unsigned states[40];
+
+        for (int i = 0; i < 4; i++)
+                device[i] = new_device(f, (const char *[]){"a", "b", "c", "d"}[i]);
+        for (unsigned i = 0; i < 40; i++) {
+                ids[i] = new_job(f, device[i * 7 % 4], 0);
+                states[i] = i * 5 % STORE_JOB_STATES;
+                assert_int_equal(move(f, device[i * 7 % 4], ids[i], STORE_JOB_OPEN, states[i]), 0);
+        }
+        for (uint32_t mask = 1; mask < STORE_JOB_BIT(STORE_JOB_STATES); mask += 7) {
+                store_job_filter q = {.states = mask, .limit = 1 + mask % 5, .no_commands = true};
+                store_job_list l;
+                unsigned at = 40;
+                do {
+                        assert_int_equal(store_job_find(f->st, &q, &f->a, &l), 0);
+                        for (size_t i = 0; i < l.n; i++) {
+                                while (at > 0 && !(mask >> states[at - 1] & 1))
+                                        at--;
+                                assert_true(at > 0 && l.v[i].id == ids[--at]);
+                        }
+                        q.before = l.n ? l.v[l.n - 1].id : 0;
+                } while (l.more);
+                while (at > 0 && !(mask >> states[at - 1] & 1))
+                        at--;
+                assert_int_equal(at, 0);
+                odm_arena_reset(&f->a);
+        }
+}
+
 static void deadlines_are_found(void **state)
 {
         fix *f = *state;
@@ -1759,6 +1793,7 @@ int main(void)
                 EACH_ENGINE(jobs_move_only_from_where_they_are_expected),
                 EACH_ENGINE(a_claim_counts_and_fences),
                 EACH_ENGINE(jobs_are_found_by_order_state_and_correlator),
+                EACH_ENGINE(job_pages_agree_with_all_jobs),
                 EACH_ENGINE(deadlines_are_found),
                 EACH_ENGINE(results_and_notes_are_kept_with_the_job),
                 EACH_ENGINE(a_key_names_one_job_of_a_device),
