@@ -236,6 +236,61 @@ static void an_exec_accepted_waits_for_its_alert(void **state)
         assert_int_equal(w->dev.ran[3], 1);
 }
 
+static odm_alert report(uint64_t id, const char *source, odm_format format, const char *data,
+                        const char *when)
+{
+        return (odm_alert){.id = id,
+                           .code = ODM_ALERT_GENERIC,
+                           .source = odm_cstr(source),
+                           .source_name = odm_cstr(when),
+                           .type = ODM_STR("urn:oma:at:diagmon:1.0:CollectedSimpleDataReport"),
+                           .format = format,
+                           .data = odm_cstr(data),
+                           .correlator = ODM_STR("pm-5")};
+}
+
+/* Samples are told leaf by leaf: one event a message, with the device's times; what is no
+ * measurement is left out, and does not end the job of its run. */
+static void samples_of_a_message_are_one_event(void **state)
+{
+        world *w = *state;
+        const odm_alert say[] = {
+                report(1, "./DiagMon/Memory/DiagMonData/RAMAvail", ODM_FMT_INT, "4711",
+                       "20261122T163505Z"),
+                report(2, "./DiagMon/Link/DiagMonData/lo/State", ODM_FMT_CHR, "up",
+                       "20261122T163505Z"),
+                report(3, "./DiagMon/PanicLog/DiagMonData/1/Log", ODM_FMT_BIN, "\1\2", NULL),
+                report(4, "./DiagMon/Memory/DiagMonData/RAMAvail", ODM_FMT_INT, "4712",
+                       "20261122T163515Z"),
+        };
+        store_event_list e;
+        unsigned events = 0;
+
+        world_start(w);
+        int64_t job = world_job(w,
+                                "[{\"cmd\":\"exec\",\"uri\":\"./Vendor/lab/Slow\",\"data\":\"3\","
+                                "\"correlator\":\"pm-5\"}]",
+                                false);
+        expect_done(w);
+        w->say = say;
+        w->says = ODM_COUNT(say);
+        expect_done(w);
+        expect_job(w, job, "waiting: accepted");
+        assert_int_equal(store_event_find(w->store, 0, w->device, 100, &w->a, &e), 0);
+        for (size_t i = 0; i < e.n; i++) {
+                assert_false(odm_str_is(e.v[i].kind, "alert"));
+                if (!odm_str_is(e.v[i].kind, "metric.samples"))
+                        continue;
+                events++;
+                assert_str(e.v[i].data,
+                           "{\"by\":\"report\",\"samples\":[{\"at\":\"2026-11-22T16:35:05Z\","
+                           "\"values\":{\"memory.RAMAvail\":4711,\"link.lo.State\":\"up\"}},"
+                           "{\"at\":\"2026-11-22T16:35:15Z\",\"values\":{\"memory.RAMAvail\":"
+                           "4712}}],\"correlator\":\"pm-5\"}");
+        }
+        assert_int_equal(events, 1);
+}
+
 /* ---- lost sessions ------------------------------------------------------------------------ */
 
 /* The device is known, so that the first reply of the next session carries commands. */
@@ -1150,6 +1205,7 @@ int main(void)
                 ON(setup, what_fails_is_told_and_blocks_nobody),
                 ON(setup_xml, what_fails_is_told_and_blocks_nobody),
                 ON(setup, an_exec_accepted_waits_for_its_alert),
+                ON(setup, samples_of_a_message_are_one_event),
                 ON(setup_sqlite, an_exec_accepted_waits_for_its_alert),
                 ON(setup, a_lost_session_puts_jobs_back),
                 ON(setup_sqlite, a_lost_session_puts_jobs_back),
