@@ -18,8 +18,9 @@
 #include "store.h"
 
 #define TOGETHER 500 /* devices in a batch */
-#define PAGES 60     /* of a question */
-#define LOOK 5000    /* as the REST list does */
+#define PAGES 60     /* of a question, at most */
+#define ENOUGH_MS 4000.0
+#define LOOK 5000 /* as the REST list does */
 
 static double now_ms(void)
 {
@@ -96,25 +97,28 @@ static void fill(store *st, unsigned n)
 static void ask(store *st, const char *what, store_device_filter f)
 {
         double took[PAGES], cpu[PAGES], most = 0;
+        double total = 0;
+        unsigned n = 0;
         size_t devices = 0, ends = 0;
         odm_arena a, kept;
 
         odm_arena_init(&a, &bench_heap, (size_t)8 << 20);
         odm_arena_init(&kept, &bench_heap, (size_t)8 << 20);
-        for (int i = 0; i < PAGES; i++) {
+        for (; n < PAGES && total < ENOUGH_MS; n++) {
                 store_device_list l;
                 double began = now_ms(), cpu_began = bench_now_us();
                 bench_must(store_device_find(st, &f, &a, &l) == 0, "a page is read");
-                took[i] = now_ms() - began;
-                cpu[i] = (bench_now_us() - cpu_began) / 1e3;
-                most = took[i] > most ? took[i] : most;
+                took[n] = now_ms() - began;
+                cpu[n] = (bench_now_us() - cpu_began) / 1e3;
+                most = took[n] > most ? took[n] : most;
+                total += took[n];
                 devices += l.n;
                 ends += !l.more;
                 f.after = l.more ? odm_arena_copy(&kept, l.next) : ODM_ABSENT;
                 odm_arena_reset(&a);
         }
         printf("%-44s %8.2f %8.2f %8.2f   %5zu devices, %2zu times to the end\n", what,
-               bench_median(cpu, PAGES), bench_median(took, PAGES), most, devices, ends);
+               bench_median(cpu, n), bench_median(took, n), most, devices, ends);
         odm_arena_done(&a);
         odm_arena_done(&kept);
 }
