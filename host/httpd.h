@@ -6,8 +6,8 @@
  * field name that is no token, NUL or control characters in a value, no Host or several, or one
  * that differs from the target's.  A request in chunks is the last of its connection: the library
  * takes line ends there that others do not.  An application sees only requests that passed, with
- * their whole body (unless it took that by a sink), inflated when it came as gzip; a charset named as the coding is no coding.  TLS
- * is 1.2 or later, with session tickets.
+ * their whole body (unless it took that by a sink), inflated when it came as gzip; a charset named
+ * as the coding is no coding.  TLS is 1.2 or later, with session tickets.
  *
  * Handlers run on the listener's worker threads, several at once.  A handler either replies, or
  * keeps the request and replies later from any thread: the connection sleeps meanwhile. */
