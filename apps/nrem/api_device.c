@@ -144,8 +144,7 @@ void device_list(call *c)
                         call_fail(c);
                         return;
                 }
-        call_reply(c, 200,
-                   page_new(items, l.more ? json_stringn(l.next.p, l.next.n) : NULL));
+        call_reply(c, 200, page_new(items, l.more ? json_stringn(l.next.p, l.next.n) : NULL));
 }
 
 void device_show(call *c)
