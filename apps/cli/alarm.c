@@ -245,9 +245,10 @@ static void add_rules(xrem_table *t, const json_t *list, const char *whose)
                         probable = xrem_json_str(r, "probable_cause");
                 xrem_cell cells[] = {CELL(odm_cstr(whose)),
                                      CELL(alert.p ? alert : ODM_STR("")),
-                                     CELL(does     ? odm_cstr(does)
-                                          : said.p ? said
-                                                   : ODM_STR("")),
+                                     CELL(does      ? odm_cstr(does)
+                                          : said.p  ? said
+                                          : alert.p ? ODM_STR("raises")
+                                                    : ODM_STR("")),
                                      CELL(cause.p ? cause : ODM_STR("")),
                                      CELL(severity.p ? severity : ODM_STR("")),
                                      CELL(probable.p ? probable : ODM_STR(""))};

@@ -35,7 +35,7 @@ static int show(xrem *c, const char *path)
                 {"Last seen", "last_seen", true},
                 {"Expected every (s)", "expected_every", false},
                 {"Awake for (s)", "awake_for", false},
-                {"Says", "expected_by", false},
+                {"Expected by", "expected_by", false},
                 {"Unreachable at", "unreachable_at", true},
                 {"Behind", "gateway", false},
         };
