@@ -84,6 +84,49 @@ static const struct route {
          "{\"items\":[{\"id\":\"7\",\"time\":\"2026-01-01T00:00:00Z\",\"kind\":\"job.done\","
          "\"device\":\"this\",\"data\":{\"device\":\"this\",\"key\":\"k\\u001b[31m\"}}],"
          "\"last\":\"7\"}"},
+        {"GET", "/api/v1/campaigns", 200,
+         "{\"items\":[{\"id\":\"7\",\"name\":\"spring\",\"state\":\"running\",\"kind\":"
+         "\"firmware\",\"wave\":2,\"devices\":{\"all\":100,\"succeeded\":95,\"failed\":5}}]}"},
+        {"POST", "/api/v1/campaigns", 201,
+         "{\"id\":\"7\",\"name\":\"spring\",\"state\":\"draft\",\"kind\":\"firmware\",\"wave\":2,"
+         "\"devices\":{\"all\":100,\"succeeded\":0,\"failed\":0}}"},
+        {"POST", "/api/v1/campaigns/preview", 200,
+         "{\"items\":[{\"device\":\"a/"
+         "1\",\"action\":\"order\",\"commands\":[{\"cmd\":\"exec\",\"uri\":\"./"
+         "F\"}]},{\"device\":\"a/2\",\"action\":\"out\",\"reason\":\"its model is M2; wanted is "
+         "M1\"}]}"},
+        {"GET", "/api/v1/campaigns/7", 200,
+         "{\"id\":\"7\",\"name\":\"spring\",\"state\":\"done\",\"kind\":\"firmware\",\"wave\":2,"
+         "\"devices\":{\"all\":100,\"succeeded\":95,\"failed\":5}}"},
+        {"GET", "/api/v1/campaigns/8", 200,
+         "{\"id\":\"7\",\"name\":\"spring\",\"state\":\"done\",\"kind\":\"firmware\",\"wave\":2,"
+         "\"devices\":{\"all\":100,\"succeeded\":100,\"failed\":0}}"},
+        {"GET", "/api/v1/campaigns/7/devices", 200,
+         "{\"items\":[{\"device\":\"a/"
+         "3\",\"state\":\"failed\",\"tries\":1,\"class\":\"corrupt\",\"reason\":\"Corrupted "
+         "package (402)\"}]}"},
+        {"POST", "/api/v1/campaigns/7/approve", 200,
+         "{\"id\":\"7\",\"name\":\"spring\",\"state\":\"running\",\"kind\":\"firmware\",\"wave\":2,"
+         "\"devices\":{\"all\":100,\"succeeded\":95,\"failed\":5}}"},
+        {"POST", "/api/v1/campaigns/7/start", 200,
+         "{\"id\":\"7\",\"name\":\"spring\",\"state\":\"running\",\"kind\":\"firmware\",\"wave\":2,"
+         "\"devices\":{\"all\":100,\"succeeded\":95,\"failed\":5}}"},
+        {"POST", "/api/v1/campaigns/7/resume", 200,
+         "{\"id\":\"7\",\"name\":\"spring\",\"state\":\"running\",\"kind\":\"firmware\",\"wave\":2,"
+         "\"devices\":{\"all\":100,\"succeeded\":95,\"failed\":5}}"},
+        {"POST", "/api/v1/campaigns/7/cancel", 200,
+         "{\"id\":\"7\",\"name\":\"spring\",\"state\":\"running\",\"kind\":\"firmware\",\"wave\":2,"
+         "\"devices\":{\"all\":100,\"succeeded\":95,\"failed\":5}}"},
+        {"POST", "/api/v1/campaigns/7/retry", 200,
+         "{\"id\":\"7\",\"name\":\"spring\",\"state\":\"running\",\"kind\":\"firmware\",\"wave\":2,"
+         "\"devices\":{\"all\":100,\"succeeded\":95,\"failed\":5}}"},
+        {"POST", "/api/v1/campaigns/7/pause", 409,
+         "{\"type\":\"urn:xrem:problem:state\",\"title\":\"Not "
+         "possible\",\"status\":409,\"detail\":\"Only a running campaign is paused.\"}"},
+        {"POST", "/api/v1/campaigns/7/rollback", 201,
+         "{\"id\":\"7\",\"name\":\"spring\",\"state\":\"running\",\"kind\":\"firmware\",\"wave\":2,"
+         "\"devices\":{\"all\":100,\"succeeded\":0,\"failed\":0}}"},
+        {"DELETE", "/api/v1/campaigns/7", 204, ""},
         {"GET", "/api/v1/rules", 200,
          "{\"items\":[{\"id\":\"1\",\"name\":\"cool "
          "down\",\"on\":\"alarm.raised\",\"enabled\":true,"

@@ -291,6 +291,29 @@ follows() {
         [ $? = 0 ] && grep -q 'job.done' "$tmp/said" && asked 'GET /api/v1/events?limit=1000&after=7&wait=25'
 }
 check "follows them, until Ctrl-C" follows
+has "lists campaigns" 0 "spring" campaign list --state running
+check "in that state" asked 'GET /api/v1/campaigns?state=running&limit=20'
+has "shows a campaign with its tallies" 0 "95 succeeded" campaign show 7
+has "lists what became of its devices" 0 "Corrupted package (402)" campaign devices 7 --state failed
+is "makes a campaign" 0 7 campaign create spring --url http://dl/x --to 2.0 --model M1 --tag a --tag b --fwv '<2' \
+        --canary 5 --wave 10% --soak 2h --window 'sat,sun 22:00-04:00' --retries 1 --hold -q
+check "as its options say" asked 'POST /api/v1/campaigns? {"name":"spring","url":"http://dl/x","version":"2.0","target":{"tags":["a","b"],"model":["M1"],"fwv":"<2"},"plan":{"canary":5,"wave":"10%","soak":7200,"hold":true,"windows":[{"days":["sat","sun"],"from":"22:00","until":"04:00"}],"retry":{"count":1}}}'
+has "tries one dry" 0 "its model is M2; wanted is M1" campaign create spring --url http://dl/x --to 2.0 --all --dry-run
+check "asking for all devices" asked 'POST /api/v1/campaigns/preview?others=1&limit=1000 {"name":"spring","url":"http://dl/x","version":"2.0","target":{},"plan":{}}'
+err "a campaign for nobody in particular" 2 "which devices?" campaign create spring --url http://dl/x --to 2.0
+err "a window without an end" 2 "such as 22:00-04:00" campaign create spring --all --window 22:00
+err "a share that is none" 2 "a share such as 5%" campaign create spring --all --canary some
+for act in approve start resume cancel retry; do
+        has "campaign $act" 0 "spring" campaign $act 7
+done
+has "retries one class" 0 "spring" campaign retry 7 --class corrupt
+check "asking for it" asked 'POST /api/v1/campaigns/7/retry?class=corrupt'
+err "what cannot be done now" 1 "Only a running campaign is paused" campaign pause 7
+has "rolls back" 0 "spring" campaign rollback 7 --url http://dl/old --to 1.0
+check "to that" asked 'POST /api/v1/campaigns/7/rollback?url=http%3A%2F%2Fdl%2Fold&version=1.0'
+has "watches one that ends with failures" 1 "5 failed" campaign watch 7
+has "and one that ends well" 0 "100 succeeded" campaign watch 8
+is "removes a campaign" 0 "" campaign remove 7
 has "lists rules" 0 "cool down" rule list
 has "shows a rule" 0 '"name": "cool down"' rule show 1
 echo '{"name": "r", "on": "alarm.", "do": [{"tag": "hot"}]}' >"$tmp/rule"
@@ -357,6 +380,7 @@ err "no number" 2 "is no number" threshold add load --high much --all
 has "lists thresholds" 0 "80.5" threshold list
 is "removes one" 0 "" threshold remove 5
 has "lists packages" 0 "firmware" package list
+has "completes packages" 0 "box@1.0" --complete package show b
 has "finds one by name" 0 "5891b5b5" package show box@1.0
 has "tells why it does not fit" 0 "it does not fit, its model is M2" package show 1 --device this
 check "asks for the device" asked 'GET /api/v1/packages/1?device=this '

@@ -104,6 +104,66 @@ static const xrem_opt device_list_opts[] = {
 static const xrem_opt device_show_opts[] = {
         {0, "addresses", NULL, "network addresses too (role admin)"},
 };
+static const xrem_opt campaign_create_opts[] = {
+        {0, "package", "PACKAGE", "what devices are given: its number, or NAME@VERSION"},
+        {0, "url", "URL", "instead: where they fetch it"},
+        {0, "to", "VERSION", "with --url: what they run then"},
+        {0, "kind", "KIND", "firmware, software or commands; default: what the package is"},
+        {0, "commands", "FILE", "JSON list of commands, with variables such as ${device}"},
+        {0, "atomic", NULL, "all commands or none"},
+        {0, "node", "URI", "the firmware object; default ./FUMO/main"},
+        {0, "verify", "URI=VALUE", "what has to be then; empty: nothing is looked at"},
+        {0, "device", "NAME", "this device; may be given several times"},
+        {0, "prefix", "TEXT", "devices whose names begin so"},
+        {0, "tag", "TAG", "with this tag; several: all of them"},
+        {0, "maker", "TEXT", "of this maker; several: one of them"},
+        {0, "model", "TEXT", "of this model; several: one of them"},
+        {0, "hwv", "RANGE", "with such a hardware version, as '>=1.2 <2'"},
+        {0, "fwv", "RANGE", "with such firmware"},
+        {0, "swv", "RANGE", "with such software"},
+        {0, "all", NULL, "every device"},
+        {0, "plan", "FILE", "the plan as JSON; options below win"},
+        {0, "canary", "N", "so many first, or a share such as 5%"},
+        {0, "wave", "N", "so many, or a share, at a time then"},
+        {0, "threshold", "PERCENT", "must have succeeded before the next wave; default 90"},
+        {0, "soak", "TIME", "passes then before it begins, such as 2h"},
+        {0, "hold", NULL, "pause after the canary"},
+        {0, "stop-above", "PERCENT", "halt when more failed"},
+        {0, "stop-least", "N", "but not before so many have ended; default 10"},
+        {0, "retries", "N", "further tries of a device; default 2"},
+        {0, "retry-delay", "TIME", "before the first, doubled by each; default 5m"},
+        {0, "parallel", "N", "devices under way at one time"},
+        {0, "contact-time", "TIME", "within which a device has to call; default 7d"},
+        {0, "update-time", "TIME", "from taking the order to its result; default 1h"},
+        {0, "window", "WHEN", "such as 'sat,sun 22:00-04:00'; may be given several times"},
+        {0, "zone", "ZONE", "of the windows; a device's tag tz:ZONE wins"},
+        {0, "begin", "TIME", "not before, such as 2027-01-31T00:00:00Z"},
+        {0, "deadline", "TIME", "what has not begun then fails"},
+        {0, "join", NULL, "devices that come late join"},
+        {0, "approval", NULL, "somebody else has to approve it"},
+        {0, "start", NULL, "begin at once"},
+        {0, "dry-run", NULL, "make nothing: show what each device would be sent, or why not"},
+};
+static const xrem_opt campaign_list_opts[] = {
+        {0, "state", "STATE", "draft, running, paused, halted, done or cancelled"},
+        {'n', "limit", "N", "at most so many, newest first; default 20"},
+};
+static const xrem_opt campaign_devices_opts[] = {
+        {0, "state", "STATE",
+         "pending delayed ordered checking succeeded failed skipped cancelled"},
+        {'n', "limit", "N", "at most so many; default all"},
+};
+static const xrem_opt campaign_retry_opts[] = {
+        {0, "class", "CLASS", "only failures of this class, or of several with commas"},
+};
+static const xrem_opt campaign_rollback_opts[] = {
+        {0, "package", "PACKAGE", "all to this one; default: each to what it had"},
+        {0, "url", "URL", "instead: where they fetch it"},
+        {0, "to", "VERSION", "with --url: what they run then"},
+};
+static const xrem_opt campaign_watch_opts[] = {
+        {0, "for", "SECONDS", "give up then (exit code 5)"},
+};
 static const xrem_opt job_list_opts[] = {
         {0, "state", "STATE", "queued notified in_session waiting done failed expired cancelled"},
         {'n', "limit", "N", "at most so many, newest first; default 20"},
@@ -366,6 +426,11 @@ static const char rule_text[] =
         "FILE is JSON with name, on (how the kind of event begins), where (conditions on\n"
         "its data), devices (a selector), do (jobs, tags, campaigns, notices) and\n"
         "again_after (seconds); docs/rules.md has examples. - is standard input.\n";
+static const char campaign_text[] =
+        "It is a draft until it is started.  Devices are ordered wave by wave, each ends with a\n"
+        "verdict: docs/campaigns.md.\n";
+static const char campaign_watch_text[] =
+        "Exit code 0 when it is done and no device failed, else 1.\n";
 static const char package_text[] = "A package is named by its number, or as NAME@VERSION.\n";
 static const char package_add_text[] =
         "The content goes in pieces, each of which the server has durably before the next is "
@@ -485,18 +550,44 @@ const xrem_cmd xrem_commands[] = {
         {"rule", "set", "ID", "Change a rule", NULL, OPTS(rule_set_opts), 1, 1, "-",
          xrem_run_rule_set},
         {"rule", "remove", "ID", "Remove a rule", NULL, NULL, 0, 1, 1, "-", xrem_run_rule_remove},
+        {"campaign", "create", "NAME", "Make a campaign: the same order for many devices",
+         campaign_text, OPTS(campaign_create_opts), 1, 1, "-", xrem_run_campaign_create},
+        {"campaign", "list", "", "List campaigns, newest first", NULL, OPTS(campaign_list_opts), 0,
+         0, "", xrem_run_campaign_list},
+        {"campaign", "show", "ID", "Show a campaign", NULL, NULL, 0, 1, 1, "-",
+         xrem_run_campaign_show},
+        {"campaign", "devices", "ID", "List what became of each device", NULL,
+         OPTS(campaign_devices_opts), 1, 1, "-", xrem_run_campaign_devices},
+        {"campaign", "watch", "ID", "Follow a campaign while it runs", campaign_watch_text,
+         OPTS(campaign_watch_opts), 1, 1, "-", xrem_run_campaign_watch},
+        {"campaign", "approve", "ID", "Approve a draft that somebody else made", NULL, NULL, 0, 1,
+         1, "-", xrem_run_campaign_act},
+        {"campaign", "start", "ID", "Start a draft", NULL, NULL, 0, 1, 1, "-",
+         xrem_run_campaign_act},
+        {"campaign", "pause", "ID", "Let no further device begin", NULL, NULL, 0, 1, 1, "-",
+         xrem_run_campaign_act},
+        {"campaign", "resume", "ID", "Go on after a pause or a halt", NULL, NULL, 0, 1, 1, "-",
+         xrem_run_campaign_act},
+        {"campaign", "cancel", "ID", "End a campaign", NULL, NULL, 0, 1, 1, "-",
+         xrem_run_campaign_act},
+        {"campaign", "retry", "ID", "Order again all devices that failed", NULL,
+         OPTS(campaign_retry_opts), 1, 1, "-", xrem_run_campaign_retry},
+        {"campaign", "rollback", "ID", "Bring all that succeeded back to what they had", NULL,
+         OPTS(campaign_rollback_opts), 1, 1, "-", xrem_run_campaign_rollback},
+        {"campaign", "remove", "ID", "Remove a campaign that has ended", NULL, NULL, 0, 1, 1, "-",
+         xrem_run_campaign_remove},
         {"package", "list", "", "List packages for devices", NULL, OPTS(package_list_opts), 0, 0,
          "", xrem_run_package_list},
         {"package", "show", "PACKAGE", "Show a package", package_text, OPTS(package_show_opts), 1,
-         1, "-", xrem_run_package_show},
+         1, "p", xrem_run_package_show},
         {"package", "add", "FILE", "Make a package of a file", package_add_text,
          OPTS(package_add_opts), 1, 1, "f", xrem_run_package_add},
         {"package", "set", "PACKAGE", "Change whom a package fits, and its notes", package_text,
-         OPTS(package_set_opts), 1, 1, "-", xrem_run_package_set},
+         OPTS(package_set_opts), 1, 1, "p", xrem_run_package_set},
         {"package", "fetch", "PACKAGE", "Fetch the content of a package", package_text,
-         OPTS(package_fetch_opts), 1, 1, "-", xrem_run_package_fetch},
+         OPTS(package_fetch_opts), 1, 1, "p", xrem_run_package_fetch},
         {"package", "remove", "PACKAGE", "Remove a package that no campaign needs", package_text,
-         NULL, 0, 1, 1, "-", xrem_run_package_remove},
+         NULL, 0, 1, 1, "p", xrem_run_package_remove},
         {"alarm", "list", "[NAME]", "List alarms, newest change first", alarm_list_text,
          OPTS(alarm_list_opts), 0, 1, "d", xrem_run_alarm_list},
         {"alarm", "counts", "", "Count active alarms by severity", NULL, OPTS(alarm_counts_opts), 0,
@@ -522,8 +613,7 @@ const xrem_cmd xrem_commands[] = {
         {"metric", "put", "DEVICE METRIC=VALUE...", "Put samples of another source", NULL,
          OPTS(metric_put_opts), 2, XREM_ANY, "d-", xrem_run_metric_put},
         {"metric", "collect", "[[METRIC=]URI...]", "Ask devices for values again and again",
-         metric_collect_text, OPTS(metric_collect_opts), 0, XREM_ANY, "-",
-         xrem_run_metric_collect},
+         metric_collect_text, OPTS(metric_collect_opts), 0, XREM_ANY, "-", xrem_run_metric_collect},
         {"metric", "collections", "", "List what is collected", NULL, NULL, 0, 0, 0, "",
          xrem_run_metric_collections},
         {"metric", "stop", "ID", "Stop a collection", NULL, NULL, 0, 1, 1, "-",

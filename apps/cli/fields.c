@@ -36,7 +36,10 @@ enum xrem_colour xrem_state_colour(odm_str s)
                 {"cancelled", XREM_RED},   {"deactivated", XREM_RED},   {"queued", XREM_YELLOW},
                 {"notified", XREM_YELLOW}, {"in_session", XREM_YELLOW}, {"waiting", XREM_YELLOW},
                 {"unreachable", XREM_RED}, {"asleep", XREM_BLUE},       {"critical", XREM_RED},
-                {"major", XREM_RED},       {"minor", XREM_YELLOW},      {"warning", XREM_YELLOW},
+                {"succeeded", XREM_GREEN}, {"halted", XREM_RED},        {"running", XREM_GREEN},
+                {"paused", XREM_YELLOW},   {"skipped", XREM_YELLOW},    {"ordered", XREM_YELLOW},
+                {"checking", XREM_YELLOW}, {"delayed", XREM_YELLOW},    {"major", XREM_RED},
+                {"minor", XREM_YELLOW},    {"warning", XREM_YELLOW},
         };
 
         for (size_t i = 0; i < ODM_COUNT(states); i++)

@@ -17,6 +17,7 @@
 #include "commands.h"
 #include "fields.h"
 #include "io.h"
+#include "package.h"
 
 #define PACKAGES "/api/v1/packages"
 #define SLICE ((size_t)4 << 20)
@@ -54,8 +55,7 @@ static const json_t *of_version(const json_t *items, const char *version)
         return NULL;
 }
 
-/* Its number, from a number or NAME@VERSION. */
-static int find(xrem *c, const char *word, const char **id)
+int xrem_package_find(xrem *c, const char *word, const char **id)
 {
         const char *at = strrchr(word, '@');
         const json_t *p;
@@ -79,6 +79,24 @@ static int find(xrem *c, const char *word, const char **id)
                 return xrem_fail(XREM_NOT_FOUND, "there is no package %s", word);
         *id = xrem_json_z(p, "id");
         return *id ? XREM_OK : xrem_fail(XREM_UNREACHABLE, "the server does not answer as nremd");
+}
+
+const char **xrem_package_names(xrem *c, size_t *n)
+{
+        xrem_ask ask = {.method = "GET", .path = PACKAGES "?limit=1000", .any_status = true};
+        json_t *j = NULL;
+        int rc = xrem_api(c, &ask, &j);
+        const json_t *items = rc == XREM_OK ? json_object_get(j, "items") : NULL;
+        const char **names = xrem_new(c, const char *, json_array_size(items) + 1);
+
+        *n = 0;
+        for (size_t i = 0; i < json_array_size(items); i++) {
+                const json_t *p = json_array_get(items, i);
+                if (xrem_json_z(p, "name") && xrem_json_z(p, "version"))
+                        names[(*n)++] = xrem_fmt(c, "%s@%s", xrem_json_z(p, "name"),
+                                                 xrem_json_z(p, "version"));
+        }
+        return names;
 }
 
 static const char *path_of(xrem *c, const char *id, const char *rest)
@@ -162,7 +180,7 @@ int xrem_run_package_show(xrem *c, const xrem_args *a)
 {
         const char *id = NULL;
         json_t *p = NULL;
-        int rc = find(c, a->word[0], &id);
+        int rc = xrem_package_find(c, a->word[0], &id);
 
         if (rc == XREM_OK) {
                 xrem_ask ask = {.method = "GET",
@@ -176,7 +194,7 @@ int xrem_run_package_show(xrem *c, const xrem_args *a)
 int xrem_run_package_remove(xrem *c, const xrem_args *a)
 {
         const char *id = NULL;
-        int rc = find(c, a->word[0], &id);
+        int rc = xrem_package_find(c, a->word[0], &id);
 
         if (rc == XREM_OK) {
                 xrem_ask ask = {.method = "DELETE", .path = path_of(c, id, "")};
@@ -554,7 +572,7 @@ int xrem_run_package_set(xrem *c, const xrem_args *a)
                 xrem_json_set(o, "fits", fits);
         else
                 json_decref(fits);
-        rc = json_object_size(o) ? find(c, a->word[0], &id)
+        rc = json_object_size(o) ? xrem_package_find(c, a->word[0], &id)
                                  : xrem_fail(XREM_USAGE, "nothing to change");
         if (rc == XREM_OK) {
                 xrem_ask ask = {.method = "PATCH", .path = path_of(c, id, ""), .body = o};
@@ -654,7 +672,7 @@ int xrem_run_package_fetch(xrem *c, const xrem_args *a)
         content f = {.fd = -1};
         json_t *p = NULL;
         uint64_t at = 0;
-        int rc = find(c, a->word[0], &id);
+        int rc = xrem_package_find(c, a->word[0], &id);
 
         if (rc == XREM_OK) {
                 xrem_ask ask = {.method = "GET", .path = path_of(c, id, "")};

@@ -572,6 +572,9 @@ static bool put_order(json_t *o, const campaign_order *w, int64_t now)
                 return put_cstr(o, "action", "skip") &&
                        put_cstr(o, "class", campaign_classes[w->class]) &&
                        put_cstr(o, "reason", w->reason);
+        if (w->unknown)
+                return put_cstr(o, "action", "order") &&
+                       put_cstr(o, "reason", "it has never called: what it is sent is made then");
         list = json_loadb(w->commands.p, w->commands.n, 0, NULL);
         return json_object_set_new(o, "commands", list) == 0 && put_cstr(o, "action", "order") &&
                (w->open || put_ms(o, "not_before", w->edge > now ? w->edge : 0));

@@ -217,12 +217,17 @@ static int fill_vars(campaign_scope *s, const store_device *d, const campaign_or
 }
 
 /* The text of `list`, its variables filled. */
-static int fill_list(campaign_scope *s, json_t *list, const campaign_vars *v, campaign_order *o)
+static int fill_list(campaign_scope *s, json_t *list, const campaign_vars *v, bool called,
+                     campaign_order *o)
 {
         char which[CAMPAIGN_VAR] = "";
         char *text;
         int rc = campaign_fill(list, v, which);
 
+        if (rc == ODM_ENOENT && strcmp(which, "url") == 0 && !called) { /* it tells by calling */
+                o->unknown = true;
+                return 0;
+        }
         if (rc == ODM_ENOENT && strcmp(which, "url") == 0)
                 return leave(s, o, CLASS_VALUE,
                              odm_arena_copy(s->a, ODM_STR("how the device reaches this server is "
@@ -280,7 +285,7 @@ static int fill_commands(campaign_scope *s, const store_device *d, campaign_orde
         if (rc == 0 && !list)
                 rc = ODM_ENOMEM;
         if (rc == 0)
-                rc = fill_list(s, list, &v, o);
+                rc = fill_list(s, list, &v, d->last_contact > 0, o);
         json_decref(list);
         return rc;
 }

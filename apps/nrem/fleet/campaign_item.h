@@ -33,6 +33,7 @@ typedef struct campaign_order {
         const char *reason;   /* a sentence, in the arena */
         odm_str commands;     /* JSON */
         odm_str version, expect;
+        bool unknown; /* it has to call first, so that its commands can be made */
         bool open;    /* its window is, until edge; else it opens then */
         int64_t edge; /* INT64_MAX: no window */
 } campaign_order;

@@ -269,6 +269,15 @@ static int64_t next_look(const campaign_turn *w)
         return w->t->now + earlier(w->scope.plan.update_time, w->scope.plan.contact_time);
 }
 
+/* How it reaches the server is known when it has called for the first time. */
+static int not_called_yet(campaign_turn *w, campaign_item *it)
+{
+        if (w->t->now >= w->c.started + w->scope.plan.contact_time)
+                return campaign_turn_failed(w, it, CLASS_UNREACHED, ODM_STR("it has never called"));
+        return item_waits(w, it, w->t->now + LOOK_AGAIN, CLASS_NONE,
+                          ODM_STR("it has never called"));
+}
+
 int campaign_turn_order(campaign_turn *w, campaign_item *it)
 {
         campaign_item_state from = (campaign_item_state)it->state;
@@ -291,6 +300,8 @@ int campaign_turn_order(campaign_turn *w, campaign_item *it)
                         o.class, odm_cstr(o.reason));
         if (!o.open)
                 return item_waits(w, it, o.edge, CLASS_NONE, ODM_STR("waits for its window"));
+        if (o.unknown)
+                return not_called_yet(w, it);
         it->state = ITEM_ORDERED;
         it->tries++;
         it->before = it->tries == 1 ? d.fwv : it->before;
