@@ -25,7 +25,7 @@ typedef struct xrem_cmd {
         const xrem_opt *opts;
         size_t n_opts;
         unsigned min, max;    /* how many words it takes */
-        const char *complete; /* a letter a word, the last one repeats: d device, f file,
+        const char *complete; /* a letter a word, the last one repeats: d device, f file, p package,
                                  c command, other letters nothing */
         int (*run)(xrem *c, const struct xrem_args *a);
         bool general; /* listed apart: it is about no device */

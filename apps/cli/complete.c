@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "config.h"
 #include "device.h"
+#include "package.h"
 
 static void offer(const char *candidate, const char *typed)
 {
@@ -57,6 +58,12 @@ static void offer_word(xrem *c, const xrem_cmd *cmd, size_t at, const char *type
         } else if (kind == 'd') {
                 size_t n;
                 const char **names = xrem_device_names(c, &n);
+
+                for (size_t i = 0; i < n; i++)
+                        offer(names[i], typed);
+        } else if (kind == 'p') {
+                size_t n;
+                const char **names = xrem_package_names(c, &n);
 
                 for (size_t i = 0; i < n; i++)
                         offer(names[i], typed);

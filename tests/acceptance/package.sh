@@ -32,7 +32,13 @@ keys = $pk/keys
 slots = $pk/slots
 retry_wait = 100ms
 fetch = $bin/drem/fetch/dremd-fetch
-patch = $bin/drem/patch/dremd-patch"
+patch = $bin/drem/patch/dremd-patch
+[software]
+archive = $pk/apps
+keys = $pk/keys
+retry_wait = 100ms
+fetch = $bin/drem/fetch/dremd-fetch
+installers = $bin/drem/install"
         eventually 20 is_active pk
 }
 
@@ -137,6 +143,19 @@ the_device_has_the_last_word()
                 equal "$("$xrem" get pk ./DevDetail/FwV)" 2.0 FwV && equal "$("$xrem" get pk ./FUMO/main/State)" 20 State
 }
 
+a_device_takes_software()
+{
+        local url
+        mkdir -p "$pk/app" && printf 'id=net.example.app\nversion=1.0\nname=An application\n' >"$pk/app/component" &&
+                tar -C "$pk/app" -cf "$pk/app.tar" . || return 1
+        "$xrem" package add "$pk/app.tar" --name app --version 1.0 --kind software --component net.example.app \
+                --sign "$pk/maker.key" >/dev/null && url=$(link_of app@1.0 pk) || return 1
+        "$xrem" add pk ./SCM/Download/app --node && "$xrem" add pk ./SCM/Download/app/PkgID net.example.app-1.0 &&
+                "$xrem" add pk ./SCM/Download/app/PkgURL "$url" &&
+                "$xrem" exec pk ./SCM/Download/app/Operations/DownloadInstall --timeout 60 &&
+                "$xrem" tree pk ./SCM/Inventory/Deployed | grep -q 'net.example.app'
+}
+
 keeps_content_once()
 {
         local file=$home/packages/packages/$(sha256sum "$pk/image-2.0" | cut -d ' ' -f 1)
@@ -150,7 +169,7 @@ keeps_content_once()
 tells_in_events()
 {
         equal "$("$xrem" --json event --kind package. --limit 100 | grep -o '"kind": *"package\.[a-z]*"' | sort | uniq -c |
-                tr -d ' ' | tr '\n' ' ')" '4"kind":"package.added" 3"kind":"package.removed" ' events
+                tr -d ' ' | tr '\n' ' ')" '5"kind":"package.added" 3"kind":"package.removed" ' events
 }
 
 if promise "packages: a server with keys, and a device" start_package_world; then
@@ -161,6 +180,7 @@ if promise "packages: a server with keys, and a device" start_package_world; the
         promise "packages: xrem signs; a package fits by version" signs_itself
         promise "packages: the server refuses a wrong signature" refuses_a_stranger
         promise "packages: the device refuses a key it does not trust" the_device_has_the_last_word
+        promise "packages: a device takes software from it" a_device_takes_software
         promise "packages: the same content is kept once, and goes with its last package" keeps_content_once
         promise "packages: events tell" tells_in_events
 fi
