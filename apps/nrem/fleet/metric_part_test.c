@@ -112,16 +112,17 @@ static metric_part *part(stage *s)
 static void tell(stage *s, int64_t device, int64_t at, const char *values)
 {
         sample_set set = {0};
-        char text[400], *name;
         bool refused;
 
-        (void)snprintf(text, sizeof text, "%s", values);
-        for (name = strtok(text, " "); name; name = strtok(NULL, " ")) {
-                char *value = strchr(name, '=');
-                *value++ = 0;
+        for (size_t n; *values; values += n + (values[n] == ' ')) {
+                size_t eq = strcspn(values, "=");
+
+                n = strcspn(values, " ");
+                assert_true(eq < n);
                 assert_int_equal(
-                        sample_add(&set, at, odm_cstr(name),
-                                   sample_value(ODM_STR("chr"), odm_cstr(value), &refused)),
+                        sample_add(&set, at, (odm_str){values, eq},
+                                   sample_value(ODM_STR("chr"),
+                                                (odm_str){values + eq + 1, n - eq - 1}, &refused)),
                         0);
         }
         say(s, device, SAMPLE_EVENT, sample_take(&set, "rest", ODM_ABSENT, &s->a));
