@@ -7,6 +7,7 @@
 
 #define SCAN_MOST 2000 /* alarms looked at for one page, where a filter has no index */
 #define SCAN_PAGE 250
+#define COUNT_MOST 10000 /* of one severity below a prefix, acknowledged or not */
 
 static fleet_turn turn_of(call *c, store_batch *b)
 {
@@ -400,7 +401,7 @@ static void counts_show(call *c)
         json_t *o;
 
         if (scope_prefix(c, &prefix))
-                rc = prefix.n ? alarm_count(st, prefix, &t)
+                rc = prefix.n ? alarm_count(st, prefix, COUNT_MOST, &t)
                               : store_row_get(st, &table_alarm_tally, &key, &c->arena, &t);
         if (rc < 0) {
                 call_refused(c, "the alarms cannot be counted", rc);

@@ -15,7 +15,7 @@
 #define COVER_PAGE 200       /* the same, of devices behind a gateway */
 #define BACK_MS 60000        /* who is behind a gateway that is back may call before it is missed */
 #define COVER_MS 5000        /* gateway and devices are not found silent in one moment */
-#define RECOUNT_MS 10000     /* between two counts, each of which reads all that is active */
+#define RECOUNT_MS 60000     /* between two counts, each of which reads all that is active */
 #define CAMPAIGN "campaign " /* a source; the campaign's number follows */
 #define MAP_MEMORY ((size_t)4 << 20)
 
@@ -415,7 +415,7 @@ static int recount(alarm_self *s, fleet_turn *t)
                           : ODM_ENOMEM;
 
         if (rc == 0)
-                rc = alarm_count(s->host->store, ODM_ABSENT, to);
+                rc = alarm_count(s->host->store, ODM_ABSENT, INT64_MAX, to);
         if (rc < 0)
                 return rc;
         s->recount = false;

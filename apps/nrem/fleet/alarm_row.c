@@ -352,7 +352,8 @@ static odm_str behind(odm_str s, char room[256])
         return (odm_str){room, n};
 }
 
-static int count_one(store *st, odm_str prefix, uint32_t severity, uint32_t acked, int64_t *out)
+static int count_one(store *st, odm_str prefix, uint32_t severity, uint32_t acked, uint64_t most,
+                     int64_t *out)
 {
         char room[256];
         const alarm_row from = {
@@ -367,7 +368,7 @@ static int count_one(store *st, odm_str prefix, uint32_t severity, uint32_t acke
                 scan.from = &from;
                 scan.below = below.name.p ? &below : NULL;
         }
-        rc = store_row_count(st, &scan, INT64_MAX, &n);
+        rc = store_row_count(st, &scan, most, &n);
         if (rc == 0)
                 *out = (int64_t)n;
         return rc;
@@ -386,7 +387,7 @@ static int count_hidden(store *st, odm_str prefix, int64_t *out)
         return rc;
 }
 
-int alarm_count(store *st, odm_str prefix, alarm_tally *out)
+int alarm_count(store *st, odm_str prefix, uint64_t most, alarm_tally *out)
 {
         alarm_tally t = {.id = 1};
         int rc = count_hidden(st, prefix, &t.hidden);
@@ -394,9 +395,9 @@ int alarm_count(store *st, odm_str prefix, alarm_tally *out)
         for (uint32_t s = ALARM_INDETERMINATE; rc == 0 && s <= ALARM_CRITICAL; s++) {
                 int64_t seen = 0;
 
-                rc = count_one(st, prefix, s, 0, &t.unseen[s - 1]);
+                rc = count_one(st, prefix, s, 0, most, &t.unseen[s - 1]);
                 if (rc == 0)
-                        rc = count_one(st, prefix, s, 1, &seen);
+                        rc = count_one(st, prefix, s, 1, most, &seen);
                 t.active[s - 1] = t.unseen[s - 1] + seen;
         }
         if (rc == 0)

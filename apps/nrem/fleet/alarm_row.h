@@ -132,8 +132,9 @@ ODM_MUST_USE int alarm_forget(fleet_turn *t, const alarm_row *r);
 void alarm_state_of(const alarm_row *r, alarm_state *out);
 void alarm_state_to(alarm_row *r, const alarm_state *s);
 
-/* Counts by severity of alarms whose devices' names begin with `prefix` (any: of all), by the index
- * and not the tally. */
-ODM_MUST_USE int alarm_count(store *st, odm_str prefix, alarm_tally *out);
+/* Counts by severity of alarms whose devices' names begin with `prefix` (empty: of all), by the
+ * index and not the tally: the time it takes rises with their number.  None is counted beyond
+ * `most`. */
+ODM_MUST_USE int alarm_count(store *st, odm_str prefix, uint64_t most, alarm_tally *out);
 
 #endif

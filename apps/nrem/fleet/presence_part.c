@@ -63,7 +63,8 @@ int presence_read_told(store *st, odm_arena *a, presence_row *r)
         return rc == ODM_ENOENT ? 0 : rc;
 }
 
-static int put_row(fleet_turn *t, const presence_row *r)
+/* `known`: the row is there, as far as we have read. */
+static int put_row(fleet_turn *t, const presence_row *r, bool known)
 {
         presence_row *copy = odm_new(store_batch_arena(t->batch), presence_row);
         store_op *op;
@@ -71,13 +72,17 @@ static int put_row(fleet_turn *t, const presence_row *r)
         if (!copy)
                 return ODM_ENOMEM;
         *copy = *r;
-        op = fleet_row(t, STORE_ROW_ADD, &table_presence, copy);
-        if (!op)
-                return ODM_ENOMEM;
-        op->lenient = true; /* what it says is said by the patch, which leaves wishes alone */
+        if (!known) {
+                op = fleet_row(t, STORE_ROW_ADD, &table_presence, copy);
+                if (!op)
+                        return ODM_ENOMEM;
+                op->lenient =
+                        true; /* what it says is said by the patch, which leaves wishes alone */
+        }
         op = fleet_row(t, STORE_ROW_PATCH, &table_presence, copy);
         if (!op)
                 return ODM_ENOMEM;
+        op->lenient = true; /* it may have gone with its device */
         op->row.fields = STORE_FIELD(PF_SILENT_AT) | STORE_FIELD(PF_TOLD) |
                          STORE_FIELD(PF_TOLD_AWAKE) | STORE_FIELD(PF_SINCE);
         return 0;
@@ -144,7 +149,7 @@ static int enter(fleet_turn *t, const store_device *d, presence_row *r,
 }
 
 /* Looks at a device.  `least`: look again no later than then; 0: as the judgement says. */
-static int look(self *s, fleet_turn *t, presence_row *r, int64_t least)
+static int look(self *s, fleet_turn *t, presence_row *r, bool known, int64_t least)
 {
         presence_expectation x;
         presence_verdict v;
@@ -168,7 +173,7 @@ static int look(self *s, fleet_turn *t, presence_row *r, int64_t least)
                 r->silent_at = least;
         if (v.state != d.state)
                 rc = enter(t, &d, r, &x, v.state);
-        return rc < 0 ? rc : put_row(t, r);
+        return rc < 0 ? rc : put_row(t, r, known);
 }
 
 /* ---- events ------------------------------------------------------------------------------------ */
@@ -201,7 +206,7 @@ static int on_device(self *s, fleet_turn *t, const fleet_event *ev, const char *
                                                                                           : 0;
                 least = t->now + SOON_MS;
         }
-        return look(s, t, &r, least);
+        return look(s, t, &r, false, least);
 }
 
 /* What a job has read or written may be how often it calls. */
@@ -214,7 +219,7 @@ static int on_job(self *s, fleet_turn *t, const fleet_event *ev)
         before = r.told;
         if (rc == 0)
                 rc = presence_read_told(s->host->store, t->arena, &r);
-        return rc < 0 || r.told == before ? rc : look(s, t, &r, 0);
+        return rc < 0 || r.told == before ? rc : look(s, t, &r, false, 0);
 }
 
 static int presence_event(void *p, fleet_turn *t, const fleet_event *ev)
@@ -284,7 +289,7 @@ static int look_page(self *s, fleet_turn *t, int64_t *at)
                         *at = v[i].silent_at;
                         break;
                 }
-                rc = look(s, t, &v[i], 0);
+                rc = look(s, t, &v[i], true, 0);
         }
         return rc;
 }
