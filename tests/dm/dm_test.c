@@ -872,6 +872,39 @@ static void a_deactivated_device_is_refused(void **state)
         assert_int_equal(w->outcome, ODM_OUTCOME_AUTH_REFUSED);
 }
 
+/* Asleep, unreachable, detached: who calls is there, and that is told once. */
+static void a_device_that_calls_is_active(void **state)
+{
+        static const store_device_state silent[] = {STORE_DEVICE_PROVISIONED, STORE_DEVICE_ASLEEP,
+                                                    STORE_DEVICE_UNREACHABLE,
+                                                    STORE_DEVICE_DETACHED};
+        world *w = *state;
+        store_event_list e;
+        size_t told = 0;
+
+        world_start(w);
+        for (size_t i = 0; i < ODM_COUNT(silent); i++) {
+                store_batch *b = store_batch_new();
+                store_op *op = store_batch_add(b, STORE_DEVICE_PATCH);
+                char want[64];
+
+                op->device_patch.fields = STORE_DF_STATE;
+                op->device_patch.to = (store_device){.id = w->device, .state = silent[i]};
+                assert_int_equal(store_write_sync(w->store, b), 0);
+                store_batch_free(b);
+                expect_done(w);
+                expect_done(w);
+                assert_int_equal(world_device(w).state, STORE_DEVICE_ACTIVE);
+                snprintf(want, sizeof want, "{\"from\":\"%s\"}",
+                         store_device_state_name(silent[i]));
+                assert_int_equal(store_event_find(w->store, 0, w->device, 100, &w->a, &e), 0);
+                for (size_t k = 0; k < e.n; k++)
+                        told += odm_str_is(e.v[k].kind, "device.active") &&
+                                odm_str_is(e.v[k].data, want);
+                assert_int_equal(told, i + 1);
+        }
+}
+
 static void a_session_ends_when_its_device_is_switched_off(void **state)
 {
         world *w = *state;
@@ -1236,6 +1269,7 @@ int main(void)
                 ON(setup, devices_let_in_share_a_password),
                 ON(setup_xml, devices_let_in_share_a_password),
                 ON(setup, a_deactivated_device_is_refused),
+                ON(setup, a_device_that_calls_is_active),
                 ON(setup, a_session_ends_when_its_device_is_switched_off),
                 ON(setup, too_many_sessions_are_shed),
                 ON(setup, nothing_is_acknowledged_that_is_not_kept),
