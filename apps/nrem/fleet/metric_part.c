@@ -17,6 +17,7 @@
 #define DAY (24 * HOUR)
 #define SWEEP_PAGE 200    /* series whose old rows go in one batch */
 #define SWEEP_REST SECOND /* between two of them */
+#define SCAN_FROM 4       /* metrics of an event */
 #define SWEEP_MOST 10000  /* rows of a series that go at a time */
 
 /* ---- names ---------------------------------------------------------------------------- */
@@ -170,7 +171,10 @@ typedef struct intake {
         int64_t every; /* told by the event; 0: not */
         measure *v;
         size_t n;
-        size_t n_new; /* series that this event makes */
+        size_t n_new;               /* series that this event makes */
+        const metric_series *known; /* read at once, by their metric */
+        size_t n_known, at_known;
+        bool more_known; /* behind the last of them; without any: nothing was read */
 } intake;
 
 /* Rows of a log, and numbers of processes, are no series. */
@@ -407,6 +411,50 @@ static int new_series(filling *f)
         return rc;
 }
 
+/* A device tells of many metrics at once: one scan instead of a read of each.  Those of other
+ * functions between them are read too, within limits. */
+static int read_known(intake *in)
+{
+        const metric_series from = {.device = in->device, .metric = in->n ? in->v[0].metric : 0};
+        store_scan scan = {.table = &table_metric_series, .same = 1, .at = &from, .from = &from};
+        store_rows rows = {0};
+        uint32_t n = 0;
+        int rc;
+
+        in->more_known = true;
+        for (size_t i = 0; i < in->n; i++)
+                n += i == 0 || in->v[i].metric != in->v[i - 1].metric;
+        if (n < SCAN_FROM)
+                return 0;
+        scan.limit = 3 * n;
+        rc = store_row_find(in->t->host->store, &scan, in->t->arena, &rows);
+        if (rc < 0)
+                return rc;
+        in->known = rows.v;
+        in->n_known = rows.n;
+        in->more_known = rows.more;
+        return 0;
+}
+
+/* The series of a metric that is higher than those asked for before.  0, ODM_ENOENT, or as reads.
+ */
+static int read_series(intake *in, int64_t id, metric_series *out)
+{
+        const metric_series key = {.device = in->device, .metric = id};
+
+        while (in->at_known < in->n_known && in->known[in->at_known].metric < id)
+                in->at_known++;
+        if (in->at_known < in->n_known) {
+                if (in->known[in->at_known].metric != id)
+                        return ODM_ENOENT;
+                *out = in->known[in->at_known];
+                return 0;
+        }
+        if (!in->more_known)
+                return ODM_ENOENT;
+        return store_row_get(in->t->host->store, &table_metric_series, &key, in->t->arena, out);
+}
+
 static int open_series(filling *f, int64_t id)
 {
         fleet_turn *t = f->in->t;
@@ -416,7 +464,7 @@ static int open_series(filling *f, int64_t id)
         f->row = odm_new(store_batch_arena(t->batch), metric_series);
         if (!f->row)
                 return ODM_ENOMEM;
-        rc = store_row_get(t->host->store, &table_metric_series, &key, t->arena, f->row);
+        rc = read_series(f->in, id, f->row);
         if (rc == ODM_ENOENT) {
                 *f->row = key;
                 rc = new_series(f);
@@ -474,6 +522,7 @@ static int take_samples(metric_part *p, fleet_turn *t, const fleet_event *ev)
                         return rc;
         }
         qsort(in.v, in.n, sizeof *in.v, by_metric);
+        rc = read_known(&in);
         for (i = 0; rc == 0 && i < in.n; i += n) {
                 for (n = 1; i + n < in.n && in.v[i + n].metric == in.v[i].metric; n++)
                         ;

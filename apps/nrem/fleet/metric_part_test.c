@@ -302,6 +302,43 @@ static void one_event_may_hold_many_of_all_times(void **state)
         end(&s);
 }
 
+/* Series of an event are read together, where there are enough; those between are not its. */
+static void many_metrics_in_one_event(void **state)
+{
+        stage s;
+        int64_t device;
+
+        (void)state;
+        begin(&s);
+        device = add_device(&s, "d", STORE_DEVICE_ACTIVE);
+        for (unsigned k = 0; k < 100; k++) {
+                char text[20];
+                (void)snprintf(text, sizeof text, "m%u=1", k);
+                tell(&s, device, NOW - 90000, text);
+        }
+        run(&s);
+        for (unsigned i = 0; i < 3; i++) /* near, far apart, and new ones */
+                tell(&s, device, NOW - 60000 + i * 1000,
+                     i == 0   ? "m3=2 m4=3 m5=4 m7=5"
+                     : i == 1 ? "m1=2 m30=3 m60=4 m99=5"
+                              : "a=2 m98=3 m97=4 b=5 m0=6");
+        run(&s);
+        static const struct {
+                const char *name;
+                int samples;
+                double value;
+        } rows[] = {{"m3", 2, 2},  {"m7", 2, 5},  {"m6", 1, 1}, {"m1", 2, 2}, {"m60", 2, 4},
+                    {"m99", 2, 5}, {"m98", 2, 3}, {"m0", 2, 6}, {"a", 1, 2},  {"b", 1, 5}};
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                metric_series row;
+
+                assert_true(series_of(&s, device, rows[i].name, &row));
+                if (row.samples != rows[i].samples || row.value != rows[i].value)
+                        fail_msg("%s: %lld samples", rows[i].name, (long long)row.samples);
+        }
+        end(&s);
+}
+
 static void a_failing_store_counts_nothing_twice(void **state)
 {
         (void)state;
@@ -827,6 +864,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(random_samples_give_right_roll_ups),
                 cmocka_unit_test(one_event_may_hold_many_of_all_times),
+                cmocka_unit_test(many_metrics_in_one_event),
                 cmocka_unit_test(a_failing_store_counts_nothing_twice),
                 cmocka_unit_test(what_is_no_measurement_is_told_apart),
                 cmocka_unit_test(ceilings_hold),
