@@ -195,7 +195,8 @@ ODM_MUST_USE int campaign_fill(json_t *commands, const campaign_vars *v, char wh
 /* The commands that bring a package to a device whose firmware object is at `node`
  * ("./FUMO/main"); mo-fumo.md 4. */
 json_t *campaign_firmware(const char *node);
-/* The same for software: DownloadInstall of the node `name` below ./SCM/Download; mo-scomo.md 4. */
+/* The same for software: DownloadInstall of the node `name` below ./SCM/Download, which
+ * is at most 64 octets; mo-scomo.md 4. */
 json_t *campaign_software(const char *name);
 
 #endif

@@ -194,6 +194,7 @@ static bool read_cursor(call *c, odm_str word, campaign_item *after)
         if (!cursor.p)
                 return true;
         after->name = cursor;
+        after->dev = INT64_MAX; /* behind the one of that name */
         while (i < cursor.n && cursor.p[i] != '.')
                 i++;
         if (word.p && (odm_str_u64(odm_str_to(cursor, i), INT64_MAX, &n) < 0 ||
@@ -379,6 +380,17 @@ static void read_commands(call *c, jread *r, campaign *row)
         row->commands = keep_json(c, list);
 }
 
+/* It stands in JSON that we write ourselves. */
+static void check_uri(jread *r, const char *name, odm_str uri)
+{
+        bool ok = odm_str_starts(uri, "./");
+
+        for (size_t i = 0; ok && i < uri.n; i++)
+                ok = (unsigned char)uri.p[i] > ' ' && uri.p[i] != '"' && uri.p[i] != '\\';
+        if (uri.n && !ok)
+                jread_wrong(r, name, "has to be a URI that begins with ./");
+}
+
 static void read_verify(call *c, jread *r, campaign *row)
 {
         const json_t *o = json_object_get(c->body, "verify");
@@ -398,8 +410,7 @@ static void read_verify(call *c, jread *r, campaign *row)
         jread_init(&in, o, "verify", &c->problem);
         if (jread_text(&in, "uri", 3, TEXT_MOST, &row->verify) == 0)
                 jread_missing(&in, "uri");
-        else if (!problem_is(&c->problem) && !odm_str_starts(row->verify, "./"))
-                jread_wrong(&in, "uri", "has to begin with ./");
+        check_uri(&in, "uri", row->verify);
         if (jread_text(&in, "value", 0, TEXT_MOST, &row->expect) == 0)
                 jread_missing(&in, "value");
         jread_end(&in);
@@ -415,9 +426,8 @@ static void read_what(call *c, jread *r, campaign *row)
         read_commands(c, r, row);
         jread_text(r, "version", 1, TEXT_MOST, &row->version);
         jread_text(r, "url", 1, URL_MOST, &row->url);
-        if (jread_text(r, "node", 3, TEXT_MOST - 100, &row->node) == 1 &&
-            !odm_str_starts(row->node, "./"))
-                jread_wrong(r, "node", "has to begin with ./");
+        jread_text(r, "node", 3, TEXT_MOST - 100, &row->node);
+        check_uri(r, "node", row->node);
         given = jread_word(r, "kind", campaign_kinds, &kind);
         if (given == 0)
                 kind = row->package && pkg.kind == PACKAGE_FIRMWARE   ? CAMPAIGN_FIRMWARE

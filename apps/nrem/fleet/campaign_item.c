@@ -170,7 +170,20 @@ static int check_window(campaign_scope *s, const store_device *d, int64_t now, c
         return rc;
 }
 
-static json_t *template_of(const campaign *c, odm_arena *a)
+/* The same name for the same package: devices refuse one PkgID under two names. */
+static odm_str download_name(const campaign_vars *v, odm_arena *a)
+{
+        odm_str s = odm_arena_copy(a, odm_str_to(v->package, odm_utf8_cut(v->package, 64)));
+        char *at = (char *)(uintptr_t)s.p;
+
+        for (size_t i = 0; i < s.n; i++)
+                if (at[i] == '/' || at[i] == '"' || at[i] == '\\' || (unsigned char)at[i] < ' ' ||
+                    at[i] == '?')
+                        at[i] = '-';
+        return s;
+}
+
+static json_t *template_of(const campaign *c, const campaign_vars *v, odm_arena *a)
 {
         odm_str name;
 
@@ -180,7 +193,7 @@ static json_t *template_of(const campaign *c, odm_arena *a)
                 name = odm_arena_copy(a, c->node.n ? c->node : ODM_STR("./FUMO/main"));
                 return name.p ? campaign_firmware(name.p) : NULL;
         }
-        name = odm_arena_fmt(a, "campaign-%lld", (long long)c->id);
+        name = download_name(v, a);
         return name.p ? campaign_software(name.p) : NULL;
 }
 
@@ -202,9 +215,7 @@ static int fill_vars(campaign_scope *s, const store_device *d, const campaign_or
                              .sha256 = ODM_STR(""),
                              .size = ODM_STR(""),
                              .campaign = odm_arena_number(s->a, (uint64_t)c->id)};
-        v->package = o->version.n ? odm_arena_join(s->a, c->name, ODM_STR("-")) : c->name;
-        if (o->version.n)
-                v->package = odm_arena_join(s->a, v->package, o->version);
+        v->package = c->name;
         if (s->pkg.id) {
                 v->url = package_link(&s->pkg, d,
                                       s->base.n || d->reached.n ? s->base : odm_cstr(s->host->url),
@@ -281,7 +292,7 @@ static int fill_commands(campaign_scope *s, const store_device *d, campaign_orde
         int rc = fill_vars(s, d, o, &v);
 
         if (rc == 0)
-                list = template_of(s->c, s->a);
+                list = template_of(s->c, &v, s->a);
         if (rc == 0 && !list)
                 rc = ODM_ENOMEM;
         if (rc == 0)
