@@ -42,6 +42,7 @@ typedef struct device {
         uint16_t woken;       /* of the last one followed */
         uint8_t place, failures, state;
         bool off, dead, met, resync;
+        bool busy; /* it had a task when xremsim ended */
         bool told; /* an alarm in the session before, in vain */
 } device;
 
@@ -897,6 +898,7 @@ static void set_up_device(fleet *f, size_t of, uint32_t k)
 static int take_record(void *ctx, const char *name, uint32_t number, odm_str record)
 {
         fleet *f = ctx;
+        gadget_glance seen;
         device *d = NULL;
 
         for (size_t i = 0; i < f->s->n_groups; i++) {
@@ -907,8 +909,13 @@ static int take_record(void *ctx, const char *name, uint32_t number, odm_str rec
         }
         if (!d) /* the scenario has become smaller */
                 return 0;
-        if (gadget_peek(record, &d->fired, &d->over, &d->calls) < 0)
+        if (gadget_peek(record, &seen) < 0)
                 return ODM_EMALFORMED;
+        d->fired = seen.fired;
+        d->over = seen.over;
+        d->calls = seen.calls;
+        d->state = (uint8_t)(seen.state / 10);
+        d->busy = seen.busy;
         d->record = malloc(record.n);
         if (!d->record)
                 return ODM_ENOMEM;
@@ -986,7 +993,7 @@ static void start_device(device *d)
         begin_silent(d);
         if (!d->off) {
                 d->call = loop_now().ms + drawn(d, group_of(d)->start_ms);
-                if (d->record)
+                if (d->busy)
                         stand_up(d);
         }
         plan(d);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A record:  0x01 | length, held | length, trial | fired (8) | over (8) | calls (4) | updates (4) |
- * tree */
+/* A record:  0x01 | state / 10, and 0x80 with a task | length, held | length, trial | fired (8) |
+ * over (8) | calls (4) | updates (4) | tree */
 #include "gadget.h"
 
 #include <stdio.h>
@@ -10,6 +10,7 @@
 #include "mo.h"
 
 #define VERSION_1 1
+#define BUSY 0x80
 
 extern const odm_mo odm_mo_sim;
 
@@ -143,7 +144,10 @@ static int put_text(odm_buf *b, const char *text)
 int gadget_dump(gadget *g, odm_buf *out)
 {
         int rc = odm_buf_byte(out, VERSION_1);
+        unsigned busy = odm_tasks_at(g->tasks, 0) ? BUSY : 0;
 
+        if (rc == 0)
+                rc = odm_buf_byte(out, (uint8_t)(gadget_state(g) / 10 | busy));
         if (rc == 0)
                 rc = put_text(out, g->held);
         if (rc == 0)
@@ -189,12 +193,12 @@ static bool take_text(odm_str *s, char out[IMAGE_VERSION])
 }
 
 /* The hardware's part of a record; *s becomes the tree's. */
-static int read_head(odm_str *s, gadget *g)
+static int read_head(odm_str *s, gadget *g, uint64_t *state)
 {
         uint64_t version, calls, updates;
 
-        if (!take_number(s, 1, &version) || version != VERSION_1 || !take_text(s, g->held) ||
-            !take_text(s, g->trial) || !take_number(s, 8, &g->fired) ||
+        if (!take_number(s, 1, &version) || version != VERSION_1 || !take_number(s, 1, state) ||
+            !take_text(s, g->held) || !take_text(s, g->trial) || !take_number(s, 8, &g->fired) ||
             !take_number(s, 8, &g->over) || !take_number(s, 4, &calls) ||
             !take_number(s, 4, &updates))
                 return ODM_EMALFORMED;
@@ -203,16 +207,18 @@ static int read_head(odm_str *s, gadget *g)
         return 0;
 }
 
-int gadget_peek(odm_str record, uint64_t *fired, uint64_t *over, uint32_t *calls)
+int gadget_peek(odm_str record, gadget_glance *out)
 {
         gadget g = {0};
-        int rc = read_head(&record, &g);
+        uint64_t state;
+        int rc = read_head(&record, &g, &state);
 
-        if (rc == 0) {
-                *fired = g.fired;
-                *over = g.over;
-                *calls = g.calls;
-        }
+        if (rc == 0)
+                *out = (gadget_glance){.state = (unsigned)(state & (BUSY - 1)) * 10,
+                                       .busy = (state & BUSY) != 0,
+                                       .fired = g.fired,
+                                       .over = g.over,
+                                       .calls = g.calls};
         return rc;
 }
 
@@ -222,6 +228,7 @@ int gadget_open(const group *k, uint32_t i, odm_str record, const odm_mem *mem, 
                 gadget **out)
 {
         gadget *g = odm_alloc(mem, sizeof *g);
+        uint64_t state;
         int rc;
 
         if (!g)
@@ -230,7 +237,7 @@ int gadget_open(const group *k, uint32_t i, odm_str record, const odm_mem *mem, 
         g->i = i;
         rc = mount_all(g, mem);
         if (rc == 0 && record.p) {
-                rc = read_head(&record, g);
+                rc = read_head(&record, g, &state);
                 if (rc == 0)
                         rc = odm_tree_load(g->tree, record);
                 g->dirty = false;

@@ -40,7 +40,13 @@ void gadget_free(gadget *g, const odm_mem *mem); /* NULL is allowed */
 /* Appends its record.  0, ODM_ENOMEM, ODM_ELIMIT. */
 ODM_MUST_USE int gadget_dump(gadget *g, odm_buf *out);
 /* What a record says without setting the device up.  0, ODM_EMALFORMED. */
-ODM_MUST_USE int gadget_peek(odm_str record, uint64_t *fired, uint64_t *over, uint32_t *calls);
+typedef struct gadget_glance {
+        unsigned state; /* of FUMO */
+        bool busy;      /* it has a task, under way or to be reported */
+        uint64_t fired, over;
+        uint32_t calls;
+} gadget_glance;
+ODM_MUST_USE int gadget_peek(odm_str record, gadget_glance *out);
 
 /* State of FUMO as a number; 0 when it cannot be read. */
 unsigned gadget_state(gadget *g);

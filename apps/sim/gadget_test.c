@@ -96,13 +96,13 @@ static void it_stands_up_from_its_record(void **state)
 {
         odm_buf b = record_of_one();
         gadget *g = NULL;
-        uint64_t fired = 0, over = 0;
-        uint32_t calls = 0;
+        gadget_glance seen = {0};
 
         (void)state;
         assert_true(b.n < 2048);
-        assert_int_equal(gadget_peek(odm_buf_view(&b), &fired, &over, &calls), 0);
-        assert_true(fired == 0x8000000000000005u && calls == 77 && over == 4);
+        assert_int_equal(gadget_peek(odm_buf_view(&b), &seen), 0);
+        assert_true(seen.fired == 0x8000000000000005u && seen.calls == 77 && seen.over == 4);
+        assert_true(seen.state == 10 && !seen.busy);
         assert_int_equal(gadget_open(&kind, 0, odm_buf_view(&b), &heap_mem, now, &g), 0);
         equal(g, "./DevDetail/FwV", "2.0");
         assert_string_equal(g->held, "3.0");
