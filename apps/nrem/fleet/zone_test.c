@@ -33,7 +33,7 @@ static size_t build(char *out, const int64_t *times, size_t n, int32_t a, int32_
                 memcpy(p, "ABC", 4);
                 p += 4;
         }
-        return (size_t)(p - out) + (size_t)sprintf(p, "\n%s\n", rule);
+        return (size_t)(p - out) + (size_t)snprintf(p, 64, "\n%s\n", rule);
 }
 
 static const int64_t changes[] = {1000000, 2000000};
