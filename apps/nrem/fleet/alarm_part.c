@@ -329,10 +329,14 @@ static int on_crossed(alarm_self *s, fleet_turn *t, const fleet_event *ev)
         n.source = odm_str_to(n.source, odm_utf8_cut(n.source, n.source.n < ALARM_SOURCE_MAX
                                                                        ? n.source.n
                                                                        : ALARM_SOURCE_MAX));
-        n.text = n.clear ? odm_arena_fmt(t->arena, "%g is normal", value)
-                         : odm_arena_fmt(t->arena, "%g is %.*s, the limit is %g", value,
-                                         (int)side.n, side.n ? side.p : "",
-                                         json_number_value(json_object_get(ev->data, "limit")));
+        if (n.clear && !json_object_get(ev->data, "value"))
+                n.text = ODM_STR("the threshold was removed");
+        else
+                n.text = n.clear ? odm_arena_fmt(t->arena, "%g is normal", value)
+                                 : odm_arena_fmt(
+                                           t->arena, "%g is %.*s, the limit is %g", value,
+                                           (int)side.n, side.n ? side.p : "",
+                                           json_number_value(json_object_get(ev->data, "limit")));
         (void)alarm_severity_parse(fleet_text(ev, "severity"), &n.severity);
         if (!n.source.p || !n.text.p)
                 return odm_arena_err(t->arena);

@@ -253,6 +253,23 @@ static void a_threshold_is_an_alarm(void **state)
         end(&s);
 }
 
+/* Then there is no value. */
+static void a_threshold_that_is_removed_clears_its_alarm(void **state)
+{
+        stage s;
+
+        (void)state;
+        begin(&s);
+        devices(&s, 1);
+        say(&s, 1, "metric.crossed", "{\"metric\":\"m\",\"side\":\"low\",\"value\":1,\"limit\":2}");
+        run(&s);
+        say(&s, 1, "metric.crossed", "{\"metric\":\"m\",\"side\":\"normal\"}");
+        run(&s);
+        assert_int_equal(only(&s).state, ALARM_ROW_CLEARED);
+        assert_str(only(&s).text, "the threshold was removed");
+        end(&s);
+}
+
 /* What a campaign could not do is an alarm, unless the device has told it. */
 static void a_failed_item_of_a_campaign_is_an_alarm(void **state)
 {
@@ -563,6 +580,7 @@ int main(void)
                 cmocka_unit_test(a_trap_raises_one_alarm_and_ends_it),
                 cmocka_unit_test(a_lost_device_is_an_alarm_until_it_calls),
                 cmocka_unit_test(a_threshold_is_an_alarm),
+                cmocka_unit_test(a_threshold_that_is_removed_clears_its_alarm),
                 cmocka_unit_test(a_failed_item_of_a_campaign_is_an_alarm),
                 cmocka_unit_test(what_is_done_is_not_done_again_after_a_kill),
                 cmocka_unit_test(a_storm_is_borne),

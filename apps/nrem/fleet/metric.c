@@ -98,4 +98,9 @@ const store_table table_metric_limit = {
 static const field side_fields[] = {F(metric_side, device, I64), F(metric_side, limit, I64),
                                     F(metric_side, side, U32), F(metric_side, since, I64)};
 static const record record_side = STORE_RECORD_OF(metric_side, side_fields);
-const store_table table_metric_side = {.name = "metric_side", .rec = &record_side, .n_key = 2};
+static const store_index side_index[] = {{.name = "limit", .fields = {1}, .n = 1}};
+const store_table table_metric_side = {.name = "metric_side",
+                                       .rec = &record_side,
+                                       .n_key = 2,
+                                       .index = side_index,
+                                       .n_index = ODM_COUNT(side_index)};

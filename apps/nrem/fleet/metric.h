@@ -101,6 +101,7 @@ extern const store_table table_metric_name, table_metric_series, table_metric_sa
 #define METRIC_NAME_BY_NAME 1
 #define METRIC_TASK_BY_DUE 1
 #define METRIC_TASK_BY_COLLECTION 2
+#define METRIC_SIDE_BY_LIMIT 1
 /* The fields of a series' rhythm. */
 #define METRIC_SERIES_RHYTHM \
         (STORE_FIELD(7) | STORE_FIELD(8) | STORE_FIELD(9) | STORE_FIELD(10)) /* every .. told */
@@ -171,6 +172,9 @@ ODM_MUST_USE int metric_limits_read(metric_part *p, diag *d);
 /* A sample that is newer than those before; in order.  0, ODM_ENOMEM, ODM_EIO. */
 ODM_MUST_USE int metric_judge_sample(metric_judge *j, int64_t at, double value);
 ODM_MUST_USE int metric_judge_end(metric_judge *j); /* what changed goes into the batch */
+/* The event says that a threshold was removed: for who stood beyond it all is normal.  A page of
+ * them; the event is told again for the rest. */
+ODM_MUST_USE int metric_limit_gone(metric_part *p, fleet_turn *t, const fleet_event *ev);
 
 /* ---- collections (metric_collect.c) ---------------------------------------------------- */
 

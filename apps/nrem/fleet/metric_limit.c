@@ -4,6 +4,8 @@
 
 #include "metric.h"
 
+#define GONE_PAGE 500
+
 /* ---- those there are -------------------------------------------------------------------- */
 
 static int read_all(metric_part *p, const store_rows *rows)
@@ -155,4 +157,54 @@ int metric_judge_end(metric_judge *j)
                         return ODM_ENOMEM;
         }
         return 0;
+}
+
+/* ---- removed ------------------------------------------------------------------------------- */
+
+static int tell_gone(metric_part *p, fleet_turn *t, const fleet_event *ev, const metric_side *s)
+{
+        json_t *o = json_object();
+        char when[SAMPLE_TIME];
+
+        sample_time_format(t->now, when);
+        if (!o || !put(o, "metric", fleet_text(ev, "metric")) ||
+            !put(o, "name", fleet_text(ev, "name")) ||
+            !put(o, "threshold", fleet_text(ev, "removed")) ||
+            json_object_set_new(o, "side", json_string(series_side_name(SERIES_NORMAL))) < 0 ||
+            json_object_set_new(o, "from", json_string(series_side_name((series_side)s->side))) <
+                    0 ||
+            json_object_set_new(o, "at", json_string(when)) < 0) {
+                json_decref(o);
+                return ODM_ENOMEM;
+        }
+        p->crossed++;
+        return fleet_tell(t, s->device, "metric.crossed", o);
+}
+
+int metric_limit_gone(metric_part *p, fleet_turn *t, const fleet_event *ev)
+{
+        const metric_side key = {.limit = fleet_id(ev, "removed")};
+        const store_scan scan = {.table = &table_metric_side,
+                                 .index = METRIC_SIDE_BY_LIMIT,
+                                 .same = 1,
+                                 .at = &key,
+                                 .limit = GONE_PAGE};
+        store_rows rows = {0};
+        int rc = key.limit ? store_row_find(t->host->store, &scan, t->arena, &rows) : 0;
+
+        for (size_t i = 0; rc == 0 && i < rows.n; i++) {
+                const metric_side *s = (const metric_side *)rows.v + i;
+                metric_side *row = odm_new(store_batch_arena(t->batch), metric_side);
+
+                if (!row)
+                        return ODM_ENOMEM;
+                *row = *s;
+                if (!fleet_row(t, STORE_ROW_DELETE, &table_metric_side, row))
+                        return ODM_ENOMEM;
+                if (s->side == SERIES_LOW || s->side == SERIES_HIGH)
+                        rc = tell_gone(p, t, ev, s);
+        }
+        if (rc == 0 && rows.more)
+                rc = fleet_tell(t, 0, "metric.limit", json_deep_copy(ev->data));
+        return rc;
 }

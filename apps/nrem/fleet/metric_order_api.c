@@ -45,13 +45,16 @@ static bool read_selector(call *c, jread *r, odm_str *out)
         return out->p != NULL;
 }
 
-static bool add_event(call *c, store_batch *b, const char *kind)
+/* Takes `data`; NULL: out of memory. */
+static bool add_event(call *c, store_batch *b, const char *kind, json_t *data)
 {
+        odm_str text = data ? dump(c, data) : ODM_ABSENT;
         store_op *op;
 
-        if (!call_op(c, b, STORE_EVENT_ADD, &op))
+        json_decref(data);
+        if (!text.p || !call_op(c, b, STORE_EVENT_ADD, &op))
                 return false;
-        op->event = (store_event){.at = c->now, .kind = odm_cstr(kind), .data = ODM_STR("{}")};
+        op->event = (store_event){.at = c->now, .kind = odm_cstr(kind), .data = text};
         return true;
 }
 
@@ -306,7 +309,7 @@ static void commit_row(call *c, const char *action, const store_table *t, void *
 
         if (b && call_op(c, b, STORE_ROW_ADD, &op)) {
                 op->row = (store_row_op){.table = t, .row = row};
-                if (add_event(c, b, kind)) {
+                if (add_event(c, b, kind, json_object())) {
                         c->data = row;
                         call_commit(c, b, then);
                         return;
@@ -349,7 +352,7 @@ void collection_stop(call *c)
                 k->state = METRIC_STOPPING;
                 op->row = (store_row_op){
                         .table = &table_metric_collection, .row = k, .fields = STORE_FIELD(7)};
-                if (add_event(c, b, "metric.collection")) {
+                if (add_event(c, b, "metric.collection", json_object())) {
                         c->data = k;
                         call_commit(c, b, on_stopped);
                         return;
@@ -497,6 +500,18 @@ static bool find_limit(call *c, metric_limit *out)
         return rc == 0;
 }
 
+/* Who stood beyond it is told by this that all is normal. */
+static json_t *gone_json(const metric_limit *l)
+{
+        json_t *o = json_object();
+
+        if (put_id(o, "removed", l->id) && put_text(o, "metric", l->metric) &&
+            put_words(o, "name", l->name))
+                return o;
+        json_decref(o);
+        return NULL;
+}
+
 void limit_remove(call *c)
 {
         metric_limit *l = odm_new(&c->arena, metric_limit);
@@ -507,7 +522,7 @@ void limit_remove(call *c)
                 b = call_batch(c, "threshold.remove", 0, c->param[0], "");
         if (b && call_op(c, b, STORE_ROW_DELETE, &op)) {
                 op->row = (store_row_op){.table = &table_metric_limit, .row = l};
-                if (add_event(c, b, "metric.limit")) {
+                if (add_event(c, b, "metric.limit", gone_json(l))) {
                         call_commit(c, b, on_removed);
                         return;
                 }

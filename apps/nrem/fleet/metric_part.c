@@ -680,8 +680,10 @@ static int metric_event(void *self, fleet_turn *t, const fleet_event *ev)
 
         if (odm_str_is(ev->e.kind, SAMPLE_EVENT))
                 return ev->e.device ? take_samples(p, t, ev) : 0;
-        if (odm_str_is(ev->e.kind, "metric.limit"))
-                return metric_limits_read(p, &d);
+        if (odm_str_is(ev->e.kind, "metric.limit")) {
+                int rc = metric_limits_read(p, &d);
+                return rc == 0 ? metric_limit_gone(p, t, ev) : rc;
+        }
         if (odm_str_is(ev->e.kind, "metric.collection"))
                 return metric_orders_read(p, &d);
         if (odm_str_starts(ev->e.kind, "job."))

@@ -626,6 +626,39 @@ static void crossings_are_told_once(void **state)
         end(&s);
 }
 
+static void a_threshold_that_is_removed_is_crossed_no_more(void **state)
+{
+        stage s;
+        char sides[200];
+        int64_t device[3];
+
+        (void)state;
+        begin(&s);
+        add_limit(&s, "{}", 10, 80, 5);
+        for (unsigned i = 0; i < 3; i++) {
+                char name[8];
+                (void)snprintf(name, sizeof name, "d%u", i);
+                device[i] = add_device(&s, name, STORE_DEVICE_ACTIVE);
+                tell(&s, device[i], NOW - 9000, i == 1 ? "m=50" : "m=85");
+        }
+        run(&s);
+        assert_int_equal(events_of(&s, "metric.crossed", sides, sizeof sides), 2);
+        const metric_limit key = {.id = 1};
+        store_batch *b = store_batch_new();
+        store_batch_add(b, STORE_ROW_DELETE)->row =
+                (store_row_op){.table = &table_metric_limit, .row = &key};
+        assert_int_equal(store_write_sync(s.st, b), 0);
+        store_batch_free(b);
+        say(&s, 0, "metric.limit", ODM_STR("{\"removed\":\"1\",\"metric\":\"m\"}"));
+        run(&s);
+        assert_int_equal(events_of(&s, "metric.crossed", sides, sizeof sides), 4);
+        assert_string_equal(sides, "high high normal normal");
+        tell(&s, device[0], NOW - 8000, "m=90");
+        run(&s);
+        assert_int_equal(events_of(&s, "metric.crossed", sides, sizeof sides), 4);
+        end(&s);
+}
+
 /* ---- collections --------------------------------------------------------------------------------- */
 
 static int64_t add_collection(stage *s, const metric_collection *row)
@@ -873,6 +906,7 @@ int main(void)
                 cmocka_unit_test(old_rows_go_by_their_kind),
                 cmocka_unit_test(pages_of_old_rows_follow_each_other),
                 cmocka_unit_test(crossings_are_told_once),
+                cmocka_unit_test(a_threshold_that_is_removed_is_crossed_no_more),
                 cmocka_unit_test(turns_are_never_in_the_past),
                 cmocka_unit_test(devices_are_asked_one_after_the_other),
                 cmocka_unit_test(answers_become_samples),
