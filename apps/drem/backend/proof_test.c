@@ -174,6 +174,36 @@ static void signatures(void **state)
         odm_buf_done(&b);
 }
 
+/* What is in memory is judged as the file is; without a folder the hash alone is looked at. */
+static void the_same_in_memory(void **state)
+{
+        const proof unsigned_ = {.hash_alg = ODM_STR("sha-256")}, wrong = {.hash = ODM_STR("00")};
+        odm_task_cause got = ODM_CAUSE_FAILED;
+        char folder[128];
+        diag d = {{0}};
+        odm_buf b, sig;
+
+        (void)state;
+        odm_buf_init(&b, &heap_mem, 1 << 20);
+        odm_buf_init(&sig, &heap_mem, 1 << 20);
+        snprintf(folder, sizeof folder, "%s/keys", dir);
+        odm_str image = file(&b, "image");
+        const proof good = {.signature = file(&sig, "maker.sig")};
+        assert_int_equal(proof_check_of(image, folder, &good, &got, &d), 0);
+        assert_int_equal(got, ODM_CAUSE_OK);
+        assert_int_equal(proof_check_of(odm_str_to(image, image.n - 1), folder, &good, &got, &d),
+                         0);
+        assert_int_equal(got, ODM_CAUSE_UNSIGNED);
+        assert_int_equal(proof_check_of(image, folder, &unsigned_, &got, &d), 0);
+        assert_int_equal(got, ODM_CAUSE_UNSIGNED);
+        assert_int_equal(proof_check_of(image, NULL, &unsigned_, &got, &d), 0);
+        assert_int_equal(got, ODM_CAUSE_OK);
+        assert_int_equal(proof_check_of(image, NULL, &wrong, &got, &d), 0);
+        assert_int_equal(got, ODM_CAUSE_CORRUPT);
+        odm_buf_done(&b);
+        odm_buf_done(&sig);
+}
+
 static void what_is_not_there(void **state)
 {
         odm_task_cause got = ODM_CAUSE_FAILED;
@@ -192,6 +222,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(signatures),
+                cmocka_unit_test(the_same_in_memory),
                 cmocka_unit_test(what_is_not_there),
         };
 
