@@ -135,6 +135,23 @@ static const struct route {
         {"GET", "/api/v1/rules/1", 200, "{\"id\":\"1\",\"name\":\"cool down\"}"},
         {"PATCH", "/api/v1/rules/1", 200, "{\"id\":\"1\"}"},
         {"DELETE", "/api/v1/rules/1", 204, ""},
+        {"GET", "/api/v1/templates", 200,
+         "{\"items\":[{\"id\":\"1\",\"name\":\"report often\",\"mode\":\"watch\","
+         "\"enabled\":true,\"counts\":{\"unknown\":0,\"conform\":41,\"drifted\":2,"
+         "\"applying\":0,\"failed\":0}}]}"},
+        {"POST", "/api/v1/templates", 201, "{\"id\":\"1\",\"name\":\"report often\"}"},
+        {"GET", "/api/v1/templates/1", 200, "{\"id\":\"1\",\"name\":\"report often\"}"},
+        {"PATCH", "/api/v1/templates/1", 200, "{\"id\":\"1\"}"},
+        {"DELETE", "/api/v1/templates/1", 204, ""},
+        {"GET", "/api/v1/templates/1/devices", 200,
+         "{\"items\":[{\"device\":\"this\",\"state\":\"drifted\",\"since\":"
+         "\"2026-01-01T00:00:00Z\",\"difference\":[{\"uri\":\"./A\"}]}]}"},
+        {"POST", "/api/v1/templates/1/check", 204, ""},
+        {"GET", "/api/v1/devices/this/templates", 200,
+         "{\"items\":[{\"template\":\"1\",\"name\":\"report often\",\"state\":\"drifted\","
+         "\"difference\":[{\"uri\":\"./Vendor/xrem/Config/Interval\",\"is\":\"differs\","
+         "\"wanted\":\"600\",\"found\":\"60\\u001b[31m\"}]},"
+         "{\"template\":\"2\",\"name\":\"access\",\"state\":\"conform\"}]}"},
         {"GET", "/api/v1/alarms", 200,
          "{\"items\":[{\"id\":\"17\",\"device\":\"this\",\"state\":\"active\",\"severity\":"
          "\"major\",\"cause\":\"unreachable\",\"source\":\"\",\"text\":\"silent \\u001b[31m\","

@@ -325,6 +325,23 @@ is "switches a rule off" 0 "" rule set 1 --enabled no
 check "and no more" asked 'PATCH /api/v1/rules/1? {"enabled":false}'
 err "changes nothing of a rule" 2 "nothing to change" rule set 1
 is "removes a rule" 0 "" rule remove 1
+has "lists templates" 0 "report often  watch" template list
+has "shows a template" 0 '"name": "report often"' template show 1
+echo '{"name": "r", "nodes": [{"uri": "./A", "data": "1"}]}' >"$tmp/template"
+is "makes a template" 0 1 template add "$tmp/template" --mode enforce
+check "as the file and the option say" asked 'POST /api/v1/templates? {"name":"r","nodes":[{"uri":"./A","data":"1"}],"mode":"enforce"}'
+is "lets it only watch" 0 "" template set 1 --mode watch
+check "and says so" asked 'PATCH /api/v1/templates/1? {"mode":"watch"}'
+err "changes nothing of a template" 2 "nothing to change" template set 1
+has "lists its devices" 0 "this    drifted" template devices 1 --state drifted
+check "those in that state" asked 'GET /api/v1/templates/1/devices?state=drifted'
+has "shows a difference" 0 "Interval  differs  600     60" template diff this
+has "and what is as it is to be" 0 "access        conform" template diff this
+is "checks all devices" 0 "" template check 1
+check "without naming one" asked 'POST /api/v1/templates/1/check? {}'
+is "checks one" 0 "" template check 1 this
+check "by its name" asked 'POST /api/v1/templates/1/check? {"device":"this"}'
+is "removes a template" 0 "" template remove 1
 has "lists alarms" 0 "unreachable" alarm list
 check "those that are active" asked 'GET /api/v1/alarms?state=active'
 has "shows a stranger's text made visible" 0 "silent" alarm list this --all --severity major --unseen

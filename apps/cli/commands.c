@@ -179,6 +179,18 @@ static const xrem_opt rule_set_opts[] = {
         {0, "enabled", "YESNO", "yes or no"},
         {0, "file", "FILE", "JSON with the members that change"},
 };
+static const xrem_opt template_add_opts[] = {
+        {0, "mode", "MODE", "watch: show drift; enforce: put it right"},
+};
+static const xrem_opt template_set_opts[] = {
+        {0, "enabled", "YESNO", "yes or no"},
+        {0, "file", "FILE", "JSON with the members that change"},
+        {0, "mode", "MODE", "watch or enforce"},
+};
+static const xrem_opt template_devices_opts[] = {
+        {0, "state", "STATE", "unknown, conform, drifted, applying or failed"},
+        {'n', "limit", "N", "at most so many; default all"},
+};
 static const xrem_opt package_list_opts[] = {
         {0, "name", "NAME", "all versions of this name"},
         {'n', "limit", "N", "at most so many, newest first; default all"},
@@ -426,6 +438,13 @@ static const char rule_text[] =
         "FILE is JSON with name, on (how the kind of event begins), where (conditions on\n"
         "its data), devices (a selector), do (jobs, tags, campaigns, notices) and\n"
         "again_after (seconds); docs/rules.md has examples. - is standard input.\n";
+static const char template_text[] =
+        "FILE is JSON with name, devices (a selector), nodes (uri, and data or absent), mode,\n"
+        "every (seconds between checks), priority, atomic; docs/configuration.md has examples.\n"
+        "- is standard input.\n";
+static const char template_diff_text[] =
+        "A line for each node that is not as a template wants it, or cannot be compared.\n"
+        "Values of secrets are not shown.\n";
 static const char campaign_text[] =
         "It is a draft until it is started.  Devices are ordered wave by wave, each ends with a\n"
         "verdict: docs/campaigns.md.\n";
@@ -550,6 +569,22 @@ const xrem_cmd xrem_commands[] = {
         {"rule", "set", "ID", "Change a rule", NULL, OPTS(rule_set_opts), 1, 1, "-",
          xrem_run_rule_set},
         {"rule", "remove", "ID", "Remove a rule", NULL, NULL, 0, 1, 1, "-", xrem_run_rule_remove},
+        {"template", "list", "", "List what devices are to have", NULL, NULL, 0, 0, 0, "",
+         xrem_run_template_list},
+        {"template", "show", "ID", "Show a template", NULL, NULL, 0, 1, 1, "-",
+         xrem_run_template_show},
+        {"template", "add", "FILE", "Say what devices are to have", template_text,
+         OPTS(template_add_opts), 1, 1, "f", xrem_run_template_add},
+        {"template", "set", "ID", "Change a template", NULL, OPTS(template_set_opts), 1, 1, "-",
+         xrem_run_template_set},
+        {"template", "remove", "ID", "Remove a template; devices stay as they are", NULL, NULL, 0,
+         1, 1, "-", xrem_run_template_remove},
+        {"template", "devices", "ID", "List its devices, and which have drifted", NULL,
+         OPTS(template_devices_opts), 1, 1, "-", xrem_run_template_devices},
+        {"template", "diff", "DEVICE", "Show how a device differs from its templates",
+         template_diff_text, NULL, 0, 1, 1, "d", xrem_run_template_diff},
+        {"template", "check", "ID [DEVICE]", "Look at its devices now, or at one", NULL, NULL, 0, 1,
+         2, "-d", xrem_run_template_check},
         {"campaign", "create", "NAME", "Make a campaign: the same order for many devices",
          campaign_text, OPTS(campaign_create_opts), 1, 1, "-", xrem_run_campaign_create},
         {"campaign", "list", "", "List campaigns, newest first", NULL, OPTS(campaign_list_opts), 0,

@@ -80,7 +80,8 @@ static bool put_results(call *c, json_t *list, const store_result_list *l, uint3
                         ++*at;
                 if (*at < l->n && l->v[*at].index == me && !put_result(c, o, &l->v[*at]))
                         return false;
-                if (readable_is_secret(odm_cstr(json_string_value(json_object_get(o, "uri"))))) {
+                if (json_is_true(json_object_get(o, "secret")) ||
+                    readable_is_secret(odm_cstr(json_string_value(json_object_get(o, "uri"))))) {
                         (void)json_object_del(o, "data");
                         (void)json_object_del(o, "data_base64");
                 }
