@@ -177,7 +177,7 @@ is_paused_and_cancelled()
         code_of 1 "$xrem" campaign pause 3 && "$xrem" campaign resume 3 >/dev/null && has_state 3 running &&
                 "$xrem" campaign cancel 3 >/dev/null && "$xrem" campaign cancel 2 >/dev/null || return 1
         eventually 10 has_at_least 3 cancelled 12 && eventually 10 has_at_least 2 cancelled 8 && has_state 2 cancelled &&
-                "$xrem" campaign remove 3 && code_of 3 "$xrem" campaign show 3
+                eventually 10 "$xrem" campaign remove 3 && code_of 3 "$xrem" campaign show 3
 }
 
 goes_back()

@@ -127,6 +127,21 @@ static void wait_tally(world *w, const char *path, const char *member, long long
         fail_msg("%s: %s is never %lld", path, member, n);
 }
 
+static void wait_ended(world *w, const char *path)
+{
+        bool ended = false;
+
+        for (unsigned i = 0; i < 2000 && !ended; i++) {
+                answer a = world_ask(w, TOKEN_VIEWER, "GET", path, NULL);
+
+                ended = answer_text(&a, "ended")[0] != 0;
+                answer_done(&a);
+                if (!ended)
+                        (void)usleep(5000);
+        }
+        assert_true(ended);
+}
+
 static void devices_come_in_pages(void **state)
 {
         static const char *const states[] = {"", "&state=ordered"};
@@ -174,6 +189,7 @@ static void devices_come_in_pages(void **state)
         assert_int_equal(a.status, 200);
         answer_done(&a);
         wait_tally(&w, "/api/v1/campaigns/1", "cancelled", 25);
+        wait_ended(&w, "/api/v1/campaigns/1");
         a = world_ask(&w, TOKEN_OPERATOR, "DELETE", "/api/v1/campaigns/1", NULL);
         assert_int_equal(a.status, 204);
         answer_done(&a);

@@ -137,9 +137,57 @@ static int rule_starts(fleet_turn *t, const fleet_event *ev)
         return rc;
 }
 
+static int find_working(fleet_turn *t, store_rows *out)
+{
+        const campaign working = {.work = 1};
+        const store_scan scan = {.table = &table_campaign,
+                                 .index = CAMPAIGN_BY_WORK,
+                                 .same = 1,
+                                 .at = &working,
+                                 .limit = CAMPAIGNS_AT_WORK};
+
+        return store_row_find(t->host->store, &scan, t->arena, out);
+}
+
+/* An item of a device that was removed. */
+static int forget_device(fleet_turn *t, int64_t id, odm_str name)
+{
+        const campaign_item key = {.campaign = id, .name = name};
+        campaign_item it;
+        campaign_turn w;
+        bool gone;
+        int rc = store_row_by(t->host->store, &table_campaign_item, ITEM_BY_NAME, &key, t->arena,
+                              &it);
+
+        if (rc == ODM_ENOENT || (rc == 0 && campaign_item_ended((campaign_item_state)it.state)))
+                return 0;
+        if (rc == 0)
+                rc = campaign_turn_begin(&w, t, id);
+        if (rc < 0)
+                return rc;
+        rc = campaign_turn_gone(&w, &it, &gone);
+        if (rc == 0)
+                rc = campaign_turn_end(&w, false);
+        campaign_turn_done(&w);
+        return rc;
+}
+
+static int device_removed(fleet_turn *t, const fleet_event *ev)
+{
+        odm_str name = fleet_text(ev, "device");
+        store_rows r = {0};
+        int rc = name.n ? find_working(t, &r) : 0;
+
+        for (size_t i = 0; rc == 0 && i < r.n; i++)
+                rc = forget_device(t, ((campaign *)r.v)[i].id, name);
+        return rc;
+}
+
 static int campaigns_event(void *p, fleet_turn *t, const fleet_event *ev)
 {
         (void)p;
+        if (odm_str_is(ev->e.kind, "device.removed"))
+                return device_removed(t, ev);
         if (odm_str_is(ev->e.kind, "rule.campaign"))
                 return rule_starts(t, ev);
         return odm_str_starts(ev->e.kind, "job.") && ev->e.device ? job_ended(t, ev) : 0;
@@ -712,16 +760,10 @@ static int tick_one(campaigns *p, fleet_turn *t, int64_t id, int64_t *at, bool *
 
 static int campaigns_tick(void *self, fleet_turn *t, int64_t *at)
 {
-        const campaign working = {.work = 1};
-        const store_scan scan = {.table = &table_campaign,
-                                 .index = CAMPAIGN_BY_WORK,
-                                 .same = 1,
-                                 .at = &working,
-                                 .limit = CAMPAIGNS_AT_WORK};
         campaigns *p = self;
         store_rows r = {0};
         bool again = false;
-        int rc = store_row_find(t->host->store, &scan, t->arena, &r);
+        int rc = find_working(t, &r);
         size_t first = 0;
 
         while (rc == 0 && first < r.n && ((campaign *)r.v)[first].id <= p->last)
@@ -743,14 +785,15 @@ static int campaigns_tick(void *self, fleet_turn *t, int64_t *at)
 
 static const store_table *const tables[] = {&table_campaign, &table_campaign_item, NULL};
 
-const fleet_part part_campaign = {.name = "campaign",
-                                  .tables = tables,
-                                  .routes = campaign_routes,
-                                  .n_routes = CAMPAIGN_ROUTES,
-                                  .events = "job. rule.campaign campaign.created campaign.started "
-                                            "campaign.paused campaign.resumed campaign.cancelled "
-                                            "campaign.retried campaign.removed",
-                                  .open = campaigns_open,
-                                  .event = campaigns_event,
-                                  .tick = campaigns_tick,
-                                  .close = campaigns_close};
+const fleet_part part_campaign = {
+        .name = "campaign",
+        .tables = tables,
+        .routes = campaign_routes,
+        .n_routes = CAMPAIGN_ROUTES,
+        .events = "job. device.removed rule.campaign campaign.created campaign.started "
+                  "campaign.paused campaign.resumed campaign.cancelled "
+                  "campaign.retried campaign.removed",
+        .open = campaigns_open,
+        .event = campaigns_event,
+        .tick = campaigns_tick,
+        .close = campaigns_close};

@@ -791,15 +791,22 @@ static void a_device_that_is_removed_holds_up_nothing(void **state)
         begin(&s, 10, 1);
         make_devices(&s, 10, DEV_DEAF);
         id = create(&s, &to_2, "{}", "{\"contact_time\":36000}");
-        run(&s, id, s.now + HOUR, false);
+        run(&s, id, s.now + 30 * MINUTE, false);
         b = store_batch_new();
-        store_batch_add(b, STORE_DEVICE_DELETE)->of = 3;
+        store_batch_add(b, STORE_DEVICE_DELETE)->of = 3; /* nobody tells: found when it is due */
+        store_batch_add(b, STORE_DEVICE_DELETE)->of = 7;
+        store_batch_add(b, STORE_EVENT_ADD)->event =
+                (store_event){.at = s.now,
+                              .kind = ODM_STR("device.removed"),
+                              .data = ODM_STR("{\"device\":\"d/000007\"}")};
         write_all(&s, b);
+        run(&s, id, s.now + MINUTE, false);
+        assert_int_equal(row_of(&s, id).cancelled, 1);
         run(&s, id, INT64_MAX, false);
         c = row_of(&s, id);
         assert_int_equal(c.state, CAMPAIGN_DONE);
-        assert_int_equal(c.failed, 9);
-        assert_int_equal(c.cancelled, 1);
+        assert_int_equal(c.failed, 8);
+        assert_int_equal(c.cancelled, 2);
         assert_str(item_of(&s, id, 3).reason, "the device was removed");
         assert_str(item_of(&s, id, 4).reason, "it did not call in time");
         end(&s);

@@ -524,15 +524,23 @@ static int not_begun(campaign_turn *w, campaign_item *it, const store_job *j)
         return rc < 0 ? rc : item_waits(w, it, o.edge, CLASS_NONE, ODM_STR("waits for its window"));
 }
 
-static int no_job(campaign_turn *w, campaign_item *it)
+int campaign_turn_gone(campaign_turn *w, campaign_item *it, bool *gone)
 {
         store_device d;
         int rc = store_device_get(w->t->host->store, it->dev, w->t->arena, &d);
 
-        if (rc == ODM_ENOENT)
-                return item_ends(w, it, ITEM_CANCELLED, CLASS_GONE,
-                                 ODM_STR("the device was removed"));
-        if (rc < 0)
+        *gone = rc == ODM_ENOENT;
+        if (!*gone)
+                return rc;
+        return item_ends(w, it, ITEM_CANCELLED, CLASS_GONE, ODM_STR("the device was removed"));
+}
+
+static int no_job(campaign_turn *w, campaign_item *it)
+{
+        bool gone;
+        int rc = campaign_turn_gone(w, it, &gone);
+
+        if (rc < 0 || gone)
                 return rc;
         return campaign_turn_failed(w, it, CLASS_BUSY,
                                     ODM_STR("no job could be made: too many are open"));

@@ -37,6 +37,8 @@ ODM_MUST_USE int campaign_turn_failed(campaign_turn *w, campaign_item *it, campa
                                       odm_str reason);
 ODM_MUST_USE int campaign_turn_job_ended(campaign_turn *w, campaign_item *it, int64_t job,
                                          odm_str kind, odm_str reason);
+/* Ends the item if there is no such device any more. */
+ODM_MUST_USE int campaign_turn_gone(campaign_turn *w, campaign_item *it, bool *gone);
 /* It is due while a job of it is under way. */
 ODM_MUST_USE int campaign_turn_look(campaign_turn *w, campaign_item *it);
 /* Takes its order back when no device has begun it, and the item becomes `to`.  *begun: it had, and
