@@ -240,7 +240,7 @@ static void what_grows_has_a_ceiling(void **state)
         for (unsigned i = 0; i < TEMPLATE_NODES; i++)
                 (void)snprintf(nodes + strlen(nodes), sizeof nodes - strlen(nodes),
                                "%s{\"uri\":\"./%0500u\",\"data\":\"%0150u\"}", i ? "," : "", i, i);
-        strcat(nodes, "]");
+        (void)snprintf(nodes + strlen(nodes), sizeof nodes - strlen(nodes), "]");
         l = fill(&a, nodes);
         value = odm_arena_zget(&a, 5000);
         memset(value, 'v', 5000);
