@@ -66,14 +66,24 @@ typedef struct template_row {
         odm_str actor;
 } template_row;
 
-#define TEMPLATE_FIELDS(X)                                                                      \
-        X(id, I64)                                                                              \
-        X(name, STR)                                                                            \
-        X(enabled, BOOL)                                                                        \
-        X(mode, U32)                                                                            \
-        X(atomic, BOOL) X(priority, I64) X(every, I64) X(spec, STR) X(rev, I64) X(unknown, I64) \
-                X(conform, I64) X(drifted, I64) X(applying, I64) X(failed, I64) X(created, I64) \
-                        X(changed, I64) X(actor, STR)
+#define TEMPLATE_FIELDS(X) \
+        X(id, I64)         \
+        X(name, STR)       \
+        X(enabled, BOOL)   \
+        X(mode, U32)       \
+        X(atomic, BOOL)    \
+        X(priority, I64)   \
+        X(every, I64)      \
+        X(spec, STR)       \
+        X(rev, I64)        \
+        X(unknown, I64)    \
+        X(conform, I64)    \
+        X(drifted, I64)    \
+        X(applying, I64)   \
+        X(failed, I64)     \
+        X(created, I64)    \
+        X(changed, I64)    \
+        X(actor, STR)
 
 typedef enum template_phase {
         PHASE_IDLE,
@@ -98,13 +108,21 @@ typedef struct template_item {
         odm_str reason;
 } template_item;
 
-#define TEMPLATE_ITEM_FIELDS(X)                                                            \
-        X(dev, I64)                                                                        \
-        X(tmpl, I64)                                                                       \
-        X(name, STR)                                                                       \
-        X(state, U32)                                                                      \
-        X(phase, U32) X(since, I64) X(due, I64) X(checked, I64) X(turn, I64) X(tries, U32) \
-                X(seen_rev, I64) X(wrote_rev, I64) X(diff, STR) X(reason, STR)
+#define TEMPLATE_ITEM_FIELDS(X) \
+        X(dev, I64)             \
+        X(tmpl, I64)            \
+        X(name, STR)            \
+        X(state, U32)           \
+        X(phase, U32)           \
+        X(since, I64)           \
+        X(due, I64)             \
+        X(checked, I64)         \
+        X(turn, I64)            \
+        X(tries, U32)           \
+        X(seen_rev, I64)        \
+        X(wrote_rev, I64)       \
+        X(diff, STR)            \
+        X(reason, STR)
 
 #define X(f, KIND) TEMPLATE_F_##f,
 enum { TEMPLATE_FIELDS(X) TEMPLATE_FIELD_COUNT };
