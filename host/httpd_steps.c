@@ -349,7 +349,7 @@ enum MHD_Result httpd_on_access(void *ctx, struct MHD_Connection *c, const char 
         (void)url;
         if (!r)
                 return MHD_NO;
-        if (r->phase == PHASE_HEAD && r->response) /* a library that stops takes it, and asks again */
+        if (r->phase == PHASE_HEAD && r->response) /* a library that stops asks again */
                 return httpd_reply_queue(r);
         if (r->phase == PHASE_HEAD)
                 return on_head(r, method, version);
