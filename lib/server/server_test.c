@@ -955,6 +955,7 @@ static void device_stops(void **state)
         {
                 play p;
                 open_play(&p, i);
+                p.save_each = i == 1; /* a session that is over is kept too, for a repetition */
                 chain(job(&p, 1), command(&p, ODM_CMD_GET, "./B", NULL));
                 package1(&p);
                 heard(&p, WELCOME);
