@@ -74,6 +74,16 @@ check() { # title command...
 
 # ---- the command line itself -------------------------------------------------------------
 has "help lists the commands" 0 "device list" --help
+lists_all() # each command of the manual
+{
+        local cmd
+        sed -nE 's/^\.SS xrem ([a-z]+( [a-z]+)?).*/\1/p' "$src/docs/man/xrem.1" >"$tmp/cmds" && [ "$(wc -l <"$tmp/cmds")" -gt 40 ] || return 1
+        "$xrem" --help >"$tmp/help" || return 1
+        while read -r cmd; do
+                grep -q "^  $cmd " "$tmp/help" || { echo "no '$cmd'"; return 1; }
+        done <"$tmp/cmds"
+}
+check "all of them" lists_all
 has "help of a group" 0 "device wake" help device
 has "help of a command" 0 "xrem get NAME URI" help get
 has "help after a command" 0 "--no-wait" exec --help

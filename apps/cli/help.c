@@ -11,11 +11,20 @@ static const char *const titles[][2] = {
         {"device", "Devices"},
         {"job", "Jobs"},
         {"session", "Sessions"},
+        {"campaign", "Campaigns: the same order for many devices"},
+        {"package", "Packages"},
+        {"template", "Desired configuration"},
+        {"alarm", "Alarms"},
+        {"metric", "Performance data"},
+        {"threshold", "Thresholds of performance data"},
+        {"rule", "Rules: when this happens, do that"},
+        {"webhook", "Webhooks"},
         {"token", "Access to the server"},
         {"msg", "SyncML messages (no server needed)"},
         {"ddf", "Descriptions of objects"},
         {"tnds", "Trees as documents"},
         {"notify", "Wake-up notifications"},
+        {"bootstrap", "First accounts"},
         {"auth", "Credentials"},
 };
 
@@ -31,7 +40,7 @@ static void list_group(FILE *to, const char *group, bool general)
 
                 if (same_group(cmd->group, group) && cmd->general == general)
                         fprintf(to, "  %s%s%-*s %s\n", group ? group : "", group ? " " : "",
-                                16 - (group ? (int)strlen(group) + 1 : 0), cmd->name, cmd->brief);
+                                19 - (group ? (int)strlen(group) + 1 : 0), cmd->name, cmd->brief);
         }
 }
 
