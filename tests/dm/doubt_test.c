@@ -278,8 +278,8 @@ static void what_cannot_be_asked_for_is_not_repeated(void **state)
         static const char *const jobs[] = {
                 "[{\"cmd\":\"exec\",\"uri\":\"./Vendor/lab/Run\",\"correlator\":\"c-3\"}]",
                 "[{\"cmd\":\"exec\",\"uri\":\"./FUMO/main/Download\"}]",
-                "[{\"cmd\":\"exec\",\"uri\":\"./FUMO/main/Download\",\"correlator\":\"c-4\"},"
-                "{\"cmd\":\"exec\",\"uri\":\"./Vendor/lab/Run\",\"correlator\":\"c-4\"}]",
+                ("[{\"cmd\":\"exec\",\"uri\":\"./FUMO/main/Download\",\"correlator\":\"c-4\"},"
+                 "{\"cmd\":\"exec\",\"uri\":\"./Vendor/lab/Run\",\"correlator\":\"c-4\"}]"),
         };
         home *h = *state;
         world *w = warm_up(h);
