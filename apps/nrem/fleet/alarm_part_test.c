@@ -3,8 +3,7 @@
 #include <time.h>
 
 #include "alarm_api.h"
-#include "heap.h"
-#include "support.h"
+#include "stage.h"
 
 extern const fleet_part part_alarm;
 static const fleet_part *const parts[] = {&part_alarm, NULL};
@@ -12,98 +11,15 @@ static const fleet_part *const parts[] = {&part_alarm, NULL};
 #define MINUTE 60000
 #define DAY INT64_C(86400000)
 
-static int64_t clock_ms;
-
-typedef struct stage {
-        store *st;
-        const store_table **tables;
-        fleet *f;
-        odm_arena a;
-        store_fault fault;
-} stage;
-
-static int64_t now(void *ctx)
-{
-        (void)ctx;
-        return clock_ms;
-}
-
-static void open_fleet(stage *s)
-{
-        const fleet_host h = {.store = s->st, .now = now};
-        diag d = {{0}};
-
-        if (fleet_new(parts, &h, &s->f, &d) < 0)
-                fail_msg("%s", d.text);
-}
-
 static void begin(stage *s)
 {
-        store_opt o;
-        char why[STORE_DIAG];
-
-        *s = (stage){0};
-        clock_ms = 200 * DAY;
-        store_opt_init(&o);
-        o.where = "mem:";
-        o.fault = &s->fault;
-        o.tables = s->tables = fleet_tables(parts, &o.n_tables);
-        if (store_open(&o, &s->st, why) < 0)
-                fail_msg("%s", why);
-        odm_arena_init(&s->a, &heap_mem, (size_t)512 << 20);
-        open_fleet(s);
-}
-
-static void end(stage *s)
-{
-        odm_arena_done(&s->a);
-        store_close(s->st);
-        fleet_free(s->f);
-        free(s->tables);
-}
-
-static void write_all(stage *s, store_batch *b)
-{
-        assert_int_equal(store_write_sync(s->st, b), 0);
-        store_batch_free(b);
-}
-
-/* Devices d1, d2 ... with the ids 1, 2 ... */
-static void devices(stage *s, unsigned n)
-{
-        for (unsigned i = 1; i <= n;) {
-                store_batch *b = store_batch_new();
-
-                for (unsigned k = 0; k < 1000 && i <= n; k++, i++) {
-                        store_op *op = store_batch_add(b, STORE_DEVICE_CREATE);
-                        op->device.name = odm_arena_fmt(store_batch_arena(b), "d%u", i);
-                }
-                write_all(s, b);
-        }
-}
-
-static void add_event(store_batch *b, int64_t device, const char *kind, const char *data)
-{
-        store_op *op = store_batch_add(b, STORE_EVENT_ADD);
-
-        op->event = (store_event){
-                .at = clock_ms, .device = device, .kind = odm_cstr(kind), .data = odm_cstr(data)};
-}
-
-static void say(stage *s, int64_t device, const char *kind, const char *data)
-{
-        store_batch *b = store_batch_new();
-
-        add_event(b, device, kind, data);
-        write_all(s, b);
+        stage_begin(s, parts, NULL, 200 * DAY);
+        stage_open(s);
 }
 
 static int64_t run(stage *s)
 {
-        int64_t next;
-
-        assert_int_equal(fleet_run(s->f, 100, &next), 0);
-        return next;
+        return stage_run(s, 100);
 }
 
 #define FIRED                                                                             \
@@ -141,23 +57,6 @@ static alarm_tally tally(stage *s)
         return t;
 }
 
-/* How many events of that kind the log has. */
-static unsigned told(stage *s, const char *kind)
-{
-        store_event_list l = {.more = true};
-        int64_t after = 0;
-        unsigned n = 0;
-
-        while (l.more) {
-                assert_int_equal(store_event_find(s->st, after, 0, 1000, &s->a, &l), 0);
-                for (size_t i = 0; i < l.n; i++)
-                        n += odm_str_is(l.v[i].kind, kind);
-                if (l.n)
-                        after = l.v[l.n - 1].seq;
-        }
-        return n;
-}
-
 static void a_trap_raises_one_alarm_and_ends_it(void **state)
 {
         stage s;
@@ -165,8 +64,8 @@ static void a_trap_raises_one_alarm_and_ends_it(void **state)
 
         (void)state;
         begin(&s);
-        devices(&s, 2);
-        say(&s, 1, "alert", FIRED);
+        stage_devices(&s, 2);
+        stage_say(&s, 1, "alert", FIRED);
         run(&s);
         r = only(&s);
         assert_int_equal(r.state, ALARM_ROW_ACTIVE);
@@ -175,26 +74,26 @@ static void a_trap_raises_one_alarm_and_ends_it(void **state)
         assert_str(r.source, "./Trap/Room");
         assert_str(r.name, "d1");
         assert_int_equal(tally(&s).active[ALARM_WARNING - 1], 1);
-        clock_ms += MINUTE;
-        say(&s, 1, "alert", FIRED);
+        stage_ms += MINUTE;
+        stage_say(&s, 1, "alert", FIRED);
         run(&s);
         r = only(&s);
         assert_int_equal(r.count, 2);
         assert_int_equal(r.seen - r.raised, MINUTE);
         assert_int_equal(tally(&s).active[ALARM_WARNING - 1], 1);
-        say(&s, 1, "alert", OVER);
+        stage_say(&s, 1, "alert", OVER);
         run(&s);
         r = only(&s);
         assert_int_equal(r.state, ALARM_ROW_CLEARED);
-        assert_int_equal(r.cleared, clock_ms);
+        assert_int_equal(r.cleared, stage_ms);
         assert_int_equal(tally(&s).active[ALARM_WARNING - 1], 0);
-        say(&s, 2, "alert", OVER); /* which never began */
+        stage_say(&s, 2, "alert", OVER); /* which never began */
         run(&s);
         (void)only(&s);
-        assert_int_equal(told(&s, "alarm.raised"), 1);
-        assert_int_equal(told(&s, "alarm.repeated"), 1);
-        assert_int_equal(told(&s, "alarm.cleared"), 1);
-        end(&s);
+        assert_int_equal(stage_told(&s, "alarm.raised"), 1);
+        assert_int_equal(stage_told(&s, "alarm.repeated"), 1);
+        assert_int_equal(stage_told(&s, "alarm.cleared"), 1);
+        stage_end(&s);
 }
 
 static void a_lost_device_is_an_alarm_until_it_calls(void **state)
@@ -216,17 +115,17 @@ static void a_lost_device_is_an_alarm_until_it_calls(void **state)
                 stage s;
 
                 begin(&s);
-                devices(&s, 1);
-                say(&s, 1, "device.unreachable", LOST);
-                say(&s, 1, "device.unreachable", LOST);
+                stage_devices(&s, 1);
+                stage_say(&s, 1, "device.unreachable", LOST);
+                stage_say(&s, 1, "device.unreachable", LOST);
                 run(&s);
                 assert_int_equal(only(&s).count, 2);
                 assert_int_equal(only(&s).severity, ALARM_MAJOR);
-                say(&s, 1, rows[i].kind, rows[i].data);
+                stage_say(&s, 1, rows[i].kind, rows[i].data);
                 run(&s);
                 if ((only(&s).state == ALARM_ROW_CLEARED) != rows[i].over)
                         fail_msg("%s: state %u", rows[i].why, only(&s).state);
-                end(&s);
+                stage_end(&s);
         }
 }
 
@@ -236,21 +135,22 @@ static void a_threshold_is_an_alarm(void **state)
 
         (void)state;
         begin(&s);
-        devices(&s, 1);
-        say(&s, 1, "metric.crossed",
-            "{\"metric\":\"cpu.temp\",\"name\":\"hot\",\"severity\":\"critical\",\"side\":\"high\","
-            "\"value\":91.5,\"limit\":90}");
+        stage_devices(&s, 1);
+        stage_say(&s, 1, "metric.crossed",
+                  "{\"metric\":\"cpu.temp\",\"name\":\"hot\",\"severity\":\"critical\",\"side\":"
+                  "\"high\","
+                  "\"value\":91.5,\"limit\":90}");
         run(&s);
         assert_int_equal(only(&s).severity, ALARM_CRITICAL);
         assert_str(only(&s).source, "cpu.temp hot");
         assert_str(only(&s).text, "91.5 is high, the limit is 90");
-        say(&s, 1, "metric.crossed",
-            "{\"metric\":\"cpu.temp\",\"name\":\"hot\",\"severity\":\"critical\",\"side\":"
-            "\"normal\","
-            "\"value\":80}");
+        stage_say(&s, 1, "metric.crossed",
+                  "{\"metric\":\"cpu.temp\",\"name\":\"hot\",\"severity\":\"critical\",\"side\":"
+                  "\"normal\","
+                  "\"value\":80}");
         run(&s);
         assert_int_equal(only(&s).state, ALARM_ROW_CLEARED);
-        end(&s);
+        stage_end(&s);
 }
 
 /* Then there is no value. */
@@ -260,14 +160,15 @@ static void a_threshold_that_is_removed_clears_its_alarm(void **state)
 
         (void)state;
         begin(&s);
-        devices(&s, 1);
-        say(&s, 1, "metric.crossed", "{\"metric\":\"m\",\"side\":\"low\",\"value\":1,\"limit\":2}");
+        stage_devices(&s, 1);
+        stage_say(&s, 1, "metric.crossed",
+                  "{\"metric\":\"m\",\"side\":\"low\",\"value\":1,\"limit\":2}");
         run(&s);
-        say(&s, 1, "metric.crossed", "{\"metric\":\"m\",\"side\":\"normal\"}");
+        stage_say(&s, 1, "metric.crossed", "{\"metric\":\"m\",\"side\":\"normal\"}");
         run(&s);
         assert_int_equal(only(&s).state, ALARM_ROW_CLEARED);
         assert_str(only(&s).text, "the threshold was removed");
-        end(&s);
+        stage_end(&s);
 }
 
 /* What a campaign could not do is an alarm, unless the device has told it. */
@@ -282,23 +183,23 @@ static void a_failed_item_of_a_campaign_is_an_alarm(void **state)
 
         (void)state;
         begin(&s);
-        devices(&s, 2);
-        say(&s, 1, "campaign.device", failed);
-        say(&s, 2, "alert", update);
-        say(&s, 2, "campaign.device", failed);
+        stage_devices(&s, 2);
+        stage_say(&s, 1, "campaign.device", failed);
+        stage_say(&s, 2, "alert", update);
+        stage_say(&s, 2, "campaign.device", failed);
         run(&s);
         store_rows l = rows(&s, 0);
         assert_int_equal(l.n, 2);
         assert_str(((alarm_row *)l.v)[0].source, "campaign 7");
         assert_str(((alarm_row *)l.v)[0].text, "it never came back");
         assert_str(((alarm_row *)l.v)[1].source, "./FUMO/main");
-        say(&s, 1, "campaign.device", "{\"campaign\":\"7\",\"state\":\"skipped\"}");
+        stage_say(&s, 1, "campaign.device", "{\"campaign\":\"7\",\"state\":\"skipped\"}");
         run(&s);
         assert_int_equal(tally(&s).active[ALARM_MAJOR - 1], 2);
-        say(&s, 1, "campaign.device", "{\"campaign\":\"7\",\"state\":\"succeeded\"}");
+        stage_say(&s, 1, "campaign.device", "{\"campaign\":\"7\",\"state\":\"succeeded\"}");
         run(&s);
         assert_int_equal(tally(&s).active[ALARM_MAJOR - 1], 1);
-        end(&s);
+        stage_end(&s);
 }
 
 static void what_is_done_is_not_done_again_after_a_kill(void **state)
@@ -310,16 +211,15 @@ static void what_is_done_is_not_done_again_after_a_kill(void **state)
                 int rc;
 
                 begin(&s);
-                devices(&s, 3);
+                stage_devices(&s, 3);
                 for (unsigned i = 0; i < 9; i++)
-                        say(&s, i % 3 + 1, "alert", FIRED);
+                        stage_say(&s, i % 3 + 1, "alert", FIRED);
                 store_fault_set(
                         &s.fault,
                         (store_fault){.fail_commit = store_fault_get(&s.fault).commits + at});
                 rc = fleet_run(s.f, 20, &next);
-                fleet_free(s.f);
                 store_fault_set(&s.fault, (store_fault){0});
-                open_fleet(&s);
+                stage_open(&s);
                 run(&s);
                 store_rows l = rows(&s, 0);
                 assert_int_equal(l.n, 3);
@@ -328,7 +228,7 @@ static void what_is_done_is_not_done_again_after_a_kill(void **state)
                                 fail_msg("commit %u failed (%s): count %u", at, odm_err_name(rc),
                                          ((alarm_row *)l.v)[i].count);
                 assert_int_equal(tally(&s).active[ALARM_WARNING - 1], 3);
-                end(&s);
+                stage_end(&s);
         }
 }
 
@@ -341,22 +241,22 @@ static void a_storm_is_borne(void **state)
 
         (void)state;
         begin(&s);
-        devices(&s, N);
+        stage_devices(&s, N);
         for (unsigned k = 0; k < 2; k++)
                 for (unsigned i = 1; i <= (k ? AGAIN : N);) {
                         store_batch *b = store_batch_new();
 
                         for (unsigned n = 0; n < 1000; n++, i++)
-                                add_event(b, i, "alert", FIRED);
-                        write_all(&s, b);
+                                stage_event(b, i, "alert", FIRED);
+                        stage_write(&s, b);
                 }
         run(&s);
         t = tally(&s);
         assert_int_equal(t.active[ALARM_WARNING - 1], N);
         assert_int_equal(t.unseen[ALARM_WARNING - 1], N);
-        assert_int_equal(told(&s, "alarm.raised"), N);
-        assert_int_equal(told(&s, "alarm.repeated"), AGAIN);
-        end(&s);
+        assert_int_equal(stage_told(&s, "alarm.raised"), N);
+        assert_int_equal(stage_told(&s, "alarm.repeated"), AGAIN);
+        stage_end(&s);
 }
 
 static void cleared_ones_go_after_their_time(void **state)
@@ -366,15 +266,15 @@ static void cleared_ones_go_after_their_time(void **state)
 
         (void)state;
         begin(&s);
-        devices(&s, 2);
-        say(&s, 1, "alert", FIRED);
-        say(&s, 1, "alert", OVER);
-        say(&s, 2, "alert", FIRED);
+        stage_devices(&s, 2);
+        stage_say(&s, 1, "alert", FIRED);
+        stage_say(&s, 1, "alert", OVER);
+        stage_say(&s, 2, "alert", FIRED);
         run(&s);
-        clock_ms += 90 * DAY - MINUTE;
+        stage_ms += 90 * DAY - MINUTE;
         next = run(&s);
         assert_int_equal(rows(&s, 0).n, 2);
-        clock_ms = next + 2 * 3600000;
+        stage_ms = next + 2 * 3600000;
         run(&s);
         assert_str(only(&s).name, "d2"); /* what stands stays */
         const alarm_note of = {.device = 1};
@@ -382,7 +282,7 @@ static void cleared_ones_go_after_their_time(void **state)
         uint64_t n;
         assert_int_equal(store_row_count(s.st, &notes, 10, &n), 0);
         assert_int_equal(n, 0);
-        end(&s);
+        stage_end(&s);
 }
 
 static void raise_numbered(stage *s, unsigned i, bool clear)
@@ -393,8 +293,8 @@ static void raise_numbered(stage *s, unsigned i, bool clear)
                  "{\"type\":\"urn:oma:at:x-xrem-fm:1.0:Alarm\",\"data\":\"<Alarm><Severity>%s"
                  "</Severity><Cause>c%u</Cause></Alarm>\"}",
                  clear ? "cleared" : "major", i);
-        say(s, 1, "alert", data);
-        clock_ms++;
+        stage_say(s, 1, "alert", data);
+        stage_ms++;
 }
 
 static void a_device_has_so_many_and_no_more(void **state)
@@ -403,7 +303,7 @@ static void a_device_has_so_many_and_no_more(void **state)
 
         (void)state;
         begin(&s);
-        devices(&s, 1);
+        stage_devices(&s, 1);
         for (unsigned i = 0; i < 200; i++)
                 raise_numbered(&s, i, false);
         run(&s);
@@ -426,7 +326,7 @@ static void a_device_has_so_many_and_no_more(void **state)
         }
         assert_true(!seven && nine && last);
         assert_int_equal(tally(&s).active[ALARM_MAJOR - 1], 199);
-        end(&s);
+        stage_end(&s);
 }
 
 static void history_is_a_ring(void **state)
@@ -439,10 +339,10 @@ static void history_is_a_ring(void **state)
 
         (void)state;
         begin(&s);
-        devices(&s, 1);
+        stage_devices(&s, 1);
         for (unsigned i = 0; i < 80; i++) {
-                say(&s, 1, "alert", FIRED);
-                say(&s, 1, "alert", OVER);
+                stage_say(&s, 1, "alert", FIRED);
+                stage_say(&s, 1, "alert", OVER);
         }
         run(&s);
         assert_int_equal(only(&s).notes, 160);
@@ -451,7 +351,7 @@ static void history_is_a_ring(void **state)
         for (size_t i = 0; i < l.n; i++)
                 least = ((alarm_note *)l.v)[i].n < least ? ((alarm_note *)l.v)[i].n : least;
         assert_int_equal(least, 61);
-        end(&s);
+        stage_end(&s);
 }
 
 /* Gateway 1 with the devices 2 ... 6, found silent after or before it. */
@@ -473,36 +373,36 @@ static void a_lost_gateway_covers_those_behind_it(void **state)
                 alarm_tally t;
 
                 begin(&s);
-                devices(&s, 6);
+                stage_devices(&s, 6);
                 if (rows[i].first) {
-                        say(&s, 1, "device.unreachable", LOST);
+                        stage_say(&s, 1, "device.unreachable", LOST);
                         run(&s);
                 }
                 for (int64_t d = 2; d <= 6; d++)
-                        say(&s, d, "device.unreachable",
-                            "{\"reason\":\"silent\",\"gateway\":\"1\"}");
+                        stage_say(&s, d, "device.unreachable",
+                                  "{\"reason\":\"silent\",\"gateway\":\"1\"}");
                 if (!rows[i].first)
-                        say(&s, 1, "device.unreachable", LOST);
+                        stage_say(&s, 1, "device.unreachable", LOST);
                 run(&s);
-                clock_ms += 5000;
+                stage_ms += 5000;
                 run(&s);
                 t = tally(&s);
                 if (t.active[ALARM_MAJOR - 1] != 1 || t.hidden != 5)
                         fail_msg("%s: %lld shown, %lld hidden", rows[i].why,
                                  (long long)t.active[ALARM_MAJOR - 1], (long long)t.hidden);
-                assert_int_equal(told(&s, "alarm.raised"), rows[i].first ? 1 : 6);
-                say(&s, 1, "device.active", FOUND);
+                assert_int_equal(stage_told(&s, "alarm.raised"), rows[i].first ? 1 : 6);
+                stage_say(&s, 1, "device.active", FOUND);
                 for (unsigned d = 0; d < rows[i].back; d++)
-                        say(&s, 2 + d, "device.active", FOUND);
+                        stage_say(&s, 2 + d, "device.active", FOUND);
                 run(&s);
                 assert_int_equal(tally(&s).active[ALARM_MAJOR - 1], 0);
-                clock_ms += MINUTE;
+                stage_ms += MINUTE;
                 run(&s);
                 t = tally(&s);
                 if (t.active[ALARM_MAJOR - 1] != 5 - rows[i].back || t.hidden != 0)
                         fail_msg("%s, back: %lld shown, %lld hidden", rows[i].why,
                                  (long long)t.active[ALARM_MAJOR - 1], (long long)t.hidden);
-                end(&s);
+                stage_end(&s);
         }
 }
 
@@ -514,20 +414,20 @@ static void a_removed_device_takes_its_alarms_with_it(void **state)
 
         (void)state;
         begin(&s);
-        devices(&s, 3);
+        stage_devices(&s, 3);
         for (int64_t d = 1; d <= 3; d++)
-                say(&s, d, "alert", FIRED);
+                stage_say(&s, d, "alert", FIRED);
         run(&s);
         b = store_batch_new();
         op = store_batch_add(b, STORE_DEVICE_DELETE);
         op->of = 2;
-        add_event(b, 0, "device.removed", "{\"device\":\"d2\"}");
-        write_all(&s, b);
-        clock_ms += MINUTE;
+        stage_event(b, 0, "device.removed", "{\"device\":\"d2\"}");
+        stage_write(&s, b);
+        stage_ms += MINUTE;
         run(&s);
         assert_int_equal(rows(&s, 0).n, 2);
         assert_int_equal(tally(&s).active[ALARM_WARNING - 1], 2);
-        end(&s);
+        stage_end(&s);
 }
 
 static void a_new_name_is_that_of_its_alarms(void **state)
@@ -538,18 +438,18 @@ static void a_new_name_is_that_of_its_alarms(void **state)
 
         (void)state;
         begin(&s);
-        devices(&s, 1);
-        say(&s, 1, "alert", FIRED);
+        stage_devices(&s, 1);
+        stage_say(&s, 1, "alert", FIRED);
         run(&s);
         b = store_batch_new();
         op = store_batch_add(b, STORE_DEVICE_PATCH);
         op->device_patch = (store_device_patch){.fields = STORE_DF_NAME,
                                                 .to = {.id = 1, .name = ODM_STR("acme/1")}};
-        add_event(b, 1, "device.changed", "{}");
-        write_all(&s, b);
+        stage_event(b, 1, "device.changed", "{}");
+        stage_write(&s, b);
         run(&s);
         assert_str(only(&s).name, "acme/1");
-        end(&s);
+        stage_end(&s);
 }
 
 static void numbers_are_never_given_again(void **state)
@@ -559,19 +459,18 @@ static void numbers_are_never_given_again(void **state)
 
         (void)state;
         begin(&s);
-        devices(&s, 2);
-        say(&s, 1, "alert", FIRED);
+        stage_devices(&s, 2);
+        stage_say(&s, 1, "alert", FIRED);
         run(&s);
         assert_int_equal(only(&s).id, 1);
         b = store_batch_new();
         store_batch_add(b, STORE_DEVICE_DELETE)->of = 1;
-        write_all(&s, b);
-        fleet_free(s.f);
-        open_fleet(&s);
-        say(&s, 2, "alert", FIRED);
+        stage_write(&s, b);
+        stage_open(&s);
+        stage_say(&s, 2, "alert", FIRED);
         run(&s);
         assert_int_equal(only(&s).id, 2);
-        end(&s);
+        stage_end(&s);
 }
 
 int main(void)

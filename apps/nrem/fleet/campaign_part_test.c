@@ -4,10 +4,9 @@
 
 #include "campaign_part.h"
 #include "campaign_row.h"
-#include "heap.h"
 #include "job_event.h"
 #include "package.h"
-#include "support.h"
+#include "stage.h"
 
 #define FUMO "alert org.openmobilealliance.dm.firmwareupdate.downloadandupdate"
 #define SECOND ((int64_t)1000)
@@ -68,27 +67,17 @@ typedef struct act { /* of a device, at a time */
         unsigned step;
 } act;
 
-typedef struct stage {
-        store *st;
-        store_fault fault;
-        const store_table **tables;
-        fleet *f;
+typedef struct scene {
+        stage on;
         device *dev; /* by id, from 1 */
         unsigned n;
         act *acts; /* n_acts of them, in no order */
         size_t n_acts, cap;
-        int64_t now;
         seeded rng;
         store_batch *said;
-        odm_arena a;
-} stage;
+} scene;
 
-static int64_t stage_now(void *ctx)
-{
-        return ((stage *)ctx)->now;
-}
-
-static void add_act(stage *s, int64_t at, int64_t dev, int64_t job, unsigned step)
+static void add_act(scene *s, int64_t at, int64_t dev, int64_t job, unsigned step)
 {
         if (s->n_acts == s->cap) {
                 s->cap = s->cap ? 2 * s->cap : 64;
@@ -102,43 +91,31 @@ static void add_act(stage *s, int64_t at, int64_t dev, int64_t job, unsigned ste
 /* A job is durable: the device calls after a while, or never. */
 static void on_job(void *ctx, int64_t dev, int64_t job)
 {
-        stage *s = ctx;
+        scene *s = ctx;
 
         if (s->dev[dev].is != DEV_DEAF)
-                add_act(s, s->now + (int64_t)(seeded_next(&s->rng) % (5 * MINUTE)), dev, job, 0);
+                add_act(s, stage_ms + (int64_t)(seeded_next(&s->rng) % (5 * MINUTE)), dev, job, 0);
 }
 
-static void open_fleet(stage *s)
-{
-        const fleet_host h = {.store = s->st,
-                              .now = stage_now,
-                              .job_created = on_job,
-                              .url = "http://server",
-                              .ctx = s};
-        diag d = {{0}};
-
-        assert_int_equal(fleet_new(parts, &h, &s->f, &d), 0);
-}
-
-static void write_all(stage *s, store_batch *b)
+static void write_all(scene *s, store_batch *b)
 {
         int rc;
 
         do /* faults are for the part: a device tries until it is heard */
-                rc = store_write_sync(s->st, b);
+                rc = store_write_sync(s->on.st, b);
         while (rc == ODM_EIO);
         assert_int_equal(rc, 0);
         store_batch_free(b);
 }
 
-static void flush(stage *s)
+static void flush(scene *s)
 {
         if (s->said)
                 write_all(s, s->said);
         s->said = NULL;
 }
 
-static behaviour pick(stage *s)
+static behaviour pick(scene *s)
 {
         unsigned x = (unsigned)(seeded_next(&s->rng) % 100);
 
@@ -150,7 +127,7 @@ static behaviour pick(stage *s)
         return DEV_OK;
 }
 
-static void make_devices(stage *s, unsigned n, int as)
+static void make_devices(scene *s, unsigned n, int as)
 {
         for (unsigned i = 1; i <= n;) {
                 store_batch *b = store_batch_new();
@@ -173,42 +150,32 @@ static void make_devices(stage *s, unsigned n, int as)
         s->n += n;
 }
 
-static void begin(stage *s, unsigned room, uint64_t seed)
+static void begin(scene *s, unsigned room, uint64_t seed)
 {
-        store_opt o;
-        char why[STORE_DIAG];
+        const fleet_host with = {.job_created = on_job, .url = "http://server", .ctx = s};
 
-        *s = (stage){.now = (int64_t)1795392000000}; /* a Monday, 00:00 UTC */
-        s->dev = calloc(room + 1, sizeof *s->dev);
+        *s = (scene){.dev = calloc(room + 1, sizeof *s->dev)};
         (void)seeded_rng(&s->rng, seed);
-        odm_arena_init(&s->a, &heap_mem, (size_t)64 << 20);
-        store_opt_init(&o);
-        o.where = "mem:";
-        o.fault = &s->fault;
-        o.tables = s->tables = fleet_tables(parts, &o.n_tables);
-        assert_int_equal(store_open(&o, &s->st, why), 0);
-        open_fleet(s);
+        stage_begin(&s->on, parts, &with, (int64_t)1795392000000); /* a Monday, 00:00 UTC */
+        stage_open(&s->on);
 }
 
-static void end(stage *s)
+static void end(scene *s)
 {
-        fleet_free(s->f);
-        store_close(s->st);
-        odm_arena_done(&s->a);
-        free(s->tables);
+        stage_end(&s->on);
         free(s->dev);
         free(s->acts);
 }
 
 /* ---- a device's session ------------------------------------------------------------------------- */
 
-static bool job_of(stage *s, int64_t job, store_job *j)
+static bool job_of(scene *s, int64_t job, store_job *j)
 {
-        return store_job_get(s->st, job, &s->a, j) == 0;
+        return store_job_get(s->on.st, job, &s->on.a, j) == 0;
 }
 
 /* What devices say goes into one batch, as sessions side by side are written together. */
-static store_op *say(stage *s, store_op_kind kind)
+static store_op *say(scene *s, store_op_kind kind)
 {
         if (s->said && s->said->n > 2000)
                 flush(s);
@@ -217,7 +184,7 @@ static store_op *say(stage *s, store_op_kind kind)
         return store_batch_add(s->said, kind);
 }
 
-static void move(stage *s, const store_job *j, store_job_state to, const char *reason)
+static void move(scene *s, const store_job *j, store_job_state to, const char *reason)
 {
         store_op *op = say(s, STORE_JOB_MOVE);
         store_job copy = *j;
@@ -230,12 +197,12 @@ static void move(stage *s, const store_job *j, store_job_state to, const char *r
                                         .to = to,
                                         .attempt = to == STORE_JOB_IN_SESSION,
                                         .reason = odm_cstr(reason),
-                                        .at = s->now};
+                                        .at = stage_ms};
         if (to >= STORE_JOB_DONE)
-                assert_int_equal(job_event_add(s->said, &copy, to, reason, s->now), 0);
+                assert_int_equal(job_event_add(s->said, &copy, to, reason, stage_ms), 0);
 }
 
-static void answer(stage *s, const store_job *j, uint32_t status, const char *text, const char *got)
+static void answer(scene *s, const store_job *j, uint32_t status, const char *text, const char *got)
 {
         store_op *op = say(s, STORE_RESULT_PUT);
         store_value *v = odm_new(store_batch_arena(s->said), store_value);
@@ -247,19 +214,19 @@ static void answer(stage *s, const store_job *j, uint32_t status, const char *te
                                       .status = status,
                                       .sent = true,
                                       .text = odm_cstr(text),
-                                      .at = s->now,
+                                      .at = stage_ms,
                                       .items = got ? v : NULL,
                                       .n_items = got ? 1 : 0};
 }
 
-static void go_wrong(stage *s, const store_job *j, uint32_t status, const char *text)
+static void go_wrong(scene *s, const store_job *j, uint32_t status, const char *text)
 {
         answer(s, j, status, text, NULL);
         move(s, j, STORE_JOB_FAILED, "Exec ./FUMO/main/DownloadAndUpdate: it failed");
 }
 
 /* What the server learns of it by the way. */
-static void lift(stage *s, int64_t dev, const char *version)
+static void lift(scene *s, int64_t dev, const char *version)
 {
         store_op *op = say(s, STORE_DEVICE_PATCH);
 
@@ -274,7 +241,7 @@ static bool is_question(const store_job *j)
 }
 
 /* What it runs now is asked. */
-static void be_asked(stage *s, store_job *j, device *d)
+static void be_asked(scene *s, store_job *j, device *d)
 {
         if (d->is == DEV_DEAD)
                 return;
@@ -285,9 +252,9 @@ static void be_asked(stage *s, store_job *j, device *d)
 }
 
 /* The order arrives. */
-static void be_ordered(stage *s, store_job *j, device *d)
+static void be_ordered(scene *s, store_job *j, device *d)
 {
-        int64_t later = s->now + MINUTE + (int64_t)(seeded_next(&s->rng) % (5 * MINUTE));
+        int64_t later = stage_ms + MINUTE + (int64_t)(seeded_next(&s->rng) % (5 * MINUTE));
 
         move(s, j, STORE_JOB_IN_SESSION, "");
         d->orders++;
@@ -302,7 +269,7 @@ static void be_ordered(stage *s, store_job *j, device *d)
 }
 
 /* Its update has ended, one way or the other. */
-static void be_updated(stage *s, const store_job *j, device *d)
+static void be_updated(scene *s, const store_job *j, device *d)
 {
         switch (d->is) {
         case DEV_CORRUPT: go_wrong(s, j, 402, FUMO); return;
@@ -324,7 +291,7 @@ static void be_updated(stage *s, const store_job *j, device *d)
         move(s, j, STORE_JOB_DONE, "");
 }
 
-static void play(stage *s, const act *a)
+static void play(scene *s, const act *a)
 {
         device *d = &s->dev[a->device];
         store_job j;
@@ -339,16 +306,16 @@ static void play(stage *s, const act *a)
         } else {
                 be_updated(s, &j, d);
         }
-        odm_arena_reset(&s->a);
+        odm_arena_reset(&s->on.a);
 }
 
 /* All that devices do by now. */
-static void play_all(stage *s)
+static void play_all(scene *s)
 {
         for (size_t i = 0; i < s->n_acts;) {
                 act a = s->acts[i];
 
-                if (a.at > s->now) {
+                if (a.at > stage_ms) {
                         i++;
                         continue;
                 }
@@ -358,7 +325,7 @@ static void play_all(stage *s)
         flush(s);
 }
 
-static int64_t next_act(const stage *s)
+static int64_t next_act(const scene *s)
 {
         int64_t at = INT64_MAX;
 
@@ -370,7 +337,7 @@ static int64_t next_act(const stage *s)
 
 /* ---- campaigns ----------------------------------------------------------------------------------- */
 
-static int64_t create(stage *s, const campaign *with, const char *target, const char *plan)
+static int64_t create(scene *s, const campaign *with, const char *target, const char *plan)
 {
         store_batch *b = store_batch_new();
         store_op *op = store_batch_add(b, STORE_ROW_ADD);
@@ -392,9 +359,9 @@ static int64_t create(stage *s, const campaign *with, const char *target, const 
         row.plan = odm_cstr(text);
         row.verify = ODM_STR("./DevDetail/FwV");
         row.expect = ODM_STR("${version}");
-        campaign_begin(&row, s->now);
+        campaign_begin(&row, stage_ms);
         op->row = (store_row_op){.table = &table_campaign, .row = &row};
-        assert_int_equal(store_write_sync(s->st, b), 0);
+        assert_int_equal(store_write_sync(s->on.st, b), 0);
         id = op->id;
         store_batch_free(b);
         free(text);
@@ -406,44 +373,42 @@ static int64_t create(stage *s, const campaign *with, const char *target, const 
 static const campaign to_2 = {.version = {"2.0", 3}, .url = {"http://dl/2.0", 13}};
 
 /* Lives as long as the arena of the stage, until the next call. */
-static campaign row_of(stage *s, int64_t id)
+static campaign row_of(scene *s, int64_t id)
 {
         const campaign key = {.id = id};
         campaign row = {.id = 0};
 
-        odm_arena_reset(&s->a);
-        if (store_row_get(s->st, &table_campaign, &key, &s->a, &row) < 0)
+        odm_arena_reset(&s->on.a);
+        if (store_row_get(s->on.st, &table_campaign, &key, &s->on.a, &row) < 0)
                 row.id = 0;
         return row;
 }
 
-static campaign_item item_of(stage *s, int64_t id, int64_t dev)
+static campaign_item item_of(scene *s, int64_t id, int64_t dev)
 {
         const campaign_item key = {.dev = dev, .campaign = id};
         campaign_item it = {.dev = 0};
 
-        odm_arena_reset(&s->a);
-        if (store_row_get(s->st, &table_campaign_item, &key, &s->a, &it) < 0)
+        odm_arena_reset(&s->on.a);
+        if (store_row_get(s->on.st, &table_campaign_item, &key, &s->on.a, &it) < 0)
                 it.dev = 0;
         return it;
 }
 
-static const char *order(stage *s, int64_t id, campaign_action a)
+static const char *order(scene *s, int64_t id, campaign_action a)
 {
         campaign row = row_of(s, id);
         store_batch *b = store_batch_new();
-        store_op *op = store_batch_add(b, STORE_ROW_PATCH), *ev;
+        store_op *op = store_batch_add(b, STORE_ROW_PATCH);
         campaign_state to;
         const char *no = campaign_may((campaign_state)row.state, a, false, false, &to);
 
         if (!no) {
                 op->row = (store_row_op){.table = &table_campaign, .row = &row};
                 op->row.fields =
-                        campaign_act(&row, a, to, ODM_STR("me"), s->now, store_batch_arena(b));
-                ev = store_batch_add(b, STORE_EVENT_ADD);
-                ev->event = (store_event){
-                        .at = s->now, .kind = ODM_STR("campaign.resumed"), .data = ODM_STR("{}")};
-                assert_int_equal(store_write_sync(s->st, b), 0);
+                        campaign_act(&row, a, to, ODM_STR("me"), stage_ms, store_batch_arena(b));
+                stage_event(b, 0, "campaign.resumed", "{}");
+                assert_int_equal(store_write_sync(s->on.st, b), 0);
         }
         store_batch_free(b);
         return no;
@@ -451,26 +416,25 @@ static const char *order(stage *s, int64_t id, campaign_action a)
 
 /* Runs until the campaign has nothing to do any more, or the time comes.  `chaos`: the server is
  * killed now and then, and its disk fails. */
-static void run(stage *s, int64_t id, int64_t until, bool chaos)
+static void run(scene *s, int64_t id, int64_t until, bool chaos)
 {
         unsigned quiet = 0;
 
         for (unsigned round = 0; round < 200000; round++) {
-                int64_t next = s->now, at;
+                int64_t next = stage_ms, at;
                 int rc;
 
                 if (chaos && seeded_next(&s->rng) % 7 == 0)
                         store_fault_set(
-                                &s->fault,
-                                (store_fault){.fail_commit = store_fault_get(&s->fault).commits +
+                                &s->on.fault,
+                                (store_fault){.fail_commit = store_fault_get(&s->on.fault).commits +
                                                              1 + seeded_next(&s->rng) % 20});
-                rc = fleet_run(s->f, 2000, &next);
+                rc = fleet_run(s->on.f, 2000, &next);
                 if (chaos && (rc == ODM_EIO || seeded_next(&s->rng) % 5 == 0)) {
-                        fleet_free(s->f); /* killed, and started again */
-                        open_fleet(s);
+                        stage_open(&s->on); /* killed, and started again */
                 }
                 if (rc == ODM_EIO) {
-                        s->now += 6 * SECOND;
+                        stage_ms += 6 * SECOND;
                         continue;
                 }
                 assert_int_equal(rc, 0);
@@ -482,12 +446,12 @@ static void run(stage *s, int64_t id, int64_t until, bool chaos)
                         break;
                 if (row_of(s, id).work == 0 && ++quiet > 3)
                         break;
-                if (at > s->now)
-                        s->now = at;
+                if (at > stage_ms)
+                        stage_ms = at;
         }
-        store_fault_set(&s->fault, (store_fault){0});
-        if (until < INT64_MAX && s->now < until && row_of(s, id).work)
-                s->now = until;
+        store_fault_set(&s->on.fault, (store_fault){0});
+        if (until < INT64_MAX && stage_ms < until && row_of(s, id).work)
+                stage_ms = until;
 }
 
 #define PLAN                                                                 \
@@ -496,7 +460,7 @@ static void run(stage *s, int64_t id, int64_t until, bool chaos)
         "\"retry\":{\"count\":2,\"delay\":300}}"
 
 /* Every item is where its device's behaviour leads, and the tallies are what the items are. */
-static void check_ends(stage *s, int64_t id)
+static void check_ends(scene *s, int64_t id)
 {
         int64_t seen[ITEM_STATES] = {0};
         campaign c;
@@ -524,7 +488,7 @@ static void check_ends(stage *s, int64_t id)
 
 static void ten_thousand_devices_end_as_they_are(void **state)
 {
-        stage s;
+        scene s;
         int64_t id;
 
         (void)state;
@@ -540,7 +504,7 @@ static void a_server_that_is_killed_does_nothing_twice(void **state)
 {
         (void)state;
         for (uint64_t seed = 1; seed <= 3; seed++) {
-                stage s;
+                scene s;
                 int64_t id;
 
                 begin(&s, 200, seed);
@@ -556,7 +520,7 @@ static void a_server_that_is_killed_does_nothing_twice(void **state)
 
 static void waves_come_one_after_the_other(void **state)
 {
-        stage s;
+        scene s;
         campaign c;
         int64_t id;
 
@@ -564,16 +528,16 @@ static void waves_come_one_after_the_other(void **state)
         begin(&s, 100, 1);
         make_devices(&s, 100, DEV_OK);
         id = create(&s, &to_2, "{}", "{\"canary\":5,\"wave\":50,\"soak\":3600,\"hold\":true}");
-        run(&s, id, s.now + 30 * MINUTE, false);
+        run(&s, id, stage_ms + 30 * MINUTE, false);
         c = row_of(&s, id);
         assert_int_equal(c.succeeded, 5);
         assert_int_equal(c.pending, 95);
-        run(&s, id, s.now + HOUR, false);
+        run(&s, id, stage_ms + HOUR, false);
         c = row_of(&s, id);
         assert_int_equal(c.state, CAMPAIGN_PAUSED);
         assert_str(c.reason, "the canary is done: resume it to go on");
         assert_null(order(&s, id, CAMPAIGN_RESUME));
-        run(&s, id, s.now + HOUR, false);
+        run(&s, id, stage_ms + HOUR, false);
         c = row_of(&s, id);
         assert_int_equal(c.succeeded, 55);
         assert_int_equal(c.wave, 2);
@@ -586,7 +550,7 @@ static void waves_come_one_after_the_other(void **state)
 
 static void too_many_failures_halt_it_until_an_operator_goes_on(void **state)
 {
-        stage s;
+        scene s;
         campaign c;
         int64_t id;
         unsigned orders = 0;
@@ -596,7 +560,7 @@ static void too_many_failures_halt_it_until_an_operator_goes_on(void **state)
         make_devices(&s, 100, DEV_BAD);
         make_devices(&s, 100, DEV_OK);
         id = create(&s, &to_2, "{}", "{\"wave\":20,\"stop_above\":50,\"stop_least\":10}");
-        run(&s, id, s.now + 8 * HOUR, false);
+        run(&s, id, stage_ms + 8 * HOUR, false);
         c = row_of(&s, id);
         assert_int_equal(c.state, CAMPAIGN_HALTED);
         assert_true(c.failed >= 10 && c.failed <= 20);
@@ -604,7 +568,7 @@ static void too_many_failures_halt_it_until_an_operator_goes_on(void **state)
                 orders += s.dev[i].orders;
         assert_true(orders <= 20);
         assert_null(order(&s, id, CAMPAIGN_RESUME));
-        run(&s, id, s.now + 8 * HOUR, false);
+        run(&s, id, stage_ms + 8 * HOUR, false);
         assert_int_equal(row_of(&s, id).state, CAMPAIGN_HALTED);
         assert_null(order(&s, id, CAMPAIGN_CANCEL));
         run(&s, id, INT64_MAX, false);
@@ -618,7 +582,7 @@ static void too_many_failures_halt_it_until_an_operator_goes_on(void **state)
 
 static void a_pause_takes_back_what_no_device_has_begun(void **state)
 {
-        stage s;
+        scene s;
         campaign c;
         int64_t id;
 
@@ -627,9 +591,9 @@ static void a_pause_takes_back_what_no_device_has_begun(void **state)
         make_devices(&s, 30, DEV_DEAF);
         make_devices(&s, 20, DEV_OK);
         id = create(&s, &to_2, "{}", "{}");
-        run(&s, id, s.now + 4 * MINUTE, false);
+        run(&s, id, stage_ms + 4 * MINUTE, false);
         assert_null(order(&s, id, CAMPAIGN_PAUSE));
-        run(&s, id, s.now + 2 * HOUR, false);
+        run(&s, id, stage_ms + 2 * HOUR, false);
         c = row_of(&s, id);
         assert_int_equal(c.ordered, 0);
         assert_true(c.delayed >= 30);
@@ -637,7 +601,7 @@ static void a_pause_takes_back_what_no_device_has_begun(void **state)
         for (unsigned i = 1; i <= 30; i++) {
                 const store_job_filter open = {.device = i, .states = STORE_JOB_OPEN};
                 store_job_list l;
-                assert_int_equal(store_job_find(s.st, &open, &s.a, &l), 0);
+                assert_int_equal(store_job_find(s.on.st, &open, &s.on.a, &l), 0);
                 assert_int_equal(l.n, 0);
                 s.dev[i].is = DEV_OK;
         }
@@ -651,7 +615,7 @@ static void a_pause_takes_back_what_no_device_has_begun(void **state)
 
 static void the_failed_are_retried_by_one_act(void **state)
 {
-        stage s;
+        scene s;
         campaign c;
         int64_t id;
 
@@ -682,7 +646,7 @@ static void the_failed_are_retried_by_one_act(void **state)
 
 static void at_the_deadline_what_was_not_begun_fails(void **state)
 {
-        stage s;
+        scene s;
         campaign c;
         int64_t id;
 
@@ -708,7 +672,7 @@ static void at_the_deadline_what_was_not_begun_fails(void **state)
 
 static void devices_are_ordered_in_their_windows(void **state)
 {
-        stage s;
+        scene s;
         campaign c;
         int64_t id;
 
@@ -718,15 +682,15 @@ static void devices_are_ordered_in_their_windows(void **state)
         make_devices(&s, 10, DEV_DEAF);
         id = create(&s, &to_2, "{}",
                     "{\"windows\":[{\"from\":\"03:00\",\"until\":\"04:00\"}],\"zone\":\"+05:00\"}");
-        run(&s, id, s.now + HOUR, false); /* 02:00 by the tag of the devices */
+        run(&s, id, stage_ms + HOUR, false); /* 02:00 by the tag of the devices */
         c = row_of(&s, id);
         assert_int_equal(c.delayed, 20);
         assert_int_equal(item_of(&s, id, 1).due, 1795399200000); /* 03:00 at +01:00 */
-        run(&s, id, s.now + HOUR + 30 * MINUTE, false);
+        run(&s, id, stage_ms + HOUR + 30 * MINUTE, false);
         c = row_of(&s, id);
         assert_int_equal(c.succeeded, 10);
         assert_int_equal(c.ordered, 10);
-        run(&s, id, s.now + HOUR, false); /* closed again: taken back until tomorrow */
+        run(&s, id, stage_ms + HOUR, false); /* closed again: taken back until tomorrow */
         c = row_of(&s, id);
         assert_int_equal(c.ordered, 0);
         assert_int_equal(item_of(&s, id, 15).due, 1795399200000 + 24 * HOUR);
@@ -739,7 +703,7 @@ static void devices_are_ordered_in_their_windows(void **state)
 
 static void not_more_are_under_way_than_wanted(void **state)
 {
-        stage s;
+        scene s;
         campaign c;
         int64_t id;
 
@@ -748,7 +712,7 @@ static void not_more_are_under_way_than_wanted(void **state)
         make_devices(&s, 40, DEV_OK);
         id = create(&s, &to_2, "{}", "{\"parallel\":7}");
         for (unsigned i = 0; i < 100; i++) {
-                run(&s, id, s.now + MINUTE, false);
+                run(&s, id, stage_ms + MINUTE, false);
                 c = row_of(&s, id);
                 assert_true(c.ordered + c.checking <= 7);
         }
@@ -759,7 +723,7 @@ static void not_more_are_under_way_than_wanted(void **state)
 
 static void late_devices_join(void **state)
 {
-        stage s;
+        scene s;
         campaign c;
         int64_t id;
 
@@ -767,10 +731,10 @@ static void late_devices_join(void **state)
         begin(&s, 40, 1);
         make_devices(&s, 10, DEV_OK);
         id = create(&s, &to_2, "{\"prefix\":\"d/\"}", "{\"join\":true}");
-        run(&s, id, s.now + 2 * HOUR, false);
+        run(&s, id, stage_ms + 2 * HOUR, false);
         assert_int_equal(row_of(&s, id).succeeded, 10);
         make_devices(&s, 5, DEV_OK);
-        run(&s, id, s.now + 2 * HOUR, false);
+        run(&s, id, stage_ms + 2 * HOUR, false);
         c = row_of(&s, id);
         assert_int_equal(c.state, CAMPAIGN_RUNNING);
         assert_int_equal(c.succeeded, 15);
@@ -782,7 +746,7 @@ static void late_devices_join(void **state)
 
 static void a_device_that_is_removed_holds_up_nothing(void **state)
 {
-        stage s;
+        scene s;
         campaign c;
         int64_t id;
         store_batch *b;
@@ -791,16 +755,13 @@ static void a_device_that_is_removed_holds_up_nothing(void **state)
         begin(&s, 10, 1);
         make_devices(&s, 10, DEV_DEAF);
         id = create(&s, &to_2, "{}", "{\"contact_time\":36000}");
-        run(&s, id, s.now + 30 * MINUTE, false);
+        run(&s, id, stage_ms + 30 * MINUTE, false);
         b = store_batch_new();
         store_batch_add(b, STORE_DEVICE_DELETE)->of = 3; /* nobody tells: found when it is due */
         store_batch_add(b, STORE_DEVICE_DELETE)->of = 7;
-        store_batch_add(b, STORE_EVENT_ADD)->event =
-                (store_event){.at = s.now,
-                              .kind = ODM_STR("device.removed"),
-                              .data = ODM_STR("{\"device\":\"d/000007\"}")};
+        stage_event(b, 0, "device.removed", "{\"device\":\"d/000007\"}");
         write_all(&s, b);
-        run(&s, id, s.now + MINUTE, false);
+        run(&s, id, stage_ms + MINUTE, false);
         assert_int_equal(row_of(&s, id).cancelled, 1);
         run(&s, id, INT64_MAX, false);
         c = row_of(&s, id);
@@ -817,7 +778,7 @@ static void a_list_of_names_and_commands_with_variables(void **state)
         const campaign row = {.kind = CAMPAIGN_COMMANDS,
                               .commands = ODM_STR("[{\"cmd\":\"replace\",\"uri\":\"./A/Site\","
                                                   "\"data\":\"${tag.site} ${device}\"}]")};
-        stage s;
+        scene s;
         campaign c;
         store_job_list l;
         const store_job_filter f = {.device = 7};
@@ -827,17 +788,17 @@ static void a_list_of_names_and_commands_with_variables(void **state)
         begin(&s, 10, 1);
         make_devices(&s, 10, DEV_DEAF);
         id = create(&s, &row, "{\"devices\":[\"d/000007\",\"d/000002\"]}", "{}");
-        run(&s, id, s.now + MINUTE, false);
+        run(&s, id, stage_ms + MINUTE, false);
         c = row_of(&s, id);
         assert_int_equal(c.ordered, 2);
-        assert_int_equal(store_job_find(s.st, &f, &s.a, &l), 0);
+        assert_int_equal(store_job_find(s.on.st, &f, &s.on.a, &l), 0);
         assert_int_equal(l.n, 1);
         assert_non_null(strstr(l.v[0].commands.p, "Bern d/000007"));
         assert_str(l.v[0].key, "campaign/1/1");
         end(&s);
 }
 
-static int64_t add_package(stage *s, const char *version)
+static int64_t add_package(scene *s, const char *version)
 {
         store_batch *b = store_batch_new();
         store_op *op = store_batch_add(b, STORE_ROW_ADD);
@@ -850,7 +811,7 @@ static int64_t add_package(stage *s, const char *version)
         int64_t id;
 
         op->row = (store_row_op){.table = &table_package, .row = &p};
-        assert_int_equal(store_write_sync(s->st, b), 0);
+        assert_int_equal(store_write_sync(s->on.st, b), 0);
         id = op->id;
         store_batch_free(b);
         return id;
@@ -858,7 +819,7 @@ static int64_t add_package(stage *s, const char *version)
 
 static void a_rollback_brings_each_device_to_what_it_had(void **state)
 {
-        stage s;
+        scene s;
         campaign with = {.package = 0}, c;
         int64_t id, back, old, new;
 
@@ -875,7 +836,7 @@ static void a_rollback_brings_each_device_to_what_it_had(void **state)
         assert_int_equal(c.succeeded, 6);
         with = (campaign){.package = new, .source = id};
         back = create(&s, &with, "{}", "{}");
-        run(&s, back, s.now + 4 * MINUTE, false);
+        run(&s, back, stage_ms + 4 * MINUTE, false);
         c = row_of(&s, back);
         assert_int_equal(c.total, 6);
         assert_int_equal(item_of(&s, back, 2).package, old);
@@ -886,7 +847,7 @@ static void a_rollback_brings_each_device_to_what_it_had(void **state)
 
 static void a_campaign_that_is_removed_leaves_nothing(void **state)
 {
-        stage s;
+        scene s;
         int64_t id;
 
         (void)state;
@@ -896,7 +857,7 @@ static void a_campaign_that_is_removed_leaves_nothing(void **state)
         run(&s, id, INT64_MAX, false);
         assert_int_equal(row_of(&s, id).skipped, 2500);
         assert_null(order(&s, id, CAMPAIGN_REMOVE));
-        run(&s, id, s.now + MINUTE, false);
+        run(&s, id, stage_ms + MINUTE, false);
         assert_int_equal(row_of(&s, id).id, 0);
         assert_int_equal(item_of(&s, id, 1).dev, 0);
         assert_int_equal(item_of(&s, id, 2500).dev, 0);

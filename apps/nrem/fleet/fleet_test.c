@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The log of events and those who live on it: in order, once, whatever fails. */
-#include "fleet.h"
+#include "stage.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "heap.h"
-#include "support.h"
 
 /* A part that counts, by a row for each device and one for all. */
 typedef struct tally {
@@ -38,15 +37,15 @@ typedef struct counter {
         bool echo;    /* an event of ours for each that is not */
 } counter;
 
-static counter *the; /* what the part below works on */
-static int64_t clock_ms;
+static counter the;   /* what the part below works on */
+static unsigned jobs; /* that were made */
 
 static int count_open(const fleet_host *h, void **out, diag *d)
 {
         (void)h;
         (void)d;
-        the->opened++;
-        *out = the;
+        the.opened++;
+        *out = &the;
         return 0;
 }
 
@@ -120,89 +119,28 @@ static const fleet_part part_count = {.name = "count",
                                       .tick = count_tick};
 static const fleet_part *const parts[] = {&part_count, NULL};
 
-typedef struct stage {
-        counter c;
-        store *st;
-        const store_table **tables;
-        store_fault fault;
-        fleet *f;
-        unsigned jobs;
-} stage;
-
-static int64_t now(void *ctx)
-{
-        (void)ctx;
-        return clock_ms;
-}
-
 static void job_created(void *ctx, int64_t device, int64_t job)
 {
+        (void)ctx;
         (void)device;
         (void)job;
-        ((stage *)ctx)->jobs++;
-}
-
-static void open_fleet(stage *s)
-{
-        fleet_host h = {.store = s->st, .now = now, .job_created = job_created, .ctx = s};
-        diag d = {{0}};
-
-        assert_int_equal(fleet_new(parts, &h, &s->f, &d), 0);
+        jobs++;
 }
 
 static void begin(stage *s)
 {
-        store_opt o;
-        char why[STORE_DIAG];
+        const fleet_host with = {.job_created = job_created};
 
-        *s = (stage){.c = {.next = INT64_MAX}};
-        the = &s->c;
-        clock_ms = 1000000;
-        store_opt_init(&o);
-        o.where = "mem:";
-        o.fault = &s->fault;
-        o.tables = s->tables = fleet_tables(parts, &o.n_tables);
-        assert_int_equal(o.n_tables, 1);
-        assert_int_equal(store_open(&o, &s->st, why), 0);
-        open_fleet(s);
-}
-
-static void end(stage *s)
-{
-        fleet_stop(s->f);
-        store_close(s->st);
-        fleet_free(s->f);
-        free(s->tables);
-}
-
-static void devices(stage *s, unsigned n)
-{
-        store_batch *b = store_batch_new();
-
-        for (unsigned i = 1; i <= n; i++) {
-                store_op *op = store_batch_add(b, STORE_DEVICE_CREATE);
-                op->device.name = odm_arena_fmt(store_batch_arena(b), "d%u", i);
-        }
-        assert_int_equal(store_write_sync(s->st, b), 0);
-        store_batch_free(b);
-}
-
-static void say(stage *s, int64_t device, const char *kind, const char *data)
-{
-        store_batch *b = store_batch_new();
-        store_op *op = store_batch_add(b, STORE_EVENT_ADD);
-
-        op->event = (store_event){
-                .at = clock_ms, .device = device, .kind = odm_cstr(kind), .data = odm_cstr(data)};
-        assert_int_equal(store_write_sync(s->st, b), 0);
-        store_batch_free(b);
+        the = (counter){.next = INT64_MAX};
+        jobs = 0;
+        stage_begin(s, parts, &with, 1000000);
+        assert_int_equal(s->n_tables, 1);
+        stage_open(s);
 }
 
 static void run(stage *s)
 {
-        int64_t next;
-
-        assert_int_equal(fleet_run(s->f, 20, &next), 0);
+        (void)stage_run(s, 20);
 }
 
 static int64_t heard(stage *s, int64_t device)
@@ -224,18 +162,18 @@ static void every_event_is_heard_once_and_in_order(void **state)
 
         (void)state;
         begin(&s);
-        devices(&s, 40);
+        stage_devices(&s, 40);
         for (unsigned i = 0; i < 1000; i++)
-                say(&s, i % 41, i % 7 ? "x.a" : "y.a", "{}");
+                stage_say(&s, i % 41, i % 7 ? "x.a" : "y.a", "{}");
         run(&s);
         int64_t sum = heard(&s, NO_DEVICE);
         for (int64_t d = 1; d <= 40; d++)
                 sum += heard(&s, d);
         assert_int_equal(sum, 1000 - 143);
-        assert_int_equal(s.c.events, 1000 - 143);
+        assert_int_equal(the.events, 1000 - 143);
         run(&s);
-        assert_int_equal(s.c.events, 1000 - 143);
-        end(&s);
+        assert_int_equal(the.events, 1000 - 143);
+        stage_end(&s);
 }
 
 static void the_place_is_kept_with_what_came_of_it(void **state)
@@ -245,15 +183,14 @@ static void the_place_is_kept_with_what_came_of_it(void **state)
         (void)state;
         begin(&s);
         for (unsigned i = 0; i < 10; i++)
-                say(&s, 0, "x.a", "{}");
+                stage_say(&s, 0, "x.a", "{}");
         run(&s);
-        fleet_free(s.f);
-        open_fleet(&s); /* as after a kill */
-        say(&s, 0, "x.a", "{}");
+        stage_open(&s); /* as after a kill */
+        stage_say(&s, 0, "x.a", "{}");
         run(&s);
         assert_int_equal(heard(&s, NO_DEVICE), 11);
-        assert_int_equal(s.c.events, 11);
-        end(&s);
+        assert_int_equal(the.events, 11);
+        stage_end(&s);
 }
 
 static void a_failing_store_makes_nothing_happen_twice(void **state)
@@ -265,9 +202,9 @@ static void a_failing_store_makes_nothing_happen_twice(void **state)
                 int rc;
 
                 begin(&s);
-                devices(&s, 5);
+                stage_devices(&s, 5);
                 for (unsigned i = 0; i < 12; i++)
-                        say(&s, i % 5 + 1, "x.a", "{}");
+                        stage_say(&s, i % 5 + 1, "x.a", "{}");
                 store_fault_set(
                         &s.fault,
                         (store_fault){.fail_commit = store_fault_get(&s.fault).commits + at});
@@ -277,7 +214,7 @@ static void a_failing_store_makes_nothing_happen_twice(void **state)
                 assert_int_equal(rc, 0);
                 for (int64_t d = 1; d <= 5; d++)
                         assert_int_equal(heard(&s, d), d <= 2 ? 3 : 2);
-                end(&s);
+                stage_end(&s);
         }
 }
 
@@ -287,14 +224,14 @@ static void what_is_refused_harms_no_other(void **state)
 
         (void)state;
         begin(&s);
-        devices(&s, 9);
-        s.c.refuse = true;
+        stage_devices(&s, 9);
+        the.refuse = true;
         for (int64_t d = 1; d <= 9; d++)
-                say(&s, d, "x.a", d == 4 ? "{\"bad\":1}" : "{}");
+                stage_say(&s, d, "x.a", d == 4 ? "{\"bad\":1}" : "{}");
         run(&s);
         for (int64_t d = 1; d <= 9; d++)
                 assert_int_equal(heard(&s, d), d == 4 ? 0 : 1);
-        end(&s);
+        stage_end(&s);
 }
 
 static void a_part_without_memory_hears_it_again(void **state)
@@ -304,13 +241,13 @@ static void a_part_without_memory_hears_it_again(void **state)
 
         (void)state;
         begin(&s);
-        s.c.fail = ODM_ENOMEM;
-        s.c.fails = 2;
-        say(&s, 0, "x.a", "{}");
+        the.fail = ODM_ENOMEM;
+        the.fails = 2;
+        stage_say(&s, 0, "x.a", "{}");
         assert_int_equal(fleet_run(s.f, 20, &next), ODM_ENOMEM);
         run(&s);
         assert_int_equal(heard(&s, NO_DEVICE), 1);
-        end(&s);
+        stage_end(&s);
 }
 
 static void events_of_its_own_come_back(void **state)
@@ -319,12 +256,12 @@ static void events_of_its_own_come_back(void **state)
 
         (void)state;
         begin(&s);
-        s.c.echo = true;
-        say(&s, 0, "x.a", "no JSON at all");
-        say(&s, 0, "x.a", "[]");
+        the.echo = true;
+        stage_say(&s, 0, "x.a", "no JSON at all");
+        stage_say(&s, 0, "x.a", "[]");
         run(&s);
         assert_int_equal(heard(&s, NO_DEVICE), 4);
-        end(&s);
+        stage_end(&s);
 }
 
 static void a_job_is_made_once(void **state)
@@ -336,19 +273,19 @@ static void a_job_is_made_once(void **state)
 
         (void)state;
         begin(&s);
-        devices(&s, 1);
-        s.c.job = true;
-        say(&s, 1, "x.a", "{\"key\":\"k/1\"}");
-        say(&s, 1, "x.a", "{\"key\":\"k/1\"}");
-        say(&s, 1, "x.a", "{\"key\":\"k/2\"}");
+        stage_devices(&s, 1);
+        the.job = true;
+        stage_say(&s, 1, "x.a", "{\"key\":\"k/1\"}");
+        stage_say(&s, 1, "x.a", "{\"key\":\"k/1\"}");
+        stage_say(&s, 1, "x.a", "{\"key\":\"k/2\"}");
         run(&s);
-        assert_int_equal(s.jobs, 2);
+        assert_int_equal(jobs, 2);
         odm_arena_init(&a, &heap_mem, 1 << 20);
         assert_int_equal(store_job_find(s.st, &all, &a, &l), 0);
         assert_int_equal(l.n, 2);
         assert_true(l.v[0].correlator.n > 0);
         odm_arena_done(&a);
-        end(&s);
+        stage_end(&s);
 }
 
 static void the_clock_is_kept(void **state)
@@ -358,24 +295,24 @@ static void the_clock_is_kept(void **state)
 
         (void)state;
         begin(&s);
-        s.c.next = clock_ms + 5000;
+        the.next = stage_ms + 5000;
         assert_int_equal(fleet_run(s.f, 20, &next), 0);
-        assert_int_equal(s.c.ticks, 1);
-        assert_int_equal(next, clock_ms + 5000);
-        clock_ms += 4999;
+        assert_int_equal(the.ticks, 1);
+        assert_int_equal(next, stage_ms + 5000);
+        stage_ms += 4999;
         assert_int_equal(fleet_run(s.f, 20, &next), 0);
-        assert_int_equal(s.c.ticks, 1);
-        clock_ms++;
-        s.c.next = INT64_MAX;
+        assert_int_equal(the.ticks, 1);
+        stage_ms++;
+        the.next = INT64_MAX;
         assert_int_equal(fleet_run(s.f, 20, &next), 0);
-        assert_int_equal(s.c.ticks, 2);
-        say(&s, 0, "x.a", "{}"); /* who heard something is asked again */
+        assert_int_equal(the.ticks, 2);
+        stage_say(&s, 0, "x.a", "{}"); /* who heard something is asked again */
         assert_int_equal(fleet_run(s.f, 20, &next), 0);
-        assert_int_equal(s.c.ticks, 3);
-        clock_ms = next; /* and everybody once a minute */
+        assert_int_equal(the.ticks, 3);
+        stage_ms = next; /* and everybody once a minute */
         assert_int_equal(fleet_run(s.f, 20, &next), 0);
-        assert_int_equal(s.c.ticks, 4);
-        end(&s);
+        assert_int_equal(the.ticks, 4);
+        stage_end(&s);
 }
 
 static void a_thread_of_its_own_hears_at_once(void **state)
@@ -386,11 +323,11 @@ static void a_thread_of_its_own_hears_at_once(void **state)
         begin(&s);
         assert_int_equal(fleet_start(s.f), 0);
         for (unsigned i = 0; i < 50; i++)
-                say(&s, 0, "x.a", "{}");
+                stage_say(&s, 0, "x.a", "{}");
         for (unsigned i = 0; i < 2000 && heard(&s, NO_DEVICE) < 50; i++)
                 (void)usleep(5000);
         assert_int_equal(heard(&s, NO_DEVICE), 50);
-        end(&s);
+        stage_end(&s);
 }
 
 int main(void)

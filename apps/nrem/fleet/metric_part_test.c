@@ -4,9 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "heap.h"
 #include "metric.h"
-#include "support.h"
+#include "stage.h"
 
 #define NOW 1795365305000ll /* 2026-11-22T16:35:05Z */
 #define MINUTE 60000ll
@@ -14,93 +13,23 @@
 #define DAY (24 * HOUR)
 
 static const fleet_part *const parts[] = {&part_metric, NULL};
-static int64_t clock_ms;
-
-typedef struct stage {
-        store *st;
-        const store_table **tables;
-        store_fault fault;
-        fleet *f;
-        odm_arena a; /* of what is read */
-} stage;
-
-static int64_t now(void *ctx)
-{
-        (void)ctx;
-        return clock_ms;
-}
-
-static void open_fleet(stage *s)
-{
-        fleet_host h = {.store = s->st, .now = now};
-        diag d = {{0}};
-
-        if (fleet_new(parts, &h, &s->f, &d) < 0)
-                fail_msg("%s", d.text);
-}
 
 static void begin(stage *s)
 {
-        store_opt o;
-        char why[STORE_DIAG];
-
-        *s = (stage){0};
-        clock_ms = NOW;
-        store_opt_init(&o);
-        o.where = "mem:";
-        o.fault = &s->fault;
-        o.tables = s->tables = fleet_tables(parts, &o.n_tables);
-        assert_int_equal(store_open(&o, &s->st, why), 0);
-        odm_arena_init(&s->a, &heap, (size_t)64 << 20);
-        open_fleet(s);
-}
-
-static void end(stage *s)
-{
-        fleet_stop(s->f);
-        store_close(s->st);
-        fleet_free(s->f);
-        free(s->tables);
-        odm_arena_done(&s->a);
-}
-
-/* As after a kill: what was in memory is gone. */
-static void again(stage *s)
-{
-        fleet_free(s->f);
-        open_fleet(s);
+        stage_begin(s, parts, NULL, NOW);
+        stage_open(s);
 }
 
 static int64_t add_device(stage *s, const char *name, store_device_state state)
 {
-        store_batch *b = store_batch_new();
-        store_op *op = store_batch_add(b, STORE_DEVICE_CREATE);
-        int64_t id;
+        const store_device d = {.name = odm_cstr(name), .state = state};
 
-        op->device.name = odm_cstr(name);
-        op->device.state = state;
-        assert_int_equal(store_write_sync(s->st, b), 0);
-        id = op->id;
-        store_batch_free(b);
-        return id;
-}
-
-static void say(stage *s, int64_t device, const char *kind, odm_str data)
-{
-        store_batch *b = store_batch_new();
-        store_op *op = store_batch_add(b, STORE_EVENT_ADD);
-
-        op->event = (store_event){
-                .at = clock_ms, .device = device, .kind = odm_cstr(kind), .data = data};
-        assert_int_equal(store_write_sync(s->st, b), 0);
-        store_batch_free(b);
+        return stage_device(s, &d);
 }
 
 static void run(stage *s)
 {
-        int64_t next;
-
-        assert_int_equal(fleet_run(s->f, 50, &next), 0);
+        (void)stage_run(s, 50);
 }
 
 static metric_part *part(stage *s)
@@ -125,7 +54,7 @@ static void tell(stage *s, int64_t device, int64_t at, const char *values)
                                                 (odm_str){values + eq + 1, n - eq - 1}, &refused)),
                         0);
         }
-        say(s, device, SAMPLE_EVENT, sample_take(&set, "rest", ODM_ABSENT, &s->a));
+        stage_say(s, device, SAMPLE_EVENT, sample_take(&set, "rest", ODM_ABSENT, &s->a).p);
 }
 
 static int64_t metric_id(stage *s, const char *name)
@@ -265,11 +194,11 @@ static void random_samples_give_right_roll_ups(void **state)
                         if (seeded_next(&rng) % 20 == 0)
                                 run(&s);
                         if (seeded_next(&rng) % 50 == 0)
-                                again(&s);
+                                stage_open(&s);
                 }
                 run(&s);
                 roll_ups_are_right(&s, device, "m", v, n);
-                end(&s);
+                stage_end(&s);
         }
 }
 
@@ -296,10 +225,10 @@ static void one_event_may_hold_many_of_all_times(void **state)
                 if (is_new(v, n, t))
                         v[n++] = (known){t, value};
         }
-        say(&s, device, SAMPLE_EVENT, sample_take(&set, "rest", ODM_ABSENT, &s.a));
+        stage_say(&s, device, SAMPLE_EVENT, sample_take(&set, "rest", ODM_ABSENT, &s.a).p);
         run(&s);
         roll_ups_are_right(&s, device, "m", v, n);
-        end(&s);
+        stage_end(&s);
 }
 
 /* Series of an event are read together, where there are enough; those between are not its. */
@@ -336,7 +265,7 @@ static void many_metrics_in_one_event(void **state)
                 if (row.samples != rows[i].samples || row.value != rows[i].value)
                         fail_msg("%s: %lld samples", rows[i].name, (long long)row.samples);
         }
-        end(&s);
+        stage_end(&s);
 }
 
 static void a_failing_store_counts_nothing_twice(void **state)
@@ -372,7 +301,7 @@ static void a_failing_store_counts_nothing_twice(void **state)
                 assert_int_equal(rc, 0);
                 for (unsigned k = 0; k < 3; k++)
                         roll_ups_are_right(&s, device[k], "m", v, 12);
-                end(&s);
+                stage_end(&s);
         }
 }
 
@@ -404,7 +333,7 @@ static void what_is_no_measurement_is_told_apart(void **state)
         assert_int_equal(metric_id(&s, "appexeinfo.17.Pid"), 0);
         assert_int_equal(part(&s)->refused, 3);
         assert_int_equal(part(&s)->late, 1);
-        end(&s);
+        stage_end(&s);
 }
 
 static void ceilings_hold(void **state)
@@ -427,7 +356,7 @@ static void ceilings_hold(void **state)
         assert_false(series_of(&s, a, "m3", &row));
         assert_true(series_of(&s, b, "m3", &row));
         assert_int_equal(metric_id(&s, "m4"), 0);
-        end(&s);
+        stage_end(&s);
 }
 
 static void a_device_that_is_gone_leaves_nothing(void **state)
@@ -449,7 +378,7 @@ static void a_device_that_is_gone_leaves_nothing(void **state)
         tell(&s, device, NOW - 1000, "m=1"); /* it was on its way */
         run(&s);
         assert_false(series_of(&s, device, "m", &row));
-        end(&s);
+        stage_end(&s);
 }
 
 static void names_keep_their_number_over_a_restart(void **state)
@@ -463,13 +392,13 @@ static void names_keep_their_number_over_a_restart(void **state)
         tell(&s, device, NOW - 9000, "k=1 m=1");
         run(&s);
         m = metric_id(&s, "m");
-        again(&s);
+        stage_open(&s);
         tell(&s, device, NOW - 8000, "n=1 m=2");
         run(&s);
         assert_int_equal(metric_id(&s, "m"), m);
         assert_true(metric_id(&s, "n") > m);
         assert_int_equal(part(&s)->fresh, 0);
-        end(&s);
+        stage_end(&s);
 }
 
 /* ---- what is old ------------------------------------------------------------------------------ */
@@ -502,16 +431,16 @@ static void old_rows_go_by_their_kind(void **state)
         part(&s)->keep[SERIES_5M] = 2 * HOUR;
         part(&s)->keep[SERIES_HOUR] = 3 * HOUR;
         part(&s)->keep[SERIES_DAY] = 4 * HOUR;
-        clock_ms += HOUR; /* the next look is due */
+        stage_ms += HOUR; /* the next look is due */
         run(&s);
         assert_int_equal(raw_of(&s, device, "m", &raw), 0);
         assert_int_equal(buckets_of(&s, device, "m", SERIES_5M), 10);
         assert_int_equal(buckets_of(&s, device, "m", SERIES_HOUR), 1);
         assert_true(series_of(&s, device, "m", &row));
-        clock_ms += 4 * HOUR;
+        stage_ms += 4 * HOUR;
         run(&s);
         assert_false(series_of(&s, device, "m", &row));
-        end(&s);
+        stage_end(&s);
 }
 
 static void pages_of_old_rows_follow_each_other(void **state)
@@ -538,20 +467,20 @@ static void pages_of_old_rows_follow_each_other(void **state)
         part(&s)->keep_raw = HOUR;
         part(&s)->swept = (metric_series){0};
         part(&s)->sweep_at = 0;
-        clock_ms += 2 * HOUR;
+        stage_ms += 2 * HOUR;
         assert_int_equal(fleet_run(s.f, 50, &next), 0);
         for (unsigned i = 0; i < 3; i++)
                 left += raw_of(&s, device[i], "m149", &raw) > 0;
         assert_int_equal(left, 2); /* a page of 200 series at a time */
-        assert_true(next <= clock_ms + 1000);
+        assert_true(next <= stage_ms + 1000);
         for (unsigned i = 0; i < 4; i++) {
-                clock_ms = next;
+                stage_ms = next;
                 assert_int_equal(fleet_run(s.f, 50, &next), 0);
         }
         for (unsigned i = 0; i < 3; i++)
                 assert_int_equal(raw_of(&s, device[i], "m149", &raw), 0);
         assert_true(series_of(&s, device[2], "m0", &row));
-        end(&s);
+        stage_end(&s);
 }
 
 /* ---- thresholds -------------------------------------------------------------------------------- */
@@ -592,10 +521,8 @@ static void add_limit(stage *s, const char *select, double low, double high, dou
                                   .hysteresis = hysteresis};
 
         op->row = (store_row_op){.table = &table_metric_limit, .row = &row};
-        op = store_batch_add(b, STORE_EVENT_ADD);
-        op->event = (store_event){.at = clock_ms, .kind = ODM_STR("metric.limit")};
-        assert_int_equal(store_write_sync(s->st, b), 0);
-        store_batch_free(b);
+        stage_event(b, 0, "metric.limit", NULL);
+        stage_write(s, b);
 }
 
 static void crossings_are_told_once(void **state)
@@ -614,7 +541,7 @@ static void crossings_are_told_once(void **state)
         tell(&s, device, NOW - 70000, "m=90");
         tell(&s, other, NOW - 70000, "m=90"); /* not selected */
         run(&s);
-        again(&s);
+        stage_open(&s);
         tell(&s, device, NOW - 60000, "m=78"); /* not far enough back */
         tell(&s, device, NOW - 95000, "m=5");  /* late: that was before */
         tell(&s, device, NOW - 60000, "m=5");  /* repeated */
@@ -623,7 +550,7 @@ static void crossings_are_told_once(void **state)
         run(&s);
         assert_int_equal(events_of(&s, "metric.crossed", sides, sizeof sides), 3);
         assert_string_equal(sides, "high normal low");
-        end(&s);
+        stage_end(&s);
 }
 
 static void a_threshold_that_is_removed_is_crossed_no_more(void **state)
@@ -649,14 +576,14 @@ static void a_threshold_that_is_removed_is_crossed_no_more(void **state)
                 (store_row_op){.table = &table_metric_limit, .row = &key};
         assert_int_equal(store_write_sync(s.st, b), 0);
         store_batch_free(b);
-        say(&s, 0, "metric.limit", ODM_STR("{\"removed\":\"1\",\"metric\":\"m\"}"));
+        stage_say(&s, 0, "metric.limit", "{\"removed\":\"1\",\"metric\":\"m\"}");
         run(&s);
         assert_int_equal(events_of(&s, "metric.crossed", sides, sizeof sides), 4);
         assert_string_equal(sides, "high high normal normal");
         tell(&s, device[0], NOW - 8000, "m=90");
         run(&s);
         assert_int_equal(events_of(&s, "metric.crossed", sides, sizeof sides), 4);
-        end(&s);
+        stage_end(&s);
 }
 
 /* ---- collections --------------------------------------------------------------------------------- */
@@ -664,12 +591,11 @@ static void a_threshold_that_is_removed_is_crossed_no_more(void **state)
 static int64_t add_collection(stage *s, const metric_collection *row)
 {
         store_batch *b = store_batch_new();
-        store_op *op = store_batch_add(b, STORE_ROW_ADD), *ev;
+        store_op *op = store_batch_add(b, STORE_ROW_ADD);
         int64_t id;
 
         op->row = (store_row_op){.table = &table_metric_collection, .row = row};
-        ev = store_batch_add(b, STORE_EVENT_ADD);
-        ev->event = (store_event){.at = clock_ms, .kind = ODM_STR("metric.collection")};
+        stage_event(b, 0, "metric.collection", NULL);
         assert_int_equal(store_write_sync(s->st, b), 0);
         id = op->id;
         store_batch_free(b);
@@ -684,10 +610,8 @@ static void stop_collection(stage *s, int64_t id)
 
         op->row = (store_row_op){
                 .table = &table_metric_collection, .row = &row, .fields = STORE_FIELD(7)};
-        op = store_batch_add(b, STORE_EVENT_ADD);
-        op->event = (store_event){.at = clock_ms, .kind = ODM_STR("metric.collection")};
-        assert_int_equal(store_write_sync(s->st, b), 0);
-        store_batch_free(b);
+        stage_event(b, 0, "metric.collection", NULL);
+        stage_write(s, b);
 }
 
 static size_t jobs_of(stage *s, int64_t device, store_job_list *l)
@@ -708,22 +632,18 @@ static void answer(stage *s, const store_job *j, const char *uri, const char *va
         op->result.device = j->device;
         op->result.job = j->id;
         op->result.r = (store_result){
-                .status = 200, .sent = true, .at = clock_ms, .items = &v, .n_items = 1};
+                .status = 200, .sent = true, .at = stage_ms, .items = &v, .n_items = 1};
         op = store_batch_add(b, STORE_JOB_MOVE);
         op->job_move.device = j->device;
         op->job_move.job = j->id;
         op->job_move.from = STORE_JOB_OPEN;
         op->job_move.to = STORE_JOB_DONE;
-        op->job_move.at = clock_ms;
-        op = store_batch_add(b, STORE_EVENT_ADD);
-        op->event =
-                (store_event){.at = clock_ms,
-                              .device = j->device,
-                              .kind = ODM_STR("job.done"),
-                              .data = odm_arena_fmt(&s->a, "{\"job\":\"%lld\",\"key\":\"%.*s\"}",
-                                                    (long long)j->id, (int)j->key.n, j->key.p)};
-        assert_int_equal(store_write_sync(s->st, b), 0);
-        store_batch_free(b);
+        op->job_move.at = stage_ms;
+        stage_event(b, j->device, "job.done",
+                    odm_arena_fmt(&s->a, "{\"job\":\"%lld\",\"key\":\"%.*s\"}", (long long)j->id,
+                                  (int)j->key.n, j->key.p)
+                            .p);
+        stage_write(s, b);
 }
 
 #define TEXT(literal)                        \
@@ -756,7 +676,7 @@ static void devices_are_asked_one_after_the_other(void **state)
                 store_counts before, after;
                 unsigned n;
 
-                clock_ms = NOW + second * 1000 + 999;
+                stage_ms = NOW + second * 1000 + 999;
                 assert_int_equal(store_count(s.st, &before), 0);
                 assert_int_equal(fleet_run(s.f, 50, &next), 0);
                 assert_int_equal(store_count(s.st, &after), 0);
@@ -764,24 +684,24 @@ static void devices_are_asked_one_after_the_other(void **state)
                 most = n > most ? n : most;
                 all += n;
                 if (second == 30)
-                        again(&s);
+                        stage_open(&s);
         }
         assert_in_range(all, 580, 590); /* those of the last millisecond may be still to come */
         assert_in_range(most, 10, 40);  /* not all at once */
-        clock_ms = NOW + 5 * MINUTE;    /* nobody looked for a while: no turn is made up for */
+        stage_ms = NOW + 5 * MINUTE;    /* nobody looked for a while: no turn is made up for */
         run(&s);
         assert_in_range(jobs_of(&s, 1, &l), 2, 3);
-        assert_true(l.v[0].deadline == clock_ms + MINUTE);
+        assert_true(l.v[0].deadline == stage_ms + MINUTE);
         stop_collection(&s, id);
         run(&s);
         const metric_collection key = {.id = id};
         metric_collection row;
         assert_int_equal(store_row_get(s.st, &table_metric_collection, &key, &s.a, &row),
                          ODM_ENOENT);
-        clock_ms += 10 * MINUTE;
+        stage_ms += 10 * MINUTE;
         run(&s);
         assert_in_range(jobs_of(&s, 1, &l), 2, 3);
-        end(&s);
+        stage_end(&s);
 }
 
 static void answers_become_samples(void **state)
@@ -797,14 +717,14 @@ static void answers_become_samples(void **state)
         device = add_device(&s, "d", STORE_DEVICE_ACTIVE);
         id = add_collection(&s, &k);
         run(&s);
-        clock_ms += MINUTE;
+        stage_ms += MINUTE;
         run(&s);
         assert_int_equal(jobs_of(&s, device, &l), 1);
         assert_str(l.v[0].kind, "collection");
         answer(&s, &l.v[0], "./DiagMon/Memory/DiagMonData/RAMAvail", "4711");
         run(&s);
         assert_true(series_of(&s, device, "memory.RAMAvail", &row));
-        assert_true(row.value == 4711 && row.last == clock_ms && row.samples == 1);
+        assert_true(row.value == 4711 && row.last == stage_ms && row.samples == 1);
         assert_true(row.told && row.rhythm.every == MINUTE);
         const metric_collection key = {.id = id};
         assert_int_equal(store_row_get(s.st, &table_metric_collection, &key, &s.a, &k), 0);
@@ -814,7 +734,7 @@ static void answers_become_samples(void **state)
         run(&s);
         assert_true(series_of(&s, device, "memory.RAMAvail", &row));
         assert_int_equal(row.rhythm.every, 0); /* nothing is due any more */
-        end(&s);
+        stage_end(&s);
 }
 
 static void a_function_is_begun_and_stopped(void **state)
@@ -833,18 +753,18 @@ static void a_function_is_begun_and_stopped(void **state)
         device = add_device(&s, "d", STORE_DEVICE_ACTIVE);
         id = add_collection(&s, &run_memory);
         run(&s);
-        clock_ms += MINUTE;
+        stage_ms += MINUTE;
         run(&s);
         assert_int_equal(jobs_of(&s, device, &l), 1);
         text = l.v[0].commands;
         assert_non_null(memmem(text.p, text.n, "SampIntrvl", 10));
         assert_non_null(memmem(text.p, text.n, "Operations/Start", 16));
-        clock_ms += HOUR;
+        stage_ms += HOUR;
         run(&s);
         assert_int_equal(jobs_of(&s, device, &l), 1);
         answer(&s, &l.v[0], "./x", "1"); /* somebody stopped it there: it is begun again */
         run(&s);
-        clock_ms += 2 * MINUTE;
+        stage_ms += 2 * MINUTE;
         run(&s);
         assert_int_equal(jobs_of(&s, device, &l), 2);
         stop_collection(&s, id);
@@ -852,7 +772,7 @@ static void a_function_is_begun_and_stopped(void **state)
         assert_int_equal(jobs_of(&s, device, &l), 3);
         text = l.v[0].commands;
         assert_non_null(memmem(text.p, text.n, "Operations/Stop", 15));
-        end(&s);
+        stage_end(&s);
 }
 
 static void turns_are_never_in_the_past(void **state)
@@ -884,12 +804,12 @@ static void a_device_that_comes_later_joins(void **state)
         (void)add_collection(&s, &every_minute);
         run(&s);
         device = add_device(&s, "d9", STORE_DEVICE_ACTIVE);
-        say(&s, device, "device.active", ODM_STR("{}"));
+        stage_say(&s, device, "device.active", "{}");
         run(&s);
-        clock_ms += MINUTE;
+        stage_ms += MINUTE;
         run(&s);
         assert_int_equal(jobs_of(&s, device, &l), 1);
-        end(&s);
+        stage_end(&s);
 }
 
 int main(void)

@@ -3,8 +3,7 @@
  */
 #include "presence_part.h"
 
-#include "heap.h"
-#include "support.h"
+#include "stage.h"
 
 extern const fleet_part part_presence, part_alarm;
 static const fleet_part *const parts[] = {&part_presence, &part_alarm, NULL};
@@ -13,80 +12,21 @@ static const fleet_part *const parts[] = {&part_presence, &part_alarm, NULL};
 #define HOUR (3600 * SECOND)
 #define DAY (24 * HOUR)
 
-static int64_t clock_ms;
-
-typedef struct stage {
-        store *st;
-        const store_table **tables;
-        fleet *f;
-        odm_arena a;
-} stage;
-
-static int64_t now(void *ctx)
-{
-        (void)ctx;
-        return clock_ms;
-}
-
-static void open_fleet(stage *s)
-{
-        const fleet_host h = {.store = s->st, .now = now};
-        diag d = {{0}};
-
-        if (fleet_new(parts, &h, &s->f, &d) < 0)
-                fail_msg("%s", d.text);
-}
-
-static void open_store(stage *s)
-{
-        store_opt o;
-        char why[STORE_DIAG];
-
-        *s = (stage){0};
-        clock_ms = 100 * DAY;
-        store_opt_init(&o);
-        o.where = "mem:";
-        o.tables = s->tables = fleet_tables(parts, &o.n_tables);
-        if (store_open(&o, &s->st, why) < 0)
-                fail_msg("%s", why);
-        odm_arena_init(&s->a, &heap_mem, (size_t)256 << 20);
-}
-
 static void begin(stage *s)
 {
-        open_store(s);
-        open_fleet(s);
-}
-
-static void end(stage *s)
-{
-        odm_arena_done(&s->a);
-        store_close(s->st);
-        fleet_free(s->f);
-        free(s->tables);
-}
-
-static void write_all(stage *s, store_batch *b)
-{
-        assert_int_equal(store_write_sync(s->st, b), 0);
-        store_batch_free(b);
+        stage_begin(s, parts, NULL, 100 * DAY);
+        stage_open(s);
 }
 
 /* A device that is in this state and has called `ago` before now. */
 static int64_t device(stage *s, const char *name, store_device_state state, int64_t ago)
 {
-        store_batch *b = store_batch_new();
-        store_op *op = store_batch_add(b, STORE_DEVICE_CREATE);
-        int64_t id;
+        const store_device d = {.name = odm_cstr(name),
+                                .state = state,
+                                .created = stage_ms - ago,
+                                .last_contact = stage_ms - ago};
 
-        op->device = (store_device){.name = odm_cstr(name),
-                                    .state = state,
-                                    .created = clock_ms - ago,
-                                    .last_contact = clock_ms - ago};
-        assert_int_equal(store_write_sync(s->st, b), 0);
-        id = op->id;
-        store_batch_free(b);
-        return id;
+        return stage_device(s, &d);
 }
 
 static store_device get(stage *s, int64_t id)
@@ -97,12 +37,6 @@ static store_device get(stage *s, int64_t id)
         return d;
 }
 
-static void tell(store_batch *b, int64_t id, const char *kind, const char *data)
-{
-        store_batch_add(b, STORE_EVENT_ADD)->event = (store_event){
-                .at = clock_ms, .device = id, .kind = odm_cstr(kind), .data = odm_cstr(data)};
-}
-
 /* What a session of the device writes. */
 static void calls(stage *s, int64_t id)
 {
@@ -111,14 +45,16 @@ static void calls(stage *s, int64_t id)
         store_op *op = store_batch_add(b, STORE_DEVICE_PATCH);
 
         op->device_patch = (store_device_patch){.fields = STORE_DF_LAST_CONTACT,
-                                                .to = {.id = id, .last_contact = clock_ms}};
+                                                .to = {.id = id, .last_contact = stage_ms}};
         if (d.state != STORE_DEVICE_ACTIVE) {
                 op->device_patch.fields |= STORE_DF_STATE;
                 op->device_patch.to.state = STORE_DEVICE_ACTIVE;
-                tell(b, id, "device.active",
-                     odm_arena_fmt(&s->a, "{\"from\":\"%s\"}", store_device_state_name(d.state)).p);
+                stage_event(
+                        b, id, "device.active",
+                        odm_arena_fmt(&s->a, "{\"from\":\"%s\"}", store_device_state_name(d.state))
+                                .p);
         }
-        write_all(s, b);
+        stage_write(s, b);
 }
 
 static void tells_interval(stage *s, int64_t id, const char *seconds)
@@ -130,44 +66,31 @@ static void tells_interval(stage *s, int64_t id, const char *seconds)
         store_op *op = store_batch_add(b, STORE_TREE_UPDATE);
 
         op->tree.device = id;
-        op->tree.at = clock_ms;
+        op->tree.at = stage_ms;
         op->tree.v = &set;
         op->tree.n = 1;
-        tell(b, id, "job.done", "{\"job\":\"1\"}");
-        write_all(s, b);
+        stage_event(b, id, "job.done", "{\"job\":\"1\"}");
+        stage_write(s, b);
 }
 
 static void run(stage *s)
 {
-        int64_t next;
-
-        assert_int_equal(fleet_run(s->f, 200, &next), 0);
+        (void)stage_run(s, 200);
 }
 
 /* Lets the time go by, working when there is something to do. */
 static void wait_for(stage *s, int64_t ms)
 {
-        int64_t until = clock_ms + ms, next = 0;
+        int64_t until = stage_ms + ms, next = 0;
 
         for (;;) {
                 assert_int_equal(fleet_run(s->f, 200, &next), 0);
                 if (next >= until)
                         break;
-                clock_ms = next > clock_ms ? next : clock_ms + 1;
+                stage_ms = next > stage_ms ? next : stage_ms + 1;
         }
-        clock_ms = until;
+        stage_ms = until;
         run(s);
-}
-
-static unsigned told(stage *s, const char *kind)
-{
-        store_event_list l;
-        unsigned n = 0;
-
-        assert_int_equal(store_event_find(s->st, 0, 0, 10000, &s->a, &l), 0);
-        for (size_t i = 0; i < l.n; i++)
-                n += odm_str_is(l.v[i].kind, kind);
-        return n;
 }
 
 static void a_silent_device_is_found_and_its_return_seen(void **state)
@@ -192,15 +115,15 @@ static void a_silent_device_is_found_and_its_return_seen(void **state)
         wait_for(&s, SECOND);
         assert_int_equal(get(&s, id).state, STORE_DEVICE_UNREACHABLE);
         wait_for(&s, DAY);
-        assert_int_equal(told(&s, "device.unreachable"), 1);
-        assert_int_equal(told(&s, "alarm.raised"), 1);
+        assert_int_equal(stage_told(&s, "device.unreachable"), 1);
+        assert_int_equal(stage_told(&s, "alarm.raised"), 1);
         calls(&s, id);
         run(&s);
         assert_int_equal(get(&s, id).state, STORE_DEVICE_ACTIVE);
-        assert_int_equal(told(&s, "alarm.cleared"), 1);
+        assert_int_equal(stage_told(&s, "alarm.cleared"), 1);
         wait_for(&s, 3 * HOUR);
-        assert_int_equal(told(&s, "device.unreachable"), 2); /* and again */
-        end(&s);
+        assert_int_equal(stage_told(&s, "device.unreachable"), 2); /* and again */
+        stage_end(&s);
 }
 
 static void a_sleeper_sleeps_and_is_missed(void **state)
@@ -216,7 +139,7 @@ static void a_sleeper_sleeps_and_is_missed(void **state)
         const presence_row wish = {.device = id, .wish = 3600, .wish_awake = 60};
         store_op *op = store_batch_add(b, STORE_ROW_PUT);
         op->row = (store_row_op){.table = &table_presence, .row = &wish};
-        write_all(&s, b);
+        stage_write(&s, b);
         calls(&s, id);
         for (unsigned i = 0; i < 3; i++) {
                 wait_for(&s, 59 * SECOND);
@@ -227,11 +150,11 @@ static void a_sleeper_sleeps_and_is_missed(void **state)
                 assert_int_equal(get(&s, id).state, STORE_DEVICE_ASLEEP);
                 calls(&s, id);
         }
-        assert_int_equal(told(&s, "device.asleep"), 3);
-        assert_int_equal(told(&s, "device.unreachable"), 0);
+        assert_int_equal(stage_told(&s, "device.asleep"), 3);
+        assert_int_equal(stage_told(&s, "device.unreachable"), 0);
         wait_for(&s, 3 * HOUR);
         assert_int_equal(get(&s, id).state, STORE_DEVICE_UNREACHABLE);
-        end(&s);
+        stage_end(&s);
 }
 
 static void while_nobody_listens_nobody_is_missed(void **state)
@@ -245,16 +168,15 @@ static void while_nobody_listens_nobody_is_missed(void **state)
         calls(&s, id);
         tells_interval(&s, id, "60");
         run(&s);
-        fleet_free(s.f);
-        clock_ms += 10 * DAY;
-        open_fleet(&s);
+        stage_ms += 10 * DAY;
+        stage_open(&s);
         run(&s);
         assert_int_equal(get(&s, id).state, STORE_DEVICE_ACTIVE);
         wait_for(&s, 149 * SECOND);
         assert_int_equal(get(&s, id).state, STORE_DEVICE_ACTIVE);
         wait_for(&s, SECOND);
         assert_int_equal(get(&s, id).state, STORE_DEVICE_UNREACHABLE);
-        end(&s);
+        stage_end(&s);
 }
 
 /* A store that is older than presence. */
@@ -265,26 +187,25 @@ static void devices_of_an_older_server_are_looked_at(void **state)
         unsigned lost = 0;
 
         (void)state;
-        open_store(&s);
+        stage_begin(&s, parts, NULL, 100 * DAY);
         for (unsigned i = 0; i < N; i++) {
                 char name[16];
 
                 snprintf(name, sizeof name, "d%u", i);
                 (void)device(&s, name, i % 3 ? STORE_DEVICE_ACTIVE : STORE_DEVICE_DEACTIVATED, DAY);
         }
-        open_fleet(&s);
+        stage_open(&s);
         wait_for(&s, HOUR);
-        assert_int_equal(told(&s, "device.unreachable"), 0); /* it has listened for an hour */
+        assert_int_equal(stage_told(&s, "device.unreachable"), 0); /* it has listened for an hour */
         wait_for(&s, 3 * DAY);
         for (int64_t id = 1; id <= N; id++)
                 lost += get(&s, id).state == STORE_DEVICE_UNREACHABLE;
         assert_int_equal(lost, N - N / 3);
-        assert_int_equal(told(&s, "device.unreachable"), N - N / 3);
-        fleet_free(s.f);
-        open_fleet(&s); /* once is enough */
+        assert_int_equal(stage_told(&s, "device.unreachable"), N - N / 3);
+        stage_open(&s); /* once is enough */
         run(&s);
-        assert_int_equal(told(&s, "device.unreachable"), N - N / 3);
-        end(&s);
+        assert_int_equal(stage_told(&s, "device.unreachable"), N - N / 3);
+        stage_end(&s);
 }
 
 static void an_operator_decides(void **state)
@@ -312,21 +233,21 @@ static void an_operator_decides(void **state)
                 b = store_batch_new();
                 store_batch_add(b, STORE_DEVICE_PATCH)->device_patch = (store_device_patch){
                         .fields = STORE_DF_STATE, .to = {.id = id, .state = rows[i].to}};
-                tell(b, id, rows[i].kind, "{\"from\":\"active\"}");
-                write_all(&s, b);
+                stage_event(b, id, rows[i].kind, "{\"from\":\"active\"}");
+                stage_write(&s, b);
                 wait_for(&s, DAY);
-                if (get(&s, id).state != rows[i].to || told(&s, "device.unreachable"))
+                if (get(&s, id).state != rows[i].to || stage_told(&s, "device.unreachable"))
                         fail_msg("%s: %s", rows[i].why, store_device_state_name(get(&s, id).state));
                 b = store_batch_new();
                 store_batch_add(b, STORE_DEVICE_PATCH)->device_patch = (store_device_patch){
                         .fields = STORE_DF_STATE, .to = {.id = id, .state = STORE_DEVICE_ACTIVE}};
-                tell(b, id, "device.active", "{\"from\":\"deactivated\"}");
-                write_all(&s, b);
+                stage_event(b, id, "device.active", "{\"from\":\"deactivated\"}");
+                stage_write(&s, b);
                 run(&s);
                 assert_int_equal(get(&s, id).state, STORE_DEVICE_ACTIVE); /* its time begins now */
                 wait_for(&s, 150 * SECOND);
                 assert_int_equal(get(&s, id).state, STORE_DEVICE_UNREACHABLE);
-                end(&s);
+                stage_end(&s);
         }
 }
 
@@ -344,17 +265,17 @@ static void a_call_on_its_way_is_not_lost(void **state)
         tells_interval(&s, id, "60");
         wait_for(&s, 150 * SECOND);
         assert_int_equal(get(&s, id).state, STORE_DEVICE_UNREACHABLE);
-        clock_ms++;
+        stage_ms++;
         b = store_batch_new();
         store_batch_add(b, STORE_DEVICE_PATCH)->device_patch = (store_device_patch){
-                .fields = STORE_DF_LAST_CONTACT, .to = {.id = id, .last_contact = clock_ms}};
-        write_all(&s, b);
+                .fields = STORE_DF_LAST_CONTACT, .to = {.id = id, .last_contact = stage_ms}};
+        stage_write(&s, b);
         wait_for(&s, 60 * SECOND);
         assert_int_equal(get(&s, id).state, STORE_DEVICE_ACTIVE);
-        assert_int_equal(told(&s, "device.active"), 2);
+        assert_int_equal(stage_told(&s, "device.active"), 2);
         wait_for(&s, 150 * SECOND);
         assert_int_equal(get(&s, id).state, STORE_DEVICE_UNREACHABLE);
-        end(&s);
+        stage_end(&s);
 }
 
 static void what_a_device_says_counts_at_once(void **state)
@@ -374,7 +295,7 @@ static void what_a_device_says_counts_at_once(void **state)
         tells_interval(&s, id, "0");
         wait_for(&s, 20 * DAY);
         assert_int_equal(get(&s, id).state, STORE_DEVICE_ACTIVE); /* it never calls by itself */
-        end(&s);
+        stage_end(&s);
 }
 
 int main(void)

@@ -7,9 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "heap.h"
 #include "job_event.h"
-#include "support.h"
+#include "stage.h"
 
 #define NOW 1795365305000ll
 #define HOUR 3600000ll
@@ -17,81 +16,36 @@
 
 extern const fleet_part part_template;
 static const fleet_part *const parts[] = {&part_template, NULL};
-static int64_t clock_ms;
 
-typedef struct stage {
-        store *st;
-        const store_table **tables;
-        fleet *f;
+static struct answers {          /* the devices */
         char value[DEVICES + 8]; /* of ./A, by number of the device */
         unsigned gets, writes;   /* jobs answered */
         int64_t largest;         /* jobs open at one time */
-} stage;
-
-static int64_t now(void *ctx)
-{
-        (void)ctx;
-        return clock_ms;
-}
-
-static void open_fleet(stage *s)
-{
-        fleet_host h = {.store = s->st, .now = now};
-        diag d = {{0}};
-
-        if (fleet_new(parts, &h, &s->f, &d) < 0)
-                fail_msg("%s", d.text);
-}
+} dev;
 
 static void begin(stage *s)
 {
-        store_opt o;
-        char why[STORE_DIAG];
-
-        *s = (stage){0};
-        clock_ms = NOW;
-        store_opt_init(&o);
-        o.where = "mem:";
-        o.tables = s->tables = fleet_tables(parts, &o.n_tables);
-        assert_int_equal(store_open(&o, &s->st, why), 0);
-        open_fleet(s);
-}
-
-static void end(stage *s)
-{
-        fleet_stop(s->f);
-        store_close(s->st);
-        fleet_free(s->f);
-        free(s->tables);
-}
-
-static void write_now(stage *s, store_batch *b)
-{
-        assert_int_equal(store_write_sync(s->st, b), 0);
-        store_batch_free(b);
+        dev = (struct answers){0};
+        stage_begin(s, parts, NULL, NOW);
+        stage_open(s);
 }
 
 static int64_t add_device(stage *s, const char *name, bool tell)
 {
         store_batch *b = store_batch_new();
-        store_op *op = store_batch_add(b, STORE_DEVICE_CREATE), *ev;
+        store_op *op = store_batch_add(b, STORE_DEVICE_CREATE);
         int64_t id;
 
         op->device.name = odm_cstr(name);
         op->device.state = STORE_DEVICE_ACTIVE;
-        op->device.last_contact = clock_ms;
-        if (tell) {
-                ev = store_batch_add(b, STORE_EVENT_ADD);
-                ev->event = (store_event){.at = clock_ms,
-                                          .device = STORE_LAST,
-                                          .kind = ODM_STR("device.created"),
-                                          .data = ODM_STR("{}")};
-        }
+        op->device.last_contact = stage_ms;
+        if (tell)
+                stage_event(b, STORE_LAST, "device.created", "{}");
         assert_int_equal(store_write_sync(s->st, b), 0);
         id = op->id;
         store_batch_free(b);
         assert_in_range(id, 1, DEVICES + 7);
-        s->value[id] = '0';
+        dev.value[id] = '0';
         return id;
 }
 
@@ -112,10 +66,8 @@ static void put_template(stage *s, store_op_kind kind, int64_t rev, unsigned mod
         if (kind == STORE_ROW_PATCH)
                 op->row.fields = STORE_FIELD(TEMPLATE_F_mode) | STORE_FIELD(TEMPLATE_F_rev) |
                                  STORE_FIELD(TEMPLATE_F_spec);
-        op = store_batch_add(b, STORE_EVENT_ADD);
-        op->event = (store_event){
-                .at = clock_ms, .kind = ODM_STR("template.changed"), .data = ODM_STR("{}")};
-        write_now(s, b);
+        stage_event(b, 0, "template.changed", "{}");
+        stage_write(s, b);
 }
 
 /* ---- the devices ------------------------------------------------------------------------ */
@@ -132,14 +84,14 @@ static void answer(stage *s, const store_job *j)
         const json_t *cmd = json_array_get(list, 0);
         bool get = strcmp(json_string_value(json_object_get(cmd, "cmd")), "get") == 0;
         bool ok = get || !is_stubborn(j->device);
-        store_value v = {.uri = ODM_STR("./A"), .data = {&s->value[j->device], 1}};
+        store_value v = {.uri = ODM_STR("./A"), .data = {&dev.value[j->device], 1}};
         store_batch *b = store_batch_new();
         store_op *op = store_batch_add(b, STORE_RESULT_PUT);
 
         assert_string_equal(json_string_value(json_object_get(cmd, "uri")), "./A");
-        *(get ? &s->gets : &s->writes) += 1;
+        *(get ? &dev.gets : &dev.writes) += 1;
         if (!get && ok)
-                s->value[j->device] = *json_string_value(json_object_get(cmd, "data"));
+                dev.value[j->device] = *json_string_value(json_object_get(cmd, "data"));
         op->result.device = j->device;
         op->result.job = j->id;
         op->result.r = (store_result){
@@ -149,11 +101,11 @@ static void answer(stage *s, const store_job *j)
         op->job_move.job = j->id;
         op->job_move.from = STORE_JOB_OPEN;
         op->job_move.to = ok ? STORE_JOB_DONE : STORE_JOB_FAILED;
-        op->job_move.at = clock_ms;
+        op->job_move.at = stage_ms;
         assert_int_equal(job_event_add(b, j, ok ? STORE_JOB_DONE : STORE_JOB_FAILED,
-                                       ok ? "" : "./A: 500", clock_ms),
+                                       ok ? "" : "./A: 500", stage_ms),
                          0);
-        write_now(s, b);
+        stage_write(s, b);
         json_decref(list);
 }
 
@@ -170,8 +122,8 @@ static size_t answer_all(stage *s)
         for (size_t i = 0; i < l.n; i++)
                 answer(s, &l.v[i]);
         n = l.n;
-        if ((int64_t)n > s->largest)
-                s->largest = (int64_t)n;
+        if ((int64_t)n > dev.largest)
+                dev.largest = (int64_t)n;
         odm_arena_done(&a);
         return n;
 }
@@ -179,9 +131,9 @@ static size_t answer_all(stage *s)
 /* So long, in steps; devices answer at once. */
 static void live(stage *s, int64_t ms, int64_t step)
 {
-        int64_t until = clock_ms + ms, next;
+        int64_t until = stage_ms + ms, next;
 
-        for (; clock_ms < until; clock_ms += step)
+        for (; stage_ms < until; stage_ms += step)
                 do
                         assert_int_equal(fleet_run(s->f, 5000, &next), 0);
                 while (answer_all(s) > 0);
@@ -229,28 +181,27 @@ static void many_are_put_right_and_the_rest_given_up(void **state)
         live(&s, 60000, 1000);
         r = counts(&s);
         assert_int_equal(r.drifted, DEVICES);
-        assert_int_equal(s.writes, 0);
-        assert_int_equal(s.gets, DEVICES);          /* each once */
-        assert_in_range(s.largest, 1, 2 * 50 + 10); /* and not all at the same moment */
+        assert_int_equal(dev.writes, 0);
+        assert_int_equal(dev.gets, DEVICES);          /* each once */
+        assert_in_range(dev.largest, 1, 2 * 50 + 10); /* and not all at the same moment */
         put_template(&s, STORE_ROW_PATCH, 2, TEMPLATE_ENFORCE, SPEC);
         live(&s, 60000, 1000);
-        fleet_free(s.f); /* a kill: what was in memory is gone */
-        open_fleet(&s);
+        stage_open(&s); /* a kill: what was in memory is gone */
         live(&s, 4 * HOUR, 60000);
         r = counts(&s);
         assert_int_equal(r.conform, DEVICES - DEVICES / 7);
         assert_int_equal(r.failed, DEVICES / 7);
-        writes = s.writes;
+        writes = dev.writes;
         assert_int_equal(writes, DEVICES - DEVICES / 7 + DEVICES / 7 * TEMPLATE_TRIES);
-        s.value[1] = '0'; /* by hand */
+        dev.value[1] = '0'; /* by hand */
         live(&s, HOUR + 60000, 60000);
-        assert_int_equal(s.value[1], '1');
-        assert_int_equal(s.writes, writes + 1); /* those given up are left alone */
+        assert_int_equal(dev.value[1], '1');
+        assert_int_equal(dev.writes, writes + 1); /* those given up are left alone */
         put_template(&s, STORE_ROW_PATCH, 3, TEMPLATE_ENFORCE, NONE);
         live(&s, 60000, 1000);
         r = counts(&s);
         assert_int_equal(r.conform + r.failed + r.unknown, 0);
-        end(&s);
+        stage_end(&s);
 }
 
 static void devices_come_and_go(void **state)
@@ -267,19 +218,16 @@ static void devices_come_and_go(void **state)
         (void)add_device(&s, "e", true); /* not selected */
         id = add_device(&s, "d", true);
         live(&s, 1, 1); /* at once */
-        assert_int_equal(s.value[id], '1');
+        assert_int_equal(dev.value[id], '1');
         assert_int_equal(counts(&s).conform, 1);
         b = store_batch_new();
         op = store_batch_add(b, STORE_DEVICE_DELETE);
         op->of = id;
-        op = store_batch_add(b, STORE_EVENT_ADD);
-        op->event = (store_event){.at = clock_ms,
-                                  .kind = ODM_STR("device.removed"),
-                                  .data = ODM_STR("{\"device\":\"d\"}")};
-        write_now(&s, b);
+        stage_event(b, 0, "device.removed", "{\"device\":\"d\"}");
+        stage_write(&s, b);
         live(&s, 1, 1);
         assert_int_equal(counts(&s).conform, 0);
-        end(&s);
+        stage_end(&s);
 }
 
 static void a_removed_template_is_left_by_all(void **state)
@@ -300,17 +248,14 @@ static void a_removed_template_is_left_by_all(void **state)
         b = store_batch_new();
         op = store_batch_add(b, STORE_ROW_DELETE);
         op->row = (store_row_op){.table = &table_template, .row = &key};
-        op = store_batch_add(b, STORE_EVENT_ADD);
-        op->event = (store_event){.at = clock_ms,
-                                  .kind = ODM_STR("template.changed"),
-                                  .data = ODM_STR("{\"template\":\"1\"}")};
-        write_now(&s, b);
-        for (unsigned i = 0; i < 10; i++, clock_ms += 100)
+        stage_event(b, 0, "template.changed", "{\"template\":\"1\"}");
+        stage_write(&s, b);
+        for (unsigned i = 0; i < 10; i++, stage_ms += 100)
                 assert_int_equal(fleet_run(s.f, 100, &next), 0);
         assert_int_equal(store_row_count(s.st, &all, 10, &n), 0);
         assert_int_equal(n, 0);
         assert_int_equal(answer_all(&s), 0); /* it was taken back */
-        end(&s);
+        stage_end(&s);
 }
 
 int main(void)
