@@ -2,9 +2,9 @@
 /* xrem alarm: what is wrong with devices. */
 #include <stdio.h>
 
+#include "body.h"
 #include "commands.h"
 #include "fields.h"
-#include "io.h"
 
 static const char *path_of(xrem *c, const char *id, const char *rest)
 {
@@ -275,20 +275,10 @@ static int print_rules(xrem *c, const json_t *rules)
 /* A file with a list of rules becomes a body; NULL after a word on stderr. */
 static json_t *read_rules(xrem *c, const char *file, int *rc)
 {
-        json_t *list = NULL, *o;
-        json_error_t e;
-        odm_str text;
+        json_t *list = xrem_body_file(c, file, JSON_ARRAY, rc), *o;
 
-        *rc = xrem_read_file(c, file, &text);
-        if (*rc != XREM_OK)
+        if (!list)
                 return NULL;
-        list = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, &e);
-        if (!json_is_array(list)) {
-                *rc = list ? xrem_fail(XREM_BAD_INPUT, "%s: no JSON list", file)
-                           : xrem_fail(XREM_BAD_INPUT, "%s:%d: %s", file, e.line, e.text);
-                json_decref(list);
-                return NULL;
-        }
         o = json_object();
         xrem_json_set(o, "rules", list);
         return o;

@@ -2,9 +2,9 @@
 /* xrem rule: when this happens, do that. */
 #include <stdio.h>
 
+#include "body.h"
 #include "commands.h"
 #include "fields.h"
-#include "io.h"
 
 static const char *path_of(xrem *c, const char *id)
 {
@@ -41,29 +41,10 @@ int xrem_run_rule_show(xrem *c, const xrem_args *a)
         return rc == XREM_OK ? xrem_print_json(json_incref(j)) : rc;
 }
 
-/* A file with the whole rule, or NULL after a word on stderr. */
-static json_t *read_rule(xrem *c, const char *file, int *rc)
-{
-        odm_str text;
-        json_error_t e;
-        json_t *o = NULL;
-
-        *rc = xrem_read_file(c, file, &text);
-        if (*rc != XREM_OK)
-                return NULL;
-        o = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, &e);
-        if (json_is_object(o))
-                return o;
-        *rc = o ? xrem_fail(XREM_BAD_INPUT, "%s: no JSON object", file)
-                : xrem_fail(XREM_BAD_INPUT, "%s:%d: %s", file, e.line, e.text);
-        json_decref(o);
-        return NULL;
-}
-
 int xrem_run_rule_add(xrem *c, const xrem_args *a)
 {
         int rc;
-        json_t *o = read_rule(c, a->word[0], &rc), *j = NULL;
+        json_t *o = xrem_body_file(c, a->word[0], JSON_OBJECT, &rc), *j = NULL;
         xrem_ask ask = {.method = "POST", .path = "/api/v1/rules", .body = o};
 
         if (!o)
@@ -79,20 +60,15 @@ int xrem_run_rule_add(xrem *c, const xrem_args *a)
 
 int xrem_run_rule_set(xrem *c, const xrem_args *a)
 {
-        const char *enabled = xrem_value(a, "enabled"), *file = xrem_value(a, "file");
+        const char *file = xrem_value(a, "file");
         int rc = XREM_OK;
-        json_t *o = file ? read_rule(c, file, &rc) : json_object(), *j = NULL;
+        json_t *o = file ? xrem_body_file(c, file, JSON_OBJECT, &rc) : json_object(), *j = NULL;
         xrem_ask ask = {.method = "PATCH", .path = path_of(c, a->word[0]), .body = o};
 
         if (!o)
                 return rc;
-        if (enabled && odm_str_is(odm_cstr(enabled), "yes"))
-                xrem_json_set(o, "enabled", json_true());
-        else if (enabled && odm_str_is(odm_cstr(enabled), "no"))
-                xrem_json_set(o, "enabled", json_false());
-        else if (enabled)
-                rc = xrem_fail(XREM_USAGE, "--enabled: yes or no");
-        else if (!file)
+        rc = xrem_body_yes_no(a, "enabled", o);
+        if (rc == XREM_OK && !file && json_object_size(o) == 0)
                 rc = xrem_fail(XREM_USAGE, "nothing to change");
         if (rc != XREM_OK) {
                 json_decref(o);

@@ -2,6 +2,7 @@
 /* xrem webhook: where events are carried to. */
 #include <stdio.h>
 
+#include "body.h"
 #include "commands.h"
 #include "fields.h"
 
@@ -73,25 +74,18 @@ int xrem_run_webhook_set(xrem *c, const xrem_args *a)
 {
         json_t *o = json_object(), *j = NULL;
         xrem_ask ask = {.method = "PATCH", .path = path_of(c, a->word[0], ""), .body = o};
-        const char *enabled = xrem_value(a, "enabled");
-        int rc;
+        int rc = xrem_body_yes_no(a, "enabled", o);
 
-        if (enabled && odm_str_is(odm_cstr(enabled), "yes")) {
-                xrem_json_set(o, "enabled", json_true());
-        } else if (enabled && odm_str_is(odm_cstr(enabled), "no")) {
-                xrem_json_set(o, "enabled", json_false());
-        } else if (enabled) {
-                json_decref(o);
-                return xrem_fail(XREM_USAGE, "--enabled: yes or no");
-        }
         put_option(c, a, o, "url");
         put_option(c, a, o, "prefix");
         put_option(c, a, o, "secret");
         if (xrem_has(a, "kind"))
                 xrem_json_set(o, "kinds", kinds_of(c, a));
-        if (json_object_size(o) == 0) {
+        if (rc == XREM_OK && json_object_size(o) == 0)
+                rc = xrem_fail(XREM_USAGE, "nothing to change");
+        if (rc != XREM_OK) {
                 json_decref(o);
-                return xrem_fail(XREM_USAGE, "nothing to change");
+                return rc;
         }
         rc = xrem_api(c, &ask, &j);
         return rc == XREM_OK && c->set.json ? xrem_print_json(json_incref(j)) : rc;
