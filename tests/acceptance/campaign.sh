@@ -3,7 +3,7 @@
 # mid-update, a server that is killed, a retry, a halt, a rollback.  Sourced by tests/acceptance/run, whose world it uses.
 
 cg=$home/campaign
-cg_outside=("${XREM_SERVER:-}" "${XREM_TOKEN:-}" "${plain_port:-}" "${tls_port:-}" "${api_port:-}")
+step_out
 
 make_fleet()
 {
@@ -198,4 +198,4 @@ promise 'a campaign is approved by somebody else, and halts when too many fail' 
 promise 'campaigns are paused, resumed, cancelled, removed' is_paused_and_cancelled
 promise 'a rollback brings devices back to what they had' goes_back
 stop sim && stop this && stop fleet
-XREM_SERVER=${cg_outside[0]} XREM_TOKEN=${cg_outside[1]} plain_port=${cg_outside[2]} tls_port=${cg_outside[3]} api_port=${cg_outside[4]}
+step_back

@@ -79,6 +79,7 @@ carried_though_away()
 
 mkdir -p "$ev"
 printf 'a secret of sixteen' >"$ev/secret"
+step_out
 if start_server server-ev && add_device ev-one; then
         promise 'events are followed across a restart and a kill of the server, none lost' follow_over_a_restart
         promise 'a stream of events goes on where it was' streams_to_curl
@@ -88,3 +89,4 @@ if start_server server-ev && add_device ev-one; then
 else
         promise 'a server for events starts' false
 fi
+step_back

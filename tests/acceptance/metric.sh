@@ -111,7 +111,7 @@ stops()
                 eventually 20 sh -c "'$xrem' get gauge ./DiagMon/Memory/Status | grep -qx 30"
 }
 
-metric_server=$XREM_SERVER metric_token=$XREM_TOKEN metric_plain=$plain_port metric_tls=$tls_port metric_api=$api_port
+step_out
 promise 'a device that measures' start_metric_world
 promise 'memory of this machine arrives as sampled reports' reports_samples
 promise 'and when it is asked for every second' answers_questions
@@ -122,5 +122,4 @@ promise 'what others measured is taken once, and crosses thresholds' takes_what_
 promise 'collections stop, on the device too' stops
 promise 'that device ends cleanly' stop gauge
 promise 'and that server' stop server-metric
-export XREM_SERVER=$metric_server XREM_TOKEN=$metric_token
-plain_port=$metric_plain tls_port=$metric_tls api_port=$metric_api
+step_back

@@ -3,7 +3,7 @@
 # signatures that are not good.  Sourced by tests/acceptance/run, whose world it uses.
 
 pk=$home/pk
-pk_outside=("${XREM_SERVER:-}" "${XREM_TOKEN:-}" "${plain_port:-}" "${tls_port:-}" "${api_port:-}")
+step_out
 
 make_packages()
 {
@@ -186,5 +186,4 @@ if promise "packages: a server with keys, and a device" start_package_world; the
 fi
 stop pk
 stop packages
-XREM_SERVER=${pk_outside[0]} XREM_TOKEN=${pk_outside[1]}
-plain_port=${pk_outside[2]} tls_port=${pk_outside[3]} api_port=${pk_outside[4]}
+step_back

@@ -41,6 +41,7 @@ rule_that_rests()
         eventually 20 has_rule_job ru-one 'done' 2 && "$xrem" rule list | grep -Eq 'ping on heat.* 2 ' || { "$xrem" rule list; return 1; }
 }
 
+step_out
 if start_server server-ru && add_device ru-one &&
         start_device ru-one "http://127.0.0.1:$plain_port/dm" && eventually 20 is_active ru-one; then
         promise 'a rule starts a job on an alarm, tags the device, and says so' rule_on_an_alarm
@@ -49,3 +50,4 @@ if start_server server-ru && add_device ru-one &&
 else
         promise 'a server for rules starts' false
 fi
+step_back

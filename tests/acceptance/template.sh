@@ -53,6 +53,7 @@ template_for_a_new_device()
         equal "$("$xrem" get te-two ./Vendor/xrem/Config/Note)" 'this is te-two' Note
 }
 
+step_out
 if start_server server-te && add_device te-one &&
         start_device te-one "http://127.0.0.1:$plain_port/dm" && eventually 20 is_active te-one; then
         promise 'drift of a setting is shown as a difference' template_shows_drift
@@ -62,3 +63,4 @@ if start_server server-te && add_device te-one &&
 else
         promise 'a server for templates starts' false
 fi
+step_back

@@ -116,6 +116,18 @@ run_server() # name: start it with the configuration it has, and learn its ports
         export XREM_TOKEN
 }
 
+# A script with a server of its own steps out of the world it was called in, and back at its end.
+step_out()
+{
+        outside=("${XREM_SERVER:-}" "${XREM_TOKEN:-}" "${plain_port:-}" "${tls_port:-}" "${api_port:-}")
+}
+
+step_back()
+{
+        export XREM_SERVER=${outside[0]} XREM_TOKEN=${outside[1]}
+        plain_port=${outside[2]} tls_port=${outside[3]} api_port=${outside[4]}
+}
+
 port_of() # log, lines to skip, text
 {
         tail -n +$(($2 + 1)) "$1" | grep 'listening' | grep -- "$3" | sed 's/.* port=\([0-9]*\).*/\1/'
