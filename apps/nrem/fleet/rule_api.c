@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kept.h"
 #include "rule_part.h"
 
 #define NAME_LONGEST 128
@@ -10,8 +11,9 @@
 
 /* ---- shown ---------------------------------------------------------------------------- */
 
-static json_t *rule_json(const rule *r)
+static json_t *rule_json(const void *row)
 {
+        const rule *r = row;
         json_t *o = json_object(), *spec = json_loadb(r->spec.p, r->spec.n, 0, NULL);
         bool ok = spec && put_id(o, "id", r->id) && put_text(o, "name", r->name) &&
                   put_bool(o, "enabled", r->enabled) && json_object_update(o, spec) == 0 &&
@@ -27,8 +29,9 @@ static json_t *rule_json(const rule *r)
 }
 
 /* A token with a scope has to do with rules that cannot reach beyond it. */
-static bool is_within(call *c, const rule *r)
+static bool is_within(call *c, const void *row)
 {
+        const rule *r = row;
         json_t *spec = json_loadb(r->spec.p, r->spec.n, 0, NULL);
         rule_spec s = {0};
         problem p;
@@ -46,58 +49,16 @@ static bool is_within(call *c, const rule *r)
         return ok;
 }
 
-static bool find_rule(call *c, rule *out)
-{
-        rule key = {0}, found = {0};
-        int rc;
-
-        if (!call_id(c, c->param[0], "rule", &key.id))
-                return false;
-        rc = store_row_get(c->api->opt.store, &table_rule, &key, &c->arena, &found);
-        if (rc == 0 && !is_within(c, &found))
-                rc = ODM_ENOENT;
-        if (rc == ODM_ENOENT)
-                problem_set(&c->problem, PROBLEM_NOT_FOUND, "There is no rule %lld.",
-                            (long long)key.id);
-        else if (rc < 0)
-                problem_err(&c->problem, rc, "the rule cannot be read");
-        else
-                *out = found;
-        return rc == 0;
-}
+static const kept kept_rules = {"rule", &table_rule, RULES_MAX, is_within, rule_json};
 
 static void rule_list(call *c)
 {
-        const store_scan scan = {.table = &table_rule, .limit = RULES_MAX};
-        store_rows rows = {0};
-        json_t *items;
-        int rc = store_row_find(c->api->opt.store, &scan, &c->arena, &rows);
-
-        if (rc < 0) {
-                call_refused(c, "the rules cannot be read", rc);
-                return;
-        }
-        items = json_array();
-        for (size_t i = 0; i < rows.n; i++) {
-                const rule *r = (const rule *)rows.v + i;
-
-                if (is_within(c, r) && json_array_append_new(items, rule_json(r)) < 0) {
-                        json_decref(items);
-                        call_fail(c);
-                        return;
-                }
-        }
-        call_reply(c, 200, page_new(items, NULL));
+        kept_list(c, &kept_rules);
 }
 
 static void rule_show(call *c)
 {
-        rule r;
-
-        if (find_rule(c, &r))
-                call_reply(c, 200, rule_json(&r));
-        else
-                call_fail(c);
+        kept_show(c, &kept_rules);
 }
 
 /* ---- read ----------------------------------------------------------------------------- */
@@ -174,70 +135,6 @@ static bool read_rule(call *c, rule *r, bool fresh)
 
 /* ---- changes -------------------------------------------------------------------------- */
 
-static bool tell(call *c, store_batch *b, const rule *r)
-{
-        store_op *op;
-
-        if (!call_op(c, b, STORE_EVENT_ADD, &op))
-                return false;
-        op->event = (store_event){.at = c->now, .kind = ODM_STR("rule.changed")};
-        op->event.data = r->id ? odm_arena_fmt(&c->arena, "{\"rule\":\"%lld\"}", (long long)r->id)
-                               : ODM_STR("{}");
-        return op->event.data.p != NULL;
-}
-
-static void on_written(call *c, store_batch *b, int rc)
-{
-        rule *r = c->data;
-        bool fresh = r && r->id == 0;
-
-        if (rc == ODM_EEXIST)
-                problem_set(&c->problem, PROBLEM_EXISTS, "There is a rule of that name.");
-        if (rc < 0) {
-                call_refused(c, "the rule cannot be kept", rc);
-                return;
-        }
-        for (size_t i = 0; fresh && i < b->n; i++)
-                if (b->ops[i]->kind == STORE_ROW_ADD)
-                        r->id = b->ops[i]->id;
-        if (fresh)
-                c->location = odm_arena_fmt(&c->arena, "/api/v1/rules/%lld", (long long)r->id);
-        if (r)
-                call_reply(c, fresh ? 201 : 200, rule_json(r));
-        else
-                call_empty(c, 204);
-}
-
-/* Takes b, which may be NULL: the problem is set. */
-static void write_rule(call *c, store_batch *b, store_op_kind kind, rule *r, uint64_t fields)
-{
-        store_op *op;
-
-        if (b && call_op(c, b, kind, &op) && tell(c, b, r)) {
-                op->row.table = &table_rule;
-                op->row.row = r;
-                op->row.fields = fields;
-                c->data = kind == STORE_ROW_DELETE ? NULL : r;
-                call_commit(c, b, on_written);
-                return;
-        }
-        store_batch_free(b);
-        call_fail(c);
-}
-
-static bool has_room(call *c)
-{
-        const store_scan scan = {.table = &table_rule};
-        uint64_t n = 0;
-        int rc = store_row_count(c->api->opt.store, &scan, RULES_MAX, &n);
-
-        if (rc < 0)
-                problem_err(&c->problem, rc, "the rules cannot be read");
-        else if (n >= RULES_MAX)
-                problem_set(&c->problem, PROBLEM_STATE, "There are %d rules already.", RULES_MAX);
-        return !problem_is(&c->problem);
-}
-
 static void rule_create(call *c)
 {
         rule *r = odm_new(&c->arena, rule);
@@ -248,10 +145,10 @@ static void rule_create(call *c)
                             .again_after = RULE_AGAIN_S,
                             .created = c->now,
                             .actor = c->who.name};
-                if (read_rule(c, r, true) && has_room(c))
+                if (read_rule(c, r, true) && kept_has_room(c, &kept_rules))
                         b = call_batch(c, "rule.create", 0, r->name, NULL);
         }
-        write_rule(c, b, STORE_ROW_ADD, r, 0);
+        kept_write(c, &kept_rules, b, &(kept_change){.kind = STORE_ROW_ADD, .row = r});
 }
 
 static void rule_change(call *c)
@@ -262,9 +159,10 @@ static void rule_change(call *c)
         rule *r = odm_new(&c->arena, rule);
         store_batch *b = NULL;
 
-        if (r && find_rule(c, r) && read_rule(c, r, false))
+        if (r && kept_find(c, &kept_rules, r) && read_rule(c, r, false))
                 b = call_batch(c, "rule.change", 0, r->name, NULL);
-        write_rule(c, b, STORE_ROW_PATCH, r, fields);
+        kept_write(c, &kept_rules, b,
+                   &(kept_change){.kind = STORE_ROW_PATCH, .row = r, .fields = fields});
 }
 
 static void rule_remove(call *c)
@@ -272,9 +170,9 @@ static void rule_remove(call *c)
         rule *r = odm_new(&c->arena, rule);
         store_batch *b = NULL;
 
-        if (r && find_rule(c, r))
+        if (r && kept_find(c, &kept_rules, r))
                 b = call_batch(c, "rule.remove", 0, r->name, NULL);
-        write_rule(c, b, STORE_ROW_DELETE, r, 0);
+        kept_write(c, &kept_rules, b, &(kept_change){.kind = STORE_ROW_DELETE, .row = r});
 }
 
 const call_route rule_routes[RULE_ROUTES] = {

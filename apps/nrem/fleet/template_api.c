@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kept.h"
 #include "template_part.h"
 
 #define NAME_LONGEST 128
@@ -40,8 +41,9 @@ static bool put_counts(json_t *o, const template_row *r)
         return json_object_set_new(o, "counts", counts) == 0 && ok;
 }
 
-static json_t *template_json(const template_row *r)
+static json_t *template_json(const void *row)
 {
+        const template_row *r = row;
         json_t *o = json_object();
 
         if (put_id(o, "id", r->id) && put_text(o, "name", r->name) &&
@@ -57,8 +59,9 @@ static json_t *template_json(const template_row *r)
 }
 
 /* A token with a scope has to do with templates that cannot reach beyond it. */
-static bool is_within(call *c, const template_row *r)
+static bool is_within(call *c, const void *row)
 {
+        const template_row *r = row;
         json_t *spec;
         template_spec s;
         problem p;
@@ -75,58 +78,17 @@ static bool is_within(call *c, const template_row *r)
         return ok;
 }
 
-static bool find_template(call *c, template_row *out)
-{
-        template_row key = {0}, found = {0};
-        int rc;
-
-        if (!call_id(c, c->param[0], "template", &key.id))
-                return false;
-        rc = store_row_get(c->api->opt.store, &table_template, &key, &c->arena, &found);
-        if (rc == 0 && !is_within(c, &found))
-                rc = ODM_ENOENT;
-        if (rc == ODM_ENOENT)
-                problem_set(&c->problem, PROBLEM_NOT_FOUND, "There is no template %lld.",
-                            (long long)key.id);
-        else if (rc < 0)
-                problem_err(&c->problem, rc, "the template cannot be read");
-        else
-                *out = found;
-        return rc == 0;
-}
+static const kept kept_templates = {"template", &table_template, TEMPLATES_MAX, is_within,
+                                    template_json};
 
 static void template_index(call *c)
 {
-        const store_scan scan = {.table = &table_template, .limit = TEMPLATES_MAX};
-        store_rows rows = {0};
-        json_t *items;
-        int rc = store_row_find(c->api->opt.store, &scan, &c->arena, &rows);
-
-        if (rc < 0) {
-                call_refused(c, "the templates cannot be read", rc);
-                return;
-        }
-        items = json_array();
-        for (size_t i = 0; i < rows.n; i++) {
-                const template_row *r = (const template_row *)rows.v + i;
-
-                if (is_within(c, r) && json_array_append_new(items, template_json(r)) < 0) {
-                        json_decref(items);
-                        call_fail(c);
-                        return;
-                }
-        }
-        call_reply(c, 200, page_new(items, NULL));
+        kept_list(c, &kept_templates);
 }
 
 static void template_show(call *c)
 {
-        template_row r;
-
-        if (find_template(c, &r))
-                call_reply(c, 200, template_json(&r));
-        else
-                call_fail(c);
+        kept_show(c, &kept_templates);
 }
 
 /* ---- devices of a template ---------------------------------------------------------------- */
@@ -208,7 +170,7 @@ static void template_devices(call *c)
         unsigned state;
         int rc = 0;
 
-        if (!find_template(c, &r) || !read_state(c, &state) ||
+        if (!kept_find(c, &kept_templates, &r) || !read_state(c, &state) ||
             !call_query_int(c, "limit", 1, 1000, 100, &limit)) {
                 call_fail(c);
                 return;
@@ -364,74 +326,6 @@ static bool read_template(call *c, template_row *r, bool fresh)
 
 /* ---- changes -------------------------------------------------------------------------- */
 
-static bool tell(call *c, store_batch *b, const char *kind, int64_t device, int64_t id)
-{
-        store_op *op;
-
-        if (!call_op(c, b, STORE_EVENT_ADD, &op))
-                return false;
-        op->event = (store_event){.at = c->now, .kind = odm_cstr(kind), .device = device};
-        op->event.data = id ? odm_arena_fmt(&c->arena, "{\"template\":\"%lld\"}", (long long)id)
-                            : ODM_STR("{}");
-        return op->event.data.p != NULL;
-}
-
-static void on_written(call *c, store_batch *b, int rc)
-{
-        template_row *r = c->data;
-        bool fresh = r && r->id == 0;
-
-        if (rc == ODM_EEXIST)
-                problem_set(&c->problem, PROBLEM_EXISTS, "There is a template of that name.");
-        if (rc < 0) {
-                call_refused(c, "the template cannot be kept", rc);
-                return;
-        }
-        for (size_t i = 0; fresh && i < b->n; i++)
-                if (b->ops[i]->kind == STORE_ROW_ADD)
-                        r->id = b->ops[i]->id;
-        if (fresh)
-                c->location = odm_arena_fmt(&c->arena, "/api/v1/templates/%lld", (long long)r->id);
-        if (r)
-                call_reply(c, fresh ? 201 : 200, template_json(r));
-        else
-                call_empty(c, 204);
-}
-
-/* Takes b, which may be NULL: the problem is set. */
-static void write_template(call *c, store_batch *b, store_op_kind kind, template_row *r,
-                           uint64_t fields, const template_row *was)
-{
-        store_op *op;
-
-        if (b && call_op(c, b, kind, &op) && tell(c, b, "template.changed", 0, r->id)) {
-                op->row.table = &table_template;
-                op->row.row = r;
-                op->row.fields = fields;
-                op->row.where = was ? STORE_FIELD(TEMPLATE_F_rev) : 0;
-                op->row.is = was;
-                c->data = kind == STORE_ROW_DELETE ? NULL : r;
-                call_commit(c, b, on_written);
-                return;
-        }
-        store_batch_free(b);
-        call_fail(c);
-}
-
-static bool has_room(call *c)
-{
-        const store_scan scan = {.table = &table_template};
-        uint64_t n = 0;
-        int rc = store_row_count(c->api->opt.store, &scan, TEMPLATES_MAX, &n);
-
-        if (rc < 0)
-                problem_err(&c->problem, rc, "the templates cannot be read");
-        else if (n >= TEMPLATES_MAX)
-                problem_set(&c->problem, PROBLEM_STATE, "There are %d templates already.",
-                            TEMPLATES_MAX);
-        return !problem_is(&c->problem);
-}
-
 static void template_create(call *c)
 {
         template_row *r = odm_new(&c->arena, template_row);
@@ -442,10 +336,10 @@ static void template_create(call *c)
                                     .every = TEMPLATE_EVERY_S,
                                     .created = c->now,
                                     .actor = c->who.name};
-                if (read_template(c, r, true) && has_room(c))
+                if (read_template(c, r, true) && kept_has_room(c, &kept_templates))
                         b = call_batch(c, "template.create", 0, r->name, NULL);
         }
-        write_template(c, b, STORE_ROW_ADD, r, 0, NULL);
+        kept_write(c, &kept_templates, b, &(kept_change){.kind = STORE_ROW_ADD, .row = r});
 }
 
 static void template_change(call *c)
@@ -458,12 +352,17 @@ static void template_change(call *c)
         template_row *r = odm_new(&c->arena, template_row), *was = odm_new(&c->arena, template_row);
         store_batch *b = NULL;
 
-        if (r && was && find_template(c, r)) {
+        if (r && was && kept_find(c, &kept_templates, r)) {
                 *was = *r;
                 if (read_template(c, r, false))
                         b = call_batch(c, "template.change", 0, r->name, NULL);
         }
-        write_template(c, b, STORE_ROW_PATCH, r, fields, was);
+        kept_write(c, &kept_templates, b,
+                   &(kept_change){.kind = STORE_ROW_PATCH,
+                                  .row = r,
+                                  .fields = fields,
+                                  .where = STORE_FIELD(TEMPLATE_F_rev),
+                                  .is = was});
 }
 
 static void template_remove(call *c)
@@ -471,9 +370,9 @@ static void template_remove(call *c)
         template_row *r = odm_new(&c->arena, template_row);
         store_batch *b = NULL;
 
-        if (r && find_template(c, r))
+        if (r && kept_find(c, &kept_templates, r))
                 b = call_batch(c, "template.remove", 0, r->name, NULL);
-        write_template(c, b, STORE_ROW_DELETE, r, 0, NULL);
+        kept_write(c, &kept_templates, b, &(kept_change){.kind = STORE_ROW_DELETE, .row = r});
 }
 
 /* ---- check now -------------------------------------------------------------------------- */
@@ -519,9 +418,9 @@ static void template_check(call *c)
         store_device d = {0};
         store_batch *b = NULL;
 
-        if (find_template(c, &r) && read_device(c, &r, &d))
+        if (kept_find(c, &kept_templates, &r) && read_device(c, &r, &d))
                 b = call_batch(c, "template.check", d.id, r.name, NULL);
-        if (b && tell(c, b, "template.check", d.id, r.id)) {
+        if (b && kept_tell(c, b, &kept_templates, "check", d.id, r.id)) {
                 call_commit(c, b, on_ordered);
                 return;
         }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kept.h"
 #include "net.h"
 #include "rand.h"
 #include "webhook_part.h"
@@ -52,63 +53,28 @@ static json_t *webhook_json(const webhook *w, bool secret)
 }
 
 /* A token with a scope has to do with the webhooks of that scope. */
-static bool sees(const call *c, const webhook *w)
+static bool is_within(call *c, const void *row)
 {
+        const webhook *w = row;
+
         return call_sees(c, w->prefix);
 }
 
-static bool find_webhook(call *c, webhook *out)
+static json_t *shown(const void *row)
 {
-        webhook key = {0}, found = {0};
-        int rc;
-
-        if (!call_id(c, c->param[0], "webhook", &key.id))
-                return false;
-        rc = store_row_get(c->api->opt.store, &table_webhook, &key, &c->arena, &found);
-        if (rc == 0 && !sees(c, &found))
-                rc = ODM_ENOENT;
-        if (rc == ODM_ENOENT)
-                problem_set(&c->problem, PROBLEM_NOT_FOUND, "There is no webhook %lld.",
-                            (long long)key.id);
-        else if (rc < 0)
-                problem_err(&c->problem, rc, "the webhook cannot be read");
-        else
-                *out = found;
-        return rc == 0;
+        return webhook_json(row, false);
 }
+
+static const kept kept_webhooks = {"webhook", &table_webhook, WEBHOOKS_MAX, is_within, shown};
 
 static void webhook_list(call *c)
 {
-        const store_scan scan = {.table = &table_webhook, .limit = WEBHOOKS_MAX};
-        store_rows rows = {0};
-        json_t *items;
-        int rc = store_row_find(c->api->opt.store, &scan, &c->arena, &rows);
-
-        if (rc < 0) {
-                call_refused(c, "the webhooks cannot be read", rc);
-                return;
-        }
-        items = json_array();
-        for (size_t i = 0; i < rows.n; i++) {
-                const webhook *w = (const webhook *)rows.v + i;
-
-                if (sees(c, w) && json_array_append_new(items, webhook_json(w, false)) < 0) {
-                        json_decref(items);
-                        call_fail(c);
-                        return;
-                }
-        }
-        call_reply(c, 200, page_new(items, NULL));
+        kept_list(c, &kept_webhooks);
 }
 
 static void webhook_show(call *c)
 {
-        webhook w;
-
-        if (find_webhook(c, &w))
-                call_reply(c, 200, webhook_json(&w, false));
-        else
-                call_fail(c);
+        kept_show(c, &kept_webhooks);
 }
 
 /* ---- read ----------------------------------------------------------------------------- */
@@ -181,20 +147,6 @@ static void read_secret(call *c, jread *r, webhook *w)
 
 /* ---- changes -------------------------------------------------------------------------- */
 
-/* Adds the event by which the part looks at its rows again. */
-static bool tell(call *c, store_batch *b, const char *kind, const webhook *w)
-{
-        store_op *op;
-
-        if (!call_op(c, b, STORE_EVENT_ADD, &op))
-                return false;
-        op->event = (store_event){.at = c->now, .kind = odm_cstr(kind)};
-        op->event.data =
-                w->id ? odm_arena_fmt(&c->arena, "{\"webhook\":\"%lld\"}", (long long)w->id)
-                      : ODM_STR("{}");
-        return op->event.data.p != NULL;
-}
-
 static void on_created(call *c, store_batch *b, int rc)
 {
         webhook *w = c->data;
@@ -214,18 +166,14 @@ static void on_created(call *c, store_batch *b, int rc)
 /* How far the log is: what was before is not sent. */
 static bool may_add(call *c, webhook *w)
 {
-        const store_scan scan = {.table = &table_webhook};
-        uint64_t n = 0;
-        int rc = store_row_count(c->api->opt.store, &scan, WEBHOOKS_MAX, &n);
+        int rc;
 
-        if (rc == 0)
-                rc = store_event_last(c->api->opt.store, &w->place);
+        if (!kept_has_room(c, &kept_webhooks))
+                return false;
+        rc = store_event_last(c->api->opt.store, &w->place);
         if (rc < 0)
                 problem_err(&c->problem, rc, "the webhooks cannot be read");
-        else if (n >= WEBHOOKS_MAX)
-                problem_set(&c->problem, PROBLEM_STATE, "There are %d webhooks already.",
-                            WEBHOOKS_MAX);
-        return !problem_is(&c->problem);
+        return rc == 0;
 }
 
 static void webhook_create(call *c)
@@ -258,7 +206,8 @@ static void webhook_create(call *c)
         }
         if (!problem_is(&c->problem) && may_add(c, w))
                 b = call_batch(c, "webhook.create", 0, w->url, NULL);
-        if (b && call_op(c, b, STORE_ROW_ADD, &op) && tell(c, b, "webhook.changed", w)) {
+        if (b && call_op(c, b, STORE_ROW_ADD, &op) &&
+            kept_tell(c, b, &kept_webhooks, "changed", 0, w->id)) {
                 op->row.table = &table_webhook;
                 op->row.row = w;
                 c->data = w;
@@ -287,7 +236,7 @@ static void webhook_change(call *c)
         store_op *op;
         jread r;
 
-        if (!w || !find_webhook(c, w)) {
+        if (!w || !kept_find(c, &kept_webhooks, w)) {
                 call_fail(c);
                 return;
         }
@@ -300,7 +249,8 @@ static void webhook_change(call *c)
         jread_end(&r);
         if (!problem_is(&c->problem))
                 b = call_batch(c, "webhook.change", 0, w->url, NULL);
-        if (b && call_op(c, b, STORE_ROW_PATCH, &op) && tell(c, b, "webhook.changed", w)) {
+        if (b && call_op(c, b, STORE_ROW_PATCH, &op) &&
+            kept_tell(c, b, &kept_webhooks, "changed", 0, w->id)) {
                 op->row = (store_row_op){
                         .table = &table_webhook,
                         .row = w,
@@ -321,12 +271,13 @@ static void webhook_remove(call *c)
         store_batch *b = NULL;
         store_op *op;
 
-        if (!w || !find_webhook(c, w)) {
+        if (!w || !kept_find(c, &kept_webhooks, w)) {
                 call_fail(c);
                 return;
         }
         b = call_batch(c, "webhook.remove", 0, w->url, NULL);
-        if (b && call_op(c, b, STORE_ROW_DELETE, &op) && tell(c, b, "webhook.changed", w)) {
+        if (b && call_op(c, b, STORE_ROW_DELETE, &op) &&
+            kept_tell(c, b, &kept_webhooks, "changed", 0, w->id)) {
                 op->row.table = &table_webhook;
                 op->row.row = w;
                 call_commit(c, b, on_changed);
@@ -351,9 +302,9 @@ static void webhook_test(call *c)
         webhook w;
         store_batch *b = NULL;
 
-        if (find_webhook(c, &w))
+        if (kept_find(c, &kept_webhooks, &w))
                 b = call_batch(c, "webhook.test", 0, w.url, NULL);
-        if (b && tell(c, b, "webhook.test", &w)) {
+        if (b && kept_tell(c, b, &kept_webhooks, "test", 0, w.id)) {
                 call_commit(c, b, on_tested);
                 return;
         }
