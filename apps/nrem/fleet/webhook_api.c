@@ -145,6 +145,19 @@ static void read_secret(call *c, jread *r, webhook *w)
                 w->secret = odm_arena_copy(&c->arena, secret);
 }
 
+static void read_webhook(call *c, webhook *w, bool fresh)
+{
+        jread r;
+
+        jread_init(&r, c->body, "", &c->problem);
+        read_url(c, &r, w, fresh);
+        read_kinds(c, &r, w);
+        read_prefix(c, &r, w);
+        read_secret(c, &r, w);
+        (void)jread_bool(&r, "enabled", &w->enabled);
+        jread_end(&r);
+}
+
 /* ---- changes -------------------------------------------------------------------------- */
 
 static void on_created(call *c, store_batch *b, int rc)
@@ -182,7 +195,6 @@ static void webhook_create(call *c)
         char secret[2 * SECRET_OCTETS + 1];
         store_batch *b = NULL;
         store_op *op;
-        jread r;
 
         if (!w) {
                 call_fail(c);
@@ -193,13 +205,7 @@ static void webhook_create(call *c)
                        .prefix = c->who.scope.p ? c->who.scope : ODM_STR(""),
                        .created = c->now,
                        .actor = c->who.name};
-        jread_init(&r, c->body, "", &c->problem);
-        read_url(c, &r, w, true);
-        read_kinds(c, &r, w);
-        read_prefix(c, &r, w);
-        read_secret(c, &r, w);
-        (void)jread_bool(&r, "enabled", &w->enabled);
-        jread_end(&r);
+        read_webhook(c, w, true);
         if (!w->secret.p) {
                 rand_hex(secret, SECRET_OCTETS);
                 w->secret = odm_arena_copy(&c->arena, odm_cstr(secret));
@@ -234,19 +240,12 @@ static void webhook_change(call *c)
         webhook *w = odm_new(&c->arena, webhook);
         store_batch *b = NULL;
         store_op *op;
-        jread r;
 
         if (!w || !kept_find(c, &kept_webhooks, w)) {
                 call_fail(c);
                 return;
         }
-        jread_init(&r, c->body, "", &c->problem);
-        read_url(c, &r, w, false);
-        read_kinds(c, &r, w);
-        read_prefix(c, &r, w);
-        read_secret(c, &r, w);
-        (void)jread_bool(&r, "enabled", &w->enabled);
-        jread_end(&r);
+        read_webhook(c, w, false);
         if (!problem_is(&c->problem))
                 b = call_batch(c, "webhook.change", 0, w->url, NULL);
         if (b && call_op(c, b, STORE_ROW_PATCH, &op) &&
