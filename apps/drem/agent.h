@@ -8,6 +8,14 @@
 #include "loop.h"
 
 typedef struct agent agent;
+struct part_class;
+
+/* What a program that is an agent among other things (gremd) brings along; NULL for dremd. */
+typedef struct agent_app {
+        const struct part_class *const *parts; /* besides parts_all; up to a NULL */
+        void *app;                             /* part_host.app */
+        const char *program;                   /* for logs and User-Agent: "gremd" */
+} agent_app;
 
 /* Opens the device, listens for wake-ups and takes up its schedule.  `c` is borrowed.  `reset`
  * makes the account of the configuration anew.  0 or an error with the reason in `d`. */

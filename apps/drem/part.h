@@ -16,6 +16,7 @@
 
 #include "conf.h"
 #include "errand.h"
+#include "odm/client.h"
 #include "odm/task.h"
 #include "odm/trap.h"
 
@@ -54,7 +55,11 @@ typedef struct part_host { /* lent until close; what it points to stays where it
         /* The version of the firmware in use, for ./DevDetail/FwV; "" leaves it as it is.  Copies.
          */
         void (*firmware)(void *ctx, const char *version);
+        /* The answer to an operation that serve() took; copies.  One whose session is over
+         * meanwhile is ignored. */
+        void (*answer)(void *ctx, uint64_t id, const odm_reply *r);
         void *ctx;
+        void *app; /* agent_opt.app: what the program is besides an agent; NULL for dremd */
 } part_host;
 
 typedef struct part_class { /* functions may be NULL but for mount and close */
@@ -90,6 +95,12 @@ typedef struct part_class { /* functions may be NULL but for mount and close */
         /* The user asked by `dremd --WORD`: does it, and says so in words.  ODM_EUNSUPPORTED when
          * it is not this part's word. */
         int (*asked)(void *p, odm_str word, odm_buf *b);
+        /* A provider of this part said ODM_LATER to an operation of the session that is open:
+         * begins it, and says host->answer(id) when it is done, from within too.  `op` is lent
+         * until then, or until the session is over, which dropped() tells.  ODM_EUNSUPPORTED: not
+         * this part's. */
+        int (*serve)(void *p, uint64_t id, const odm_op *op);
+        void (*dropped)(void *p, uint64_t id);
         /* Another part changed what is installed. */
         void (*look)(void *p);
         /* Lines of "key: value" for dremd --status. */

@@ -177,6 +177,10 @@ typedef struct odm_binding {
         /* May refuse a new value (or a Delete, v == NULL) of a stored leaf before it is
          * taken: sets *status (415, 405, 403, 500 ...) and returns 0; leaves it at 200 to agree. */
         int (*check)(void *ctx, const odm_at *at, const odm_value *v, unsigned *status);
+        /* Takes a new value of a live leaf (one with `read`), at once: no transaction takes it
+         * back, so inside of one such a leaf answers 406.  Sets *status (200, 415, 405 ...) and
+         * returns 0; an error is 500. */
+        int (*write)(void *ctx, const odm_at *at, const odm_value *v, unsigned *status);
         /* Runs the node.  Sets *status (200, 202, 500 ...) and returns 0, or ODM_LATER. */
         int (*exec)(void *ctx, const odm_at *at, const odm_op *op, unsigned *status);
 } odm_binding;
@@ -227,6 +231,9 @@ typedef struct odm_provider {
          * the mount itself, nor for a ?list= from above, which shows only the mount. */
         int (*forward)(void *ctx, const odm_op *op, const odm_at *at, odm_arena *a,
                        odm_answer *out);
+        /* Where forward begins: 0, at the mount; 1, at each child of the mount, which is a stored
+         * node with rights of its own that the device itself makes and removes (./GwDev/<key>). */
+        uint8_t forward_below;
         /* The tree is freed, and needs the description no more.  For objects described at run time;
          * may free the provider. */
         void (*gone)(void *ctx);
