@@ -29,6 +29,7 @@
 #define ADAPTER_VERSION 1
 
 typedef struct gw_device gw_device; /* an inventory record; gateway.h shows what is in it */
+struct adapter_class;               /* below */
 
 /* ---- values and replies ------------------------------------------------------------------- */
 
