@@ -40,6 +40,7 @@ typedef struct visit { /* a session that is to be */
 
 struct agent {
         const cfg *conf;
+        const agent_app *app;
         loop *loop;
         device *device;
         tls_cred *tls;
@@ -418,6 +419,8 @@ static void note_end(agent *g, const session_end *e)
         else
                 log_warn("session failed", log_str("session", e->id),
                          log_text("outcome", g->last_outcome), log_text("reason", e->why));
+        if (g->app && g->app->over)
+                g->app->over(g->app->app, good, e->stats.bytes_in + e->stats.bytes_out);
 }
 
 /* Nothing waits any more: what comes next is the clock's. */
@@ -536,7 +539,7 @@ static int open_http(agent *g, const char *version, diag *d)
 
         if (rc < 0)
                 return rc;
-        snprintf(name, sizeof name, "xrem-dremd/%s", version);
+        snprintf(name, sizeof name, "xrem-%s/%s", g->app ? g->app->program : "dremd", version);
         http_client_opt_init(&opt);
         opt.tls = g->tls;
         opt.proxy = cfg_str(c, "transport.proxy");
@@ -595,7 +598,8 @@ static void first_session(agent *g)
                 on_tell(g, state_alert_at(g->device->state, i)->server);
 }
 
-int agent_open(const cfg *c, loop *l, const char *version, bool reset, agent **out, diag *d)
+int agent_open(const cfg *c, loop *l, const char *version, bool reset, const agent_app *app,
+               agent **out, diag *d)
 {
         agent *g = calloc(1, sizeof *g);
         int rc;
@@ -603,13 +607,14 @@ int agent_open(const cfg *c, loop *l, const char *version, bool reset, agent **o
         if (!g)
                 return diag_set(d, ODM_ENOMEM, "out of memory");
         g->conf = c;
+        g->app = app;
         g->loop = l;
         g->next = (loop_timer){.fn = on_next, .ctx = g};
         g->stop = (loop_timer){.fn = on_stop_time, .ctx = l};
         g->report = (loop_timer){.fn = on_report, .ctx = g};
         g->restart = (loop_timer){.fn = on_restart_time, .ctx = g};
         g->gather = (loop_timer){.fn = on_gathered, .ctx = g};
-        rc = device_open(c, version, on_config, on_sync, g, &g->device, d);
+        rc = device_open(c, version, app, on_config, on_sync, g, &g->device, d);
         if (rc == 0 && d && d->text[0]) {
                 log_warn("journal", log_text("detail", d->text));
                 d->text[0] = 0;

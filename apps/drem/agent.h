@@ -4,23 +4,15 @@
 #ifndef DREM_AGENT_H
 #define DREM_AGENT_H
 
-#include "conf.h"
-#include "loop.h"
+#include "part.h"
 
 typedef struct agent agent;
-struct part_class;
 
-/* What a program that is an agent among other things (gremd) brings along; NULL for dremd. */
-typedef struct agent_app {
-        const struct part_class *const *parts; /* besides parts_all; up to a NULL */
-        void *app;                             /* part_host.app */
-        const char *program;                   /* for logs and User-Agent: "gremd" */
-} agent_app;
-
-/* Opens the device, listens for wake-ups and takes up its schedule.  `c` is borrowed.  `reset`
- * makes the account of the configuration anew.  0 or an error with the reason in `d`. */
-ODM_MUST_USE int agent_open(const cfg *c, loop *l, const char *version, bool reset, agent **out,
-                            diag *d);
+/* Opens the device, listens for wake-ups and takes up its schedule.  `c` and `app` are borrowed;
+ * `app` is NULL for dremd.  `reset` makes the account of the configuration anew.  0 or an error
+ * with the reason in `d`. */
+ODM_MUST_USE int agent_open(const cfg *c, loop *l, const char *version, bool reset,
+                            const agent_app *app, agent **out, diag *d);
 void agent_close(agent *g); /* NULL is allowed */
 
 void agent_sync(agent *g, const char *why); /* a session with every account, now */

@@ -89,7 +89,7 @@ static void open_agent(world *w)
 {
         diag d = {{0}};
 
-        if (agent_open(w->c, w->l, "0.0", false, &w->g, &d) < 0)
+        if (agent_open(w->c, w->l, "0.0", false, NULL, &w->g, &d) < 0)
                 fail_msg("%s", d.text);
 }
 

@@ -88,7 +88,7 @@ static int apply(const cfg *c, const char *version, const bootstrap_opt *o, cons
         odm_boot_done done;
         device *v = NULL;
         odm_arena a;
-        int rc = device_open_bare(c, version, &v, d);
+        int rc = device_open_bare(c, version, o->app, &v, d);
 
         if (rc < 0)
                 return rc;

@@ -6,6 +6,7 @@
 
 #include "conf.h"
 #include "odm/bootstrap.h"
+#include "part.h"
 
 typedef struct bootstrap_opt {
         const char *path; /* where the message is from, for people */
@@ -16,6 +17,7 @@ typedef struct bootstrap_opt {
          * ODM_ENOENT when there is nobody to ask.  NULL: there is nobody. */
         int (*ask)(void *ctx, bool again, char *out, size_t room);
         void *ctx;
+        const agent_app *app; /* whose tree it is; NULL for dremd */
 } bootstrap_opt;
 
 /* Proves the message and makes its accounts in the state folder of `c`, which the caller has

@@ -130,7 +130,7 @@ static void agent_calls(world *w)
         loop *l = NULL;
 
         assert_int_equal(loop_new(&l), 0);
-        if (agent_open(w->c, l, "0.0", false, &g, &w->d) < 0)
+        if (agent_open(w->c, l, "0.0", false, NULL, &g, &w->d) < 0)
                 fail_msg("%s", w->d.text);
         while (dm_fake_done(&w->f) == 0) {
                 if (odm_time_reached(loop_now(), limit))
@@ -183,7 +183,7 @@ static void what_is_not_proved_changes_nothing(void **state)
         make_message(w, ODM_BOOT_DM, ODM_BOOT_NETWORK, "1", NULL, FAKE_USER_PASSWORD);
         says(w, run(w, "1", NULL, false), "network_key does not fit");
         assert_int_equal(loop_new(&l), 0);
-        says(w, agent_open(w->c, l, "0.0", false, &g, &w->d), "there is no account");
+        says(w, agent_open(w->c, l, "0.0", false, NULL, &g, &w->d), "there is no account");
         loop_free(l);
 }
 

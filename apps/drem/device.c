@@ -70,13 +70,13 @@ static const char *or_else(const char *a, const char *b)
 
 /* Man, Mod and the versions must be there whatever the firmware says, so they have a second
  * choice; the rest is absent when it is not known. */
-static void describe(device *v, const cfg *c, const char *version)
+static void describe(device *v, const cfg *c, const char *who, const char *version)
 {
         const ident *i = &v->ident;
         objects *o = &v->objects;
         char general[160];
 
-        snprintf(v->version, sizeof v->version, "xrem dremd %s", version);
+        snprintf(v->version, sizeof v->version, "xrem %s %s", who, version);
         snprintf(general, sizeof general, "Linux %s", i->arch);
         snprintf(v->maker, sizeof v->maker, "%s",
                  or_else(cfg_str(c, "device.maker"),
@@ -299,7 +299,7 @@ static int mount_tasks(device *v)
         return odm_tasks_new(&opt, &v->tasks);
 }
 
-static int open_tree(device *v, const cfg *c, diag *d)
+static int open_tree(device *v, const cfg *c, const agent_app *app, diag *d)
 {
         odm_tree_opt opt;
         int rc;
@@ -308,6 +308,10 @@ static int open_tree(device *v, const cfg *c, diag *d)
         opt.trace = log_tracer();
         opt.max_value = (size_t)cfg_int(c, "session.max_object");
         opt.max_bytes = opt.max_value * 4 < (64u << 20) ? (64u << 20) : opt.max_value * 4;
+        if (app && app->max_nodes)
+                opt.max_nodes = app->max_nodes;
+        if (app && app->max_list)
+                opt.max_list = app->max_list;
         opt.log = log_record;
         opt.log_ctx = v;
         rc = odm_tree_new(&opt, &v->tree);
@@ -317,10 +321,10 @@ static int open_tree(device *v, const cfg *c, diag *d)
                 rc = mount_tasks(v);
         if (rc < 0)
                 return diag_set(d, rc, "the tree: %s", odm_err_text(rc));
-        return parts_mount(v->tree, v->tasks, c, parts_all, &v->parts, d);
+        return parts_mount(v->tree, v->tasks, c, parts_all, app, &v->parts, d);
 }
 
-static int open_state(device *v, const cfg *c, const char *version, diag *d)
+static int open_state(device *v, const cfg *c, const char *version, const agent_app *app, diag *d)
 {
         const char *folder = cfg_str(c, "agent.state");
         int rc = fsio_mkdir(folder, 0700, d);
@@ -328,10 +332,10 @@ static int open_state(device *v, const cfg *c, const char *version, diag *d)
         if (rc < 0)
                 return rc;
         ident_read("", &v->ident);
-        describe(v, c, version);
+        describe(v, c, app ? app->program : "dremd", version);
         rc = find_id(v, c, d);
         if (rc == 0)
-                rc = open_tree(v, c, d);
+                rc = open_tree(v, c, app, d);
         if (rc == 0)
                 rc = reset_honour(folder, d);
         if (rc == 0)
@@ -380,7 +384,7 @@ static void no_sync(void *ctx, odm_str correlator)
         (void)correlator;
 }
 
-int device_open_bare(const cfg *c, const char *version, device **out, diag *d)
+int device_open_bare(const cfg *c, const char *version, const agent_app *app, device **out, diag *d)
 {
         device *v = calloc(1, sizeof *v);
         int rc;
@@ -389,7 +393,7 @@ int device_open_bare(const cfg *c, const char *version, device **out, diag *d)
                 return diag_set(d, ODM_ENOMEM, "out of memory");
         v->objects.on_config = no_hook;
         v->objects.on_sync = no_sync;
-        rc = open_state(v, c, version, d);
+        rc = open_state(v, c, version, app, d);
         if (rc < 0)
                 device_close(v);
         else
@@ -397,11 +401,12 @@ int device_open_bare(const cfg *c, const char *version, device **out, diag *d)
         return rc;
 }
 
-int device_open(const cfg *c, const char *version, void (*on_config)(void *ctx),
-                void (*on_sync)(void *ctx, odm_str correlator), void *ctx, device **out, diag *d)
+int device_open(const cfg *c, const char *version, const agent_app *app,
+                void (*on_config)(void *ctx), void (*on_sync)(void *ctx, odm_str correlator),
+                void *ctx, device **out, diag *d)
 {
         device *v = NULL;
-        int rc = device_open_bare(c, version, &v, d);
+        int rc = device_open_bare(c, version, app, &v, d);
 
         if (rc < 0)
                 return rc;

@@ -21,14 +21,17 @@ typedef struct device {
 } device;
 
 /* Makes the tree with the machine's values, loads what the state folder holds and, when it holds
- * no account, makes one of the configuration.  `version` is dremd's; `c` is borrowed.
+ * no account, makes one of the configuration.  `version` is the program's; `c` and `app`, which may
+ * be NULL, are borrowed.
  * on_config, on_sync and ctx as in objects.h.
  * Returns 0 or an error with `d` saying what to do. */
-ODM_MUST_USE int device_open(const cfg *c, const char *version, void (*on_config)(void *ctx),
+ODM_MUST_USE int device_open(const cfg *c, const char *version, const agent_app *app,
+                             void (*on_config)(void *ctx),
                              void (*on_sync)(void *ctx, odm_str correlator), void *ctx,
                              device **out, diag *d);
 /* The same without hooks, and without an account where there is none: for a bootstrap. */
-ODM_MUST_USE int device_open_bare(const cfg *c, const char *version, device **out, diag *d);
+ODM_MUST_USE int device_open_bare(const cfg *c, const char *version, const agent_app *app,
+                                  device **out, diag *d);
 void device_close(device *v); /* NULL is allowed */
 
 /* The version that the installer knows of; "" leaves FwV as it is.  Copies. */

@@ -150,7 +150,7 @@ static int serve(const cfg *c, const arguments *a, int log_fd, bool *again)
         if (rc == 0)
                 rc = add_signals(&r);
         if (rc == 0)
-                rc = agent_open(c, r.loop, XREM_VERSION, a->reset, &r.agent, &d);
+                rc = agent_open(c, r.loop, XREM_VERSION, a->reset, NULL, &r.agent, &d);
         if (rc == 0)
                 rc = control_open(r.loop, cfg_str(c, "agent.state"), on_command, &r, &ctl, &d);
         if (rc == 0)

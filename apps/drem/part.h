@@ -110,6 +110,16 @@ typedef struct part_class { /* functions may be NULL but for mount and close */
         void (*close)(void *p);
 } part_class;
 
+/* What a program that is an agent among other things (gremd) brings along; NULL for dremd. */
+typedef struct agent_app {
+        const part_class *const *parts; /* besides parts_all; up to a NULL */
+        void *app;           /* part_host.app; NULL for a bootstrap, where parts are only mounted */
+        const char *program; /* "gremd" */
+        uint32_t max_nodes, max_list; /* of the tree; 0: as it has it */
+        /* A session is over; octets of its messages as they were sent and received. */
+        void (*over)(void *app, bool good, uint64_t octets);
+} agent_app;
+
 /* Whether the device has an account of `server`.  When that cannot be found out for want of memory
  * it has. */
 bool part_has_account(const part_host *h, odm_str server);

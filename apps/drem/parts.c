@@ -42,13 +42,16 @@ struct parts {
         odm_trap_hub traps;
         state *state;
         parts_agent agent;
-        const part_class *const *classes;
+        const part_class *classes[PARTS_MAX];
         size_t n;
         void *part[PARTS_MAX]; /* NULL: not wanted */
         end *ends, **last_end;
         int64_t again_ms;
         bool going;
         loop_timer again, soon;
+        uint64_t served; /* the operation that is served, by the part at `server` */
+        size_t server;
+        parts_asker asker; /* answer NULL: none is */
 };
 
 /* ---- the ends of steps ------------------------------------------------------------------ */
@@ -265,6 +268,47 @@ static void on_firmware(void *ctx, const char *version)
         p->agent.firmware(p->agent.ctx, version);
 }
 
+/* ---- operations of the session that parts serve ------------------------------------------- */
+
+static void on_answer(void *ctx, uint64_t id, const odm_reply *r)
+{
+        parts *p = ctx;
+        parts_asker asker = p->asker;
+
+        if (!asker.answer || id != p->served)
+                return; /* the session is over */
+        p->asker.answer = NULL;
+        asker.answer(asker.ctx, id, r);
+}
+
+int parts_serve(parts *p, uint64_t id, const odm_op *op, const parts_asker *by)
+{
+        int rc = ODM_EUNSUPPORTED;
+
+        assert(!p->asker.answer);
+        p->served = id;
+        p->asker = *by;
+        for (size_t i = 0; i < p->n && rc == ODM_EUNSUPPORTED; i++)
+                if (p->part[i] && p->classes[i]->serve) {
+                        p->server = i;
+                        rc = p->classes[i]->serve(p->part[i], id, op);
+                }
+        if (rc < 0)
+                p->asker.answer = NULL;
+        return rc;
+}
+
+void parts_drop(parts *p)
+{
+        const part_class *c = p->classes[p->server];
+
+        if (!p->asker.answer)
+                return;
+        p->asker.answer = NULL;
+        if (c->dropped)
+                c->dropped(p->part[p->server], p->served);
+}
+
 bool part_has_account(const part_host *h, odm_str server)
 {
         odm_account account;
@@ -386,8 +430,16 @@ static int know_kinds(parts *p, const part_class *c)
         return rc;
 }
 
+static void add_classes(parts *p, const part_class *const *classes)
+{
+        for (; *classes; classes++) {
+                assert(p->n < PARTS_MAX);
+                p->classes[p->n++] = *classes;
+        }
+}
+
 int parts_mount(odm_tree *t, odm_tasks *ts, const cfg *c, const part_class *const *classes,
-                parts **out, diag *d)
+                const agent_app *app, parts **out, diag *d)
 {
         parts *p = calloc(1, sizeof *p);
         int rc = 0;
@@ -408,11 +460,12 @@ int parts_mount(odm_tree *t, odm_tasks *ts, const cfg *c, const part_class *cons
                               .call = on_call,
                               .installed = on_installed,
                               .firmware = on_firmware,
-                              .ctx = p};
-        p->classes = classes;
-        while (classes[p->n])
-                p->n++;
-        assert(p->n <= PARTS_MAX);
+                              .answer = on_answer,
+                              .ctx = p,
+                              .app = app ? app->app : NULL};
+        add_classes(p, classes);
+        if (app)
+                add_classes(p, app->parts);
         p->last_end = &p->ends;
         p->again = (loop_timer){.fn = on_again, .ctx = p};
         p->soon = (loop_timer){.fn = on_soon, .ctx = p};

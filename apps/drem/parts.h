@@ -22,14 +22,22 @@ typedef struct parts_agent {
         void *ctx;
 } parts_agent;
 
+/* Hears the answer to an operation that a part served; see parts_serve(). */
+typedef struct parts_asker {
+        void (*answer)(void *ctx, uint64_t id, const odm_reply *r);
+        void *ctx;
+} parts_asker;
+
 /* Those of this device, up to a NULL. */
 extern const part_class *const parts_all[];
 
-/* Mounts those of `classes` (up to a NULL, at most PARTS_MAX) that the configuration wants on a
- * tree with nothing loaded; all are borrowed.  0, or an error with the reason in `d`. */
-#define PARTS_MAX 16
+/* Mounts those of `classes` (up to a NULL), and of `app` if not NULL, that the configuration wants
+ * on a tree with nothing loaded; all are borrowed.  Together at most PARTS_MAX.  0, or an error
+ * with the reason in `d`. */
+#define PARTS_MAX 32
 ODM_MUST_USE int parts_mount(odm_tree *t, odm_tasks *ts, const cfg *c,
-                             const part_class *const *classes, parts **out, diag *d);
+                             const part_class *const *classes, const agent_app *app, parts **out,
+                             diag *d);
 /* The tree is loaded: makes the objects that the configuration asks for, takes up the tasks. */
 ODM_MUST_USE int parts_fill(parts *p, diag *d);
 /* Gives the server of ACL `acl` its rights over all of it; else only over what has no ACL of its
@@ -50,6 +58,13 @@ ODM_MUST_USE int parts_alerts(parts *p, odm_str server, odm_wall now,
 void parts_met(parts *p, odm_str server);
 /* The server answered one of them. */
 void parts_alerted(parts *p, uint64_t id, unsigned status);
+
+/* A provider said ODM_LATER to `op`, operation `id` of the session that is open: the part whose it
+ * is begins it.  by->answer() comes once, perhaps from within, unless parts_drop() was said; `op`
+ * lives until then.  One at a time.  0, or ODM_EUNSUPPORTED when it is nobody's; what the part
+ * says. */
+ODM_MUST_USE int parts_serve(parts *p, uint64_t id, const odm_op *op, const parts_asker *by);
+void parts_drop(parts *p); /* nobody waits for the answer any more; none open: does nothing */
 
 /* What was asked on the command line: part_class.asked of the one that knows the word.  Else
  * ODM_EUNSUPPORTED. */

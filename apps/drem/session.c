@@ -25,8 +25,9 @@ struct session {
         session_opt opt;
         odm_client *client;
         loop_timer timer;
-        bool begun;  /* the first message was asked for */
-        bool secure; /* we began with TLS: nothing leaves without it */
+        bool begun;                      /* the first message was asked for */
+        bool secure;                     /* we began with TLS: nothing leaves without it */
+        bool waiting, serving, answered; /* for a part; now; it did, and we go on soon */
         unsigned rests;
         int64_t retry_after_ms;
         diag why;
@@ -133,8 +134,52 @@ static void post(session *s, const odm_packet *p)
         }
 }
 
-/* What the engine asks of its host.  Our objects do everything at once, and there is nobody to
- * ask. */
+static void answer(session *s, uint64_t id, const odm_reply *r)
+{
+        if (odm_client_answer(s->client, id, r, loop_now(), loop_wall()) < 0)
+                odm_client_fail(s->client);
+}
+
+/* Not at once: a part is talking, which may hear of the session's end. */
+static void go_on_soon(session *s)
+{
+        s->waiting = false;
+        s->answered = true;
+        if (loop_timer_set(s->opt.loop, &s->timer, loop_now()) < 0)
+                log_error("no memory for a timer: the session stands still");
+}
+
+static void on_served(void *ctx, uint64_t id, const odm_reply *r)
+{
+        session *s = ctx;
+
+        answer(s, id, r);
+        if (s->serving)
+                s->waiting = false;
+        else
+                go_on_soon(s);
+}
+
+static void serve_operation(session *s, const odm_request *r)
+{
+        const parts_asker by = {on_served, s};
+        odm_reply no = {.status = ODM_ST_UNSUPPORTED};
+        uint64_t id = r->id;
+        int rc;
+
+        s->serving = s->waiting = true;
+        rc = parts_serve(s->opt.device->parts, id, r->op, &by);
+        s->serving = false;
+        if (rc == 0)
+                return;
+        s->waiting = false;
+        if (rc != ODM_EUNSUPPORTED)
+                no.status = ODM_ST_FAILED;
+        answer(s, id, &no);
+}
+
+/* What the engine asks of its host.  What dremd's objects do they do at once, and there is nobody
+ * to ask. */
 static void serve(session *s, const odm_request *r)
 {
         const odm_reply no = {.status = ODM_ST_UNSUPPORTED};
@@ -147,10 +192,11 @@ static void serve(session *s, const odm_request *r)
                 else if (odm_tasks_reported(s->opt.device->tasks, r->alert_id, r->status,
                                             loop_wall()) < 0)
                         log_error("a task that was reported is kept: it will be told again");
-                return;
+        } else if (r->kind == ODM_REQ_EXEC || r->kind == ODM_REQ_NODE) {
+                serve_operation(s, r);
+        } else {
+                answer(s, r->id, &no);
         }
-        if (odm_client_answer(s->client, r->id, &no, loop_now(), loop_wall()) < 0)
-                odm_client_fail(s->client);
 }
 
 static void pump(session *s)
@@ -158,8 +204,10 @@ static void pump(session *s)
         const odm_request *req;
         odm_packet p;
 
-        while (odm_client_next(s->client, &req) == 1)
+        while (!s->waiting && odm_client_next(s->client, &req) == 1)
                 serve(s, req);
+        if (s->waiting)
+                return;
         if (odm_client_send(s->client, &p) != 1) {
                 end(s);
                 return;
@@ -342,11 +390,12 @@ static void on_timer(void *ctx)
 {
         session *s = ctx;
 
-        if (s->begun) {
+        if (s->begun && !s->answered) {
                 on_rested(s);
                 return;
         }
         s->begun = true;
+        s->answered = false;
         pump(s);
 }
 
@@ -391,8 +440,14 @@ out:
 
 void session_abort(session *s)
 {
+        bool waiting = s->waiting;
+
+        if (waiting) /* the engine answers what is open by itself */
+                parts_drop(s->opt.device->parts);
         if (odm_client_abort(s->client) < 0)
                 log_debug("the session is over already");
+        if (waiting)
+                go_on_soon(s);
 }
 
 void session_free(session *s)
@@ -400,6 +455,8 @@ void session_free(session *s)
         if (!s)
                 return;
         loop_timer_stop(&s->timer);
+        if (s->waiting)
+                parts_drop(s->opt.device->parts);
         if (s->client)
                 http_client_cancel(s->opt.http);
         odm_client_free(s->client);

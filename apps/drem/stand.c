@@ -54,8 +54,9 @@ void stand_start(const part_class *const *classes, odm_provider *accounts, const
         if (accounts)
                 assert_int_equal(odm_tree_mount(stand.tree, NULL, accounts), 0);
         assert_int_equal(odm_tasks_new(&t, &stand.tasks), 0);
-        assert_int_equal(
-                parts_mount(stand.tree, stand.tasks, stand.conf, classes, &stand.parts, NULL), 0);
+        assert_int_equal(parts_mount(stand.tree, stand.tasks, stand.conf, classes, stand.app,
+                                     &stand.parts, NULL),
+                         0);
         assert_int_equal(state_open(NULL, stand.dir, stand.tree, &stand.journal, NULL), 0);
         assert_int_equal(parts_fill(stand.parts, NULL), 0);
         assert_int_equal(parts_open(stand.parts, stand.loop, stand.journal, agent, NULL), 0);

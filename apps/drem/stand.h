@@ -14,6 +14,7 @@ extern struct stand {
         odm_tasks *tasks;
         state *journal;
         parts *parts;
+        const agent_app *app; /* NULL, unless a test sets one */
 } stand;
 
 /* A folder and a loop, nothing in them. */
