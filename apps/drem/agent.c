@@ -652,7 +652,7 @@ void agent_close(agent *g)
         loop_timer_stop(&g->restart);
         loop_timer_stop(&g->gather);
         program_kill(g->restarting);
-        session_free(g->session);
+        session_drop(g->session);
         wake_close(g->wake);
         http_client_free(g->http);
         tls_cred_free(g->tls);

@@ -60,7 +60,7 @@ static void end(session *s)
                 log_error("the journal cannot be written",
                           log_text("reason", state_why(s->opt.device->state)));
         fn(s->ctx, &e);
-        session_free(s);
+        session_drop(s);
 }
 
 static void fail(session *s)
@@ -432,7 +432,7 @@ int session_start(const session_opt *opt, void (*fn)(void *ctx, const session_en
 out:
         odm_arena_done(&arena);
         if (rc < 0)
-                session_free(s);
+                session_drop(s);
         else
                 *out = s;
         return rc;
@@ -450,7 +450,7 @@ void session_abort(session *s)
                 go_on_soon(s);
 }
 
-void session_free(session *s)
+void session_drop(session *s)
 {
         if (!s)
                 return;

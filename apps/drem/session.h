@@ -43,7 +43,7 @@ ODM_MUST_USE int session_start(const session_opt *opt,
                                session **out, diag *d);
 /* Tells the server that we stop: the next message is an abort. */
 void session_abort(session *s);
-void session_free(session *s); /* unheard; NULL is allowed */
+void session_drop(session *s); /* unheard; NULL is allowed */
 /* For http_client_opt: some servers announce more octets than their message has. */
 bool session_is_whole(odm_str body);
 
