@@ -121,12 +121,13 @@ static int device_patch(const apply *x)
         int rc;
 
         x->op->id = p->to.id;
-        if (!(p->fields & ~CONTACT_FIELDS) && p->expect_rev == 0) /* what each session brings */
-                return x->eng->device_contact(x->e, p);
+        if (!(p->fields & ~CONTACT_FIELDS) && p->expect_rev == 0 && !p->expect_wake)
+                return x->eng->device_contact(x->e, p); /* what each session brings */
         rc = x->read->device_get(x->e, p->to.id, x->a, &old);
         if (rc < 0)
                 return rc;
-        if (p->expect_rev && p->expect_rev != old.rev)
+        if ((p->expect_rev && p->expect_rev != old.rev) ||
+            (p->expect_wake && p->expect_wake_at != old.wake_at))
                 return ODM_ESTATE;
         d = old;
         patch(&d, p->fields, &p->to);

@@ -424,7 +424,7 @@ ODM_MUST_USE int store_count(store *st, store_counts *out);
 
 typedef enum store_op_kind {
         STORE_DEVICE_CREATE, /* device; id is ignored and given back.  EEXIST: name or devid */
-        STORE_DEVICE_PATCH,  /* device_patch.  EEXIST; ENOENT; ESTATE when rev differs */
+        STORE_DEVICE_PATCH,  /* device_patch.  EEXIST; ENOENT; ESTATE when rev or wake_at differs */
         STORE_DEVICE_DELETE, /* of: with all that is its.  ENOENT */
         STORE_ACCOUNT_PUT,   /* account, without nonces and lock-out, which stay.  ENOENT: device */
         STORE_NONCES,        /* nonces.  ENOENT: no account */
@@ -454,7 +454,11 @@ typedef enum store_op_kind {
 typedef struct store_device_patch {
         uint32_t fields;    /* STORE_DF_* */
         int64_t expect_rev; /* 0: any */
-        store_device to;    /* id names the device; the fields named count; `updated` always does */
+        /* Only if wake_at is this, so that who wakes a device does not undo what a session of it
+         * did meanwhile. */
+        bool expect_wake;
+        int64_t expect_wake_at;
+        store_device to; /* id names the device; the fields named count; `updated` always does */
 } store_device_patch;
 
 typedef struct store_nonces {

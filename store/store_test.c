@@ -242,7 +242,7 @@ static int patch(fix *f, int64_t id, uint32_t fields, int64_t rev, store_device 
         store_op *op = store_batch_add(b, STORE_DEVICE_PATCH);
 
         to.id = id;
-        op->device_patch = (store_device_patch){fields, rev, to};
+        op->device_patch = (store_device_patch){.fields = fields, .expect_rev = rev, .to = to};
         return write_now(f, b);
 }
 
@@ -518,6 +518,34 @@ static void wake_ups_come_due(void **state)
         assert_int_equal(l.v[0].id, b);
         assert_int_equal(store_device_wake_due(f->st, 200, 1, &f->a, &l), 0);
         assert_true(l.n == 1 && l.more);
+}
+
+static int wake_again(fix *f, int64_t id, int64_t was, int64_t at)
+{
+        store_batch *b = store_batch_new();
+        store_op *op = store_batch_add(b, STORE_DEVICE_PATCH);
+
+        op->device_patch = (store_device_patch){.fields = STORE_DF_WAKE,
+                                                .expect_wake = true,
+                                                .expect_wake_at = was,
+                                                .to = {.id = id, .wake_at = at, .wake_session = 7}};
+        return write_now(f, b);
+}
+
+static void a_wake_up_that_a_session_ended_does_not_begin_again(void **state)
+{
+        fix *f = *state;
+        int64_t id = new_device(f, "a");
+        store_device d;
+
+        assert_int_equal(wake_again(f, id, 0, 100), 0);
+        assert_int_equal(wake_again(f, id, 100, 200), 0);
+        assert_int_equal(patch(f, id, STORE_DF_WAKE, 0, (store_device){0}), 0);
+        assert_int_equal(wake_again(f, id, 200, 400), ODM_ESTATE);
+        assert_int_equal(store_device_get(f->st, id, &f->a, &d), 0);
+        assert_int_equal(d.wake_at, 0);
+        assert_int_equal(d.wake_session, 0);
+        assert_int_equal(wake_again(f, id, 0, 500), 0);
 }
 
 /* ---- accounts ------------------------------------------------------------------------- */
@@ -1787,6 +1815,7 @@ int main(void)
                 EACH_ENGINE(tags_and_contact_filter),
                 EACH_ENGINE(device_lists_agree_with_a_look_at_each),
                 EACH_ENGINE(wake_ups_come_due),
+                EACH_ENGINE(a_wake_up_that_a_session_ended_does_not_begin_again),
                 EACH_ENGINE(nonces_and_lockout_outlive_an_account_change),
                 EACH_ENGINE(a_batch_is_all_or_nothing),
                 EACH_ENGINE(later_operations_name_what_earlier_ones_made),

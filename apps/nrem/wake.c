@@ -188,16 +188,19 @@ static int dispatch(wake *w, const sending *x, const char *host, uint16_t port)
 
 /* ---- what is kept -------------------------------------------------------------------------- */
 
-static bool patch_wake(store_batch *b, int64_t device, int64_t at, uint32_t tries, uint32_t id,
-                       int64_t now)
+/* Refused, with its batch, when the device called since `d` was read: what its session has put an
+ * end to would begin again otherwise, with a session id that the device has followed already. */
+static bool patch_wake(store_batch *b, const store_device *d, int64_t at, uint32_t tries,
+                       uint32_t id, int64_t now)
 {
         store_op *op = store_batch_add(b, STORE_DEVICE_PATCH);
 
         if (!op)
                 return false;
-        op->lenient = true;
         op->device_patch.fields = STORE_DF_WAKE;
-        op->device_patch.to = (store_device){.id = device,
+        op->device_patch.expect_wake = true;
+        op->device_patch.expect_wake_at = d->wake_at;
+        op->device_patch.to = (store_device){.id = d->id,
                                              .updated = now,
                                              .wake_at = at,
                                              .wake_tries = tries,
@@ -244,7 +247,7 @@ static void give_up(dm *m, const store_device *d, odm_arena *a, int64_t now, con
 
         if (!b)
                 return;
-        if (patch_wake(b, d->id, 0, 0, 0, now) &&
+        if (patch_wake(b, d, 0, 0, 0, now) &&
             move_jobs(m, b, d, STORE_JOB_NOTIFIED, STORE_JOB_QUEUED, why, a, now)) {
                 dm_write(m, b);
                 log_info("wake-up given up", log_str("device", d->name), log_text("reason", why));
@@ -292,7 +295,7 @@ static bool prepare(wake *w, const store_device *due, odm_arena *a, store_batch 
         }
         (void)snprintf(why, sizeof why, "wake-up %u sent by UDP", d.wake_tries);
         /* kept before it is sent: its session id must be known when the device calls */
-        return patch_wake(b, d.id, now + wait_after(m, d.wake_tries), d.wake_tries, d.wake_session,
+        return patch_wake(b, due, now + wait_after(m, d.wake_tries), d.wake_tries, d.wake_session,
                           now) &&
                move_jobs(m, b, &d, STORE_JOB_QUEUED, STORE_JOB_NOTIFIED, why, a, now);
 }
@@ -330,15 +333,18 @@ static int wake_some(wake *w, const store_device_list *l, size_t from, size_t to
         return rc;
 }
 
-/* A job that was moved by somebody else meanwhile is refused, and all of its batch with it: then
- * each device has a batch of its own. */
+/* A job that was moved by somebody else meanwhile is refused, as is the wait of a device that
+ * called, and all of its batch with it: then each device has a batch of its own. */
 static void wake_page(wake *w, const store_device_list *l, odm_arena *a)
 {
         if (wake_some(w, l, 0, l->n, a) == 0)
                 return;
         for (size_t i = 0; i < l->n; i++)
-                if (wake_some(w, l, i, i + 1, a) < 0)
-                        log_warn("a device could not be woken", log_str("device", l->v[i].name));
+                switch (wake_some(w, l, i, i + 1, a)) {
+                case 0:
+                case ODM_ESTATE: break; /* it is here */
+                default: log_warn("a device could not be woken", log_str("device", l->v[i].name));
+                }
 }
 
 /* How many may be woken now, so that a fleet does not call in one moment. */
@@ -411,6 +417,7 @@ int wake_device(dm *m, const store_device *d, bool now)
         store_batch *b;
         int64_t at = dm_wall_ms();
         uint32_t tries = d->wake_tries < m->opt.wake_tries ? d->wake_tries : 0;
+        uint32_t id = d->wake_at ? d->wake_session : 0;
         int rc;
 
         if (!w || !w->udp || atomic_load(&m->stopping))
@@ -423,7 +430,7 @@ int wake_device(dm *m, const store_device *d, bool now)
         b = store_batch_new();
         if (!b)
                 return ODM_ENOMEM;
-        if (!patch_wake(b, d->id, at, tries, d->wake_session, at)) {
+        if (!patch_wake(b, d, at, tries, id, at)) {
                 store_batch_free(b);
                 return ODM_ENOMEM;
         }
