@@ -23,6 +23,14 @@ static bool occurs_full(const struct spot *parent, const odm_desc *d)
         return n >= most;
 }
 
+/* Its children are the device's own business. */
+static bool has_keys(const struct spot *parent)
+{
+        const struct mount *m = parent->mount;
+
+        return m && m->top == parent->node && m->p->forward && m->p->forward_below;
+}
+
 /* May `name` be made below `parent`, by its description?  Says after which descriptor.
  * Documents differ in where they write Add: on the parent, or on the leaf that may be added. */
 static unsigned check_place(const struct job *j, const struct spot *parent, odm_str name, bool last,
@@ -31,6 +39,8 @@ static unsigned check_place(const struct job *j, const struct spot *parent, odm_
         const odm_desc *d = NULL;
 
         if (odm_spot_is_leaf(parent) || parent->node == NULL)
+                return ODM_ST_NOT_ALLOWED;
+        if (!job_is_device(j) && has_keys(parent))
                 return ODM_ST_NOT_ALLOWED;
         if (parent->desc) {
                 d = odm_desc_child(parent->mount->p->mo, parent->desc, name);

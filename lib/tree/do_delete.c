@@ -10,7 +10,7 @@
 
 static bool is_kept(const struct job *j, const struct node *n)
 {
-        return n->fixed || (n->permanent && !job_is_device(j));
+        return n->fixed || ((n->permanent || node_is_key(n)) && !job_is_device(j));
 }
 
 /* A binding below may refuse as well: what it serves would go. */

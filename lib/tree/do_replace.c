@@ -30,17 +30,48 @@ static int set_value(struct job *j, odm_str uri)
         return odm_txn_value(j->t, n, v.format, v.type, v.data, job_is_device(j) && j->op->quiet);
 }
 
+/* A live leaf: its provider takes the value now, and nothing takes it back. */
+static int write_live(struct job *j, odm_str uri)
+{
+        const struct spot *s = &j->trail.at;
+        const odm_binding *b = odm_spot_binding(s);
+        value_place place = {s->desc, odm_spot_format(s), odm_spot_type(s), true};
+        odm_value v = {.format = ODM_FMT_ABSENT};
+        unsigned status = ODM_ST_OK;
+        odm_at at;
+
+        if (!j->alone)
+                return job_status(j, ODM_ST_UNSUPPORTED);
+        int rc = odm_value_take(&place, j->op, j->t->opt.max_value, j->a, &v, &status);
+        if (rc != 0 || !odm_status_ok(status))
+                return rc ? rc : job_status(j, status);
+        odm_spot_at(s, uri, &at);
+        rc = b->write(s->mount->p->ctx, &at, &v, &status);
+        if (rc == ODM_ENOMEM || rc == ODM_ELIMIT)
+                return rc;
+        return job_status(j, rc ? (unsigned)ODM_ST_FAILED : status);
+}
+
+static bool takes_values(const struct spot *s)
+{
+        const odm_binding *b = odm_spot_binding(s);
+
+        return odm_spot_is_leaf(s) && (!odm_spot_is_live(s) || (b && b->write));
+}
+
 static int replace_value(struct job *j)
 {
         const struct spot *s = &j->trail.at;
         odm_str uri;
 
-        if (odm_spot_is_leaf(s) ? odm_spot_is_live(s) || !odm_job_may(j, s, ODM_ACC_REPLACE) : true)
+        if (!takes_values(s) || !odm_job_may(j, s, ODM_ACC_REPLACE))
                 return job_status(j, ODM_ST_NOT_ALLOWED);
         if (!odm_job_has_right(j, s, ODM_ACC_REPLACE))
                 return job_status(j, ODM_ST_DENIED);
         uri = odm_uri_text(&j->uri, j->uri.depth, j->a);
-        return uri.p ? set_value(j, uri) : odm_arena_err(j->a);
+        if (uri.p == NULL)
+                return odm_arena_err(j->a);
+        return odm_spot_is_live(s) ? write_live(j, uri) : set_value(j, uri);
 }
 
 /* ---- properties ------------------------------------------------------------------------ */
@@ -106,7 +137,8 @@ static int set_name(struct job *j, odm_str name)
         uint16_t most = j->t->opt.uri.max_seg_len;
         int rc;
 
-        if (n == j->t->root || n->permanent || n->fixed || name_is_given(&sibling, n, name))
+        if (n == j->t->root || n->permanent || n->fixed || node_is_key(n) ||
+            name_is_given(&sibling, n, name))
                 return job_status(j, ODM_ST_NOT_ALLOWED);
         if (!odm_job_has_right(j, &j->trail.at, ODM_ACC_REPLACE))
                 return job_status(j, ODM_ST_DENIED);

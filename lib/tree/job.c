@@ -87,10 +87,16 @@ static unsigned right_for(odm_cmd kind)
         }
 }
 
-/* The mount's own properties are ours; everything else at and below it is the provider's. */
+/* The properties of the place where it forwards are ours, and so is that the device itself makes
+ * and removes a key; everything else at and below it is the provider's. */
 static bool is_forwarded(const struct job *j)
 {
-        return j->trail.forwarded && !(j->trail.found && j->uri.prop);
+        const struct trail *w = &j->trail;
+
+        if (!w->forwarded || (w->found && j->uri.prop))
+                return false;
+        return !(w->found && job_is_device(j) && node_is_key(w->at.node) &&
+                 (j->op->kind == ODM_CMD_ADD || j->op->kind == ODM_CMD_DELETE));
 }
 
 static int forward(struct job *j)
@@ -168,6 +174,7 @@ int odm_tree_do(odm_tree *t, const odm_op *op, odm_wall now, odm_arena *a, odm_a
                 odm_str before = t->server;
                 t->serial = ++t->last_serial;
                 t->server = op->server;
+                j.alone = own;
                 rc = run(&j);
                 t->serial = outer;
                 t->server = before;

@@ -15,6 +15,7 @@ struct job {
         bool placed;  /* the device chooses the place (Inbox): no AccessType, no ACL there */
         bool trusted; /* the rights were checked above: no ACL here */
         bool in_doc;  /* a node of a TNDS document: what this operation made is open to it */
+        bool alone;   /* in no transaction but its own, and all of it */
         odm_answer *out;
 };
 

@@ -143,7 +143,6 @@ static bool over_limits(struct walk *w, const odm_value *v, bool leaf)
 static int visit(struct walk *w, struct frame *f)
 {
         bool leaf = odm_spot_is_leaf(&f->spot);
-        bool forwards = f->spot.node && f->spot.mount && f->spot.mount->p->forward;
         odm_value v = {.format = ODM_FMT_ABSENT};
         int rc = leaf ? leaf_value(w, f, &v) : 0;
 
@@ -157,7 +156,7 @@ static int visit(struct walk *w, struct frame *f)
                 rc = result_node(w, f, leaf ? &v : NULL);
         f->next = 0;
         f->kids.n = 0;
-        if (rc == 0 && !leaf && !forwards)
+        if (rc == 0 && !leaf && !odm_spot_forwards(&f->spot))
                 rc = odm_spot_names(w->j->t, &f->spot, f->uri, w->j->a, &f->kids);
         return rc;
 }

@@ -93,6 +93,13 @@ struct node *odm_node_after(const struct node *top,
                             struct node *n); /* the same, past all below n */
 
 bool odm_node_owns_name(const struct node *n);
+/* A child of a mount that forwards one level below: the device's own to make and remove. */
+static inline bool node_is_key(const struct node *n)
+{
+        const struct mount *m = n->mount;
+
+        return m && m->p->forward && m->p->forward_below && n->parent == m->top;
+}
 static inline bool node_is_leaf(const struct node *n)
 {
         return n->format != ODM_FMT_NODE;

@@ -83,6 +83,233 @@ static void operations_are_forwarded(void **state)
         lab_close(&l);
 }
 
+/* ---- forwarding one level below the mount ------------------------------------------------- */
+
+static const odm_desc keyed_nodes[] = {{.name = TEXT("GwDev"),
+                                        .format = ODM_FMT_NODE,
+                                        .access = ODM_ACC_GET | ODM_ACC_ADD | ODM_ACC_DELETE,
+                                        .permanent = true,
+                                        .first_child = 1},
+                                       {.format = ODM_FMT_NODE,
+                                        .access = ODM_ACC_GET | ODM_ACC_DELETE | ODM_ACC_REPLACE,
+                                        .occurs = ODM_OCC_ZERO_OR_MORE}};
+static const odm_mo keyed_mo = {TEXT(""), TEXT(""), keyed_nodes, 2};
+
+static odm_doc_node key_doc = {.name = TEXT("d3"), .has_rt = true, .format = ODM_FMT_NODE};
+static odm_doc_node keyed_doc = {.name = TEXT("GwDev"), .has_rt = true, .format = ODM_FMT_NODE};
+
+static unsigned do_doc(struct lab *l, odm_cmd kind, const char *target, odm_doc_node *top)
+{
+        odm_doc doc = {.ver_dtd = ODM_STR("1.2"), .nodes = top};
+        odm_op op = {.kind = kind, .target = odm_cstr(target), .server = ODM_STR("S"), .doc = &doc};
+        odm_answer got;
+
+        return lab_status(l, &op, &got);
+}
+
+static const struct row keyed_rows[] = {
+        {"the device makes a key", NULL, ADD, "./GwDev/d1", NODE, NULL, 200},
+        {"and another", NULL, ADD, "./GwDev/d2", NODE, NULL, 200},
+        {"one that is there", NULL, ADD, "./GwDev/d2", NODE, NULL, 418},
+        {"a server makes none", "S", ADD, "./GwDev/d9", NODE, NULL, 405},
+        {"nor on the way", "S", ADD, "./GwDev/d9/A/b", CHR, "1", 405},
+        {"keys are listed", "S", GET, "./GwDev", ABS, NULL, 200, "d1/d2"},
+        {"no such key", "S", GET, "./GwDev/d9/A", ABS, NULL, 404},
+        {"open to one", NULL, REP, "./GwDev/d1?prop=ACL", ABS, "Get=S&Replace=S&Delete=S", 200},
+        {"closed to it", NULL, REP, "./GwDev/d2?prop=ACL", ABS, "Get=T", 200},
+        {"far", "S", GET, "./GwDev/d1/DevInfo/Man", ABS, NULL, 200, "far"},
+        {"the key itself is far", "S", GET, "./GwDev/d1", ABS, NULL, 200, "far"},
+        {"rights are the key's", "S", GET, "./GwDev/d2/DevInfo/Man", ABS, NULL, 425},
+        {"for each kind of operation", "S", ADD, "./GwDev/d1/X", CHR, "1", 425},
+        {"for another server", "T", GET, "./GwDev/d2/DevInfo/Man", ABS, NULL, 200, "far"},
+        {"properties below are far", "S", GET, "./GwDev/d1/DevInfo?prop=ACL", ABS, NULL, 200,
+         "far"},
+        {"the key's list is ours", "S", GET, "./GwDev/d1?prop=ACL", ABS, NULL, 200,
+         "Get=S&Replace=S&Delete=S"},
+        {"the server may change it", "S", REP, "./GwDev/d1?prop=ACL", ABS,
+         "Get=S+T&Replace=S&Delete=S", 200},
+        {"a name is kept", "S", REP, "./GwDev/d1?prop=Name", ABS, "e1", 405},
+        {"by the device too", NULL, REP, "./GwDev/d1?prop=Name", ABS, "e1", 405},
+        {"a server removes no key, but may ask", "S", DEL, "./GwDev/d1", ABS, NULL, 200},
+        {"it is still there", "S", GET, "./GwDev", ABS, NULL, 200, "d1/d2"},
+        {"no copy from there", NULL, CPY, "./X", ABS, "./GwDev/d1/x", 405},
+        {"the device removes it", NULL, DEL, "./GwDev/d2", ABS, NULL, 200},
+        {"gone", "S", GET, "./GwDev", ABS, NULL, 200, "d1"},
+};
+
+static void keys_are_the_devices(void **state)
+{
+        struct far f = {.calls = 0};
+        odm_provider p = {.name = "far",
+                          .mo = &keyed_mo,
+                          .ctx = &f,
+                          .forward = far_forward,
+                          .forward_below = 1};
+        struct lab l;
+
+        (void)state;
+        lab_init(&l);
+        assert_int_equal(odm_tree_mount(l.t, NULL, &p), 0);
+        lab_do(&l, &(struct row){"open to all", NULL, REP, "./GwDev?prop=ACL", ABS,
+                                 "Add=*&Get=*&Replace=*&Delete=*", 200});
+        lab_rows(&l, keyed_rows, ODM_COUNT(keyed_rows));
+        assert_int_equal(f.calls, 5); /* far, the key, the property, T's, Delete */
+        assert_string_equal(f.uri, "./GwDev/d1");
+
+        assert_int_equal(do_doc(&l, ADD, "./GwDev", &key_doc), 405);
+        assert_int_equal(do_doc(&l, REP, "./GwDev", &keyed_doc), 200); /* d1 stays */
+        lab_do(&l, &(struct row){"still there", "S", GET, "./GwDev", ABS, NULL, 200, "d1"});
+        assert_int_equal(f.calls, 5);
+        lab_close(&l);
+}
+
+static unsigned names_seen(const odm_answer *got, const char *list[], size_t n)
+{
+        unsigned count = 0;
+
+        for (const odm_result *r = got->results; r; r = r->next, count++)
+                for (size_t i = 0; i < n; i++)
+                        if (list[i] && odm_str_is(r->uri, list[i]))
+                                list[i] = NULL;
+        return count;
+}
+
+static void lists_show_keys_and_no_more(void **state)
+{
+        struct far f = {.calls = 0};
+        odm_provider p = {.name = "far",
+                          .mo = &keyed_mo,
+                          .ctx = &f,
+                          .forward = far_forward,
+                          .forward_below = 1};
+        const char *want[] = {"./GwDev", "./GwDev/d1"};
+        odm_op op = lab_op("S", GET, "./GwDev?list=StructData", ABS, NULL);
+        odm_answer got;
+        odm_str state_of;
+        struct lab l;
+
+        (void)state;
+        lab_init(&l);
+        assert_int_equal(odm_tree_mount(l.t, NULL, &p), 0);
+        lab_rows(&l, keyed_rows, 2);
+        lab_do(&l, &(struct row){"hidden", NULL, REP, "./GwDev/d2?prop=ACL", ABS, "Get=T", 200});
+        assert_int_equal(lab_status(&l, &op, &got), 200);
+        assert_int_equal(names_seen(&got, want, 2), 2);
+        assert_null(want[0]);
+        assert_null(want[1]);
+        assert_int_equal(f.calls, 0);
+
+        /* keys and their rights are kept */
+        state_of = lab_state(&l);
+        lab_close(&l);
+        lab_init(&l);
+        assert_int_equal(odm_tree_mount(l.t, NULL, &p), 0);
+        assert_int_equal(odm_tree_load(l.t, state_of), 0);
+        exact_free(state_of);
+        lab_do(&l, &(struct row){"kept", "S", GET, "./GwDev", ABS, NULL, 200, "d1/d2"});
+        lab_do(&l, &(struct row){"rights", "S", GET, "./GwDev/d2/A", ABS, NULL, 425});
+        lab_close(&l);
+}
+
+/* ---- live leaves that take values ----------------------------------------------------------- */
+
+struct knob {
+        char value[16];
+        unsigned writes;
+        int rc;
+};
+
+static int read_knob(void *ctx, const odm_at *at, odm_arena *a, odm_value *out)
+{
+        const struct knob *k = ctx;
+
+        (void)at;
+        (void)a;
+        out->data = odm_cstr(k->value);
+        return 0;
+}
+
+static int write_knob(void *ctx, const odm_at *at, const odm_value *v, unsigned *status)
+{
+        struct knob *k = ctx;
+
+        assert_str(at->uri, "./Knob/Level");
+        if (k->rc)
+                return k->rc;
+        if (odm_str_is(v->data, "13")) {
+                *status = 403;
+                return 0;
+        }
+        assert_true(v->data.n < sizeof k->value);
+        memcpy(k->value, v->data.p, v->data.n);
+        k->value[v->data.n] = '\0';
+        k->writes++;
+        return 0;
+}
+
+static const odm_desc knob_nodes[] = {{.name = TEXT("Knob"),
+                                       .format = ODM_FMT_NODE,
+                                       .access = ODM_ACC_GET,
+                                       .permanent = true,
+                                       .first_child = 1},
+                                      {.name = TEXT("Level"),
+                                       .format = ODM_FMT_INT,
+                                       .access = ODM_ACC_GET | ODM_ACC_REPLACE,
+                                       .permanent = true,
+                                       .type = TEXT("text/plain")}};
+static const odm_mo knob_mo = {TEXT(""), TEXT(""), knob_nodes, 2};
+static const odm_binding knob_bind[] = {{.path = "Level", .read = read_knob, .write = write_knob}};
+
+static const struct row knob_rows[] = {
+        {"no right", "T", REP, "./Knob/Level", CHR, "6", 425},
+        {"taken", "S", REP, "./Knob/Level", CHR, "6", 200},
+        {"read back", "S", GET, "./Knob/Level", ABS, NULL, 200, "6"},
+        {"no number", "S", REP, "./Knob/Level", CHR, "high", 415},
+        {"another kind", "S", REP, "./Knob/Level", ODM_FMT_BOOL, "true", 405},
+        {"the provider refuses", "S", REP, "./Knob/Level", CHR, "13", 403},
+        {"never removed", "S", DEL, "./Knob/Level", ABS, NULL, 405},
+        {"by copy", NULL, CPY, "./Knob/Level", ABS, "./Vendor/lab/Level", 200},
+};
+
+static odm_doc_node knob_leaf = {.name = TEXT("Level"),
+                                 .has_rt = true,
+                                 .format = ODM_FMT_INT,
+                                 .value = {ODM_DATA_TEXT, TEXT("1")}};
+static odm_doc_node knob_doc = {
+        .name = TEXT("Knob"), .has_rt = true, .format = ODM_FMT_NODE, .children = &knob_leaf};
+
+static void live_leaves_may_take_values(void **state)
+{
+        struct knob k = {.value = "5"};
+        odm_provider p = {
+                .name = "knob", .mo = &knob_mo, .bind = knob_bind, .n_bind = 1, .ctx = &k};
+        odm_value v = {.data = ODM_STR("8")};
+        unsigned status = 0;
+        struct lab l;
+
+        (void)state;
+        lab_init(&l);
+        assert_int_equal(odm_tree_mount(l.t, NULL, &p), 0);
+        lab_do(&l, &(struct row){"rights", NULL, REP, "./Knob?prop=ACL", ABS,
+                                 "Get=*&Replace=S&Add=S&Delete=S", 200});
+        lab_rows(&l, knob_rows, ODM_COUNT(knob_rows));
+        assert_string_equal(k.value, "1");
+        assert_int_equal(k.writes, 2);
+        assert_int_equal(odm_tree_write(l.t, ODM_STR("./Knob/Level"), &v, NOW), 0);
+        assert_string_equal(k.value, "8");
+
+        assert_int_equal(odm_tree_begin(l.t, NOW), 0);
+        lab_do(&l, &(struct row){"in a transaction", "S", REP, "./Knob/Level", CHR, "7", 406});
+        assert_int_equal(odm_tree_commit(l.t, &status), 0);
+        assert_int_equal(do_doc(&l, REP, "./Knob", &knob_doc), 406); /* it would be changed */
+        assert_string_equal(k.value, "8");
+        (void)snprintf(k.value, sizeof k.value, "1");
+        assert_int_equal(do_doc(&l, REP, "./Knob", &knob_doc), 200); /* it is as it was read */
+        k.rc = ODM_EIO;
+        lab_do(&l, &(struct row){"it fails", "S", REP, "./Knob/Level", CHR, "7", 500});
+        lab_close(&l);
+}
+
 static void execution_may_wait_for_the_host(void **state)
 {
         struct lab l;
@@ -104,6 +331,7 @@ static void mounting_is_as_the_table_says(void **state)
 {
         static const odm_binding no_such[] = {{.path = "None"}};
         static const odm_binding twice[] = {{.path = "Run"}, {.path = "Run"}};
+        static const odm_binding only_written[] = {{.path = "Level", .write = write_knob}};
         static const struct row_mount {
                 const char *why, *at;
                 const odm_binding *bind;
@@ -117,6 +345,7 @@ static void mounting_is_as_the_table_says(void **state)
                 {"below a leaf", "./Vendor/lab/Name/x", NULL, 0, ODM_EEXIST},
                 {"no such descriptor", "./y", no_such, 1, ODM_EINVAL},
                 {"bound twice", "./y", twice, 2, ODM_EINVAL},
+                {"written, but stored", "./y", only_written, 1, ODM_EINVAL},
                 {"elsewhere", "./Other/place", NULL, 0, 0},
         };
         struct lab l;
@@ -298,6 +527,9 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(operations_are_forwarded),
+                cmocka_unit_test(keys_are_the_devices),
+                cmocka_unit_test(lists_show_keys_and_no_more),
+                cmocka_unit_test(live_leaves_may_take_values),
                 cmocka_unit_test(execution_may_wait_for_the_host),
                 cmocka_unit_test(mounting_is_as_the_table_says),
                 cmocka_unit_test(the_device_sees_all),

@@ -136,9 +136,11 @@ int odm_spot_step_at(struct spot *s, odm_str uri, odm_str name)
         return 1;
 }
 
-static bool forwards(const struct spot *s)
+bool odm_spot_forwards(const struct spot *s)
 {
-        return s->node && s->mount && s->mount->top == s->node && s->mount->p->forward;
+        if (s->node == NULL || s->mount == NULL || s->mount->p->forward == NULL)
+                return false;
+        return s->mount->p->forward_below ? node_is_key(s->node) : s->mount->top == s->node;
 }
 
 int odm_trail_follow(odm_tree *t, const odm_uri *uri, odm_arena *a, struct trail *out)
@@ -162,7 +164,7 @@ int odm_trail_follow(odm_tree *t, const odm_uri *uri, odm_arena *a, struct trail
                 w.above = w.at;
                 w.at = next;
                 w.depth++;
-                w.forwarded = forwards(&w.at);
+                w.forwarded = odm_spot_forwards(&w.at);
         }
         w.found = w.depth == uri->depth;
         *out = w;
@@ -287,7 +289,7 @@ int odm_spot_names(odm_tree *t, const struct spot *s, odm_str uri, odm_arena *a,
                 odm_spot_at(s, uri, &at);
                 rc = b->list(s->mount->p->ctx, &at, gather_live, &g);
         }
-        if (rc == 0 && s->desc && !forwards(s)) {
+        if (rc == 0 && s->desc && !odm_spot_forwards(s)) {
                 const odm_mo *mo = s->mount->p->mo;
                 for (uint16_t i = s->desc->first_child; rc == 0 && i; i = mo->nodes[i].next)
                         if (live_by_name(s, &mo->nodes[i]))

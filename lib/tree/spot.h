@@ -23,12 +23,14 @@ struct trail {
         struct spot at, above; /* the last that exists, and its parent */
         unsigned depth;        /* segments that exist */
         bool found;            /* all of them */
-        bool forwarded;        /* `at` is the top of a mount that forwards */
+        bool forwarded;        /* `at` is where a mount forwards: its top, or a key of it */
 };
 
 void odm_spot_root(odm_tree *t, struct spot *out);
 bool odm_spot_is_leaf(const struct spot *s);
 bool odm_spot_is_live(const struct spot *s); /* not stored, or its value is not */
+/* The place from which on a provider takes whole operations. */
+bool odm_spot_forwards(const struct spot *s);
 odm_format odm_spot_format(const struct spot *s);
 odm_str odm_spot_type(const struct spot *s);
 const odm_binding *odm_spot_binding(const struct spot *s);

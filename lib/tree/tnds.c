@@ -115,6 +115,20 @@ static int add_node(struct load *l, const odm_doc_node *n, odm_str uri)
 
 /* ---- Replace ---------------------------------------------------------------------------- */
 
+/* A live leaf that takes values, and has another one now.  1, 0, or an error. */
+static int would_be_written(struct job *sub, odm_str uri)
+{
+        const odm_binding *b = odm_spot_binding(&sub->trail.at);
+        odm_value v;
+
+        if (b == NULL || b->write == NULL || sub->op->b64)
+                return 0;
+        int rc = odm_spot_read(&sub->trail.at, uri, sub->a, &v);
+        if (rc == ODM_ENOMEM || rc == ODM_ELIMIT)
+                return rc;
+        return rc == 0 && !odm_str_eq(v.data, sub->op->value.data);
+}
+
 /* What a reader of the tree hands back unchanged need not be writable. */
 static bool stays_as_it_is(struct job *sub)
 {
@@ -127,8 +141,14 @@ static bool stays_as_it_is(struct job *sub)
                (n && !sub->op->b64 && odm_str_eq(odm_node_value(n), sub->op->value.data));
 }
 
-static int replace_leaf(struct job *sub)
+static int replace_leaf(struct job *sub, odm_str uri)
 {
+        int rc = would_be_written(sub, uri);
+
+        if (rc < 0)
+                return rc;
+        if (rc == 1 && odm_job_may(sub, &sub->trail.at, ODM_ACC_REPLACE))
+                return job_status(sub, ODM_ST_UNSUPPORTED); /* nothing could take it back */
         if (stays_as_it_is(sub))
                 return 0;
         if (!odm_job_may(sub, &sub->trail.at, ODM_ACC_REPLACE))
@@ -137,13 +157,13 @@ static int replace_leaf(struct job *sub)
 }
 
 /* A node that exists: it keeps its place, and takes value and list from the document. */
-static int replace_there(struct load *l, struct job *sub, const odm_doc_node *n)
+static int replace_there(struct load *l, struct job *sub, const odm_doc_node *n, odm_str uri)
 {
         struct node *node = sub->trail.at.node;
         int rc = 0;
 
         if (odm_spot_is_leaf(&sub->trail.at))
-                rc = replace_leaf(sub);
+                rc = replace_leaf(sub, uri);
         if (rc != 0 || !odm_status_ok(sub->out->status) || node == NULL)
                 return rc;
         node->marked = l->j->t->serial;
@@ -181,7 +201,7 @@ static int replace_node(struct load *l, const odm_doc_node *n, odm_str uri)
                 return job_status(&sub, ODM_ST_NOT_ALLOWED);
         leaf = sub.trail.found && odm_spot_is_leaf(&sub.trail.at);
         if (sub.trail.found && leaf == !is_interior(n))
-                return replace_there(l, &sub, n);
+                return replace_there(l, &sub, n, uri);
         if (sub.trail.found && sub.trail.at.node) { /* leaf and interior change places */
                 rc = odm_delete_found(&sub);
                 if (rc != 0 || !odm_status_ok(sub.out->status))
@@ -196,7 +216,7 @@ static int replace_node(struct load *l, const odm_doc_node *n, odm_str uri)
 static bool has_permanent(const struct node *top)
 {
         for (const struct node *n = top; n; n = odm_node_next(top, (struct node *)(uintptr_t)n))
-                if (n->permanent || n->fixed)
+                if (n->permanent || n->fixed || node_is_key(n))
                         return true;
         return false;
 }

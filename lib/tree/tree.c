@@ -90,7 +90,9 @@ static int bind_all(odm_tree *t, struct mount *m)
                 const odm_desc *d = odm_mo_find(mo, odm_cstr(b->path));
                 if (d == NULL || m->bind[d - mo->nodes])
                         return ODM_EINVAL;
-                if (desc_is_leaf(d) ? b->list != NULL : b->read || b->check)
+                if (desc_is_leaf(d) ? b->list != NULL : b->read || b->check || b->write)
+                        return ODM_EINVAL;
+                if (b->write && b->read == NULL) /* what is stored needs no writer */
                         return ODM_EINVAL;
                 m->bind[d - mo->nodes] = b;
         }

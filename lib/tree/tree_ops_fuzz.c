@@ -69,6 +69,10 @@ static const char *const paths[] = {
         "./Acc/m/Secret",
         "./none/of/these",
         "./A//b",
+        "./Keys",
+        "./Keys/k",
+        "./Keys/k/far/away",
+        "./Keys/m",
 };
 static const char *const queries[] = {"",
                                       "",
@@ -100,6 +104,31 @@ static const char *const values[] = {
         "\xff",
 };
 static const char *const names[] = {"", "A", "b", "i", "Id", "m", "ServerID", "x", "Ext", "a/b"};
+
+/* Keys that the device makes, and below them nodes that live elsewhere. */
+static const odm_desc key_nodes[] = {{.name = {"Keys", 4},
+                                      .format = ODM_FMT_NODE,
+                                      .access = ODM_ACC_GET | ODM_ACC_ADD | ODM_ACC_REPLACE,
+                                      .permanent = true,
+                                      .first_child = 1},
+                                     {.format = ODM_FMT_NODE,
+                                      .access = ODM_ACC_GET | ODM_ACC_DELETE | ODM_ACC_REPLACE,
+                                      .occurs = ODM_OCC_ZERO_OR_MORE}};
+static const odm_mo key_mo = {{"", 0}, {"", 0}, key_nodes, 2};
+
+static int far_away(void *ctx, const odm_op *op, const odm_at *at, odm_arena *a, odm_answer *out)
+{
+        (void)ctx;
+        (void)a;
+        MUST(at->uri.n >= strlen("./Keys/k"));
+        MUST(op->server.p || (op->kind != ODM_CMD_ADD && op->kind != ODM_CMD_DELETE) ||
+             at->uri.n > strlen("./Keys/k"));
+        out->status = 200;
+        return 0;
+}
+
+static const odm_provider keys = {
+        .name = "keys", .mo = &key_mo, .forward = far_away, .forward_below = 1};
 
 #define PICK(w, list) ((list)[take(w) % ODM_COUNT(list)])
 
@@ -217,6 +246,7 @@ static odm_tree *open_tree(const odm_mem *mem, struct world *log)
         MUST(odm_tree_mount(t, NULL, &lab_provider) == 0);
         MUST(odm_tree_mount(t, NULL, &lab_inbox) == 0);
         MUST(odm_tree_mount(t, NULL, &lab_accounts) == 0);
+        MUST(odm_tree_mount(t, NULL, &keys) == 0);
         return t;
 }
 
