@@ -59,6 +59,7 @@ typedef enum odm_fanout_format {                      /* leaf ReturnFormat */
 /* ---- commands ------------------------------------------------------------------------------ */
 
 #define ODM_FANOUT_COMMANDS 256        /* of one task, members counted */
+#define ODM_FANOUT_REF 32              /* octets of a CmdID */
 #define ODM_FANOUT_CMDS_MAX (1u << 20) /* octets of the text */
 
 typedef struct odm_fanout_cmds {
@@ -114,15 +115,18 @@ typedef struct odm_fanout_cmd {
         unsigned result; /* with 202: the code of the final alert; 0: it has not come */
         const odm_fanout_value *v;
         size_t n;
+        uint32_t more; /* nodes that were found and for which there was no room */
 } odm_fanout_cmd;
 
 #define ODM_FANOUT_OUTCOME_MAX 32768 /* octets of an outcome's text */
 
-/* Appends the text of an outcome: one Cmd element a command.  Values that do not fit are left out,
- * their size told; then text that is still too long is ODM_ELIMIT.  ODM_ENOMEM. */
+/* Appends the text of an outcome: one Cmd element a command, at most ODM_FANOUT_OUTCOME_MAX octets.
+ * A value that does not fit is left out and its size told, an address that does not fit is counted.
+ * 0; ODM_EINVAL: more than ODM_FANOUT_COMMANDS, or a ref longer than ODM_FANOUT_REF; ODM_ENOMEM,
+ * ODM_ELIMIT (the buffer's). */
 ODM_MUST_USE int odm_fanout_outcome_write(const odm_fanout_cmd *v, size_t n, odm_buf *out);
 /* Reads such a text.  In `a`.  0, ODM_EMALFORMED, ODM_ELIMIT, ODM_ENOMEM. */
-ODM_MUST_USE int odm_fanout_outcome_read(odm_str text, odm_arena *a, odm_fanout_cmd **out,
+ODM_MUST_USE int odm_fanout_outcome_read(odm_str text, odm_arena *a, const odm_fanout_cmd **out,
                                          size_t *n);
 /* What it amounts to: OK; RUNNING when a 202 waits for its alert; FAILED.  `status` is the first
  * that is no success, else 200. */
@@ -198,19 +202,22 @@ void odm_gather_done(odm_gather *g);
  *
  *     odm_fanout_next() -> KEEP    write this row of a target      -> batch
  *                          RUN     these commands on that device   -> odm_fanout_ran()
- *                          STOP    forget the run: time is up
- *                          TELL    a report of those that ended up to here -> odm_fanout_told()
- *     the batch is durable         -> odm_fanout_kept(true)
+ *                          TELL    report those that ended up to here -> odm_fanout_told()
+ *     the batch is durable, or not -> odm_fanout_kept()
  *
  *  What may not happen twice is kept before it is run: it is lent as KEEP first, as RUN after
- *  odm_fanout_kept(true).  One batch at a time: KEEPs lent after it was begun belong to the next.
+ *  odm_fanout_kept().  One batch at a time: while it is under way no KEEP is to be asked for.
  *
  *     PENDING --slot free--> RUNNING --all 2xx--> OK
  *        |  ^                  | | '--a 202--> RUNNING until odm_fanout_final()
  *        |  '--503, or 408 and `again`: retry, back-off
  *      asleep                  | '--408--> TIMEOUT     any other --> FAILED
  *        v                     v
- *     ASLEEP --awake--> PENDING      any --Expire--> TIMEOUT  --cancel, stop--> CANCELLED      */
+ *     ASLEEP --awake--> PENDING      any --Expire--> TIMEOUT  --cancel, stop--> CANCELLED
+ *
+ *  One run of a device at a time, by priority, then the older task; a task that waits for a retry,
+ *  or for a final alert, is in nobody's way.  `parallel` devices of a task at once; who awaits a
+ *  final alert holds its place no longer than `timeout_ms`, and a sleeper that woke needs none. */
 typedef struct odm_fanout odm_fanout;
 
 typedef struct odm_fanout_now {
@@ -257,7 +264,7 @@ typedef struct odm_fanout_to { /* a device as a target */
         odm_presence presence; /* now */
 } odm_fanout_to;
 
-typedef struct odm_fanout_row { /* what is kept of a target; PENDING and ASLEEP ones have no row */
+typedef struct odm_fanout_row { /* what is kept of a target; one that never ran has no row */
         uint32_t device;
         odm_fanout_target state;
         unsigned status; /* 0: not yet */
@@ -269,14 +276,13 @@ typedef struct odm_fanout_row { /* what is kept of a target; PENDING and ASLEEP 
 typedef enum odm_fanout_ask_kind {
         ODM_ASK_KEEP,
         ODM_ASK_RUN,
-        ODM_ASK_STOP,
         ODM_ASK_TELL,
 } odm_fanout_ask_kind;
 
 typedef struct odm_fanout_ask {
         odm_fanout_ask_kind kind;
         uint64_t task;
-        uint32_t device;     /* all but TELL */
+        uint32_t device;     /* KEEP, RUN */
         odm_fanout_row row;  /* KEEP */
         int64_t deadline_ms; /* RUN: from now */
         uint32_t told, upto; /* TELL: those that ended with told < ended <= upto, which are kept */
@@ -306,29 +312,30 @@ ODM_MUST_USE int odm_fanout_restore(odm_fanout *f, const odm_fanout_plan *p,
 ODM_MUST_USE int odm_fanout_pause(odm_fanout *f, uint64_t task, const odm_fanout_now *now);
 ODM_MUST_USE int odm_fanout_resume(odm_fanout *f, uint64_t task, const odm_fanout_now *now);
 ODM_MUST_USE int odm_fanout_cancel(odm_fanout *f, uint64_t task, const odm_fanout_now *now);
-/* Forgets it, with what is under way: the host cancels those runs by itself. */
+/* Forgets it at once; runs, rows and reports under way are then unknown. */
 void odm_fanout_drop(odm_fanout *f, uint64_t task);
 
 /* A device's presence changed, or its record is about to go (404 for what waits). */
 void odm_fanout_device(odm_fanout *f, uint32_t device, odm_presence p, const odm_fanout_now *now);
 void odm_fanout_removed(odm_fanout *f, uint32_t device, const odm_fanout_now *now);
 
-/* The next thing to do now: 1 with *ask, or 0. */
-int odm_fanout_next(odm_fanout *f, const odm_fanout_now *now, odm_fanout_ask *ask);
-/* When there is something to do, if nothing else happens before. */
+/* The next thing to do now: 1 with *ask, or 0.  KEEPs only with `keeps`. */
+int odm_fanout_next(odm_fanout *f, const odm_fanout_now *now, bool keeps, odm_fanout_ask *ask);
+/* When there is something to do, if nothing else happens before; asked after odm_fanout_next() said
+ * 0.  Within a minute where something hangs on the wall clock, which may be set. */
 odm_time odm_fanout_time(const odm_fanout *f, const odm_fanout_now *now);
 
 /* A RUN is over.  `state` as odm_fanout_judge() says, or with `status` 408 or 503 TIMEOUT: no
- * answer, or none was to be had.  Unknown ones (stopped meanwhile) are ignored. */
+ * answer, or it was not to be had.  The task stops when more than stop_pct of those that ended did
+ * not end well, of which there are taken to be ten at least (or all, where that is less): then what
+ * waits is cancelled, what runs comes to its end.  Unknown runs are ignored. */
 void odm_fanout_ran(odm_fanout *f, uint64_t task, uint32_t device, odm_fanout_target state,
                     unsigned status, const odm_fanout_now *now);
 /* A target that awaits final alerts is through with all of them.  0; ODM_ENOENT: none awaited. */
 ODM_MUST_USE int odm_fanout_final(odm_fanout *f, uint64_t task, uint32_t device, bool ok,
                                   unsigned status, const odm_fanout_now *now);
-/* Whether the device has a run of the task that awaits a final alert. */
-bool odm_fanout_awaits(const odm_fanout *f, uint64_t task, uint32_t device);
 /* The batch with all that was lent as KEEP so far is durable, or is not: then it is lent again. */
-void odm_fanout_kept(odm_fanout *f, bool durable, const odm_fanout_now *now);
+void odm_fanout_kept(odm_fanout *f, bool durable);
 /* Reports up to number `upto` are durable; a last one makes the task go from memory. */
 void odm_fanout_told(odm_fanout *f, uint64_t task, uint32_t upto, bool last,
                      const odm_fanout_now *now);
