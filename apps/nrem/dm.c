@@ -8,6 +8,7 @@
 #include "log.h"
 
 #define DRAIN_S 5
+#define CALM_NS 20000000 /* between two looks whether all is calm */
 
 /* ---- small things shared ------------------------------------------------------------- */
 
@@ -393,7 +394,7 @@ static void start_session(dm *m, turn *t)
         if (ended)
                 session_lost(ended, "its place is needed");
         if (full) {
-                session_free(s);
+                session_drop(s);
                 turn_reply(m, t, 503, "too many sessions");
                 return;
         }
@@ -510,7 +511,7 @@ void dm_job_created(dm *m, int64_t device, int64_t job)
         send_crew(m, device, on_created);
 }
 
-static void cut_sessions(dm *m, int64_t device)
+void dm_cut(dm *m, int64_t device)
 {
         pthread_mutex_lock(&m->lock);
         for (session *s = m->oldest; s; s = s->newer)
@@ -531,7 +532,7 @@ static void on_changed(void *ctx)
         odm_arena_init(&a, &heap_mem, 1 << 20);
         rc = store_device_get(e->dm->opt.store, e->device, &a, &d);
         if (rc == ODM_ENOENT || (rc == 0 && !store_device_welcome(d.state)))
-                cut_sessions(e->dm, e->device);
+                dm_cut(e->dm, e->device);
         if (rc == 0)
                 lockout_pardon(e->dm->lockout, d.devid);
         odm_arena_done(&a);
@@ -580,6 +581,7 @@ void dm_opt_init(dm_opt *o)
                 .wake_max_ms = 15 * 60 * 1000,
                 .wake_tries = 6,
                 .wake_resync = 3,
+                .alert_data = 4096,
         };
 }
 
@@ -633,17 +635,34 @@ void dm_stop(dm *m)
         atomic_store(&m->stopping, true);
 }
 
+/* The loop, which is this thread's, has a part in sessions that at_hand() is said of. */
+static void run_posted(dm *m)
+{
+        pthread_mutex_unlock(&m->lock);
+        if (loop_once(m->opt.loop, 0) < 0)
+                log_warn("the loop failed at the end");
+        pthread_mutex_lock(&m->lock);
+}
+
 /* Requests end by themselves; the store's writer brings them forward. */
 static void wait_calm(dm *m)
 {
-        struct timespec until;
+        odm_time until = odm_time_add(loop_now(), DRAIN_S * 1000);
 
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += DRAIN_S;
         pthread_mutex_lock(&m->lock);
-        while (m->turns)
-                if (pthread_cond_timedwait(&m->calm, &m->lock, &until))
-                        break;
+        while (m->turns && !odm_time_reached(loop_now(), until)) {
+                struct timespec soon;
+                if (m->opt.at_hand) {
+                        run_posted(m);
+                        if (!m->turns)
+                                break;
+                }
+                clock_gettime(CLOCK_REALTIME, &soon);
+                soon.tv_nsec += CALM_NS;
+                soon.tv_sec += soon.tv_nsec / 1000000000;
+                soon.tv_nsec %= 1000000000;
+                (void)pthread_cond_timedwait(&m->calm, &m->lock, &soon);
+        }
         pthread_mutex_unlock(&m->lock);
 }
 

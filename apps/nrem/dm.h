@@ -58,6 +58,16 @@ typedef struct dm_opt {
 
         /* A job has moved and is durable; any thread.  NULL: nobody to tell. */
         void (*job_moved)(void *ctx, int64_t job);
+        /* A device that has proved itself is in a session, and there is nothing (more) to do in it:
+         * said when that begins, and again when its jobs are over or it alerted.  What it said is
+         * durable.  Jobs that are made for it now, or follow two writes of the store later, still
+         * go with this session.  On the loop's thread.  NULL: nobody asks. */
+        void (*at_hand)(void *ctx, int64_t device);
+        /* The session of which at_hand() was said is over, what it said is durable; any thread. */
+        void (*left)(void *ctx, int64_t device);
+        bool plain_reports; /* DiagMon's reports are alerts in the log like all others, no samples
+                             */
+        size_t alert_data;  /* octets of an alert's data that the log keeps; default 4096 */
         void *ctx;
 } dm_opt;
 
@@ -75,6 +85,9 @@ void dm_handle(dm *m, httpd_req *r);
 int dm_wake(dm *m, const store_device *d); /* 0; ODM_ENOENT: no address; ODM_ESTATE: switched off */
 void dm_job_created(dm *m, int64_t device, int64_t job);
 void dm_device_changed(dm *m, int64_t device);
+/* The sessions of a device end with their next message; from at_hand(), before anything is given to
+ * it. */
+void dm_cut(dm *m, int64_t device);
 /* The rows of a device's sessions that are in memory, newest used first; they run, or have just
  * ended.  Copies.  ODM_ENOMEM, ODM_ELIMIT. */
 ODM_MUST_USE int dm_sessions(dm *m, int64_t device, odm_arena *a, store_session_list *out);

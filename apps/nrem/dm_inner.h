@@ -144,6 +144,9 @@ struct session {
         odm_command *own_list;
         odm_job own_job;  /* Gets whose answers go to the mirror only */
         bool put_back;    /* the batch in hand puts jobs back that we may take */
+        bool due;         /* at_hand() is to be said before the session ends */
+        bool at_hand;     /* it was said, and left() was not */
+        unsigned rounds;  /* of waiting for what it brings */
         doubt *doubt;     /* in `a`; NULL: not looked yet */
         uint32_t log_put; /* messages up to this one are in a batch or in the store */
 
@@ -219,7 +222,7 @@ ODM_MUST_USE int welcome_server(session *s, const turn *t);
 
 /* ---- session.c -------------------------------------------------------------------- */
 
-void session_free(session *s);
+void session_drop(session *s);
 /* The device is found: the message of the turn goes into the engine. */
 void session_run(session *s);
 /* The turn ends without a SyncML reply, and the session with it. */
@@ -239,6 +242,9 @@ void session_failed(session *s);            /* no memory: the turn will fail */
 /* Writes the batch with the claims in it; work_claimed() goes on when they are durable.  False: the
  * store took it not, and the batch is as it was. */
 bool session_write_claims(session *s);
+/* Writes what there is, says at_hand() and waits for what it brings; work_claimed() goes on then.
+ * False: there is no need to, or it is not possible. */
+bool session_waits(session *s);
 
 /* ---- said.c --------------------------------------------------------------------------- */
 

@@ -96,6 +96,7 @@ void heard_authenticated(session *s)
         s->authenticated = true;
         if (!s->known)
                 return;
+        s->due = true;
         lockout_clear(s->dm->lockout, s->source, s->host);
         s->failures = 0;
         patch_text(s, STORE_DF_ADDRESS, &s->patch.address, s->host);
@@ -271,11 +272,12 @@ static odm_str alert_json(session *s, const odm_event *ev, odm_str type, const s
         (void)json_object_set_new(o, "code", json_integer(ev->alert->code));
         set_text(o, "type", type);
         set_text(o, "source", v->uri);
+        set_text(o, "target", ev->item->target);
         set_text(o, "format", v->format);
         set_text(o, "correlator", ev->alert->correlator);
         set_text(o, "mark", odm_meta_of(ev->alert, ev->item).mark);
         set_text(o, "time", ev->item->source_name);
-        if (command_value_put(o, v->format, odm_str_to(v->data, 4096), a) < 0)
+        if (command_value_put(o, v->format, odm_str_to(v->data, s->dm->opt.alert_data), a) < 0)
                 session_failed(s);
         dump = json_dumps(o, JSON_COMPACT);
         json_decref(o);
@@ -361,7 +363,9 @@ void heard_alert(session *s, const odm_event *ev)
         if (job_is_tnds(v->type) && v->uri.n && /* some tell of their objects so */
             mirror_document(&s->changes, v->uri, v->data) < 0)
                 session_failed(s);
-        if (ev->alert->code == ODM_ALERT_GENERIC && odm_str_ieq(type, REPORT)) {
+        s->due = true;
+        if (ev->alert->code == ODM_ALERT_GENERIC && odm_str_ieq(type, REPORT) &&
+            !s->dm->opt.plain_reports) {
                 heard_report(s, ev, v, correlator);
                 return;
         }

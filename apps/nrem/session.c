@@ -104,7 +104,7 @@ static void close_batch(session *s, int64_t at)
 
 /* ---- the end of its memory ----------------------------------------------------------------- */
 
-void session_free(session *s)
+void session_drop(session *s)
 {
         if (!s)
                 return;
@@ -268,6 +268,93 @@ bool session_write_claims(session *s)
         return false;
 }
 
+/* ---- at hand ----------------------------------------------------------------------------
+ *
+ *   crew: nothing to do -> writer: it is durable -> loop: at_hand() -> writer -> loop -> writer
+ *         -> crew: jobs that came of it, or the session's last reply
+ *
+ * Whoever is told may write something of his own before he makes a job, which then is written too:
+ * so two more writes are waited for, which stand behind his.  Each passes the loop. */
+
+#define ROUNDS 2
+
+static void go_round(session *s);
+
+static void on_waited(session *s)
+{
+        s->task = (crew_task){.fn = on_claimed, .ctx = s};
+        crew_post(s->dm->crew, &s->task);
+}
+
+static void on_round(void *ctx)
+{
+        session *s = ctx;
+        dm *m = s->dm;
+
+        if (s->rounds == 0 && !atomic_load(&m->stopping)) {
+                s->at_hand = true;
+                m->opt.at_hand(m->opt.ctx, s->device_id);
+        }
+        go_round(s);
+}
+
+static void round_written(void *ctx, store_batch *b, int rc)
+{
+        session *s = ctx;
+
+        (void)b;
+        (void)rc; /* there was nothing in it */
+        if (s->rounds > ROUNDS || loop_post(s->dm->opt.loop, on_round, s) < 0)
+                on_waited(s);
+}
+
+static void go_round(session *s)
+{
+        store_batch *b = store_batch_new();
+
+        s->rounds++;
+        if (!b || store_write(s->dm->opt.store, b, round_written, s) < 0) {
+                store_batch_free(b);
+                on_waited(s);
+        }
+}
+
+static void told_written(void *ctx, store_batch *b, int rc)
+{
+        session *s = ctx;
+
+        learn_batch(s, b, rc);
+        if (rc < 0 || loop_post(s->dm->opt.loop, on_round, s) < 0)
+                on_waited(s);
+}
+
+bool session_waits(session *s)
+{
+        store_batch *b;
+
+        if (!s->due || !s->dm->opt.at_hand || atomic_load(&s->dm->stopping) || !batch_of(s))
+                return false;
+        close_batch(s, s->turn->at);
+        if (s->failed)
+                return false;
+        s->due = false;
+        s->look = true; /* for what it brings */
+        s->rounds = 0;
+        b = take_batch(s);
+        if (store_write(s->dm->opt.store, b, told_written, s) == 0)
+                return true;
+        s->batch = b;
+        return false;
+}
+
+/* No more: said once for all the times that at_hand() was. */
+static void say_left(session *s)
+{
+        if (s->at_hand && s->dm->opt.left)
+                s->dm->opt.left(s->dm->opt.ctx, s->device_id);
+        s->at_hand = false;
+}
+
 /* ---- the reply -------------------------------------------------------------------------- */
 
 /* What of the reply is counted and kept; its octets move into the turn's memory. */
@@ -349,6 +436,7 @@ static void finish(session *s)
         dm_write(s->dm, take_batch(s)); /* what nothing depends on */
         log_info("session ended", log_str("device", s->known ? s->device.name : s->source),
                  log_str("outcome", s->outcome), log_int("messages", s->messages));
+        say_left(s);
         call_again(s);
 }
 
@@ -556,7 +644,8 @@ void session_lost(session *s, const char *why)
         again = b && jobs && s->known;
         device = s->device_id;
         dm_write(m, b);
-        session_free(s);
+        say_left(s);
+        session_drop(s);
         if (again) /* it is called, to try once more */
                 dm_job_created(m, device, 0);
 }

@@ -336,6 +336,7 @@ static void finish(session *s, live *l, const job_verdict *v)
         s->urgent = true;
         work_count(s->dm, v->to, &l->job, s->turn->at);
         l->state = LIVE_OVER;
+        s->due = true;
 }
 
 static void end_told(session *s, store_batch *b, live *l, int64_t at)
@@ -476,16 +477,18 @@ bool work_wanted(session *s)
                         return false;
                 session_failed(s);
         }
-        return answer_last(s);
+        return session_waits(s) ? false : answer_last(s);
 }
 
 bool work_claimed(session *s)
 {
         work_sweep(s); /* those that somebody else took or cancelled */
+        if (s->cut)
+                return answer_none(s);
         if (give_ready(s))
                 return true;
         if (s->failed || !s->look || !claim_next(s)) /* what others held may be ours now */
-                return answer_last(s);
+                return session_waits(s) ? false : answer_last(s);
         if (!s->failed && session_write_claims(s))
                 return false;
         session_failed(s);
