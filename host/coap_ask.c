@@ -1,0 +1,666 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* coap_ask.c - requests out, one to a peer at a time.
+ *
+ *              turn           ACK             response
+ *     QUEUED ------> SENT ----------> WAITING ----------> done()
+ *                     | ^                |
+ *                     +-+ next block     +--> RESTING: an observation, done() for each
+ *                                             notification
+ *
+ * A notification in blocks is fetched whole by a request of its own, as the rest of its blocks may
+ * not use the token of the observation (RFC 7959 2.6). */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "coap_inner.h"
+#include "heap.h"
+#include "rand.h"
+
+#define TABLE_FIRST 16
+#define NEWER_MS 128000 /* after that a notification is new whatever its number (RFC 7641 3.4) */
+
+/* ---- the table ---------------------------------------------------------------------------------- */
+
+static co_asked **place_of(const co_end *e, uint64_t id)
+{
+        return &e->asks[id & (e->asks_cap - 1)];
+}
+
+static co_asked *ask_find(const co_end *e, uint64_t id)
+{
+        co_asked *a = e->asks_cap ? *place_of(e, id) : NULL;
+
+        while (a && a->id != id)
+                a = a->chain;
+        return a;
+}
+
+static int table_grow(co_end *e)
+{
+        size_t cap = e->asks_cap ? e->asks_cap * 2 : TABLE_FIRST, old_cap = e->asks_cap;
+        co_asked **v, **old = e->asks;
+
+        if (e->n_asks < e->asks_cap)
+                return 0;
+        v = calloc(cap, sizeof(co_asked *));
+        if (!v)
+                return ODM_ENOMEM;
+        e->asks = v;
+        e->asks_cap = cap;
+        for (size_t i = 0; i < old_cap; i++)
+                while (old[i]) {
+                        co_asked *a = old[i], **at = place_of(e, a->id);
+
+                        old[i] = a->chain;
+                        a->chain = *at;
+                        *at = a;
+                }
+        free(old);
+        return 0;
+}
+
+static void table_take(co_asked *a)
+{
+        co_asked **at = place_of(a->end, a->id);
+
+        while (*at != a)
+                at = &(*at)->chain;
+        *at = a->chain;
+        a->end->n_asks--;
+}
+
+/* ---- one ask --------------------------------------------------------------------------------------- */
+
+/* What is only needed until the response is there. */
+static void flight_free(co_asked *a)
+{
+        loop_timer_stop(&a->retry);
+        loop_timer_stop(&a->deadline);
+        free(a->p);
+        a->p = NULL;
+        free(a->body);
+        a->body = NULL;
+        a->m.body = ODM_ABSENT;
+        a->total = 0;
+        odm_buf_done(&a->reply);
+        if (a->fd >= 0)
+                close(a->fd);
+        a->fd = -1;
+}
+
+static void ask_free(co_asked *a)
+{
+        flight_free(a);
+        free(a->query);
+        free(a->text);
+        free(a->identity);
+        free(a);
+}
+
+/* Gives back its turn, or its place in the queue. */
+static void leave_peer(co_asked *a)
+{
+        co_peer *p = a->peer;
+
+        a->peer = NULL;
+        if (!p)
+                return;
+        if (p->busy == a) {
+                p->busy = NULL;
+                return;
+        }
+        for (co_asked **at = &p->first; *at; at = &(*at)->next)
+                if (*at == a) {
+                        *at = a->next;
+                        if (p->tail == &a->next)
+                                p->tail = at;
+                        return;
+                }
+}
+
+static void deliver_whole(co_asked *a, co_end_of why, const co_msg *m)
+{
+        co_asked *w = ask_find(a->end, a->whole_of);
+        co_msg told;
+
+        if (!w || w->fetching != a->id)
+                return;
+        w->fetching = 0;
+        if (why != CO_REPLY || co_class(m->code) != 2)
+                return; /* the next notification tries again */
+        told = *m;
+        told.observe = a->whole_seq;
+        w->done(w->ctx, CO_REPLY, &told);
+}
+
+/* The last word on an ask. */
+static void finish(co_asked *a, co_end_of why, const co_msg *m)
+{
+        co_peer *p = a->peer ? a->peer : peer_find(a->end, &a->to);
+
+        if (why == CO_SILENT)
+                a->end->counts.silent++;
+        if (p)
+                peer_hold(p);
+        leave_peer(a);
+        table_take(a);
+        if (a->whole_of)
+                deliver_whole(a, why, m);
+        else
+                a->done(a->ctx, why, m);
+        ask_free(a);
+        if (p) {
+                ask_pump(p);
+                peer_let(p);
+        }
+}
+
+static void on_deadline(void *ctx)
+{
+        co_asked *a = ctx;
+
+        finish(a, a->state == ASK_OVER ? a->why : CO_SILENT, NULL);
+}
+
+/* As finish(), but not from within the caller's call. */
+static void finish_soon(co_asked *a, co_end_of why)
+{
+        leave_peer(a);
+        loop_timer_stop(&a->retry);
+        a->state = ASK_OVER;
+        a->why = why;
+        if (loop_timer_set(a->end->loop, &a->deadline, loop_now()) < 0)
+                assert(a->deadline.in); /* it is armed: at the latest it says so then */
+}
+
+/* ---- sending ------------------------------------------------------------------------------------------ */
+
+static void on_retry(void *ctx)
+{
+        co_asked *a = ctx;
+
+        if (a->tries++ >= a->end->set.retransmit) {
+                finish(a, CO_SILENT, NULL);
+                return;
+        }
+        a->end->counts.retransmitted++;
+        a->wait_ms *= 2;
+        peer_send(a->peer, a->p, a->n);
+        if (loop_timer_set(a->end->loop, &a->retry, odm_time_add(loop_now(), a->wait_ms)) < 0)
+                return; /* then the deadline ends it */
+}
+
+/* The part of the body whose turn it is; absent when the file cannot be read. */
+static odm_str payload_of(co_asked *a, char *room, co_wire *w)
+{
+        size_t size = co_block_size(a->szx), n;
+
+        if (a->total <= size && a->sent == 0 && a->fd < 0)
+                return a->m.body.p ? a->m.body : (odm_str){"", 0};
+        n = a->total - a->sent < size ? (size_t)(a->total - a->sent) : size;
+        w->block1 = (co_block){.on = true,
+                               .szx = a->szx,
+                               .num = (uint32_t)(a->sent / size),
+                               .more = a->sent + n < a->total};
+        if (a->sent == 0)
+                w->size1 = (int64_t)a->total;
+        if (a->fd < 0)
+                return (odm_str){a->body + a->sent, n};
+        if (pread(a->fd, room, n, (off_t)a->sent) != (ssize_t)n)
+                return ODM_ABSENT;
+        return (odm_str){room, n};
+}
+
+static void keep_and_send(co_asked *a, const uint8_t *d, size_t n)
+{
+        uint8_t *copy = malloc(n);
+
+        if (!copy) {
+                finish_soon(a, CO_SILENT);
+                return;
+        }
+        memcpy(copy, d, n);
+        free(a->p);
+        a->p = copy;
+        a->n = n;
+        a->tries = 0;
+        a->wait_ms = co_first_wait(a->end);
+        a->state = a->non ? ASK_WAITING : ASK_SENT;
+        if (!a->non &&
+            loop_timer_set(a->end->loop, &a->retry, odm_time_add(loop_now(), a->wait_ms)) < 0) {
+                finish_soon(a, CO_SILENT);
+                return;
+        }
+        peer_send(a->peer, d, n);
+}
+
+static void ask_send(co_asked *a)
+{
+        uint8_t d[CO_DATAGRAM];
+        char room[1024];
+        co_wire w = {.type = a->non ? CO_NON : CO_CON, .m = a->m, .size1 = -1, .size2 = -1};
+        odm_str part;
+        size_t n;
+
+        w.mid = a->mid = a->peer->mid++;
+        w.token.n = CO_TOKEN;
+        memcpy(w.token.p, &a->id, CO_TOKEN);
+        if (a->reply.n > 0) { /* the response's next block */
+                w.m.observe = -1;
+                w.block2 = (co_block){.on = true, .szx = a->szx};
+                w.block2.num = (uint32_t)(a->reply.n / co_block_size(a->szx));
+                part = a->m.code == CO_FETCH ? a->m.body : (odm_str){"", 0};
+        } else {
+                part = payload_of(a, room, &w);
+        }
+        n = part.p || a->total == 0 ? co_wire_write(&w, part, d, sizeof d) : 0;
+        if (n)
+                keep_and_send(a, d, n);
+        else
+                finish_soon(a, CO_GARBLED);
+}
+
+static bool may_ask(const co_peer *p, const co_asked *a)
+{
+        odm_str have = co_peer_identity(p);
+
+        return a->identity == NULL || odm_str_eq(have, (odm_str){a->identity, a->identity_n});
+}
+
+void ask_pump(co_peer *p)
+{
+        while (!p->dead && !p->busy && p->first && (!p->dtls || dtls_up(p))) {
+                co_asked *a = p->first;
+
+                p->first = a->next;
+                if (!p->first)
+                        p->tail = &p->first;
+                p->busy = a;
+                if (may_ask(p, a))
+                        ask_send(a);
+                else
+                        finish_soon(a, CO_UNREACHABLE);
+        }
+}
+
+/* ---- making one --------------------------------------------------------------------------------------- */
+
+static size_t text_size(const co_msg *m)
+{
+        size_t n = m->path.n;
+
+        for (size_t i = 0; i < m->n_query; i++)
+                n += m->query[i].n;
+        return n;
+}
+
+static odm_str append(char **at, odm_str s)
+{
+        odm_str copy = {*at, s.n};
+
+        if (s.n)
+                memcpy(*at, s.p, s.n);
+        *at += s.n;
+        return s.p ? copy : ODM_ABSENT;
+}
+
+static bool copy_message(co_asked *a, const co_msg *m)
+{
+        char *at;
+
+        a->m = *m;
+        a->m.file = NULL;
+        a->text = at = malloc(text_size(m) + 1);
+        a->query = m->n_query ? calloc(m->n_query, sizeof(odm_str)) : NULL;
+        if (!a->text || (m->n_query && !a->query))
+                return false;
+        a->m.path = append(&at, m->path);
+        for (size_t i = 0; i < m->n_query; i++)
+                a->query[i] = append(&at, m->query[i]);
+        a->m.query = a->query;
+        a->total = m->file ? m->file->size : m->body.n;
+        if (m->file || m->body.n == 0)
+                return true;
+        a->body = malloc(m->body.n);
+        if (!a->body)
+                return false;
+        memcpy(a->body, m->body.p, m->body.n);
+        a->m.body = (odm_str){a->body, m->body.n};
+        return true;
+}
+
+static bool copy_how(co_asked *a, const co_how *how)
+{
+        if (!how)
+                return true;
+        a->non = how->non;
+        if (!how->identity.p)
+                return true;
+        a->identity = malloc(how->identity.n + 1);
+        if (!a->identity)
+                return false;
+        memcpy(a->identity, how->identity.p, how->identity.n);
+        a->identity_n = how->identity.n;
+        return true;
+}
+
+static uint64_t new_id(const co_end *e)
+{
+        uint64_t id;
+
+        do
+                rand_bytes(&id, sizeof id);
+        while (id == 0 || ask_find(e, id));
+        return id;
+}
+
+static int ask_new(co_end *e, const co_addr *to, const co_msg *m, const co_how *how, co_asked **out)
+{
+        co_asked *a = calloc(1, sizeof *a);
+        int64_t ms = how && how->deadline_ms > 0 ? how->deadline_ms : CO_LIFETIME_MS;
+
+        if (!a)
+                return ODM_ENOMEM;
+        a->end = e;
+        a->to = *to;
+        a->szx = e->szx;
+        a->fd = -1;
+        odm_buf_init(&a->reply, &heap_mem, e->set.body_max);
+        a->retry = (loop_timer){.fn = on_retry, .ctx = a};
+        a->deadline = (loop_timer){.fn = on_deadline, .ctx = a};
+        if (!copy_message(a, m) || !copy_how(a, how) || table_grow(e) < 0 ||
+            loop_timer_set(e->loop, &a->deadline, odm_time_add(loop_now(), ms)) < 0) {
+                ask_free(a);
+                return ODM_ENOMEM;
+        }
+        a->id = new_id(e);
+        a->chain = *place_of(e, a->id);
+        *place_of(e, a->id) = a;
+        e->n_asks++;
+        if (m->file)
+                a->fd = m->file->fd;
+        *out = a;
+        return 0;
+}
+
+static int check(const co_end *e, const co_addr *to, const co_msg *m)
+{
+        if (to->n == 0 || to->sa.sa_family != e->family || co_class(m->code) != 0 || m->code == 0)
+                return ODM_EINVAL;
+        if (m->path.n > CO_PATH_MAX || m->n_query > CO_QUERY_MAX || text_size(m) > 768 ||
+            e->n_asks >= e->set.asks_max)
+                return ODM_ELIMIT;
+        return 0;
+}
+
+static int ask_start(co_end *e, const co_addr *to, const co_msg *m, const co_how *how,
+                     co_asked **out)
+{
+        co_asked *a = NULL;
+        co_peer *p;
+        int rc = check(e, to, m);
+
+        if (rc == 0)
+                rc = ask_new(e, to, m, how, &a);
+        if (rc < 0) {
+                if (m->file)
+                        close(m->file->fd);
+                return rc;
+        }
+        *out = a;
+        e->counts.asks++;
+        p = peer_get(e, to);
+        if (!p) {
+                finish_soon(a, CO_UNREACHABLE);
+                return 0;
+        }
+        a->peer = p;
+        *p->tail = a;
+        p->tail = &a->next;
+        return 0;
+}
+
+int co_ask(co_end *e, const net_addr *to, const co_msg *m, const co_how *how, co_done done,
+           void *ctx, uint64_t *id)
+{
+        co_addr addr = co_addr_of(to, e->family);
+        co_asked *a;
+        int rc = ask_start(e, &addr, m, how, &a);
+
+        if (rc < 0)
+                return rc;
+        a->done = done;
+        a->ctx = ctx;
+        *id = a->id;
+        if (a->peer)
+                ask_pump(a->peer);
+        return 0;
+}
+
+void co_cancel(co_end *e, uint64_t id)
+{
+        co_asked *a = ask_find(e, id);
+        co_peer *p;
+
+        if (!a)
+                return;
+        if (a->fetching)
+                co_cancel(e, a->fetching);
+        p = a->peer;
+        leave_peer(a);
+        table_take(a);
+        ask_free(a);
+        if (p)
+                ask_pump(p);
+}
+
+void co_forget(co_end *e, const net_addr *to)
+{
+        co_addr addr = co_addr_of(to, e->family);
+
+        for (size_t i = 0; i < e->asks_cap; i++)
+                for (co_asked *a = e->asks[i], *next; a; a = next) {
+                        next = a->chain;
+                        if (a->state != ASK_RESTING || !co_addr_eq(&a->to, &addr))
+                                continue;
+                        a->fetching = 0;
+                        table_take(a);
+                        ask_free(a);
+                }
+}
+
+/* ---- what comes back -------------------------------------------------------------------------------------- */
+
+void ask_acked(co_peer *p, uint16_t mid)
+{
+        co_asked *a = p->busy;
+
+        if (!a || a->state != ASK_SENT || a->mid != mid)
+                return;
+        loop_timer_stop(&a->retry);
+        a->state = ASK_WAITING;
+}
+
+bool ask_reset(co_peer *p, uint16_t mid)
+{
+        co_asked *a = p->busy;
+
+        if (!a || a->mid != mid || a->state == ASK_OVER)
+                return false;
+        finish(a, CO_RESET, NULL);
+        return true;
+}
+
+static void fetch_whole(co_asked *a, int64_t seq)
+{
+        co_asked *f;
+        co_how how = {.deadline_ms = 0};
+        co_msg m = a->m;
+
+        if (a->fetching)
+                co_cancel(a->end, a->fetching);
+        a->fetching = 0;
+        m.observe = -1;
+        if (a->identity)
+                how.identity = (odm_str){a->identity, a->identity_n};
+        if (ask_start(a->end, &a->to, &m, &how, &f) < 0)
+                return; /* the next notification tries again */
+        f->whole_of = a->id;
+        f->whole_seq = seq;
+        a->fetching = f->id;
+        if (f->peer)
+                ask_pump(f->peer);
+}
+
+/* The value of an observation: told, or fetched when it is in blocks. */
+static void tell(co_asked *a, const co_wire *w)
+{
+        a->seq = (uint32_t)w->m.observe;
+        a->seq_at = loop_now();
+        if (w->block2.on && w->block2.more)
+                fetch_whole(a, w->m.observe);
+        else
+                a->done(a->ctx, CO_REPLY, &w->m);
+}
+
+static bool is_newer(const co_asked *a, uint32_t seq)
+{
+        uint32_t ahead = (seq - a->seq) & 0xffffff;
+
+        return (ahead != 0 && ahead < 1u << 23) ||
+               odm_time_reached(loop_now(), odm_time_add(a->seq_at, NEWER_MS));
+}
+
+static void on_notification(co_asked *a, const co_wire *w)
+{
+        if (co_class(w->m.code) != 2 || w->m.observe < 0)
+                finish(a, CO_REPLY, &w->m);
+        else if (is_newer(a, (uint32_t)w->m.observe))
+                tell(a, w);
+}
+
+/* The first response of an observation that was accepted. */
+static void rest(co_asked *a, const co_wire *w)
+{
+        co_peer *p = a->peer;
+
+        leave_peer(a);
+        a->state = ASK_RESTING;
+        if (a->m.code != CO_FETCH) /* its body says what is observed */
+                flight_free(a);
+        loop_timer_stop(&a->retry);
+        loop_timer_stop(&a->deadline);
+        peer_hold(p);
+        tell(a, w);
+        ask_pump(p);
+        peer_let(p);
+}
+
+/* True: the body goes on with the next block. */
+static bool next_block1(co_asked *a, const co_wire *w)
+{
+        uint64_t left = a->total - a->sent, size = co_block_size(a->szx);
+
+        if (a->total <= size && a->sent == 0 && a->fd < 0 && w->m.code != CO_TOO_LARGE)
+                return false;
+        if (!w->block1.on || a->reply.n > 0)
+                return false;
+        if (w->m.code == CO_TOO_LARGE && a->sent == 0 && w->block1.szx < a->szx) {
+                a->szx = w->block1.szx; /* begin again with smaller ones */
+                return true;
+        }
+        if (co_class(w->m.code) != 2 || left <= size)
+                return false;
+        a->sent += size;
+        if (w->block1.szx < a->szx)
+                a->szx = w->block1.szx;
+        return true;
+}
+
+/* 1: a further block is to be asked for; 0: the body is whole; else an error. */
+static int next_block2(co_asked *a, const co_wire *w)
+{
+        if (!w->block2.on || (!w->block2.more && a->reply.n == 0))
+                return a->reply.n ? ODM_EMALFORMED : 0;
+        if ((uint64_t)w->block2.num * co_block_size(w->block2.szx) != a->reply.n)
+                return ODM_EMALFORMED;
+        if (a->reply.n > 0 && (a->etag_n != w->etag_n || memcmp(a->etag, w->etag, w->etag_n) != 0))
+                return ODM_EMALFORMED; /* it changed meanwhile */
+        if (w->block2.more && w->m.body.n != co_block_size(w->block2.szx))
+                return ODM_EMALFORMED;
+        if (odm_buf_put(&a->reply, w->m.body.p, w->m.body.n) < 0)
+                return ODM_ELIMIT;
+        a->etag_n = w->etag_n;
+        memcpy(a->etag, w->etag, sizeof a->etag);
+        a->szx = w->block2.szx;
+        return w->block2.more;
+}
+
+static void on_response(co_asked *a, co_wire *w)
+{
+        int rc;
+
+        loop_timer_stop(&a->retry);
+        if (next_block1(a, w)) {
+                ask_send(a);
+                return;
+        }
+        if (w->m.code == CO_CONTINUE) {
+                finish(a, CO_GARBLED, NULL);
+                return;
+        }
+        if (a->m.observe == 0 && w->m.observe >= 0 && co_class(w->m.code) == 2) {
+                rest(a, w);
+                return;
+        }
+        rc = next_block2(a, w);
+        if (rc > 0) {
+                ask_send(a);
+                return;
+        }
+        if (a->reply.n > 0)
+                w->m.body = odm_buf_view(&a->reply);
+        finish(a, rc < 0 ? CO_GARBLED : CO_REPLY, rc < 0 ? NULL : &w->m);
+}
+
+bool ask_response(co_peer *p, co_wire *w)
+{
+        co_asked *a;
+        uint64_t id;
+
+        if (w->token.n != CO_TOKEN)
+                return false;
+        memcpy(&id, w->token.p, sizeof id);
+        a = ask_find(p->end, id);
+        if (!a || !co_addr_eq(&a->to, &p->addr) || a->state == ASK_QUEUED)
+                return false;
+        if (w->type == CO_CON)
+                peer_send_empty(p, CO_ACK, w->mid);
+        if (a->state == ASK_RESTING)
+                on_notification(a, w);
+        else if (a->state != ASK_OVER && (w->type != CO_ACK || w->mid == a->mid))
+                on_response(a, w);
+        return true;
+}
+
+void ask_drop_all(co_peer *p, co_end_of why)
+{
+        while (p->busy)
+                finish_soon(p->busy, why);
+        while (p->first)
+                finish_soon(p->first, why);
+}
+
+void ask_close(co_end *e)
+{
+        for (size_t i = 0; i < e->asks_cap; i++)
+                while (e->asks[i]) {
+                        co_asked *a = e->asks[i];
+
+                        leave_peer(a);
+                        table_take(a);
+                        ask_free(a);
+                }
+}
