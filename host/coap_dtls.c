@@ -14,7 +14,7 @@
 #include "coap_inner.h"
 
 #define MTU 1400
-#define HANDSHAKE_MS 60000
+#define HANDSHAKE_MS 30000
 #define RESEND_MS 1000
 #define SUITES                                                                        \
         "NONE:+VERS-DTLS1.2:+MAC-ALL:+SIGN-ALL:+GROUP-ALL:+COMP-NULL:+AES-128-CCM-8:" \
