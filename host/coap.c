@@ -511,7 +511,7 @@ static void on_ready(void *ctx, unsigned events)
                 if (n < 0 && errno != EINTR && errno != ECONNREFUSED)
                         return;
                 from.n = room;
-                if (n > 0)
+                if (n > 0 && !e->deaf)
                         on_datagram(e, &from, (odm_str){buf, (size_t)n});
         }
 }
@@ -626,6 +626,11 @@ uint16_t co_port(const co_end *e)
         if (getsockname(e->io.fd, (struct sockaddr *)&a.sa, &a.n) < 0)
                 return 0;
         return net_addr_port(&a);
+}
+
+void co_deaf(co_end *e, bool deaf)
+{
+        e->deaf = deaf;
 }
 
 void co_count(const co_end *e, co_counts *out)

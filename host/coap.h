@@ -140,6 +140,8 @@ ODM_MUST_USE int co_open(loop *l, const co_setup *s, co_end **out, diag *d);
 /* Ends everything; no callback comes any more.  NULL is allowed.  Not from within a callback. */
 void co_close(co_end *e);
 uint16_t co_port(const co_end *e);
+/* While it is deaf nothing that comes is heard, as of a device whose radio is off. */
+void co_deaf(co_end *e, bool deaf);
 
 typedef struct co_counts {
         uint64_t in, out;                                    /* datagrams */

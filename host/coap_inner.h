@@ -225,6 +225,7 @@ struct co_end {
         loop *loop;
         loop_io io;
         int family;
+        bool deaf;
         co_setup set; /* texts of it are not kept */
         co_peer **peers;
         size_t n_peers, peers_cap;
