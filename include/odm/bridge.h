@@ -39,7 +39,7 @@ ODM_MUST_USE int odm_map_parse(const odm_mem *mem, odm_str text, const odm_lw_re
 void odm_map_free(odm_map *m); /* after all bridges; NULL is allowed */
 
 typedef struct odm_map_row { /* for those who print the rules */
-        odm_str node;        /* "./SCM/Inventory/Deployed/*" + "/Name" */
+        odm_str node;        /* "./SCM/Inventory/Deployed/<x>/Name", an asterisk for <x> */
         odm_format format;   /* NODE: the root of an object, whose identifier is `arg` */
         uint8_t access;      /* bits of odm_access */
         odm_str source;      /* "/9/x/0" with its asterisk for x; "-" */
