@@ -53,6 +53,17 @@ static const char *bad_items(const odm_command *c)
         return NULL;
 }
 
+const char *odm_stored_wrong(const odm_command *c, const odm_command *around)
+{
+        const char *why = misplaced(c, around);
+
+        if (why)
+                return why;
+        if (is_container(c))
+                return c->body ? NULL : "a command with nothing in it";
+        return bad_items(c);
+}
+
 /* An object of ours is made below ./Schedule, or through the Inbox. */
 static bool makes_object(const odm_command *c, const odm_item *i)
 {
@@ -75,15 +86,14 @@ static const char *add_act(stored *s, const odm_command *c, const odm_item *i)
 /* One command, and the items of those that are done one by one. */
 static const char *add_command(stored *s, const odm_command *c, const odm_command *around)
 {
-        const char *why = misplaced(c, around);
+        const char *why = odm_stored_wrong(c, around);
 
         if (why)
                 return why;
         if (++s->seq > STORED_ACTS)
                 return "too many commands";
         if (is_container(c))
-                return c->body ? add_act(s, c, NULL) : "a command with nothing in it";
-        why = bad_items(c);
+                return add_act(s, c, NULL);
         for (const odm_item *i = c->items; i && !why; i = i->next) {
                 s->makes_object |= makes_object(c, i);
                 if (!around || around->kind != ODM_CMD_ATOMIC)

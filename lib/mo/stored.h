@@ -22,6 +22,10 @@ typedef struct stored {
         bool makes_object; /* something may be made below ./Schedule */
 } stored;
 
+/* NULL, or why `c` may not stand where it does, directly or in `around`, or is wrong in itself:
+ * containers nest by this no deeper than an Atomic in a Sequence. */
+const char *odm_stored_wrong(const odm_command *c, const odm_command *around);
+
 /* Adds the one command of `text` to `s`, which begins zeroed; what hangs from it is in `a`, and
  * borrows from `text`.  0; ODM_EMALFORMED with *why, static text, for what may not be stored;
  * ODM_ENOMEM. */
