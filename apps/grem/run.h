@@ -37,7 +37,7 @@ void runner_forget(runner *r, gw_device *d);
  *
  * heard() is called once: with the reply (from within the call, too), or with 408 when the deadline
  * has passed, after the adapter was told to cancel it, or with 503 by runner_forget().
- * 0, ODM_ENOMEM, ODM_ELIMIT (too many calls are under way). */
+ * 0, ODM_ENOMEM, ODM_ELIMIT (too many calls are under way), ODM_ESTATE (the gateway ends). */
 typedef void (*run_heard)(void *ctx, const adapter_reply *r);
 ODM_MUST_USE int run_call(gateway *g, gw_device *d, int64_t deadline_ms, run_heard heard, void *ctx,
                           uint64_t *id);
