@@ -179,6 +179,10 @@ ODM_MUST_USE int gateway_open(const cfg *c, loop *l, const char *version, gatewa
 ODM_MUST_USE int gateway_start(gateway *g, diag *d);
 void gateway_stop(gateway *g);  /* adapters end, what waits is written */
 void gateway_close(gateway *g); /* after the agent; NULL is allowed */
+/* Lines of "key: value" on devices, alerts and adapters; appended. */
+ODM_MUST_USE int gateway_status(gateway *g, odm_buf *b);
+/* For agent_open(), with a gateway as its app. */
+extern const agent_app gateway_app;
 
 /* Parts of the agent that make it a gateway, up to a NULL; parts.c has the table.  part_host.app is
  * the gateway. */

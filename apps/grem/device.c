@@ -1,0 +1,1254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* device.c - records of devices: in memory all of them, in the store what must outlive a restart.
+ *
+ * What happens to a device is judged by odm/inventory.h; what comes of it goes to hooks at once, to
+ * the server by alerts, and to the store, alerts and changed records in one batch a moment later: a
+ * thousand devices that come together are a few batches. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "heap.h"
+#include "inner.h"
+#include "log.h"
+#include "odm/inventory.h"
+#include "rand.h"
+
+#define FLUSH_MS 20
+#define AGAIN_MS 2000   /* after a batch that could not be written */
+#define ABSENT_MS 60000 /* after the start: whom no adapter knows is not there */
+#define SEEN_S 300      /* LastSeen alone is written so often */
+#define PAGE 1000       /* rows of one read */
+#define BATCH_OPS 2000  /* of one write */
+#define ID_MAX 255      /* octets of a DeviceID */
+#define TEXT_MAX 255    /* of another text */
+#define LIST_MAX 2000   /* of mos and dms */
+#define DOC_MAX 4096
+#define ALERT_BURST 60 /* alerts of one device at once, and then */
+#define ALERT_EVERY_MS 1000
+#define HASH_MIN 1024
+
+/* Texts of a record, all in one block. */
+static const size_t texts[] = {
+        offsetof(gw_device, id),   offsetof(gw_device, name),      offsetof(gw_device, protocol),
+        offsetof(gw_device, addr), offsetof(gw_device, addr_type), offsetof(gw_device, man),
+        offsetof(gw_device, mod),  offsetof(gw_device, dev_type),  offsetof(gw_device, fwv),
+        offsetof(gw_device, swv),  offsetof(gw_device, hwv),       offsetof(gw_device, mos),
+        offsetof(gw_device, dms),  offsetof(gw_device, reason),
+};
+#define TEXTS ODM_COUNT(texts)
+
+typedef struct gw_row { /* as it is kept */
+        int64_t number;
+        odm_str key, id, name, protocol, addr, addr_type, man, mod, dev_type, fwv, swv, hwv, mos,
+                dms, reason;
+        uint32_t state, mode, flaps;
+        bool mode_set, is_gateway;
+        int64_t attached, seen, wake_interval, awake, wake_set, next_wake, lifetime;
+} gw_row;
+
+static const field row_fields[] = {
+        STORE_FIELD_OF(gw_row, number, I64),      STORE_FIELD_OF(gw_row, key, STR),
+        STORE_FIELD_OF(gw_row, id, STR),          STORE_FIELD_OF(gw_row, name, STR),
+        STORE_FIELD_OF(gw_row, protocol, STR),    STORE_FIELD_OF(gw_row, addr, STR),
+        STORE_FIELD_OF(gw_row, addr_type, STR),   STORE_FIELD_OF(gw_row, man, STR),
+        STORE_FIELD_OF(gw_row, mod, STR),         STORE_FIELD_OF(gw_row, dev_type, STR),
+        STORE_FIELD_OF(gw_row, fwv, STR),         STORE_FIELD_OF(gw_row, swv, STR),
+        STORE_FIELD_OF(gw_row, hwv, STR),         STORE_FIELD_OF(gw_row, mos, STR),
+        STORE_FIELD_OF(gw_row, dms, STR),         STORE_FIELD_OF(gw_row, reason, STR),
+        STORE_FIELD_OF(gw_row, state, U32),       STORE_FIELD_OF(gw_row, mode, U32),
+        STORE_FIELD_OF(gw_row, flaps, U32),       STORE_FIELD_OF(gw_row, mode_set, BOOL),
+        STORE_FIELD_OF(gw_row, is_gateway, BOOL), STORE_FIELD_OF(gw_row, attached, I64),
+        STORE_FIELD_OF(gw_row, seen, I64),        STORE_FIELD_OF(gw_row, wake_interval, I64),
+        STORE_FIELD_OF(gw_row, awake, I64),       STORE_FIELD_OF(gw_row, wake_set, I64),
+        STORE_FIELD_OF(gw_row, next_wake, I64),   STORE_FIELD_OF(gw_row, lifetime, I64),
+};
+static const record row_record = STORE_RECORD_OF(gw_row, row_fields);
+static const store_index row_index[] = {{.name = "id", .fields = {2}, .n = 1, .unique = true}};
+const store_table gw_table_device = {
+        .name = "gw_device", .rec = &row_record, .n_key = 1, .index = row_index, .n_index = 1};
+
+#define NEXT_KEY "gw.device.next" /* setting: the number of the next record */
+
+typedef struct rec {
+        gw_device d; /* the first member: a gw_device is its rec */
+        struct devices *v;
+        char *block;      /* its texts */
+        struct rec *next; /* of the same hash */
+        struct rec *next_dirty;
+        loop_timer timer;
+        int64_t heard, wake_due; /* of the loop's clock; 0: not known */
+        int64_t woke, gap;       /* a sleeper's pattern, learnt */
+        int64_t alerts_at;       /* when so many alerts will have been forgotten */
+        int64_t written_seen;    /* LastSeen as it is kept */
+        bool dirty;
+} rec;
+
+struct devices {
+        gateway *g;
+        rec **all; /* in the order of numbers */
+        size_t n, cap;
+        rec **hash;
+        size_t hash_n; /* a power of two */
+        uint64_t seed;
+        uint32_t next;
+        bool next_changed;
+        size_t by_state[ODM_INV_STATES];
+        rec *dirty;
+        store_batch *b; /* alerts and what goes with them, to be written */
+        loop_timer flush, absent;
+};
+
+static rec *rec_of(gw_device *d)
+{
+        return (rec *)(void *)d;
+}
+
+static odm_str *text_at(gw_device *d, size_t i)
+{
+        return (odm_str *)(void *)((char *)d + texts[i]);
+}
+
+/* ---- finding ----------------------------------------------------------------------------------- */
+
+static size_t place_of(const devices *v, odm_str id)
+{
+        uint64_t h = v->seed;
+
+        for (size_t i = 0; i < id.n; i++)
+                h = (h ^ (unsigned char)id.p[i]) * 0x100000001b3ull;
+        return (size_t)(h ^ h >> 29) & (v->hash_n - 1);
+}
+
+static rec *find_id(const devices *v, odm_str id)
+{
+        rec *r = v->hash[place_of(v, id)];
+
+        while (r && !odm_str_eq(r->d.id, id))
+                r = r->next;
+        return r;
+}
+
+/* The place of the first record whose number is not below. */
+static size_t at_number(const devices *v, uint32_t number)
+{
+        size_t lo = 0, hi = v->n;
+
+        while (lo < hi) {
+                size_t mid = lo + (hi - lo) / 2;
+                if (v->all[mid]->d.number < number)
+                        lo = mid + 1;
+                else
+                        hi = mid;
+        }
+        return lo;
+}
+
+gw_device *gw_by_id(gateway *g, odm_str id)
+{
+        rec *r = find_id(g->devices, id);
+
+        return r ? &r->d : NULL;
+}
+
+gw_device *gw_by_key(gateway *g, odm_str key)
+{
+        const devices *v = g->devices;
+        uint64_t number;
+        size_t i;
+
+        if (key.n < 2 || odm_str_u64(odm_str_from(key, 1), UINT32_MAX, &number) < 0)
+                return NULL;
+        i = at_number(v, (uint32_t)number);
+        if (i == v->n || !odm_str_is(key, v->all[i]->d.key))
+                return NULL;
+        return &v->all[i]->d;
+}
+
+gw_device *gw_next(gateway *g, const gw_device *after)
+{
+        const devices *v = g->devices;
+        size_t i = after ? at_number(v, after->number + 1) : 0;
+
+        return i < v->n ? &v->all[i]->d : NULL;
+}
+
+size_t gw_count(const gateway *g, int state)
+{
+        assert(state < ODM_INV_STATES);
+        return state < 0 ? g->devices->n : g->devices->by_state[state];
+}
+
+bool gw_is_awake(const gw_device *d)
+{
+        return d->adapter && d->state == GW_ACTIVE && !odm_time_reached(loop_now(), d->awake_until);
+}
+
+int gw_selector_check(odm_str selector)
+{
+        return odm_inv_selector_check(selector) < 0 ? ODM_EMALFORMED : 0;
+}
+
+bool gw_matches(const gw_device *d, odm_str selector)
+{
+        const odm_inv_facts f = {.id = d->id,
+                                 .man = d->man,
+                                 .mod = d->mod,
+                                 .type = d->dev_type,
+                                 .proto = d->protocol,
+                                 .name = d->name,
+                                 .key = odm_cstr(d->key),
+                                 .state = (odm_inv_state)d->state};
+
+        return odm_inv_matches(&f, selector);
+}
+
+/* ---- records ------------------------------------------------------------------------------------ */
+
+/* All texts anew; those of `t` may be the record's own. */
+static int set_texts(rec *r, const odm_str t[TEXTS])
+{
+        size_t total = 1;
+        char *block, *at;
+
+        for (size_t i = 0; i < TEXTS; i++)
+                total += t[i].n;
+        block = malloc(total);
+        if (!block)
+                return ODM_ENOMEM;
+        at = block;
+        for (size_t i = 0; i < TEXTS; i++) {
+                if (t[i].n)
+                        memcpy(at, t[i].p, t[i].n);
+                *text_at(&r->d, i) = (odm_str){at, t[i].n};
+                at += t[i].n;
+        }
+        free(r->block);
+        r->block = block;
+        return 0;
+}
+
+static int grow_all(devices *v)
+{
+        size_t cap = v->cap ? v->cap * 2 : 64;
+        rec **all;
+
+        if (v->n < v->cap)
+                return 0;
+        all = realloc(v->all, cap * sizeof(rec *));
+        if (!all)
+                return ODM_ENOMEM;
+        v->all = all;
+        v->cap = cap;
+        return 0;
+}
+
+static void hash_in(devices *v, rec *r)
+{
+        rec **at = &v->hash[place_of(v, r->d.id)];
+
+        r->next = *at;
+        *at = r;
+}
+
+static int grow_hash(devices *v)
+{
+        rec **hash;
+
+        if (v->n < v->hash_n)
+                return 0;
+        hash = calloc(v->hash_n * 2, sizeof(rec *));
+        if (!hash)
+                return ODM_ENOMEM;
+        free(v->hash);
+        v->hash = hash;
+        v->hash_n *= 2;
+        for (size_t i = 0; i < v->n; i++)
+                hash_in(v, v->all[i]);
+        return 0;
+}
+
+static void on_time(void *ctx);
+
+/* A record with its number and texts, not in any list. */
+static rec *rec_new(devices *v, uint32_t number, char prefix, const odm_str t[TEXTS])
+{
+        rec *r = calloc(1, sizeof *r);
+
+        if (!r)
+                return NULL;
+        r->v = v;
+        r->d.number = number;
+        r->d.awake_until = ODM_NEVER;
+        r->timer = (loop_timer){.fn = on_time, .ctx = r};
+        snprintf(r->d.key, sizeof r->d.key, "%c%04u", prefix, (unsigned)number);
+        if (set_texts(r, t) < 0) {
+                free(r);
+                return NULL;
+        }
+        return r;
+}
+
+static void rec_free(rec *r)
+{
+        loop_timer_stop(&r->timer);
+        free(r->block);
+        free(r);
+}
+
+/* Numbers rise, so it is the last one. */
+static int put_in(devices *v, rec *r)
+{
+        int rc = grow_all(v);
+
+        if (rc == 0)
+                rc = grow_hash(v);
+        if (rc < 0)
+                return rc;
+        assert(v->n == 0 || v->all[v->n - 1]->d.number < r->d.number);
+        v->all[v->n++] = r;
+        hash_in(v, r);
+        v->by_state[r->d.state]++;
+        return 0;
+}
+
+static void take_out(devices *v, rec *r)
+{
+        size_t i = at_number(v, r->d.number);
+        rec **at = &v->hash[place_of(v, r->d.id)], **dirty = &v->dirty;
+
+        while (*at != r)
+                at = &(*at)->next;
+        *at = r->next;
+        while (*dirty && *dirty != r)
+                dirty = &(*dirty)->next_dirty;
+        if (*dirty)
+                *dirty = r->next_dirty;
+        memmove(&v->all[i], &v->all[i + 1], (--v->n - i) * sizeof(rec *));
+        v->by_state[r->d.state]--;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------- */
+
+static void flush_soon(devices *v, int64_t ms)
+{
+        if (!v->flush.in && loop_timer_set(v->g->loop, &v->flush, odm_time_add(loop_now(), ms)) < 0)
+                log_error("no memory for a timer");
+}
+
+static void mark(rec *r)
+{
+        devices *v = r->v;
+
+        if (!r->dirty) {
+                r->dirty = true;
+                r->next_dirty = v->dirty;
+                v->dirty = r;
+        }
+        flush_soon(v, FLUSH_MS);
+}
+
+static void fill_row(const gw_device *d, gw_row *row)
+{
+        *row = (gw_row){.number = d->number,
+                        .key = odm_cstr(d->key),
+                        .id = d->id,
+                        .name = d->name,
+                        .protocol = d->protocol,
+                        .addr = d->addr,
+                        .addr_type = d->addr_type,
+                        .man = d->man,
+                        .mod = d->mod,
+                        .dev_type = d->dev_type,
+                        .fwv = d->fwv,
+                        .swv = d->swv,
+                        .hwv = d->hwv,
+                        .mos = d->mos,
+                        .dms = d->dms,
+                        .reason = d->reason,
+                        .state = d->state,
+                        .mode = d->mode,
+                        .flaps = d->flaps,
+                        .mode_set = d->mode_set,
+                        .is_gateway = d->is_gateway,
+                        .attached = d->attached.s,
+                        .seen = d->seen.s,
+                        .wake_interval = d->wake_interval_s,
+                        .awake = d->awake_s,
+                        .wake_set = d->wake_set_s,
+                        .next_wake = d->next_wake.s,
+                        .lifetime = d->lifetime_s};
+}
+
+/* The number of the next record goes with the first batch that knows a new one. */
+static int put_next(devices *v, store_batch *b)
+{
+        store_op *op;
+
+        if (!v->next_changed)
+                return 0;
+        op = store_batch_add(b, STORE_SETTING_PUT);
+        if (!op)
+                return ODM_ENOMEM;
+        op->setting.key = ODM_STR(NEXT_KEY);
+        op->setting.value = odm_arena_fmt(store_batch_arena(b), "%u", (unsigned)v->next);
+        if (!op->setting.value.p)
+                return ODM_ENOMEM;
+        v->next_changed = false;
+        return 0;
+}
+
+static int put_row(rec *r, store_batch *b)
+{
+        gw_row *row = odm_new(store_batch_arena(b), gw_row);
+        store_op *op = row ? store_batch_add(b, STORE_ROW_PUT) : NULL;
+
+        if (!op)
+                return ODM_ENOMEM;
+        fill_row(&r->d, row);
+        op->row = (store_row_op){.table = &gw_table_device, .row = row};
+        r->written_seen = r->d.seen.s;
+        return record_copy(&row_record, row, store_batch_arena(b));
+}
+
+/* The batch that waits, made when there is none; NULL: no memory. */
+static store_batch *open_batch(devices *v)
+{
+        if (!v->b)
+                v->b = store_batch_new();
+        if (!v->b)
+                log_error("no memory for a batch");
+        flush_soon(v, FLUSH_MS);
+        return v->b;
+}
+
+/* What was to be written is written again, alerts too; rows as they are then. */
+static void on_written(void *ctx, store_batch *b, int rc)
+{
+        devices *v = ctx;
+
+        if (rc == 0)
+                return;
+        log_error("records of devices cannot be kept", log_text("reason", odm_err_text(rc)));
+        v->next_changed = true;
+        for (size_t i = 0; i < v->n; i++)
+                mark(v->all[i]);
+        loop_timer_stop(&v->flush);
+        if (open_batch(v) && north_again(v->g->north, v->b, b) < 0)
+                log_error("alerts are lost: no memory");
+        loop_timer_stop(&v->flush);
+        flush_soon(v, AGAIN_MS);
+}
+
+/* Moves what is dirty into the batch, up to its ceiling. */
+static int gather(devices *v, store_batch *b)
+{
+        int rc = put_next(v, b);
+
+        while (rc == 0 && v->dirty && b->n < BATCH_OPS) {
+                rec *r = v->dirty;
+                rc = put_row(r, b);
+                if (rc == 0) {
+                        v->dirty = r->next_dirty;
+                        r->next_dirty = NULL;
+                        r->dirty = false;
+                }
+        }
+        return rc;
+}
+
+static int flush_once(devices *v)
+{
+        store_batch *b = open_batch(v);
+        int rc = b ? gather(v, b) : ODM_ENOMEM;
+
+        loop_timer_stop(&v->flush);
+        if (rc == 0)
+                rc = gw_write_then(v->g, b, on_written, v);
+        if (rc == 0)
+                v->b = NULL;
+        else
+                log_warn("records of devices wait", log_text("reason", odm_err_text(rc)));
+        return rc;
+}
+
+static void on_flush(void *ctx)
+{
+        devices *v = ctx;
+        int rc = 0;
+
+        while (rc == 0 && (v->dirty || v->b))
+                rc = flush_once(v);
+        if (rc < 0)
+                flush_soon(v, AGAIN_MS);
+}
+
+/* ---- alerts --------------------------------------------------------------------------------------- */
+
+static int add_event(devices *v, rec *r, const char *type, odm_str data, odm_format format)
+{
+        store_batch *b = open_batch(v);
+        odm_alert a = {.code = ODM_ALERT_GENERIC,
+                       .type = odm_cstr(type),
+                       .format = format,
+                       .mark = ODM_STR("informational"),
+                       .data = data};
+        char source[64];
+
+        snprintf(source, sizeof source, "./GwMO/Inventory/Records/%s", r->d.key);
+        a.source = odm_cstr(source);
+        return b ? north_event(v->g->north, b, r->d.number, &a, loop_wall()) : ODM_ENOMEM;
+}
+
+/* An attach or detach; one that takes back what waits is no event, but counted. */
+static void tell_presence(devices *v, rec *r, bool attach, unsigned reason)
+{
+        const char *type = attach ? ODM_INV_ATTACHED_ALERT : ODM_INV_DETACHED_ALERT;
+        const char *other = attach ? ODM_INV_DETACHED_ALERT : ODM_INV_ATTACHED_ALERT;
+        const odm_inv_attach doc = {.id = r->d.id,
+                                    .protocol = r->d.protocol,
+                                    .mode = (odm_inv_mode)r->d.mode,
+                                    .is_gateway = r->d.is_gateway,
+                                    .at = loop_wall()};
+        store_batch *batch;
+        odm_buf b;
+        int rc;
+
+        if (!gw_config_bool(v->g, attach ? "Alerts/Attach" : "Alerts/Detach", true))
+                return;
+        batch = open_batch(v);
+        if (batch && north_cancel(v->g->north, batch, r->d.number, odm_cstr(other))) {
+                r->d.flaps++;
+                return;
+        }
+        odm_buf_init(&b, &heap_mem, DOC_MAX);
+        rc = attach ? odm_inv_attach_doc(&doc, &b)
+                    : odm_inv_detach_doc(r->d.id, reason, loop_wall(), &b);
+        if (rc == 0)
+                rc = add_event(v, r, type, odm_buf_view(&b), ODM_FMT_XML);
+        odm_buf_done(&b);
+        if (rc < 0)
+                log_error("an alert is lost", log_text("type", type),
+                          log_text("reason", odm_err_text(rc)));
+}
+
+/* The latest state is the one that matters. */
+static void tell_state(devices *v, rec *r)
+{
+        char digit[2] = {(char)('0' + r->d.state), 0};
+        store_batch *b = open_batch(v);
+        int rc = ODM_ENOMEM;
+
+        if (b) {
+                (void)north_cancel(v->g->north, b, r->d.number, ODM_STR(ODM_INV_STATE_ALERT));
+                rc = add_event(v, r, ODM_INV_STATE_ALERT, odm_cstr(digit), ODM_FMT_INT);
+        }
+        if (rc < 0)
+                log_error("an alert is lost", log_text("type", ODM_INV_STATE_ALERT),
+                          log_text("reason", odm_err_text(rc)));
+}
+
+/* ---- states ---------------------------------------------------------------------------------------- */
+
+static odm_inv_terms terms_of(const devices *v)
+{
+        return (odm_inv_terms){.grace = gw_config_int(v->g, "Alerts/DetachGrace", 0) * 1000,
+                               .kept = cfg_ms(v->g->conf, "gateway.records_kept")};
+}
+
+static void inv_of(const rec *r, odm_inv *out)
+{
+        const gw_device *d = &r->d;
+
+        *out = (odm_inv){.state = (odm_inv_state)d->state,
+                         .known = d->attached.s > 0,
+                         .seen = r->heard,
+                         .awake_until = d->awake_until.ms,
+                         .next_wake = r->wake_due,
+                         .lifetime = d->lifetime_s * 1000,
+                         .wake_interval = d->wake_interval_s > 0 ? d->wake_interval_s * 1000 : -1,
+                         .awake = d->awake_s > 0 ? d->awake_s * 1000 : 0};
+}
+
+static void take_inv(rec *r, const odm_inv *i)
+{
+        odm_wall wall = loop_wall();
+        int64_t now = loop_now().ms;
+        gw_device *d = &r->d;
+
+        r->v->by_state[d->state]--;
+        d->state = (gw_state)i->state; /* the only place where a record's state changes */
+        r->v->by_state[d->state]++;
+        d->awake_until = (odm_time){i->awake_until};
+        if (i->seen != r->heard)
+                d->seen = wall;
+        r->heard = i->seen;
+        r->wake_due = i->next_wake;
+        d->next_wake = (odm_wall){i->next_wake > 0 && i->next_wake != ODM_INV_NEVER
+                                          ? wall.s + (i->next_wake - now) / 1000
+                                          : 0};
+}
+
+static void set_timer(rec *r)
+{
+        odm_inv_terms t = terms_of(r->v);
+        odm_inv i;
+
+        inv_of(r, &i);
+        if (loop_timer_set(r->v->g->loop, &r->timer, (odm_time){odm_inv_due(&i, &t)}) < 0)
+                log_error("no memory for a timer");
+}
+
+/* Two gaps between wake-ups that are alike make a pattern, when nobody knows better. */
+static void learn(rec *r)
+{
+        int64_t now = loop_now().ms, gap = r->woke ? now - r->woke : 0;
+
+        if (r->d.wake_interval_s != 0 && !r->gap)
+                return;
+        if (r->gap > 0 && gap > 0 && gap <= r->gap + r->gap / 5 && gap >= r->gap - r->gap / 5)
+                r->d.wake_interval_s = (gap + r->gap) / 2000;
+        if (gap > 0)
+                r->gap = gap;
+        r->woke = now;
+}
+
+static void remove_record(devices *v, rec *r);
+
+/* What came of an event, told to all; `why` is of a detach.  The record may be gone after it. */
+static void follow(rec *r, unsigned news, gw_state from, adapter_gone why)
+{
+        devices *v = r->v;
+        gateway *g = v->g;
+        gw_device *d = &r->d;
+
+        if (news & ODM_INV_ATTACHED)
+                d->attached = loop_wall();
+        if (news & (ODM_INV_MOVED | ODM_INV_ATTACHED) || d->seen.s - r->written_seen > SEEN_S)
+                mark(r);
+        if (news & ODM_INV_MOVED)
+                log_info("device", log_text("key", d->key), log_str("id", d->id),
+                         log_int("state", d->state), log_int("before", from));
+        if (news & ODM_INV_WENT || d->state == GW_DEACTIVATED)
+                runner_forget(g->runner, d);
+        if (news & ODM_INV_ATTACHED)
+                tell_presence(v, r, true, 0);
+        if (news & ODM_INV_WENT)
+                tell_presence(v, r, false, (unsigned)why);
+        if (news & ODM_INV_TELL)
+                tell_state(v, r);
+        set_timer(r);
+        if (news & ODM_INV_MOVED)
+                GW_TELL(g, moved, d, from);
+        if (news & ODM_INV_ATTACHED)
+                GW_TELL(g, attached, d, (news & ODM_INV_BACK) != 0);
+        if (news & ODM_INV_WOKE)
+                GW_TELL(g, awake, d);
+        if (news & ODM_INV_SLEPT)
+                GW_TELL(g, asleep, d);
+        if (news & ODM_INV_WENT)
+                GW_TELL(g, gone, d, why);
+        if (news & ODM_INV_OVER)
+                remove_record(v, r);
+}
+
+static unsigned hear(rec *r, odm_inv_event e, int64_t ms, adapter_gone why)
+{
+        odm_inv_terms t = terms_of(r->v);
+        gw_state from = r->d.state;
+        odm_inv i;
+        unsigned news;
+
+        inv_of(r, &i);
+        news = odm_inv_hear(&i, e, ms, &t, loop_now().ms);
+        take_inv(r, &i);
+        if (from == GW_ASLEEP && news & ODM_INV_WOKE)
+                learn(r);
+        follow(r, news, from, why);
+        return news;
+}
+
+static void on_time(void *ctx)
+{
+        (void)hear(ctx, ODM_INV_TIME, 0, ADAPTER_EXPIRED);
+}
+
+/* Those that were here before the restart, of which nobody has said anything. */
+static void on_absent(void *ctx)
+{
+        devices *v = ctx;
+
+        for (size_t i = v->n; i-- > 0;) {
+                rec *r = v->all[i];
+                if (!r->d.adapter && r->d.lifetime_s == 0 &&
+                    (r->d.state == GW_ACTIVE || r->d.state == GW_ASLEEP))
+                        (void)hear(r, ODM_INV_LOST, 0, ADAPTER_LINK_LOST);
+        }
+}
+
+/* ---- what adapters say ---------------------------------------------------------------------------- */
+
+static odm_str cut(odm_str s, size_t max)
+{
+        return s.n > max ? (odm_str){s.p, max} : s;
+}
+
+/* `mine` where the adapter knows nothing. */
+static odm_str pick(odm_str theirs, odm_str mine)
+{
+        return theirs.p ? cut(theirs, TEXT_MAX) : mine;
+}
+
+static odm_str join_mos(const adapter_device *d, odm_buf *b)
+{
+        for (size_t i = 0; i < d->n_mos; i++)
+                if (b->n + d->mos[i].n + 1 > LIST_MAX || odm_str_has(d->mos[i], ' ') ||
+                    (b->n && odm_buf_byte(b, ' ') < 0) || odm_buf_str(b, d->mos[i]) < 0)
+                        break;
+        return odm_buf_view(b);
+}
+
+/* The texts that the record has after `d` was told; `mine` NULL for a new one. */
+static void merge(odm_str t[TEXTS], gw_device *mine, const adapter_device *d, odm_str mos)
+{
+        gw_device none = {.number = 0}, *m = mine ? mine : &none;
+        const odm_str v[TEXTS] = {
+                d->id,
+                m->name,
+                pick(d->protocol, m->protocol),
+                pick(d->addr, m->addr),
+                pick(d->addr_type, m->addr_type),
+                pick(d->man, m->man),
+                pick(d->mod, m->mod),
+                pick(d->dev_type, m->dev_type),
+                pick(d->fwv, m->fwv),
+                pick(d->swv, m->swv),
+                pick(d->hwv, m->hwv),
+                d->n_mos ? mos : m->mos,
+                d->dms.p ? cut(d->dms, LIST_MAX) : m->dms,
+                m->reason,
+        };
+
+        memcpy(t, v, sizeof v);
+}
+
+static bool same_texts(gw_device *d, const odm_str t[TEXTS])
+{
+        for (size_t i = 0; i < TEXTS; i++)
+                if (!odm_str_eq(*text_at(d, i), t[i]))
+                        return false;
+        return true;
+}
+
+static void judge_mode(rec *r)
+{
+        gw_device *d = &r->d;
+        int mode;
+
+        if (d->mode_set || (d->mode && gw_busy(r->v->g, d)))
+                return;
+        mode = gw_config_mode(r->v->g, d);
+        if (!mode)
+                mode = (int)odm_inv_by_capability(d->protocol, d->dms);
+        if (mode != (int)d->mode) {
+                d->mode = (gw_mode)mode;
+                mark(r);
+        }
+}
+
+void devices_judge(devices *v)
+{
+        for (size_t i = 0; i < v->n; i++)
+                if (v->all[i]->d.state != GW_PROVISIONED)
+                        judge_mode(v->all[i]);
+}
+
+/* A new record in no state but the first. */
+static rec *make(devices *v, char prefix, const odm_str t[TEXTS])
+{
+        rec *r = rec_new(v, v->next, prefix, t);
+
+        if (r && put_in(v, r) < 0) {
+                rec_free(r);
+                r = NULL;
+        }
+        if (r) {
+                v->next++;
+                v->next_changed = true;
+        }
+        return r;
+}
+
+static rec *find_or_make(devices *v, const adapter_device *d, const odm_str t[TEXTS], unsigned *why)
+{
+        rec *r = find_id(v, d->id);
+
+        if (r)
+                return r;
+        *why = cfg_bool(v->g->conf, "gateway.provisioned_only")         ? ODM_ST_FORBIDDEN
+               : v->n >= (size_t)cfg_int(v->g->conf, "gateway.devices") ? ODM_ST_FULL
+                                                                        : 0;
+        if (*why)
+                return NULL;
+        r = make(v, d->is_gateway ? 'g' : 'd', t);
+        if (!r)
+                *why = ODM_ST_FAILED;
+        return r;
+}
+
+static void take_numbers(rec *r, const adapter_device *d)
+{
+        gw_device *m = &r->d;
+
+        m->is_gateway = d->is_gateway;
+        m->lifetime_s = d->lifetime_s;
+        if (d->wake_interval_s && !m->wake_set_s)
+                m->wake_interval_s = d->wake_interval_s;
+        if (d->awake_s)
+                m->awake_s = d->awake_s;
+}
+
+static void take_adapter(rec *r, const adapter_class *k, void *native)
+{
+        gateway *g = r->v->g;
+        gw_device *d = &r->d;
+
+        if (d->adapter && d->adapter != k && d->adapter->forget)
+                d->adapter->forget(d->adapter_self, d, d->native);
+        d->adapter = k;
+        d->native = native;
+        for (size_t i = 0; i < g->n_adapters; i++)
+                if (g->adapters[i].k == k)
+                        d->adapter_self = g->adapters[i].self;
+}
+
+gw_device *devices_seen(void *ctx, const adapter_class *k, const adapter_device *d, void *native,
+                        unsigned *why)
+{
+        gateway *g = ctx;
+        devices *v = g->devices;
+        odm_str t[TEXTS];
+        odm_buf mos;
+        rec *r = NULL;
+
+        *why = d->id.n == 0 || d->id.n > ID_MAX ? ODM_ST_BAD_REQUEST : 0;
+        odm_buf_init(&mos, &heap_mem, LIST_MAX + 64);
+        if (!*why) {
+                rec *old = find_id(v, d->id);
+                merge(t, old ? &old->d : NULL, d, join_mos(d, &mos));
+                r = find_or_make(v, d, t, why);
+        }
+        if (r && r->d.state == GW_DEACTIVATED) {
+                *why = ODM_ST_FORBIDDEN;
+                r = NULL;
+        }
+        if (r && !same_texts(&r->d, t)) {
+                if (set_texts(r, t) < 0)
+                        log_error("no memory for what a device says of itself");
+                mark(r);
+        }
+        odm_buf_done(&mos);
+        if (!r) {
+                log_warn("device refused", log_str("id", cut(d->id, ID_MAX)),
+                         log_int("status", *why));
+                return NULL;
+        }
+        take_numbers(r, d);
+        take_adapter(r, k, native);
+        judge_mode(r);
+        (void)hear(r, ODM_INV_SEEN, 0, ADAPTER_LINK_LOST);
+        return &r->d;
+}
+
+void devices_awake(void *ctx, gw_device *d, int64_t ms)
+{
+        (void)ctx;
+        (void)hear(rec_of(d), ODM_INV_AWAKE, ms, ADAPTER_LINK_LOST);
+}
+
+void devices_asleep(void *ctx, gw_device *d, int64_t ms)
+{
+        (void)ctx;
+        (void)hear(rec_of(d), ODM_INV_SLEEPS, ms, ADAPTER_LINK_LOST);
+}
+
+void devices_gone(void *ctx, gw_device *d, adapter_gone why)
+{
+        (void)ctx;
+        (void)hear(rec_of(d), ODM_INV_GONE, 0, why);
+}
+
+void devices_changed(void *ctx, gw_device *d, const adapter_node *v, size_t n)
+{
+        gateway *g = ctx;
+
+        GW_TELL(g, changed, d, v, n);
+}
+
+/* A bucket that loses an alert each second. */
+static bool talks_too_much(rec *r)
+{
+        int64_t now = loop_now().ms;
+
+        if (r->alerts_at < now)
+                r->alerts_at = now;
+        if (r->alerts_at - now > (ALERT_BURST - 1) * ALERT_EVERY_MS)
+                return true;
+        r->alerts_at += ALERT_EVERY_MS;
+        return false;
+}
+
+/* "./FUMO/main" of a device, below its mount. */
+static odm_str mounted(odm_arena *a, const gw_device *d, odm_str uri)
+{
+        odm_str rel = odm_str_starts(uri, "./") ? odm_str_from(uri, 2) : uri;
+
+        if (!uri.p)
+                return ODM_ABSENT;
+        if (rel.n == 0 || odm_str_is(rel, "."))
+                return odm_arena_fmt(a, "./GwDev/%s", d->key);
+        return odm_arena_fmt(a, "./GwDev/%s/%.*s", d->key, (int)rel.n, rel.p);
+}
+
+static int relay(gateway *g, gw_device *d, const odm_alert *a, odm_wall at)
+{
+        odm_alert up = *a;
+        odm_arena arena;
+        int rc;
+
+        odm_arena_init(&arena, &heap_mem, 65536);
+        up.source = mounted(&arena, d, a->source.p ? a->source : ODM_STR("."));
+        up.target = mounted(&arena, d, a->target);
+        rc = odm_arena_err(&arena);
+        if (rc == 0)
+                rc = north_add(g, NULL, NORTH_RELAY, &up, at, NULL);
+        odm_arena_done(&arena);
+        return rc;
+}
+
+/* The device tells which servers it has: that may change its mode. */
+static int take_dms(rec *r, odm_str dms)
+{
+        odm_str t[TEXTS];
+        int rc;
+
+        for (size_t i = 0; i < TEXTS; i++)
+                t[i] = texts[i] == offsetof(gw_device, dms) ? cut(odm_str_trim(dms), LIST_MAX)
+                                                            : *text_at(&r->d, i);
+        rc = set_texts(r, t);
+        if (rc == 0) {
+                mark(r);
+                judge_mode(r);
+        }
+        return rc;
+}
+
+int devices_alert(void *ctx, gw_device *d, const odm_alert *a, odm_wall at)
+{
+        gateway *g = ctx;
+        rec *r = rec_of(d);
+
+        if (odm_str_ieq(a->type, ODM_INV_DMS_ALERT))
+                return take_dms(r, a->data);
+        for (gw_hook *h = g->hooks; h; h = h->next)
+                if (h->alert && h->alert(h->ctx, d, a))
+                        return 0;
+        if (talks_too_much(r)) {
+                log_warn("a device talks too much", log_text("key", d->key));
+                return ODM_ELIMIT;
+        }
+        return relay(g, d, a, at.s > 0 ? at : loop_wall());
+}
+
+/* ---- what the server and the operator say ---------------------------------------------------------- */
+
+/* The record as it is now, durable. */
+static int write_now(rec *r)
+{
+        devices *v = r->v;
+        store_batch *b = store_batch_new();
+        int rc = b ? put_next(v, b) : ODM_ENOMEM;
+
+        if (rc == 0)
+                rc = put_row(r, b);
+        if (rc == 0)
+                rc = gw_write(v->g, b);
+        if (rc < 0) /* it is tried again with the rest */
+                v->next_changed = true;
+        store_batch_free(b);
+        return rc;
+}
+
+static int set_text(rec *r, size_t offset, odm_str s)
+{
+        odm_str t[TEXTS];
+
+        for (size_t i = 0; i < TEXTS; i++)
+                t[i] = texts[i] == offset ? s : *text_at(&r->d, i);
+        return set_texts(r, t);
+}
+
+static int switch_device(rec *r, bool on, odm_str reason)
+{
+        int rc = set_text(r, offsetof(gw_device, reason), on ? ODM_STR("") : cut(reason, TEXT_MAX));
+
+        if (rc == 0)
+                (void)hear(r, on ? ODM_INV_ON : ODM_INV_OFF, 0, ADAPTER_OPERATOR);
+        return rc;
+}
+
+int gw_change_device(gateway *g, gw_device *d, const gw_change *c)
+{
+        rec *r = rec_of(d);
+        int rc = 0;
+
+        if (c->mode && c->mode != (int)d->mode && gw_busy(g, d))
+                return ODM_ESTATE;
+        if (c->name.p)
+                rc = set_text(r, offsetof(gw_device, name), cut(c->name, TEXT_MAX));
+        if (rc < 0)
+                return rc;
+        if (c->mode) {
+                d->mode = (gw_mode)c->mode;
+                d->mode_set = true;
+        }
+        if (c->wake_interval_s != -2) {
+                d->wake_set_s = c->wake_interval_s > 0 ? c->wake_interval_s : 0;
+                if (c->wake_interval_s != 0)
+                        d->wake_interval_s = c->wake_interval_s;
+        }
+        if (c->awake_s != -2)
+                d->awake_s = c->awake_s;
+        if (c->active >= 0)
+                rc = switch_device(r, c->active, c->reason);
+        set_timer(r);
+        if (rc == 0)
+                rc = write_now(r);
+        if (rc == 0)
+                devices_flush(g->devices);
+        return rc;
+}
+
+int devices_provision(gateway *g, odm_str id, odm_str name, int mode, gw_device **out)
+{
+        devices *v = g->devices;
+        odm_str t[TEXTS] = {id, name};
+        rec *r;
+        int rc;
+
+        if (id.n == 0 || id.n > ID_MAX || name.n > TEXT_MAX)
+                return ODM_EINVAL;
+        if (find_id(v, id))
+                return ODM_EEXIST;
+        if (v->n >= (size_t)cfg_int(g->conf, "gateway.devices"))
+                return ODM_ELIMIT;
+        r = make(v, 'd', t);
+        if (!r)
+                return ODM_ENOMEM;
+        r->d.mode = mode ? (gw_mode)mode : GW_ADAPTATION;
+        r->d.mode_set = mode != 0;
+        rc = write_now(r);
+        if (rc < 0) {
+                take_out(v, r);
+                rec_free(r);
+                return rc;
+        }
+        *out = &r->d;
+        return 0;
+}
+
+static store_op *delete_op(store_batch *b, uint32_t number)
+{
+        gw_row *row = odm_new(store_batch_arena(b), gw_row);
+        store_op *op = row ? store_batch_add(b, STORE_ROW_DELETE) : NULL;
+
+        if (!op)
+                return NULL;
+        row->number = number;
+        op->lenient = true;
+        op->row = (store_row_op){.table = &gw_table_device, .row = row};
+        return op;
+}
+
+static void drop(devices *v, rec *r)
+{
+        gw_device *d = &r->d;
+
+        runner_forget(v->g->runner, d);
+        GW_TELL(v->g, removed, d);
+        if (d->adapter && d->adapter->forget)
+                d->adapter->forget(d->adapter_self, d, d->native);
+        take_out(v, r);
+        rec_free(r);
+}
+
+static void remove_record(devices *v, rec *r)
+{
+        store_batch *b = open_batch(v);
+
+        log_info("record removed", log_text("key", r->d.key), log_str("id", r->d.id));
+        if (!b || !delete_op(b, r->d.number)) /* read again at the next start, and removed then */
+                log_error("no memory: a record stays in the store");
+        drop(v, r);
+}
+
+int devices_remove(gateway *g, gw_device *d)
+{
+        rec *r = rec_of(d);
+        store_batch *b;
+        int rc = ODM_ENOMEM;
+
+        if (d->state == GW_ACTIVE || d->state == GW_ASLEEP || d->state == GW_UNREACHABLE)
+                return ODM_ESTATE;
+        b = store_batch_new();
+        if (b && delete_op(b, d->number))
+                rc = gw_write(g, b);
+        store_batch_free(b);
+        if (rc == 0)
+                drop(g->devices, r);
+        return rc;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------- */
+
+static int load_row(devices *v, const gw_row *row)
+{
+        const odm_str t[TEXTS] = {row->id,  row->name, row->protocol, row->addr,  row->addr_type,
+                                  row->man, row->mod,  row->dev_type, row->fwv,   row->swv,
+                                  row->hwv, row->mos,  row->dms,      row->reason};
+        int64_t now = loop_now().ms, wall = loop_wall().s;
+        rec *r;
+
+        if (row->number < 1 || row->number > UINT32_MAX || row->state >= ODM_INV_STATES ||
+            row->mode > GW_ADAPTATION)
+                return ODM_EMALFORMED;
+        r = rec_new(v, (uint32_t)row->number, row->key.n && row->key.p[0] == 'g' ? 'g' : 'd', t);
+        if (!r)
+                return ODM_ENOMEM;
+        gw_device *d = &r->d;
+        d->state = (gw_state)row->state;
+        d->mode = (gw_mode)row->mode;
+        d->mode_set = row->mode_set;
+        d->is_gateway = row->is_gateway;
+        d->flaps = row->flaps;
+        d->attached.s = row->attached;
+        d->seen.s = r->written_seen = row->seen;
+        d->wake_interval_s = row->wake_interval;
+        d->awake_s = row->awake;
+        d->wake_set_s = row->wake_set;
+        d->next_wake.s = row->next_wake;
+        d->lifetime_s = row->lifetime;
+        r->heard = now - (wall > row->seen ? wall - row->seen : 0) * 1000;
+        if (row->next_wake > 0) {
+                r->wake_due = now + (row->next_wake - wall) * 1000;
+                r->wake_due = r->wake_due > 0 ? r->wake_due : 1;
+        }
+        if (put_in(v, r) < 0) {
+                rec_free(r);
+                return ODM_ENOMEM;
+        }
+        if (v->next <= d->number)
+                v->next = d->number + 1;
+        return 0;
+}
+
+static int load_next(devices *v)
+{
+        odm_arena a;
+        odm_str text;
+        uint64_t n = 1;
+        int rc;
+
+        odm_arena_init(&a, &heap_mem, 4096);
+        rc = store_setting_get(v->g->store, ODM_STR(NEXT_KEY), &a, &text);
+        if (rc == 0)
+                rc = odm_str_u64(text, UINT32_MAX, &n);
+        odm_arena_done(&a);
+        v->next = (uint32_t)n;
+        return rc == ODM_ENOENT ? 0 : rc;
+}
+
+static int load_rows(devices *v)
+{
+        store_scan s = {.table = &gw_table_device, .limit = PAGE};
+        gw_row last = {.number = 0};
+        bool more = true;
+        int rc = 0;
+
+        while (rc == 0 && more) {
+                odm_arena a;
+                store_rows rows;
+                odm_arena_init(&a, &heap_mem, (size_t)64 << 20);
+                rc = store_row_find(v->g->store, &s, &a, &rows);
+                for (size_t i = 0; rc == 0 && i < rows.n; i++)
+                        rc = load_row(v, (const gw_row *)rows.v + i);
+                more = rc == 0 && rows.more && rows.n > 0;
+                if (more) {
+                        last.number = ((const gw_row *)rows.v)[rows.n - 1].number;
+                        s.after = &last;
+                }
+                odm_arena_done(&a);
+        }
+        return rc;
+}
+
+int devices_open(gateway *g, devices **out, diag *d)
+{
+        devices *v = calloc(1, sizeof *v);
+        int rc = ODM_ENOMEM;
+
+        if (!v)
+                return diag_set(d, ODM_ENOMEM, "out of memory");
+        v->g = g;
+        v->hash_n = HASH_MIN;
+        v->hash = calloc(v->hash_n, sizeof(rec *));
+        v->flush = (loop_timer){.fn = on_flush, .ctx = v};
+        v->absent = (loop_timer){.fn = on_absent, .ctx = v};
+        rand_bytes(&v->seed, sizeof v->seed);
+        if (v->hash)
+                rc = load_next(v);
+        if (rc == 0)
+                rc = load_rows(v);
+        if (rc < 0) {
+                devices_close(v);
+                return diag_set(d, rc, "the records of devices: %s", odm_err_text(rc));
+        }
+        *out = v;
+        return 0;
+}
+
+void devices_start(devices *v)
+{
+        for (size_t i = 0; i < v->n; i++)
+                set_timer(v->all[i]);
+        if (loop_timer_set(v->g->loop, &v->absent, odm_time_add(loop_now(), ABSENT_MS)) < 0)
+                log_error("no memory for a timer");
+}
+
+void devices_orphan(devices *v)
+{
+        for (size_t i = 0; i < v->n; i++) {
+                v->all[i]->d.adapter = NULL;
+                v->all[i]->d.native = v->all[i]->d.adapter_self = NULL;
+        }
+}
+
+void devices_flush(devices *v)
+{
+        on_flush(v);
+}
+
+void devices_close(devices *v)
+{
+        if (!v)
+                return;
+        loop_timer_stop(&v->flush);
+        loop_timer_stop(&v->absent);
+        for (size_t i = 0; i < v->n; i++)
+                rec_free(v->all[i]);
+        store_batch_free(v->b);
+        free(v->all);
+        free(v->hash);
+        free(v);
+}

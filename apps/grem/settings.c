@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "settings.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapter.h"
+#include "conf.h"
+#include "net.h"
+
+#define SECOND 1000
+#define DAY (24 * (int64_t)3600 * SECOND)
+
+static const cfg_key gateway_keys[] = {
+        {"gateway.store", CFG_STRING, NULL,
+         "Where devices, alerts and orders are kept. Default: gateway.db in agent.state."},
+        {"gateway.devices", CFG_INT, "10000", "Most devices that the gateway knows.", 1, 1000000},
+        {"gateway.provisioned_only", CFG_BOOL, "no",
+         "Whether only devices are served that the server has named before."},
+        {"gateway.records_kept", CFG_DURATION, "30d",
+         "How long the record of a device is kept after it went; 0 for ever.", 0, 3650 * DAY},
+        {"gateway.alerts", CFG_INT, "20000",
+         "Most alerts that wait for the server; then the oldest ones of devices go.", 100, 1000000},
+        {"gateway.metrics", CFG_STRING, NULL,
+         "Address for /metrics, such as 127.0.0.1:9465; none if not set."},
+};
+
+/* Where gremd differs from dremd. */
+static const struct {
+        const char *name, *def;
+} defaults[] = {
+        {"agent.state", "/var/lib/gremd"},
+        {"device.type", "gateway"},
+        {"firmware.slots", "/var/lib/gremd/slots"},
+        {"plugin.tables", "/etc/xrem/gremd/tables"},
+};
+
+static void set_default(cfg_key *keys, size_t n, const char *name, const char *def)
+{
+        size_t i = 0;
+
+        while (i < n && strcmp(keys[i].name, name) != 0)
+                i++;
+        assert(i < n);
+        keys[i].def = def;
+}
+
+int settings_keys(cfg_key **out, size_t *n)
+{
+        size_t total = conf_keys_n + ODM_COUNT(gateway_keys), at;
+        cfg_key *keys;
+
+        for (size_t i = 0; adapters_all[i]; i++)
+                total += adapters_all[i]->n_keys;
+        keys = calloc(total, sizeof *keys);
+        if (!keys)
+                return ODM_ENOMEM;
+        memcpy(keys, conf_keys, conf_keys_n * sizeof *keys);
+        at = conf_keys_n;
+        memcpy(keys + at, gateway_keys, sizeof gateway_keys);
+        at += ODM_COUNT(gateway_keys);
+        for (size_t i = 0; adapters_all[i]; i++) {
+                const adapter_class *k = adapters_all[i];
+                if (k->n_keys)
+                        memcpy(keys + at, k->keys, k->n_keys * sizeof *keys);
+                at += k->n_keys;
+        }
+        for (size_t i = 0; i < ODM_COUNT(defaults); i++)
+                set_default(keys, conf_keys_n, defaults[i].name, defaults[i].def);
+        *out = keys;
+        *n = total;
+        return 0;
+}
+
+int settings_check(const cfg *c, diag *d)
+{
+        const char *metrics = cfg_str(c, "gateway.metrics");
+        net_addr a;
+
+        if (metrics && net_hostport_parse(metrics, &a) < 0)
+                return diag_set(d, ODM_EMALFORMED, "gateway.metrics: '%s' is no address:port",
+                                metrics);
+        return conf_check(c, d);
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tables.c - the rows that the gateway and its parts keep; those of adapters are in their classes.
+ */
+#include "inner.h"
+
+const store_table *const gw_tables[] = {
+        &gw_table_device,
+        &gw_table_north,
+        NULL,
+};
