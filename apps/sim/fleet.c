@@ -309,7 +309,7 @@ static int take_record(void *ctx, const char *name, uint32_t number, odm_str rec
 
         for (size_t i = 0; i < f->s->n_groups; i++) {
                 const group *g = &f->s->group[i];
-                if (strcmp(g->name, name) == 0 && number >= g->o.first &&
+                if (g->kind == GROUP_DM && strcmp(g->name, name) == 0 && number >= g->o.first &&
                     number - g->o.first < g->o.n)
                         d = &f->device[g->begin + number - g->o.first];
         }
@@ -372,7 +372,7 @@ int fleet_new(loop *l, const scenario *s, keep *k, const tls_cred *tls, void (*d
         f->device = calloc(s->devices, sizeof *f->device);
         rc = f->device ? make_slots(f) : ODM_ENOMEM;
         for (size_t i = 0; rc == 0 && i < s->n_groups; i++)
-                for (uint32_t n = 0; n < s->group[i].o.n; n++)
+                for (uint32_t n = 0; s->group[i].kind == GROUP_DM && n < s->group[i].o.n; n++)
                         set_up_device(f, i, n);
         if (rc == 0)
                 rc = downloads_new(l, s->downloads, tls, s->image_max, &f->pool);

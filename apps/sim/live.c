@@ -20,7 +20,9 @@ struct run {
         tls_cred *cred;
         loop *loop;
         loop_timer tick;
-        fleet *fleet;
+        fleet *fleet;   /* OMA DM; NULL: none */
+        things *things; /* LwM2M; NULL: none */
+        unsigned running;
         sim_rest *rest;
         size_t group; /* whose devices are being created */
         sim_rest_result created;
@@ -53,31 +55,52 @@ static int check_url(const struct run *r, const char *name, const char *url, boo
         return why ? diag_set(d, ODM_EINVAL, "--%s: %s", name, why) : 0;
 }
 
+/* Where the devices of a group call. */
+static int fill_server(struct run *r, group *g, diag *d)
+{
+        sim_opt *o = &g->o;
+        const char *why;
+
+        o->server = g->server;
+        if (!g->server && g->kind == GROUP_DM) {
+                o->server = or_else(r->o->server, cfg_str(r->s.c, "run.server"));
+                return check_url(r, "server", o->server, &o->secure, d);
+        }
+        why = g->kind == GROUP_DM ? sim_url_wrong(o->server, r->o->remote, &o->secure)
+                                  : sim_coap_wrong(o->server, r->o->remote, &o->secure);
+        if (!why && g->kind == GROUP_LWM2M && g->psk != o->secure)
+                why = "psk is for coaps, and coaps needs it";
+        return why ? diag_set(d, ODM_EINVAL, "[group %s]: server: %s", g->name, why) : 0;
+}
+
+static int fill_group(struct run *r, group *g, diag *d)
+{
+        sim_opt *o = &g->o;
+        int rc = fill_server(r, g, d);
+
+        if (rc < 0)
+                return rc;
+        o->server_id = o->server_user = or_else(g->server_id, cfg_str(r->s.c, "run.server_id"));
+        o->api = or_else(r->o->api, cfg_str(r->s.c, "run.api"));
+        o->token = r->o->token;
+        o->parallel = r->s.parallel;
+        o->tls = r->cred;
+        r->s.wake &= g->kind == GROUP_LWM2M || sim_url_is_here(o->server);
+        if (g->kind == GROUP_DM && o->auth == ODM_AUTH_BASIC && !o->secure)
+                rc = diag_set(d, ODM_EINVAL, "[group %s]: auth: basic is for https only", g->name);
+        return rc;
+}
+
 static int fill_groups(struct run *r, diag *d)
 {
-        const char *server = or_else(r->o->server, cfg_str(r->s.c, "run.server"));
         const char *api = or_else(r->o->api, cfg_str(r->s.c, "run.api"));
-        bool secure = false, api_secure = false;
-        int rc = check_url(r, "server", server, &secure, d);
+        bool api_secure = false;
+        int rc = r->o->create ? check_url(r, "api", api, &api_secure, d) : 0;
 
-        if (rc == 0 && r->o->create)
-                rc = check_url(r, "api", api, &api_secure, d);
         if (rc == 0 && r->o->create && !r->o->token)
                 rc = diag_set(d, ODM_EINVAL, "--token is needed, or XREM_TOKEN in the environment");
-        for (size_t i = 0; rc == 0 && i < r->s.n_groups; i++) {
-                sim_opt *o = &r->s.group[i].o;
-                o->server = server;
-                o->server_id = o->server_user = cfg_str(r->s.c, "run.server_id");
-                o->api = api;
-                o->token = r->o->token;
-                o->secure = secure;
-                o->parallel = r->s.parallel;
-                o->tls = r->cred;
-                if (o->auth == ODM_AUTH_BASIC && !secure)
-                        rc = diag_set(d, ODM_EINVAL, "[group %s]: auth: basic is for https only",
-                                      r->s.group[i].name);
-        }
-        r->s.wake = rc == 0 && r->s.wake && sim_url_is_here(server);
+        for (size_t i = 0; rc == 0 && i < r->s.n_groups; i++)
+                rc = fill_group(r, &r->s.group[i], d);
         return rc;
 }
 
@@ -127,16 +150,27 @@ static void on_over(void *ctx)
         loop_stop(r->loop);
 }
 
+/* Of those that run. */
+static void on_part_over(void *ctx)
+{
+        struct run *r = ctx;
+
+        if (--r->running == 0)
+                loop_stop(r->loop);
+}
+
 static void on_signal(void *ctx, int signo)
 {
         struct run *r = ctx;
 
         (void)signo;
-        if (r->stopped || (!r->fleet && !r->rest))
+        if (r->stopped || (!r->running && !r->rest))
                 loop_stop(r->loop);
         r->stopped = true;
         if (r->fleet)
                 fleet_stop(r->fleet);
+        if (r->things)
+                things_stop(r->things);
         if (r->rest)
                 sim_rest_stop(r->rest);
 }
@@ -144,13 +178,17 @@ static void on_signal(void *ctx, int signo)
 static void on_tick(void *ctx)
 {
         struct run *r = ctx;
-        const fleet_stats *st = fleet_get_stats(r->fleet);
+        const fleet_stats *st = r->fleet ? fleet_get_stats(r->fleet) : NULL;
         double s = (double)(loop_now().ms - r->told.ms) / 1000;
 
-        report_fleet_line(stderr, st, s > 0 ? (double)(st->talk.ended - r->told_sessions) / s : 0);
+        if (st)
+                report_fleet_line(stderr, st,
+                                  s > 0 ? (double)(st->talk.ended - r->told_sessions) / s : 0);
+        else
+                report_things_line(stderr, things_get_stats(r->things));
         r->shown = true;
         r->told = loop_now();
-        r->told_sessions = st->talk.ended;
+        r->told_sessions = st ? st->talk.ended : 0;
         if (loop_timer_set(r->loop, &r->tick, odm_time_add(loop_now(), PROGRESS_MS)) < 0)
                 r->shown = false;
 }
@@ -161,6 +199,8 @@ static int create(struct run *r)
         int rc = 0;
 
         for (r->group = 0; rc == 0 && !r->stopped && r->group < r->s.n_groups; r->group++) {
+                if (r->s.group[r->group].behind || r->s.group[r->group].kind != GROUP_DM)
+                        continue;
                 rc = sim_rest_start(r->loop, &r->s.group[r->group].o, ODM_ABSENT, on_over, r,
                                     &r->rest);
                 if (rc == 0)
@@ -181,18 +221,32 @@ static int create(struct run *r)
         return rc;
 }
 
+static int start(struct run *r, diag *d)
+{
+        int rc = 0;
+
+        if (r->s.devices)
+                rc = fleet_new(r->loop, &r->s, r->keep, r->cred, on_part_over, r, &r->fleet, d);
+        if (rc == 0 && r->s.things)
+                rc = things_new(r->loop, &r->s, r->keep, r->cred, on_part_over, r, &r->things, d);
+        r->running = (r->fleet != NULL) + (r->things != NULL);
+        if (rc == 0 && r->fleet)
+                rc = fleet_start(r->fleet, r->o->max_ms, d);
+        if (rc == 0 && r->things)
+                rc = things_start(r->things, r->o->max_ms, d);
+        return rc;
+}
+
 static int run(struct run *r, diag *d)
 {
-        int rc = fleet_new(r->loop, &r->s, r->keep, r->cred, on_over, r, &r->fleet, d);
+        int rc = start(r, d);
 
-        if (rc == 0)
-                rc = fleet_start(r->fleet, r->o->max_ms, d);
         r->told = loop_now();
         r->tick = (loop_timer){.fn = on_tick, .ctx = r};
         if (rc == 0 && isatty(2) && !r->o->quiet)
                 rc = loop_timer_set(r->loop, &r->tick, odm_time_add(loop_now(), PROGRESS_MS));
         if (rc == 0 && !r->o->quiet)
-                fprintf(stderr, "xremsim: %u devices, seed %llu\n", r->s.devices,
+                fprintf(stderr, "xremsim: %u devices, seed %llu\n", r->s.devices + r->s.things,
                         (unsigned long long)r->s.seed);
         if (rc == 0)
                 rc = loop_run(r->loop);
@@ -215,8 +269,12 @@ static int open_loop(struct run *r)
 
 static int tell(struct run *r)
 {
-        report_fleet(stdout, r->fleet, &r->s, r->o->create ? &r->created : NULL, r->o->json);
-        return report_fleet_ok(fleet_get_stats(r->fleet)) ? CLI_OK : CLI_FAILED;
+        bool ok = (!r->fleet || report_fleet_ok(fleet_get_stats(r->fleet))) &&
+                  (!r->things || things_get_stats(r->things)->met > 0);
+
+        report_live(stdout, r->fleet, r->things, &r->s, r->o->create ? &r->created : NULL,
+                    r->o->json);
+        return ok ? CLI_OK : CLI_FAILED;
 }
 
 static int failed(const char *why)
@@ -240,7 +298,7 @@ static int go(struct run *r, diag *d)
                 rc = run(r, d);
         if (rc < 0)
                 return failed(d->text[0] ? d->text : odm_err_text(rc));
-        return r->fleet ? tell(r) : CLI_FAILED;
+        return r->fleet || r->things ? tell(r) : CLI_FAILED;
 }
 
 int live_run(const live_opt *o)
@@ -258,6 +316,7 @@ int live_run(const live_opt *o)
                 code = go(&r, &d);
         }
         fleet_free(r.fleet);
+        things_free(r.things);
         if (r.loop)
                 loop_free(r.loop);
         keep_close(r.keep);

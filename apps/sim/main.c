@@ -12,6 +12,7 @@
 #include "live.h"
 #include "report.h"
 #include "scenario.h"
+#include "thing.h"
 
 #define PROGRESS_MS 200
 #define JOB_MAX (4u << 20)
@@ -20,7 +21,7 @@ struct words { /* as the command line says it */
         const char *scenario, *state, *server, *prefix, *password, *codec, *auth, *ca, *keep,
                 *resume, *api, *token, *give, *server_id, *server_user;
         int64_t devices, first, stride, sessions, rate, parallel, max_time, seed;
-        bool json, create, allow_remote, quiet, print;
+        bool json, create, allow_remote, quiet, print, objects;
 };
 
 struct run {
@@ -291,6 +292,8 @@ static cli_result parse(struct words *w, int argc, char **argv, int *first)
                 {0, "seed", CLI_INT, &w->seed, "N",
                  "with --scenario: what is left to chance follows from it"},
                 {0, "print-scenario", CLI_FLAG, &w->print, NULL, "all that a scenario may say"},
+                {0, "print-objects", CLI_FLAG, &w->objects, NULL,
+                 "the objects of simulated LwM2M devices that OMA does not\ndescribe, as its XML"},
                 {0, "server", CLI_STRING, &w->server, "URL", "where the devices call"},
                 {'n', "devices", CLI_INT, &w->devices, "N", "how many (default 100)"},
                 {0, "first", CLI_INT, &w->first, "K", "number of the first (default 1)"},
@@ -388,6 +391,8 @@ int main(int argc, char **argv)
                 cfg_print(scenario_keys, scenario_n_keys, stdout);
                 return CLI_OK;
         }
+        if (r.w.objects)
+                return fputs(thing_objects, stdout) < 0 ? CLI_FAILED : CLI_OK;
         if (r.w.scenario)
                 return check_max_time(&r.w) < 0 ? CLI_USAGE : live(&r.w);
         if (r.w.state || r.w.seed) {

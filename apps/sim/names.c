@@ -40,18 +40,32 @@ int64_t sim_us(void)
         return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-const char *sim_url_wrong(const char *url, bool remote, bool *secure)
+static const char *url_wrong(const char *url, const char *scheme, bool remote, bool *secure)
 {
+        size_t n = strlen(scheme);
         net_url u;
 
-        if (!url)
-                return "is needed";
-        if (net_url_parse(odm_cstr(url), &u) < 0 || strncmp(u.scheme, "http", 4) != 0 || !u.host[0])
-                return "is no http or https URL";
-        *secure = strcmp(u.scheme, "https") == 0;
+        if (net_url_parse(odm_cstr(url), &u) < 0 || strncmp(u.scheme, scheme, n) != 0 ||
+            (u.scheme[n] && strcmp(u.scheme + n, "s") != 0) || !u.host[0])
+                return "";
+        *secure = u.scheme[n] == 's';
         if (remote || sim_url_is_here(url))
                 return NULL;
         return "is not this machine; --allow-remote if that is meant";
+}
+
+const char *sim_url_wrong(const char *url, bool remote, bool *secure)
+{
+        const char *why = url ? url_wrong(url, "http", remote, secure) : "is needed";
+
+        return why && !why[0] ? "is no http or https URL" : why;
+}
+
+const char *sim_coap_wrong(const char *url, bool remote, bool *secure)
+{
+        const char *why = url ? url_wrong(url, "coap", remote, secure) : "is needed";
+
+        return why && !why[0] ? "is no coap or coaps URL" : why;
 }
 
 bool sim_url_is_here(const char *url)

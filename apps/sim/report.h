@@ -9,6 +9,7 @@
 #include "fleet.h"
 #include "load.h"
 #include "rest.h"
+#include "things.h"
 
 void report_load(FILE *to, const sim_stats *s, bool json);
 json_t *report_load_json(const sim_stats *s); /* the caller's */
@@ -20,9 +21,13 @@ void report_progress(FILE *to, const sim_stats *s, uint64_t total, double second
 bool report_load_ok(const sim_stats *s);
 bool report_rest_ok(const sim_rest_result *r);
 
-/* The same of a scenario; `made` is what came of --create, or NULL. */
-void report_fleet(FILE *to, fleet *f, const scenario *s, const sim_rest_result *made, bool json);
+/* The same of a scenario; each of `f` and `t` may be NULL; `made` is what came of --create, or
+ * NULL.
+ */
+void report_live(FILE *to, fleet *f, things *t, const scenario *s, const sim_rest_result *made,
+                 bool json);
 void report_fleet_line(FILE *to, const fleet_stats *s, double rate);
+void report_things_line(FILE *to, const things_stats *s);
 bool report_fleet_ok(const fleet_stats *s);
 
 #endif

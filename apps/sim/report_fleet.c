@@ -165,24 +165,124 @@ static json_t *fleet_json(const fleet *f, const fleet_stats *s, const scenario *
         return o;
 }
 
-void report_fleet(FILE *to, fleet *f, const scenario *sc, const sim_rest_result *made, bool json)
+/* ---- LwM2M ------------------------------------------------------------------------------------ */
+
+static uint64_t failed(const things_stats *s)
 {
-        const fleet_stats *s = fleet_get_stats(f);
+        uint64_t n = 0;
+
+        for (size_t i = 0; i < THINGS_RESULTS; i++)
+                n += s->failed[i];
+        return n;
+}
+
+void report_things_line(FILE *to, const things_stats *s)
+{
+        fprintf(to, "\r%u devices, %u registered, %u asleep, %u silent, %llu requests\033[K",
+                s->devices, s->registered, s->asleep, s->off + s->dead,
+                (unsigned long long)s->requests);
+        fflush(to);
+}
+
+static void print_things(FILE *to, const things_stats *s, const scenario *sc, bool alone)
+{
+        row(to, "LwM2M devices", s->devices);
+        row(to, "that registered", s->met);
+        row(to, "registered at the end", s->registered);
+        row(to, "asleep at the end", s->asleep);
+        row(to, "silent at the end", s->off + s->dead);
+        row(to, "registrations", s->registrations);
+        row(to, "updates of them", s->updates);
+        row(to, "refused", s->refused);
+        row(to, "not answered", s->silent);
+        row(to, "requests answered", s->requests);
+        row(to, "notifications", s->notifications);
+        row(to, "firmware updated", s->updated);
+        row(to, "not updated", failed(s));
+        row(to, "programs installed", s->programs);
+        row(to, "restarts of LwM2M devices", s->restarts);
+        for (size_t i = 0; alone && i < sc->n_faults; i++)
+                fprintf(to, "  fault %-22s %12llu of %llu devices\n", sc->fault[i].name,
+                        (unsigned long long)s->fired[i], (unsigned long long)s->hit[i]);
+        if (s->why[0])
+                fprintf(to, "  the first trouble: %s\n", s->why);
+        if (alone)
+                row(to, "kB resident at most", (uint64_t)resident_kb());
+}
+
+static json_t *things_json(const things_stats *s, const scenario *sc)
+{
+        json_t *o = json_object(), *faults = json_object(), *bad = json_object();
+        char name[8];
+
+        put(o, "devices", s->devices);
+        put(o, "called", s->met);
+        put(o, "registered", s->registered);
+        put(o, "asleep", s->asleep);
+        put(o, "off", s->off);
+        put(o, "dead", s->dead);
+        put(o, "registrations", s->registrations);
+        put(o, "updates", s->updates);
+        put(o, "refused", s->refused);
+        put(o, "silent", s->silent);
+        put(o, "requests", s->requests);
+        put(o, "notifications", s->notifications);
+        put(o, "octets_in", s->octets_in);
+        put(o, "octets_out", s->octets_out);
+        put(o, "updated", s->updated);
+        put(o, "programs", s->programs);
+        put(o, "restarts", s->restarts);
+        put(o, "sleeps", s->sleeps);
+        put(o, "downloads", s->downloads.begun);
+        put(o, "call_us_50", hist_at(&s->call, 500));
+        put(o, "call_us_99", hist_at(&s->call, 990));
+        put(o, "device_octets", s->octets);
+        for (size_t i = 0; i < sc->n_faults; i++)
+                put(faults, sc->fault[i].name, s->fired[i]);
+        for (size_t i = 0; i < THINGS_RESULTS; i++) {
+                (void)snprintf(name, sizeof name, "%zu", i);
+                if (s->failed[i])
+                        put(bad, name, s->failed[i]);
+        }
+        (void)json_object_set_new(o, "fired", faults);
+        (void)json_object_set_new(o, "failed", bad);
+        (void)json_object_set_new(o, "trouble", json_string(s->why));
+        return o;
+}
+
+/* ---- all of it ----------------------------------------------------------------------------------- */
+
+static void print_live(FILE *to, fleet *f, things *t, const scenario *sc,
+                       const sim_rest_result *made)
+{
+        if (made)
+                report_rest(to, made, "created", false);
+        if (f)
+                print_fleet(to, fleet_get_stats(f), sc);
+        if (t)
+                print_things(to, things_get_stats(t), sc, !f);
+        if (f)
+                report_load(to, &fleet_get_stats(f)->talk, false);
+}
+
+void report_live(FILE *to, fleet *f, things *t, const scenario *sc, const sim_rest_result *made,
+                 bool json)
+{
         json_t *o;
 
         if (!json) {
-                if (made)
-                        report_rest(to, made, "created", false);
-                print_fleet(to, s, sc);
-                report_load(to, &s->talk, false);
+                print_live(to, f, t, sc, made);
                 return;
         }
-        o = fleet_json(f, s, sc);
+        o = f ? fleet_json(f, fleet_get_stats(f), sc) : json_object();
         if (made) {
                 put(o, "created", made->done);
                 put(o, "there", made->there);
         }
-        (void)json_object_set_new(o, "load", report_load_json(&s->talk));
+        if (f)
+                (void)json_object_set_new(o, "load", report_load_json(&fleet_get_stats(f)->talk));
+        if (t)
+                (void)json_object_set_new(o, "lwm2m", things_json(things_get_stats(t), sc));
         if (!o || json_dumpf(o, to, JSON_INDENT(2)) < 0)
                 fputs("{}", to);
         fputc('\n', to);

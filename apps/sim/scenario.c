@@ -11,6 +11,10 @@
 static const char *const codec_words[] = {"wbxml", "xml", NULL};
 static const char *const auth_words[] = {"md5", "basic", "mac", NULL};
 static const odm_auth_type auth_types[] = {ODM_AUTH_MD5, ODM_AUTH_BASIC, ODM_AUTH_MAC};
+static const char *const protocol_words[] = {"dm", "lwm2m", NULL};
+static const char *const version_words[] = {"1.0", "1.1", NULL};
+static const char *const security_words[] = {"none", "psk", NULL};
+static const char *const delivery_words[] = {"pull", "push", "both", NULL};
 static const char *const severity_words[] = {"warning", "minor", "major", "critical", NULL};
 
 const cfg_key scenario_keys[] = {
@@ -28,6 +32,12 @@ const cfg_key scenario_keys[] = {
         {"run.wake_port", CFG_INT, "0", "The port of that; 0: a free one.", 0, 65535},
 
         {"group *.count", CFG_INT, "1", "How many devices.", 1, SIM_DEVICES_MAX},
+        {"group *.protocol", CFG_ENUM, "dm", "What they speak.", .choices = protocol_words},
+        {"group *.server", CFG_STRING, NULL,
+         "Where these call, such as a gateway; LwM2M: coap://HOST:PORT or coaps. Default: as all."},
+        {"group *.server_id", CFG_STRING, NULL, "Its Server Identifier. Default: as all."},
+        {"group *.behind", CFG_BOOL, "no",
+         "They are behind a gateway: --create does not make them known to the server."},
         {"group *.prefix", CFG_STRING, NULL,
          "Names are this and the number. Default: sim/ and the group's name and /."},
         {"group *.first", CFG_INT, "1", "Number of the first device.", 0, 1000000000},
@@ -53,6 +63,20 @@ const cfg_key scenario_keys[] = {
         {"group *.retry_wait", CFG_DURATION, "2s", "Between two of them.", 0, DAY},
         {"group *.keys", CFG_PATH, NULL,
          "Folder of trusted keys, as dremd has it. Without it signatures are not looked at."},
+        {"group *.version", CFG_ENUM, "1.0", "lwm2m: of LwM2M.", .choices = version_words},
+        {"group *.security", CFG_ENUM, "none",
+         "lwm2m: psk is DTLS, the endpoint's name its identity and the password its key.",
+         .choices = security_words},
+        {"group *.lifetime", CFG_DURATION, "0",
+         "lwm2m: of a registration. Default: three calls and a minute.", 0, 366 * DAY},
+        {"group *.awake", CFG_DURATION, "0",
+         "lwm2m: queue mode, they listen so long after each exchange; 0: always.", 0, DAY},
+        {"group *.battery", CFG_INT, "100", "lwm2m: per cent at the start, up to 9 less by chance.",
+         1, 100},
+        {"group *.drain", CFG_DURATION, "0", "lwm2m: a per cent of it goes each time; 0: never.", 0,
+         366 * DAY},
+        {"group *.delivery", CFG_ENUM, "both", "lwm2m: how they take firmware.",
+         .choices = delivery_words},
 
         {"fault *.kind", CFG_ENUM, NULL, "What happens.", .choices = fault_kinds},
         {"fault *.group", CFG_STRING, NULL, "To devices of this group. Default: of all."},
@@ -107,13 +131,35 @@ static int read_names(group *g, const cfg *c, diag *d)
         return 0;
 }
 
+static int read_lwm2m(group *g, const cfg *c, diag *d)
+{
+        g->kind = (group_kind)cfg_enum(c, "group *.protocol");
+        g->v11 = cfg_enum(c, "group *.version") == 1;
+        g->psk = cfg_enum(c, "group *.security") == 1;
+        g->lifetime_ms = cfg_ms(c, "group *.lifetime");
+        g->awake_ms = cfg_ms(c, "group *.awake");
+        g->battery = (unsigned)cfg_int(c, "group *.battery");
+        g->drain_ms = cfg_ms(c, "group *.drain");
+        g->delivery = (group_delivery)cfg_enum(c, "group *.delivery");
+        if (g->kind == GROUP_LWM2M && g->keys)
+                return wrong(d, c, "group", "keys: are for OMA DM devices");
+        if (g->lifetime_ms == 0)
+                g->lifetime_ms = 3 * (g->call_ms + g->jitter_ms) + MINUTE;
+        if (g->lifetime_ms < g->call_ms + g->jitter_ms)
+                return wrong(d, c, "group", "lifetime: is over before the next call");
+        return 0;
+}
+
 static int read_group(scenario *s, const cfg *c, diag *d)
 {
         group *g = &s->group[s->n_groups];
+        uint32_t *all;
         int rc;
 
         *g = (group){.name = cfg_name(c),
-                     .begin = s->devices,
+                     .server = cfg_str(c, "group *.server"),
+                     .server_id = cfg_str(c, "group *.server_id"),
+                     .behind = cfg_bool(c, "group *.behind"),
                      .maker = cfg_str(c, "group *.maker"),
                      .model = cfg_str(c, "group *.model"),
                      .hwv = cfg_str(c, "group *.hwv"),
@@ -128,13 +174,17 @@ static int read_group(scenario *s, const cfg *c, diag *d)
                      .tries = (unsigned)cfg_int(c, "group *.tries"),
                      .keys = cfg_str(c, "group *.keys")};
         rc = read_names(g, c, d);
+        if (rc == 0)
+                rc = read_lwm2m(g, c, d);
         if (rc < 0)
                 return rc;
         g->o.codec = cfg_enum(c, "group *.codec") ? &odm_codec_xml : &odm_codec_wbxml;
         g->o.auth = auth_types[cfg_enum(c, "group *.auth")];
-        if (g->o.n > SIM_DEVICES_MAX - s->devices)
+        if (g->o.n > SIM_DEVICES_MAX - s->devices - s->things)
                 return wrong(d, c, "group", "count: more than a million devices in all");
-        s->devices += g->o.n;
+        all = g->kind == GROUP_DM ? &s->devices : &s->things;
+        g->begin = *all;
+        *all += g->o.n;
         s->n_groups++;
         return 0;
 }
@@ -256,7 +306,7 @@ static int read_faults(scenario *s, diag *d)
 
 static uint64_t *draws_of(const scenario *s, const fault *f, size_t *n)
 {
-        uint64_t *v = malloc(s->devices * sizeof *v);
+        uint64_t *v = malloc(((size_t)s->devices + s->things) * sizeof *v);
 
         *n = 0;
         for (size_t i = 0; v && i < s->n_groups; i++) {

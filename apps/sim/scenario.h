@@ -14,16 +14,34 @@
 
 #define GROUPS_MAX 64
 
+typedef enum group_kind {
+        GROUP_DM,    /* OMA DM devices: fleet.h */
+        GROUP_LWM2M, /* LwM2M clients: things.h */
+} group_kind;
+
+typedef enum group_delivery { DELIVERY_PULL, DELIVERY_PUSH, DELIVERY_BOTH } group_delivery;
+
 typedef struct group {
         const char *name;
         char own_prefix[48]; /* of names, where none is given */
-        sim_opt o;           /* who they are, as for a load; the caller sets what [run] says */
-        uint32_t begin;      /* of all devices of the scenario, the first */
+        group_kind kind;
+        sim_opt o;      /* who they are, as for a load; the caller sets what [run] says */
+        uint32_t begin; /* of all devices of its kind, the first */
+        const char *server, *server_id; /* NULL: those of [run] */
+        bool behind;                    /* a gateway is their server: --create makes none of them */
         const char *maker, *model, *hwv, *fwv, *swv;
         int64_t call_ms, jitter_ms, start_ms;
         int64_t install_ms, reboot_ms, retry_ms;
         unsigned tries;
         const char *keys; /* folder of trusted keys; NULL: signatures are not looked at */
+        /* LwM2M */
+        bool v11; /* LwM2M 1.1, else 1.0 */
+        bool psk; /* the password is the key of DTLS */
+        int64_t lifetime_ms;
+        int64_t awake_ms; /* queue mode: so long after the last exchange; 0: they always listen */
+        unsigned battery; /* per cent at the start */
+        int64_t drain_ms; /* one less each time; 0: never */
+        group_delivery delivery;
 } group;
 
 typedef struct scenario {
@@ -32,7 +50,8 @@ typedef struct scenario {
         size_t n_groups;
         fault fault[FAULTS_MAX];
         size_t n_faults;
-        uint32_t devices; /* of all groups */
+        uint32_t devices; /* of OMA DM, of all groups */
+        uint32_t things;  /* of LwM2M */
         uint64_t seed;    /* 0: none is given */
         uint32_t parallel, downloads;
         size_t image_max;

@@ -42,6 +42,8 @@ void sim_password(const sim_opt *o, uint32_t i, char out[SIM_TEXT]);
 /* What is wrong with the URL of a server, NULL if nothing is: a load is not to be sent into the
  * world by a slip of the hand. */
 const char *sim_url_wrong(const char *url, bool remote, bool *secure);
+/* The same of a coap or coaps one. */
+const char *sim_coap_wrong(const char *url, bool remote, bool *secure);
 bool sim_url_is_here(const char *url); /* on this machine */
 
 int64_t sim_us(void); /* monotonic microseconds */

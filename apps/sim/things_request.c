@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A request of the server, and its answer (lwm2m.md 3.2). */
+#include <string.h>
+
+#include "heap.h"
+#include "things_inner.h"
+
+#define LIST_MAX (1u << 20) /* of memory for an answer, besides a package */
+
+typedef struct turn {
+        node *d;
+        co_request *r;
+        const co_msg *m;
+        odm_lw_path at;
+        odm_arena *a;
+        odm_buf *b;
+        co_msg answer;
+        char path[ODM_LW_PATH_TEXT];
+} turn;
+
+static uint8_t wire(int code)
+{
+        return (uint8_t)CO_CODE(code / 100, code % 100);
+}
+
+/* ---- reading ------------------------------------------------------------------------------ */
+
+static bool can(const node *d, int ct)
+{
+        switch (ct) {
+        case ODM_LW_TEXT:
+        case ODM_LW_OPAQUE:
+        case ODM_LW_TLV:
+        case ODM_LW_JSON: return true;
+        case ODM_LW_CBOR:
+        case ODM_LW_SENML_JSON:
+        case ODM_LW_SENML_CBOR: return things_group(d)->v11;
+        default: return false;
+        }
+}
+
+/* Formats of a time before the numbers were given are answered with today's. */
+static int today(int ct)
+{
+        return ct == ODM_LW_OLD_TLV ? ODM_LW_TLV : ct == ODM_LW_OLD_JSON ? ODM_LW_JSON : ct;
+}
+
+int things_read(node *d, odm_lw_path at, int accept, odm_arena *a, odm_buf *b, int *ct,
+                odm_lw_list *list)
+{
+        const odm_lw_registry *reg = d->all->reg;
+        odm_lw_frame f = {.reg = reg, .at = at};
+        int rc = thing_read(&d->t, reg, at, things_wall(d), a, list);
+
+        if (rc != ODM_COAP_CONTENT)
+                return rc;
+        accept = today(accept);
+        if (accept < 0)
+                accept = (int)odm_lw_ct_for(at, odm_lw_type_at(reg, at), list->n);
+        if (!can(d, accept))
+                return ODM_COAP_NOT_ACCEPTABLE;
+        rc = odm_lw_encode(&f, (unsigned)accept, list, b);
+        if (rc == ODM_EUNSUPPORTED || rc == ODM_EINVAL)
+                return ODM_COAP_NOT_ACCEPTABLE;
+        *ct = accept;
+        return rc < 0 ? rc : ODM_COAP_CONTENT;
+}
+
+static int discover(turn *u)
+{
+        odm_lw_links l;
+        int rc = thing_discover(&u->d->t, u->d->all->reg, u->at, u->a, &l);
+
+        if (rc != ODM_COAP_CONTENT)
+                return rc;
+        rc = odm_lw_links_format(&l, false, u->b);
+        u->answer.format = ODM_LW_LINK;
+        return rc < 0 ? rc : ODM_COAP_CONTENT;
+}
+
+static int get(turn *u)
+{
+        odm_lw_list l;
+        int rc;
+
+        if (u->m->accept == ODM_LW_LINK)
+                return discover(u);
+        rc = things_read(u->d, u->at, u->m->accept, u->a, u->b, &u->answer.format, &l);
+        if (rc == ODM_COAP_CONTENT && u->m->observe == 0)
+                things_watch(u->d, u->r, u->at, u->m->accept, &l);
+        return rc;
+}
+
+/* What the paths of a composite read find; what is not there is left out. */
+static int gather(turn *u, const odm_lw_list *paths, odm_lw_list *all)
+{
+        size_t max = 0;
+
+        for (size_t i = 0; i < paths->n; i++) {
+                odm_lw_list one;
+                int rc = thing_read(&u->d->t, u->d->all->reg, paths->v[i].path, things_wall(u->d),
+                                    u->a, &one);
+                odm_lw_node *more;
+                if (rc < 0)
+                        return rc;
+                if (rc != ODM_COAP_CONTENT)
+                        continue;
+                max += one.n;
+                more = max <= ODM_LW_NODES_MAX ? odm_arena_get(u->a, max * sizeof *more) : NULL;
+                if (!more)
+                        return odm_arena_err(u->a);
+                if (all->n)
+                        memcpy(more, all->v, all->n * sizeof *more);
+                memcpy(more + all->n, one.v, one.n * sizeof *more);
+                *all = (odm_lw_list){more, max};
+        }
+        return ODM_COAP_CONTENT;
+}
+
+static int fetch(turn *u)
+{
+        odm_lw_frame f = {.reg = u->d->all->reg};
+        odm_lw_list paths, all = {NULL, 0};
+        int rc;
+
+        if (!things_group(u->d)->v11 || u->at.depth != 0)
+                return ODM_COAP_NOT_ALLOWED;
+        rc = odm_lw_decode(&f, (unsigned)u->m->format, u->m->body, u->a, &paths);
+        if (rc == ODM_EMALFORMED || rc == ODM_ELIMIT)
+                return ODM_COAP_BAD_REQUEST;
+        if (rc == ODM_EUNSUPPORTED)
+                return ODM_COAP_BAD_FORMAT;
+        rc = rc == 0 ? gather(u, &paths, &all) : rc;
+        if (rc != ODM_COAP_CONTENT)
+                return rc;
+        u->answer.format =
+                u->m->accept == ODM_LW_SENML_JSON ? ODM_LW_SENML_JSON : ODM_LW_SENML_CBOR;
+        rc = odm_lw_encode(&f, (unsigned)u->answer.format, &all, u->b);
+        return rc < 0 ? rc : ODM_COAP_CONTENT;
+}
+
+/* ---- writing -------------------------------------------------------------------------------- */
+
+static int decode(turn *u, odm_lw_list *l)
+{
+        odm_lw_frame f = {.reg = u->d->all->reg, .at = u->at};
+        unsigned ct = u->m->format < 0 ? (unsigned)ODM_LW_NO_CT : (unsigned)u->m->format;
+        int rc = odm_lw_decode(&f, ct, u->m->body, u->a, l);
+
+        if (rc == ODM_EUNSUPPORTED)
+                return ODM_COAP_BAD_FORMAT;
+        if (rc == ODM_EMALFORMED || rc == ODM_ELIMIT)
+                return ODM_COAP_BAD_REQUEST;
+        return rc;
+}
+
+static int write(turn *u)
+{
+        thing *t = &u->d->t;
+        bool held = t->firmware.state == FW_DOWNLOADED;
+        odm_lw_list l;
+        int rc = decode(u, &l);
+
+        if (rc == 0)
+                rc = thing_write(t, u->d->all->reg, &l, things_wall(u->d));
+        if (rc == ODM_COAP_CHANGED && !held && t->firmware.state == FW_DOWNLOADED)
+                things_pushed(u->d);
+        return rc;
+}
+
+static int create(turn *u)
+{
+        odm_lw_list l = {NULL, 0};
+        int32_t instance = -1;
+        int rc = u->m->body.n ? decode(u, &l) : 0;
+
+        if (rc != 0)
+                return rc;
+        rc = thing_create(&u->d->t, u->at.id[0], &instance);
+        if (rc != ODM_COAP_CREATED)
+                return rc;
+        u->at = ODM_LW_PATH2(u->at.id[0], (uint16_t)instance);
+        for (size_t i = 0; i < l.n; i++)
+                l.v[i].path.id[1] = u->at.id[1];
+        rc = thing_write(&u->d->t, u->d->all->reg, &l, things_wall(u->d));
+        if (rc != ODM_COAP_CHANGED) {
+                (void)!thing_delete(&u->d->t, u->at);
+                return rc;
+        }
+        u->d->links_moved = true;
+        u->answer.path = odm_str_from(odm_lw_path_format(u->at, u->path), 1);
+        return ODM_COAP_CREATED;
+}
+
+static int post(turn *u)
+{
+        switch (u->at.depth) {
+        case 1: return create(u);
+        case 2: return write(u);
+        case 3: return thing_execute(&u->d->t, u->d->all->reg, u->at, u->m->body);
+        default: return ODM_COAP_NOT_ALLOWED;
+        }
+}
+
+static int put(turn *u)
+{
+        if (u->at.depth == 0)
+                return ODM_COAP_NOT_ALLOWED;
+        return u->m->n_query && !u->m->body.n ? things_attrs(u->d, u->at, u->m) : write(u);
+}
+
+static int delete (turn *u)
+{
+        int rc = thing_delete(&u->d->t, u->at);
+
+        u->d->links_moved |= rc == ODM_COAP_DELETED;
+        return rc;
+}
+
+static int handle(turn *u)
+{
+        switch (u->m->code) {
+        case CO_GET: return get(u);
+        case CO_PUT: return put(u);
+        case CO_POST: return post(u);
+        case CO_DELETE: return delete (u);
+        case CO_FETCH: return fetch(u);
+        case CO_IPATCH:
+                return things_group(u->d)->v11 && u->at.depth == 0 ? write(u)
+                                                                   : ODM_COAP_NOT_ALLOWED;
+        default: return ODM_COAP_NOT_ALLOWED;
+        }
+}
+
+/* ---- a turn ------------------------------------------------------------------------------------ */
+
+static void answer(turn *u, int code)
+{
+        node *d = u->d;
+
+        if (code < 0) {
+                things_trouble(d->all, "a request is not answered", code);
+                code = ODM_COAP_FAILED;
+        }
+        u->answer.code = wire(code);
+        if (code == ODM_COAP_CONTENT)
+                u->answer.body = odm_buf_view(u->b);
+        else
+                u->answer.format = -1;
+        d->all->st.octets_out += u->answer.body.n;
+        d->t.tx += u->answer.body.n;
+        co_answer(u->r, &u->answer);
+}
+
+void things_request(void *ctx, co_request *r, co_peer *p, const co_msg *m)
+{
+        node *d = ctx;
+        char block[8192];
+        odm_arena a;
+        odm_buf b;
+        turn u = {.d = d, .r = r, .m = m, .a = &a, .b = &b};
+        int code;
+
+        (void)p;
+        d->all->st.requests++;
+        d->all->st.octets_in += m->body.n;
+        d->t.rx += m->body.n;
+        things_awake(d);
+        odm_arena_init_on(&a, &heap_mem, LIST_MAX + m->body.n, block, sizeof block);
+        odm_buf_init(&b, &heap_mem, ANSWER_MAX);
+        co_msg_init(&u.answer, 0);
+        code = odm_lw_path_parse(m->path, &u.at) < 0 ? ODM_COAP_NOT_FOUND : handle(&u);
+        if (m->code != CO_GET && m->code != CO_FETCH)
+                things_settle(d);
+        answer(&u, code);
+        odm_buf_done(&b);
+        odm_arena_done(&a);
+        things_plan(d);
+}
