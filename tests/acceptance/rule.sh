@@ -41,11 +41,26 @@ rule_that_rests()
         eventually 20 has_rule_job ru-one 'done' 2 && "$xrem" rule list | grep -Eq 'ping on heat.* 2 ' || { "$xrem" rule list; return 1; }
 }
 
+# A draft that waits for its day.
+rule_that_starts_a_campaign()
+{
+        local id
+        echo '[{"cmd":"replace","uri":"./Vendor/xrem/Config/Interval","format":"int","data":"600"}]' >"$home/heat.json"
+        id=$("$xrem" --quiet campaign create cool --kind commands --commands "$home/heat.json" --prefix ru- \
+                --verify ./Vendor/xrem/Config/Interval=600) || return 1
+        echo '{"name": "cool down", "on": "alarm.raised", "where": {"cause": "fire"}, "again_after": 0, "do": [{"campaign": "'"$id"'"}]}' |
+                "$xrem" --quiet rule add - >/dev/null || return 1
+        "$xrem" campaign show "$id" | grep -q '^State *draft' || return 1
+        "$xrem" --quiet alarm raise ru-one fire --severity major --source w >/dev/null && "$xrem" campaign watch "$id" --for 30 || return 1
+        equal "$("$xrem" get ru-one ./Vendor/xrem/Config/Interval)" 600 interval
+}
+
 step_out
 if start_server server-ru && add_device ru-one &&
         start_device ru-one "http://127.0.0.1:$plain_port/dm" && eventually 20 is_active ru-one; then
         promise 'a rule starts a job on an alarm, tags the device, and says so' rule_on_an_alarm
         promise 'a rule that is switched off rests' rule_that_rests
+        promise 'a rule starts a campaign' rule_that_starts_a_campaign
         stop ru-one && stop server-ru
 else
         promise 'a server for rules starts' false

@@ -298,6 +298,16 @@ alarms_of_both()
                 grep -q '2.0[_0-9]*: data was changed; no earlier version is whole, so it stays in use'
 }
 
+# The same by a campaign, out of the server's own store.
+updates_by_campaign()
+{
+        local id
+        "$xrem" --quiet package add "$sw/www/app-1.tar" --kind software --component net.example.app --name app --version 1.0 >/dev/null || return 1
+        id=$("$xrem" --quiet campaign create 'app 1.0' --package app@1.0 --device sw --start) || return 1
+        "$xrem" campaign watch "$id" --for 60 || { "$xrem" campaign devices "$id"; return 1; }
+        runs_app 1.0 && sees Inventory/Deployed/net.example.app/Version 1.0
+}
+
 removes_the_app()
 {
         run_op Inventory/Delivered/p Remove || return 1
@@ -353,6 +363,7 @@ promise 'kill -9 in a download: it goes on' survives_a_kill_in_a_download
 promise 'kill -9 in an installation: a whole device and one result' survives_a_kill_in_an_installation
 promise 'an octet of it changes: at the start the version before is in use, with an alarm' falls_back_to_the_version_before
 promise 'with no whole version left it stays, and says so' stays_when_no_version_is_whole
+promise 'a campaign brings a version to the device' updates_by_campaign
 promise 'the application is deactivated and removed' removes_the_app
 promise 'the user asks for new software, and hears that there is none' asks_for_software User
 promise 'so does the device by itself' asks_for_software Device
