@@ -394,7 +394,7 @@ static void start_session(dm *m, turn *t)
         if (ended)
                 session_lost(ended, "its place is needed");
         if (full) {
-                session_drop(s);
+                session_free(s);
                 turn_reply(m, t, 503, "too many sessions");
                 return;
         }

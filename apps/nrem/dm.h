@@ -58,10 +58,10 @@ typedef struct dm_opt {
 
         /* A job has moved and is durable; any thread.  NULL: nobody to tell. */
         void (*job_moved)(void *ctx, int64_t job);
-        /* A device that has proved itself is in a session, and there is nothing (more) to do in it:
-         * said when that begins, and again when its jobs are over or it alerted.  What it said is
-         * durable.  Jobs that are made for it now, or follow two writes of the store later, still
-         * go with this session.  On the loop's thread.  NULL: nobody asks. */
+        /* A device that has proved itself is in a session: said before it is given anything, and
+         * again when its jobs are over or it alerted.  What it said is durable.  Jobs that are made
+         * for it now, or follow a few writes of the store later, still go with this session.  On
+         * the loop's thread.  NULL: nobody asks. */
         void (*at_hand)(void *ctx, int64_t device);
         /* The session of which at_hand() was said is over, what it said is durable; any thread. */
         void (*left)(void *ctx, int64_t device);

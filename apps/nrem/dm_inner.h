@@ -222,7 +222,7 @@ ODM_MUST_USE int welcome_server(session *s, const turn *t);
 
 /* ---- session.c -------------------------------------------------------------------- */
 
-void session_drop(session *s);
+void session_free(session *s);
 /* The device is found: the message of the turn goes into the engine. */
 void session_run(session *s);
 /* The turn ends without a SyncML reply, and the session with it. */
@@ -242,7 +242,7 @@ void session_failed(session *s);            /* no memory: the turn will fail */
 /* Writes the batch with the claims in it; work_claimed() goes on when they are durable.  False: the
  * store took it not, and the batch is as it was. */
 bool session_write_claims(session *s);
-/* Writes what there is, says at_hand() and waits for what it brings; work_claimed() goes on then.
+/* Writes what there is, says at_hand() and waits for what it brings; work_wanted() goes on then.
  * False: there is no need to, or it is not possible. */
 bool session_waits(session *s);
 

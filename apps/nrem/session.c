@@ -104,7 +104,7 @@ static void close_batch(session *s, int64_t at)
 
 /* ---- the end of its memory ----------------------------------------------------------------- */
 
-void session_drop(session *s)
+void session_free(session *s)
 {
         if (!s)
                 return;
@@ -270,19 +270,29 @@ bool session_write_claims(session *s)
 
 /* ---- at hand ----------------------------------------------------------------------------
  *
- *   crew: nothing to do -> writer: it is durable -> loop: at_hand() -> writer -> loop -> writer
- *         -> crew: jobs that came of it, or the session's last reply
+ *   crew: something came -> writer: it is durable -> loop: at_hand() -> writer -> loop -> writer
+ *         -> crew: jobs that wait and that came of it, or the session's last reply
  *
  * Whoever is told may write something of his own before he makes a job, which then is written too:
- * so two more writes are waited for, which stand behind his.  Each passes the loop. */
+ * so three more writes are waited for, which stand behind his.  Each passes the loop. */
 
-#define ROUNDS 2
+#define ROUNDS 3
 
 static void go_round(session *s);
 
+static void go_on(void *ctx)
+{
+        session *s = ctx;
+
+        if (s->write_rc < 0)
+                session_break(s, "the store failed");
+        else if (work_wanted(s))
+                pump(s);
+}
+
 static void on_waited(session *s)
 {
-        s->task = (crew_task){.fn = on_claimed, .ctx = s};
+        s->task = (crew_task){.fn = go_on, .ctx = s};
         crew_post(s->dm->crew, &s->task);
 }
 
@@ -645,7 +655,7 @@ void session_lost(session *s, const char *why)
         device = s->device_id;
         dm_write(m, b);
         say_left(s);
-        session_drop(s);
+        session_free(s);
         if (again) /* it is called, to try once more */
                 dm_job_created(m, device, 0);
 }

@@ -53,7 +53,7 @@ int session_new(dm *m, const turn *t, session **out)
         if (!keep_text(s, t->peek.source, &s->source) ||
             !keep_text(s, t->peek.session_id, &s->dm_id) ||
             !keep_text(s, odm_cstr(host), &s->host) || !find_uri(s, t)) {
-                session_drop(s);
+                session_free(s);
                 return ODM_ENOMEM;
         }
         *out = s;

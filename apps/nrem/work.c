@@ -465,6 +465,8 @@ bool work_wanted(session *s)
         if (stop)
                 return answer_none(s);
         end_all_told(s);
+        if (session_waits(s))
+                return false;
         if (doubt_ask(s))
                 return true;
         if (s->inventory && give_inventory(s))
@@ -477,18 +479,16 @@ bool work_wanted(session *s)
                         return false;
                 session_failed(s);
         }
-        return session_waits(s) ? false : answer_last(s);
+        return answer_last(s);
 }
 
 bool work_claimed(session *s)
 {
         work_sweep(s); /* those that somebody else took or cancelled */
-        if (s->cut)
-                return answer_none(s);
         if (give_ready(s))
                 return true;
         if (s->failed || !s->look || !claim_next(s)) /* what others held may be ours now */
-                return session_waits(s) ? false : answer_last(s);
+                return answer_last(s);
         if (!s->failed && session_write_claims(s))
                 return false;
         session_failed(s);

@@ -115,7 +115,7 @@ static void jobs_made_at_hand_go_with_the_session(void **state)
                 assert_int_equal(host.n_made, 3);
                 for (int i = 0; i < 3; i++)
                         expect_job(w, host.made[i], "done");
-                assert_int_equal(host.at_hand, 4); /* and once for each that was over */
+                assert_int_equal(host.at_hand, 4); /* and again when one was over */
         }
 }
 
