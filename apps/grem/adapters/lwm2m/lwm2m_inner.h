@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lwm2m_inner.h - what the files of the adapter share.
+ *
+ *   lwm2m.c     settings, listeners, start and end
+ *   client.c    devices that are registered: by name, by registration, by address; their rows
+ *   register.c  registration, update, deregistration, Send; what is asked after a registration
+ *   errand.c    orders: a plan of the bridge, request by request
+ *   send.c      a request of the bridge as one of CoAP
+ *   watch.c     observations, and what notifications bring
+ *   work.c      jobs of the bridge: firmware, software, restarts
+ *   serve.c     images by block transfer
+ *   keys.c      keys of DTLS
+ *
+ *     register -> row durable -> 2.01 -> record seen, awake -> read /3/0 -> observe
+ *     order -> plan -> request -> answer -> ... -> reply
+ *
+ * All of it is the loop's thread, but for the end of a row's writing. */
+#ifndef GREM_LWM2M_INNER_H
+#define GREM_LWM2M_INNER_H
+
+#include <pthread.h>
+
+#include "coap.h"
+#include "lwm2m.h"
+#include "odm/bridge.h"
+#include "table.h"
+
+#define CHAINS 4096
+#define ERRAND_CHAINS 256
+#define LOCATION_MAX 16 /* octets of a registration's name, and a zero */
+#define WATCHES_MAX 24  /* observations of a device */
+#define ERRAND_MEMORY ((size_t)4 << 20)
+#define NEWS_MEMORY ((size_t)1 << 20)
+#define REQUEST_MS 60000 /* for one that has no deadline of its own */
+
+typedef struct lwm2m lwm2m;
+typedef struct client client;
+typedef struct lw_errand lw_errand;
+
+typedef struct watch { /* an observation */
+        struct watch *next;
+        client *c;
+        odm_lw_path path;
+        uint64_t ask;
+        lw_errand *first; /* who waits for the first answer; NULL: nobody */
+        bool told;        /* ... which is there */
+        bool ours;        /* of the bridge's own wishes */
+} watch;
+
+typedef enum greeting { /* what is asked of a device after it has registered */
+                        GREET_DUE,
+                        GREET_READ,
+                        GREET_DONE,
+} greeting;
+
+struct client {
+        client *by_name, *by_location, *by_addr; /* chains */
+        lwm2m *a;
+        char *ep;
+        char location[LOCATION_MAX];
+        net_addr addr;
+        bool secure;
+        char *identity; /* DTLS; "" without */
+        char *root;     /* alternate path: "lwm2m"; "" for none */
+        char *links;    /* the object list, as it was told */
+        char version[8], binding[8];
+        int64_t lifetime_s;
+        odm_wall since, heard;
+        bool queue;     /* it sleeps */
+        bool saving;    /* a row is on its way */
+        bool again;     /* and another is to follow */
+        odm_time awake; /* until then; ODM_NEVER without queue mode */
+        odm_bridge *bridge;
+        gw_device *record; /* NULL: not introduced, or refused */
+        greeting greeting;
+        lw_errand *greeter;
+        watch *watches;
+        size_t n_watches;
+        struct work *work; /* NULL: no job was ever asked of it */
+        loop_timer expiry, jobs;
+};
+
+typedef struct seal {         /* a key of DTLS */
+        odm_str identity, ep; /* ep: whom it may be */
+        uint8_t key[CO_KEY_MAX];
+        size_t n;
+} seal;
+
+typedef struct keyring {
+        const char *path; /* NULL: none */
+        int64_t stamp[3]; /* of the file that was read */
+        odm_arena mem;
+        seal *v;
+        size_t n;
+} keyring;
+
+typedef struct saved saved; /* a row on its way; client.c */
+
+struct lwm2m {
+        adapter_host host;
+        const cfg *conf;
+        loop *loop;
+        store *store;
+        co_end *plain, *secure;
+        odm_lw_registry *registry;
+        odm_map *map;
+        client *by_name[CHAINS], *by_location[CHAINS], *by_addr[CHAINS];
+        size_t n, max;
+        lw_errand *errands[ERRAND_CHAINS];
+        keyring keys;
+        bool open, closing;
+
+        loop_io stored; /* an eventfd: rows are durable */
+        pthread_mutex_t lock;
+        saved *done, **done_tail;
+
+        loop_timer greet;              /* devices of before are greeted, a few at a time */
+        size_t greeted;                /* chains of by_name that were */
+        struct push *pushing, *pushes; /* one goes, the others wait */
+        char *folder;                  /* of packages that were given value by value */
+        uint64_t registrations, updates, deregistrations, expiries, refusals, notifications,
+                requests, failures, images;
+};
+
+/* ---- client.c ------------------------------------------------------------------------------- */
+
+extern const store_table lwm2m_table_client;
+
+client *lw_client_by_name(lwm2m *a, odm_str ep);
+client *lw_client_by_location(lwm2m *a, odm_str location);
+client *lw_client_by_addr(lwm2m *a, const net_addr *addr, bool secure);
+/* A device not yet known, without an address.  NULL: no memory, or too many. */
+client *lw_client_new(lwm2m *a, odm_str ep);
+void lw_client_free(client *c); /* with all that goes on for it */
+void lw_client_free_all(lwm2m *a);
+void lw_client_locate(client *c); /* a new name for its registration */
+void lw_client_move(client *c, const net_addr *addr, bool secure);
+ODM_MUST_USE int lw_client_text(char **at, odm_str s); /* *at becomes a copy */
+/* What the object list says; ODM_EMALFORMED: none.  A client without a bridge gets one. */
+ODM_MUST_USE int lw_client_offers(client *c, odm_str links, odm_str version);
+co_end *lw_client_end(const client *c);
+bool lw_client_awake(const client *c);
+/* It has just been heard: its lifetime, and when it sleeps its time awake, begin anew. */
+void lw_client_heard(client *c);
+/* It is known from a life before: its lifetime begins anew. */
+void lw_client_resume(client *c);
+/* It does not answer. */
+void lw_client_silent(client *c);
+/* Tells the gateway what is known of it.  0, or the status with which it is refused. */
+unsigned lw_client_introduce(client *c);
+/* Its registration is over. */
+void lw_client_gone(client *c, adapter_gone why);
+/* Writes its row; `done` may be NULL and is on the loop, not before this returns. */
+ODM_MUST_USE int lw_client_save(client *c, void (*done)(void *ctx, int rc), void *ctx);
+void lw_client_keep(client *c);               /* what the bridge keeps of it, when that changed */
+ODM_MUST_USE int lw_client_unsave(client *c); /* takes the row away */
+/* Reads the rows of a life before. */
+ODM_MUST_USE int lw_client_load_all(lwm2m *a, diag *d);
+ODM_MUST_USE int lw_saver_open(lwm2m *a);
+void lw_saver_close(lwm2m *a); /* all is durable */
+
+/* ---- register.c ------------------------------------------------------------------------------- */
+
+void lw_register_request(lwm2m *a, co_request *r, co_peer *p, const co_msg *m);
+void lw_update_request(lwm2m *a, co_request *r, co_peer *p, const co_msg *m, odm_str location);
+void lw_deregister_request(lwm2m *a, co_request *r, co_peer *p, odm_str location);
+void lw_send_request(lwm2m *a, co_request *r, co_peer *p, const co_msg *m);
+/* What is to be asked of a device that is there, when it was not yet. */
+void lw_greet(client *c);
+void lw_greet_all(lwm2m *a); /* ... by and by */
+
+/* ---- errand.c ---------------------------------------------------------------------------------- */
+
+struct lw_errand { /* a plan that is carried out */
+        lw_errand *chain;
+        client *c;
+        uint64_t id; /* the gateway's; 0: our own */
+        bool linked;
+        odm_arena mem;
+        odm_plan *plan;
+        uint64_t ask;
+        watch *watching; /* the observation whose first answer is awaited */
+        odm_time due;
+        void (*over)(lw_errand *e, const odm_plan_result *r); /* of our own: it is freed after it */
+};
+
+void lw_errand_read(void *a, uint64_t id, gw_device *d, void *native, const odm_str *paths,
+                    size_t n, adapter_list list, int64_t deadline_ms);
+void lw_errand_write(void *a, uint64_t id, gw_device *d, void *native, const adapter_node *v,
+                     size_t n, int64_t deadline_ms);
+void lw_errand_create(void *a, uint64_t id, gw_device *d, void *native, const adapter_node *v,
+                      size_t n, int64_t deadline_ms);
+void lw_errand_remove(void *a, uint64_t id, gw_device *d, void *native, odm_str path,
+                      int64_t deadline_ms);
+void lw_errand_execute(void *a, uint64_t id, gw_device *d, void *native, odm_str path, odm_str arg,
+                       odm_str correlator, int64_t deadline_ms);
+void lw_errand_observe(void *a, uint64_t id, gw_device *d, void *native, odm_str path,
+                       const adapter_attrs *attrs, int64_t deadline_ms);
+void lw_errand_download(void *a, uint64_t id, gw_device *d, void *native, const adapter_image *i,
+                        odm_str correlator, int64_t deadline_ms);
+void lw_errand_wake(void *a, uint64_t id, gw_device *d, void *native, odm_str notification,
+                    odm_str server_id);
+void lw_errand_cancel(void *a, uint64_t id);
+/* One of our own; the caller makes e->plan in e->mem and calls lw_errand_go().  NULL: no memory. */
+lw_errand *lw_errand_new(client *c, uint64_t id, int64_t deadline_ms);
+void lw_errand_go(lw_errand *e);
+void lw_errand_answered(lw_errand *e, const odm_lw_answer *r); /* the request that it made */
+void lw_errand_free(lw_errand *e);
+void lw_errand_drop_all(client *c, unsigned status);
+void lw_reply_text(lwm2m *a, uint64_t id, unsigned status, const char *text);
+
+/* ---- send.c -------------------------------------------------------------------------------------- */
+
+/* Sends a request of the bridge, but for those that are none of CoAP and observations; done() as
+ * co_ask()'s.  `file` takes the place of the payload; may be NULL. */
+ODM_MUST_USE int lw_send_ask(client *c, const odm_lw_request *rq, const co_file *file,
+                             int64_t deadline_ms, co_done done, void *ctx, uint64_t *id);
+/* What came back, for the bridge. */
+odm_lw_answer lw_send_answer(co_end_of why, const co_msg *m);
+
+/* ---- watch.c --------------------------------------------------------------------------------------- */
+
+/* Observes; `e` (may be NULL) is told the first answer.  0, ODM_ENOMEM, ODM_ELIMIT. */
+ODM_MUST_USE int lw_watch_start(client *c, odm_lw_path path, lw_errand *e, bool ours);
+void lw_watch_stop(client *c, odm_lw_path path);
+void lw_watch_stop_all(client *c);
+/* Values the device told: to the gateway, to jobs, as alerts. */
+void lw_watch_tell(client *c, odm_lw_path at, unsigned ct, odm_str payload);
+
+/* ---- work.c ------------------------------------------------------------------------------------------ */
+
+void lw_work_pump(client *c); /* has jobs go on */
+void lw_work_drop(client *c);
+/* Keeps a package that was given as a value; the name of it in `a`. */
+ODM_MUST_USE int lw_work_stage(client *c, odm_str package);
+
+/* ---- serve.c ------------------------------------------------------------------------------------------- */
+
+void lw_serve_image(lwm2m *a, co_request *r, const co_msg *m);
+/* Where a device of `c`'s listener finds the image that an HTTP address of ours names, by CoAP; in
+ * `mem`, absent when it does not. */
+odm_str lw_serve_url(const client *c, odm_str http, odm_arena *mem);
+
+/* ---- keys.c ---------------------------------------------------------------------------------------------- */
+
+ODM_MUST_USE int lw_keys_open(lwm2m *a, diag *d);
+void lw_keys_close(lwm2m *a);
+bool lw_keys_find(void *a, odm_str identity, uint8_t key[CO_KEY_MAX], size_t *n);
+/* Whether an identity may register as `ep`, and whether `ep` must not come without one. */
+bool lw_keys_may_be(lwm2m *a, odm_str identity, odm_str ep);
+bool lw_keys_need(lwm2m *a, odm_str ep);
+
+#endif

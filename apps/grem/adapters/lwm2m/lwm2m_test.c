@@ -1,0 +1,1029 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lwm2m_test.c - the LwM2M adapter over loopback: devices made of a CoAP end and a few resources,
+ * and a gateway that writes down what it is told. */
+#include "lwm2m.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "coap.h"
+#include "fsio.h"
+#include "gateway.h"
+#include "heap.h"
+#include "support.h"
+
+#define PATIENCE_MS 10000
+#define RECORDS 1100
+#define LINKS "</>;rt=\"oma.lwm2m\",</1/0>,</3/0>,</5/0>"
+
+/* ---- a gateway that writes down ---------------------------------------------------------------- */
+
+typedef struct stage {
+        loop *l;
+        cfg *conf;
+        store *store;
+        char folder[64], *where;
+        void *adapter;
+        gw_device *records[RECORDS];
+        size_t n;
+        unsigned refuse; /* status with which all devices are refused */
+        char told[8192]; /* a line a word of the adapter */
+        uint64_t replied;
+        unsigned status;
+        char text[256];
+        char nodes[2048]; /* of the reply, "path=value " */
+} stage;
+
+static void note(stage *s, const char *fmt, ...) ODM_PRINTF(2, 3);
+static void note(stage *s, const char *fmt, ...)
+{
+        size_t n = strlen(s->told);
+        va_list ap;
+
+        va_start(ap, fmt);
+        vsnprintf(s->told + n, sizeof s->told - n, fmt, ap);
+        va_end(ap);
+}
+
+static gw_device *record_of(stage *s, odm_str id)
+{
+        for (size_t i = 0; i < s->n; i++)
+                if (odm_str_eq(s->records[i]->id, id))
+                        return s->records[i];
+        return NULL;
+}
+
+static gw_device *on_seen(void *ctx, const adapter_class *k, const adapter_device *d, void *native,
+                          unsigned *why)
+{
+        stage *s = ctx;
+        gw_device *r = record_of(s, d->id);
+
+        assert_ptr_equal(k, &lwm2m_class);
+        if (s->refuse) {
+                *why = s->refuse;
+                return NULL;
+        }
+        if (!r) {
+                assert_true(s->n < RECORDS);
+                r = s->records[s->n++] = calloc(1, sizeof *r);
+                r->id = exact_bytes(d->id.p, d->id.n);
+        }
+        r->native = native;
+        if (s->n < 50)
+                note(s, "seen %.*s %.*s man=%.*s fw=%.*s\n", (int)d->id.n, d->id.p,
+                     (int)d->protocol.n, d->protocol.p ? d->protocol.p : "", (int)d->man.n,
+                     d->man.p ? d->man.p : "", (int)d->fwv.n, d->fwv.p ? d->fwv.p : "");
+        return r;
+}
+
+static void on_awake(void *ctx, gw_device *d, int64_t ms)
+{
+        if (((stage *)ctx)->n < 50)
+                note(ctx, "awake %.*s %lld\n", (int)d->id.n, d->id.p, (long long)ms);
+}
+
+static void on_asleep(void *ctx, gw_device *d, int64_t ms)
+{
+        (void)ms;
+        if (((stage *)ctx)->n < 50)
+                note(ctx, "asleep %.*s\n", (int)d->id.n, d->id.p);
+}
+
+static void on_gone(void *ctx, gw_device *d, adapter_gone why)
+{
+        if (((stage *)ctx)->n < 50)
+                note(ctx, "gone %.*s %d\n", (int)d->id.n, d->id.p, why);
+}
+
+static void on_reply(void *ctx, uint64_t id, const adapter_reply *r)
+{
+        stage *s = ctx;
+
+        s->replied = id;
+        s->status = r->status;
+        snprintf(s->text, sizeof s->text, "%.*s", (int)r->text.n, r->text.p ? r->text.p : "");
+        s->nodes[0] = 0;
+        for (size_t i = 0; i < r->n; i++) {
+                size_t n = strlen(s->nodes);
+                const adapter_node *v = &r->nodes[i];
+
+                snprintf(s->nodes + n, sizeof s->nodes - n, "%.*s%s%.*s ", (int)v->path.n,
+                         v->path.p, v->has_data ? "=" : "", v->has_data ? (int)v->value.data.n : 0,
+                         v->has_data ? v->value.data.p : "");
+        }
+}
+
+static void on_changed(void *ctx, gw_device *d, const adapter_node *v, size_t n)
+{
+        (void)d;
+        for (size_t i = 0; i < n && ((stage *)ctx)->n < 50; i++)
+                note(ctx, "changed %.*s=%.*s\n", (int)v[i].path.n, v[i].path.p,
+                     (int)v[i].value.data.n, v[i].value.data.p ? v[i].value.data.p : "");
+}
+
+static int on_alert(void *ctx, gw_device *d, const odm_alert *a, odm_wall at)
+{
+        (void)d;
+        (void)at;
+        note(ctx, "alert %.*s %.*s %.*s %.*s\n", (int)a->source.n, a->source.p ? a->source.p : "",
+             (int)a->type.n, a->type.p ? a->type.p : "", (int)a->data.n, a->data.p ? a->data.p : "",
+             (int)a->correlator.n, a->correlator.p ? a->correlator.p : "");
+        return 0;
+}
+
+static void open_adapter(stage *s)
+{
+        adapter_host h = {.loop = s->l,
+                          .conf = s->conf,
+                          .store = s->store,
+                          .folder = s->folder,
+                          .seen = on_seen,
+                          .awake = on_awake,
+                          .asleep = on_asleep,
+                          .gone = on_gone,
+                          .reply = on_reply,
+                          .changed = on_changed,
+                          .alert = on_alert,
+                          .ctx = s};
+        diag d = {0};
+
+        if (lwm2m_class.open(&h, &s->adapter, &d) < 0)
+                fail_msg("%s", d.text);
+        lwm2m_class.enumerate(s->adapter);
+}
+
+static void begin_with(stage *s, const char *more)
+{
+        char text[1024], why[STORE_DIAG] = "";
+        diag d = {0};
+        store_opt o;
+
+        memset(s, 0, sizeof *s);
+        strcpy(s->folder, "/tmp/lwm2m-test-XXXXXX");
+        assert_non_null(mkdtemp(s->folder));
+        assert_int_equal(loop_new(&s->l), 0);
+        assert_int_equal(cfg_new(lwm2m_class.keys, lwm2m_class.n_keys, &s->conf), 0);
+        snprintf(text, sizeof text, "[lwm2m]\nlisten = 127.0.0.1:0\nack = 40ms\n%s", more);
+        if (cfg_parse(s->conf, odm_cstr(text), "test", &d) < 0)
+                fail_msg("%s", d.text);
+        store_opt_init(&o);
+        o.where = "mem:";
+        o.tables = lwm2m_class.tables;
+        while (o.tables[o.n_tables])
+                o.n_tables++;
+        assert_int_equal(store_open(&o, &s->store, why), 0);
+        open_adapter(s);
+}
+
+static void begin(stage *s)
+{
+        begin_with(s, "");
+}
+
+static void end(stage *s)
+{
+        char path[128];
+
+        if (s->adapter)
+                lwm2m_class.close(s->adapter);
+        store_close(s->store);
+        cfg_free(s->conf);
+        loop_free(s->l);
+        for (size_t i = 0; i < s->n; i++) {
+                exact_free(s->records[i]->id);
+                free(s->records[i]);
+        }
+        snprintf(path, sizeof path, "%s/lwm2m", s->folder);
+        (void)rmdir(path);
+        snprintf(path, sizeof path, "%s/keys", s->folder);
+        (void)unlink(path);
+        assert_int_equal(rmdir(s->folder), 0);
+}
+
+/* ---- a device ------------------------------------------------------------------------------------------ */
+
+typedef struct resource {
+        const char *path;
+        odm_str value; /* as it is on the wire */
+        int format;
+} resource;
+
+typedef struct device {
+        stage *s;
+        co_end *end;
+        net_addr to;
+        resource v[16];
+        size_t n;
+        bool mute; /* hears and says nothing */
+        char asked[4096];
+        char body[4096]; /* of the last request with one */
+        size_t body_n;
+        co_watcher *watcher[8];
+        char watched[8][32];
+        size_t n_watched;
+        /* its own last request */
+        unsigned answered;
+        co_end_of why;
+        uint8_t code;
+        char location[64];
+} device;
+
+static void on_request(void *ctx, co_request *r, co_peer *p, const co_msg *m)
+{
+        static const char *const methods[] = {"",       "GET",   "POST",  "PUT",
+                                              "DELETE", "FETCH", "PATCH", "iPATCH"};
+        device *d = ctx;
+        size_t n = strlen(d->asked);
+        co_msg a;
+
+        (void)p;
+        snprintf(d->asked + n, sizeof d->asked - n, "%s %.*s%s\n", methods[m->code & 7],
+                 (int)m->path.n, m->path.p ? m->path.p : "", m->observe == 0 ? " observe" : "");
+        if (m->body.n && m->body.n <= sizeof d->body) {
+                memcpy(d->body, m->body.p, m->body.n);
+                d->body_n = m->body.n;
+        }
+        co_msg_init(&a, m->code == CO_GET ? CO_NOT_FOUND : CO_CHANGED);
+        for (size_t i = 0; m->code == CO_GET && i < d->n; i++)
+                if (odm_str_is(m->path, d->v[i].path)) {
+                        a.code = CO_CONTENT;
+                        a.format = d->v[i].format;
+                        a.body = d->v[i].value;
+                }
+        if (m->observe == 0 && a.code == CO_CONTENT && d->n_watched < 8) {
+                snprintf(d->watched[d->n_watched], 32, "%.*s", (int)m->path.n, m->path.p);
+                d->watcher[d->n_watched++] = co_watch(r, NULL, NULL);
+        }
+        co_answer(r, &a);
+}
+
+static const co_app device_app = {.request = on_request};
+
+static void have(device *d, const char *path, odm_str value, int format)
+{
+        for (size_t i = 0; i < d->n; i++)
+                if (strcmp(d->v[i].path, path) == 0) {
+                        d->v[i].value = value;
+                        return;
+                }
+        assert_true(d->n < ODM_COUNT(d->v));
+        d->v[d->n++] = (resource){path, value, format};
+}
+
+static void device_begin(stage *s, device *d, const co_setup *as)
+{
+        co_setup c;
+        diag why = {0};
+
+        memset(d, 0, sizeof *d);
+        co_setup_init(&c);
+        if (as)
+                c = *as;
+        assert_int_equal(net_addr_parse("127.0.0.1", 0, &c.at), 0);
+        c.ack_ms = 40;
+        c.app = &device_app;
+        c.ctx = d;
+        d->s = s;
+        assert_int_equal(co_open(s->l, &c, &d->end, &why), 0);
+        assert_int_equal(
+                net_addr_parse("127.0.0.1", (uint16_t)lwm2m_port(s->adapter, as != NULL), &d->to),
+                0);
+        /* /3/0 as TLV: manufacturer, model, firmware version, error code 0 */
+        have(d, "3/0",
+             ODM_STR("\xc3\x00"
+                     "Acm"
+                     "\xc2\x01"
+                     "M1"
+                     "\xc3\x03"
+                     "1.0"
+                     "\x83\x0b\x41\x00\x00"),
+             ODM_LW_TLV);
+        have(d, "3/0/11", ODM_STR("\x83\x0b\x41\x00\x00"), ODM_LW_TLV);
+        have(d, "5/0/3", ODM_STR("0"), ODM_LW_TEXT);
+        have(d, "5/0/5", ODM_STR("0"), ODM_LW_TEXT);
+        have(d, "3/0/9", ODM_STR("77"), ODM_LW_TEXT);
+}
+
+static void on_done(void *ctx, co_end_of why, const co_msg *m)
+{
+        device *d = ctx;
+
+        d->answered++;
+        d->why = why;
+        d->code = m ? m->code : 0;
+        if (m && m->code == CO_CREATED)
+                snprintf(d->location, sizeof d->location, "%.*s", (int)m->path.n,
+                         m->path.p ? m->path.p : "");
+}
+
+/* "a=b&c" */
+static size_t split(const char *text, odm_str out[CO_QUERY_MAX])
+{
+        size_t n = 0;
+
+        while (text && *text && n < CO_QUERY_MAX) {
+                const char *amp = strchr(text, '&');
+                size_t len = amp ? (size_t)(amp - text) : strlen(text);
+
+                out[n++] = (odm_str){text, len};
+                text = amp ? amp + 1 : NULL;
+        }
+        return n;
+}
+
+static void say(device *d, uint8_t code, const char *path, const char *query, const char *body)
+{
+        odm_str q[CO_QUERY_MAX];
+        odm_time last = odm_time_add(loop_now(), PATIENCE_MS);
+        unsigned before = d->answered;
+        co_msg m;
+        uint64_t id;
+
+        co_msg_init(&m, code);
+        m.path = odm_cstr(path);
+        m.query = q;
+        m.n_query = split(query, q);
+        m.body = odm_cstr(body);
+        if (body)
+                m.format = ODM_LW_LINK;
+        assert_int_equal(co_ask(d->end, &d->to, &m, NULL, on_done, d, &id), 0);
+        while (d->answered == before) {
+                assert_false(odm_time_reached(loop_now(), last));
+                assert_int_equal(loop_once(d->s->l, 50), 0);
+        }
+}
+
+static void enrol(device *d, const char *query)
+{
+        say(d, CO_POST, "rd", query, LINKS);
+        if (d->code != CO_CREATED || strncmp(d->location, "rd/", 3) != 0)
+                fail_msg("%s: %x '%s'", query, d->code, d->location);
+}
+
+/* Until `word` is in what was told or asked. */
+static void until(stage *s, const char *where, const char *word)
+{
+        odm_time last = odm_time_add(loop_now(), PATIENCE_MS);
+
+        while (!strstr(where, word)) {
+                if (odm_time_reached(loop_now(), last))
+                        fail_msg("'%s' did not come; there is\n%s", word, where);
+                assert_int_equal(loop_once(s->l, 50), 0);
+        }
+}
+
+static void pass(stage *s, int64_t ms)
+{
+        odm_time last = odm_time_add(loop_now(), ms);
+
+        while (!odm_time_reached(loop_now(), last))
+                assert_int_equal(loop_once(s->l, 5), 0);
+}
+
+static void replied(stage *s, uint64_t id)
+{
+        odm_time last = odm_time_add(loop_now(), PATIENCE_MS);
+
+        while (s->replied != id) {
+                assert_false(odm_time_reached(loop_now(), last));
+                assert_int_equal(loop_once(s->l, 50), 0);
+        }
+}
+
+static void read_one(stage *s, uint64_t id, const char *path)
+{
+        gw_device *r = s->records[0];
+        odm_str p = odm_cstr(path);
+
+        lwm2m_class.read(s->adapter, id, r, r->native, &p, 1, ADAPTER_LIST_NONE, 5000);
+        replied(s, id);
+}
+
+/* ---- registration ------------------------------------------------------------------------------------------ */
+
+static void registrations_are_answered_as_the_table_says(void **state)
+{
+        static const struct row {
+                const char *why, *query, *links;
+                uint8_t code;
+        } rows[] = {
+                {"as it should be", "ep=d1&lt=60&lwm2m=1.0&b=U", LINKS, CO_CREATED},
+                {"the shortest", "ep=d1&lwm2m=1.0", "</3/0>", CO_CREATED},
+                {"version 1.1", "ep=d1&lwm2m=1.1&lt=300&Q", LINKS, CO_CREATED},
+                {"objects nobody knows", "ep=d1&lwm2m=1.0", "</3/0>,</31024/7>", CO_CREATED},
+                {"parameters nobody knows", "ep=d1&lwm2m=1.0&pid=7", "</3/0>", CO_CREATED},
+                {"an alternate root", "ep=d1&lwm2m=1.0", "</lwm2m>;rt=\"oma.lwm2m\",</lwm2m/3/0>",
+                 CO_CREATED},
+                {"no name", "lt=60&lwm2m=1.0", LINKS, CO_BAD_REQUEST},
+                {"an empty name", "ep=&lwm2m=1.0", LINKS, CO_BAD_REQUEST},
+                {"no version", "ep=d1&lt=60", LINKS, CO_BAD_REQUEST},
+                {"a version that is newer", "ep=d1&lwm2m=2.0", LINKS, CO_PRECONDITION},
+                {"a minor one that is newer", "ep=d1&lwm2m=1.9", LINKS, CO_PRECONDITION},
+                {"a lifetime of nothing", "ep=d1&lwm2m=1.0&lt=0", LINKS, CO_BAD_REQUEST},
+                {"a lifetime that is no number", "ep=d1&lwm2m=1.0&lt=soon", LINKS, CO_BAD_REQUEST},
+                {"links that are none", "ep=d1&lwm2m=1.0", "<3/0", CO_BAD_REQUEST},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                stage s;
+                device d;
+
+                begin(&s);
+                device_begin(&s, &d, NULL);
+                say(&d, CO_POST, "rd", rows[i].query, rows[i].links);
+                if (d.code != rows[i].code || (s.n == 1) != (rows[i].code == CO_CREATED))
+                        fail_msg("%s: %x, %zu records", rows[i].why, d.code, s.n);
+                co_close(d.end);
+                end(&s);
+        }
+}
+
+static void paths_are_answered_as_the_table_says(void **state)
+{
+        static const struct row {
+                const char *why;
+                uint8_t method;
+                const char *path;
+                uint8_t code;
+        } rows[] = {
+                {"an update of nobody", CO_POST, "rd/0123456789abcd", CO_NOT_FOUND},
+                {"a deregistration of nobody", CO_DELETE, "rd/0123456789abcd", CO_NOT_FOUND},
+                {"reading registrations", CO_GET, "rd", CO_NOT_ALLOWED},
+                {"reading one", CO_GET, "rd/0123456789abcd", CO_NOT_ALLOWED},
+                {"Send of nobody", CO_POST, "dp", CO_NOT_FOUND},
+                {"an image that is not there", CO_GET, "img/nothing", CO_NOT_FOUND},
+                {"what there is", CO_GET, ".well-known/core", CO_CONTENT},
+                {"the root", CO_GET, NULL, CO_NOT_FOUND},
+        };
+        stage s;
+        device d;
+
+        (void)state;
+        begin(&s);
+        device_begin(&s, &d, NULL);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                say(&d, rows[i].method, rows[i].path, NULL, NULL);
+                if (d.code != rows[i].code)
+                        fail_msg("%s: %x", rows[i].why, d.code);
+        }
+        co_close(d.end);
+        end(&s);
+}
+
+static void a_device_is_introduced_and_observed(void **state)
+{
+        stage s;
+        device d;
+
+        (void)state;
+        begin(&s);
+        device_begin(&s, &d, NULL);
+        enrol(&d, "ep=urn:imei:1&lwm2m=1.0&lt=60");
+        assert_string_equal(d.asked, ""); /* nothing before the answer */
+        until(&s, d.asked, "GET 5/0/5 observe");
+        assert_non_null(strstr(d.asked, "GET 3/0\n"));
+        assert_non_null(strstr(d.asked, "GET 3/0/11 observe"));
+        assert_non_null(strstr(d.asked, "GET 5/0/3 observe"));
+        assert_non_null(strstr(s.told, "seen urn:imei:1 LWM2M/1.0 man= fw=\n"));
+        assert_non_null(strstr(s.told, "awake urn:imei:1 0\n"));
+        assert_non_null(strstr(s.told, "seen urn:imei:1  man=Acm fw=1.0\n"));
+        assert_non_null(strstr(s.told, "changed ./DevInfo/Mod=M1\n"));
+        co_close(d.end);
+        end(&s);
+}
+
+static void updates_keep_a_registration(void **state)
+{
+        stage s;
+        device d;
+
+        (void)state;
+        begin(&s);
+        device_begin(&s, &d, NULL);
+        enrol(&d, "ep=d1&lwm2m=1.0&lt=60");
+        until(&s, s.told, "fw=1.0");
+        loop_skip(50000);
+        say(&d, CO_POST, d.location, NULL, NULL);
+        assert_int_equal(d.code, CO_CHANGED);
+        loop_skip(50000);
+        say(&d, CO_POST, d.location, "lt=120&b=U", LINKS ",</6/0>");
+        assert_int_equal(d.code, CO_CHANGED);
+        loop_skip(110000);
+        pass(&s, 20);
+        assert_null(strstr(s.told, "gone"));
+        say(&d, CO_POST, d.location, "lt=x", NULL);
+        assert_int_equal(d.code, CO_BAD_REQUEST);
+        loop_skip(16000);
+        until(&s, s.told, "gone d1 2\n"); /* its lifetime passed */
+        say(&d, CO_POST, d.location, NULL, NULL);
+        assert_int_equal(d.code, CO_NOT_FOUND);
+        co_close(d.end);
+        end(&s);
+}
+
+static void a_device_leaves_and_comes_back(void **state)
+{
+        stage s;
+        device d;
+        char first[64];
+
+        (void)state;
+        begin(&s);
+        device_begin(&s, &d, NULL);
+        enrol(&d, "ep=d1&lwm2m=1.0&lt=60");
+        strcpy(first, d.location);
+        enrol(&d, "ep=d1&lwm2m=1.0&lt=60"); /* it restarted */
+        assert_string_not_equal(first, d.location);
+        assert_int_equal(s.n, 1);
+        say(&d, CO_POST, first, NULL, NULL);
+        assert_int_equal(d.code, CO_NOT_FOUND);
+        say(&d, CO_DELETE, d.location, NULL, NULL);
+        assert_int_equal(d.code, CO_DELETED);
+        assert_non_null(strstr(s.told, "gone d1 1\n"));
+        say(&d, CO_DELETE, d.location, NULL, NULL);
+        assert_int_equal(d.code, CO_NOT_FOUND);
+        enrol(&d, "ep=d1&lwm2m=1.0&lt=60");
+        assert_int_equal(s.n, 1);
+        co_close(d.end);
+        end(&s);
+}
+
+static void a_device_may_be_refused(void **state)
+{
+        stage s;
+        device d;
+
+        (void)state;
+        begin(&s);
+        device_begin(&s, &d, NULL);
+        s.refuse = ODM_ST_FORBIDDEN;
+        say(&d, CO_POST, "rd", "ep=d1&lwm2m=1.0", LINKS);
+        assert_int_equal(d.code, CO_FORBIDDEN);
+        s.refuse = ODM_ST_FULL;
+        say(&d, CO_POST, "rd", "ep=d1&lwm2m=1.0", LINKS);
+        assert_int_equal(d.code, CO_UNAVAILABLE);
+        s.refuse = 0;
+        enrol(&d, "ep=d1&lwm2m=1.0");
+        pass(&s, 20);
+        co_close(d.end);
+        end(&s);
+}
+
+static void a_gateway_that_begins_anew_knows_its_devices(void **state)
+{
+        stage s;
+        device d;
+        char listen[64];
+
+        (void)state;
+        begin(&s);
+        device_begin(&s, &d, NULL);
+        enrol(&d, "ep=d1&lwm2m=1.1&lt=60");
+        until(&s, d.asked, "GET 5/0/5 observe");
+        snprintf(listen, sizeof listen, "lwm2m.listen=127.0.0.1:%u", lwm2m_port(s.adapter, false));
+        lwm2m_class.close(s.adapter);
+        assert_int_equal(cfg_set(s.conf, listen, NULL), 0);
+        s.told[0] = d.asked[0] = 0;
+        d.n_watched = 0;
+        open_adapter(&s);
+        assert_non_null(strstr(s.told, "seen d1 LWM2M/1.1"));
+        assert_non_null(strstr(s.told, "awake d1 0"));
+        until(&s, d.asked, "GET 5/0/5 observe"); /* it is asked, though it said nothing */
+        say(&d, CO_POST, d.location, NULL, NULL);
+        assert_int_equal(d.code, CO_CHANGED);
+        assert_int_equal(s.n, 1);
+        co_close(d.end);
+        end(&s);
+}
+
+/* ---- orders ------------------------------------------------------------------------------------------------- */
+
+static void values_are_read_and_written(void **state)
+{
+        const odm_str level = ODM_STR("./DiagMon/Battery/DiagMonData/1/BatteryLevel");
+        stage s;
+        device d;
+        gw_device *r;
+        adapter_node v = {.path = ODM_STR("./LwM2M/1/0/1"),
+                          .value = {.format = ODM_FMT_INT, .data = ODM_STR("300")},
+                          .has_data = true};
+
+        (void)state;
+        begin(&s);
+        device_begin(&s, &d, NULL);
+        enrol(&d, "ep=d1&lwm2m=1.0&lt=60");
+        until(&s, d.asked, "GET 5/0/5 observe");
+        r = s.records[0];
+        read_one(&s, 1, "./DevDetail/FwV");
+        assert_int_equal(s.status, 200);
+        assert_string_equal(s.nodes, "./DevDetail/FwV=1.0 ");
+        have(&d, "3/0", ODM_STR("\xc1\x09\x4d"), ODM_LW_TLV);
+        lwm2m_class.read(s.adapter, 2, r, r->native, &level, 1, ADAPTER_LIST_NONE, 5000);
+        replied(&s, 2);
+        assert_int_equal(s.status, 200);
+        assert_non_null(strstr(s.nodes, "BatteryLevel=77"));
+
+        lwm2m_class.write(s.adapter, 3, r, r->native, &v, 1, 5000);
+        replied(&s, 3);
+        assert_int_equal(s.status, 200);
+        assert_non_null(strstr(d.asked, "PUT 1/0/1\n"));
+        assert_int_equal(d.body_n, 3);
+        assert_memory_equal(d.body, "300", 3);
+
+        read_one(&s, 4, "./LwM2M/6/0/0");
+        assert_int_equal(s.status, 404);
+        co_close(d.end);
+        end(&s);
+}
+
+static void silence_is_408(void **state)
+{
+        stage s;
+        device d;
+
+        (void)state;
+        begin_with(&s, "retransmit = 1\n");
+        device_begin(&s, &d, NULL);
+        enrol(&d, "ep=d1&lwm2m=1.0&lt=60");
+        until(&s, d.asked, "GET 5/0/5 observe");
+        co_close(d.end);
+        read_one(&s, 1, "./DevDetail/FwV");
+        assert_int_equal(s.status, 408);
+        end(&s);
+}
+
+static void a_cancelled_order_is_not_replied(void **state)
+{
+        const odm_str p = ODM_STR("./DevDetail/FwV");
+        stage s;
+        device d;
+        gw_device *r;
+
+        (void)state;
+        begin(&s);
+        device_begin(&s, &d, NULL);
+        enrol(&d, "ep=d1&lwm2m=1.0&lt=60");
+        until(&s, d.asked, "GET 5/0/5 observe");
+        r = s.records[0];
+        lwm2m_class.read(s.adapter, 9, r, r->native, &p, 1, ADAPTER_LIST_NONE, 5000);
+        lwm2m_class.cancel(s.adapter, 9);
+        lwm2m_class.cancel(s.adapter, 9);
+        read_one(&s, 10, "./DevDetail/FwV");
+        assert_int_equal(s.status, 200);
+        assert_int_equal(s.replied, 10);
+        lwm2m_class.read(s.adapter, 11, r, r->native, &p, 1, ADAPTER_LIST_NONE, 5000);
+        co_close(d.end);
+        end(&s); /* with one under way */
+}
+
+static void sleepers_are_asked_while_they_are_awake(void **state)
+{
+        stage s;
+        device d;
+
+        (void)state;
+        begin_with(&s, "awake = 1s\n");
+        device_begin(&s, &d, NULL);
+        enrol(&d, "ep=d1&lwm2m=1.0&lt=600&b=UQ");
+        assert_non_null(strstr(s.told, "awake d1 1000\n"));
+        until(&s, d.asked, "GET 5/0/5 observe");
+        read_one(&s, 1, "./DevDetail/FwV");
+        assert_int_equal(s.status, 200);
+        loop_skip(2000);
+        read_one(&s, 2, "./DevDetail/FwV");
+        assert_int_equal(s.status, 503);
+        say(&d, CO_POST, d.location, NULL, NULL);
+        read_one(&s, 3, "./DevDetail/FwV");
+        assert_int_equal(s.status, 200);
+        co_close(d.end);
+        end(&s);
+}
+
+/* ---- what devices tell ------------------------------------------------------------------------------------------ */
+
+static void tell(device *d, const char *path, odm_str value, int format)
+{
+        co_msg m;
+
+        co_msg_init(&m, CO_CONTENT);
+        m.body = value;
+        m.format = format;
+        for (size_t i = 0; i < d->n_watched; i++)
+                if (strcmp(d->watched[i], path) == 0) {
+                        co_notify(d->watcher[i], &m, true);
+                        return;
+                }
+        fail_msg("%s is not observed", path);
+}
+
+static void error_codes_become_traps(void **state)
+{
+        stage s;
+        device d;
+
+        (void)state;
+        begin(&s);
+        device_begin(&s, &d, NULL);
+        enrol(&d, "ep=d1&lwm2m=1.0&lt=60");
+        until(&s, d.asked, "GET 5/0/5 observe");
+        assert_null(strstr(s.told, "alert"));
+        tell(&d, "3/0/11", ODM_STR("\x83\x0b\x41\x00\x01"), ODM_LW_TLV);
+        until(&s, s.told, "TrapNotification");
+        s.told[0] = 0;
+        tell(&d, "3/0/11", ODM_STR("\x83\x0b\x41\x00\x00"), ODM_LW_TLV);
+        until(&s, s.told, "TrapInactiveNotification");
+        co_close(d.end);
+        end(&s);
+}
+
+static void observed_values_are_told(void **state)
+{
+        stage s;
+        device d;
+        gw_device *r;
+        const adapter_attrs attrs = {.pmin_s = 5, .pmax_s = -1, .gt = NAN, .lt = 20, .st = NAN};
+
+        (void)state;
+        begin(&s);
+        device_begin(&s, &d, NULL);
+        enrol(&d, "ep=d1&lwm2m=1.0&lt=60");
+        until(&s, d.asked, "GET 5/0/5 observe");
+        r = s.records[0];
+        lwm2m_class.observe(s.adapter, 1, r, r->native,
+                            ODM_STR("./DiagMon/Battery/DiagMonData/1/BatteryLevel"), &attrs, 5000);
+        replied(&s, 1);
+        assert_int_equal(s.status, 200);
+        assert_non_null(strstr(d.asked, "PUT 3/0/9\n"));
+        assert_non_null(strstr(d.asked, "GET 3/0/9 observe\n"));
+        tell(&d, "3/0/9", ODM_STR("12"), ODM_LW_TEXT);
+        until(&s, s.told, "BatteryLevel=12\n");
+        co_close(d.end);
+        end(&s);
+}
+
+/* ---- keys ------------------------------------------------------------------------------------------------------------ */
+
+static void write_keys(stage *s, const char *text)
+{
+        char path[128];
+
+        snprintf(path, sizeof path, "%s/keys", s->folder);
+        assert_int_equal(fsio_write(NULL, path, odm_cstr(text), 0600, NULL), 0);
+}
+
+static void begin_secure(stage *s, const char *keys)
+{
+        char more[256];
+
+        begin(s);
+        lwm2m_class.close(s->adapter);
+        s->adapter = NULL;
+        write_keys(s, keys);
+        snprintf(more, sizeof more, "[lwm2m]\nlisten_secure = 127.0.0.1:0\nkeys = %s/keys\n",
+                 s->folder);
+        assert_int_equal(cfg_parse(s->conf, odm_cstr(more), "test", NULL), 0);
+        open_adapter(s);
+}
+
+static co_setup secure_device(const char *identity, const char *key)
+{
+        co_setup c;
+
+        co_setup_init(&c);
+        c.security = CO_PSK;
+        c.client = true;
+        c.identity = odm_cstr(identity);
+        c.key = odm_cstr(key);
+        return c;
+}
+
+#define KEYS                          \
+        "# identity, key, endpoint\n" \
+        "d1 3031323334353637\n"       \
+        "\n"                          \
+        "someone 61626364656667686970 urn:dev:os:2-3\n"
+
+static void an_endpoint_is_bound_to_its_key(void **state)
+{
+        static const struct row {
+                const char *why, *identity, *key, *ep; /* no identity: without DTLS */
+                uint8_t code;
+        } rows[] = {
+                {"the identity is the endpoint", "d1", "01234567", "d1", CO_CREATED},
+                {"the endpoint is another", "d1", "01234567", "d2", CO_FORBIDDEN},
+                {"one that the file gives it", "someone", "abcdefghip", "urn:dev:os:2-3",
+                 CO_CREATED},
+                {"its identity is not its endpoint", "someone", "abcdefghip", "someone",
+                 CO_FORBIDDEN},
+                {"a key is needed", NULL, NULL, "d1", CO_FORBIDDEN},
+                {"none is needed", NULL, NULL, "d7", CO_CREATED},
+        };
+        stage s;
+
+        (void)state;
+        begin_secure(&s, KEYS);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                const struct row *r = &rows[i];
+                co_setup c = secure_device(r->identity, r->key);
+                char query[64];
+                device d;
+
+                device_begin(&s, &d, r->identity ? &c : NULL);
+                snprintf(query, sizeof query, "ep=%s&lwm2m=1.0", r->ep);
+                say(&d, CO_POST, "rd", query, LINKS);
+                if (d.code != r->code)
+                        fail_msg("%s: %x", r->why, d.code);
+                co_close(d.end);
+        }
+        end(&s);
+}
+
+static void a_registration_is_its_owners(void **state)
+{
+        stage s;
+        co_setup c1 = secure_device("d1", "01234567"), c2 = secure_device("someone", "abcdefghip");
+        device d1, d2, plain;
+
+        (void)state;
+        begin_secure(&s, KEYS);
+        device_begin(&s, &d1, &c1);
+        device_begin(&s, &d2, &c2);
+        device_begin(&s, &plain, NULL);
+        enrol(&d1, "ep=d1&lwm2m=1.0");
+        until(&s, d1.asked, "GET 5/0/5 observe"); /* over the device's own session */
+        say(&d2, CO_DELETE, d1.location, NULL, NULL);
+        assert_int_equal(d2.code, CO_NOT_FOUND);
+        say(&plain, CO_DELETE, d1.location, NULL, NULL);
+        assert_int_equal(plain.code, CO_NOT_FOUND);
+        say(&d1, CO_POST, d1.location, NULL, NULL);
+        assert_int_equal(d1.code, CO_CHANGED);
+        write_keys(&s, KEYS "d9 3031323334353637\n"); /* keys may come while it runs */
+        co_close(d2.end);
+        c2 = secure_device("d9", "01234567");
+        device_begin(&s, &d2, &c2);
+        enrol(&d2, "ep=d9&lwm2m=1.0");
+        co_close(d1.end);
+        co_close(d2.end);
+        co_close(plain.end);
+        end(&s);
+}
+
+static void files_of_keys_that_cannot_be(void **state)
+{
+        static const struct row {
+                const char *why, *text;
+        } rows[] = {
+                {"no key", "d1\n"},
+                {"a key too short to be one", "d1 3031\n"},
+                {"no hexadecimal", "d1 303132333435363x\n"},
+                {"an octet and a half", "d1 30313233343536373\n"},
+                {"a word too many", "d1 3031323334353637 d1 x\n"},
+                {"the same twice", "d1 3031323334353637\nd1 3031323334353638\n"},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                stage s;
+                adapter_host h;
+                void *a = NULL;
+                diag d = {0};
+
+                begin_secure(&s, KEYS);
+                h = (adapter_host){.loop = s.l,
+                                   .conf = s.conf,
+                                   .store = s.store,
+                                   .folder = s.folder,
+                                   .ctx = &s};
+                write_keys(&s, rows[i].text);
+                if (lwm2m_class.open(&h, &a, &d) == 0 || !d.text[0])
+                        fail_msg("%s: taken", rows[i].why);
+                end(&s);
+        }
+}
+
+static void without_protection_it_listens_here_only(void **state)
+{
+        static const struct row {
+                const char *why, *set;
+                int rc;
+        } rows[] = {
+                {"all addresses", "listen = :0\n", ODM_EINVAL},
+                {"one of a network", "listen = 192.0.2.1:0\n", ODM_EINVAL},
+                {"no address", "listen = here\n", ODM_EINVAL},
+                {"DTLS without keys", "listen_secure = 127.0.0.1:0\n", ODM_EINVAL},
+                {"all addresses, meant so", "listen = :0\ninsecure = yes\n", 0},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                stage s;
+                adapter_host h;
+                void *a = NULL;
+                diag d = {0};
+                char text[256];
+
+                begin(&s);
+                lwm2m_class.close(s.adapter);
+                s.adapter = NULL;
+                snprintf(text, sizeof text, "[lwm2m]\n%s", rows[i].set);
+                assert_int_equal(cfg_parse(s.conf, odm_cstr(text), "test", NULL), 0);
+                h = (adapter_host){.loop = s.l,
+                                   .conf = s.conf,
+                                   .store = s.store,
+                                   .folder = s.folder,
+                                   .ctx = &s};
+                int rc = lwm2m_class.open(&h, &a, &d);
+                if (rc != rows[i].rc || (rc < 0) != (d.text[0] != 0))
+                        fail_msg("%s: %s %s", rows[i].why, odm_err_name(rc), d.text);
+                if (rc == 0)
+                        lwm2m_class.close(a);
+                end(&s);
+        }
+}
+
+/* ---- many -------------------------------------------------------------------------------------------------------------- */
+
+static void a_thousand_come_and_go(void **state)
+{
+        enum { MANY = 1000, ROUNDS = 3 };
+        static device d[8];
+        stage s;
+        odm_buf text;
+
+        (void)state;
+        begin(&s);
+        for (size_t i = 0; i < ODM_COUNT(d); i++)
+                device_begin(&s, &d[i], NULL);
+        for (unsigned k = 0; k < ROUNDS; k++)
+                for (unsigned i = 0; i < MANY; i++) {
+                        device *x = &d[i % ODM_COUNT(d)];
+                        char query[64];
+
+                        snprintf(query, sizeof query, "ep=many-%u&lwm2m=1.0&lt=600", i);
+                        x->asked[0] = 0;
+                        enrol(x, query);
+                        if (i % 2 == 0)
+                                say(x, CO_POST, x->location, NULL, NULL);
+                        if (i % 3 == 0 || k + 1 == ROUNDS)
+                                say(x, CO_DELETE, x->location, NULL, NULL);
+                }
+        assert_int_equal(s.n, MANY); /* each has one record, however often it came */
+        odm_buf_init(&text, &heap, 4096);
+        assert_int_equal(lwm2m_class.status(s.adapter, &text), 0);
+        assert_true(odm_str_starts(odm_buf_view(&text), "registered: 0\n"));
+        odm_buf_done(&text);
+        for (size_t i = 0; i < ODM_COUNT(d); i++)
+                co_close(d[i].end);
+        end(&s);
+}
+
+static void it_tells_of_itself(void **state)
+{
+        stage s;
+        device d;
+        odm_buf text;
+
+        (void)state;
+        begin(&s);
+        device_begin(&s, &d, NULL);
+        enrol(&d, "ep=d1&lwm2m=1.0");
+        odm_buf_init(&text, &heap, 16384);
+        assert_int_equal(lwm2m_class.metrics(s.adapter, &text), 0);
+        assert_int_equal(odm_buf_byte(&text, 0), 0);
+        assert_non_null(strstr(text.p, "\nxrem_lwm2m_registered 1\n"));
+        assert_non_null(strstr(text.p, "\nxrem_lwm2m_registrations_total 1\n"));
+        odm_buf_done(&text);
+        co_close(d.end);
+        end(&s);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(registrations_are_answered_as_the_table_says),
+                cmocka_unit_test(paths_are_answered_as_the_table_says),
+                cmocka_unit_test(a_device_is_introduced_and_observed),
+                cmocka_unit_test(updates_keep_a_registration),
+                cmocka_unit_test(a_device_leaves_and_comes_back),
+                cmocka_unit_test(a_device_may_be_refused),
+                cmocka_unit_test(a_gateway_that_begins_anew_knows_its_devices),
+                cmocka_unit_test(values_are_read_and_written),
+                cmocka_unit_test(silence_is_408),
+                cmocka_unit_test(a_cancelled_order_is_not_replied),
+                cmocka_unit_test(sleepers_are_asked_while_they_are_awake),
+                cmocka_unit_test(error_codes_become_traps),
+                cmocka_unit_test(observed_values_are_told),
+                cmocka_unit_test(an_endpoint_is_bound_to_its_key),
+                cmocka_unit_test(a_registration_is_its_owners),
+                cmocka_unit_test(files_of_keys_that_cannot_be),
+                cmocka_unit_test(without_protection_it_listens_here_only),
+                cmocka_unit_test(a_thousand_come_and_go),
+                cmocka_unit_test(it_tells_of_itself),
+        };
+
+        return RUN_TESTS(tests);
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Observations, and what devices tell by themselves. */
+#include <stdlib.h>
+
+#include "heap.h"
+#include "log.h"
+#include "lwm2m_inner.h"
+
+static watch *find(client *c, odm_lw_path path)
+{
+        for (watch *w = c->watches; w; w = w->next)
+                if (odm_lw_path_eq(w->path, path))
+                        return w;
+        return NULL;
+}
+
+static void take_out(watch *w)
+{
+        client *c = w->c;
+        watch **at = &c->watches;
+
+        while (*at != w)
+                at = &(*at)->next;
+        *at = w->next;
+        c->n_watches--;
+        free(w);
+}
+
+static void on_told(void *ctx, co_end_of why, const co_msg *m)
+{
+        watch *w = ctx;
+        client *c = w->c;
+        lw_errand *first = w->first;
+        odm_lw_answer r = lw_send_answer(why, m);
+        odm_lw_path path = w->path;
+        bool good = why == CO_REPLY && co_class(m->code) == 2;
+
+        bool news = w->told && good;
+
+        /* `w` may go with any word to others. */
+        w->told = true;
+        w->first = NULL;
+        if (!good || m->observe < 0)
+                take_out(w); /* it is over; or the device does not do it, but tells the value */
+        if (first) {
+                first->watching = NULL;
+                lw_errand_answered(first, &r);
+        }
+        if (why == CO_SILENT)
+                lw_client_silent(c);
+        if (news) {
+                c->a->notifications++;
+                lw_client_heard(c);
+        }
+        if (good && m->body.n)
+                lw_watch_tell(c, path, r.ct, m->body);
+}
+
+int lw_watch_start(client *c, odm_lw_path path, lw_errand *e, bool ours)
+{
+        odm_lw_request rq = {
+                .verb = ODM_LW_OBSERVE, .path = path, .ct = ODM_LW_NO_CT, .accept = ODM_LW_NO_CT};
+        watch *w;
+        int rc;
+
+        lw_watch_stop(c, path); /* anew: its attributes may be others */
+        if (c->n_watches >= WATCHES_MAX)
+                return ODM_ELIMIT;
+        w = calloc(1, sizeof *w);
+        if (!w)
+                return ODM_ENOMEM;
+        *w = (watch){.next = c->watches, .c = c, .path = path, .first = e, .ours = ours};
+        rc = lw_send_ask(c, &rq, NULL, REQUEST_MS, on_told, w, &w->ask);
+        if (rc < 0) {
+                free(w);
+                return rc;
+        }
+        c->watches = w;
+        c->n_watches++;
+        if (e)
+                e->watching = w;
+        return 0;
+}
+
+static void stop(watch *w)
+{
+        lw_errand *first = w->first;
+        const odm_lw_answer none = {.ct = ODM_LW_NO_CT};
+
+        co_cancel(lw_client_end(w->c), w->ask);
+        take_out(w);
+        if (first) {
+                first->watching = NULL;
+                lw_errand_answered(first, &none);
+        }
+}
+
+void lw_watch_stop(client *c, odm_lw_path path)
+{
+        watch *w = find(c, path);
+
+        if (w)
+                stop(w);
+}
+
+void lw_watch_stop_all(client *c)
+{
+        while (c->watches)
+                stop(c->watches);
+}
+
+static void pass_on(client *c, const odm_bridge_news *news)
+{
+        lwm2m *a = c->a;
+        odm_arena mem;
+        adapter_node *v;
+
+        odm_arena_init(&mem, &heap_mem, NEWS_MEMORY);
+        v = news->nodes.n ? odm_arena_zget(&mem, news->nodes.n * sizeof *v) : NULL;
+        for (size_t i = 0; v && i < news->nodes.n; i++) {
+                const odm_bridge_node *n = &news->nodes.v[i];
+
+                v[i] = (adapter_node){.path = n->path,
+                                      .value = n->value,
+                                      .has_data = n->has_data,
+                                      .at = {n->t},
+                                      .quality = ADAPTER_LIVE};
+        }
+        if (v)
+                a->host.changed(a->host.ctx, c->record, v, news->nodes.n);
+        odm_arena_done(&mem);
+        for (size_t i = 0; i < news->n_alerts; i++)
+                if (a->host.alert(a->host.ctx, c->record, &news->alert[i], (odm_wall){0}) < 0)
+                        log_error("an alert is lost", log_text("endpoint", c->ep),
+                                  log_str("type", news->alert[i].type));
+}
+
+void lw_watch_tell(client *c, odm_lw_path at, unsigned ct, odm_str payload)
+{
+        odm_lw_frame f = {.reg = c->a->registry, .at = at};
+        odm_arena mem;
+        odm_lw_list list;
+        odm_bridge_news news;
+        int rc;
+
+        odm_arena_init(&mem, &heap_mem, NEWS_MEMORY);
+        if (c->root[0])
+                f.root = odm_arena_fmt(&mem, "/%s", c->root);
+        rc = odm_lw_decode(&f, ct, payload, &mem, &list);
+        if (rc == 0)
+                rc = odm_bridge_told(c->bridge, &list, loop_now(), &mem, &news);
+        if (rc < 0)
+                log_warn("what a device tells cannot be read", log_text("endpoint", c->ep),
+                         log_err(rc));
+        else if (c->record)
+                pass_on(c, &news);
+        odm_arena_done(&mem);
+        lw_client_keep(c);
+        lw_work_pump(c);
+}

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Jobs of the bridge: what they want is done, and what became of it they are told.
+ *
+ *     SEND    a request of CoAP; a sleeping device's waits until it is awake
+ *     PUSH    a file, block by block, one device after the other
+ *     FETCH   an image that the gateway holds
+ *     OVER    the alert goes to the gateway, until it is durable there */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fsio.h"
+#include "heap.h"
+#include "images.h"
+#include "log.h"
+#include "lwm2m_inner.h"
+
+#define AGAIN_MS 2000   /* until an alert is offered again */
+#define PUSH_MS 3600000 /* a whole package */
+#define PACKAGE_MAX ((size_t)64 << 20)
+#define PATH_ROOM 4096
+#define FETCH_NO_SERVER 500 /* FUMO: the package cannot be had (mo-fumo.md 6) */
+
+typedef struct task { /* a job and what goes on for it */
+        client *c;
+        odm_job *job;                /* NULL: this place is free */
+        const odm_lw_request *later; /* lent, and waits until the device is awake */
+        uint64_t ask;
+        odm_time due; /* ODM_NEVER: nothing to be told before an answer */
+        struct push *push;
+} task;
+
+struct work {
+        task v[ODM_BRIDGE_JOBS];
+        bool running; /* lw_work_pump() is under way */
+        bool again;
+};
+
+typedef struct push {
+        struct push *next;
+        task *t;
+        const odm_lw_request *request;
+        char *file;
+} push;
+
+/* ---- pushes, one at a time ------------------------------------------------------------------------------ */
+
+static void push_next(lwm2m *a);
+
+static void push_free(lwm2m *a, push *p)
+{
+        if (a->pushing == p)
+                a->pushing = NULL;
+        for (push **at = &a->pushes; *at; at = &(*at)->next)
+                if (*at == p) {
+                        *at = p->next;
+                        break;
+                }
+        p->t->push = NULL;
+        free(p->file);
+        free(p);
+}
+
+static void answer(task *t, const odm_lw_answer *r)
+{
+        if (odm_job_answer(t->job, r, loop_now()) < 0)
+                log_error("a job does not take an answer", log_text("endpoint", t->c->ep));
+        lw_work_pump(t->c);
+}
+
+static void on_pushed(void *ctx, co_end_of why, const co_msg *m)
+{
+        push *p = ctx;
+        task *t = p->t;
+        lwm2m *a = t->c->a;
+        const odm_lw_answer r = lw_send_answer(why, m);
+
+        t->ask = 0;
+        push_free(a, p);
+        answer(t, &r);
+        push_next(a);
+}
+
+static int push_start(push *p)
+{
+        struct stat st;
+        co_file f = {.fd = open(p->file, O_RDONLY | O_CLOEXEC)};
+
+        if (f.fd < 0)
+                return ODM_EIO;
+        if (fstat(f.fd, &st) < 0) {
+                close(f.fd);
+                return ODM_EIO;
+        }
+        f.size = (uint64_t)st.st_size;
+        return lw_send_ask(p->t->c, p->request, &f, PUSH_MS, on_pushed, p, &p->t->ask);
+}
+
+static void push_next(lwm2m *a)
+{
+        while (!a->pushing && a->pushes) {
+                push *p = a->pushes;
+                task *t = p->t;
+                const odm_lw_answer failed = {.code = ODM_COAP_FAILED, .ct = ODM_LW_NO_CT};
+
+                a->pushes = p->next;
+                a->pushing = p;
+                if (push_start(p) == 0)
+                        return;
+                log_error("a package cannot be sent", log_text("endpoint", t->c->ep),
+                          log_text("file", p->file));
+                push_free(a, p);
+                answer(t, &failed);
+        }
+}
+
+static char *staged_name(const client *c)
+{
+        char *name = malloc(PATH_ROOM);
+        int n = name ? snprintf(name, PATH_ROOM, "%s/%s.package", c->a->folder, c->location) : 0;
+
+        if (name && (n < 0 || n >= PATH_ROOM)) {
+                free(name);
+                return NULL;
+        }
+        return name;
+}
+
+int lw_work_stage(client *c, odm_str package)
+{
+        char *name = staged_name(c);
+        diag d = {0};
+        int rc = !name ? ODM_ENOMEM : package.n > PACKAGE_MAX ? ODM_ELIMIT : 0;
+
+        if (rc == 0)
+                rc = fsio_write(NULL, name, package, 0600, &d);
+        if (rc < 0)
+                log_error("a package is not kept", log_text("endpoint", c->ep),
+                          log_text("why", d.text));
+        free(name);
+        return rc;
+}
+
+static bool push_wait(task *t, const odm_job_step *s)
+{
+        lwm2m *a = t->c->a;
+        push *p = calloc(1, sizeof *p), **at = &a->pushes;
+
+        if (p && odm_str_starts(s->file, "/"))
+                (void)lw_client_text(&p->file, s->file);
+        else if (p)
+                p->file = staged_name(t->c);
+        if (!p || !p->file) {
+                free(p);
+                return false;
+        }
+        p->t = t;
+        p->request = s->request;
+        t->push = p;
+        while (*at)
+                at = &(*at)->next;
+        *at = p;
+        push_next(a);
+        return true;
+}
+
+/* ---- requests ------------------------------------------------------------------------------------------------ */
+
+static void on_answer(void *ctx, co_end_of why, const co_msg *m)
+{
+        task *t = ctx;
+        client *c = t->c;
+        const odm_lw_answer r = lw_send_answer(why, m);
+
+        t->ask = 0;
+        answer(t, &r);
+        if (why == CO_SILENT)
+                lw_client_silent(c);
+}
+
+static void lw_send_now(task *t, const odm_lw_request *rq)
+{
+        const odm_lw_answer failed = {.code = ODM_COAP_FAILED, .ct = ODM_LW_NO_CT};
+
+        t->later = NULL;
+        if (!lw_client_awake(t->c))
+                t->later = rq;
+        else if (rq->verb == ODM_LW_OBSERVE || rq->verb == ODM_LW_CANCEL ||
+                 lw_send_ask(t->c, rq, NULL, REQUEST_MS, on_answer, t, &t->ask) < 0)
+                answer(t, &failed);
+}
+
+/* ---- images ---------------------------------------------------------------------------------------------------- */
+
+static void fetch(task *t, odm_str url)
+{
+        client *c = t->c;
+        odm_arena mem;
+        odm_job_image out = {0};
+        gw_image i;
+        int rc;
+
+        odm_arena_init(&mem, &heap_mem, 65536);
+        rc = gw_image_by_url(c->a->store, c->a->host.folder, url, &mem, &i);
+        if (rc == 0)
+                out = (odm_job_image){.name = i.name,
+                                      .version = i.version,
+                                      .file = i.path,
+                                      .url_http = i.url_http,
+                                      .url_coap = lw_serve_url(c, i.url_http, &mem)};
+        rc = odm_job_fetched(t->job, rc == 0 ? &out : NULL, rc == 0 ? 0 : FETCH_NO_SERVER,
+                             loop_now());
+        odm_arena_done(&mem);
+        if (rc < 0)
+                log_error("a job does not take an image", log_text("endpoint", c->ep));
+}
+
+/* ---- jobs -------------------------------------------------------------------------------------------------------- */
+
+static void task_end(task *t)
+{
+        if (t->push)
+                push_free(t->c->a, t->push);
+        if (t->ask)
+                co_cancel(lw_client_end(t->c), t->ask);
+        *t = (task){.c = t->c};
+}
+
+/* The alert of a job that is over.  False: it is to be offered again. */
+static bool tell(task *t, const odm_alert *alert)
+{
+        client *c = t->c;
+        char *package;
+
+        if (c->record && alert &&
+            c->a->host.alert(c->a->host.ctx, c->record, alert, (odm_wall){0}) < 0)
+                return false;
+        package = staged_name(c);
+        if (package)
+                (void)unlink(package);
+        free(package);
+        odm_job_drop(t->job);
+        return true;
+}
+
+/* One step of a job; true when there may be another at once. */
+static bool step(task *t)
+{
+        odm_job_step s;
+
+        if (t->later && lw_client_awake(t->c)) {
+                lw_send_now(t, t->later);
+                return false;
+        }
+        s = odm_job_next(t->job);
+        t->due = s.until;
+        switch (s.want) {
+        case ODM_JOB_SEND: lw_send_now(t, s.request); return false;
+        case ODM_JOB_PUSH:
+                if (!push_wait(t, &s))
+                        answer(t, &(odm_lw_answer){.code = ODM_COAP_FAILED, .ct = ODM_LW_NO_CT});
+                return false;
+        case ODM_JOB_FETCH: fetch(t, s.url); return true;
+        case ODM_JOB_WAIT: return false;
+        case ODM_JOB_OVER:
+                if (tell(t, s.alert))
+                        task_end(t);
+                else
+                        t->due = odm_time_add(loop_now(), AGAIN_MS);
+                return false;
+        }
+        ODM_UNREACHABLE();
+}
+
+static task *task_of(client *c, odm_job *j)
+{
+        task *room = NULL;
+
+        for (size_t i = 0; i < ODM_BRIDGE_JOBS; i++) {
+                task *t = &c->work->v[i];
+
+                if (t->job == j)
+                        return t;
+                if (!t->job)
+                        room = t;
+        }
+        *room = (task){.c = c, .job = j, .due = ODM_NEVER};
+        return room;
+}
+
+/* Those whose time has come are told so. */
+static void tick(client *c)
+{
+        odm_time now = loop_now();
+
+        for (size_t i = 0; i < ODM_BRIDGE_JOBS; i++) {
+                task *t = &c->work->v[i];
+
+                if (!t->job || !odm_time_reached(now, t->due))
+                        continue;
+                t->due = ODM_NEVER;
+                if (odm_job_tick(t->job, now) < 0)
+                        log_error("a job does not take the time", log_text("endpoint", c->ep));
+        }
+}
+
+static void wait_for_next(client *c)
+{
+        odm_time due = ODM_NEVER;
+
+        for (size_t i = 0; i < ODM_BRIDGE_JOBS; i++)
+                if (c->work->v[i].job && c->work->v[i].due.ms < due.ms)
+                        due = c->work->v[i].due;
+        if (loop_timer_set(c->a->loop, &c->jobs, due) < 0)
+                log_error("no memory for a timer");
+}
+
+static void go_round(client *c)
+{
+        odm_job *j;
+        size_t i = 0;
+
+        tick(c);
+        while ((j = odm_bridge_job(c->bridge, i))) {
+                task *t = task_of(c, j);
+
+                while (t->job == j && step(t)) {
+                }
+                if (t->job) /* else the next one has taken its place */
+                        i++;
+        }
+}
+
+void lw_work_pump(client *c)
+{
+        if (!odm_bridge_job(c->bridge, 0) && !c->work)
+                return;
+        if (!c->work && !(c->work = calloc(1, sizeof *c->work))) {
+                log_error("no memory for a job", log_text("endpoint", c->ep));
+                return;
+        }
+        c->work->again = true;
+        if (c->work->running)
+                return;
+        c->work->running = true;
+        while (c->work->again) {
+                c->work->again = false;
+                go_round(c);
+        }
+        c->work->running = false;
+        wait_for_next(c);
+        lw_client_keep(c);
+}
+
+void lw_work_drop(client *c)
+{
+        if (!c->work)
+                return;
+        for (size_t i = 0; i < ODM_BRIDGE_JOBS; i++)
+                if (c->work->v[i].job)
+                        task_end(&c->work->v[i]);
+        free(c->work);
+        c->work = NULL;
+        if (!c->a->closing)
+                push_next(c->a);
+}
