@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* adapters.c - the adapters that are built in. */
 #include "adapter.h"
+#include "omadm.h"
 
 const adapter_class *const adapters_all[] = {
+        &omadm_class,
         NULL,
 };
