@@ -199,7 +199,7 @@ static int create(struct run *r)
         int rc = 0;
 
         for (r->group = 0; rc == 0 && !r->stopped && r->group < r->s.n_groups; r->group++) {
-                if (r->s.group[r->group].behind || r->s.group[r->group].kind != GROUP_DM)
+                if (r->s.group[r->group].behind)
                         continue;
                 rc = sim_rest_start(r->loop, &r->s.group[r->group].o, ODM_ABSENT, on_over, r,
                                     &r->rest);

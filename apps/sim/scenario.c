@@ -37,7 +37,7 @@ const cfg_key scenario_keys[] = {
          "Where these call, such as a gateway; LwM2M: coap://HOST:PORT or coaps. Default: as all."},
         {"group *.server_id", CFG_STRING, NULL, "Its Server Identifier. Default: as all."},
         {"group *.behind", CFG_BOOL, "no",
-         "They are behind a gateway: --create does not make them known to the server."},
+         "A gateway is to tell of them: --create does not make them known to the server."},
         {"group *.prefix", CFG_STRING, NULL,
          "Names are this and the number. Default: sim/ and the group's name and /."},
         {"group *.first", CFG_INT, "1", "Number of the first device.", 0, 1000000000},

@@ -28,7 +28,7 @@ typedef struct group {
         sim_opt o;      /* who they are, as for a load; the caller sets what [run] says */
         uint32_t begin; /* of all devices of its kind, the first */
         const char *server, *server_id; /* NULL: those of [run] */
-        bool behind;                    /* a gateway is their server: --create makes none of them */
+        bool behind;                    /* a gateway tells of them: --create makes none */
         const char *maker, *model, *hwv, *fwv, *swv;
         int64_t call_ms, jitter_ms, start_ms;
         int64_t install_ms, reboot_ms, retry_ms;
