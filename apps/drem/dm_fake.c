@@ -117,7 +117,7 @@ static void on_event(dm_fake *f, const odm_event *ev)
                      (int)ev->alert->correlator.n,
                      ev->alert->correlator.p ? ev->alert->correlator.p : "-",
                      (int)ev->item->data.bytes.n, ev->item->data.bytes.p);
-                odm_server_alert_status(f->session, 200);
+                odm_server_alert_status(f->session, f->alert_status ? f->alert_status : 200);
                 break;
         case ODM_EV_END: f->done += ev->outcome == ODM_OUTCOME_DONE; break;
         case ODM_EV_AUTHENTICATED:

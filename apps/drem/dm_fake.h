@@ -31,7 +31,8 @@ typedef struct dm_fake {
         bool again;             /* the jobs are given in every session */
         unsigned refuse_status; /* not 0: answer so on the level of HTTP */
         const char *retry_after;
-        unsigned stall_at; /* this request's reply comes 1.5 s late; 0 = none */
+        unsigned alert_status; /* of alerts; 0: 200 */
+        unsigned stall_at;     /* this request's reply comes 1.5 s late; 0 = none */
         odm_server *session;
         unsigned served; /* jobs of this session */
         odm_nonce client, previous, server;

@@ -82,7 +82,7 @@ typedef struct rec {
         int64_t woke, gap;       /* a sleeper's pattern, learnt */
         int64_t alerts_at;       /* when so many alerts will have been forgotten */
         int64_t written_seen;    /* LastSeen as it is kept */
-        bool dirty;
+        bool dirty, talks; /* talks: too much, and that was logged */
 } rec;
 
 struct devices {
@@ -893,8 +893,13 @@ static bool talks_too_much(rec *r)
 
         if (r->alerts_at < now)
                 r->alerts_at = now;
-        if (r->alerts_at - now > (ALERT_BURST - 1) * ALERT_EVERY_MS)
+        if (r->alerts_at - now > (ALERT_BURST - 1) * ALERT_EVERY_MS) {
+                if (!r->talks)
+                        log_warn("a device talks too much", log_text("key", r->d.key));
+                r->talks = true;
                 return true;
+        }
+        r->talks = r->talks && r->alerts_at > now + ALERT_EVERY_MS;
         r->alerts_at += ALERT_EVERY_MS;
         return false;
 }
@@ -920,7 +925,7 @@ static int relay(gateway *g, gw_device *d, const odm_alert *a, odm_wall at)
         odm_arena_init(&arena, &heap_mem, 65536);
         up.source = mounted(&arena, d, a->source.p ? a->source : ODM_STR("."));
         up.target = mounted(&arena, d, a->target);
-        rc = odm_arena_err(&arena);
+        rc = arena.err;
         if (rc == 0)
                 rc = north_add(g, NULL, NORTH_RELAY, &up, at, NULL);
         odm_arena_done(&arena);
@@ -954,10 +959,8 @@ int devices_alert(void *ctx, gw_device *d, const odm_alert *a, odm_wall at)
         for (gw_hook *h = g->hooks; h; h = h->next)
                 if (h->alert && h->alert(h->ctx, d, a))
                         return 0;
-        if (talks_too_much(r)) {
-                log_warn("a device talks too much", log_text("key", d->key));
+        if (talks_too_much(r))
                 return ODM_ELIMIT;
-        }
         return relay(g, d, a, at.s > 0 ? at : loop_wall());
 }
 

@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* core_test.c - a whole gateway with devices in memory, against a DM server on loopback. */
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "dm_fake.h"
+#include "fake.h"
+#include "heap.h"
+#include "inner.h"
+#include "log.h"
+#include "settings.h"
+#include "support.h"
+
+#define RECORDS "./GwMO/Inventory/Records"
+#define LIMIT_MS 15000
+
+const adapter_class *const adapters_all[] = {&fake_class, NULL};
+
+typedef struct world {
+        dm_fake f;
+        char dir[64];
+        cfg_key *keys;
+        cfg *c;
+        loop *l;
+        gateway *g;
+        agent *agent;
+        agent_app app;
+} world;
+
+static void set(world *w, const char *fmt, ...) ODM_PRINTF(2, 3);
+static void set(world *w, const char *fmt, ...)
+{
+        char text[512];
+        diag d = {{0}};
+        va_list ap;
+
+        va_start(ap, fmt);
+        vsnprintf(text, sizeof text, fmt, ap);
+        va_end(ap);
+        if (cfg_set(w->c, text, &d) < 0)
+                fail_msg("%s", d.text);
+}
+
+static int set_up(void **state)
+{
+        world *w = calloc(1, sizeof *w);
+        size_t n;
+
+        log_init("core_test", getenv("CORE_TEST_LOG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR,
+                 LOG_FORM_TEXT, 2, NULL);
+        snprintf(w->dir, sizeof w->dir, "/tmp/core_test.XXXXXX");
+        assert_non_null(mkdtemp(w->dir));
+        dm_fake_start(&w->f, NULL, NULL);
+        assert_int_equal(settings_keys(&w->keys, &n), 0);
+        assert_int_equal(cfg_new(w->keys, n, &w->c), 0);
+        set(w, "agent.state=%s/state", w->dir);
+        set(w, "account.server_id=" FAKE_ID);
+        set(w, "account.url=http://localhost:%u/dm", w->f.plain);
+        set(w, "account.user=" FAKE_USER);
+        set(w, "account.password=" FAKE_USER_PASSWORD);
+        set(w, "account.server_password=" FAKE_PASSWORD);
+        set(w, "device.id=urn:uuid:test-gateway");
+        set(w, "session.retry_min=200ms");
+        set(w, "wake.enabled=no");
+        set(w, "diag.enabled=no");
+        assert_int_equal(loop_new(&w->l), 0);
+        *state = w;
+        return 0;
+}
+
+static void open_all(world *w)
+{
+        diag d = {{0}};
+
+        if (gateway_open(w->c, w->l, "0.0", &w->g, &d) < 0)
+                fail_msg("%s", d.text);
+        w->app = gateway_app;
+        w->app.app = w->g;
+        if (agent_open(w->c, w->l, "0.0", false, &w->app, &w->agent, &d) < 0 ||
+            gateway_start(w->g, &d) < 0)
+                fail_msg("%s", d.text);
+}
+
+static void close_all(world *w)
+{
+        if (w->g)
+                gateway_stop(w->g);
+        agent_close(w->agent);
+        w->agent = NULL;
+        gateway_close(w->g);
+        w->g = NULL;
+}
+
+static int tear_down(void **state)
+{
+        world *w = *state;
+        char command[96];
+
+        close_all(w);
+        loop_free(w->l);
+        cfg_free(w->c);
+        free(w->keys);
+        dm_fake_stop(&w->f);
+        snprintf(command, sizeof command, "rm -r %s", w->dir);
+        assert_int_equal(system(command), 0);
+        free(w);
+        return 0;
+}
+
+/* ---- waiting ------------------------------------------------------------------------------- */
+
+/* Turns the loop until the server has had `sessions`. */
+static void run_sessions(world *w, unsigned sessions)
+{
+        odm_time limit = odm_time_add(loop_now(), LIMIT_MS);
+
+        while (dm_fake_done(&w->f) < sessions) {
+                if (odm_time_reached(loop_now(), limit))
+                        fail_msg("%u sessions instead of %u", dm_fake_done(&w->f), sessions);
+                assert_int_equal(loop_once(w->l, 20), 0);
+        }
+}
+
+static void run_reported(world *w, const char *line)
+{
+        odm_time limit = odm_time_add(loop_now(), LIMIT_MS);
+
+        while (!dm_fake_reported(&w->f, line)) {
+                if (odm_time_reached(loop_now(), limit))
+                        fail_msg("no '%s' in:\n%s", line, w->f.report);
+                assert_int_equal(loop_once(w->l, 20), 0);
+        }
+}
+
+static void run_until_told(world *w)
+{
+        odm_time limit = odm_time_add(loop_now(), LIMIT_MS);
+
+        while (north_waiting(w->g->north) > 0) {
+                if (odm_time_reached(loop_now(), limit))
+                        fail_msg("%zu alerts wait", north_waiting(w->g->north));
+                assert_int_equal(loop_once(w->l, 20), 0);
+        }
+}
+
+/* What is on its way to the store gets there, and back. */
+static void settle(world *w)
+{
+        devices_flush(w->g->devices);
+        for (int i = 0; i < 10; i++)
+                assert_int_equal(loop_once(w->l, 10), 0);
+}
+
+static unsigned count_in(world *w, const char *text)
+{
+        unsigned n = 0;
+
+        for (const char *at = w->f.report; (at = strstr(at, text)) != NULL; at++)
+                n++;
+        return n;
+}
+
+static void write_config(world *w, const char *rel, const char *text, odm_format format)
+{
+        char uri[128];
+        const odm_value v = {.format = format, .data = odm_cstr(text)};
+
+        snprintf(uri, sizeof uri, "./GwMO/Config/%s", rel);
+        assert_int_equal(odm_tree_write(gw_tree(w->g), odm_cstr(uri), &v, loop_wall()), 0);
+        assert_int_equal(loop_once(w->l, 0), 0);
+}
+
+static const char *node(world *w, const char *uri)
+{
+        static char text[512];
+        odm_value v;
+        odm_arena a;
+
+        odm_arena_init(&a, &heap_mem, 65536);
+        if (odm_tree_read(gw_tree(w->g), odm_cstr(uri), &a, &v) == 0)
+                snprintf(text, sizeof text, "%.*s", (int)v.data.n, v.data.n ? v.data.p : "");
+        else
+                snprintf(text, sizeof text, "(none)");
+        odm_arena_done(&a);
+        return text;
+}
+
+static fake_device *attach(const char *id)
+{
+        fake_device *d = fake_find(fake_latest(), id);
+
+        if (!d)
+                d = fake_new(fake_latest(), id);
+        assert_non_null(fake_attach(d));
+        return d;
+}
+
+/* ---- cases ------------------------------------------------------------------------------------ */
+
+static void devices_that_come_together_are_one_session(void **state)
+{
+        world *w = *state;
+        char id[32];
+
+        open_all(w);
+        run_sessions(w, 1);
+        write_config(w, "Alerts/BatchWindow", "1", ODM_FMT_INT);
+        for (int i = 1; i <= 10; i++) {
+                snprintf(id, sizeof id, "urn:imei:%d", i);
+                attach(id);
+        }
+        run_until_told(w);
+        assert_int_equal(dm_fake_done(&w->f), 2);
+        assert_int_equal(count_in(w, "<DeviceAttach><DeviceID>urn:imei:"), 10);
+        assert_true(dm_fake_reported(&w->f, "alert " RECORDS "/d0010  <DeviceAttach><DeviceID>"
+                                            "urn:imei:10</DeviceID><Mode>3</Mode><Protocol>FAKE/1"
+                                            "</Protocol><ComponentType>0</ComponentType><Time>20"));
+        assert_int_equal(w->g->counts.sessions_saved, 9);
+        assert_true(w->g->counts.bytes_saved > 0);
+        assert_int_equal(w->g->counts.north_sessions, 2);
+}
+
+static void going_and_coming_in_one_window_is_no_news_but_counted(void **state)
+{
+        world *w = *state;
+        fake_device *d;
+
+        open_all(w);
+        run_sessions(w, 1);
+        write_config(w, "Alerts/BatchWindow", "0", ODM_FMT_INT);
+        d = attach("a");
+        run_until_told(w);
+        write_config(w, "Alerts/BatchWindow", "3600", ODM_FMT_INT);
+        fake_go(d, ADAPTER_LINK_LOST);
+        settle(w);
+        assert_int_equal(north_waiting(w->g->north), 1);
+        assert_string_equal(node(w, RECORDS "/d0001/State"), "4");
+        attach("a");
+        settle(w);
+        assert_int_equal(north_waiting(w->g->north), 0);
+        assert_string_equal(node(w, RECORDS "/d0001/State"), "1");
+        assert_string_equal(node(w, RECORDS "/d0001/Ext/Flaps"), "1");
+        assert_int_equal(count_in(w, "DeviceDetach"), 0);
+}
+
+static void what_is_critical_does_not_wait(void **state)
+{
+        world *w = *state;
+        fake_device *d;
+        odm_time began;
+
+        open_all(w);
+        run_sessions(w, 1);
+        write_config(w, "Alerts/BatchWindow", "3600", ODM_FMT_INT);
+        d = attach("a");
+        assert_int_equal(fake_alert(d, "./FUMO/main", "urn:x:minor", "17", "minor"), 0);
+        settle(w);
+        assert_int_equal(north_waiting(w->g->north), 2);
+        assert_int_equal(dm_fake_done(&w->f), 1);
+        began = loop_now();
+        assert_int_equal(fake_alert(d, "./FUMO/main", "urn:x:bad", "18", "critical"), 0);
+        run_until_told(w); /* and takes the others with it */
+        assert_true(loop_now().ms - began.ms < LIMIT_MS);
+        assert_true(dm_fake_reported(&w->f, "alert ./GwDev/d0001/FUMO/main  17\n"));
+        assert_true(dm_fake_reported(&w->f, "alert ./GwDev/d0001/FUMO/main  18\n"));
+        assert_int_equal(dm_fake_done(&w->f), 2);
+}
+
+static void an_alert_is_told_until_it_is_answered(void **state)
+{
+        world *w = *state;
+
+        w->f.refuse_status = 503;
+        open_all(w);
+        write_config(w, "Alerts/BatchWindow", "0", ODM_FMT_INT);
+        attach("a");
+        settle(w);
+        assert_int_equal(north_waiting(w->g->north), 1);
+        close_all(w);
+        pthread_mutex_lock(&w->f.lock);
+        w->f.refuse_status = 0;
+        w->f.alert_status = 500; /* heard, but not taken */
+        pthread_mutex_unlock(&w->f.lock);
+        open_all(w);
+        run_reported(w, "DeviceAttach");
+        run_sessions(w, 1);
+        settle(w);
+        assert_int_equal(north_waiting(w->g->north), 1);
+        pthread_mutex_lock(&w->f.lock);
+        w->f.alert_status = 0;
+        pthread_mutex_unlock(&w->f.lock);
+        loop_skip(120000);
+        run_until_told(w);
+        assert_int_equal(count_in(w, "DeviceAttach"), 2 * 2); /* begin and end tag */
+}
+
+static void keys_stay_for_ever(void **state)
+{
+        world *w = *state;
+        fake_device *b;
+
+        open_all(w);
+        attach("a");
+        b = fake_new(fake_latest(), "b");
+        fake_is_gateway(b, true);
+        assert_non_null(fake_attach(b));
+        attach("c");
+        assert_string_equal(gw_by_id(w->g, ODM_STR("b"))->key, "g0002");
+        settle(w);
+        close_all(w);
+        open_all(w);
+        assert_int_equal(gw_count(w->g, -1), 3);
+        assert_string_equal(gw_by_id(w->g, ODM_STR("c"))->key, "d0003");
+        assert_null(gw_by_key(w->g, ODM_STR("d0002")));
+        assert_non_null(gw_by_key(w->g, ODM_STR("g0002")));
+        assert_false(gw_is_awake(gw_by_id(w->g, ODM_STR("c"))));
+        attach("c");
+        assert_string_equal(gw_by_id(w->g, ODM_STR("c"))->key, "d0003");
+        /* not even when its record is gone */
+        fake_go(fake_find(fake_latest(), "c"), ADAPTER_DEREGISTERED);
+        assert_int_equal(devices_remove(w->g, gw_by_id(w->g, ODM_STR("c"))), 0);
+        settle(w);
+        close_all(w);
+        open_all(w);
+        assert_null(gw_by_id(w->g, ODM_STR("c")));
+        attach("c");
+        assert_string_equal(gw_by_id(w->g, ODM_STR("c"))->key, "d0004");
+}
+
+static void a_server_reads_and_changes_records(void **state)
+{
+        static const fake_job jobs[] = {
+                {.kind = ODM_CMD_GET, .uri = RECORDS "?list=Struct"},
+                {.kind = ODM_CMD_GET, .uri = RECORDS "?list=StructData"},
+                {.kind = ODM_CMD_GET, .uri = RECORDS "?list=TNDS"},
+                {.kind = ODM_CMD_REPLACE, .uri = RECORDS "/d0001/Name", .data = "meter/17"},
+                {.kind = ODM_CMD_REPLACE,
+                 .uri = RECORDS "/d0001/Mode",
+                 .data = "7",
+                 .format = ODM_FMT_INT},
+                {.kind = ODM_CMD_REPLACE, .uri = RECORDS "/d0001/FwV", .data = "9"},
+                {.kind = ODM_CMD_REPLACE,
+                 .uri = RECORDS "/d0001/Ext/Active",
+                 .data = "false",
+                 .format = ODM_FMT_BOOL},
+                {.kind = ODM_CMD_GET, .uri = RECORDS "/d0001/State"},
+                {.kind = ODM_CMD_GET, .uri = RECORDS "/d0001/StateReason"},
+        };
+        world *w = *state;
+        fake_device *d;
+
+        set(w, "session.on_start=no");
+        open_all(w);
+        d = attach("a");
+        settle(w);
+        w->f.jobs = jobs;
+        w->f.n_jobs = ODM_COUNT(jobs);
+        agent_sync(w->agent, "test");
+        run_reported(w, "200 " RECORDS "/d0001/StateReason = operator\n");
+        assert_true(dm_fake_reported(&w->f, "200 " RECORDS "?list=Struct = "));
+        assert_true(dm_fake_reported(&w->f, " = ./GwDev/d0001 = "));
+        assert_true(dm_fake_reported(&w->f, "200 " RECORDS "?list=TNDS = "));
+        assert_true(dm_fake_reported(&w->f, "200 " RECORDS "/d0001/Name\n"));
+        assert_true(dm_fake_reported(&w->f, "415 " RECORDS "/d0001/Mode\n"));
+        assert_true(dm_fake_reported(&w->f, "405 " RECORDS "/d0001/FwV\n"));
+        assert_true(dm_fake_reported(&w->f, "200 " RECORDS "/d0001/State = 5\n"));
+        assert_string_equal(node(w, RECORDS "/d0001/Name"), "meter/17");
+        /* it is not served any more, after a restart neither */
+        assert_null(fake_attach(d));
+        assert_int_equal(fake_why(d), 403);
+        close_all(w);
+        open_all(w);
+        assert_string_equal(node(w, RECORDS "/d0001/Name"), "meter/17");
+        assert_string_equal(node(w, RECORDS "/d0001/State"), "5");
+}
+
+static void rules_decide_the_mode(void **state)
+{
+        world *w = *state;
+        gw_device *d;
+        gw_change c = {.mode = GW_TRANSPARENT, .wake_interval_s = -2, .awake_s = -2, .active = -1};
+
+        open_all(w);
+        write_config(w, "ModeRules/a/Priority", "2", ODM_FMT_INT);
+        write_config(w, "ModeRules/a/Match", "id=urn:*", ODM_FMT_CHR);
+        write_config(w, "ModeRules/a/Mode", "2", ODM_FMT_INT);
+        attach("urn:1");
+        attach("other");
+        assert_int_equal(gw_by_id(w->g, ODM_STR("urn:1"))->mode, GW_PROXY);
+        assert_int_equal(gw_by_id(w->g, ODM_STR("other"))->mode, GW_ADAPTATION);
+        write_config(w, "ModeRules/b/Priority", "1", ODM_FMT_INT);
+        write_config(w, "ModeRules/b/Match", "id=*;proto=FAKE/?", ODM_FMT_CHR);
+        write_config(w, "ModeRules/b/Mode", "3", ODM_FMT_INT);
+        d = gw_by_id(w->g, ODM_STR("urn:1"));
+        assert_int_equal(d->mode, GW_ADAPTATION);
+        assert_int_equal(gw_change_device(w->g, d, &c), 0);
+        attach("urn:1");
+        assert_int_equal(d->mode, GW_TRANSPARENT); /* the record's own wins */
+}
+
+/* ---- a kill ------------------------------------------------------------------------------------- */
+
+#define KILLED_DEVICES 40
+
+/* What the child does: says an octet for each alert that the gateway took. */
+static void be_killed(world *w, int out)
+{
+        char id[32];
+
+        if (gateway_open(w->c, w->l, "0.0", &w->g, NULL) < 0 || gateway_start(w->g, NULL) < 0)
+                _exit(1);
+        for (int i = 0;; i++) {
+                snprintf(id, sizeof id, "urn:imei:%d", i % KILLED_DEVICES);
+                fake_device *d = fake_find(fake_latest(), id);
+                if (!d) {
+                        d = fake_new(fake_latest(), id);
+                        (void)fake_attach(d);
+                }
+                if (fake_alert(d, "./A", "urn:x", "1", "minor") == 0 && write(out, "x", 1) != 1)
+                        _exit(1);
+                if (loop_once(w->l, 0) < 0)
+                        _exit(1);
+        }
+}
+
+static void a_kill_loses_nothing_that_was_taken(void **state)
+{
+        world *w = *state;
+        int fd[2];
+        size_t taken = 0;
+        char octets[64];
+        ssize_t n;
+        pid_t pid;
+
+        assert_int_equal(pipe(fd), 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0)
+                be_killed(w, fd[1]);
+        close(fd[1]);
+        while (taken < 150 && (n = read(fd[0], octets, sizeof octets)) > 0)
+                taken += (size_t)n;
+        assert_true(taken >= 150);
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        while ((n = read(fd[0], octets, sizeof octets)) > 0)
+                taken += (size_t)n;
+        close(fd[0]);
+        set(w, "session.on_start=no");
+        open_all(w);
+        assert_true(north_waiting(w->g->north) >= taken);
+        assert_true(gw_count(w->g, -1) > 0 && gw_count(w->g, -1) <= KILLED_DEVICES);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(a_kill_loses_nothing_that_was_taken, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(devices_that_come_together_are_one_session, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(
+                        going_and_coming_in_one_window_is_no_news_but_counted, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(what_is_critical_does_not_wait, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(an_alert_is_told_until_it_is_answered, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(keys_stay_for_ever, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(a_server_reads_and_changes_records, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(rules_decide_the_mode, set_up, tear_down),
+        };
+
+        return RUN_TESTS(tests);
+}
