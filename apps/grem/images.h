@@ -49,7 +49,4 @@ ODM_MUST_USE int gw_image_for(gateway *g, const gw_device *d, odm_str id, odm_ar
 ODM_MUST_USE int gw_image_url(gateway *g, const gw_device *d, odm_str id, odm_arena *a,
                               odm_str *out);
 
-#define GW_IMAGE_TABLES 1
-extern const struct store_table *const gw_image_tables[]; /* up to a NULL */
-
 #endif

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tables.c - the rows that the gateway and its parts keep; those of adapters are in their classes.
  */
+#include "images_inner.h"
 #include "inner.h"
 
 const store_table *const gw_tables[] = {
         &gw_table_device,
         &gw_table_north,
+        &image_table,
         NULL,
 };
