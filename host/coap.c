@@ -240,7 +240,7 @@ static bool make_room(co_end *e)
         return e->n_peers < e->set.peers_max;
 }
 
-co_peer *peer_new(co_end *e, const co_addr *a)
+co_peer *peer_new(co_end *e, const co_addr *a, const co_from *from)
 {
         co_peer *p;
 
@@ -250,6 +250,7 @@ co_peer *peer_new(co_end *e, const co_addr *a)
         }
         p->end = e;
         p->addr = *a;
+        p->from = *from;
         p->tail = &p->first;
         p->last = loop_now();
         rand_bytes(&p->mid, sizeof p->mid);
@@ -269,7 +270,7 @@ co_peer *peer_get(co_end *e, const co_addr *a)
                 return p;
         if (e->dtls && !e->set.client)
                 return NULL;
-        p = peer_new(e, a);
+        p = peer_new(e, a, &(co_from){.on = false});
         if (p && e->dtls && dtls_begin(p) < 0) {
                 peer_drop(p, CO_UNREACHABLE);
                 return NULL;
@@ -332,13 +333,45 @@ odm_str co_peer_identity(const co_peer *p)
 
 /* ---- out ------------------------------------------------------------------------------------------- */
 
-void end_send(co_end *e, const co_addr *to, const void *d, size_t n)
+/* The address that an answer comes from is the one that was asked. */
+static void put_from(struct msghdr *h, int family, const co_from *from)
 {
+        struct cmsghdr *c = CMSG_FIRSTHDR(h);
+        struct in_pktinfo v4 = {.ipi_spec_dst = from->v4};
+        struct in6_pktinfo v6 = {.ipi6_addr = from->v6};
+
+        c->cmsg_level = family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
+        c->cmsg_type = family == AF_INET ? IP_PKTINFO : IPV6_PKTINFO;
+        if (family == AF_INET)
+                memcpy(CMSG_DATA(c), &v4, sizeof v4);
+        else
+                memcpy(CMSG_DATA(c), &v6, sizeof v6);
+        c->cmsg_len = CMSG_LEN(family == AF_INET ? sizeof v4 : sizeof v6);
+        h->msg_controllen = CMSG_SPACE(family == AF_INET ? sizeof v4 : sizeof v6);
+}
+
+void end_send(co_end *e, const co_addr *to, const co_from *from, const void *d, size_t n)
+{
+        struct iovec v = {(void *)(uintptr_t)d, n};
+        union {
+                char room[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+                struct cmsghdr align;
+        } c;
+        struct msghdr h = {.msg_name = (void *)(uintptr_t)&to->sa,
+                           .msg_namelen = to->n,
+                           .msg_iov = &v,
+                           .msg_iovlen = 1};
         ssize_t rc;
 
         e->counts.out++;
+        memset(&c, 0, sizeof c);
+        if (from->on) {
+                h.msg_control = &c;
+                h.msg_controllen = sizeof c;
+                put_from(&h, e->family, from);
+        }
         do
-                rc = sendto(e->io.fd, d, n, MSG_DONTWAIT | MSG_NOSIGNAL, &to->sa, to->n);
+                rc = sendmsg(e->io.fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL);
         while (rc < 0 && errno == EINTR);
         /* What did not go is as good as lost on the way. */
 }
@@ -351,7 +384,7 @@ void peer_send(co_peer *p, const uint8_t *d, size_t n)
         if (p->dtls)
                 dtls_send(p, d, n);
         else
-                end_send(p->end, &p->addr, d, n);
+                end_send(p->end, &p->addr, &p->from, d, n);
 }
 
 void peer_send_empty(co_peer *p, uint8_t type, uint16_t mid)
@@ -481,38 +514,74 @@ void peer_datagram(co_peer *p, odm_str d)
         peer_let(p);
 }
 
-static void on_datagram(co_end *e, const co_addr *from, odm_str d)
+static void on_datagram(co_end *e, const co_addr *from, const co_from *at, odm_str d)
 {
         co_peer *p;
 
         e->counts.in++;
         if (e->dtls) {
-                dtls_datagram(e, from, d);
+                dtls_datagram(e, from, at, d);
                 return;
         }
         p = peer_find(e, from);
         if (!p) /* whoever sends no CoAP costs no memory */
-                p = d.n >= 4 && (uint8_t)d.p[0] >> 6 == 1 ? peer_new(e, from) : NULL;
+                p = d.n >= 4 && (uint8_t)d.p[0] >> 6 == 1 ? peer_new(e, from, at) : NULL;
         if (p)
                 peer_datagram(p, d);
 }
 
+static co_from get_from(struct msghdr *h)
+{
+        co_from from = {.on = false};
+        struct in_pktinfo v4;
+        struct in6_pktinfo v6;
+
+        for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
+                if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+                        memcpy(&v4, CMSG_DATA(c), sizeof v4);
+                        from = (co_from){.on = true, .v4 = v4.ipi_spec_dst};
+                } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+                        memcpy(&v6, CMSG_DATA(c), sizeof v6);
+                        from = (co_from){.on = true, .v6 = v6.ipi6_addr};
+                }
+        }
+        return from;
+}
+
+/* One datagram.  False: there is none. */
+static bool take(co_end *e)
+{
+        char buf[CO_DATAGRAM];
+        char control[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct in_pktinfo))]
+                __attribute__((aligned(sizeof(struct cmsghdr))));
+        co_addr from = {.n = 0};
+        struct iovec v = {buf, sizeof buf};
+        struct msghdr h = {.msg_name = &from.sa,
+                           .msg_namelen = sizeof from.v6,
+                           .msg_iov = &v,
+                           .msg_iovlen = 1};
+        co_from at = {.on = false};
+        ssize_t n;
+
+        if (e->any) {
+                h.msg_control = control;
+                h.msg_controllen = sizeof control;
+        }
+        n = recvmsg(e->io.fd, &h, MSG_DONTWAIT);
+        if (n < 0)
+                return errno == EINTR || errno == ECONNREFUSED;
+        from.n = h.msg_namelen;
+        if (e->any)
+                at = get_from(&h);
+        if (n > 0 && !e->deaf)
+                on_datagram(e, &from, &at, (odm_str){buf, (size_t)n});
+        return true;
+}
+
 static void on_ready(void *ctx, unsigned events)
 {
-        co_end *e = ctx;
-        char buf[CO_DATAGRAM];
-
         (void)events;
-        for (int i = 0; i < ROUND; i++) {
-                co_addr from = {.n = 0};
-                socklen_t room = sizeof from.v6;
-                ssize_t n = recvfrom(e->io.fd, buf, sizeof buf, MSG_DONTWAIT, &from.sa, &room);
-
-                if (n < 0 && errno != EINTR && errno != ECONNREFUSED)
-                        return;
-                from.n = room;
-                if (n > 0 && !e->deaf)
-                        on_datagram(e, &from, (odm_str){buf, (size_t)n});
+        for (int i = 0; i < ROUND && take(ctx); i++) {
         }
 }
 
@@ -542,6 +611,27 @@ static int check(const co_setup *s, uint8_t *szx)
         return 0;
 }
 
+static bool is_any(const net_addr *a)
+{
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)&a->sa;
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a->sa;
+
+        if (a->n == 0 || a->sa.ss_family == AF_INET)
+                return a->n > 0 && v4->sin_addr.s_addr == htonl(INADDR_ANY);
+        return IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr);
+}
+
+static void want_from(co_end *e, const net_addr *at)
+{
+        int on = 1;
+
+        e->any = is_any(at);
+        if (e->any && e->family == AF_INET)
+                (void)setsockopt(e->io.fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
+        else if (e->any)
+                (void)setsockopt(e->io.fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
+}
+
 static int open_socket(co_end *e, const net_addr *at, diag *d)
 {
         struct sockaddr_in any = {.sin_family = AF_INET};
@@ -554,6 +644,7 @@ static int open_socket(co_end *e, const net_addr *at, diag *d)
                 goto fail;
         if (e->family == AF_INET6)
                 (void)setsockopt(e->io.fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+        want_from(e, at);
         if (!e->set.client)
                 (void)setsockopt(e->io.fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
         if (at->n)

@@ -45,6 +45,7 @@ struct co_dtls {
 typedef struct destination { /* of a cookie */
         co_end *end;
         const co_addr *to;
+        const co_from *from;
 } destination;
 
 /* ---- octets in and out of GnuTLS ----------------------------------------------------------------------- */
@@ -53,7 +54,7 @@ static ssize_t push(gnutls_transport_ptr_t p, const void *d, size_t n)
 {
         co_dtls *t = p;
 
-        end_send(t->peer->end, &t->peer->addr, d, n);
+        end_send(t->peer->end, &t->peer->addr, &t->peer->from, d, n);
         return (ssize_t)n;
 }
 
@@ -61,7 +62,7 @@ static ssize_t push_cookie(gnutls_transport_ptr_t p, const void *d, size_t n)
 {
         destination *to = p;
 
-        end_send(to->end, to->to, d, n);
+        end_send(to->end, to->to, to->from, d, n);
         return (ssize_t)n;
 }
 
@@ -437,10 +438,10 @@ static bool is_hello(odm_str d)
         return d.n > 14 && d.p[0] == 22 && d.p[3] == 0 && d.p[4] == 0 && d.p[13] == 1;
 }
 
-static void on_hello(co_end *e, const co_addr *from, odm_str d, co_peer *old)
+static void on_hello(co_end *e, const co_addr *from, const co_from *at, odm_str d, co_peer *old)
 {
         gnutls_dtls_prestate_st state;
-        destination to = {e, from};
+        destination to = {e, from, at};
         co_addr key = *from;
         co_peer *p;
 
@@ -452,7 +453,7 @@ static void on_hello(co_end *e, const co_addr *from, odm_str d, co_peer *old)
         }
         if (old)
                 peer_drop(old, CO_CLOSED);
-        p = peer_new(e, from);
+        p = peer_new(e, from, at);
         if (!p)
                 return;
         if (session_new(p) < 0) {
@@ -463,12 +464,12 @@ static void on_hello(co_end *e, const co_addr *from, odm_str d, co_peer *old)
         feed(p, d);
 }
 
-void dtls_datagram(co_end *e, const co_addr *from, odm_str d)
+void dtls_datagram(co_end *e, const co_addr *from, const co_from *at, odm_str d)
 {
         co_peer *p = peer_find(e, from);
 
         if (is_hello(d) && !e->set.client && (!p || !p->dtls || p->dtls->up))
-                on_hello(e, from, d, p);
+                on_hello(e, from, at, d, p);
         else if (p && p->dtls)
                 feed(p, d);
         else

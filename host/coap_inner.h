@@ -78,6 +78,14 @@ typedef struct co_addr { /* half of a net_addr's size and more */
         socklen_t n;
 } co_addr;
 
+typedef struct co_from { /* which of our addresses a peer knows, where there are several */
+        bool on;
+        union {
+                struct in_addr v4;
+                struct in6_addr v6;
+        };
+} co_from;
+
 typedef struct co_seen { /* a request taken, for its duplicates */
         uint16_t mid;
         bool used;
@@ -124,6 +132,7 @@ typedef struct co_dtls_end co_dtls_end;
 struct co_peer {
         co_end *end;
         co_addr addr;
+        co_from from;
         co_peer *chain;         /* of the table */
         co_peer *older, *newer; /* by last message */
         odm_time last;
@@ -226,6 +235,7 @@ struct co_end {
         loop_io io;
         int family;
         bool deaf;
+        bool any;     /* bound to all addresses: what answers says from which */
         co_setup set; /* texts of it are not kept */
         co_peer **peers;
         size_t n_peers, peers_cap;
@@ -252,7 +262,7 @@ uint64_t co_hash(uint64_t h, const void *p, size_t n);
 co_peer *peer_find(const co_end *e, const co_addr *a);
 /* Finds or makes; NULL: no room.  Under DTLS a client's begins its handshake. */
 co_peer *peer_get(co_end *e, const co_addr *a);
-co_peer *peer_new(co_end *e, const co_addr *a);
+co_peer *peer_new(co_end *e, const co_addr *a, const co_from *from);
 void peer_hold(co_peer *p);
 void peer_let(co_peer *p);
 /* What is under way ends with `why`; it is freed when nobody holds it. */
@@ -265,7 +275,7 @@ void peer_send_con(co_peer *p, const uint8_t *d, size_t n, uint16_t mid, co_watc
 void out_free(co_out *o);
 /* A CoAP message of a peer. */
 void peer_datagram(co_peer *p, odm_str d);
-void end_send(co_end *e, const co_addr *to, const void *d, size_t n);
+void end_send(co_end *e, const co_addr *to, const co_from *from, const void *d, size_t n);
 int64_t co_first_wait(const co_end *e);
 
 /* ---- requests out: coap_ask.c ---------------------------------------------------------------- */
@@ -295,7 +305,7 @@ void watch_close(co_end *e);
 
 ODM_MUST_USE int dtls_end_new(co_end *e, const co_setup *s, diag *d);
 void dtls_end_free(co_dtls_end *t);
-void dtls_datagram(co_end *e, const co_addr *from, odm_str d);
+void dtls_datagram(co_end *e, const co_addr *from, const co_from *at, odm_str d);
 ODM_MUST_USE int dtls_begin(co_peer *p); /* a client's */
 void dtls_send(co_peer *p, const uint8_t *d, size_t n);
 void dtls_end(co_peer *p); /* with close_notify */

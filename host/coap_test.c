@@ -532,6 +532,34 @@ static void idle_peers_are_forgotten_and_come_back(void **state)
         end(&s);
 }
 
+static void answers_come_from_the_address_that_was_asked(void **state)
+{
+        static const struct row {
+                const char *why, *at, *to;
+        } rows[] = {
+                {"IPv4", "0.0.0.0", "127.0.0.2"},
+                {"IPv4 over an IPv6 socket", "::", "127.0.0.2"},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                stage s;
+                co_setup a = quick(&s, &server_app);
+
+                assert_int_equal(net_addr_parse(rows[i].at, 0, &a.at), 0);
+                begin(&s, &a, NULL);
+                assert_int_equal(net_addr_parse(rows[i].to, co_port(s.server), &s.to), 0);
+                ask(&s, s.client, &s.to, CO_PUT, "echo", ODM_STR("x"));
+                until(&s, 1);
+                if (s.why != CO_REPLY) /* one from elsewhere does not count */
+                        fail_msg("%s: %s", rows[i].why, co_end_text(s.why));
+                ask(&s, s.server, &s.device, CO_PUT, "echo", ODM_STR("y"));
+                until(&s, 2);
+                assert_str(s.body, "y");
+                end(&s);
+        }
+}
+
 static void room_for_peers_is_limited(void **state)
 {
         stage s;
@@ -1064,6 +1092,7 @@ int main(void)
                 cmocka_unit_test(silence_ends_a_request),
                 cmocka_unit_test(a_cancelled_request_is_not_heard_of),
                 cmocka_unit_test(idle_peers_are_forgotten_and_come_back),
+                cmocka_unit_test(answers_come_from_the_address_that_was_asked),
                 cmocka_unit_test(room_for_peers_is_limited),
                 cmocka_unit_test(notifications_come_until_they_are_cancelled),
                 cmocka_unit_test(long_notifications_are_fetched),

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* coap.c - CoAP requests a second: ours beside a bare server of libcoap, in one run.
+ *
+ * A server is a process of its own that answers a GET of "x" with one octet.  This process has as
+ * many sockets as there are sessions, and keeps up to so many requests under way, each socket in
+ * its turn.  What counts is processor time of the server: the asking costs the same for all. */
+#include <coap3/coap.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "coap.h"
+
+#define UNDER_WAY 32
+
+/* ---- servers ---------------------------------------------------------------------------------------- */
+
+static void on_libcoap(coap_resource_t *r, coap_session_t *s, const coap_pdu_t *request,
+                       const coap_string_t *query, coap_pdu_t *response)
+{
+        (void)r;
+        (void)s;
+        (void)request;
+        (void)query;
+        coap_pdu_set_code(response, COAP_RESPONSE_CODE_CONTENT);
+        coap_add_data(response, 1, (const uint8_t *)"1");
+}
+
+static void serve_libcoap(uint16_t port)
+{
+        coap_address_t at;
+        coap_context_t *c;
+        coap_resource_t *r;
+
+        coap_startup();
+        coap_set_log_level(LOG_EMERG);
+        coap_address_init(&at);
+        at.size = sizeof at.addr.sin;
+        at.addr.sin.sin_family = AF_INET;
+        at.addr.sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        at.addr.sin.sin_port = htons(port);
+        c = coap_new_context(NULL);
+        if (!c || !coap_new_endpoint(c, &at, COAP_PROTO_UDP))
+                _exit(1);
+        coap_context_set_max_idle_sessions(c, 0);
+        r = coap_resource_init(coap_make_str_const("x"), 0);
+        coap_register_request_handler(r, COAP_REQUEST_GET, on_libcoap);
+        coap_add_resource(c, r);
+        for (;;)
+                coap_io_process(c, COAP_IO_WAIT);
+}
+
+static void on_ours(void *ctx, co_request *r, co_peer *p, const co_msg *m)
+{
+        co_msg a;
+
+        (void)ctx;
+        (void)p;
+        co_msg_init(&a, odm_str_is(m->path, "x") ? CO_CONTENT : CO_NOT_FOUND);
+        a.body = ODM_STR("1");
+        co_answer(r, &a);
+}
+
+static void serve_ours(uint16_t port)
+{
+        static const co_app app = {.request = on_ours};
+        co_setup s;
+        co_end *e;
+        loop *l;
+
+        co_setup_init(&s);
+        s.app = &app;
+        if (loop_new(&l) < 0 || net_addr_parse("127.0.0.1", port, &s.at) < 0 ||
+            co_open(l, &s, &e, NULL) < 0)
+                _exit(1);
+        (void)!loop_run(l);
+        _exit(0);
+}
+
+/* ---- asking ----------------------------------------------------------------------------------------- */
+
+typedef struct crowd {
+        int *fd;
+        size_t n, next;
+        int ep;
+        uint16_t mid;
+        uint64_t answered;
+} crowd;
+
+static int crowd_open(crowd *c, size_t n, uint16_t port)
+{
+        struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+
+        to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        *c = (crowd){.n = n, .fd = calloc(n, sizeof(int)), .ep = epoll_create1(0)};
+        for (size_t i = 0; c->fd && i < n; i++) {
+                struct epoll_event e = {.events = EPOLLIN, .data.fd = 0};
+
+                c->fd[i] = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+                e.data.fd = c->fd[i];
+                if (c->fd[i] < 0 || connect(c->fd[i], (struct sockaddr *)&to, sizeof to) < 0 ||
+                    epoll_ctl(c->ep, EPOLL_CTL_ADD, c->fd[i], &e) < 0)
+                        return -1;
+        }
+        return c->fd ? 0 : -1;
+}
+
+static void crowd_close(crowd *c)
+{
+        for (size_t i = 0; i < c->n; i++)
+                close(c->fd[i]);
+        close(c->ep);
+        free(c->fd);
+}
+
+static void ask(crowd *c)
+{
+        uint8_t d[] = {0x41, 1, 0, 0, 7, 0xb1, 'x'};
+
+        c->mid++;
+        d[2] = (uint8_t)(c->mid >> 8);
+        d[3] = (uint8_t)c->mid;
+        if (send(c->fd[c->next], d, sizeof d, 0) < 0 && errno != ECONNREFUSED)
+                perror("send");
+        c->next = (c->next + 1) % c->n;
+}
+
+/* Takes what is there; what is lost is made up for by a new one. */
+static void hear(crowd *c, int ms)
+{
+        struct epoll_event e[UNDER_WAY];
+        int n = epoll_wait(c->ep, e, UNDER_WAY, ms);
+        char buf[64];
+
+        if (n == 0)
+                ask(c);
+        for (int i = 0; i < n; i++)
+                if (recv(e[i].data.fd, buf, sizeof buf, 0) > 0) {
+                        c->answered++;
+                        ask(c);
+                }
+}
+
+static double cpu_of(pid_t pid)
+{
+        char path[64], buf[512];
+        unsigned long user, sys;
+        FILE *f;
+        size_t n;
+        const char *p;
+
+        snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+        f = fopen(path, "r");
+        n = f ? fread(buf, 1, sizeof buf - 1, f) : 0;
+        if (f)
+                fclose(f);
+        buf[n] = 0;
+        p = strrchr(buf, ')');
+        if (!p ||
+            sscanf(p + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &sys) != 2)
+                return 0;
+        return (double)(user + sys) / (double)sysconf(_SC_CLK_TCK);
+}
+
+static double now(void)
+{
+        struct timespec t;
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* A port nobody has just now. */
+static uint16_t free_port(void)
+{
+        struct sockaddr_in a = {.sin_family = AF_INET};
+        socklen_t n = sizeof a;
+        int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+        a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) < 0 ||
+            getsockname(fd, (struct sockaddr *)&a, &n) < 0) {
+                perror("bench-coap");
+                exit(1);
+        }
+        close(fd);
+        return ntohs(a.sin_port);
+}
+
+typedef struct figure {
+        double per_cpu, per_clock;
+} figure;
+
+/* One server with so many sessions; requests a second of its processor time. */
+static figure measure(void (*serve)(uint16_t port), size_t sessions, double seconds)
+{
+        uint16_t port = free_port();
+        pid_t pid = fork();
+        crowd c;
+        double t0, c0, cpu;
+        figure f = {0, 0};
+
+        if (pid == 0) {
+                serve(port);
+                _exit(0);
+        }
+        usleep(200000); /* it opens its socket; what is lost until then is asked again */
+        if (pid < 0 || crowd_open(&c, sessions, port) < 0) {
+                perror("bench-coap");
+                exit(1);
+        }
+        for (int i = 0; i < UNDER_WAY; i++)
+                ask(&c);
+        while (c.answered < sessions + UNDER_WAY) /* each has a session now */
+                hear(&c, 200);
+        c.answered = 0;
+        t0 = now();
+        c0 = cpu_of(pid);
+        while (now() - t0 < seconds)
+                hear(&c, 200);
+        cpu = cpu_of(pid) - c0;
+        f.per_clock = (double)c.answered / (now() - t0);
+        f.per_cpu = cpu > 0 ? (double)c.answered / cpu : 0;
+        crowd_close(&c);
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        return f;
+}
+
+int main(int argc, char **argv)
+{
+        static const struct row {
+                const char *name;
+                void (*serve)(uint16_t port);
+                size_t sessions;
+        } rows[] = {
+                {"libcoap", serve_libcoap, 64},
+                {"ours", serve_ours, 64},
+                {"libcoap", serve_libcoap, 5000},
+                {"ours", serve_ours, 5000},
+        };
+        struct rlimit files = {16384, 16384};
+        double seconds = argc > 1 ? atof(argv[1]) : 3;
+        double first = 0;
+
+        if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+                perror("setrlimit");
+        printf("%-10s %9s %22s %16s %8s\n", "server", "sessions", "requests/s of processor",
+               "requests/s", "ratio");
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                figure f = measure(rows[i].serve, rows[i].sessions, seconds);
+
+                if (i == 0)
+                        first = f.per_cpu;
+                printf("%-10s %9zu %22.0f %16.0f %8.2f\n", rows[i].name, rows[i].sessions,
+                       f.per_cpu, f.per_clock, first > 0 ? f.per_cpu / first : 0);
+        }
+        return 0;
+}
