@@ -76,18 +76,20 @@ static void table_take(co_asked *a)
 /* What is only needed until the response is there. */
 static void flight_free(co_asked *a)
 {
-        loop_timer_stop(&a->retry);
-        loop_timer_stop(&a->deadline);
-        free(a->p);
-        a->p = NULL;
-        free(a->body);
-        a->body = NULL;
+        co_flight *f = a->f;
+
+        if (!f)
+                return;
+        loop_timer_stop(&f->retry);
+        loop_timer_stop(&f->deadline);
+        free(f->p);
+        free(f->body);
+        odm_buf_done(&f->reply);
+        if (f->fd >= 0)
+                close(f->fd);
+        free(f);
+        a->f = NULL;
         a->m.body = ODM_ABSENT;
-        a->total = 0;
-        odm_buf_done(&a->reply);
-        if (a->fd >= 0)
-                close(a->fd);
-        a->fd = -1;
 }
 
 static void ask_free(co_asked *a)
@@ -168,11 +170,11 @@ static void on_deadline(void *ctx)
 static void finish_soon(co_asked *a, co_end_of why)
 {
         leave_peer(a);
-        loop_timer_stop(&a->retry);
+        loop_timer_stop(&a->f->retry);
         a->state = ASK_OVER;
         a->why = why;
-        if (loop_timer_set(a->end->loop, &a->deadline, loop_now()) < 0)
-                assert(a->deadline.in); /* it is armed: at the latest it says so then */
+        if (loop_timer_set(a->end->loop, &a->f->deadline, loop_now()) < 0)
+                assert(a->f->deadline.in); /* it is armed: at the latest it says so then */
 }
 
 /* ---- sending ------------------------------------------------------------------------------------------ */
@@ -181,34 +183,34 @@ static void on_retry(void *ctx)
 {
         co_asked *a = ctx;
 
-        if (a->tries++ >= a->end->set.retransmit) {
+        if (a->f->tries++ >= a->end->set.retransmit) {
                 finish(a, CO_SILENT, NULL);
                 return;
         }
         a->end->counts.retransmitted++;
-        a->wait_ms *= 2;
-        peer_send(a->peer, a->p, a->n);
-        if (loop_timer_set(a->end->loop, &a->retry, odm_time_add(loop_now(), a->wait_ms)) < 0)
+        a->f->wait_ms *= 2;
+        peer_send(a->peer, a->f->p, a->f->n);
+        if (loop_timer_set(a->end->loop, &a->f->retry, odm_time_add(loop_now(), a->f->wait_ms)) < 0)
                 return; /* then the deadline ends it */
 }
 
 /* The part of the body whose turn it is; absent when the file cannot be read. */
 static odm_str payload_of(co_asked *a, char *room, co_wire *w)
 {
-        size_t size = co_block_size(a->szx), n;
+        size_t size = co_block_size(a->f->szx), n;
 
-        if (a->total <= size && a->sent == 0 && a->fd < 0)
+        if (a->f->total <= size && a->f->sent == 0 && a->f->fd < 0)
                 return a->m.body.p ? a->m.body : (odm_str){"", 0};
-        n = a->total - a->sent < size ? (size_t)(a->total - a->sent) : size;
+        n = a->f->total - a->f->sent < size ? (size_t)(a->f->total - a->f->sent) : size;
         w->block1 = (co_block){.on = true,
-                               .szx = a->szx,
-                               .num = (uint32_t)(a->sent / size),
-                               .more = a->sent + n < a->total};
-        if (a->sent == 0)
-                w->size1 = (int64_t)a->total;
-        if (a->fd < 0)
-                return (odm_str){a->body + a->sent, n};
-        if (pread(a->fd, room, n, (off_t)a->sent) != (ssize_t)n)
+                               .szx = a->f->szx,
+                               .num = (uint32_t)(a->f->sent / size),
+                               .more = a->f->sent + n < a->f->total};
+        if (a->f->sent == 0)
+                w->size1 = (int64_t)a->f->total;
+        if (a->f->fd < 0)
+                return (odm_str){a->f->body + a->f->sent, n};
+        if (pread(a->f->fd, room, n, (off_t)a->f->sent) != (ssize_t)n)
                 return ODM_ABSENT;
         return (odm_str){room, n};
 }
@@ -222,14 +224,14 @@ static void keep_and_send(co_asked *a, const uint8_t *d, size_t n)
                 return;
         }
         memcpy(copy, d, n);
-        free(a->p);
-        a->p = copy;
-        a->n = n;
-        a->tries = 0;
-        a->wait_ms = co_first_wait(a->end);
+        free(a->f->p);
+        a->f->p = copy;
+        a->f->n = n;
+        a->f->tries = 0;
+        a->f->wait_ms = co_first_wait(a->end);
         a->state = a->non ? ASK_WAITING : ASK_SENT;
-        if (!a->non &&
-            loop_timer_set(a->end->loop, &a->retry, odm_time_add(loop_now(), a->wait_ms)) < 0) {
+        if (!a->non && loop_timer_set(a->end->loop, &a->f->retry,
+                                      odm_time_add(loop_now(), a->f->wait_ms)) < 0) {
                 finish_soon(a, CO_SILENT);
                 return;
         }
@@ -244,18 +246,18 @@ static void ask_send(co_asked *a)
         odm_str part;
         size_t n;
 
-        w.mid = a->mid = a->peer->mid++;
+        w.mid = a->f->mid = a->peer->mid++;
         w.token.n = CO_TOKEN;
         memcpy(w.token.p, &a->id, CO_TOKEN);
-        if (a->reply.n > 0) { /* the response's next block */
+        if (a->f->reply.n > 0) { /* the response's next block */
                 w.m.observe = -1;
-                w.block2 = (co_block){.on = true, .szx = a->szx};
-                w.block2.num = (uint32_t)(a->reply.n / co_block_size(a->szx));
+                w.block2 = (co_block){.on = true, .szx = a->f->szx};
+                w.block2.num = (uint32_t)(a->f->reply.n / co_block_size(a->f->szx));
                 part = a->m.code == CO_FETCH ? a->m.body : (odm_str){"", 0};
         } else {
                 part = payload_of(a, room, &w);
         }
-        n = part.p || a->total == 0 ? co_wire_write(&w, part, d, sizeof d) : 0;
+        n = part.p || a->f->total == 0 ? co_wire_write(&w, part, d, sizeof d) : 0;
         if (n)
                 keep_and_send(a, d, n);
         else
@@ -320,14 +322,14 @@ static bool copy_message(co_asked *a, const co_msg *m)
         for (size_t i = 0; i < m->n_query; i++)
                 a->query[i] = append(&at, m->query[i]);
         a->m.query = a->query;
-        a->total = m->file ? m->file->size : m->body.n;
+        a->f->total = m->file ? m->file->size : m->body.n;
         if (m->file || m->body.n == 0)
                 return true;
-        a->body = malloc(m->body.n);
-        if (!a->body)
+        a->f->body = malloc(m->body.n);
+        if (!a->f->body)
                 return false;
-        memcpy(a->body, m->body.p, m->body.n);
-        a->m.body = (odm_str){a->body, m->body.n};
+        memcpy(a->f->body, m->body.p, m->body.n);
+        a->m.body = (odm_str){a->f->body, m->body.n};
         return true;
 }
 
@@ -359,19 +361,24 @@ static uint64_t new_id(const co_end *e)
 static int ask_new(co_end *e, const co_addr *to, const co_msg *m, const co_how *how, co_asked **out)
 {
         co_asked *a = calloc(1, sizeof *a);
+        co_flight *f = calloc(1, sizeof *f);
         int64_t ms = how && how->deadline_ms > 0 ? how->deadline_ms : CO_LIFETIME_MS;
 
-        if (!a)
+        if (!a || !f) {
+                free(a);
+                free(f);
                 return ODM_ENOMEM;
+        }
         a->end = e;
         a->to = *to;
-        a->szx = e->szx;
-        a->fd = -1;
-        odm_buf_init(&a->reply, &heap_mem, e->set.body_max);
-        a->retry = (loop_timer){.fn = on_retry, .ctx = a};
-        a->deadline = (loop_timer){.fn = on_deadline, .ctx = a};
+        a->f = f;
+        f->szx = e->szx;
+        f->fd = -1;
+        odm_buf_init(&f->reply, &heap_mem, e->set.body_max);
+        f->retry = (loop_timer){.fn = on_retry, .ctx = a};
+        f->deadline = (loop_timer){.fn = on_deadline, .ctx = a};
         if (!copy_message(a, m) || !copy_how(a, how) || table_grow(e) < 0 ||
-            loop_timer_set(e->loop, &a->deadline, odm_time_add(loop_now(), ms)) < 0) {
+            loop_timer_set(e->loop, &a->f->deadline, odm_time_add(loop_now(), ms)) < 0) {
                 ask_free(a);
                 return ODM_ENOMEM;
         }
@@ -380,7 +387,7 @@ static int ask_new(co_end *e, const co_addr *to, const co_msg *m, const co_how *
         *place_of(e, a->id) = a;
         e->n_asks++;
         if (m->file)
-                a->fd = m->file->fd;
+                a->f->fd = m->file->fd;
         *out = a;
         return 0;
 }
@@ -477,9 +484,9 @@ void ask_acked(co_peer *p, uint16_t mid)
 {
         co_asked *a = p->busy;
 
-        if (!a || a->state != ASK_SENT || a->mid != mid)
+        if (!a || a->state != ASK_SENT || a->f->mid != mid)
                 return;
-        loop_timer_stop(&a->retry);
+        loop_timer_stop(&a->f->retry);
         a->state = ASK_WAITING;
 }
 
@@ -487,7 +494,7 @@ bool ask_reset(co_peer *p, uint16_t mid)
 {
         co_asked *a = p->busy;
 
-        if (!a || a->mid != mid || a->state == ASK_OVER)
+        if (!a || a->f->mid != mid || a->state == ASK_OVER)
                 return false;
         finish(a, CO_RESET, NULL);
         return true;
@@ -548,10 +555,10 @@ static void rest(co_asked *a, const co_wire *w)
 
         leave_peer(a);
         a->state = ASK_RESTING;
+        loop_timer_stop(&a->f->retry);
+        loop_timer_stop(&a->f->deadline);
         if (a->m.code != CO_FETCH) /* its body says what is observed */
                 flight_free(a);
-        loop_timer_stop(&a->retry);
-        loop_timer_stop(&a->deadline);
         peer_hold(p);
         tell(a, w);
         ask_pump(p);
@@ -561,40 +568,41 @@ static void rest(co_asked *a, const co_wire *w)
 /* True: the body goes on with the next block. */
 static bool next_block1(co_asked *a, const co_wire *w)
 {
-        uint64_t left = a->total - a->sent, size = co_block_size(a->szx);
+        uint64_t left = a->f->total - a->f->sent, size = co_block_size(a->f->szx);
 
-        if (a->total <= size && a->sent == 0 && a->fd < 0 && w->m.code != CO_TOO_LARGE)
+        if (a->f->total <= size && a->f->sent == 0 && a->f->fd < 0 && w->m.code != CO_TOO_LARGE)
                 return false;
-        if (!w->block1.on || a->reply.n > 0)
+        if (!w->block1.on || a->f->reply.n > 0)
                 return false;
-        if (w->m.code == CO_TOO_LARGE && a->sent == 0 && w->block1.szx < a->szx) {
-                a->szx = w->block1.szx; /* begin again with smaller ones */
+        if (w->m.code == CO_TOO_LARGE && a->f->sent == 0 && w->block1.szx < a->f->szx) {
+                a->f->szx = w->block1.szx; /* begin again with smaller ones */
                 return true;
         }
         if (co_class(w->m.code) != 2 || left <= size)
                 return false;
-        a->sent += size;
-        if (w->block1.szx < a->szx)
-                a->szx = w->block1.szx;
+        a->f->sent += size;
+        if (w->block1.szx < a->f->szx)
+                a->f->szx = w->block1.szx;
         return true;
 }
 
 /* 1: a further block is to be asked for; 0: the body is whole; else an error. */
 static int next_block2(co_asked *a, const co_wire *w)
 {
-        if (!w->block2.on || (!w->block2.more && a->reply.n == 0))
-                return a->reply.n ? ODM_EMALFORMED : 0;
-        if ((uint64_t)w->block2.num * co_block_size(w->block2.szx) != a->reply.n)
+        if (!w->block2.on || (!w->block2.more && a->f->reply.n == 0))
+                return a->f->reply.n ? ODM_EMALFORMED : 0;
+        if ((uint64_t)w->block2.num * co_block_size(w->block2.szx) != a->f->reply.n)
                 return ODM_EMALFORMED;
-        if (a->reply.n > 0 && (a->etag_n != w->etag_n || memcmp(a->etag, w->etag, w->etag_n) != 0))
+        if (a->f->reply.n > 0 &&
+            (a->f->etag_n != w->etag_n || memcmp(a->f->etag, w->etag, w->etag_n) != 0))
                 return ODM_EMALFORMED; /* it changed meanwhile */
         if (w->block2.more && w->m.body.n != co_block_size(w->block2.szx))
                 return ODM_EMALFORMED;
-        if (odm_buf_put(&a->reply, w->m.body.p, w->m.body.n) < 0)
+        if (odm_buf_put(&a->f->reply, w->m.body.p, w->m.body.n) < 0)
                 return ODM_ELIMIT;
-        a->etag_n = w->etag_n;
-        memcpy(a->etag, w->etag, sizeof a->etag);
-        a->szx = w->block2.szx;
+        a->f->etag_n = w->etag_n;
+        memcpy(a->f->etag, w->etag, sizeof a->f->etag);
+        a->f->szx = w->block2.szx;
         return w->block2.more;
 }
 
@@ -602,7 +610,7 @@ static void on_response(co_asked *a, co_wire *w)
 {
         int rc;
 
-        loop_timer_stop(&a->retry);
+        loop_timer_stop(&a->f->retry);
         if (next_block1(a, w)) {
                 ask_send(a);
                 return;
@@ -620,8 +628,8 @@ static void on_response(co_asked *a, co_wire *w)
                 ask_send(a);
                 return;
         }
-        if (a->reply.n > 0)
-                w->m.body = odm_buf_view(&a->reply);
+        if (a->f->reply.n > 0)
+                w->m.body = odm_buf_view(&a->f->reply);
         finish(a, rc < 0 ? CO_GARBLED : CO_REPLY, rc < 0 ? NULL : &w->m);
 }
 
@@ -640,7 +648,7 @@ bool ask_response(co_peer *p, co_wire *w)
                 peer_send_empty(p, CO_ACK, w->mid);
         if (a->state == ASK_RESTING)
                 on_notification(a, w);
-        else if (a->state != ASK_OVER && (w->type != CO_ACK || w->mid == a->mid))
+        else if (a->state != ASK_OVER && (w->type != CO_ACK || w->mid == a->f->mid))
                 on_response(a, w);
         return true;
 }

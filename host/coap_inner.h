@@ -157,6 +157,22 @@ typedef enum ask_state {
         ASK_OVER,    /* only the word is to be said */
 } ask_state;
 
+typedef struct co_flight { /* what an ask needs until it is answered */
+        char *body;
+        int fd; /* -1: none */
+        uint64_t total;
+        uint64_t sent; /* octets of the body that are confirmed */
+        uint8_t szx;
+        odm_buf reply; /* Block2 so far */
+        uint8_t etag_n, etag[8];
+        uint16_t mid;
+        uint8_t *p; /* the datagram */
+        size_t n;
+        unsigned tries;
+        int64_t wait_ms;
+        loop_timer retry, deadline;
+} co_flight;
+
 struct co_ask_ {
         uint64_t id; /* the token, too */
         co_asked *chain, *next;
@@ -164,36 +180,23 @@ struct co_ask_ {
         co_peer *peer; /* NULL: resting, or over */
         co_addr to;
         ask_state state;
+        co_end_of why; /* of ASK_OVER */
+        bool non;
         co_done done;
         void *ctx;
-        co_end_of why; /* of ASK_OVER */
+        co_flight *f; /* NULL: resting */
 
-        co_msg m; /* texts in `text`; body in `body` */
-        char *text, *body;
+        co_msg m; /* texts in `text`, the body in the flight */
+        char *text;
         odm_str *query;
         char *identity;
         size_t identity_n;
-        int fd; /* -1: none */
-        uint64_t total;
-        bool non;
 
-        uint64_t sent; /* octets of the body that are confirmed */
-        uint8_t szx;
-        odm_buf reply; /* Block2 so far */
-        uint8_t etag_n, etag[8];
         uint64_t whole_of; /* the observation whose notification this fetches; 0: none */
         int64_t whole_seq;
-
         uint32_t seq; /* of the newest notification */
         odm_time seq_at;
         uint64_t fetching; /* the ask that fetches for this; 0: none */
-
-        uint16_t mid;
-        uint8_t *p;
-        size_t n;
-        unsigned tries;
-        int64_t wait_ms;
-        loop_timer retry, deadline;
 };
 
 struct co_request {
