@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "fleet.h"
 #include "net.h"
 #include "odm/auth.h"
 #include "rand.h"
@@ -76,6 +77,17 @@ static json_t *device_json(const store_device *d, const store_account *acc, bool
         return o;
 }
 
+/* With what the fleet's parts have to say of it, for which they may read the store. */
+static json_t *whole_json(call *c, const store_device *d, const store_account *acc, bool addresses)
+{
+        json_t *o = device_json(d, acc, addresses);
+
+        if (o && fleet_describe(c->api->opt.fleet, d, c->who.scope, addresses, &c->arena, o))
+                return o;
+        json_decref(o);
+        return NULL;
+}
+
 /* Devices of a page: so many, at least, and then it ends, that no question keeps others waiting. */
 #define LOOKED_AT 5000
 
@@ -139,7 +151,7 @@ void device_list(call *c)
         }
         items = json_array();
         for (size_t i = 0; i < l.n; i++)
-                if (json_array_append_new(items, device_json(&l.v[i], NULL, addresses)) < 0) {
+                if (json_array_append_new(items, whole_json(c, &l.v[i], NULL, addresses)) < 0) {
                         json_decref(items);
                         call_fail(c);
                         return;
@@ -162,7 +174,7 @@ void device_show(call *c)
         if (rc < 0 && rc != ODM_ENOENT)
                 call_refused(c, "the account cannot be read", rc);
         else
-                call_reply(c, 200, device_json(&d, rc == 0 ? &acc : NULL, addresses));
+                call_reply(c, 200, whole_json(c, &d, rc == 0 ? &acc : NULL, addresses));
 }
 
 /* ---- what a change or creation says ---------------------------------------------- */

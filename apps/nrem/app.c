@@ -23,6 +23,7 @@
 #include "dm.h"
 #include "fleet.h"
 #include "fsio.h"
+#include "gateway_row.h"
 #include "heap.h"
 #include "httpd.h"
 #include "log.h"
@@ -298,6 +299,22 @@ static void hook_job_created(void *ctx, int64_t device, int64_t job)
         dm_job_created(((app *)ctx)->dm, device, job);
 }
 
+static void hook_job_asked(void *ctx, int64_t device, int64_t job)
+{
+        hook_job_created(ctx, device, job);
+        fleet_job_created(((app *)ctx)->fleet, device, job);
+}
+
+static int hook_behind(void *ctx, int64_t device, odm_str key, odm_arena *a, int64_t *out)
+{
+        gateway_child c;
+        int rc = gateway_find_key(((app *)ctx)->store, device, key, a, &c);
+
+        if (rc == 0)
+                *out = c.device;
+        return rc;
+}
+
 static void hook_device_changed(void *ctx, int64_t device)
 {
         dm_device_changed(((app *)ctx)->dm, device);
@@ -370,6 +387,7 @@ static int open_fleet(app *a, diag *d)
                 .url = cfg_str(a->conf, "dm.url"),
                 .now = hook_now,
                 .job_created = hook_job_created,
+                .job_moved = hook_job_moved,
                 .device_changed = hook_device_changed,
                 .ctx = a,
         };
@@ -403,7 +421,7 @@ static int start_api(app *a, const char *version)
                 .parts = fleet_parts,
                 .fleet = a->fleet,
                 .hooks = {.wake = hook_wake,
-                          .job_created = hook_job_created,
+                          .job_created = hook_job_asked,
                           .device_changed = hook_device_changed,
                           .sessions = hook_sessions,
                           .said = hook_said,
@@ -452,6 +470,7 @@ static int start_dm(app *a, diag *d)
         o.wake_tries = (uint32_t)cfg_int(c, "wake.tries");
         o.wake_resync = (uint32_t)cfg_int(c, "wake.resync");
         o.job_moved = hook_job_moved;
+        o.behind = hook_behind;
         o.ctx = a;
         return dm_new(&o, &a->dm, d);
 }

@@ -10,6 +10,7 @@
 static const char *const unknown_words[] = {"refuse", "hold", "accept", NULL};
 static const char *const plain_auth_words[] = {"every", "session", NULL};
 static const char *const engine_words[] = {"sqlite", "mem", NULL};
+static const char *const names_words[] = {"key", "name", NULL};
 static const char *const metrics_words[] = {"open", "token", NULL};
 
 #define SECOND ((int64_t)1000)
@@ -161,6 +162,14 @@ const cfg_key conf_keys[] = {
          "How often campaigns that let devices join look for those that came late.", SECOND, DAY},
         {"campaigns.zones", CFG_PATH, "/usr/share/zoneinfo",
          "Folder of the time zone database, for windows in the time of a device."},
+
+        {"gateways.names", CFG_ENUM, "key",
+         "How new devices behind a gateway are named: GATEWAY/KEY, or as the gateway calls them\n"
+         "where it does.",
+         .choices = names_words},
+        {"gateways.tagged", CFG_BOOL, "no",
+         "Only devices with the tag \"gateway\" are believed what they tell of others."},
+        {"gateways.devices", CFG_INT, "10000", "Devices behind one gateway.", 1, 1000000},
 
         {"packages.url", CFG_STRING, NULL,
          "URL below which devices fetch packages. Default: scheme, host and port of dm.url, or by\n"

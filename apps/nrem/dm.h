@@ -65,6 +65,9 @@ typedef struct dm_opt {
         void (*at_hand)(void *ctx, int64_t device);
         /* The session of which at_hand() was said is over, what it said is durable; any thread. */
         void (*left)(void *ctx, int64_t device);
+        /* The device behind the gateway `device` that has that key there.  0, ODM_ENOENT, or as
+         * reads of the store.  NULL: what a device tells is its own, whatever its address. */
+        int (*behind)(void *ctx, int64_t device, odm_str key, odm_arena *a, int64_t *out);
         bool plain_reports; /* DiagMon's reports are alerts in the log like all others, no samples
                              */
         size_t alert_data;  /* octets of an alert's data that the log keeps; default 4096 */

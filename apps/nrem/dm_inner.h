@@ -160,6 +160,7 @@ struct session {
         mirror_changes changes;
         sample_set samples; /* that came, and are in no operation yet */
         odm_str sampled_by; /* the correlator of their run, in the batch */
+        int64_t sampled_of; /* whose they are: this device's, or of one behind it */
         store_device patch;
         uint32_t fields;
         int write_rc;

@@ -7,7 +7,9 @@
 
 #include "command.h"
 #include "dm_inner.h"
+#include "gateway.h"
 #include "log.h"
+#include "odm/fanout.h"
 
 static odm_str keep(session *s, odm_str x)
 {
@@ -257,7 +259,48 @@ static void set_text(json_t *o, const char *name, odm_str s)
                 (void)json_object_set_new(o, name, json_stringn_nocheck(s.p, s.n));
 }
 
-static odm_str alert_json(session *s, const odm_event *ev, odm_str type, const store_value *v)
+/* Whose word it is: an address below a mount point is that of a device behind this one. */
+typedef struct speaker {
+        int64_t device;
+        odm_str uri; /* in the tree of that */
+} speaker;
+
+static void find_speaker(session *s, odm_str uri, speaker *out)
+{
+        odm_arena *a = session_batch_arena(s);
+        const dm_opt *o = &s->dm->opt;
+        odm_str key, rest;
+
+        *out = (speaker){s->device.id, uri};
+        for (unsigned i = 0; i < GATEWAY_DEPTH && o->behind && a; i++) {
+                int64_t device;
+                int rc;
+
+                if (!gateway_mount_split(out->uri, &key, &rest))
+                        return;
+                rc = o->behind(o->ctx, out->device, key, a, &device);
+                if (rc < 0) {
+                        if (rc != ODM_ENOENT)
+                                session_failed(s);
+                        return;
+                }
+                out->device = device;
+                out->uri = odm_arena_fmt(a, ".%.*s", (int)rest.n, rest.p);
+                if (!out->uri.p)
+                        session_failed(s);
+        }
+}
+
+/* The results of a fan-out are needed whole. */
+static size_t data_kept(const session *s, odm_str type)
+{
+        return gateway_news_of(type) == GATEWAY_RESULTS && s->dm->opt.behind
+                       ? ODM_FANOUT_DOC_MAX
+                       : s->dm->opt.alert_data;
+}
+
+static odm_str alert_json(session *s, const odm_event *ev, odm_str type, const store_value *v,
+                          const speaker *by)
 {
         odm_arena *a = session_batch_arena(s);
         json_t *o = json_object();
@@ -271,13 +314,16 @@ static odm_str alert_json(session *s, const odm_event *ev, odm_str type, const s
         }
         (void)json_object_set_new(o, "code", json_integer(ev->alert->code));
         set_text(o, "type", type);
-        set_text(o, "source", v->uri);
+        set_text(o, "source", by->uri);
         set_text(o, "target", ev->item->target);
+        if (by->device != s->device.id)
+                (void)json_object_set_new(o, "gateway",
+                                          json_sprintf("%lld", (long long)s->device.id));
         set_text(o, "format", v->format);
         set_text(o, "correlator", ev->alert->correlator);
         set_text(o, "mark", odm_meta_of(ev->alert, ev->item).mark);
         set_text(o, "time", ev->item->source_name);
-        if (command_value_put(o, v->format, odm_str_to(v->data, s->dm->opt.alert_data), a) < 0)
+        if (command_value_put(o, v->format, odm_str_to(v->data, data_kept(s, type)), a) < 0)
                 session_failed(s);
         dump = json_dumps(o, JSON_COMPACT);
         json_decref(o);
@@ -304,7 +350,7 @@ void heard_samples(session *s)
         if (!op)
                 return;
         op->event = (store_event){.at = s->turn->at,
-                                  .device = s->device.id,
+                                  .device = s->sampled_of,
                                   .kind = ODM_STR(SAMPLE_EVENT),
                                   .data = sample_take(&s->samples, "report", s->sampled_by, a)};
         if (!op->event.data.p)
@@ -315,16 +361,20 @@ void heard_samples(session *s)
  * A device without a clock says no time: then it is that of its coming. */
 static void heard_report(session *s, const odm_event *ev, const store_value *v, odm_str correlator)
 {
-        odm_str name = sample_name(v->uri, session_batch_arena(s));
+        speaker by;
+        odm_str name;
         int64_t at = s->turn->at;
         bool refused;
         json_t *value = sample_value(v->format, v->data.p ? v->data : ODM_STR(""), &refused);
         int rc;
 
-        if (s->samples.n &&
-            (s->samples.n == SAMPLE_VALUES || !odm_str_eq(s->sampled_by, correlator)))
+        find_speaker(s, v->uri, &by);
+        name = sample_name(by.uri, session_batch_arena(s));
+        if (s->samples.n && (s->samples.n == SAMPLE_VALUES || s->sampled_of != by.device ||
+                             !odm_str_eq(s->sampled_by, correlator)))
                 heard_samples(s);
         s->sampled_by = correlator;
+        s->sampled_of = by.device;
         if (sample_time_parse(odm_str_trim(ev->item->source_name), &at) < 0)
                 at = s->turn->at; /* it said none, or none we understand */
         if (refused || !name.p) {
@@ -345,6 +395,7 @@ void heard_alert(session *s, const odm_event *ev)
         odm_item one = *ev->item;
         odm_str type = alert_type(odm_meta_of(ev->alert, ev->item).type), text, correlator;
         store_value *v = NULL;
+        speaker by;
         store_op *op;
         size_t n = 0;
 
@@ -369,12 +420,13 @@ void heard_alert(session *s, const odm_event *ev)
                 heard_report(s, ev, v, correlator);
                 return;
         }
+        find_speaker(s, v->uri, &by);
         op = session_op(s, STORE_EVENT_ADD);
         if (op)
                 op->event = (store_event){.at = s->turn->at,
-                                          .device = s->device.id,
+                                          .device = by.device,
                                           .kind = ODM_STR("alert"),
-                                          .data = alert_json(s, ev, type, v)};
+                                          .data = alert_json(s, ev, type, v, &by)};
         text = odm_arena_fmt(a, COMMAND_BY_ALERT "%.*s", (int)odm_str_to(v->type, 120).n,
                              v->type.p ? v->type.p : "");
         if (ev->alert->code != ODM_ALERT_GENERIC || !job_alert_ends(v->type))

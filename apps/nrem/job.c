@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "gateway.h"
 #include "odm/result.h"
 
 static void say(job_verdict *v, store_job_state to, const char *text)
@@ -424,12 +425,19 @@ bool job_alert_ends(odm_str type)
                 "urn:oma:at:x-dm-scheduling:1.0:StateChange",
         };
 
+        switch (gateway_news_of(type)) {
+        case GATEWAY_NONE:
+        case GATEWAY_COMPLETED:
+        case GATEWAY_IMAGE: break;
+        default: return false;
+        }
         return !is_one_of(type, events, ODM_COUNT(events)) && !job_alert_asks(type);
 }
 
 bool job_alert_asks(odm_str type)
 {
-        return is_one_of(type, requests, ODM_COUNT(requests));
+        return is_one_of(type, requests, ODM_COUNT(requests)) ||
+               gateway_news_of(type) == GATEWAY_REQUEST;
 }
 
 bool job_alert_gathers(odm_str type)
@@ -445,6 +453,8 @@ uint32_t job_alert_status(odm_str data)
         uint64_t v;
         size_t n = 0;
 
+        if (gateway_image_result(s))
+                return gateway_image_result(s);
         if (odm_str_starts(s, element))
                 s = odm_str_trim(odm_str_from(s, sizeof element - 1));
         while (n < s.n && s.p[n] >= '0' && s.p[n] <= '9')

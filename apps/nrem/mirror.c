@@ -5,16 +5,26 @@
 
 #include <string.h>
 
+#include "gateway.h"
 #include "job_codec.h"
 #include "readable.h"
 
 #define PATH_MOST 1024
 #define DOC_DEPTH 32
 
+static bool is_of_another(odm_str path)
+{
+        odm_str key, rest;
+
+        return gateway_mount_split(path, &key, &rest) || gateway_record_key(path).p;
+}
+
 static int add(mirror_changes *m, store_tree_change c)
 {
         odm_str *texts[] = {&c.path, &c.format, &c.type, &c.value};
 
+        if (m->own_only && is_of_another(c.path))
+                return 0;
         if (m->n == m->cap) {
                 size_t cap = m->cap ? m->cap * 2 : 16;
                 store_tree_change *v = odm_arena_get(m->a, cap * sizeof *v);
@@ -158,6 +168,8 @@ int mirror_document(mirror_changes *m, odm_str uri, odm_str text)
         for (n = path.n; n > 0 && path.p[n - 1] != '/'; n--)
                 ;
         base = odm_str_to(path, n > 1 ? n - 1 : 1);
+        if (doc->nodes && doc->nodes->path.n && m->there)
+                doc->nodes->path = ODM_ABSENT;
         if (doc->nodes && doc->nodes->path.n) /* it says itself where it stands */
                 base = ODM_STR(".");
         return doc_nodes(m, doc->nodes, base);

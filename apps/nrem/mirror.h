@@ -13,6 +13,9 @@ typedef struct mirror_changes {
         odm_arena *a; /* owns the list and its texts */
         store_tree_change *v;
         size_t n, cap;
+        bool own_only; /* what a gateway shows of the devices behind it is left out: they have
+                          mirrors of their own */
+        bool there;    /* documents stand where they were asked for, whatever they say */
 } mirror_changes;
 
 /* Each returns 0, ODM_ENOMEM or ODM_ELIMIT. */

@@ -19,7 +19,7 @@ static store_batch *batch_of(session *s)
 {
         if (!s->batch) {
                 s->batch = store_batch_new();
-                s->changes = (mirror_changes){0};
+                s->changes = (mirror_changes){.own_only = s->dm->opt.behind != NULL};
                 if (!s->batch)
                         s->failed = true;
                 else

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -30,7 +31,8 @@ typedef struct slot {
         const fleet_part *part;
         void *self;
         int64_t due;
-        bool heard; /* since its last tick */
+        bool heard;        /* since its last tick */
+        atomic_bool poked; /* so by another thread */
 } slot;
 
 struct fleet {
@@ -50,6 +52,7 @@ struct fleet {
         pthread_cond_t cond;
         bool stop;      /* under the lock */
         int64_t in_log; /* the same: highest number that is durable */
+        bool poked;     /* the same: a part has to tick */
 };
 
 /* ---- open and close ----------------------------------------------------------------- */
@@ -98,7 +101,8 @@ static int open_parts(fleet *f, const fleet_part *const *parts, diag *d)
                         return d->text[0] ? rc
                                           : diag_set(d, rc, "%s cannot begin: %s", parts[i]->name,
                                                      odm_err_text(rc));
-                f->slots[f->n++] = (slot){.part = parts[i], .self = self};
+                f->slots[f->n].part = parts[i];
+                f->slots[f->n++].self = self;
         }
         return 0;
 }
@@ -170,6 +174,36 @@ int fleet_metrics(fleet *f, odm_buf *out)
         return rc;
 }
 
+bool fleet_describe(fleet *f, const store_device *d, odm_str scope, bool addresses, odm_arena *a,
+                    json_t *o)
+{
+        bool ok = true;
+
+        for (size_t i = 0; ok && f && i < f->n; i++)
+                if (f->slots[i].part->describe)
+                        ok = f->slots[i].part->describe(f->slots[i].self, d, scope, addresses, a,
+                                                        o);
+        return ok;
+}
+
+void fleet_job_created(fleet *f, int64_t device, int64_t job)
+{
+        bool any = false;
+
+        for (size_t i = 0; i < f->n; i++)
+                if (f->slots[i].part->created) {
+                        f->slots[i].part->created(f->slots[i].self, device, job);
+                        atomic_store(&f->slots[i].poked, true);
+                        any = true;
+                }
+        if (!any)
+                return;
+        pthread_mutex_lock(&f->lock);
+        f->poked = true;
+        pthread_cond_signal(&f->cond);
+        pthread_mutex_unlock(&f->lock);
+}
+
 /* ---- a batch ------------------------------------------------------------------------ */
 
 static fleet_turn turn_of(fleet *f)
@@ -207,15 +241,20 @@ static int add_place(fleet *f, int64_t place)
         return op->setting.value.p ? 0 : ODM_ENOMEM;
 }
 
-/* Devices whose jobs have become durable are woken. */
+/* Devices whose jobs have become durable are woken, and who waits for a job is told. */
 static void tell_jobs(fleet *f)
 {
-        if (!f->host.job_created)
-                return;
         for (size_t i = 0; i < f->batch->n; i++) {
                 const store_op *op = f->batch->ops[i];
 
-                if (op->kind == STORE_JOB_CREATE && op->rc == 0)
+                if (op->rc < 0)
+                        continue;
+                if (op->kind == STORE_JOB_MOVE && f->host.job_moved)
+                        f->host.job_moved(f->host.ctx, op->job_move.job);
+                if (op->kind != STORE_JOB_CREATE)
+                        continue;
+                fleet_job_created(f, op->job.device, op->id);
+                if (f->host.job_created)
                         f->host.job_created(f->host.ctx, op->job.device, op->id);
         }
 }
@@ -437,7 +476,8 @@ static int tick_parts(fleet *f)
                 f->tick_all = now + MINUTE_MS;
         for (size_t i = 0; i < f->n; i++) {
                 slot *s = &f->slots[i];
-                bool due = all || s->heard || s->due <= now;
+                bool poked = atomic_exchange(&s->poked, false);
+                bool due = all || s->heard || poked || s->due <= now;
                 int rc = 0;
 
                 s->heard = false;
@@ -516,8 +556,9 @@ static bool rest(fleet *f, int64_t ms, bool for_log)
                 until.tv_sec++;
         }
         pthread_mutex_lock(&f->lock);
-        while (!f->stop && rc != ETIMEDOUT && !(for_log && f->in_log > f->place))
+        while (!f->stop && rc != ETIMEDOUT && !(for_log && (f->in_log > f->place || f->poked)))
                 rc = pthread_cond_timedwait(&f->cond, &f->lock, &until);
+        f->poked = false;
         go_on = !f->stop;
         pthread_mutex_unlock(&f->lock);
         return go_on;

@@ -49,6 +49,8 @@ typedef struct fleet_host { /* lent to the parts until close */
         int64_t (*now)(void *ctx);
         /* A job for the device is durable.  Any thread.  NULL: nobody to tell. */
         void (*job_created)(void *ctx, int64_t device, int64_t job);
+        /* A job was moved by a part, and that is durable.  Any thread.  NULL: nobody to tell. */
+        void (*job_moved)(void *ctx, int64_t job);
         /* The device's state or account has changed.  NULL: nobody. */
         void (*device_changed)(void *ctx, int64_t device);
         void *ctx;
@@ -85,6 +87,13 @@ typedef struct fleet_part { /* functions may be NULL */
          * each batch with an event that it heard.  When its batch is refused with
          * ODM_ESTATE (somebody was faster), nothing of it happened and it is called again soon. */
         int (*tick)(void *p, fleet_turn *t, int64_t *at);
+        /* A job for the device has become durable; tick() follows.  A hint, for what is quicker
+         * than the next look: after a kill nobody says it again.  Any thread; must not block. */
+        void (*created)(void *p, int64_t device, int64_t job);
+        /* Members that the part has to say of a device in REST, to a token that sees names below
+         * `scope`, and addresses or not.  False when memory is out.  Any thread. */
+        bool (*describe)(void *p, const store_device *d, odm_str scope, bool addresses,
+                         odm_arena *a, json_t *o);
         /* Lines of /metrics; any thread. */
         int (*metrics)(void *p, odm_buf *out);
         /* The server is about to end and no more events are heard: requests that wait for the part
@@ -120,6 +129,11 @@ ODM_MUST_USE int fleet_run(fleet *f, unsigned rounds, int64_t *next);
 void *fleet_self(fleet *f, const fleet_part *p);
 const fleet_host *fleet_host_of(const fleet *f);
 ODM_MUST_USE int fleet_metrics(fleet *f, odm_buf *out);
+/* Tells the parts of a job that has become durable.  Any thread. */
+void fleet_job_created(fleet *f, int64_t device, int64_t job);
+/* What the parts say of a device, as their describe(); nothing without a fleet. */
+bool fleet_describe(fleet *f, const store_device *d, odm_str scope, bool addresses, odm_arena *a,
+                    json_t *o);
 
 /* ---- for parts: what comes of an event ---------------------------------------------- */
 

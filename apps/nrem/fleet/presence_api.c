@@ -50,7 +50,8 @@ static json_t *presence_json(call *c, const store_device *d, const presence_row 
             put_int(o, "expected_every", interval / 1000) &&
             put_int(o, "awake_for", presence_awake(&x) / 1000) &&
             put_cstr(o, "expected_by",
-                     x.wish   ? "operator"
+                     r->relayed ? "gateway"
+                     : x.wish   ? "operator"
                      : x.told ? "device"
                               : "server") &&
             put_ms(o, "unreachable_at",

@@ -20,8 +20,10 @@
 #define SEEDED ODM_STR("presence.seeded") /* the name up to which it was done; " ": all */
 
 #define F(m) STORE_FIELD_OF(presence_row, m, I64)
-static const field presence_fields[] = {F(device), F(silent_at),  F(wish),  F(wish_awake),
-                                        F(told),   F(told_awake), F(since), F(gateway)};
+static const field presence_fields[] = {
+        F(device),     F(silent_at), F(wish),
+        F(wish_awake), F(told),      F(told_awake),
+        F(since),      F(gateway),   STORE_FIELD_OF(presence_row, relayed, BOOL)};
 #undef F
 _Static_assert(ODM_COUNT(presence_fields) == PF_N, "presence_field is in the order of the fields");
 static const record record_presence = STORE_RECORD_OF(presence_row, presence_fields);
@@ -41,6 +43,10 @@ typedef struct self {
 
 void presence_expect(const cfg *conf, const presence_row *r, presence_expectation *out)
 {
+        if (r->relayed) {
+                *out = (presence_expectation){.wish = PRESENCE_NEVER};
+                return;
+        }
         *out = (presence_expectation){.wish = r->wish,
                                       .wish_awake = r->wish_awake,
                                       .told = r->told,
@@ -168,6 +174,8 @@ static int look(self *s, fleet_turn *t, presence_row *r, bool known, int64_t lea
                                              .since = r->since,
                                              .opened = s->opened},
                            &x, t->now);
+        if (r->relayed)
+                v.state = d.state;
         r->silent_at = v.look_at;
         if (least && v.look_at > least)
                 r->silent_at = least;

@@ -17,6 +17,7 @@ typedef struct presence_row {
         int64_t told, told_awake;
         int64_t since;   /* the state was entered then by other means than a call; 0: no */
         int64_t gateway; /* the device it is behind; 0: none that is known */
+        bool relayed;    /* which tells how it is: nothing follows from its silence */
 } presence_row;
 
 enum presence_field {
@@ -28,6 +29,7 @@ enum presence_field {
         PF_TOLD_AWAKE,
         PF_SINCE,
         PF_GATEWAY,
+        PF_RELAYED,
         PF_N
 };
 

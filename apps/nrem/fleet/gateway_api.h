@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gateway_api.h - gateways in REST: docs/openapi.yaml, /gateways, /devices/{name}/move, /replace.
+ */
+#ifndef NREM_GATEWAY_API_H
+#define NREM_GATEWAY_API_H
+
+#include "call.h"
+#include "gateway_part.h"
+
+#define GATEWAY_ROUTES 7
+extern const call_route gateway_routes[GATEWAY_ROUTES];
+
+/* fleet_part.describe: the gateway that the device is behind. */
+bool gateway_describe(void *p, const store_device *d, odm_str scope, bool addresses, odm_arena *a,
+                      json_t *o);
+
+#endif

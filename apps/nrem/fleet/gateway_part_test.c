@@ -1,0 +1,764 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Gateways on a log of our own: what they tell is written by hand, and so is what becomes of their
+ * jobs; a store in memory, a clock of the test's. */
+#include "gateway_part.h"
+
+#include <string.h>
+
+#include "job_event.h"
+#include "package.h"
+#include "presence_part.h"
+#include "stage.h"
+
+extern const fleet_part part_presence, part_alarm, part_gateway, part_package;
+static const fleet_part *const parts[] = {&part_alarm, &part_gateway, &part_presence, NULL};
+
+#define DAY INT64_C(86400000)
+#define ATTACHED "urn:oma:at:oma-gwmo:deviceattached:1.1"
+#define DETACHED "urn:oma:at:oma-gwmo:devicedetached:1.0"
+#define STATE "urn:oma:at:x-xrem-gw:1.0:DeviceState"
+#define RESULTS "urn:oma:at:oma-gwmo:resultaggregation:1.0"
+#define RECORD(key) "./GwMO/Inventory/Records/" key
+
+static void begin(stage *s)
+{
+        stage_begin(s, parts, NULL, 100 * DAY);
+        stage_open(s);
+}
+
+static void run(stage *s)
+{
+        (void)stage_run(s, 500);
+}
+
+static int64_t gateway(stage *s, const char *name)
+{
+        const store_device d = {.name = odm_cstr(name),
+                                .devid = odm_arena_fmt(&s->a, "urn:gw:%s", name),
+                                .state = STORE_DEVICE_ACTIVE,
+                                .reached = ODM_STR("http://server:8080"),
+                                .last_contact = stage_ms};
+
+        return stage_device(s, &d);
+}
+
+static store_device get(stage *s, int64_t id)
+{
+        store_device d;
+
+        assert_int_equal(store_device_get(s->st, id, &s->a, &d), 0);
+        return d;
+}
+
+static int64_t by_devid(stage *s, const char *devid)
+{
+        store_device d = {0};
+        int rc = store_device_by_devid(s->st, odm_cstr(devid), &s->a, &d);
+
+        assert_true(rc == 0 || rc == ODM_ENOENT);
+        return d.id;
+}
+
+static gateway_child child(stage *s, int64_t id)
+{
+        gateway_child c;
+
+        assert_int_equal(gateway_find_child(s->st, id, &s->a, &c), 0);
+        return c;
+}
+
+static void alert(stage *s, int64_t gw, const char *type, const char *source, const char *data)
+{
+        json_t *o = json_pack("{s:i, s:s, s:s, s:s}", "code", 1226, "type", type, "source", source,
+                              "data", data);
+        char *text = json_dumps(o, JSON_COMPACT);
+
+        stage_say(s, gw, "alert", odm_arena_copy(&s->a, odm_cstr(text)).p);
+        free(text);
+        json_decref(o);
+}
+
+static void attach(stage *s, int64_t gw, const char *key, const char *id)
+{
+        alert(s, gw, ATTACHED, odm_arena_fmt(&s->a, "./GwMO/Inventory/Records/%s", key).p,
+              odm_arena_fmt(&s->a,
+                            "<DeviceAttach><DeviceID>%s</DeviceID><Mode>3</Mode>"
+                            "<Protocol>LWM2M/1.1</Protocol><ComponentType>0</ComponentType>"
+                            "<Time>20260101T000000Z</Time></DeviceAttach>",
+                            id)
+                      .p);
+}
+
+/* The oldest job of the device that nobody has begun. */
+static bool open_job(stage *s, int64_t device, store_job *out)
+{
+        const store_job_filter f = {.device = device,
+                                    .states = STORE_JOB_BIT(STORE_JOB_QUEUED),
+                                    .limit = 1,
+                                    .in_order = true};
+        store_job_list l = {0};
+
+        assert_int_equal(store_job_find(s->st, &f, &s->a, &l), 0);
+        if (l.n)
+                *out = l.v[0];
+        return l.n > 0;
+}
+
+static store_job job_of(stage *s, int64_t id)
+{
+        store_job j;
+
+        assert_int_equal(store_job_get(s->st, id, &s->a, &j), 0);
+        return j;
+}
+
+static store_job carrier(stage *s, int64_t gw)
+{
+        store_job j = {0};
+
+        assert_true(open_job(s, gw, &j));
+        return j;
+}
+
+/* As a session would leave it. */
+static void ends(stage *s, const store_job *j, store_job_state to, const store_result *v, size_t n)
+{
+        store_batch *b = store_batch_new();
+        store_op *op;
+
+        for (size_t i = 0; i < n; i++) {
+                op = store_batch_add(b, STORE_RESULT_PUT);
+                op->result.device = j->device;
+                op->result.job = j->id;
+                op->result.r = v[i];
+        }
+        op = store_batch_add(b, STORE_JOB_MOVE);
+        op->job_move.device = j->device;
+        op->job_move.job = j->id;
+        op->job_move.from = STORE_JOB_OPEN;
+        op->job_move.to = to;
+        op->job_move.at = stage_ms;
+        if (!(STORE_JOB_OPEN & STORE_JOB_BIT(to)))
+                assert_int_equal(
+                        job_event_add(b, j, to, to == STORE_JOB_DONE ? "" : "it failed", stage_ms),
+                        0);
+        stage_write(s, b);
+        run(s);
+}
+
+static void answers(stage *s, int64_t gw, unsigned status, const char *uri, const char *data)
+{
+        store_value item = {.uri = odm_cstr(uri), .format = ODM_STR("chr"), .data = odm_cstr(data)};
+        const store_result r = {
+                .status = status, .sent = true, .items = &item, .n_items = data != NULL};
+        store_job j = carrier(s, gw);
+
+        ends(s, &j, status < 300 ? STORE_JOB_DONE : STORE_JOB_FAILED, &r, 1);
+}
+
+#define INVENTORY_HEAD                                                   \
+        "<MgmtTree xmlns=\"syncml:dmddf1.2\"><VerDTD>1.2</VerDTD><Node>" \
+        "<NodeName>Records</NodeName>"
+#define LEAF(name, value)                                                                         \
+        "<Node><NodeName>" name "</NodeName><RTProperties><Format><chr/></Format></RTProperties>" \
+        "<Value>" value "</Value></Node>"
+
+static const char *record_xml(stage *s, const char *key, const char *id, const char *state)
+{
+        return odm_arena_fmt(&s->a,
+                             "<Node><NodeName>%s</NodeName>" LEAF("DeviceID", "%s")
+                                     LEAF("Mode", "3") LEAF("State", "%s") LEAF("Man", "Acme")
+                                             LEAF("FwV", "1.0") LEAF("Protocol", "LWM2M/1.1")
+                                                     LEAF("Addr", "10.0.0.7:5683") "</Node>",
+                             key, id, state)
+                .p;
+}
+
+static void inventory(stage *s, int64_t gw, const char *records)
+{
+        store_value item = {
+                .uri = ODM_STR("./GwMO/Inventory/Records"),
+                .format = ODM_STR("xml"),
+                .type = ODM_STR("application/vnd.syncml.dmtnds+xml"),
+                .data = odm_arena_fmt(&s->a, INVENTORY_HEAD "%s</Node></MgmtTree>", records)};
+        const store_result r = {.status = 200, .sent = true, .items = &item, .n_items = 1};
+        store_job j = carrier(s, gw);
+
+        assert_true(odm_str_starts(j.commands,
+                                   "[{\"cmd\":\"get\",\"uri\":\"./GwMO/Inventory/Records?"));
+        ends(s, &j, STORE_JOB_DONE, &r, 1);
+}
+
+/* A gateway with meters d1 .. dN behind it, whose ids are given. */
+static int64_t with_meters(stage *s, const char *name, unsigned n, int64_t *ids)
+{
+        int64_t gw = gateway(s, name);
+        odm_str all = ODM_STR("");
+
+        stage_say(s, gw, "gateway.sync", NULL);
+        run(s);
+        for (unsigned i = 1; i <= n; i++)
+                all = odm_arena_join(
+                        &s->a, all,
+                        odm_cstr(record_xml(s, odm_arena_fmt(&s->a, "d%u", i).p,
+                                            odm_arena_fmt(&s->a, "urn:%s:%u", name, i).p, "1")));
+        inventory(s, gw, all.p);
+        for (unsigned i = 1; i <= n; i++) {
+                ids[i - 1] = by_devid(s, odm_arena_fmt(&s->a, "urn:%s:%u", name, i).p);
+                assert_true(ids[i - 1] > 0);
+        }
+        return gw;
+}
+
+static int64_t order_with(stage *s, int64_t device, const char *commands, int64_t deadline)
+{
+        store_batch *b = store_batch_new();
+        store_op *op = store_batch_add(b, STORE_JOB_CREATE);
+        int64_t id;
+
+        op->job = (store_job){.device = device,
+                              .kind = ODM_STR("test"),
+                              .commands = odm_cstr(commands),
+                              .max_attempts = 10,
+                              .deadline = deadline,
+                              .actor = ODM_STR("ann"),
+                              .created = stage_ms};
+        assert_int_equal(store_write_sync(s->st, b), 0);
+        id = op->id;
+        store_batch_free(b);
+        fleet_job_created(s->f, device, id);
+        return id;
+}
+
+static int64_t order(stage *s, int64_t device, const char *commands)
+{
+        return order_with(s, device, commands, 0);
+}
+
+static unsigned count_jobs(stage *s, int64_t device, uint32_t states)
+{
+        const store_job_filter f = {.device = device, .states = states, .limit = 1000};
+        store_job_list l = {0};
+
+        assert_int_equal(store_job_find(s->st, &f, &s->a, &l), 0);
+        return (unsigned)l.n;
+}
+
+/* ---- devices ---------------------------------------------------------------------------------- */
+
+static void a_gateway_is_found_by_what_it_tells(void **state)
+{
+        stage s;
+        int64_t gw, id;
+        store_device d;
+
+        (void)state;
+        begin(&s);
+        gw = gateway(&s, "gw");
+        attach(&s, gw, "d0001", "urn:imei:1");
+        run(&s);
+        assert_int_equal(stage_told(&s, "gateway.found"), 1);
+        assert_int_equal(by_devid(&s, "urn:imei:1"), 0); /* its record is asked for first */
+        inventory(&s, gw, record_xml(&s, "d0001", "urn:imei:1", "1"));
+        id = by_devid(&s, "urn:imei:1");
+        d = get(&s, id);
+        assert_true(odm_str_is(d.name, "gw/d0001"));
+        assert_int_equal(d.state, STORE_DEVICE_ACTIVE);
+        assert_true(odm_str_is(d.maker, "Acme") && odm_str_is(d.fwv, "1.0"));
+        assert_true(odm_str_is(d.reached, "http://server:8080"));
+        assert_int_equal(child(&s, id).gateway, gw);
+        assert_true(odm_str_is(child(&s, id).protocol, "LWM2M/1.1"));
+        assert_int_equal(stage_told(&s, "device.attached"), 1);
+        assert_int_equal(stage_told(&s, "device.created"), 1);
+        assert_int_equal(stage_told(&s, "gateway.inventory"), 1);
+        assert_false(open_job(&s, gw, &(store_job){0}));
+        attach(&s, gw, "d0001", "urn:imei:1"); /* told again, it is no news */
+        run(&s);
+        assert_int_equal(stage_told(&s, "device.attached"), 1);
+        assert_false(open_job(&s, gw, &(store_job){0}));
+        stage_end(&s);
+}
+
+static void a_device_moves_and_keeps_its_name(void **state)
+{
+        int64_t ids[2], a, b;
+        gateway_child c;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        a = with_meters(&s, "a", 2, ids);
+        b = gateway(&s, "b");
+        attach(&s, b, "d0044", "urn:a:2");
+        run(&s);
+        c = child(&s, ids[1]);
+        assert_int_equal(c.gateway, b);
+        assert_true(odm_str_is(c.key, "d0044"));
+        assert_int_equal(c.moves, 1);
+        assert_true(odm_str_is(get(&s, ids[1]).name, "a/d2"));
+        /* what its old gateway says now is of the past */
+        alert(&s, a, DETACHED, RECORD("d2"),
+              "<DeviceDetach><DeviceID>urn:a:2</DeviceID><Reason>3</Reason></DeviceDetach>");
+        run(&s);
+        assert_int_equal(get(&s, ids[1]).state, STORE_DEVICE_ACTIVE);
+        stage_end(&s);
+}
+
+static void calls(stage *s, int64_t id)
+{
+        store_batch *b = store_batch_new();
+
+        store_batch_add(b, STORE_DEVICE_PATCH)->device_patch = (store_device_patch){
+                .fields = STORE_DF_LAST_CONTACT, .to = {.id = id, .last_contact = stage_ms}};
+        stage_write(s, b);
+}
+
+static void states_are_those_that_gateways_tell(void **state)
+{
+        int64_t id, gw;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        gw = with_meters(&s, "g", 1, &id);
+        alert(&s, gw, STATE, RECORD("d1"), "3");
+        run(&s);
+        assert_int_equal(get(&s, id).state, STORE_DEVICE_UNREACHABLE);
+        assert_int_equal(stage_told(&s, "alarm.raised"), 1);
+        alert(&s, gw, STATE, RECORD("d1"), "1");
+        run(&s);
+        assert_int_equal(get(&s, id).state, STORE_DEVICE_ACTIVE);
+        assert_int_equal(stage_told(&s, "alarm.cleared"), 1);
+        alert(&s, gw, STATE, RECORD("d1"), "5");
+        run(&s);
+        assert_int_equal(get(&s, id).state, STORE_DEVICE_DEACTIVATED);
+        alert(&s, gw, STATE, RECORD("d1"), "1");
+        run(&s);
+        assert_int_equal(get(&s, id).state, STORE_DEVICE_ACTIVE);
+        alert(&s, gw, DETACHED, RECORD("d1"),
+              "<DeviceDetach><DeviceID>urn:g:1</DeviceID><Reason>1</Reason></DeviceDetach>");
+        run(&s);
+        assert_int_equal(get(&s, id).state, STORE_DEVICE_DETACHED);
+        /* silence means nothing: it is the gateway who tells */
+        attach(&s, gw, "d1", "urn:g:1");
+        run(&s);
+        stage_ms += 30 * DAY;
+        calls(&s, gw);
+        run(&s);
+        assert_int_equal(get(&s, id).state, STORE_DEVICE_ACTIVE);
+        stage_end(&s);
+}
+
+static void set_state(stage *s, int64_t id, store_device_state to, const char *kind)
+{
+        store_batch *b = store_batch_new();
+        store_op *op = store_batch_add(b, STORE_DEVICE_PATCH);
+
+        op->device_patch =
+                (store_device_patch){.fields = STORE_DF_STATE, .to = {.id = id, .state = to}};
+        stage_event(
+                b, id, kind,
+                odm_arena_fmt(&s->a, "{\"from\":\"%s\"}", store_device_state_name(get(s, id).state))
+                        .p);
+        stage_write(s, b);
+        run(s);
+}
+
+static void a_lost_gateway_hides_what_is_behind_it(void **state)
+{
+        int64_t ids[150], gw;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        gw = with_meters(&s, "g", 150, ids);
+        set_state(&s, gw, STORE_DEVICE_UNREACHABLE, "device.unreachable");
+        stage_ms += 10000;
+        run(&s);
+        for (unsigned i = 0; i < 150; i++)
+                assert_int_equal(get(&s, ids[i]).state, STORE_DEVICE_UNREACHABLE);
+        assert_int_equal(stage_told(&s, "alarm.raised"), 1); /* that of the gateway */
+        set_state(&s, gw, STORE_DEVICE_ACTIVE, "device.active");
+        stage_ms += 120000;
+        run(&s);
+        for (unsigned i = 0; i < 150; i++)
+                assert_int_equal(get(&s, ids[i]).state, STORE_DEVICE_ACTIVE);
+        assert_int_equal(stage_told(&s, "alarm.raised"), 1);
+        stage_end(&s);
+}
+
+static void who_is_not_in_the_inventory_is_detached(void **state)
+{
+        int64_t ids[3], gw;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        gw = with_meters(&s, "g", 3, ids);
+        stage_ms += 1000;
+        stage_say(&s, gw, "gateway.sync", NULL);
+        run(&s);
+        inventory(&s, gw,
+                  odm_arena_fmt(&s.a, "%s%s", record_xml(&s, "d1", "urn:g:1", "1"),
+                                record_xml(&s, "d3", "urn:g:3", "2"))
+                          .p);
+        assert_int_equal(get(&s, ids[0]).state, STORE_DEVICE_ACTIVE);
+        assert_int_equal(get(&s, ids[1]).state, STORE_DEVICE_DETACHED);
+        assert_int_equal(get(&s, ids[2]).state, STORE_DEVICE_ASLEEP);
+        stage_end(&s);
+}
+
+static void nobody_is_taken_over_by_hearsay(void **state)
+{
+        const store_device own = {.name = ODM_STR("own"),
+                                  .devid = ODM_STR("urn:own"),
+                                  .state = STORE_DEVICE_ACTIVE,
+                                  .last_contact = 100 * DAY};
+        int64_t gw, id;
+        store_batch *b = store_batch_new();
+        gateway_child c;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        gw = gateway(&s, "gw");
+        id = stage_device(&s, &own);
+        store_batch_add(b, STORE_ACCOUNT_PUT)->account = (store_account){.device = id};
+        stage_write(&s, b);
+        attach(&s, gw, "d0001", "urn:own");
+        run(&s);
+        inventory(&s, gw, record_xml(&s, "d0001", "urn:own", "1"));
+        assert_int_equal(gateway_find_child(s.st, id, &s.a, &c), ODM_ENOENT);
+        attach(&s, gw, "d0002", "urn:gw:gw"); /* itself */
+        run(&s);
+        assert_int_equal(gateway_find_child(s.st, gw, &s.a, &c), ODM_ENOENT);
+        stage_end(&s);
+}
+
+/* ---- jobs ------------------------------------------------------------------------------------- */
+
+#define GET_FWV "[{\"cmd\":\"get\",\"uri\":\"./DevDetail/FwV\"}]"
+
+static void a_read_goes_through_the_gateway(void **state)
+{
+        int64_t id, gw, job;
+        store_result_list l;
+        store_tree t;
+        store_job k;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        gw = with_meters(&s, "g", 1, &id);
+        job = order(&s, id, GET_FWV);
+        run(&s);
+        assert_int_equal(job_of(&s, job).state, STORE_JOB_WAITING);
+        assert_true(odm_str_is(job_of(&s, job).reason, "with its gateway g"));
+        k = carrier(&s, gw);
+        assert_true(
+                odm_str_is(k.commands, "[{\"cmd\":\"get\",\"uri\":\"./GwDev/d1/DevDetail/FwV\"}]"));
+        answers(&s, gw, 200, "./GwDev/d1/DevDetail/FwV", "2.5");
+        assert_int_equal(job_of(&s, job).state, STORE_JOB_DONE);
+        assert_int_equal(store_job_results(s.st, id, job, &s.a, &l), 0);
+        assert_int_equal(l.n, 1);
+        assert_true(odm_str_is(l.v[0].items[0].uri, "./DevDetail/FwV"));
+        assert_true(odm_str_is(l.v[0].items[0].data, "2.5"));
+        assert_int_equal(store_tree_get(s.st, id, ODM_STR("./DevDetail/FwV"), &s.a, &t), 0);
+        assert_true(odm_str_is(t.v[0].value, "2.5"));
+        assert_true(odm_str_is(get(&s, id).fwv, "2.5"));
+        assert_int_equal(stage_told(&s, "job.done"), 3); /* inventory, the gateway's, this one */
+        stage_end(&s);
+}
+
+static void a_refusal_is_told_in_the_devices_own_words(void **state)
+{
+        int64_t id, gw, job;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        gw = with_meters(&s, "g", 1, &id);
+        job = order(&s, id, "[{\"cmd\":\"replace\",\"uri\":\"./X/Y\",\"data\":\"1\"}]");
+        run(&s);
+        answers(&s, gw, 404, "", NULL);
+        assert_int_equal(job_of(&s, job).state, STORE_JOB_FAILED);
+        assert_true(odm_str_starts(job_of(&s, job).reason, "Replace ./X/Y: 404"));
+        stage_end(&s);
+}
+
+static void results(stage *s, int64_t gw, int64_t task, const char *entries)
+{
+        alert(s, gw, RESULTS, odm_arena_fmt(&s->a, "./GwMO/Fanout/Fanout/x%lld", (long long)task).p,
+              odm_arena_fmt(&s->a,
+                            "<FanoutResult TaskID=\"x%lld\" Seq=\"1\" Last=\"1\">"
+                            "<Totals Total=\"1\" Ok=\"1\" Failed=\"0\" Pending=\"0\"/>%s"
+                            "</FanoutResult>",
+                            (long long)task, entries)
+                      .p);
+        run(s);
+}
+
+static int64_t task_of(const store_job *k)
+{
+        uint64_t v = 0;
+
+        assert_true(odm_str_starts(k->key, "gateway/"));
+        assert_int_equal(odm_str_u64(odm_str_from(k->key, 8), INT64_MAX, &v), 0);
+        return (int64_t)v;
+}
+
+static bool says(odm_str text, const char *z)
+{
+        return text.n && memmem(text.p, text.n, z, strlen(z)) != NULL;
+}
+
+static void who_is_asleep_gets_it_when_it_wakes(void **state)
+{
+        int64_t id, gw, job;
+        store_job k;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        gw = with_meters(&s, "g", 1, &id);
+        job = order(&s, id, "[{\"cmd\":\"replace\",\"uri\":\"./X/Y\",\"data\":\"1\"}]");
+        run(&s);
+        answers(&s, gw, 503, "", NULL); /* it sleeps */
+        assert_int_equal(job_of(&s, job).state, STORE_JOB_WAITING);
+        k = carrier(&s, gw);
+        assert_true(says(k.commands, "dev:urn:g:1"));
+        assert_true(says(k.commands, "<LocURI>./X/Y</LocURI>"));
+        assert_true(says(k.commands, "Operations/Start"));
+        results(&s, gw, task_of(&k),
+                "<Device ID=\"urn:g:1\" Key=\"d1\"><Cmd CmdRef=\"1\" Status=\"200\"/></Device>");
+        assert_int_equal(job_of(&s, job).state, STORE_JOB_DONE);
+        /* told twice, and completed: nothing more comes of it */
+        results(&s, gw, task_of(&k),
+                "<Device ID=\"urn:g:1\" Key=\"d1\"><Cmd CmdRef=\"1\" Status=\"500\"/></Device>");
+        ends(&s, &k, STORE_JOB_DONE, NULL, 0);
+        assert_int_equal(job_of(&s, job).state, STORE_JOB_DONE);
+        assert_int_equal(count_jobs(&s, gw, STORE_JOB_OPEN), 0);
+        stage_end(&s);
+}
+
+#define UPDATE                                                                                    \
+        "[{\"cmd\":\"replace\",\"uri\":\"./FUMO/main/DownloadAndUpdate/PkgURL\",\"data\":\"u\"}," \
+        "{\"cmd\":\"exec\",\"uri\":\"./FUMO/main/DownloadAndUpdate\"}]"
+
+static void the_same_for_many_is_one_task(void **state)
+{
+        int64_t ids[10], jobs[10], gw;
+        store_job k;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        gw = with_meters(&s, "g", 10, ids);
+        for (unsigned i = 0; i < 10; i++)
+                jobs[i] = order(&s, ids[i], UPDATE);
+        run(&s);
+        assert_int_equal(count_jobs(&s, gw, STORE_JOB_OPEN), 1);
+        k = carrier(&s, gw);
+        assert_true(says(k.commands, "dev:urn:g:10"));
+        results(&s, gw, task_of(&k),
+                "<Group><Cmd CmdRef=\"1\" Status=\"200\"/>"
+                "<Cmd CmdRef=\"2\" Status=\"202\" Result=\"200\"/><Count>7</Count>"
+                "<Devices>d1 d2 d3 d4 d5 d6 d7</Devices></Group>"
+                "<Device ID=\"urn:g:8\" Key=\"d8\"><Cmd CmdRef=\"1\" Status=\"200\"/>"
+                "<Cmd CmdRef=\"2\" Status=\"202\" Result=\"402\"/></Device>");
+        for (unsigned i = 0; i < 7; i++)
+                assert_int_equal(job_of(&s, jobs[i]).state, STORE_JOB_DONE);
+        assert_int_equal(job_of(&s, jobs[7]).state, STORE_JOB_FAILED);
+        assert_true(says(job_of(&s, jobs[7]).reason, ": 402 "));
+        assert_int_equal(job_of(&s, jobs[8]).state, STORE_JOB_WAITING);
+        ends(&s, &k, STORE_JOB_DONE, NULL, 0); /* the gateway says that it is complete */
+        assert_int_equal(job_of(&s, jobs[8]).state, STORE_JOB_FAILED);
+        assert_true(odm_str_is(job_of(&s, jobs[9]).reason, "its gateway told no result"));
+        stage_end(&s);
+}
+
+static void a_gateway_without_fanouts_gets_them_one_by_one(void **state)
+{
+        const store_result no[] = {{.index = 0, .status = 404, .sent = true},
+                                   {.index = 1, .status = 404, .sent = true}};
+        int64_t ids[3], gw;
+        store_job k;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        gw = with_meters(&s, "g", 3, ids);
+        for (unsigned i = 0; i < 3; i++)
+                (void)order(&s, ids[i], UPDATE);
+        run(&s);
+        k = carrier(&s, gw);
+        ends(&s, &k, STORE_JOB_FAILED, no, 2);
+        assert_int_equal(count_jobs(&s, gw, STORE_JOB_OPEN), 3);
+        k = carrier(&s, gw);
+        assert_true(says(k.commands, "./GwDev/d1/FUMO/main/DownloadAndUpdate/PkgURL"));
+        stage_end(&s);
+}
+
+static void what_is_cancelled_is_taken_back(void **state)
+{
+        int64_t ids[2], jobs[2], gw;
+        store_job k, j;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        gw = with_meters(&s, "g", 2, ids);
+        for (unsigned i = 0; i < 2; i++)
+                jobs[i] = order(&s, ids[i], UPDATE);
+        run(&s);
+        k = carrier(&s, gw);
+        j = job_of(&s, jobs[0]);
+        ends(&s, &j, STORE_JOB_CANCELLED, NULL, 0);
+        assert_int_equal(job_of(&s, k.id).state, STORE_JOB_QUEUED); /* the other wants it */
+        ends(&s, &k, STORE_JOB_WAITING, NULL, 0);                   /* it was accepted */
+        j = job_of(&s, jobs[1]);
+        ends(&s, &j, STORE_JOB_EXPIRED, NULL, 0);
+        assert_int_equal(job_of(&s, k.id).state, STORE_JOB_CANCELLED);
+        k = carrier(&s, gw);
+        assert_true(says(k.commands, "/Operations/Cancel"));
+        stage_end(&s);
+}
+
+static void a_device_that_moves_takes_its_jobs_along(void **state)
+{
+        int64_t id, a, b, job;
+        store_job k;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        a = with_meters(&s, "a", 1, &id);
+        job = order(&s, id, GET_FWV);
+        run(&s);
+        k = carrier(&s, a);
+        b = gateway(&s, "b");
+        attach(&s, b, "d9", "urn:a:1");
+        run(&s);
+        assert_int_equal(job_of(&s, k.id).state, STORE_JOB_CANCELLED);
+        k = carrier(&s, b); /* its inventory, for it is new */
+        ends(&s, &k, STORE_JOB_FAILED, NULL, 0);
+        k = carrier(&s, b);
+        assert_true(says(k.commands, "./GwDev/d9/DevDetail/FwV"));
+        answers(&s, b, 200, "./GwDev/d9/DevDetail/FwV", "7");
+        assert_int_equal(job_of(&s, job).state, STORE_JOB_DONE);
+        stage_end(&s);
+}
+
+static void jobs_of_before_a_kill_are_found(void **state)
+{
+        int64_t id, gw, job;
+        store_batch *b = store_batch_new();
+        store_op *op;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        gw = with_meters(&s, "g", 1, &id);
+        op = store_batch_add(b, STORE_JOB_CREATE);
+        op->job = (store_job){.device = id, .kind = ODM_STR("test"), .commands = ODM_STR(GET_FWV)};
+        assert_int_equal(store_write_sync(s.st, b), 0); /* and nobody was told */
+        job = op->id;
+        store_batch_free(b);
+        stage_open(&s);
+        run(&s);
+        assert_int_equal(job_of(&s, job).state, STORE_JOB_WAITING);
+        stage_open(&s); /* given once, it is not given again */
+        run(&s);
+        assert_int_equal(count_jobs(&s, gw, STORE_JOB_OPEN), 1);
+        stage_open(&s);
+        answers(&s, gw, 200, "./GwDev/d1/DevDetail/FwV", "1");
+        assert_int_equal(job_of(&s, job).state, STORE_JOB_DONE);
+        stage_end(&s);
+}
+
+/* Every write that can fail fails once: in the end all is as if none had. */
+static void what_cannot_be_written_is_done_later(void **state)
+{
+        (void)state;
+        for (uint64_t at = 1; at < 40; at++) {
+                int64_t ids[3], jobs[3], gw;
+                store_fault f;
+                int64_t next;
+                store_job k;
+                stage s;
+
+                begin(&s);
+                gw = with_meters(&s, "g", 3, ids);
+                for (unsigned i = 0; i < 3; i++)
+                        jobs[i] = order(&s, ids[i], UPDATE);
+                f = store_fault_get(&s.fault);
+                f.fail_write = f.writes + at;
+                store_fault_set(&s.fault, f);
+                for (unsigned i = 0; i < 5; i++) {
+                        int rc = fleet_run(s.f, 100, &next);
+
+                        assert_true(rc == 0 || rc == ODM_EIO);
+                        stage_ms += 6000;
+                }
+                f = store_fault_get(&s.fault);
+                f.fail_write = 0;
+                store_fault_set(&s.fault, f);
+                run(&s);
+                assert_int_equal(count_jobs(&s, gw, STORE_JOB_OPEN), 1);
+                k = carrier(&s, gw);
+                results(&s, gw, task_of(&k),
+                        "<Group><Cmd CmdRef=\"1\" Status=\"200\"/><Cmd CmdRef=\"2\" "
+                        "Status=\"200\"/>"
+                        "<Count>3</Count><Devices>d1 d2 d3</Devices></Group>");
+                for (unsigned i = 0; i < 3; i++)
+                        assert_int_equal(job_of(&s, jobs[i]).state, STORE_JOB_DONE);
+                stage_end(&s);
+        }
+}
+
+static void a_device_behind_two_gateways_is_reached(void **state)
+{
+        int64_t id, outer, inner, job;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        outer = with_meters(&s, "o", 1, &inner);
+        attach(&s, inner, "d5", "urn:deep"); /* as heard.c takes what is said below ./GwDev/d1 */
+        run(&s);
+        answers(&s, outer, 404, "", NULL); /* the inner one's inventory: no */
+        id = by_devid(&s, "urn:deep");
+        assert_true(id > 0); /* then what was told of it has to do */
+        assert_true(odm_str_is(get(&s, id).name, "o/d1/d5"));
+        job = order(&s, id, GET_FWV);
+        run(&s);
+        assert_true(says(carrier(&s, outer).commands, "./GwDev/d1/GwDev/d5/DevDetail/FwV"));
+        answers(&s, outer, 200, "./GwDev/d1/GwDev/d5/DevDetail/FwV", "3");
+        assert_int_equal(job_of(&s, job).state, STORE_JOB_DONE);
+        assert_true(odm_str_is(get(&s, id).fwv, "3"));
+        stage_end(&s);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_gateway_is_found_by_what_it_tells),
+                cmocka_unit_test(a_device_moves_and_keeps_its_name),
+                cmocka_unit_test(states_are_those_that_gateways_tell),
+                cmocka_unit_test(a_lost_gateway_hides_what_is_behind_it),
+                cmocka_unit_test(who_is_not_in_the_inventory_is_detached),
+                cmocka_unit_test(nobody_is_taken_over_by_hearsay),
+                cmocka_unit_test(a_read_goes_through_the_gateway),
+                cmocka_unit_test(a_refusal_is_told_in_the_devices_own_words),
+                cmocka_unit_test(who_is_asleep_gets_it_when_it_wakes),
+                cmocka_unit_test(the_same_for_many_is_one_task),
+                cmocka_unit_test(a_gateway_without_fanouts_gets_them_one_by_one),
+                cmocka_unit_test(what_is_cancelled_is_taken_back),
+                cmocka_unit_test(a_device_that_moves_takes_its_jobs_along),
+                cmocka_unit_test(jobs_of_before_a_kill_are_found),
+                cmocka_unit_test(what_cannot_be_written_is_done_later),
+                cmocka_unit_test(a_device_behind_two_gateways_is_reached),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
