@@ -30,6 +30,7 @@ struct delivery {
         bool has_thread;
         odm_task_cause cause;
         char note[ERRAND_NOTE];
+        char hash[65];
 };
 
 static void beside(const char *file, const char *suffix, char out[PATH_MAX])
@@ -70,6 +71,8 @@ static void finish(delivery *v)
         char note[sizeof v->note];
 
         memcpy(note, v->note, sizeof note);
+        if (cause == ODM_CAUSE_OK && opt.hash)
+                memcpy(opt.hash, v->hash, sizeof v->hash);
         if (cause != ODM_CAUSE_OK && opt.url.p) {
                 (void)unlink(opt.file);
                 (void)unlink(v->signature_file);
@@ -87,21 +90,50 @@ static void fail(delivery *v, odm_task_cause cause, const char *note)
 
 /* ---- the proof ---------------------------------------------------------------------------- */
 
-static void *prove(void *ctx)
+static int prove_signed(delivery *v, diag *d)
 {
-        delivery *v = ctx;
         proof p = v->opt.proof;
-        const uint64_t one = 1;
-        diag d = {{0}};
         odm_buf b;
+        int rc;
 
         odm_buf_init(&b, &heap_mem, PROOF_SIGNATURE_MAX);
         if (p.signature.n == 0 && fsio_read(v->signature_file, PROOF_SIGNATURE_MAX, &b, NULL) == 0)
                 p.signature = odm_buf_view(&b);
-        if (proof_check(v->opt.keys, &p, v->opt.file, &v->cause, &d) < 0)
+        rc = proof_check(v->opt.keys, &p, v->opt.file, &v->cause, d);
+        odm_buf_done(&b);
+        return rc == 0 && v->cause == ODM_CAUSE_OK && v->opt.hash
+                       ? proof_hash(v->opt.file, v->hash, d)
+                       : rc;
+}
+
+static int prove_hash(delivery *v, diag *d)
+{
+        const proof *p = &v->opt.proof;
+        int rc;
+
+        v->cause = ODM_CAUSE_UNSUPPORTED;
+        if (p->hash_alg.n && !odm_str_ieq(p->hash_alg, "sha-256"))
+                return diag_set(d, 0, "%.*s is no hash known here", (int)p->hash_alg.n,
+                                p->hash_alg.p);
+        v->cause = ODM_CAUSE_UNSIGNED;
+        if (!p->hash.n)
+                return diag_set(d, 0, "there is neither a hash nor a signature");
+        rc = proof_hash(v->opt.file, v->hash, d);
+        if (rc < 0)
+                return rc;
+        v->cause = odm_str_ieq(p->hash, v->hash) ? ODM_CAUSE_OK : ODM_CAUSE_CORRUPT;
+        return v->cause == ODM_CAUSE_OK ? 0 : diag_set(d, 0, "the hash differs");
+}
+
+static void *prove(void *ctx)
+{
+        delivery *v = ctx;
+        const uint64_t one = 1;
+        diag d = {{0}};
+
+        if ((v->opt.hash_alone ? prove_hash(v, &d) : prove_signed(v, &d)) < 0)
                 v->cause = ODM_CAUSE_FAILED;
         snprintf(v->note, sizeof v->note, "%s", d.text);
-        odm_buf_done(&b);
         (void)!write(v->proved.fd, &one, sizeof one); /* fails for no eventfd with room */
         return NULL;
 }
@@ -161,7 +193,7 @@ static void on_package(void *ctx)
                 return;
         }
         url = odm_arena_fmt(&v->text, "%.*s" PROOF_SUFFIX, (int)v->opt.url.n, v->opt.url.p);
-        if (v->opt.proof.signature.n)
+        if (v->opt.proof.signature.n || v->opt.hash_alone)
                 prove_or_fail(v);
         else if (!url.p || start_fetch(v, url.p, v->signature_file, PROOF_SIGNATURE_MAX,
                                        on_signature, &d) < 0)

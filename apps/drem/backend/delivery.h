@@ -24,6 +24,11 @@ typedef struct delivery_opt { /* text is copied */
         odm_str url;      /* absent: only to be proved */
         const char *file; /* in a folder that is there */
         proof proof;
+        /* For who passes a package on to those that prove it themselves: a right SHA-256, which
+         * has to be given, is enough; signatures are not looked at. */
+        bool hash_alone;
+        char *hash; /* of 65 octets, kept until done(): the SHA-256 of what is good; NULL: not
+                       wanted */
         /* It is over: FILE is there and proved with ODM_CAUSE_OK, else neither FILE nor FILE.sig
          * is, unless there was no address.  `note` says why, "" when there is nothing to say.  The
          * delivery is gone after this.  Called by the loop, not before delivery_start() returns. */

@@ -122,6 +122,50 @@ static void a_signature_may_come_with_the_order(void **state)
         loop_free(l);
 }
 
+#define BARE "00d7ca1bc1ae6ec0d4e3a6d4c5e5ac1c5a86a8a1b2d3f4e5968778695a4b3c2d"
+
+/* Who does not put the package to use himself. */
+static void a_right_hash_may_be_enough(void **state)
+{
+        char fetch[WORKSHOP_PATH], from[WORKSHOP_PATH], to[WORKSHOP_PATH], right[65], got[65];
+        const struct {
+                const char *why, *alg, *hash;
+                odm_task_cause cause;
+                const char *note;
+        } rows[] = {
+                {"right", NULL, right, ODM_CAUSE_OK, ""},
+                {"named", "SHA-256", right, ODM_CAUSE_OK, ""},
+                {"wrong", NULL, BARE, ODM_CAUSE_CORRUPT, "the hash differs"},
+                {"none", NULL, NULL, ODM_CAUSE_UNSIGNED, "there is neither a hash nor a signature"},
+                {"another kind", "md5", right, ODM_CAUSE_UNSUPPORTED, "md5 is no hash known here"},
+        };
+        delivery *v;
+
+        (void)state;
+        assert_int_equal(loop_new(&l), 0);
+        workshop_path("fetch", fetch);
+        workshop_path("bare", from);
+        workshop_path("in/h", to);
+        assert_int_equal(proof_hash(from, right, NULL), 0);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                const delivery_opt o = {.terms = {.fetch = fetch, .max_size = 1 << 20, .tries = 1},
+                                        .url = odm_cstr(from),
+                                        .file = to,
+                                        .proof = {.hash_alg = odm_cstr(rows[i].alg),
+                                                  .hash = odm_cstr(rows[i].hash)},
+                                        .hash_alone = true,
+                                        .hash = got,
+                                        .done = on_done};
+                heard = 0;
+                got[0] = 0;
+                assert_int_equal(delivery_start(l, &o, &v, NULL), 0);
+                expect(rows[i].why, rows[i].cause, rows[i].note);
+                assert_int_equal(workshop_has("in/h"), rows[i].cause == ODM_CAUSE_OK);
+                assert_string_equal(got, rows[i].cause == ODM_CAUSE_OK ? right : "");
+        }
+        loop_free(l);
+}
+
 static void downloads_do_not_go_on_for_ever(void **state)
 {
         delivery *v;
@@ -186,6 +230,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(packages_arrive_and_are_proved, set_up,
                                                 workshop_close),
                 cmocka_unit_test_setup_teardown(a_signature_may_come_with_the_order, set_up,
+                cmocka_unit_test_setup_teardown(a_right_hash_may_be_enough, set_up,
                                                 workshop_close),
                 cmocka_unit_test_setup_teardown(downloads_do_not_go_on_for_ever, set_up,
                                                 workshop_close),
