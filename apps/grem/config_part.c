@@ -140,6 +140,31 @@ int gw_config_mode(gateway *g, const gw_device *d)
         return 0;
 }
 
+static int stop_at_one(void *ctx, odm_str name)
+{
+        (void)ctx;
+        (void)name;
+        return 1;
+}
+
+bool config_is_empty(gateway *g)
+{
+        static const char *const lists[] = {AT "/ModeRules", AT "/ConfigData", AT "/Bootstrap"};
+        odm_arena a;
+        odm_value v;
+        bool empty;
+
+        if (!gw_tree(g))
+                return false;
+        odm_arena_init(&a, &heap_mem, 65536);
+        empty = odm_tree_read(gw_tree(g), ODM_STR(AT "/GwAddress/Addr"), &a, &v) == 0 &&
+                v.data.n == 0;
+        odm_arena_done(&a);
+        for (size_t i = 0; empty && i < ODM_COUNT(lists); i++)
+                empty = odm_tree_children(gw_tree(g), odm_cstr(lists[i]), stop_at_one, NULL) == 0;
+        return empty;
+}
+
 static void on_changed(void *ctx)
 {
         config_part *p = ctx;

@@ -65,6 +65,7 @@ static int set_up(void **state)
         set(w, "session.retry_min=200ms");
         set(w, "wake.enabled=no");
         set(w, "diag.enabled=no");
+        set(w, "gateway.ask=no");
         assert_int_equal(loop_new(&w->l), 0);
         *state = w;
         return 0;
@@ -400,6 +401,64 @@ static void rules_decide_the_mode(void **state)
         assert_int_equal(d->mode, GW_TRANSPARENT); /* the record's own wins */
 }
 
+static void a_gateway_without_configuration_asks_for_one(void **state)
+{
+        world *w = *state;
+
+        set(w, "gateway.ask=yes");
+        w->f.alert_status = 500; /* heard, but not taken */
+        open_all(w);
+        run_sessions(w, 1);
+        assert_true(
+                dm_fake_reported(&w->f, "alert ./GwMO/Config  <TaskRequest><Kind>config</Kind>"));
+        close_all(w);
+        open_all(w);
+        settle(w);
+        assert_int_equal(north_waiting(w->g->north), 1); /* asked once */
+        close_all(w);
+        w->f.alert_status = 0;
+        open_all(w);
+        run_until_told(w);
+        write_config(w, "GwAddress/Addr", "https://gw.example", ODM_FMT_CHR);
+        close_all(w);
+        open_all(w);
+        assert_int_equal(north_waiting(w->g->north), 0);
+}
+
+static void stored_configuration_is_applied_to_what_attaches(void **state)
+{
+        world *w = *state;
+        fake_device *d, *other;
+
+        open_all(w);
+        write_config(w, "ConfigData/a/ID", "level", ODM_FMT_CHR);
+        write_config(w, "ConfigData/a/Match", "id=urn:*", ODM_FMT_CHR);
+        write_config(w, "ConfigData/a/AutoApply", "true", ODM_FMT_BOOL);
+        write_config(w, "ConfigData/a/Data",
+                     "<SyncBody><Replace><CmdID>1</CmdID><Item><Target><LocURI>./Ext/Level</LocURI>"
+                     "</Target><Data>7</Data></Item></Replace></SyncBody>",
+                     ODM_FMT_XML);
+        write_config(w, "ConfigData/b/ID", "name", ODM_FMT_CHR);
+        write_config(w, "ConfigData/b/Match", "man=Fake", ODM_FMT_CHR);
+        write_config(w, "ConfigData/b/AutoApply", "true", ODM_FMT_BOOL);
+        write_config(w, "ConfigData/b/Data",
+                     "<MgmtTree><VerDTD>1.2</VerDTD><Node><NodeName>Ext</NodeName><Node><NodeName>"
+                     "Place</NodeName><Value>hall &amp; yard</Value></Node></Node></MgmtTree>",
+                     ODM_FMT_XML);
+        d = fake_new(fake_latest(), "urn:1");
+        other = fake_new(fake_latest(), "other");
+        for (int i = 0; i < 2; i++) {
+                fake_set(i ? other : d, "./Ext/Level", "1", ODM_FMT_INT);
+                fake_set(i ? other : d, "./Ext/Place", "", ODM_FMT_CHR);
+                assert_non_null(fake_attach(i ? other : d));
+        }
+        settle(w);
+        assert_string_equal(fake_value(d, "./Ext/Level"), "7");
+        assert_string_equal(fake_value(d, "./Ext/Place"), "hall & yard");
+        assert_string_equal(fake_value(other, "./Ext/Level"), "1");
+        assert_string_equal(fake_value(other, "./Ext/Place"), "hall & yard");
+}
+
 /* ---- a kill ------------------------------------------------------------------------------------- */
 
 #define KILLED_DEVICES 40
@@ -470,6 +529,10 @@ int main(void)
                 cmocka_unit_test_setup_teardown(a_server_reads_and_changes_records, set_up,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(rules_decide_the_mode, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(a_gateway_without_configuration_asks_for_one,
+                                                set_up, tear_down),
+                cmocka_unit_test_setup_teardown(stored_configuration_is_applied_to_what_attaches,
+                                                set_up, tear_down),
         };
 
         return RUN_TESTS(tests);

@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply.h"
 #include "fsio.h"
 #include "heap.h"
 #include "inner.h"
 #include "log.h"
+#include "odm/inventory.h"
 #include "settings.h"
 
 #define CONFIG_AT "./GwMO/Config/"
@@ -221,6 +223,8 @@ static int open_all(gateway *g, diag *d)
         if (rc == 0)
                 rc = runner_new(g, &g->runner);
         if (rc == 0)
+                rc = applier_new(g, &g->applier);
+        if (rc == 0)
                 rc = open_adapters(g, d);
         return rc == 0 ? meter_open(g, &g->meter, d) : rc;
 }
@@ -247,10 +251,35 @@ int gateway_open(const cfg *c, loop *l, const char *version, gateway **out, diag
         return 0;
 }
 
+/* Without a configuration the server is asked for one (G3). */
+static void ask_for_config(gateway *g)
+{
+        odm_alert a = {.code = ODM_ALERT_GENERIC,
+                       .source = ODM_STR("./GwMO/Config"),
+                       .type = ODM_STR(ODM_INV_REQUEST_ALERT),
+                       .format = ODM_FMT_XML,
+                       .mark = ODM_STR("informational")};
+        odm_buf b;
+        int rc;
+
+        if (!cfg_bool(g->conf, "gateway.ask") || !config_is_empty(g))
+                return;
+        odm_buf_init(&b, &heap_mem, 1024);
+        rc = odm_inv_request_doc(ODM_STR("config"), ODM_STR("this gateway has no configuration"),
+                                 &b);
+        a.data = odm_buf_view(&b);
+        if (rc == 0)
+                rc = north_request(g->north, &a);
+        odm_buf_done(&b);
+        if (rc < 0)
+                log_error("the server cannot be asked", log_text("reason", odm_err_text(rc)));
+}
+
 int gateway_start(gateway *g, diag *d)
 {
         (void)d;
         g->started = true;
+        ask_for_config(g);
         for (size_t i = 0; i < g->n_adapters; i++)
                 if (g->adapters[i].k->enumerate)
                         g->adapters[i].k->enumerate(g->adapters[i].self);
@@ -276,6 +305,8 @@ void gateway_stop(gateway *g)
         if (!g->started)
                 return;
         g->started = false;
+        applier_free(g->applier);
+        g->applier = NULL;
         runner_free(g->runner);
         g->runner = NULL;
         close_adapters(g);
@@ -288,8 +319,9 @@ void gateway_close(gateway *g)
                 return;
         gateway_stop(g);
         meter_close(g->meter);
-        if (g->runner)
-                runner_free(g->runner);
+        applier_free(g->applier);
+        g->applier = NULL;
+        runner_free(g->runner);
         g->runner = NULL;
         close_adapters(g);
         store_close(g->store);

@@ -50,6 +50,8 @@ void north_close(north *n); /* NULL is allowed */
 /* An attach, a detach or a change of state of a device. */
 ODM_MUST_USE int north_event(north *n, store_batch *b, uint32_t device, const odm_alert *a,
                              odm_wall at);
+/* What asks the server for a task, unless that waits already.  Durable on return. */
+ODM_MUST_USE int north_request(north *n, const odm_alert *a);
 /* A batch with rows of ours is durable (rc 0) or was refused. */
 void north_written(north *n, const store_batch *b, int rc);
 /* What a batch that was refused had of ours goes into `b` as well. */
@@ -78,6 +80,8 @@ void meter_session(void *app, bool good, uint64_t octets);
 
 /* ---- config_part.c ---------------------------------------------------------------------------------- */
 
+/* Nobody has written anything there. */
+bool config_is_empty(gateway *g);
 /* The mode that ModeRules give a device; 0: none fits. */
 int gw_config_mode(gateway *g, const gw_device *d);
 
@@ -100,6 +104,8 @@ struct gateway {
         north *north;
         runner *runner;
         meter *meter;
+        struct applier *applier;
+        struct fanout_part *fanout; /* while it is open */
         gw_hook *hooks;
         const part_host *host; /* while the agent's parts are mounted */
         void *config;          /* of config_part.c, as long */

@@ -41,7 +41,7 @@ static const field row_fields[] = {
 static const record row_record = STORE_RECORD_OF(north_row, row_fields);
 const store_table gw_table_north = {.name = "gw_north", .rec = &row_record, .n_key = 1};
 
-enum event { OTHER, ATTACH, DETACH, STATE };
+enum event { OTHER, ATTACH, DETACH, STATE, REQUEST };
 
 typedef struct entry {
         int64_t id, due; /* due: of the loop's clock */
@@ -70,6 +70,7 @@ static enum event event_of(odm_str type)
         return odm_str_is(type, ODM_INV_ATTACHED_ALERT)   ? ATTACH
                : odm_str_is(type, ODM_INV_DETACHED_ALERT) ? DETACH
                : odm_str_is(type, ODM_INV_STATE_ALERT)    ? STATE
+               : odm_str_is(type, ODM_INV_REQUEST_ALERT)  ? REQUEST
                                                           : OTHER;
 }
 
@@ -273,6 +274,14 @@ int north_add(gateway *g, store_batch *b, north_class k, const odm_alert *a, odm
                 rc = gw_write(g, own);
         store_batch_free(own);
         return rc;
+}
+
+int north_request(north *n, const odm_alert *a)
+{
+        for (size_t i = 0; i < n->n; i++)
+                if (!n->v[i].dead && n->v[i].event == REQUEST)
+                        return 0;
+        return north_add(n->g, NULL, NORTH_REPORT, a, loop_wall(), NULL);
 }
 
 bool north_cancel(north *n, store_batch *b, uint32_t device, odm_str type)

@@ -22,6 +22,9 @@ static const cfg_key gateway_keys[] = {
          "How long the record of a device is kept after it went; 0 for ever.", 0, 3650 * DAY},
         {"gateway.alerts", CFG_INT, "20000",
          "Most alerts that wait for the server; then the oldest ones of devices go.", 100, 1000000},
+        {"gateway.ask", CFG_BOOL, "yes",
+         "Whether the server is asked, at each start, for a configuration where there is none in\n"
+         "./GwMO/Config."},
         {"gateway.metrics", CFG_STRING, NULL,
          "Address for /metrics, such as 127.0.0.1:9465; none if not set."},
 };
