@@ -152,6 +152,20 @@ static const struct route {
          "\"difference\":[{\"uri\":\"./Vendor/xrem/Config/Interval\",\"is\":\"differs\","
          "\"wanted\":\"600\",\"found\":\"60\\u001b[31m\"}]},"
          "{\"template\":\"2\",\"name\":\"access\",\"state\":\"conform\"}]}"},
+        {"GET", "/api/v1/gateways", 200,
+         "{\"items\":[{\"name\":\"acme/gw/1\",\"state\":\"active\",\"devices\":60,"
+         "\"inventory_read\":\"2026-01-01T00:00:00Z\"}]}"},
+        {"GET", "/api/v1/gateways/gw", 200,
+         "{\"name\":\"gw\",\"state\":\"active\",\"devices\":60,\"fanouts\":true,\"images\":"
+         "[{\"package\":\"meter 1.7\",\"state\":\"ready\",\"since\":\"2026-01-01T00:00:00Z\"}]}"},
+        {"GET", "/api/v1/gateways/gw/devices", 200,
+         "{\"items\":[{\"device\":\"meter/17\",\"state\":\"asleep\",\"key\":\"d0017\",\"mode\":"
+         "\"adaptation\",\"protocol\":\"LWM2M/1.1\",\"devid\":\"urn:1\\u001b[31m\","
+         "\"address\":\"10.0.0.7:5683\"}]}"},
+        {"POST", "/api/v1/gateways/gw/sync", 202, ""},
+        {"DELETE", "/api/v1/gateways/gw", 202, ""},
+        {"POST", "/api/v1/devices/this/replace", 204, ""},
+        {"POST", "/api/v1/devices/this/move", 204, ""},
         {"GET", "/api/v1/alarms", 200,
          "{\"items\":[{\"id\":\"17\",\"device\":\"this\",\"state\":\"active\",\"severity\":"
          "\"major\",\"cause\":\"unreachable\",\"source\":\"\",\"text\":\"silent \\u001b[31m\","

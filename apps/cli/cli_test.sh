@@ -335,6 +335,23 @@ is "switches a rule off" 0 "" rule set 1 --enabled no
 check "and no more" asked 'PATCH /api/v1/rules/1? {"enabled":false}'
 err "changes nothing of a rule" 2 "nothing to change" rule set 1
 is "removes a rule" 0 "" rule remove 1
+has "lists gateways" 0 "acme/gw/1  active       60" gateway list
+has "shows a gateway" 0 "Takes fan-outs" gateway show gw
+has "and what it keeps" 0 "meter 1.7" gateway show gw
+has "lists what is behind it" 0 "meter/17  asleep  d0017  adaptation  LWM2M/1.1" gateway devices gw
+check "without addresses" asked 'GET /api/v1/gateways/gw/devices?limit=1000'
+has "with addresses" 0 "10.0.0.7:5683" gateway devices gw --addresses
+check "which it asks for" asked 'GET /api/v1/gateways/gw/devices?addresses=1&limit=1000'
+is "has an inventory read" 0 "" gateway sync gw
+check "by asking" asked 'POST /api/v1/gateways/gw/sync?'
+is "replaces a unit" 0 "" gateway replace this urn:imei:2
+check "by the new one's DevId" asked 'POST /api/v1/devices/this/replace? {"devid":"urn:imei:2"}'
+is "moves a device" 0 "" gateway move this --gateway gw --key d0001
+check "to that place" asked 'POST /api/v1/devices/this/move? {"gateway":"gw","key":"d0001"}'
+is "takes a device from behind a gateway" 0 "" gateway move this --none
+check "to nowhere" asked 'POST /api/v1/devices/this/move? {"gateway":null}'
+err "moves nowhere without a word" 2 "--gateway and --key, or --none" gateway move this
+is "forgets a gateway" 0 "" gateway forget gw
 has "lists templates" 0 "report often  watch" template list
 has "shows a template" 0 '"name": "report often"' template show 1
 echo '{"name": "r", "nodes": [{"uri": "./A", "data": "1"}]}' >"$tmp/template"

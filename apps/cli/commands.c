@@ -104,6 +104,19 @@ static const xrem_opt device_list_opts[] = {
 static const xrem_opt device_show_opts[] = {
         {0, "addresses", NULL, "network addresses too (role admin)"},
 };
+static const xrem_opt gateway_list_opts[] = {
+        {'n', "limit", "N", "at most so many; default all"},
+};
+static const xrem_opt gateway_devices_opts[] = {
+        {0, "addresses", NULL, "where the gateway finds them, too (role admin)"},
+        {'n', "limit", "N", "at most so many; default all"},
+};
+static const xrem_opt gateway_move_opts[] = {
+        {0, "gateway", "NAME", "the gateway that it is behind"},
+        {0, "key", "KEY", "what it is called there"},
+        {0, "mode", "MODE", "transparent, proxy or adaptation"},
+        {0, "none", NULL, "it is behind none, and calls by itself"},
+};
 static const xrem_opt campaign_create_opts[] = {
         {0, "package", "PACKAGE", "what devices are given: its number, or NAME@VERSION"},
         {0, "url", "URL", "instead: where they fetch it"},
@@ -459,6 +472,11 @@ static const char package_add_text[] =
 static const char expect_text[] =
         "Without options it shows when the device is to call, and who says so. A device that\n"
         "misses its calls is unreachable (docs/presence.md).\n";
+static const char gateway_replace_text[] =
+        "The name, its tags, jobs, alarms and measurements stay. A device that has that DevId\n"
+        "already goes, and its account and place are the name's (docs/gateways.md).\n";
+static const char gateway_move_text[] =
+        "Devices that attach elsewhere move by themselves; this is for what no gateway tells.\n";
 static const char alarm_list_text[] =
         "Those that are active, of all devices or one, unless told otherwise.\n";
 static const char alarm_raise_text[] =
@@ -545,6 +563,20 @@ const xrem_cmd xrem_commands[] = {
          xrem_run_device_wake},
         {"device", "expect", "NAME", "Show or say when a device is to call", expect_text,
          OPTS(device_expect_opts), 1, 1, "d", xrem_run_device_expect},
+        {"gateway", "list", "", "List gateways", NULL, OPTS(gateway_list_opts), 0, 0, "",
+         xrem_run_gateway_list},
+        {"gateway", "show", "NAME", "Show a gateway, and the packages it keeps", NULL, NULL, 0, 1,
+         1, "d", xrem_run_gateway_show},
+        {"gateway", "devices", "NAME", "List the devices behind a gateway", NULL,
+         OPTS(gateway_devices_opts), 1, 1, "d", xrem_run_gateway_devices},
+        {"gateway", "sync", "NAME", "Read a gateway's whole inventory", NULL, NULL, 0, 1, 1, "d",
+         xrem_run_gateway_sync},
+        {"gateway", "replace", "NAME DEVID", "Put a new unit in the place of a broken one",
+         gateway_replace_text, NULL, 0, 2, 2, "d-", xrem_run_gateway_replace},
+        {"gateway", "move", "NAME", "Say behind which gateway a device is", gateway_move_text,
+         OPTS(gateway_move_opts), 1, 1, "d", xrem_run_gateway_move},
+        {"gateway", "forget", "NAME", "Forget that a device is a gateway", NULL, NULL, 0, 1, 1, "d",
+         xrem_run_gateway_forget},
         {"job", "list", "[NAME]", "List jobs, newest first", NULL, OPTS(job_list_opts), 0, 1, "d",
          xrem_run_job_list},
         {"job", "show", "ID", "Show a job with its commands and results", NULL, NULL, 0, 1, 1, "-",

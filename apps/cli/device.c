@@ -30,16 +30,32 @@ static const xrem_field shown[] = {
         {"Created", "created", true},
         {"Last seen", "last_seen", true},
         {"Last route", "route", false},
+        {"Behind", "behind", false},
+        {"Key there", "key", false},
+        {"Mode", "mode", false},
+        {"Protocol", "protocol", false},
         {"Wake-up", "wake", false},
         {"Address", "address", false},
         {"Password", "password", false},
         {"Server password", "server_password", false},
 };
 
+/* What is said of the gateway stands among what is said of the device. */
+static void spread_gateway(json_t *device)
+{
+        json_t *g = json_object_get(device, "gateway");
+
+        if (json_object_get(g, "name"))
+                (void)json_object_set(device, "behind", json_object_get(g, "name"));
+        (void)json_object_del(g, "name");
+        (void)json_object_update_missing(device, g);
+}
+
 static int show(xrem *c, json_t *device)
 {
         if (c->set.json)
                 return xrem_print_json(json_incref(device));
+        spread_gateway(device);
         xrem_fields_print(c, device, shown, ODM_COUNT(shown));
         return XREM_OK;
 }

@@ -9,6 +9,7 @@
 static const char *const titles[][2] = {
         {NULL, "The nodes of a device"},
         {"device", "Devices"},
+        {"gateway", "Gateways, and devices behind them"},
         {"job", "Jobs"},
         {"session", "Sessions"},
         {"campaign", "Campaigns: the same order for many devices"},
