@@ -6,6 +6,7 @@
 const part_class *const gw_parts[] = {
         &part_gwconfig,
         &part_gwinventory,
+        &part_gwfanout,
         &part_gwnorth,
         NULL,
 };

@@ -134,6 +134,8 @@ odm_fanout_target odm_fanout_judge(const odm_fanout_cmd *v, size_t n, unsigned *
 
 /* ---- documents ------------------------------------------------------------------------------ */
 
+#define ODM_FANOUT_RESULT_ALERT "urn:oma:at:oma-gwmo:resultaggregation:1.0" /* a document */
+#define ODM_FANOUT_DONE_ALERT "urn:oma:at:oma-gwmo:completionstatus:1.0"    /* int: the state */
 #define ODM_FANOUT_MIME "application/vnd.xrem.fanout+xml"
 #define ODM_FANOUT_DOC_MAX (8u << 20) /* octets that the reader takes */
 
@@ -231,7 +233,6 @@ typedef struct odm_fanout_opt {
         uint32_t max_tasks;      /* under way at once; default 256 */
         uint32_t max_targets;    /* of all of them; default 200000 */
         uint32_t max_running;    /* devices at work at once; default 512 */
-        uint32_t max_queue;      /* commands that wait for one sleeper; default 100 */
         int64_t retry_ms;        /* before the second try, doubled each time; default 5 s */
         int64_t retry_max_ms;    /* default 5 minutes */
 } odm_fanout_opt;
@@ -243,18 +244,20 @@ typedef enum odm_presence {
         ODM_PRESENCE_BARRED,  /* deactivated: failed with 403 */
         ODM_PRESENCE_FOREIGN, /* another's business (transparent mode): skipped with 406 */
         ODM_PRESENCE_DENIED,  /* no right to it: failed with 425 */
+        ODM_PRESENCE_UNKNOWN, /* nobody knows it: skipped with 404 */
 } odm_presence;
 
-typedef struct odm_fanout_plan {        /* a task as it was when it was started */
-        uint64_t id;                    /* the host's, not 0; later ones are higher */
-        const odm_fanout_cmds *cmds;    /* borrowed until the task is dropped */
-        odm_wall not_before;            /* 0: now */
-        odm_wall expire;                /* all open ones time out then */
-        int64_t timeout_ms;             /* of a run; default 60 s */
-        uint32_t parallel;              /* default 8 */
-        uint32_t retry;                 /* tries after the first; default 2 */
-        uint32_t stop_pct;              /* 0: never */
-        uint8_t priority;               /* 0 (first) .. 7 */
+typedef struct odm_fanout_plan {     /* a task as it was when it was started */
+        uint64_t id;                 /* the host's, not 0; later ones are higher */
+        const odm_fanout_cmds *cmds; /* borrowed until the task is dropped */
+        odm_wall not_before;         /* 0: now */
+        odm_wall expire;             /* all open ones time out then */
+        int64_t timeout_ms;          /* of a run; default 60 s */
+        uint32_t parallel;           /* default 8 */
+        uint32_t retry;              /* tries after the first; default 2 */
+        uint32_t stop_pct;           /* 0: never */
+        uint8_t priority;            /* 0 (first) .. 7 */
+        uint32_t max_queue; /* commands that may wait for one sleeper: more are 420; default 100 */
         uint32_t agg_window_s, agg_max; /* 0: off */
 } odm_fanout_plan;
 void odm_fanout_plan_init(odm_fanout_plan *p);

@@ -28,14 +28,14 @@ void odm_fanout_opt_init(odm_fanout_opt *o, const odm_mem *mem)
                               .max_tasks = 256,
                               .max_targets = 200000,
                               .max_running = 512,
-                              .max_queue = 100,
                               .retry_ms = 5000,
                               .retry_max_ms = 300000};
 }
 
 void odm_fanout_plan_init(odm_fanout_plan *p)
 {
-        *p = (odm_fanout_plan){.timeout_ms = 60000, .parallel = 8, .retry = 2, .priority = 4};
+        *p = (odm_fanout_plan){
+                .timeout_ms = 60000, .parallel = 8, .retry = 2, .priority = 4, .max_queue = 100};
 }
 
 int odm_fanout_new(const odm_fanout_opt *opt, odm_fanout **out)
@@ -268,6 +268,9 @@ static void place(odm_fanout *f, task *t, target *x, odm_presence p)
                 target_end(f, t, x, ODM_TARGET_SKIPPED, ODM_ST_UNSUPPORTED);
                 return;
         case ODM_PRESENCE_DENIED: target_end(f, t, x, ODM_TARGET_FAILED, ODM_ST_DENIED); return;
+        case ODM_PRESENCE_UNKNOWN:
+                target_end(f, t, x, ODM_TARGET_SKIPPED, ODM_ST_NOT_FOUND);
+                return;
         }
         ODM_UNREACHABLE();
 }
@@ -290,7 +293,7 @@ int odm_fanout_start(odm_fanout *f, const odm_fanout_plan *p, const odm_fanout_t
         overtake(f, t);
         for (uint32_t i = 0; i < t->n; i++)
                 if (t->v[i].state == ODM_TARGET_ASLEEP &&
-                    odm_fanout_waiting(f, t->v[i].device) > f->opt.max_queue)
+                    odm_fanout_waiting(f, t->v[i].device) > t->plan.max_queue)
                         target_end(f, t, &t->v[i], ODM_TARGET_FAILED, ODM_ST_FULL);
         stop_on_failures(f, t);
         return 0;

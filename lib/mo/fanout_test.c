@@ -288,8 +288,8 @@ static const struct story {
         {"all well", "AAA", "o o o", "", .state = 40, .want = "333", .ran = "111", .reports = 1},
         {"one fails, and is not tried again", "AAA", "o f o", "", .state = 41, .want = "343",
          .ran = "111"},
-        {"what cannot be run", "AGBFD", "o o o o o", "", .state = 41, .want = "37474",
-         .ran = "10000"},
+        {"what cannot be run", "AGBFDU", "o o o o o o", "", .state = 41, .want = "374747",
+         .ran = "100000"},
         {"nobody can be run", "GG", "o o", "", .state = 41, .want = "77", .ran = "00"},
         {"off-line is tried again", "A", "uuo", "", .state = 40, .want = "3", .ran = "3"},
         {"not for ever", "A", "u", "", .retry = 2, .state = 41, .want = "5", .ran = "3"},
@@ -345,6 +345,7 @@ static odm_presence presence_of(char c)
         case 'B': return ODM_PRESENCE_BARRED;
         case 'F': return ODM_PRESENCE_FOREIGN;
         case 'D': return ODM_PRESENCE_DENIED;
+        case 'U': return ODM_PRESENCE_UNKNOWN;
         default: return ODM_PRESENCE_AWAKE;
         }
 }
@@ -548,15 +549,15 @@ typedef struct stage {
         odm_fanout_cmds cmds[8];
         char log[256];
         odm_fanout_now now;
+        uint32_t max_queue;
 } stage;
 
 static void stage_open(stage *s, uint32_t max_queue)
 {
         odm_fanout_opt o;
 
-        *s = (stage){.now = {{1000}, {1000}}};
+        *s = (stage){.now = {{1000}, {1000}}, .max_queue = max_queue};
         odm_fanout_opt_init(&o, &heap);
-        o.max_queue = max_queue;
         assert_int_equal(odm_fanout_new(&o, &s->f), 0);
 }
 
@@ -570,6 +571,7 @@ static void stage_task(stage *s, odm_arena *a, uint64_t id, uint8_t priority, co
         odm_fanout_plan_init(&p);
         p.id = id;
         p.priority = priority;
+        p.max_queue = s->max_queue;
         p.expire.s = 90000;
         p.cmds = &s->cmds[id];
         assert_int_equal(odm_fanout_cmds_parse(odm_arena_fmt(a, "<SyncBody>%s</SyncBody>", body), a,
