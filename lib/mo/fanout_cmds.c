@@ -286,7 +286,7 @@ int odm_fanout_cmds_for(const odm_fanout_cmds *c, const odm_fanout_names *n, odm
 
         while (depth) {
                 const odm_command *from = next[depth - 1];
-                odm_command *copy;
+                odm_command *copy = NULL;
                 if (!from) {
                         depth--;
                         continue;
