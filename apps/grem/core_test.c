@@ -459,6 +459,41 @@ static void stored_configuration_is_applied_to_what_attaches(void **state)
         assert_string_equal(fake_value(other, "./Ext/Place"), "hall & yard");
 }
 
+static void expected_devices_have_records_before_they_come(void **state)
+{
+        static const fake_job jobs[] = {
+                {.kind = ODM_CMD_ADD,
+                 .uri = "./GwMO/Inventory/Ext/Expected/m17/DeviceID",
+                 .data = "urn:imei:17"},
+                {.kind = ODM_CMD_ADD,
+                 .uri = "./GwMO/Inventory/Ext/Expected/m17/Name",
+                 .data = "meter/17"},
+                {.kind = ODM_CMD_ADD,
+                 .uri = "./GwMO/Inventory/Ext/Expected/m18/DeviceID",
+                 .data = "urn:imei:18"},
+                {.kind = ODM_CMD_DELETE, .uri = "./GwMO/Inventory/Ext/Expected/m18"},
+                {.kind = ODM_CMD_GET, .uri = RECORDS "/d0001/Name"},
+        };
+        world *w = *state;
+        fake_device *d;
+
+        set(w, "session.on_start=no");
+        set(w, "gateway.provisioned_only=yes");
+        open_all(w);
+        w->f.jobs = jobs;
+        w->f.n_jobs = ODM_COUNT(jobs);
+        agent_sync(w->agent, "test");
+        run_sessions(w, 1);
+        settle(w);
+        assert_int_equal(gw_count(w->g, GW_PROVISIONED), 1);
+        assert_string_equal(node(w, RECORDS "/d0001/Name"), "meter/17");
+        assert_string_equal(node(w, RECORDS "/d0001/State"), "0");
+        assert_null(fake_attach(fake_new(fake_latest(), "urn:imei:99")));
+        d = fake_new(fake_latest(), "urn:imei:17");
+        assert_non_null(fake_attach(d));
+        assert_string_equal(node(w, RECORDS "/d0001/State"), "1");
+}
+
 /* ---- a kill ------------------------------------------------------------------------------------- */
 
 #define KILLED_DEVICES 40
@@ -529,6 +564,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(a_server_reads_and_changes_records, set_up,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(rules_decide_the_mode, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(expected_devices_have_records_before_they_come,
+                                                set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_gateway_without_configuration_asks_for_one,
                                                 set_up, tear_down),
                 cmocka_unit_test_setup_teardown(stored_configuration_is_applied_to_what_attaches,

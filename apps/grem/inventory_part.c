@@ -13,6 +13,8 @@
 
 #define AT "./GwMO/Inventory"
 #define RECORD "Records/*"
+#define EXPECTED AT "/Ext/Expected"
+#define EXPECTED_MAX 20000
 #define BINDINGS 40
 
 typedef struct inventory_part {
@@ -20,6 +22,7 @@ typedef struct inventory_part {
         gateway *g; /* NULL for a bootstrap, where there are no records */
         odm_provider provider;
         odm_binding bind[BINDINGS];
+        loop_timer expected; /* the list was written to */
 } inventory_part;
 
 static gw_device *device_at(const inventory_part *p, const odm_at *at)
@@ -287,6 +290,136 @@ static int check_mode(void *ctx, const odm_at *at, const odm_value *v, unsigned 
         return 0;
 }
 
+/* ---- expected devices become records ----------------------------------------------------------------- */
+
+typedef struct expected_list {
+        inventory_part *p;
+        odm_arena *a;
+        odm_str *names;
+        size_t n, cap;
+} expected_list;
+
+static int on_expected_name(void *ctx, odm_str name)
+{
+        expected_list *l = ctx;
+
+        if (l->n == EXPECTED_MAX)
+                return ODM_ELIMIT;
+        if (l->n == l->cap) {
+                size_t cap = l->cap ? l->cap * 2 : 64;
+                odm_str *names = odm_arena_get(l->a, cap * sizeof *names);
+                if (!names)
+                        return odm_arena_err(l->a);
+                if (l->n)
+                        memcpy(names, l->names, l->n * sizeof *names);
+                l->names = names;
+                l->cap = cap;
+        }
+        l->names[l->n] = odm_arena_copy(l->a, name);
+        return l->names[l->n++].p ? 0 : odm_arena_err(l->a);
+}
+
+static odm_str expected_leaf(const expected_list *l, odm_str name, const char *which)
+{
+        odm_str uri = odm_arena_fmt(l->a, EXPECTED "/%.*s/%s", (int)name.n, name.p, which);
+        odm_value v;
+
+        if (!uri.p || odm_tree_read(l->p->host->tree, uri, l->a, &v) < 0)
+                return ODM_ABSENT;
+        return odm_arena_copy(l->a, v.data);
+}
+
+static void expect(const expected_list *l, odm_str name)
+{
+        odm_str id = expected_leaf(l, name, "DeviceID");
+        uint64_t mode = 0;
+        gw_device *d;
+        int rc;
+
+        if (id.n == 0 || gw_by_id(l->p->g, id))
+                return;
+        if (odm_str_u64(expected_leaf(l, name, "Mode"), GW_ADAPTATION, &mode) < 0)
+                mode = 0;
+        rc = devices_provision(l->p->g, id, expected_leaf(l, name, "Name"), (int)mode, &d);
+        if (rc < 0)
+                log_error("an expected device has no record", log_str("id", id),
+                          log_text("reason", odm_err_text(rc)));
+}
+
+static int by_number(const void *a, const void *b)
+{
+        uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+        return (x > y) - (x < y);
+}
+
+/* Records of those that are expected no more, and never came. */
+static int drop_unexpected(const expected_list *l)
+{
+        uint32_t *known = odm_arena_get(l->a, (l->n + 1) * sizeof *known);
+        gw_device *d, *next;
+        size_t n = 0;
+
+        if (!known)
+                return odm_arena_err(l->a);
+        for (size_t i = 0; i < l->n; i++) {
+                d = gw_by_id(l->p->g, expected_leaf(l, l->names[i], "DeviceID"));
+                if (d)
+                        known[n++] = d->number;
+        }
+        qsort(known, n, sizeof *known, by_number);
+        for (d = gw_next(l->p->g, NULL); d; d = next) {
+                next = gw_next(l->p->g, d);
+                if (d->state == GW_PROVISIONED &&
+                    !bsearch(&d->number, known, n, sizeof *known, by_number) &&
+                    devices_remove(l->p->g, d) < 0)
+                        log_error("a record that nobody expects any more stays");
+        }
+        return 0;
+}
+
+static void take_expected(void *ctx)
+{
+        inventory_part *p = ctx;
+        odm_arena a;
+        expected_list l = {.p = p, .a = &a};
+        int rc;
+
+        odm_arena_init(&a, &heap_mem, (size_t)32 << 20);
+        rc = odm_tree_children(p->host->tree, ODM_STR(EXPECTED), on_expected_name, &l);
+        for (size_t i = 0; rc == 0 && i < l.n; i++)
+                expect(&l, l.names[i]);
+        if (rc == 0)
+                rc = drop_unexpected(&l);
+        odm_arena_done(&a);
+        if (rc < 0)
+                log_error("expected devices", log_text("reason", odm_err_text(rc)));
+}
+
+/* The tree is read when the transaction is over. */
+static int on_commit(void *ctx, odm_tree *t, const odm_change *list)
+{
+        inventory_part *p = ctx;
+        bool any = false;
+
+        (void)t;
+        for (; list; list = list->next)
+                any = any || odm_str_starts(list->uri, EXPECTED);
+        if (any && p->g && p->host->loop &&
+            loop_timer_set(p->host->loop, &p->expected, loop_now()) < 0)
+                log_error("no memory for a timer");
+        return 0;
+}
+
+static int check_id(void *ctx, const odm_at *at, const odm_value *v, unsigned *status)
+{
+        (void)ctx;
+        (void)at;
+        if (v && (v->data.n == 0 || v->data.n > 255))
+                *status = ODM_ST_BAD_FORMAT;
+        return 0;
+}
+
 /* ---- life -------------------------------------------------------------------------------------------- */
 
 static void bind(inventory_part *p, odm_binding b)
@@ -307,8 +440,11 @@ static const char *const changed_paths[] = {RECORD "/Mode", RECORD "/WakeInterva
 
 static void bind_all(inventory_part *p)
 {
-        p->provider = (odm_provider){
-                .name = "gwinventory", .mo = &odm_mo_gwinventory, .bind = p->bind, .ctx = p};
+        p->provider = (odm_provider){.name = "gwinventory",
+                                     .mo = &odm_mo_gwinventory,
+                                     .bind = p->bind,
+                                     .ctx = p,
+                                     .commit = on_commit};
         bind(p, (odm_binding){.path = "Records", .list = list_records});
         for (size_t i = 0; i < ODM_COUNT(text_paths); i++)
                 bind(p, (odm_binding){.path = text_paths[i], .read = read_text});
@@ -330,6 +466,7 @@ static void bind_all(inventory_part *p)
         bind(p, (odm_binding){.path = RECORD "/DMSList/*", .read = read_word});
         bind(p, (odm_binding){.path = "Groups/*/Match", .check = check_match});
         bind(p, (odm_binding){.path = "Ext/Expected/*/Mode", .check = check_mode});
+        bind(p, (odm_binding){.path = "Ext/Expected/*/DeviceID", .check = check_id});
 }
 
 static int gwinventory_mount(const part_host *h, void **out, diag *d)
@@ -341,6 +478,7 @@ static int gwinventory_mount(const part_host *h, void **out, diag *d)
                 return diag_set(d, ODM_ENOMEM, "out of memory");
         p->host = h;
         p->g = h->app;
+        p->expected = (loop_timer){.fn = take_expected, .ctx = p};
         bind_all(p);
         rc = odm_tree_mount(h->tree, NULL, &p->provider);
         if (rc < 0) {
@@ -351,11 +489,27 @@ static int gwinventory_mount(const part_host *h, void **out, diag *d)
         return 0;
 }
 
+static int gwinventory_open(void *ctx, diag *d)
+{
+        (void)d;
+        take_expected(ctx);
+        return 0;
+}
+
+static void gwinventory_close(void *ctx)
+{
+        inventory_part *p = ctx;
+
+        loop_timer_stop(&p->expected);
+        free(p);
+}
+
 static const char *const roots[] = {AT, NULL};
 
 const part_class part_gwinventory = {
         .name = "gwinventory",
         .roots = roots,
         .mount = gwinventory_mount,
-        .close = free,
+        .open = gwinventory_open,
+        .close = gwinventory_close,
 };
