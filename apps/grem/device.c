@@ -754,6 +754,7 @@ static void judge_mode(rec *r)
         if (mode != (int)d->mode) {
                 d->mode = (gw_mode)mode;
                 mark(r);
+                GW_TELL(r->v->g, moved, d, d->state);
         }
 }
 
@@ -1015,6 +1016,7 @@ int gw_change_device(gateway *g, gw_device *d, const gw_change *c)
         if (c->mode) {
                 d->mode = (gw_mode)c->mode;
                 d->mode_set = true;
+                GW_TELL(g, moved, d, d->state);
         }
         if (c->wake_interval_s != -2) {
                 d->wake_set_s = c->wake_interval_s > 0 ? c->wake_interval_s : 0;

@@ -90,7 +90,8 @@ typedef struct gw_hook { /* in the caller's storage; functions may be NULL */
         void (*awake)(void *ctx, gw_device *d);
         void (*asleep)(void *ctx, gw_device *d);
         void (*gone)(void *ctx, gw_device *d, adapter_gone why);
-        void (*moved)(void *ctx, gw_device *d, gw_state from); /* every change of state */
+        /* Every change of state, or of mode: then `from` is the state it is in. */
+        void (*moved)(void *ctx, gw_device *d, gw_state from);
         void (*changed)(void *ctx, gw_device *d, const adapter_node *v, size_t n);
         /* True: taken, it goes no further (a fan-out gathers it).  Else it is relayed north. */
         bool (*alert)(void *ctx, gw_device *d, const odm_alert *a);

@@ -6,6 +6,8 @@
 const part_class *const gw_parts[] = {
         &part_gwconfig,
         &part_gwinventory,
+        &part_gwimages,
+        &part_gwmount,
         &part_gwfanout,
         &part_gwnorth,
         NULL,

@@ -72,6 +72,8 @@ struct runner {
         calls *calls;
         uint64_t last;
         struct lane *lane[LANES];
+        run_watcher watcher;
+        void *watcher_ctx;
 };
 
 static void run_on(struct order *o);
@@ -149,6 +151,11 @@ static void unlink_order(struct order *o)
         l->n--;
 }
 
+static bool is_container(odm_cmd k)
+{
+        return k == ODM_CMD_ATOMIC || k == ODM_CMD_SEQUENCE;
+}
+
 /* Out of its lane, where the next order begins. */
 static void leave(struct order *o)
 {
@@ -163,11 +170,22 @@ static void leave(struct order *o)
         lane_free_if_idle(l);
 }
 
+static void tell_watcher(const struct order *o)
+{
+        const runner *r = o->lane->r;
+
+        for (size_t i = 0; r->watcher && i < o->n; i++)
+                if (!is_container(o->unit[i].cmd->kind))
+                        r->watcher(r->watcher_ctx, o->lane->d, o->unit[i].cmd, &o->answer[i]);
+}
+
 /* Ends the order. */
 static void finish(struct order *o)
 {
         bool answers = o->at == o->n && odm_status_ok(o->status);
 
+        if (answers)
+                tell_watcher(o);
         leave(o);
         o->done(o->ctx, o->status, o->text, answers ? o->answer : NULL, answers ? o->n : 0);
         order_free(o);
@@ -210,11 +228,6 @@ static void on_deadline(void *ctx)
 }
 
 /* ---- the list laid flat ------------------------------------------------------------------------------ */
-
-static bool is_container(odm_cmd k)
-{
-        return k == ODM_CMD_ATOMIC || k == ODM_CMD_SEQUENCE;
-}
 
 /* How many; SIZE_MAX for what nests too deep or is too much. */
 static size_t count_units(const odm_command *list)
@@ -1114,6 +1127,16 @@ void run_call_cancel(gateway *g, uint64_t id)
 {
         if (gw_runner(g))
                 calls_cancel(gw_runner(g)->calls, id);
+}
+
+void run_watch(gateway *g, run_watcher fn, void *ctx)
+{
+        runner *r = gw_runner(g);
+
+        if (r == NULL)
+                return;
+        r->watcher = fn;
+        r->watcher_ctx = ctx;
 }
 
 unsigned run_caps(gw_device *d)

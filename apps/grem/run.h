@@ -26,6 +26,11 @@ void runner_reply(runner *r, uint64_t id, const adapter_reply *a);
  * ends with 503.  Heard before this returns. */
 void runner_forget(runner *r, gw_device *d);
 
+/* Hears of each command of an order that is over, but containers: what it was, what it was
+ * answered.  One owner; NULL ends it. */
+typedef void (*run_watcher)(void *ctx, gw_device *d, const odm_command *c, const gw_answer *a);
+void run_watch(gateway *g, run_watcher fn, void *ctx);
+
 /* ---- single calls, beside the orders ------------------------------------------------------ */
 
 /* An id for one call of d->adapter's functions (wake, download, observe, a read of one's own), to

@@ -22,11 +22,33 @@ static const cfg_key gateway_keys[] = {
          "How long the record of a device is kept after it went; 0 for ever.", 0, 3650 * DAY},
         {"gateway.alerts", CFG_INT, "20000",
          "Most alerts that wait for the server; then the oldest ones of devices go.", 100, 1000000},
+        {"gateway.live", CFG_DURATION, "5s",
+         "How long a read waits for a device that is awake; then what it said last is told.", 100,
+         60 * SECOND},
+        {"gateway.cache", CFG_INT, "200000",
+         "Most values of devices that are kept, for reads while a device sleeps.", 0, 100000000},
         {"gateway.ask", CFG_BOOL, "yes",
          "Whether the server is asked, at each start, for a configuration where there is none in\n"
          "./GwMO/Config."},
         {"gateway.metrics", CFG_STRING, NULL,
          "Address for /metrics, such as 127.0.0.1:9465; none if not set."},
+
+        {"images.listen", CFG_STRING, NULL,
+         "Address where devices fetch images over HTTP, address:port, or :port for all addresses;\n"
+         "none if not set."},
+        {"images.url", CFG_STRING, NULL,
+         "URL by which devices reach it, http://host:port. Default: made from images.listen."},
+        {"images.keys", CFG_PATH, NULL,
+         "Folder of trusted keys: an image has to be signed by one of them. Default: that of\n"
+         "firmware.keys; without either, a right hash is enough, and devices prove it themselves."},
+        {"images.max_size", CFG_SIZE, "1G", "Largest image.", 1024, 4095 * (int64_t)1048576},
+        {"images.max_total", CFG_SIZE, "4G", "All images together.", 1024,
+         (int64_t)1048576 * 1048576},
+        {"images.tries", CFG_INT, "100", "Tries of a download; each goes on where the last ended.",
+         1, 100000},
+        {"images.retry_wait", CFG_DURATION, "2m", "Wait between two of them.", 0, DAY},
+        {"images.download_time", CFG_DURATION, "7d",
+         "So long all of them may take together; 0 for no end.", 0, 365 * DAY},
 };
 
 /* Where gremd differs from dremd. */

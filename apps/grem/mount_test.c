@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ./GwDev: keys follow the records, reads are live or from what was said last, the waiting rules,
+ * rights, restarts. */
+#include "cache.h"
+#include "support.h"
+#include "yard.h"
+
+#define GET ODM_CMD_GET
+#define REP ODM_CMD_REPLACE
+#define ADD ODM_CMD_ADD
+#define DEL ODM_CMD_DELETE
+#define EXEC ODM_CMD_EXEC
+#define COPY ODM_CMD_COPY
+#define CHR ODM_FMT_CHR
+#define ABS ODM_FMT_ABSENT
+
+static const part_class *const classes[] = {&part_gwconfig, &part_gwinventory, &part_gwmount, NULL};
+
+static int setup(void **arg)
+{
+        (void)arg;
+        yard_open();
+        yard_set("gateway.live=100ms");
+        yard_start(classes);
+        return 0;
+}
+
+static int teardown(void **arg)
+{
+        (void)arg;
+        yard_stop();
+        yard_close();
+        return 0;
+}
+
+static void want(unsigned status, const char *text)
+{
+        if (yard.status != status || strcmp(yard.text, text) != 0)
+                fail_msg("%u %s, not %u %s", yard.status, yard.text, status, text);
+}
+
+static const char *keys(void)
+{
+        assert_int_equal(yard_get("./GwDev"), 200);
+        return yard.text;
+}
+
+/* ---- keys -------------------------------------------------------------------------------------------- */
+
+static void keys_follow_the_records(void **arg)
+{
+        (void)arg;
+        assert_string_equal(keys(), "./GwDev=\n");
+        fake_device *one = yard_attach("one");
+        yard_attach("two");
+        assert_string_equal(keys(), "./GwDev=d0001/d0002\n");
+
+        /* one that goes keeps its key, and its rights */
+        fake_go(one, ADAPTER_DEREGISTERED);
+        yard_settle();
+        assert_string_equal(keys(), "./GwDev=d0001/d0002\n");
+
+        /* in mode 1 it is the server's own business */
+        const gw_change transparent = {
+                .mode = 1, .wake_interval_s = -2, .awake_s = -2, .active = -1};
+        gw_device *two = gw_by_key(yard.g, ODM_STR("d0002"));
+        assert_int_equal(gw_change_device(yard.g, two, &transparent), 0);
+        yard_settle();
+        assert_string_equal(keys(), "./GwDev=d0001\n");
+        const gw_change adapted = {.mode = 3, .wake_interval_s = -2, .awake_s = -2, .active = -1};
+        assert_int_equal(gw_change_device(yard.g, two, &adapted), 0);
+        yard_settle();
+        assert_string_equal(keys(), "./GwDev=d0001/d0002\n");
+
+        assert_int_equal(devices_remove(yard.g, gw_by_key(yard.g, ODM_STR("d0001"))), 0);
+        yard_settle();
+        assert_string_equal(keys(), "./GwDev=d0002\n");
+        assert_int_equal(yard_get("./GwDev/d0001/DevInfo"), 404);
+}
+
+static void keys_and_rights_survive_a_restart(void **arg)
+{
+        (void)arg;
+        yard_attach("one");
+        yard_attach("two");
+        assert_int_equal(yard_do(NULL, REP, "./GwDev/d0001?prop=ACL", "Get=other&Replace=srv", CHR),
+                         200);
+        assert_int_equal(yard_get("./GwDev/d0001/DevInfo/Man"), 425);
+        assert_int_equal(yard_do("other", GET, "./GwDev/d0001/DevInfo/Man", NULL, ABS), 200);
+        yard_stop();
+        yard_start(classes);
+        assert_string_equal(keys(), "./GwDev=d0001/d0002\n");
+        assert_int_equal(yard_do("other", GET, "./GwDev/d0001?prop=ACL", NULL, ABS), 200);
+        want(200, "./GwDev/d0001?prop=ACL=Get=other&Replace=srv\n");
+        assert_int_equal(yard_get("./GwDev/d0001/DevInfo/Man"), 425);
+}
+
+static void a_transaction_of_the_session_is_waited_for(void **arg)
+{
+        unsigned status = 0;
+
+        (void)arg;
+        assert_int_equal(odm_tree_begin(yard.tree, loop_wall()), 0);
+        yard_attach("one");
+        assert_string_equal(keys(), "./GwDev=\n");
+        assert_int_equal(odm_tree_commit(yard.tree, &status), 0);
+        (void)yard_turn(700, NULL, NULL);
+        assert_string_equal(keys(), "./GwDev=d0001\n");
+}
+
+/* ---- operations ----------------------------------------------------------------------------------------- */
+
+static const struct op_row {
+        const char *why;
+        odm_cmd kind;
+        const char *uri, *data;
+        odm_format format;
+        unsigned status;
+        const char *text,
+                *log; /* of the results, and of the adapter's calls; NULL: not looked at */
+} awake_rows[] = {
+        {"a leaf", GET, "./GwDev/d0001/DevInfo/Man", NULL, ABS, 200,
+         "./GwDev/d0001/DevInfo/Man=Fake\n", "read d0001 ./DevInfo/Man\n"},
+        {"names", GET, "./GwDev/d0001/DevDetail", NULL, ABS, 200,
+         "./GwDev/d0001/DevDetail=DevTyp/FwV/HwV/SwV\n", "read d0001 ./DevDetail\n"},
+        {"names at the key", GET, "./GwDev/d0001", NULL, ABS, 200,
+         "./GwDev/d0001=DevDetail/DevInfo/Ext/FUMO/Reboot\n", "read d0001 .\n"},
+        {"a list", GET, "./GwDev/d0001/FUMO/main/DownloadAndUpdate?list=StructData", NULL, ABS, 200,
+         "./GwDev/d0001/FUMO/main/DownloadAndUpdate=\n"
+         "./GwDev/d0001/FUMO/main/DownloadAndUpdate/PkgURL=\n",
+         "read d0001 ./FUMO/main/DownloadAndUpdate\n"},
+        {"the identifier of an object", GET, "./GwDev/d0001/DevInfo?prop=Type", NULL, ABS, 200,
+         "./GwDev/d0001/DevInfo?prop=Type=urn:oma:mo:oma-dm-devinfo:1.1\n",
+         "read d0001 ./DevInfo\n"},
+        {"a format", GET, "./GwDev/d0001/FUMO/main/State?prop=Format", NULL, ABS, 200,
+         "./GwDev/d0001/FUMO/main/State?prop=Format=int\n", "read d0001 ./FUMO/main/State\n"},
+        {"not there", GET, "./GwDev/d0001/None", NULL, ABS, 404, "", "read d0001 ./None\n"},
+        {"no such key", GET, "./GwDev/d0009/DevInfo/Man", NULL, ABS, 404, "", ""},
+        {"a value", REP, "./GwDev/d0001/DevInfo/Lang", "fr", CHR, 200, "",
+         "write d0001 ./DevInfo/Lang=fr\n"},
+        {"a value of what is not there", REP, "./GwDev/d0001/DevInfo/None", "fr", CHR, 404, "",
+         "write d0001 ./DevInfo/None=fr\n"},
+        {"a property of a node", REP, "./GwDev/d0001/DevInfo?prop=Name", "x", CHR, 406, "", ""},
+        {"a new leaf", ADD, "./GwDev/d0001/Ext/A", "1", CHR, 200, "", "create d0001 ./Ext/A=1\n"},
+        {"one that is there", ADD, "./GwDev/d0001/Ext/A", "1", CHR, 418, "",
+         "create d0001 ./Ext/A=1\n"},
+        {"removed", DEL, "./GwDev/d0001/Ext/A", NULL, ABS, 200, "", "remove d0001 ./Ext/A\n"},
+        {"an Exec", EXEC, "./GwDev/d0001/Reboot/Now", NULL, ABS, 200, "",
+         "exec d0001 ./Reboot/Now\n"},
+        {"no Copy", COPY, "./GwDev/d0001/Ext/B", "./GwDev/d0001/DevInfo/Man", ABS, 406, "", ""},
+        {"least of all between devices", COPY, "./GwDev/d0001/Ext/B", "./GwDev/d0002/DevInfo/Man",
+         ABS, 406, "", ""},
+        {"the key itself stays", DEL, "./GwDev/d0001", NULL, ABS, 405, "", ""},
+        {"its name too", REP, "./GwDev/d0001?prop=Name", "x", CHR, 405, "", ""},
+        {"four gateways deep", GET, "./GwDev/d0001/GwDev/a/GwDev/b/GwDev/c/DevInfo", NULL, ABS, 404,
+         "", NULL},
+        {"too deep", GET, "./GwDev/d0001/GwDev/a/GwDev/b/GwDev/c/GwDev/d/DevInfo", NULL, ABS, 414,
+         "", ""},
+};
+
+static void run_rows(const struct op_row *r, size_t n)
+{
+        for (size_t i = 0; i < n; i++) {
+                fake_log_clear(yard.fake);
+                unsigned status = yard_do(NULL, r[i].kind, r[i].uri, r[i].data, r[i].format);
+                if (status != r[i].status || strcmp(yard.text, r[i].text) != 0)
+                        fail_msg("%s: %u %s", r[i].why, status, yard.text);
+                if (r[i].log && strcmp(fake_log(yard.fake), r[i].log) != 0)
+                        fail_msg("%s: %s", r[i].why, fake_log(yard.fake));
+        }
+}
+
+static void devices_that_are_awake_are_asked(void **arg)
+{
+        (void)arg;
+        yard_attach("one");
+        run_rows(awake_rows, ODM_COUNT(awake_rows));
+        assert_string_equal(fake_value(fake_find(yard.fake, "one"), "./DevInfo/Lang"), "fr");
+}
+
+static const struct op_row asleep_rows[] = {
+        {"what it said last", GET, "./GwDev/d0001/DevInfo/Man", NULL, ABS, 200,
+         "./GwDev/d0001/DevInfo/Man=Fake\n", ""},
+        {"what it was told last", GET, "./GwDev/d0001/DevInfo/Lang", NULL, ABS, 200,
+         "./GwDev/d0001/DevInfo/Lang=fr\n", ""},
+        {"a list of it", GET, "./GwDev/d0001/DevInfo?list=StructData", NULL, ABS, 200,
+         "./GwDev/d0001/DevInfo=\n./GwDev/d0001/DevInfo/DevId=one\n./GwDev/d0001/DevInfo/DmV=1.2\n"
+         "./GwDev/d0001/DevInfo/Lang=fr\n./GwDev/d0001/DevInfo/Man=Fake\n"
+         "./GwDev/d0001/DevInfo/Mod=F1\n",
+         ""},
+        {"the identifier is kept", GET, "./GwDev/d0001/DevInfo?prop=Type", NULL, ABS, 200,
+         "./GwDev/d0001/DevInfo?prop=Type=urn:oma:mo:oma-dm-devinfo:1.1\n", ""},
+        {"what it never said", GET, "./GwDev/d0001/DevDetail/FwV", NULL, ABS, 503, "", ""},
+        {"a value", REP, "./GwDev/d0001/DevInfo/Lang", "de", CHR, 503, "", ""},
+        {"a new node", ADD, "./GwDev/d0001/Ext/A", "1", CHR, 503, "", ""},
+        {"removal", DEL, "./GwDev/d0001/Ext", NULL, ABS, 503, "", ""},
+        {"a copy", COPY, "./GwDev/d0001/Ext/B", "./GwDev/d0001/DevInfo/Man", ABS, 503, "", ""},
+};
+
+static void those_asleep_are_not(void **arg)
+{
+        (void)arg;
+        fake_device *one = yard_attach("one");
+        assert_int_equal(yard_get("./GwDev/d0001/DevInfo?list=StructData"), 200);
+        assert_int_equal(yard_do(NULL, REP, "./GwDev/d0001/DevInfo/Lang", "fr", CHR), 200);
+        fake_sleep(one, 60000);
+        yard.later = 0;
+        run_rows(asleep_rows, ODM_COUNT(asleep_rows));
+        assert_int_equal(yard.later, 0); /* all of it answered at once */
+        assert_true(gw_counts_of(yard.g)->reads_cached >= 4);
+
+        /* once more from the disk, for a device that nobody has heard of since */
+        yard_settle();
+        yard_stop();
+        yard_start(classes);
+        run_rows(asleep_rows, 5);
+}
+
+static void silent_ones_are_waited_for_a_while(void **arg)
+{
+        (void)arg;
+        fake_device *one = yard_attach("one");
+        assert_int_equal(yard_get("./GwDev/d0001/DevInfo/Man"), 200);
+        fake_delay(one, FAKE_SILENT);
+        assert_int_equal(yard_get("./GwDev/d0001/DevInfo/Man"), 200); /* kept */
+        assert_int_equal(yard_get("./GwDev/d0001/DevInfo/Mod"), 408); /* nothing kept */
+        fake_delay(one, 0);
+        assert_int_equal(yard_get("./GwDev/d0001/DevInfo/Mod"), 200);
+}
+
+static void what_the_device_tells_by_itself_is_kept(void **arg)
+{
+        (void)arg;
+        fake_device *one = yard_attach("one");
+        fake_set(one, "./Ext/Level", "17", ODM_FMT_INT);
+        fake_changed(one, "./Ext/Level");
+        fake_sleep(one, 60000);
+        assert_int_equal(yard_get("./GwDev/d0001/Ext/Level"), 200);
+        want(200, "./GwDev/d0001/Ext/Level=17\n");
+        assert_int_equal(yard_get("./GwDev/d0001/Ext/Level?prop=Format"), 200);
+        want(200, "./GwDev/d0001/Ext/Level?prop=Format=int\n");
+
+        fake_wake(one, 0);
+        fake_drop(one, "./Ext/Level");
+        assert_int_equal(yard_get("./GwDev/d0001/Ext/Level"), 404);
+        fake_sleep(one, 60000);
+        assert_int_equal(yard_get("./GwDev/d0001/Ext/Level"), 503); /* it is forgotten */
+}
+
+static void values_show_their_age(void **arg)
+{
+        char stamp[sizeof yard.text];
+
+        (void)arg;
+        fake_device *one = yard_attach("one");
+        assert_int_equal(yard_get("./GwDev/d0001/DevInfo/Man"), 200);
+        fake_sleep(one, 60000);
+        assert_int_equal(yard_get("./GwDev/d0001/DevInfo/Man?prop=TStamp"), 200);
+        memcpy(stamp, yard.text, sizeof stamp);
+        loop_skip(30000);
+        assert_int_equal(yard_get("./GwDev/d0001/DevInfo/Man?prop=TStamp"), 200);
+        assert_string_equal(yard.text, stamp); /* it stays what it was */
+        fake_wake(one, 0);
+        assert_int_equal(yard_get("./GwDev/d0001/DevInfo/Man?prop=TStamp"), 200);
+        assert_string_not_equal(yard.text, stamp); /* live: now */
+}
+
+static void deactivated_ones_are_left_alone(void **arg)
+{
+        const gw_change off = {
+                .wake_interval_s = -2, .awake_s = -2, .active = 0, .reason = ODM_STR("operator")};
+
+        (void)arg;
+        yard_attach("one");
+        assert_int_equal(yard_get("./GwDev/d0001/DevInfo/Man"), 200);
+        assert_int_equal(gw_change_device(yard.g, gw_by_key(yard.g, ODM_STR("d0001")), &off), 0);
+        assert_int_equal(yard_get("./GwDev/d0001/DevInfo/Man"), 403);
+        assert_int_equal(yard_do(NULL, EXEC, "./GwDev/d0001/Reboot/Now", NULL, ABS), 403);
+}
+
+static void nothing_of_a_device_is_in_a_transaction(void **arg)
+{
+        (void)arg;
+        yard_attach("one");
+        assert_int_equal(odm_tree_begin(yard.tree, loop_wall()), 0);
+        assert_int_equal(yard_do(NULL, REP, "./GwDev/d0001/DevInfo/Lang", "fr", CHR), 406);
+        assert_int_equal(yard_do(NULL, EXEC, "./GwDev/d0001/Reboot/Now", NULL, ABS), 406);
+        assert_int_equal(yard_get("./GwDev/d0001/DevInfo/Man"), 200);
+        odm_tree_rollback(yard.tree);
+}
+
+static void orders_below_commands_are_the_adapters(void **arg)
+{
+        (void)arg;
+        fake_device *one = yard_attach("one");
+        fake_commands(one, true);
+        fake_log_clear(yard.fake);
+        assert_int_equal(yard_get("./GwDev/d0001/DevInfo?list=StructData"), 200);
+        assert_non_null(strstr(yard.text, "./GwDev/d0001/DevInfo/Man=Fake\n"));
+        assert_string_equal(fake_log(yard.fake), "commands d0001 1\n");
+        fake_sleep(one, 60000);
+        assert_int_equal(yard_get("./GwDev/d0001/DevInfo/Man"), 200);
+}
+
+static void the_cache_has_a_ceiling(void **arg)
+{
+        char path[64];
+
+        (void)arg;
+        fake_device *one = yard_attach("one");
+        for (unsigned i = 0; i < CACHE_DEVICE_ROWS + 20; i++) {
+                snprintf(path, sizeof path, "./Ext/n%05u", i);
+                fake_set(one, path, "v", CHR);
+                fake_changed(one, path);
+                if (i % 200 == 0)
+                        yard_settle();
+        }
+        yard_settle();
+        fake_sleep(one, 60000);
+        assert_int_equal(yard_get("./GwDev/d0001/Ext/n00010"), 200);
+        snprintf(path, sizeof path, "./GwDev/d0001/Ext/n%05u", CACHE_DEVICE_ROWS + 10);
+        assert_int_equal(yard_get(path), 503);
+}
+
+static void what_nobody_waits_for_is_still_done(void **arg)
+{
+        const odm_op op = {.kind = EXEC,
+                           .target = ODM_STR("./GwDev/d0001/Reboot/Now"),
+                           .server = ODM_STR(YARD_SERVER)};
+        const parts_asker nobody = {.answer = NULL};
+
+        (void)arg;
+        fake_device *one = yard_attach("one");
+        fake_delay(one, 20);
+        assert_int_equal(parts_serve(yard.parts, 99, &op, &nobody), 0);
+        parts_drop(yard.parts);
+        (void)yard_turn(100, NULL, NULL);
+        assert_string_equal(fake_log(yard.fake), "exec d0001 ./Reboot/Now\n");
+        assert_false(gw_busy(yard.g, gw_by_key(yard.g, ODM_STR("d0001"))));
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                TEST(keys_follow_the_records),
+                TEST(keys_and_rights_survive_a_restart),
+                TEST(a_transaction_of_the_session_is_waited_for),
+                TEST(devices_that_are_awake_are_asked),
+                TEST(those_asleep_are_not),
+                TEST(silent_ones_are_waited_for_a_while),
+                TEST(what_the_device_tells_by_itself_is_kept),
+                TEST(values_show_their_age),
+                TEST(deactivated_ones_are_left_alone),
+                TEST(nothing_of_a_device_is_in_a_transaction),
+                TEST(orders_below_commands_are_the_adapters),
+                TEST(the_cache_has_a_ceiling),
+                TEST(what_nobody_waits_for_is_still_done),
+        };
+
+        return RUN_TESTS(tests);
+}
