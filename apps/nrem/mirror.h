@@ -9,6 +9,8 @@
 
 #include "odm/codec.h"
 
+#define MIRROR_INTERVAL "./Vendor/xrem/Config/Interval" /* seconds from call to call */
+
 typedef struct mirror_changes {
         odm_arena *a; /* owns the list and its texts */
         store_tree_change *v;

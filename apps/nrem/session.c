@@ -69,6 +69,29 @@ static store_batch *take_batch(session *s)
         return b;
 }
 
+/* How often the device calls is what the fleet awaits it by. */
+static void tell_interval(session *s, int64_t at)
+{
+        for (size_t i = 0; i < s->changes.n; i++) {
+                const store_tree_change *v = &s->changes.v[i];
+                uint64_t seconds;
+                store_op *op;
+
+                if (v->kind != STORE_TREE_SET || !odm_str_is(v->path, MIRROR_INTERVAL) ||
+                    odm_str_u64(v->value, INT32_MAX, &seconds) < 0)
+                        continue;
+                op = session_op_later(s, STORE_EVENT_ADD);
+                if (!op)
+                        return;
+                op->event = (store_event){.at = at,
+                                          .device = s->device.id,
+                                          .kind = ODM_STR("device.interval"),
+                                          .data = odm_arena_fmt(store_batch_arena(s->batch),
+                                                                "{\"seconds\":%llu}",
+                                                                (unsigned long long)seconds)};
+        }
+}
+
 /* What was gathered becomes operations. */
 static void close_batch(session *s, int64_t at)
 {
@@ -79,6 +102,7 @@ static void close_batch(session *s, int64_t at)
         heard_lockout(s);
         heard_samples(s);
         if (s->batch && s->known && s->changes.n) {
+                tell_interval(s, at);
                 op = session_op_later(s, STORE_TREE_UPDATE);
                 if (op) {
                         op->lenient = true;

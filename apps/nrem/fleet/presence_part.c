@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "heap.h"
+#include "mirror.h"
 #include "presence_api.h"
 
 #define LOOK_PAGE 200 /* devices a tick */
@@ -16,7 +17,7 @@
 #define SPREAD_S 600   /* over which devices of an older server are looked at first */
 #define DAY_S 86400
 #define MISSED 2
-#define INTERVAL ODM_STR("./Vendor/xrem/Config/Interval")
+#define INTERVAL ODM_STR(MIRROR_INTERVAL)
 #define SEEDED ODM_STR("presence.seeded") /* the name up to which it was done; " ": all */
 
 #define F(m) STORE_FIELD_OF(presence_row, m, I64)
@@ -217,17 +218,15 @@ static int on_device(self *s, fleet_turn *t, const fleet_event *ev, const char *
         return look(s, t, &r, false, least);
 }
 
-/* What a job has read or written may be how often it calls. */
-static int on_job(self *s, fleet_turn *t, const fleet_event *ev)
+/* It said how often it calls. */
+static int on_interval(self *s, fleet_turn *t, const fleet_event *ev)
 {
         presence_row r;
-        int64_t before;
+        int64_t seconds = fleet_int(ev, "seconds");
+        int64_t told = seconds ? seconds : PRESENCE_NEVER;
         int rc = row_of(s, t->arena, ev->e.device, &r);
 
-        before = r.told;
-        if (rc == 0)
-                rc = presence_read_told(s->host->store, t->arena, &r);
-        return rc < 0 || r.told == before ? rc : look(s, t, &r, false, 0);
+        return rc < 0 || r.told == told ? rc : look(s, t, &r, false, 0);
 }
 
 static int presence_event(void *p, fleet_turn *t, const fleet_event *ev)
@@ -238,8 +237,8 @@ static int presence_event(void *p, fleet_turn *t, const fleet_event *ev)
 
         if (ev->e.device == 0)
                 return 0;
-        if (odm_str_starts(ev->e.kind, "job."))
-                return on_job(s, t, ev);
+        if (odm_str_is(ev->e.kind, "device.interval"))
+                return on_interval(s, t, ev);
         for (size_t i = 0; i < ODM_COUNT(heard); i++)
                 if (odm_str_is(odm_str_from(ev->e.kind, sizeof "device." - 1), heard[i]))
                         return on_device(s, t, ev, heard[i]);
@@ -344,7 +343,7 @@ const fleet_part part_presence = {.name = "presence",
                                   .tables = tables,
                                   .routes = presence_routes,
                                   .n_routes = PRESENCE_ROUTES,
-                                  .events = "device. job.done job.failed",
+                                  .events = "device.",
                                   .open = presence_open,
                                   .event = presence_event,
                                   .tick = presence_tick,

@@ -69,7 +69,7 @@ static void tells_interval(stage *s, int64_t id, const char *seconds)
         op->tree.at = stage_ms;
         op->tree.v = &set;
         op->tree.n = 1;
-        stage_event(b, id, "job.done", "{\"job\":\"1\"}");
+        stage_event(b, id, "device.interval", odm_arena_fmt(&s->a, "{\"seconds\":%s}", seconds).p);
         stage_write(s, b);
 }
 
