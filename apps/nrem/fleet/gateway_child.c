@@ -357,7 +357,7 @@ int gateway_take(gateways *s, fleet_turn *t, const store_device *g, const gatewa
 {
         gateway_child was = {.device = d->id, .state = GATEWAY_STATES}, c;
         store_device_patch p = {0};
-        bool above, own, fresh;
+        bool above = false, own = false, fresh;
         int rc = is_above(s, t->arena, g->id, d->id, &above);
 
         if (rc == 0)
