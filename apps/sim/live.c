@@ -83,6 +83,7 @@ static int fill_group(struct run *r, group *g, diag *d)
         o->server_id = o->server_user = or_else(g->server_id, cfg_str(r->s.c, "run.server_id"));
         o->api = or_else(r->o->api, cfg_str(r->s.c, "run.api"));
         o->token = r->o->token;
+        o->named = g->server != NULL; /* they never call the server that is told their names */
         o->parallel = r->s.parallel;
         o->tls = r->cred;
         r->s.wake &= g->kind == GROUP_LWM2M || sim_url_is_here(o->server);

@@ -82,9 +82,11 @@ static char *device_body(const sim_opt *o, uint32_t i)
         sim_name(o, i, name);
         sim_devid(o, i, devid);
         sim_password(o, i, password);
-        json_t *j = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "name", name, "devid", devid, "user",
-                              name, "password", password, "auth", auth_words[o->auth],
-                              "server_user", o->server_user, "server_password", password);
+        json_t *j = o->named ? json_pack("{s:s,s:s}", "name", name, "devid", devid)
+                             : json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "name", name, "devid",
+                                         devid, "user", name, "password", password, "auth",
+                                         auth_words[o->auth], "server_user", o->server_user,
+                                         "server_password", password);
         if (j && o->n_tags) {
                 json_t *tags = json_array();
                 for (size_t k = 0; k < o->n_tags; k++)

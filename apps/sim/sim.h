@@ -26,6 +26,7 @@ typedef struct sim_opt {
         bool keep;                     /* connections go on to the next session */
         bool resume;                   /* TLS sessions are resumed */
         int64_t stop_ms;               /* no session begins after so long */
+        bool named;                    /* devices are created without an account */
         const char *api, *token;       /* REST: base URL, bearer token */
         const char *tag[SIM_TAGS_MAX]; /* of new devices */
         size_t n_tags;
