@@ -35,7 +35,7 @@ static int digit(char c)
         return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-static bool read_key(odm_str hex, seal *out)
+bool lw_keys_hex(odm_str hex, uint8_t key[CO_KEY_MAX], size_t *n)
 {
         if (hex.n % 2 || hex.n / 2 < KEY_MIN || hex.n / 2 > CO_KEY_MAX)
                 return false;
@@ -44,9 +44,9 @@ static bool read_key(odm_str hex, seal *out)
 
                 if (hi < 0 || lo < 0)
                         return false;
-                out->key[i / 2] = (uint8_t)(hi << 4 | lo);
+                key[i / 2] = (uint8_t)(hi << 4 | lo);
         }
-        out->n = hex.n / 2;
+        *n = hex.n / 2;
         return true;
 }
 
@@ -62,8 +62,8 @@ static int read_line(odm_str line, seal *out)
         out->ep = word(&rest);
         if (out->ep.n == 0)
                 out->ep = out->identity;
-        if (!read_key(key, out) || out->identity.n > CO_IDENTITY_MAX || out->ep.n > ODM_LW_EP_MAX ||
-            odm_str_trim(rest).n > 0)
+        if (!lw_keys_hex(key, out->key, &out->n) || out->identity.n > CO_IDENTITY_MAX ||
+            out->ep.n > ODM_LW_EP_MAX || odm_str_trim(rest).n > 0)
                 return ODM_EMALFORMED;
         return 1;
 }

@@ -56,6 +56,12 @@ static const cfg_key keys[] = {
          (int64_t)16 << 20},
         {"lwm2m.objects", CFG_PATH, NULL,
          "Folder of object definitions (OMA LwM2M XML, *.xml), beside those that are built in."},
+        {"lwm2m.bootstrap", CFG_PATH, NULL,
+         "File of accounts for devices that ask for one (/bs), a line for each: endpoint, URI of\n"
+         "the server, and identity and key in hexadecimal unless it is one without protection."},
+        {"lwm2m.short_id", CFG_INT, "1", "Short Server ID in those accounts.", 1, 65534},
+        {"lwm2m.lifetime", CFG_DURATION, "1d", "Lifetime of registrations in those accounts.",
+         SECOND, 365 * 24 * HOUR},
         {"lwm2m.map", CFG_PATH, NULL,
          "Rules by which objects of LwM2M are nodes of the tree; default: those built in."},
 };
@@ -107,6 +113,8 @@ static void on_request(void *ctx, co_request *r, co_peer *p, const co_msg *m)
                 on_registration(a, r, p, m, below(path, "rd/"));
         else if (odm_str_is(path, "dp"))
                 post ? lw_send_request(a, r, p, m) : co_answer_code(r, CO_NOT_ALLOWED);
+        else if (odm_str_is(path, "bs"))
+                post ? lw_boot_request(a, r, p, m) : co_answer_code(r, CO_NOT_ALLOWED);
         else if (odm_str_starts(path, "img/"))
                 lw_serve_image(a, r, m);
         else if (odm_str_is(path, ".well-known/core") && m->code == CO_GET)
@@ -258,6 +266,7 @@ static void adapter_close(void *ctx)
         a->closing = true;
         loop_timer_stop(&a->greet);
         lw_client_free_all(a);
+        lw_boot_drop_all(a);
         co_close(a->plain);
         co_close(a->secure);
         lw_saver_close(a);

@@ -10,6 +10,7 @@
  *   work.c      jobs of the bridge: firmware, software, restarts
  *   serve.c     images by block transfer
  *   keys.c      keys of DTLS
+ *   boot.c      bootstrap server
  *
  *     register -> row durable -> 2.01 -> record seen, awake -> read /3/0 -> observe
  *     order -> plan -> request -> answer -> ... -> reply
@@ -117,7 +118,9 @@ struct lwm2m {
         loop_timer greet;              /* devices of before are greeted, a few at a time */
         size_t greeted;                /* chains of by_name that were */
         struct push *pushing, *pushes; /* one goes, the others wait */
-        char *folder;                  /* of packages that were given value by value */
+        struct boot *boots;            /* devices that are given their accounts */
+        size_t n_boots;
+        char *folder; /* of packages that were given value by value */
         uint64_t registrations, updates, deregistrations, expiries, refusals, notifications,
                 requests, failures, images;
 };
@@ -246,8 +249,15 @@ odm_str lw_serve_url(const client *c, odm_str http, odm_arena *mem);
 ODM_MUST_USE int lw_keys_open(lwm2m *a, diag *d);
 void lw_keys_close(lwm2m *a);
 bool lw_keys_find(void *a, odm_str identity, uint8_t key[CO_KEY_MAX], size_t *n);
+/* A key in hexadecimal; false: none, or too short or long a one. */
+bool lw_keys_hex(odm_str hex, uint8_t key[CO_KEY_MAX], size_t *n);
 /* Whether an identity may register as `ep`, and whether `ep` must not come without one. */
 bool lw_keys_may_be(lwm2m *a, odm_str identity, odm_str ep);
 bool lw_keys_need(lwm2m *a, odm_str ep);
+
+/* ---- boot.c ---------------------------------------------------------------------------------------------- */
+
+void lw_boot_request(lwm2m *a, co_request *r, co_peer *p, const co_msg *m);
+void lw_boot_drop_all(lwm2m *a);
 
 #endif

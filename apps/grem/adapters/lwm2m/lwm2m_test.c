@@ -10,13 +10,42 @@
 
 #include "coap.h"
 #include "fsio.h"
-#include "gateway.h"
 #include "heap.h"
+#include "images.h"
+#include "odm/lwm2m.h"
 #include "support.h"
 
 #define PATIENCE_MS 10000
 #define RECORDS 1100
 #define LINKS "</>;rt=\"oma.lwm2m\",</1/0>,</3/0>,</5/0>"
+
+/* ---- images, one of them -------------------------------------------------------------------------------- */
+
+static const char *image_path; /* NULL: there is none */
+static uint64_t image_size;
+
+int gw_image_get(store *st, const char *folder, odm_str id, odm_arena *a, gw_image *out)
+{
+        (void)st;
+        (void)folder;
+        if (!image_path || !odm_str_is(id, "fw-2"))
+                return ODM_ENOENT;
+        *out = (gw_image){.id = ODM_STR("fw-2"),
+                          .name = ODM_STR("firmware"),
+                          .version = ODM_STR("2.0"),
+                          .path = odm_arena_copy(a, odm_cstr(image_path)),
+                          .size = image_size,
+                          .url_http = ODM_STR("http://127.0.0.1:8080/img/fw-2")};
+        return 0;
+}
+
+int gw_image_by_url(store *st, const char *folder, odm_str url, odm_arena *a, gw_image *out)
+{
+        const char *at = memmem(url.p, url.n, "/img/", 5);
+
+        return at ? gw_image_get(st, folder, odm_str_from(url, (size_t)(at - url.p) + 5), a, out)
+                  : ODM_ENOENT;
+}
 
 /* ---- a gateway that writes down ---------------------------------------------------------------- */
 
@@ -221,11 +250,14 @@ typedef struct device {
         char asked[4096];
         char body[4096]; /* of the last request with one */
         size_t body_n;
+        char all[4096]; /* of all of them */
+        size_t all_n;
         co_watcher *watcher[8];
         char watched[8][32];
         size_t n_watched;
         /* its own last request */
         unsigned answered;
+        bool early; /* it was asked before it was answered */
         co_end_of why;
         uint8_t code;
         char location[64];
@@ -245,6 +277,10 @@ static void on_request(void *ctx, co_request *r, co_peer *p, const co_msg *m)
         if (m->body.n && m->body.n <= sizeof d->body) {
                 memcpy(d->body, m->body.p, m->body.n);
                 d->body_n = m->body.n;
+        }
+        if (m->body.n && d->all_n + m->body.n <= sizeof d->all) {
+                memcpy(d->all + d->all_n, m->body.p, m->body.n);
+                d->all_n += m->body.n;
         }
         co_msg_init(&a, m->code == CO_GET ? CO_NOT_FOUND : CO_CHANGED);
         for (size_t i = 0; m->code == CO_GET && i < d->n; i++)
@@ -305,6 +341,7 @@ static void device_begin(stage *s, device *d, const co_setup *as)
         have(d, "5/0/3", ODM_STR("0"), ODM_LW_TEXT);
         have(d, "5/0/5", ODM_STR("0"), ODM_LW_TEXT);
         have(d, "3/0/9", ODM_STR("77"), ODM_LW_TEXT);
+        have(d, "3/0/3", ODM_STR("1.0"), ODM_LW_TEXT);
 }
 
 static void on_done(void *ctx, co_end_of why, const co_msg *m)
@@ -312,6 +349,7 @@ static void on_done(void *ctx, co_end_of why, const co_msg *m)
         device *d = ctx;
 
         d->answered++;
+        d->early = d->asked[0] != 0;
         d->why = why;
         d->code = m ? m->code : 0;
         if (m && m->code == CO_CREATED)
@@ -483,7 +521,7 @@ static void a_device_is_introduced_and_observed(void **state)
         begin(&s);
         device_begin(&s, &d, NULL);
         enrol(&d, "ep=urn:imei:1&lwm2m=1.0&lt=60");
-        assert_string_equal(d.asked, ""); /* nothing before the answer */
+        assert_false(d.early);
         until(&s, d.asked, "GET 5/0/5 observe");
         assert_non_null(strstr(d.asked, "GET 3/0\n"));
         assert_non_null(strstr(d.asked, "GET 3/0/11 observe"));
@@ -621,7 +659,6 @@ static void values_are_read_and_written(void **state)
         read_one(&s, 1, "./DevDetail/FwV");
         assert_int_equal(s.status, 200);
         assert_string_equal(s.nodes, "./DevDetail/FwV=1.0 ");
-        have(&d, "3/0", ODM_STR("\xc1\x09\x4d"), ODM_LW_TLV);
         lwm2m_class.read(s.adapter, 2, r, r->native, &level, 1, ADAPTER_LIST_NONE, 5000);
         replied(&s, 2);
         assert_int_equal(s.status, 200);
@@ -945,6 +982,61 @@ static void without_protection_it_listens_here_only(void **state)
         }
 }
 
+/* ---- bootstrap ---------------------------------------------------------------------------------------------------------- */
+
+static void a_device_is_given_its_account(void **state)
+{
+        stage s;
+        device d;
+        char path[128], set[160];
+        /* /0/1: its URI, no bootstrap server, PSK, identity, key, short id */
+        static const char security[] = "\xc8\x00\x0e"
+                                       "coaps://gw:568"
+                                       "\xc1\x01\x00"
+                                       "\xc1\x02\x00"
+                                       "\xc2\x03"
+                                       "id"
+                                       "\xc0\x04"
+                                       "\xc8\x05\x08"
+                                       "01234567"
+                                       "\xc1\x0a\x01";
+
+        (void)state;
+        begin(&s);
+        snprintf(path, sizeof path, "%s/accounts", s.folder);
+        assert_int_equal(fsio_write(NULL, path,
+                                    ODM_STR("# accounts\nd1 coaps://gw:568 id 3031323334353637\n"
+                                            "d2 coap://gw:5683\n"),
+                                    0600, NULL),
+                         0);
+        snprintf(set, sizeof set, "lwm2m.bootstrap=%s", path);
+        assert_int_equal(cfg_set(s.conf, set, NULL), 0);
+        device_begin(&s, &d, NULL);
+        say(&d, CO_POST, "bs", "ep=d1", NULL);
+        assert_int_equal(d.code, CO_CHANGED);
+        until(&s, d.asked, "POST bs\n");
+        assert_string_equal(d.asked, "DELETE \nPUT 0/1\nPUT 1/1\nPOST bs\n");
+        assert_non_null(memmem(d.all, d.all_n, security, sizeof security - 1));
+
+        say(&d, CO_POST, "bs", "ep=nobody", NULL);
+        assert_int_equal(d.code, CO_BAD_REQUEST);
+        say(&d, CO_POST, "bs", NULL, NULL);
+        assert_int_equal(d.code, CO_BAD_REQUEST);
+        assert_int_equal(cfg_set(s.conf, "lwm2m.insecure=yes", NULL), 0);
+        say(&d, CO_POST, "bs", "ep=d1", NULL); /* no keys over a network that is open */
+        assert_int_equal(d.code, CO_FORBIDDEN);
+        d.asked[0] = 0;
+        say(&d, CO_POST, "bs", "ep=d2", NULL);
+        assert_int_equal(d.code, CO_CHANGED);
+        until(&s, d.asked, "POST bs\n");
+        assert_int_equal(fsio_write(NULL, path, ODM_STR("d3\n"), 0600, NULL), 0);
+        say(&d, CO_POST, "bs", "ep=d3", NULL); /* a line that is none */
+        assert_int_equal(d.code, CO_SERVER_ERROR);
+        assert_int_equal(unlink(path), 0);
+        co_close(d.end);
+        end(&s);
+}
+
 /* ---- many -------------------------------------------------------------------------------------------------------------- */
 
 static void a_thousand_come_and_go(void **state)
@@ -1021,6 +1113,7 @@ int main(void)
                 cmocka_unit_test(a_registration_is_its_owners),
                 cmocka_unit_test(files_of_keys_that_cannot_be),
                 cmocka_unit_test(without_protection_it_listens_here_only),
+                cmocka_unit_test(a_device_is_given_its_account),
                 cmocka_unit_test(a_thousand_come_and_go),
                 cmocka_unit_test(it_tells_of_itself),
         };

@@ -267,8 +267,8 @@ static void enter(lwm2m *a, co_request *r, co_peer *p, const co_msg *m, const od
                 return;
         }
         a->registrations++;
-        log_info("registered", log_text("endpoint", c->ep), log_text("version", c->version),
-                 log_int("lifetime_s", c->lifetime_s), log_bool("queue", c->queue));
+        log_debug("registered", log_text("endpoint", c->ep), log_text("version", c->version),
+                  log_int("lifetime_s", c->lifetime_s), log_bool("queue", c->queue));
         save_and_answer(c, r, false);
 }
 
@@ -376,7 +376,7 @@ void lw_deregister_request(lwm2m *a, co_request *r, co_peer *p, odm_str location
                 return;
         }
         a->deregistrations++;
-        log_info("deregistered", log_text("endpoint", c->ep));
+        log_debug("deregistered", log_text("endpoint", c->ep));
         lw_client_gone(c, ADAPTER_DEREGISTERED);
         co_answer_code(r, CO_DELETED);
 }

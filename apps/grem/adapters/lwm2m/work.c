@@ -149,11 +149,13 @@ static bool push_wait(task *t, const odm_job_step *s)
         lwm2m *a = t->c->a;
         push *p = calloc(1, sizeof *p), **at = &a->pushes;
 
+        int rc = p ? 0 : ODM_ENOMEM;
+
         if (p && odm_str_starts(s->file, "/"))
-                (void)lw_client_text(&p->file, s->file);
+                rc = lw_client_text(&p->file, s->file);
         else if (p)
                 p->file = staged_name(t->c);
-        if (!p || !p->file) {
+        if (rc < 0 || !p->file) {
                 free(p);
                 return false;
         }
