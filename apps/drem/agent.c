@@ -420,7 +420,7 @@ static void note_end(agent *g, const session_end *e)
                 log_warn("session failed", log_str("session", e->id),
                          log_text("outcome", g->last_outcome), log_text("reason", e->why));
         if (g->app && g->app->over)
-                g->app->over(g->app->app, good, e->stats.bytes_in + e->stats.bytes_out);
+                g->app->over(g->app->app, good, e->stats.bytes_in, e->stats.bytes_out);
 }
 
 /* Nothing waits any more: what comes next is the clock's. */

@@ -116,8 +116,8 @@ typedef struct agent_app {
         void *app;           /* part_host.app; NULL for a bootstrap, where parts are only mounted */
         const char *program; /* "gremd" */
         uint32_t max_nodes, max_list; /* of the tree; 0: as it has it */
-        /* A session is over; octets of its messages as they were sent and received. */
-        void (*over)(void *app, bool good, uint64_t octets);
+        /* A session is over; octets of its messages. */
+        void (*over)(void *app, bool good, uint64_t in, uint64_t out);
 } agent_app;
 
 /* Whether the device has an account of `server`.  When that cannot be found out for want of memory

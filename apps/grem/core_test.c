@@ -220,7 +220,8 @@ static void devices_that_come_together_are_one_session(void **state)
                                             "</Protocol><ComponentType>0</ComponentType><Time>20"));
         assert_int_equal(w->g->counts.sessions_saved, 9);
         assert_true(w->g->counts.bytes_saved > 0);
-        assert_int_equal(w->g->counts.north_sessions, 2);
+        assert_string_equal(node(w, "./DiagMon/Traffic/DiagMonData/NorthSessions"), "2");
+        assert_string_equal(node(w, "./DiagMon/Traffic/DiagMonData/SavedSessions"), "9");
 }
 
 static void going_and_coming_in_one_window_is_no_news_but_counted(void **state)

@@ -23,15 +23,16 @@ struct meter {
         odm_buf text;
 };
 
-void meter_session(void *app, bool good, uint64_t octets)
+void meter_session(void *app, bool good, uint64_t in, uint64_t out)
 {
         gateway *g = app;
 
         (void)good;
         g->counts.north_sessions++;
-        g->counts.north_bytes += octets;
+        g->counts.north_bytes += in + out;
+        g->counts.north_bytes_in += in;
         if (good)
-                north_session(g->north, octets);
+                north_session(g->north, in + out);
 }
 
 static int put(odm_buf *b, const char *name, const char *type, const char *help, uint64_t n)

@@ -151,6 +151,7 @@ void north_watch(gateway *g, void (*answered)(void *ctx, int64_t id, odm_str typ
 /* Octets and sessions saved and spent, for G5 (counts.c): see gw_counts. */
 typedef struct gw_counts {
         uint64_t north_sessions, north_bytes; /* spent */
+        uint64_t north_bytes_in;              /* of these */
         uint64_t sessions_saved,
                 bytes_saved; /* what each device by itself would have cost, less that */
         uint64_t alerts_gathered, results_merged, reads_cached, images_served;
@@ -195,6 +196,7 @@ extern const part_class part_gwfanout;    /* ./GwMO/Fanout */
 extern const part_class part_gwtrigger;   /* ./GwMO/EDTrigger */
 extern const part_class part_gwimages;    /* ./GwMO/ImageInventory */
 extern const part_class part_gwnorth;     /* alerts to the server */
+extern const part_class part_gwtraffic;   /* ./DiagMon/Traffic */
 
 /* A setting of ./GwMO/Config as the tree has it now: "Alerts/BatchWindow", or `otherwise`. */
 int64_t gw_config_int(gateway *g, const char *rel, int64_t otherwise);

@@ -76,7 +76,7 @@ ODM_MUST_USE int meter_open(gateway *g, meter **out, diag *d);
 uint16_t meter_port(const meter *m); /* 0: it does not listen */
 void meter_close(meter *m);          /* NULL is allowed */
 /* For agent_app.over. */
-void meter_session(void *app, bool good, uint64_t octets);
+void meter_session(void *app, bool good, uint64_t in, uint64_t out);
 
 /* ---- config_part.c ---------------------------------------------------------------------------------- */
 

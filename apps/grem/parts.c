@@ -9,7 +9,9 @@ const part_class *const gw_parts[] = {
         &part_gwimages,
         &part_gwmount,
         &part_gwfanout,
+        &part_gwtrigger,
         &part_gwnorth,
+        &part_gwtraffic,
         NULL,
 };
 
