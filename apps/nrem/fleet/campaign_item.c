@@ -132,7 +132,8 @@ static int check_device(campaign_scope *s, const store_device *d, campaign_order
 {
         odm_str why = ODM_ABSENT;
 
-        if (d->state != STORE_DEVICE_ACTIVE && d->state != STORE_DEVICE_PROVISIONED)
+        if (d->state != STORE_DEVICE_ACTIVE && d->state != STORE_DEVICE_PROVISIONED &&
+            d->state != STORE_DEVICE_ASLEEP) /* which wakes as expected */
                 return leave(
                         s, o, CLASS_STATE,
                         odm_arena_fmt(s->a, "the device is %s", store_device_state_name(d->state)));

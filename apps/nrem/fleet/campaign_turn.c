@@ -567,5 +567,7 @@ int campaign_turn_look(campaign_turn *w, campaign_item *it)
         if (NOT_BEGUN & STORE_JOB_BIT(j.state))
                 return not_begun(w, it, &j);
         limit = j.updated + w->scope.plan.update_time;
+        if (odm_str_is(j.route, "gateway")) /* it may not have called its gateway yet */
+                limit += w->scope.plan.contact_time;
         return w->t->now >= limit ? fell_silent(w, it, &j) : look_later(w, it, limit);
 }
