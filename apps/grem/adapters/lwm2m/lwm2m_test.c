@@ -252,6 +252,9 @@ typedef struct device {
         size_t body_n;
         char all[4096]; /* of all of them */
         size_t all_n;
+        size_t last_n;  /* octets of the last one */
+        char got[8192]; /* what its own last request brought */
+        size_t got_n;
         co_watcher *watcher[8];
         char watched[8][32];
         size_t n_watched;
@@ -278,6 +281,7 @@ static void on_request(void *ctx, co_request *r, co_peer *p, const co_msg *m)
                 memcpy(d->body, m->body.p, m->body.n);
                 d->body_n = m->body.n;
         }
+        d->last_n = m->body.n;
         if (m->body.n && d->all_n + m->body.n <= sizeof d->all) {
                 memcpy(d->all + d->all_n, m->body.p, m->body.n);
                 d->all_n += m->body.n;
@@ -352,6 +356,9 @@ static void on_done(void *ctx, co_end_of why, const co_msg *m)
         d->early = d->asked[0] != 0;
         d->why = why;
         d->code = m ? m->code : 0;
+        d->got_n = m && m->body.n <= sizeof d->got ? m->body.n : 0;
+        if (d->got_n)
+                memcpy(d->got, m->body.p, d->got_n);
         if (m && m->code == CO_CREATED)
                 snprintf(d->location, sizeof d->location, "%.*s", (int)m->path.n,
                          m->path.p ? m->path.p : "");
@@ -802,6 +809,180 @@ static void observed_values_are_told(void **state)
         end(&s);
 }
 
+/* ---- firmware ------------------------------------------------------------------------------------------------------- */
+
+#define IMAGE_SIZE 5000
+
+static void make_image(stage *s, char path[128])
+{
+        char octets[IMAGE_SIZE];
+
+        for (size_t i = 0; i < sizeof octets; i++)
+                octets[i] = (char)(i * 7 + i / 256);
+        snprintf(path, 128, "%s/image", s->folder);
+        assert_int_equal(fsio_write(NULL, path, (odm_str){octets, sizeof octets}, 0600, NULL), 0);
+        image_path = path;
+        image_size = sizeof octets;
+}
+
+/* What /5/0 says: state, result, protocols (CoAP), ways of delivery. */
+static void firmware_is(device *d, char state, char result, char delivery)
+{
+        static char tlv[16], one[2][1];
+        char v[] = {(char)0xc1, 3, state, (char)0xc1, 5, result, (char)0xc1, 9, delivery};
+
+        memcpy(tlv, v, sizeof v);
+        have(d, "5/0", (odm_str){tlv, sizeof v}, ODM_LW_TLV);
+        one[0][0] = (char)('0' + state);
+        one[1][0] = (char)('0' + result);
+        have(d, "5/0/3", (odm_str){one[0], 1}, ODM_LW_TEXT);
+        have(d, "5/0/5", (odm_str){one[1], 1}, ODM_LW_TEXT);
+}
+
+static void order_firmware(stage *s, const char *path)
+{
+        gw_device *r = s->records[0];
+        const adapter_image i = {.name = ODM_STR("firmware"),
+                                 .version = ODM_STR("2.0"),
+                                 .path = path,
+                                 .size = IMAGE_SIZE,
+                                 .url_http = ODM_STR("http://127.0.0.1:8080/img/fw-2"),
+                                 .object = ODM_STR("./FUMO/main")};
+
+        lwm2m_class.download(s->adapter, 50, r, r->native, &i, ODM_STR("c-1"), 5000);
+        replied(s, 50);
+        assert_int_equal(s->status, 202);
+}
+
+/* It restarts with the new firmware. */
+static void come_back(device *d)
+{
+        have(d, "3/0",
+             ODM_STR("\xc3\x00"
+                     "Acm"
+                     "\xc3\x03"
+                     "2.0"),
+             ODM_LW_TLV);
+        have(d, "3/0/3", ODM_STR("2.0"), ODM_LW_TEXT);
+        firmware_is(d, 0, 1, 2);
+        d->n_watched = 0;
+        enrol(d, "ep=d1&lwm2m=1.0&lt=60");
+}
+
+static void firmware_is_pulled_from_the_gateway(void **state)
+{
+        stage s;
+        device d;
+        char path[128], url[64];
+
+        (void)state;
+        begin(&s);
+        make_image(&s, path);
+        snprintf(url, sizeof url, "lwm2m.url=coap://127.0.0.1:%u", lwm2m_port(s.adapter, false));
+        assert_int_equal(cfg_set(s.conf, url, NULL), 0);
+        device_begin(&s, &d, NULL);
+        firmware_is(&d, 0, 0, 2);
+        enrol(&d, "ep=d1&lwm2m=1.0&lt=60");
+        until(&s, d.asked, "GET 5/0/5 observe");
+        order_firmware(&s, path);
+        until(&s, d.asked, "PUT 5/0/1\n");
+        snprintf(url, sizeof url, "coap://127.0.0.1:%u/img/fw-2", lwm2m_port(s.adapter, false));
+        assert_int_equal(d.body_n, strlen(url));
+        assert_memory_equal(d.body, url, d.body_n);
+
+        say(&d, CO_GET, "img/fw-2", NULL, NULL);
+        assert_int_equal(d.code, CO_CONTENT);
+        assert_int_equal(d.got_n, IMAGE_SIZE);
+        assert_int_equal((uint8_t)d.got[4444], (uint8_t)(4444 * 7 + 4444 / 256));
+        firmware_is(&d, 2, 0, 2);
+        tell(&d, "5/0/3", ODM_STR("2"), ODM_LW_TEXT);
+        until(&s, d.asked, "POST 5/0/2\n");
+        come_back(&d);
+        until(&s, s.told, "downloadandupdate 200 c-1\n");
+        assert_int_equal(unlink(path), 0);
+        co_close(d.end);
+        end(&s);
+}
+
+static void firmware_is_pushed_to_who_cannot_pull(void **state)
+{
+        stage s;
+        device d;
+        char path[128];
+
+        (void)state;
+        begin(&s);
+        make_image(&s, path);
+        device_begin(&s, &d, NULL);
+        firmware_is(&d, 0, 0, 1);
+        enrol(&d, "ep=d1&lwm2m=1.0&lt=60");
+        until(&s, d.asked, "GET 5/0/5 observe");
+        order_firmware(&s, path);
+        until(&s, d.asked, "PUT 5/0/0\n");
+        assert_int_equal(d.last_n, IMAGE_SIZE);
+        firmware_is(&d, 2, 0, 1);
+        tell(&d, "5/0/3", ODM_STR("2"), ODM_LW_TEXT);
+        until(&s, d.asked, "POST 5/0/2\n");
+        come_back(&d);
+        until(&s, s.told, "downloadandupdate 200 c-1\n");
+        assert_int_equal(unlink(path), 0);
+        co_close(d.end);
+        end(&s);
+}
+
+static void a_job_outlives_the_gateway(void **state)
+{
+        stage s;
+        device d;
+        char path[128], listen[64];
+
+        (void)state;
+        begin(&s);
+        make_image(&s, path);
+        device_begin(&s, &d, NULL);
+        firmware_is(&d, 0, 0, 1);
+        enrol(&d, "ep=d1&lwm2m=1.0&lt=60");
+        until(&s, d.asked, "GET 5/0/5 observe");
+        order_firmware(&s, path);
+        until(&s, d.asked, "PUT 5/0/0\n");
+        firmware_is(&d, 2, 0, 1);
+        tell(&d, "5/0/3", ODM_STR("2"), ODM_LW_TEXT);
+        until(&s, d.asked, "POST 5/0/2\n");
+        snprintf(listen, sizeof listen, "lwm2m.listen=127.0.0.1:%u", lwm2m_port(s.adapter, false));
+        pass(&s, 20); /* what it does is on its way to the store */
+        lwm2m_class.close(s.adapter);
+        assert_int_equal(cfg_set(s.conf, listen, NULL), 0);
+        open_adapter(&s);
+        come_back(&d);
+        until(&s, s.told, "downloadandupdate 200 c-1\n");
+        assert_int_equal(unlink(path), 0);
+        co_close(d.end);
+        end(&s);
+}
+
+static void a_refusal_ends_the_job(void **state)
+{
+        stage s;
+        device d;
+        char path[128];
+
+        (void)state;
+        begin(&s);
+        make_image(&s, path);
+        device_begin(&s, &d, NULL);
+        firmware_is(&d, 0, 0, 1);
+        enrol(&d, "ep=d1&lwm2m=1.0&lt=60");
+        until(&s, d.asked, "GET 5/0/5 observe");
+        order_firmware(&s, path);
+        until(&s, d.asked, "PUT 5/0/0\n");
+        firmware_is(&d, 0, 5, 1); /* integrity */
+        tell(&d, "5/0/5", ODM_STR("5"), ODM_LW_TEXT);
+        until(&s, s.told, "downloadandupdate 402 c-1\n");
+        assert_int_equal(unlink(path), 0);
+        co_close(d.end);
+        end(&s);
+}
+
 /* ---- keys ------------------------------------------------------------------------------------------------------------ */
 
 static void write_keys(stage *s, const char *text)
@@ -1109,6 +1290,10 @@ int main(void)
                 cmocka_unit_test(sleepers_are_asked_while_they_are_awake),
                 cmocka_unit_test(error_codes_become_traps),
                 cmocka_unit_test(observed_values_are_told),
+                cmocka_unit_test(firmware_is_pulled_from_the_gateway),
+                cmocka_unit_test(firmware_is_pushed_to_who_cannot_pull),
+                cmocka_unit_test(a_job_outlives_the_gateway),
+                cmocka_unit_test(a_refusal_ends_the_job),
                 cmocka_unit_test(an_endpoint_is_bound_to_its_key),
                 cmocka_unit_test(a_registration_is_its_owners),
                 cmocka_unit_test(files_of_keys_that_cannot_be),
