@@ -521,9 +521,9 @@ bool fanout_alert(void *ctx, gw_device *d, const odm_alert *a)
 {
         fanout_part *p = ctx;
         odm_fanout_now now = fanout_now();
-        odm_fanout_target to;
+        odm_fanout_target to = ODM_TARGET_RUNNING;
         odm_fanout_row row;
-        unsigned status, code = result_of(a->data);
+        unsigned status = 0, code = result_of(a->data);
         uint32_t n;
         const fanout_task *t = p->opened ? owner(p, d, a, &n, &row) : NULL;
         fanout_outcome *o;
