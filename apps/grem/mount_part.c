@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "cache.h"
+#include "fanout.h"
 #include "heap.h"
 #include "inner.h"
 #include "log.h"
@@ -577,6 +578,19 @@ static unsigned refusal(const mount_part *p, const odm_op *op, const odm_at *at,
         return 0;
 }
 
+/* An Exec of a device that sleeps waits for it; durable before the 202. */
+static unsigned queue_exec(const mount_part *p, gw_device *d, const odm_op *op)
+{
+        switch (fanout_queue_exec(p->g, d, op)) {
+        case 0: return ODM_ST_ACCEPTED;
+        case ODM_ELIMIT: return ODM_ST_FULL;
+        case ODM_EMALFORMED: return ODM_ST_NOT_ALLOWED;
+        case ODM_ESTATE: return ODM_ST_UNAVAILABLE;
+        case ODM_EIO: return ODM_ST_STORE_FAILED;
+        default: return ODM_ST_FAILED;
+        }
+}
+
 static int mount_forward(void *ctx, const odm_op *op, const odm_at *at, odm_arena *a,
                          odm_answer *out)
 {
@@ -591,6 +605,10 @@ static int mount_forward(void *ctx, const odm_op *op, const odm_at *at, odm_aren
                 return 0;
         if (gw_is_awake(d))
                 return ODM_LATER;
+        if (op->kind == ODM_CMD_EXEC && d->state == GW_ASLEEP) {
+                out->status = queue_exec(p, d, op);
+                return 0;
+        }
         out->status = ODM_ST_UNAVAILABLE;
         if (op->kind != ODM_CMD_GET)
                 return 0;

@@ -14,7 +14,8 @@
 #define CHR ODM_FMT_CHR
 #define ABS ODM_FMT_ABSENT
 
-static const part_class *const classes[] = {&part_gwconfig, &part_gwinventory, &part_gwmount, NULL};
+static const part_class *const classes[] = {&part_gwconfig, &part_gwinventory, &part_gwmount,
+                                            &part_gwfanout, NULL};
 
 static int setup(void **arg)
 {
@@ -216,6 +217,42 @@ static void those_asleep_are_not(void **arg)
         run_rows(asleep_rows, 5);
 }
 
+static bool has_rebooted(void *ctx)
+{
+        (void)ctx;
+        return strstr(fake_log(yard.fake), "exec d0001 ./Reboot/Now\n") != NULL;
+}
+
+static bool is_told(void *ctx)
+{
+        return yard_alerts(ctx) > 0;
+}
+
+static void an_exec_waits_for_who_sleeps(void **arg)
+{
+        static char type[] = "org.openmobilealliance.dm.firmwareupdate.update";
+
+        (void)arg;
+        fake_device *one = yard_attach("one");
+        fake_later(one, 5, type, 200);
+        fake_sleep(one, 60000);
+        assert_int_equal(yard_do(NULL, EXEC, "./GwDev/d0001/Reboot/Now", NULL, ABS), 202);
+        assert_string_equal(fake_log(yard.fake), "");
+        yard_stop(); /* kept before it was answered */
+        yard_start(classes);
+        one = fake_new(yard.fake, "one");
+        fake_key(one, "d0001");
+        fake_later(one, 5, type, 200);
+        assert_non_null(fake_attach(one));
+        assert_true(yard_turn(5000, has_rebooted, NULL));
+        assert_true(yard_turn(5000, is_told, type));
+        assert_int_equal(yard_alerts(type), 1);
+        assert_string_equal(yard.text, "./GwDev/d0001/Reboot/Now:c1:200");
+
+        fake_go(one, ADAPTER_DEREGISTERED);
+        assert_int_equal(yard_do(NULL, EXEC, "./GwDev/d0001/Reboot/Now", NULL, ABS), 503);
+}
+
 static void silent_ones_are_waited_for_a_while(void **arg)
 {
         (void)arg;
@@ -349,6 +386,7 @@ int main(void)
                 TEST(a_transaction_of_the_session_is_waited_for),
                 TEST(devices_that_are_awake_are_asked),
                 TEST(those_asleep_are_not),
+                TEST(an_exec_waits_for_who_sleeps),
                 TEST(silent_ones_are_waited_for_a_while),
                 TEST(what_the_device_tells_by_itself_is_kept),
                 TEST(values_show_their_age),

@@ -59,6 +59,23 @@ void yard_set(const char *assignment)
                 fail_msg("%s", d.text);
 }
 
+/* Alerts are for the server that the gateway has an account of. */
+static void make_account(void)
+{
+        static const struct {
+                const char *uri, *text;
+        } leaves[] = {{"./DMAcc/main/AppID", "w7"},
+                      {"./DMAcc/main/ServerID", YARD_SERVER},
+                      {"./DMAcc/main/AppAddr/1/Addr", "http://127.0.0.1:1/dm"},
+                      {"./DMAcc/main/AppAddr/1/AddrType", "URI"}};
+
+        for (size_t i = 0; i < ODM_COUNT(leaves); i++) {
+                const odm_value v = {.data = odm_cstr(leaves[i].text)};
+                assert_int_equal(
+                        odm_tree_write(yard.tree, odm_cstr(leaves[i].uri), &v, loop_wall()), 0);
+        }
+}
+
 static void grant(void)
 {
         const odm_value acl = {.data = ODM_STR("Add=*&Get=*&Replace=" YARD_SERVER)};
@@ -117,6 +134,7 @@ void yard_start(const part_class *const *classes)
             parts_fill(yard.parts, &d) < 0 ||
             parts_open(yard.parts, yard.loop, yard.journal, &agent, &d) < 0)
                 fail_msg("%s", d.text);
+        make_account();
         grant();
         assert_int_equal(gateway_start(yard.g, &d), 0);
 }
@@ -253,5 +271,6 @@ unsigned yard_alerts(const char *type)
 
         yard.text[0] = '\0';
         assert_int_equal(north_alerts(yard.g->north, ODM_STR(YARD_SERVER), count_alert, &c), 0);
+        north_rest(yard.g->north, false); /* as if the session had been lost: they wait on */
         return c.n;
 }
