@@ -344,7 +344,7 @@ void odm_fanout_told(odm_fanout *f, uint64_t task, uint32_t upto, bool last,
                      const odm_fanout_now *now);
 
 typedef struct odm_fanout_view { /* of a task under way */
-        odm_fanout_state state;
+        odm_fanout_state state;  /* RUNNING until its end is told */
         uint32_t total, done, ok, failed, pending;
         uint32_t told;
         uint32_t saved; /* commands that were overtaken and not sent */

@@ -725,10 +725,8 @@ static odm_fanout_state state_of(const task *t)
 {
         uint32_t open = task_open(t);
 
-        if (open == 0)
-                return final_state(t);
-        if (t->stop != ODM_FANOUT_IDLE)
-                return ODM_FANOUT_RUNNING;
+        if (open == 0 || t->stop != ODM_FANOUT_IDLE)
+                return ODM_FANOUT_RUNNING; /* how it ended is told, and kept, first */
         if (t->paused)
                 return ODM_FANOUT_PAUSED;
         return !t->started || t->asleep == open ? ODM_FANOUT_QUEUED : ODM_FANOUT_RUNNING;

@@ -1,0 +1,700 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fanout_test.c - ./GwMO/Fanout on devices in memory: what servers write and execute, what is run,
+ * kept and told, restarts and kills. */
+#include "fanout.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fanout_inner.h"
+#include "odm/fanout.h"
+#include "support.h"
+#include "yard.h"
+
+#define TASKS "./GwMO/Fanout/Fanout/"
+#define GROUPS "./GwMO/Inventory/Groups/"
+#define BODY(x) "<SyncBody>" x "</SyncBody>"
+#define T(uri) "<Item><Target><LocURI>" uri "</LocURI></Target></Item>"
+#define GET(uri) "<Get><CmdID>1</CmdID>" T(uri) "</Get>"
+#define EXEC(uri) "<Exec><CmdID>2</CmdID>" T(uri) "</Exec>"
+#define REPLACE(uri, data)                                                                    \
+        "<Replace><CmdID>3</CmdID><Item><Target><LocURI>" uri "</LocURI></Target><Data>" data \
+        "</Data></Item></Replace>"
+#define FWV BODY(GET("./DevDetail/FwV"))
+#define REBOOT BODY(EXEC("./Reboot/Now"))
+#define SPACE                                                                                      \
+        "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567" \
+        "8901234567890123456789012345678901234567890123456789012345678901234567890123456789012345" \
+        "67890123456789012345678901234567890123456789012345678901234567890123456789"
+#define LIMIT_MS 10000
+
+static const part_class *const classes[] = {&part_gwconfig, &part_gwinventory, &part_gwmount,
+                                            &part_gwfanout, &part_schedule,    NULL};
+
+static int setup(void **arg)
+{
+        (void)arg;
+        yard_open();
+        yard_start(classes);
+        return 0;
+}
+
+static int teardown(void **arg)
+{
+        (void)arg;
+        yard_stop();
+        yard_close();
+        return 0;
+}
+
+/* ---- what a server does ------------------------------------------------------------------------ */
+
+static unsigned put(const char *task, const char *rel, const char *data, odm_format format)
+{
+        char uri[160];
+
+        snprintf(uri, sizeof uri, TASKS "%s%s%s", task, rel ? "/" : "", rel ? rel : "");
+        return yard_do(NULL, ODM_CMD_ADD, uri, data, format);
+}
+
+static unsigned exec(const char *task, const char *operation)
+{
+        char uri[160];
+
+        snprintf(uri, sizeof uri, TASKS "%s/Operations/%s", task, operation);
+        return yard_do(NULL, ODM_CMD_EXEC, uri, NULL, ODM_FMT_ABSENT);
+}
+
+/* A task with up to three targets, joined by commas. */
+static void make(const char *task, const char *targets, const char *cmds)
+{
+        char text[256], rel[32], *save = NULL;
+        unsigned n = 0;
+
+        assert_int_equal(put(task, NULL, NULL, ODM_FMT_NODE), 200);
+        assert_int_equal(put(task, "TaskID", task, ODM_FMT_CHR), 200);
+        assert_int_equal(put(task, "Cmds", cmds, ODM_FMT_XML), 200);
+        snprintf(text, sizeof text, "%s", targets);
+        for (char *t = strtok_r(text, ",", &save); t; t = strtok_r(NULL, ",", &save)) {
+                snprintf(rel, sizeof rel, "Targets/%u", ++n);
+                assert_int_equal(put(task, rel, t, ODM_FMT_CHR), 200);
+        }
+}
+
+static const char *leaf(const char *task, const char *rel)
+{
+        static char text[4096];
+        char uri[160];
+        const char *at;
+
+        snprintf(uri, sizeof uri, TASKS "%s/%s", task, rel);
+        if (yard_get(uri) != 200)
+                return "(none)";
+        at = strchr(yard.text, '=');
+        snprintf(text, sizeof text, "%s", at ? at + 1 : "");
+        text[strcspn(text, "\n")] = '\0';
+        return text;
+}
+
+static unsigned state_of(const char *task)
+{
+        return (unsigned)strtoul(leaf(task, "State"), NULL, 10);
+}
+
+typedef struct wanted {
+        const char *task;
+        unsigned state;
+} wanted;
+
+static bool has_state(void *ctx)
+{
+        const wanted *w = ctx;
+
+        return state_of(w->task) == w->state;
+}
+
+static void wait_state(const char *task, unsigned to)
+{
+        wanted w = {task, to};
+
+        if (!yard_turn(LIMIT_MS, has_state, &w))
+                fail_msg("%s is %u, not %u", task, state_of(task), to);
+}
+
+/* Alerts of a type that wait for the server, in yard.text. */
+static unsigned alerts(const char *type)
+{
+        yard_settle();
+        north_rest(yard.g->north, true);
+        return yard_alerts(type);
+}
+
+static void want_alerts(const char *type, const char *text)
+{
+        (void)alerts(type);
+        if (strcmp(yard.text, text) != 0)
+                fail_msg("told: %s\nnot: %s", yard.text, text);
+}
+
+#define RESULTS "urn:oma:at:oma-gwmo:resultaggregation:1.0"
+#define DONE "urn:oma:at:oma-gwmo:completionstatus:1.0"
+#define HEAD(task, seq, totals)                                       \
+        TASKS task ":c1:<FanoutResult TaskID=\"" task "\" Seq=\"" seq \
+                   "\" Last=\"1\"><Totals " totals "/>"
+
+/* ---- from end to end ------------------------------------------------------------------------------ */
+
+static void a_get_of_three_is_one_document(void **arg)
+{
+        (void)arg;
+        yard_attach("one");
+        yard_attach("two");
+        fake_set(yard_attach("three"), "./DevDetail/FwV", "2.0", ODM_FMT_CHR);
+        make("t1", "all,dev:one,dev:one", FWV);
+        assert_int_equal(exec("t1", "Start"), 202);
+        wait_state("t1", 40);
+        want_alerts(
+                RESULTS,
+                HEAD("t1", "1",
+                     "Total=\"3\" Ok=\"3\" Failed=\"0\" Pending=\"0\"") "<Group State=\"3\"><Cmd "
+                                                                        "CmdRef=\"1\" "
+                                                                        "Status=\"200\"><LocURI "
+                                                                        "Format=\"chr\">"
+                                                                        "./DevDetail/FwV</"
+                                                                        "LocURI><Data>1.0</Data></"
+                                                                        "Cmd><Count>2</Count>"
+                                                                        "<Devices>d0001 "
+                                                                        "d0002</Devices></"
+                                                                        "Group><Group "
+                                                                        "State=\"3\"><Cmd "
+                                                                        "CmdRef=\"1\" "
+                                                                        "Status=\"200\"><LocURI "
+                                                                        "Format=\"chr\">./"
+                                                                        "DevDetail/FwV</"
+                                                                        "LocURI><Data>2.0</Data>"
+                                                                        "</Cmd><Count>1</"
+                                                                        "Count><Devices>d0003</"
+                                                                        "Devices></Group></"
+                                                                        "FanoutResult>");
+        want_alerts(DONE, TASKS "t1:c1:40");
+        assert_string_equal(leaf("t1", "Total"), "3");
+        assert_string_equal(leaf("t1", "Done"), "3");
+        assert_string_equal(leaf("t1", "Ok"), "3");
+        assert_string_equal(leaf("t1", "Failed"), "0");
+        assert_string_equal(leaf("t1", "Pending"), "0");
+        assert_string_equal(leaf("t1", "Results"), "d0001/d0002/d0003");
+        assert_string_equal(leaf("t1", "Results/d0003/DeviceID"), "three");
+        assert_string_equal(leaf("t1", "Results/d0003/State"), "3");
+        assert_string_equal(leaf("t1", "Results/d0003/Status"), "200");
+        assert_string_equal(leaf("t1", "Results/d0003/Tries"), "1");
+        assert_non_null(strstr(leaf("t1", "Results/d0003/Data"), "<Data>2.0</Data>"));
+        assert_string_equal(leaf("t1", "Results/d0009/State"), "(none)");
+        assert_int_equal(gw_counts_of(yard.g)->results_merged, 3);
+        /* again: numbers go on, results are the new ones */
+        assert_int_equal(exec("t1", "Start"), 202);
+        wait_state("t1", 40);
+        assert_int_equal(alerts(RESULTS), 2);
+        assert_non_null(strstr(yard.text, "Seq=\"2\""));
+}
+
+static const struct start {
+        const char *why, *targets, *cmds;
+        unsigned status, state;
+} starts[] = {
+        {"no target", "", FWV, 400, 71},
+        {"nobody is in it", "match:man=Nobody", FWV, 400, 71},
+        {"no commands", "all", "<SyncBody></SyncBody>", 400, 71},
+        {"an alert", "all", BODY("<Alert><Data>1226</Data></Alert>"), 400, 71},
+        {"a group that is not", "group:none", FWV, 404, 71},
+        {"devices that are not", "dev:nobody,dev:nothing", FWV, 404, 71},
+        {"one of them is", "dev:nobody,dev:one", FWV, 202, 41},
+        {"by maker", "match:man=Fake", FWV, 202, 40},
+        {"a group by name", "group:north", FWV, 202, 40},
+        {"a group by what they are", "group:fakes", FWV, 202, 40},
+        {"a leaf that is not", "dev:one", BODY(GET("./DevDetail/Nothing")), 202, 41},
+        {"an image that is not", "dev:one", BODY(REPLACE("./FUMO/main/PkgName", "{LocalURL:x}")),
+         202, 41},
+};
+
+static void starts_are_answered_by_the_table(void **arg)
+{
+        char task[16];
+
+        (void)arg;
+        yard_attach("one");
+        yard_attach("two");
+        yard_do(NULL, ODM_CMD_ADD, GROUPS "a", NULL, ODM_FMT_NODE);
+        yard_do(NULL, ODM_CMD_ADD, GROUPS "a/GroupID", "north", ODM_FMT_CHR);
+        assert_int_equal(yard_do(NULL, ODM_CMD_ADD, GROUPS "a/Members/1", "two", ODM_FMT_CHR), 200);
+        yard_do(NULL, ODM_CMD_ADD, GROUPS "b", NULL, ODM_FMT_NODE);
+        yard_do(NULL, ODM_CMD_ADD, GROUPS "b/GroupID", "fakes", ODM_FMT_CHR);
+        assert_int_equal(yard_do(NULL, ODM_CMD_ADD, GROUPS "b/Match", "man=Fa*", ODM_FMT_CHR), 200);
+        for (size_t i = 0; i < ODM_COUNT(starts); i++) {
+                const struct start *s = &starts[i];
+                snprintf(task, sizeof task, "s%zu", i);
+                make(task, s->targets, s->cmds);
+                unsigned status = exec(task, "Start");
+                if (status != s->status)
+                        fail_msg("%s: %u", s->why, status);
+                wait_state(task, s->state);
+        }
+        assert_string_equal(leaf("s6", "Results/u1/DeviceID"), "nobody");
+        assert_string_equal(leaf("s6", "Results/u1/Status"), "404");
+        assert_string_equal(leaf("s8", "Results"), "d0002");
+        assert_string_equal(leaf("s9", "Total"), "2");
+        assert_string_equal(leaf("s10", "Results/d0001/Status"), "404");
+        assert_string_equal(leaf("s11", "Results/d0001/Status"), "404");
+        /* out of turn */
+        assert_int_equal(exec("s7", "Cancel"), 405);
+        assert_int_equal(exec("s7", "Pause"), 405);
+        assert_int_equal(exec("s7", "Resume"), 405);
+        assert_int_equal(exec("none", "Start"), 404);
+}
+
+static const struct wrong {
+        const char *rel, *data;
+        odm_format format;
+} wrongs[] = {
+        {"Targets/1", "someone", ODM_FMT_CHR},    {"Targets/1", "match:x=y", ODM_FMT_CHR},
+        {"Schedule", "tomorrow", ODM_FMT_CHR},    {"Expire", "later", ODM_FMT_TIME},
+        {"Priority", "8", ODM_FMT_INT},           {"DevTimeout", "0", ODM_FMT_INT},
+        {"MaxParallel", "0", ODM_FMT_INT},        {"Retry", "101", ODM_FMT_INT},
+        {"StopOnFailPct", "101", ODM_FMT_INT},    {"Operations/ReturnFormat", "5", ODM_FMT_INT},
+        {"Operations/AggMax", "-1", ODM_FMT_INT},
+};
+
+static void values_that_cannot_be_are_refused(void **arg)
+{
+        (void)arg;
+        make("t", "all", FWV);
+        for (size_t i = 0; i < ODM_COUNT(wrongs); i++) {
+                unsigned status = put("t", wrongs[i].rel, wrongs[i].data, wrongs[i].format);
+                if (status != 415 && status != 418)
+                        fail_msg("%s %s: %u", wrongs[i].rel, wrongs[i].data, status);
+        }
+}
+
+/* ---- sleepers ---------------------------------------------------------------------------------------- */
+
+static bool is_told(void *ctx)
+{
+        (void)ctx;
+        return north_waiting(yard.g->north) > 0 && alerts(DONE) > 0;
+}
+
+static void a_sleeper_runs_when_it_wakes(void **arg)
+{
+        fake_device *d;
+        odm_time woke;
+
+        (void)arg;
+        d = yard_attach("one");
+        fake_sleep(d, 60000);
+        fake_log_clear(yard.fake);
+        make("t", "dev:one", REBOOT);
+        assert_int_equal(exec("t", "Start"), 202);
+        assert_int_equal(state_of("t"), 10);
+        assert_int_equal(fake_record(d)->pending, 1);
+        (void)yard_turn(300, NULL, NULL);
+        assert_string_equal(fake_log(yard.fake), ""); /* nobody tries */
+        assert_int_equal(exec("t", "Start"), 405);
+        woke = loop_now();
+        fake_wake(d, 5000);
+        wait_state("t", 40);
+        assert_true(loop_now().ms - woke.ms < 1000);
+        assert_string_equal(fake_log(yard.fake), "exec d0001 ./Reboot/Now\n");
+        assert_int_equal(fake_record(d)->pending, 0);
+}
+
+static void what_comes_too_late_is_408(void **arg)
+{
+        fake_device *d;
+
+        (void)arg;
+        d = yard_attach("one");
+        yard_attach("two");
+        fake_sleep(d, 60000);
+        make("t", "all", REBOOT);
+        assert_int_equal(exec("t", "Start"), 202);
+        wait_state("t", 10);
+        loop_skip(INT64_C(90000) * 1000);
+        wait_state("t", 60);
+        assert_string_equal(leaf("t", "Results/d0001/Status"), "408");
+        assert_string_equal(leaf("t", "Results/d0001/State"), "5");
+        assert_string_equal(leaf("t", "Results/d0002/State"), "3");
+}
+
+static void the_last_value_wins(void **arg)
+{
+        fake_device *d;
+
+        (void)arg;
+        d = yard_attach("one");
+        fake_set(d, "./Ext/Level", "0", ODM_FMT_CHR);
+        fake_sleep(d, 60000);
+        fake_log_clear(yard.fake);
+        make("a", "dev:one", BODY(REPLACE("./Ext/Level", "1")));
+        make("b", "dev:one", BODY(REPLACE("./Ext/Level", "{DeviceID}")));
+        assert_int_equal(exec("a", "Start"), 202);
+        assert_int_equal(exec("b", "Start"), 202);
+        wait_state("a", 40);
+        assert_int_equal(fake_record(d)->pending, 1);
+        fake_wake(d, 5000);
+        wait_state("b", 40);
+        assert_string_equal(fake_log(yard.fake), "write d0001 ./Ext/Level=one\n");
+}
+
+static void too_much_is_420(void **arg)
+{
+        fake_device *d;
+        char task[8];
+
+        (void)arg;
+        d = yard_attach("one");
+        fake_sleep(d, 60000);
+        assert_int_equal(
+                yard_do(NULL, ODM_CMD_REPLACE, "./GwMO/Config/SAF/MaxQueue", "2", ODM_FMT_INT),
+                200);
+        for (int i = 0; i < 3; i++) {
+                snprintf(task, sizeof task, "t%d", i);
+                make(task, "dev:one", REBOOT);
+                assert_int_equal(exec(task, "Start"), 202);
+        }
+        wait_state("t2", 41);
+        assert_string_equal(leaf("t2", "Results/d0001/Status"), "420");
+        assert_int_equal(
+                yard_do(NULL, ODM_CMD_REPLACE, "./GwMO/Config/SAF/MaxBytes", "1024", ODM_FMT_INT),
+                200);
+        make("t4", "dev:one", BODY(REPLACE("./A", SPACE SPACE SPACE SPACE)));
+        assert_int_equal(exec("t4", "Start"), 420);
+        assert_int_equal(state_of("t4"), 71);
+}
+
+/* ---- final alerts --------------------------------------------------------------------------------------- */
+
+static void a_final_alert_ends_it(void **arg)
+{
+        fake_device *one, *two;
+
+        (void)arg;
+        one = yard_attach("one");
+        two = yard_attach("two");
+        fake_later(one, 50, "urn:x:done", 200);
+        fake_later(two, 50, "urn:x:done", 410);
+        make("t", "all", REBOOT);
+        assert_int_equal(exec("t", "Start"), 202);
+        wait_state("t", 41);
+        want_alerts(
+                RESULTS,
+                HEAD("t", "1",
+                     "Total=\"2\" Ok=\"1\" Failed=\"1\" Pending=\"0\"") "<Group State=\"3\"><Cmd "
+                                                                        "CmdRef=\"2\" "
+                                                                        "Status=\"202\" "
+                                                                        "Result=\"200\"/>"
+                                                                        "<Count>1</"
+                                                                        "Count><Devices>d0001</"
+                                                                        "Devices></Group><Group "
+                                                                        "State=\"4\">"
+                                                                        "<Cmd CmdRef=\"2\" "
+                                                                        "Status=\"202\" "
+                                                                        "Result=\"410\"/><Count>1</"
+                                                                        "Count>"
+                                                                        "<Devices>d0002</Devices></"
+                                                                        "Group></FanoutResult>");
+        assert_int_equal(alerts("urn:x:done"), 0); /* gathered, not relayed */
+}
+
+static void an_exec_of_its_own_is_relayed(void **arg)
+{
+        const odm_op op = {.kind = ODM_CMD_EXEC,
+                           .target = ODM_STR("./GwDev/d0001/Reboot/Now"),
+                           .server = ODM_STR(YARD_SERVER),
+                           .correlator = ODM_STR("mine")};
+        fake_device *d;
+
+        (void)arg;
+        d = yard_attach("one");
+        fake_later(d, 20, "urn:x:done", 17);
+        fake_sleep(d, 60000);
+        assert_int_equal(fanout_queue_exec(yard.g, fake_record(d), &op), 0);
+        assert_int_equal(fake_record(d)->pending, 1);
+        fake_wake(d, 5000);
+        (void)yard_turn(300, NULL, NULL);
+        want_alerts("urn:x:done", "./GwDev/d0001/Reboot/Now:mine:17");
+        assert_int_equal(alerts(DONE), 0);
+        /* one that is answered at once has no alert but ours */
+        fake_later(d, 0, NULL, 0);
+        fake_sleep(d, 60000);
+        assert_int_equal(fanout_queue_exec(yard.g, fake_record(d), &op), 0);
+        fake_wake(d, 5000);
+        assert_true(yard_turn(LIMIT_MS, is_told, NULL));
+        want_alerts(DONE, "./GwDev/d0001/Reboot/Now:mine:200");
+}
+
+/* ---- turns ------------------------------------------------------------------------------------------------ */
+
+static void it_is_held_and_cancelled(void **arg)
+{
+        fake_device *d;
+
+        (void)arg;
+        d = yard_attach("one");
+        fake_sleep(d, 60000);
+        make("t", "dev:one", REBOOT);
+        assert_int_equal(exec("t", "Start"), 202);
+        assert_int_equal(exec("t", "Resume"), 405);
+        assert_int_equal(exec("t", "Pause"), 200);
+        assert_int_equal(state_of("t"), 30);
+        fake_wake(d, 0);
+        (void)yard_turn(100, NULL, NULL);
+        assert_int_equal(state_of("t"), 30);
+        yard_stop();
+        yard_start(classes);
+        assert_int_equal(state_of("t"), 30);
+        d = yard_attach("one");
+        assert_int_equal(yard_do(NULL, ODM_CMD_DELETE, TASKS "t", NULL, ODM_FMT_ABSENT), 405);
+        assert_int_equal(exec("t", "Resume"), 200);
+        wait_state("t", 40);
+        fake_sleep(d, 60000);
+        make("u", "dev:one", REBOOT);
+        assert_int_equal(exec("u", "Start"), 202);
+        assert_int_equal(exec("u", "Cancel"), 200);
+        wait_state("u", 50);
+        assert_int_equal(exec("u", "Cancel"), 405);
+        want_alerts(DONE, TASKS "t:c1:40 " TASKS "u:c1:50");
+        assert_int_equal(yard_do(NULL, ODM_CMD_DELETE, TASKS "u", NULL, ODM_FMT_ABSENT), 200);
+        make("u", "dev:one", REBOOT); /* a new one has nothing of it */
+        assert_int_equal(state_of("u"), 0);
+        assert_string_equal(leaf("u", "Results"), "");
+}
+
+static void failures_in_full(void **arg)
+{
+        (void)arg;
+        yard_attach("one");
+        fake_refuse(yard_attach("two"), "./Reboot/Now", 405, "not \"now\"");
+        make("t", "all", REBOOT);
+        assert_int_equal(put("t", "Operations/ReturnFormat", "4", ODM_FMT_INT), 200);
+        assert_int_equal(exec("t", "Start"), 202);
+        wait_state("t", 41);
+        want_alerts(
+                RESULTS,
+                HEAD("t", "1",
+                     "Total=\"2\" Ok=\"1\" Failed=\"1\" Pending=\"0\"") "<Device ID=\"two\" "
+                                                                        "Key=\"d0002\" State=\"4\" "
+                                                                        "Text=\"not "
+                                                                        "&quot;now&quot;\">"
+                                                                        "<Cmd CmdRef=\"2\" "
+                                                                        "Status=\"405\"/></"
+                                                                        "Device></FanoutResult>");
+}
+
+static void groups_of_the_result(void **arg)
+{
+        (void)arg;
+        yard_attach("one");
+        fake_refuse(yard_attach("two"), "./Reboot/Now", 405, "no");
+        make("t", "all", REBOOT);
+        assert_int_equal(put("t", "Operations/MakeGroups", "true", ODM_FMT_BOOL), 200);
+        assert_int_equal(exec("t", "Start"), 202);
+        wait_state("t", 41);
+        fake_refuse(fake_find(yard.fake, "two"), "./Reboot/Now", 0, NULL);
+        make("again", "group:t-fail", REBOOT);
+        assert_int_equal(exec("again", "Start"), 202);
+        wait_state("again", 40);
+        assert_string_equal(leaf("again", "Results"), "d0002");
+}
+
+static void rights_are_those_of_the_mount(void **arg)
+{
+        (void)arg;
+        yard_attach("one");
+        yard_attach("two");
+        assert_int_equal(yard_do(NULL, ODM_CMD_REPLACE, "./GwDev/d0002?prop=ACL",
+                                 "Get=*&Replace=" YARD_SERVER, ODM_FMT_CHR),
+                         200);
+        make("t", "all", REBOOT);
+        assert_int_equal(exec("t", "Start"), 202);
+        wait_state("t", 41);
+        assert_string_equal(leaf("t", "Results/d0001/Status"), "200");
+        assert_string_equal(leaf("t", "Results/d0002/Status"), "425");
+}
+
+/* ---- a policy ------------------------------------------------------------------------------------------- */
+
+#define POLICY "./Schedule/night"
+
+static void write_leaf(const char *uri, const char *data, odm_format format)
+{
+        if (yard_do(NULL, ODM_CMD_ADD, uri, data, format) != 200)
+                fail_msg("%s: %u", uri, yard.status);
+}
+
+/* A schedule of the gateway starts a stored task, the server being away. */
+static void a_policy_starts_a_stored_task(void **arg)
+{
+        (void)arg;
+        yard_attach("one");
+        make("t", "all", REBOOT);
+        write_leaf(POLICY, NULL, ODM_FMT_NODE);
+        write_leaf(POLICY "/ID", "night", ODM_FMT_CHR);
+        write_leaf(POLICY "/Condition/1/Timer/Base", "0", ODM_FMT_CHR);
+        write_leaf(POLICY "/Task/1/Cmd",
+                   "<Exec><Correlator>p-1</Correlator><Item><Target><LocURI>" TASKS
+                   "t/Operations/Start</LocURI></Target></Item></Exec>",
+                   ODM_FMT_XML);
+        assert_int_equal(
+                yard_do(NULL, ODM_CMD_EXEC, POLICY "/Operations/Activate", NULL, ODM_FMT_ABSENT),
+                1200);
+        wait_state("t", 40);
+        want_alerts(DONE, TASKS "t:p-1:40");
+}
+
+/* ---- restarts and kills ------------------------------------------------------------------------------------ */
+
+#define MANY 30
+
+static void attach_many(bool later)
+{
+        char id[16];
+
+        for (int i = 0; i < MANY; i++) {
+                snprintf(id, sizeof id, "dev-%02d", i);
+                fake_device *d = fake_find(yard.fake, id);
+                if (!d)
+                        d = fake_new(yard.fake, id);
+                gw_device *r = fake_attach(d);
+                assert_non_null(r);
+                fake_key(d, r->key);
+                fake_delay(d, 20);
+                if (later)
+                        fake_later(d, 30, "urn:x:done", 200);
+        }
+        yard_settle();
+}
+
+/* Runs until it is killed; each line of the devices' log goes to `out`. */
+static void be_killed(int out)
+{
+        size_t said = 0;
+
+        yard_start(classes);
+        attach_many(true);
+        if (state_of("t") == 0 && exec("t", "Start") != 202)
+                _exit(1);
+        if (write(out, "\n", 1) != 1)
+                _exit(1);
+        for (;;) {
+                const char *log = fake_log(yard.fake);
+                size_t n = strlen(log);
+                if (n > said && write(out, log + said, n - said) < 0)
+                        _exit(1);
+                said = n;
+                if (loop_once(yard.loop, 5) < 0)
+                        _exit(1);
+        }
+}
+
+static size_t kill_after(long ms, char *log, size_t room)
+{
+        size_t n = 0;
+        ssize_t got;
+        int fd[2];
+        pid_t pid;
+
+        assert_int_equal(pipe(fd), 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0)
+                be_killed(fd[1]);
+        close(fd[1]);
+        /* it is at work: the moment is counted from there */
+        got = read(fd[0], log, room);
+        if (got > 0)
+                n = (size_t)got;
+        (void)usleep((useconds_t)ms * 1000);
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        while ((got = read(fd[0], log + n, room - n)) > 0)
+                n += (size_t)got;
+        close(fd[0]);
+        return n;
+}
+
+static unsigned times(const char *log, const char *line)
+{
+        unsigned n = 0;
+
+        for (const char *at = log; (at = strstr(at, line)) != NULL; at++)
+                n++;
+        return n;
+}
+
+static void a_kill_does_nothing_twice(void **arg)
+{
+        static char log[65536];
+        size_t n = 0;
+        char line[64];
+
+        (void)arg;
+        attach_many(true);
+        make("t", "all", REBOOT);
+        assert_int_equal(put("t", "MaxParallel", "3", ODM_FMT_INT), 200);
+        assert_int_equal(put("t", "Operations/AggMax", "7", ODM_FMT_INT), 200);
+        yard_stop();
+        for (long ms = 10; ms < 200; ms += 60)
+                n += kill_after(ms, log + n, sizeof log - n - 1);
+        log[n] = '\0';
+        yard_start(classes);
+        attach_many(true);
+        n = strlen(log);
+        wanted ok = {"t", 40}, not_ok = {"t", 41};
+        for (int i = 0; i < 200 && !has_state(&ok) && !has_state(&not_ok); i++) {
+                (void)yard_turn(50, NULL, NULL);
+                if (state_of("t") == 20 && i == 100) /* those whose alert went with the process */
+                        loop_skip(INT64_C(90000) * 1000);
+                if (state_of("t") == 60)
+                        break;
+        }
+        assert_true(state_of("t") >= 40);
+        (void)strncat(log, fake_log(yard.fake), sizeof log - n - 1);
+        for (int i = 1; i <= MANY; i++) {
+                snprintf(line, sizeof line, "exec d%04d ./Reboot/Now\n", i);
+                if (times(log, line) > 1)
+                        fail_msg("%s was run %u times", line, times(log, line));
+        }
+        assert_int_equal(alerts(DONE), 1);
+        /* every device once, in documents that follow each other */
+        unsigned all = 0;
+        (void)alerts(RESULTS);
+        for (int i = 1; i <= MANY; i++) {
+                snprintf(line, sizeof line, "d%04d", i);
+                assert_int_equal(times(yard.text, line), 1);
+                all++;
+        }
+        assert_int_equal(all, MANY);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(a_get_of_three_is_one_document, setup, teardown),
+                cmocka_unit_test_setup_teardown(starts_are_answered_by_the_table, setup, teardown),
+                cmocka_unit_test_setup_teardown(values_that_cannot_be_are_refused, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_sleeper_runs_when_it_wakes, setup, teardown),
+                cmocka_unit_test_setup_teardown(what_comes_too_late_is_408, setup, teardown),
+                cmocka_unit_test_setup_teardown(the_last_value_wins, setup, teardown),
+                cmocka_unit_test_setup_teardown(too_much_is_420, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_final_alert_ends_it, setup, teardown),
+                cmocka_unit_test_setup_teardown(an_exec_of_its_own_is_relayed, setup, teardown),
+                cmocka_unit_test_setup_teardown(it_is_held_and_cancelled, setup, teardown),
+                cmocka_unit_test_setup_teardown(failures_in_full, setup, teardown),
+                cmocka_unit_test_setup_teardown(groups_of_the_result, setup, teardown),
+                cmocka_unit_test_setup_teardown(rights_are_those_of_the_mount, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_policy_starts_a_stored_task, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_kill_does_nothing_twice, setup, teardown),
+        };
+        return RUN_TESTS(tests);
+}
