@@ -40,8 +40,10 @@ static const cfg_key keys[] = {
         {"lwm2m.key", CFG_PATH, NULL, "Its key, PEM."},
         {"lwm2m.client_ca", CFG_PATH, NULL, "CA of the devices' certificates, PEM."},
         {"lwm2m.url", CFG_STRING, NULL,
-         "How devices reach lwm2m.listen, for images by CoAP: coap://192.0.2.1:5683. Without it\n"
-         "they take images by HTTP, or have them pushed."},
+         "How devices reach lwm2m.listen, for images by CoAP: coap://192.0.2.1:5683. Default: "
+         "made\n"
+         "of lwm2m.listen, when that is one address; else they take images by HTTP, or have them\n"
+         "pushed."},
         {"lwm2m.secure_url", CFG_STRING, NULL,
          "The same of lwm2m.listen_secure: coaps://192.0.2.1:5684."},
         {"lwm2m.awake", CFG_DURATION, "93s",
@@ -147,6 +149,30 @@ static int fill_setup(lwm2m *a, const char *key, co_setup *s, diag *d)
         return 0;
 }
 
+static bool is_one_address(const net_addr *at)
+{
+        char text[NET_ADDR_TEXT];
+
+        net_addr_host(at, text);
+        return strcmp(text, "0.0.0.0") != 0 && strcmp(text, "::") != 0 && strcmp(text, "[::]") != 0;
+}
+
+/* It is open: people are told where, and devices where images are. */
+static int say_open(lwm2m *a, const co_end *e, net_addr *at, bool secure)
+{
+        const char *given = cfg_str(a->conf, secure ? "lwm2m.secure_url" : "lwm2m.url");
+        char text[NET_ADDR_TEXT], url[NET_ADDR_TEXT + 16];
+
+        net_addr_set_port(at, co_port(e));
+        net_addr_format(at, text);
+        log_info("listening for LwM2M devices", log_text("address", text),
+                 log_int("port", co_port(e)), log_bool("dtls", secure));
+        snprintf(url, sizeof url, "%s://%s", secure ? "coaps" : "coap", text);
+        if (!given && !is_one_address(at))
+                return 0;
+        return lw_client_text(secure ? &a->secure_url : &a->url, odm_cstr(given ? given : url));
+}
+
 static int open_plain(lwm2m *a, diag *d)
 {
         co_setup s;
@@ -160,7 +186,9 @@ static int open_plain(lwm2m *a, diag *d)
                               "lwm2m.listen: %s is open to a network, without protection; "
                               "lwm2m.insecure = yes if that is meant",
                               cfg_str(a->conf, "lwm2m.listen"));
-        return rc == 0 ? co_open(a->loop, &s, &a->plain, d) : rc;
+        if (rc == 0)
+                rc = co_open(a->loop, &s, &a->plain, d);
+        return rc == 0 ? say_open(a, a->plain, &s.at, false) : rc;
 }
 
 static int open_secure(lwm2m *a, diag *d)
@@ -178,7 +206,9 @@ static int open_secure(lwm2m *a, diag *d)
         s.ca_file = cfg_str(c, "lwm2m.client_ca");
         if (rc == 0 && s.security == CO_PSK && !a->keys.path)
                 rc = diag_set(d, ODM_EINVAL, "lwm2m.listen_secure: needs lwm2m.keys or lwm2m.cert");
-        return rc == 0 ? co_open(a->loop, &s, &a->secure, d) : rc;
+        if (rc == 0)
+                rc = co_open(a->loop, &s, &a->secure, d);
+        return rc == 0 ? say_open(a, a->secure, &s.at, true) : rc;
 }
 
 static int load_definition(lwm2m *a, const char *path, diag *d)
@@ -274,6 +304,8 @@ static void adapter_close(void *ctx)
         odm_map_free(a->map);
         odm_lw_registry_free(a->registry);
         free(a->folder);
+        free(a->url);
+        free(a->secure_url);
         free(a);
 }
 

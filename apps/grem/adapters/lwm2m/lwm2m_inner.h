@@ -110,6 +110,7 @@ struct lwm2m {
         lw_errand *errands[ERRAND_CHAINS];
         keyring keys;
         bool open, closing;
+        char *url, *secure_url; /* of our listeners, for images; NULL: not told */
 
         loop_io stored; /* an eventfd: rows are durable */
         pthread_mutex_t lock;

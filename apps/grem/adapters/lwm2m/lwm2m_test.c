@@ -878,8 +878,6 @@ static void firmware_is_pulled_from_the_gateway(void **state)
         (void)state;
         begin(&s);
         make_image(&s, path);
-        snprintf(url, sizeof url, "lwm2m.url=coap://127.0.0.1:%u", lwm2m_port(s.adapter, false));
-        assert_int_equal(cfg_set(s.conf, url, NULL), 0);
         device_begin(&s, &d, NULL);
         firmware_is(&d, 0, 0, 2);
         enrol(&d, "ep=d1&lwm2m=1.0&lt=60");

@@ -44,7 +44,7 @@ void lw_serve_image(lwm2m *a, co_request *r, const co_msg *m)
 
 odm_str lw_serve_url(const client *c, odm_str http, odm_arena *mem)
 {
-        const char *base = cfg_str(c->a->conf, c->secure ? "lwm2m.secure_url" : "lwm2m.url");
+        const char *base = c->secure ? c->a->secure_url : c->a->url;
         const char *at;
 
         if (!base || !http.p)
