@@ -31,7 +31,7 @@ static struct item *item_find(odm_schedules *s, odm_str name)
 
 static void drop_plan(struct item *it)
 {
-        odm_plan_free(it->all, it->plan);
+        odm_schedule_plan_free(it->all, it->plan);
         it->plan = NULL;
 }
 
@@ -170,14 +170,14 @@ static void arm_next(struct pen *p, odm_str next, const odm_schedule_now *now)
                 if (odm_str_eq(odm_pen_get(&o, "ID"), next) &&
                     odm_str_eq(odm_pen_get(&o, "Server"), owner) &&
                     odm_pen_number(&o, "State", 0) == ODM_SCHEDULE_INACTIVE && o.rc == 0) {
-                        int rc = odm_plan_read(p->s, i->name, false, &l, &why);
+                        int rc = odm_schedule_plan_read(p->s, i->name, false, &l, &why);
                         if (rc == 0)
                                 state_arm(&o, now);
                         else if (rc == ODM_EMALFORMED)
                                 state_fail(&o, 1404, why, true);
                         else
                                 o.rc = rc;
-                        odm_plan_free(p->s, l);
+                        odm_schedule_plan_free(p->s, l);
                 }
                 if (p->rc == 0)
                         p->rc = o.rc;
@@ -218,7 +218,7 @@ static int load_plan(struct item *it, struct pen *p, const odm_schedule_now *now
 
         if (it->plan && !it->stale)
                 return 0;
-        rc = odm_plan_read(it->all, it->name, false, &l, &why);
+        rc = odm_schedule_plan_read(it->all, it->name, false, &l, &why);
         if (rc == ODM_EMALFORMED)
                 return fail_now(it, p, 1404, why, false);
         if (rc < 0)
@@ -226,7 +226,7 @@ static int load_plan(struct item *it, struct pen *p, const odm_schedule_now *now
         drop_plan(it);
         it->plan = l;
         it->stale = false;
-        odm_plan_listen(l, it);
+        odm_schedule_plan_listen(l, it);
         if (!it->is_restored)
                 odm_when_restore(it, p, now);
         return p->rc;
@@ -406,9 +406,9 @@ static int run(struct item *it, struct pen *p, const odm_schedule_now *now)
         it->stale = false;
         if (odm_schedule_is_armed(from) && !it->plan) { /* to know whether it goes on */
                 const char *why;
-                int rc = odm_plan_read(it->all, it->name, false, &it->plan, &why);
+                int rc = odm_schedule_plan_read(it->all, it->name, false, &it->plan, &why);
                 if (rc == 0)
-                        odm_plan_listen(it->plan, it);
+                        odm_schedule_plan_listen(it->plan, it);
                 if (rc < 0 && rc != ODM_EMALFORMED)
                         return rc;
                 if (!it->is_restored)
@@ -522,8 +522,8 @@ static int activate(struct order *o, unsigned *status)
         *status = o->state == ODM_SCHEDULE_RUNNING ? ODM_ST_NOT_ALLOWED : 1200;
         if (o->state == ODM_SCHEDULE_RUNNING || odm_schedule_is_armed(o->state))
                 return 0;
-        rc = odm_plan_read(o->s, o->it->name, false, &l, &why);
-        odm_plan_free(o->s, l);
+        rc = odm_schedule_plan_read(o->s, o->it->name, false, &l, &why);
+        odm_schedule_plan_free(o->s, l);
         if (rc < 0)
                 return refuse_config(o, rc, why, status);
         odm_pen_begin(o->p);
@@ -554,8 +554,8 @@ static int run_now(struct order *o, unsigned *status)
         if (o->state == ODM_SCHEDULE_RUNNING || o->state == ODM_SCHEDULE_EXPIRED ||
             o->state == ODM_SCHEDULE_ERROR || (repeat && odm_pen_number(o->p, "Runs", 0) >= repeat))
                 return o->p->rc;
-        rc = odm_plan_read(o->s, o->it->name, true, &l, &why);
-        odm_plan_free(o->s, l);
+        rc = odm_schedule_plan_read(o->s, o->it->name, true, &l, &why);
+        odm_schedule_plan_free(o->s, l);
         if (rc < 0)
                 return refuse_config(o, rc, why, status);
         odm_pen_begin(o->p);

@@ -89,15 +89,16 @@ struct plan {
 };
 
 /* Reads what is configured.  0; ODM_EMALFORMED with *why, static text; ODM_ENOMEM, ODM_EIO.  *out
- * is to be given to odm_plan_free(). With `task_only` conditions are neither read nor judged. */
-ODM_MUST_USE int odm_plan_read(odm_schedules *s, odm_str name, bool task_only, struct plan **out,
-                               const char **why);
-/* From now on its traps tell `it`, until odm_plan_free(). */
-void odm_plan_listen(struct plan *p, struct item *it);
-void odm_plan_free(odm_schedules *s, struct plan *p); /* NULL is allowed; ends listening */
-/* The commands, in `a`.  Errors as odm_plan_read(). */
-ODM_MUST_USE int odm_plan_task(odm_schedules *s, odm_str name, odm_arena *a, stored **out,
-                               const char **why);
+ * is to be given to odm_schedule_plan_free(). With `task_only` conditions are neither read nor
+ * judged. */
+ODM_MUST_USE int odm_schedule_plan_read(odm_schedules *s, odm_str name, bool task_only,
+                                        struct plan **out, const char **why);
+/* From now on its traps tell `it`, until odm_schedule_plan_free(). */
+void odm_schedule_plan_listen(struct plan *p, struct item *it);
+void odm_schedule_plan_free(odm_schedules *s, struct plan *p); /* NULL is allowed; ends listening */
+/* The commands, in `a`.  Errors as odm_schedule_plan_read(). */
+ODM_MUST_USE int odm_schedule_plan_task(odm_schedules *s, odm_str name, odm_arena *a, stored **out,
+                                        const char **why);
 
 /* ---- the schedules ------------------------------------------------------------------------ */
 

@@ -265,7 +265,7 @@ static void check_task(struct reader *r)
         if (r->why || r->p->rc < 0)
                 return;
         odm_arena_init(&a, r->p->s->opt.mem, TASK_MEMORY);
-        rc = odm_plan_task(r->p->s, r->p->name, &a, &task, &why);
+        rc = odm_schedule_plan_task(r->p->s, r->p->name, &a, &task, &why);
         if (rc == ODM_EMALFORMED)
                 bad(r, why);
         else
@@ -273,7 +273,7 @@ static void check_task(struct reader *r)
         odm_arena_done(&a);
 }
 
-void odm_plan_listen(struct plan *l, struct item *it)
+void odm_schedule_plan_listen(struct plan *l, struct item *it)
 {
         l->of = it;
         for (size_t i = 0; i < l->n_cond; i++)
@@ -281,8 +281,8 @@ void odm_plan_listen(struct plan *l, struct item *it)
                         odm_trap_listen(it->all->opt.hub, &l->cond[i].listener);
 }
 
-int odm_plan_read(odm_schedules *s, odm_str name, bool task_only, struct plan **out,
-                  const char **why)
+int odm_schedule_plan_read(odm_schedules *s, odm_str name, bool task_only, struct plan **out,
+                           const char **why)
 {
         struct plan *l = odm_alloc(s->opt.mem, sizeof *l);
         struct pen p;
@@ -305,7 +305,7 @@ int odm_plan_read(odm_schedules *s, odm_str name, bool task_only, struct plan **
         rc = p.rc ? p.rc : r.why ? ODM_EMALFORMED : 0;
         odm_pen_done(&p);
         if (rc < 0) {
-                odm_plan_free(s, l);
+                odm_schedule_plan_free(s, l);
                 *why = r.why;
                 return rc;
         }
@@ -313,7 +313,7 @@ int odm_plan_read(odm_schedules *s, odm_str name, bool task_only, struct plan **
         return 0;
 }
 
-void odm_plan_free(odm_schedules *s, struct plan *p)
+void odm_schedule_plan_free(odm_schedules *s, struct plan *p)
 {
         if (!p)
                 return;
@@ -394,7 +394,8 @@ static int read_task(struct pen *p, odm_arena *a, stored *s, const char **why)
         return rc;
 }
 
-int odm_plan_task(odm_schedules *s, odm_str name, odm_arena *a, stored **out, const char **why)
+int odm_schedule_plan_task(odm_schedules *s, odm_str name, odm_arena *a, stored **out,
+                           const char **why)
 {
         stored *task = odm_new(a, stored);
         struct pen p;

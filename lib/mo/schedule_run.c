@@ -467,7 +467,7 @@ static int load_task(struct item *it, const char **why)
         int rc;
 
         odm_arena_init(&it->arena, it->all->opt.mem, TASK_MEMORY);
-        rc = odm_plan_task(it->all, it->name, &it->arena, &it->task, why);
+        rc = odm_schedule_plan_task(it->all, it->name, &it->arena, &it->task, why);
         if (rc < 0)
                 odm_arena_done(&it->arena);
         return rc;
