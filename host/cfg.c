@@ -27,6 +27,7 @@ typedef struct value {
 struct cfg {
         const cfg_key *keys;
         size_t n;
+        uint16_t *order; /* numbers of keys by their names: settings are asked for all the time */
         value *v;
         char *title;   /* "check disk" of a section with a name, else NULL */
         unsigned line; /* where that begins */
@@ -323,6 +324,7 @@ static void free_one(cfg *c)
         values_free(c->v, c->n);
         free(c->named);
         free(c->title);
+        free(c->order);
         free(c);
 }
 
@@ -335,6 +337,21 @@ void cfg_free(cfg *c)
         free_one(c);
 }
 
+static int by_name(const void *a, const void *b, void *keys)
+{
+        const cfg_key *k = keys;
+
+        return strcmp(k[*(const uint16_t *)a].name, k[*(const uint16_t *)b].name);
+}
+
+static void sort_keys(cfg *c)
+{
+        assert(c->n <= UINT16_MAX);
+        for (size_t i = 0; i < c->n; i++)
+                c->order[i] = (uint16_t)i;
+        qsort_r(c->order, c->n, sizeof *c->order, by_name, (void *)(uintptr_t)c->keys);
+}
+
 static cfg *empty(const cfg_key *keys, size_t n)
 {
         cfg *c = calloc(1, sizeof *c);
@@ -344,8 +361,13 @@ static cfg *empty(const cfg_key *keys, size_t n)
         c->keys = keys;
         c->n = n;
         c->v = calloc(n + 1, sizeof *c->v);
-        if (c->v)
+        c->order = calloc(n + 1, sizeof *c->order);
+        if (c->v && c->order) {
+                sort_keys(c);
                 return c;
+        }
+        free(c->v);
+        free(c->order);
         free(c);
         return NULL;
 }
@@ -684,13 +706,22 @@ int cfg_new(const cfg_key *keys, size_t n, cfg **out)
 
 static const value *get(const cfg *c, const char *name, unsigned kinds, const cfg_key **key)
 {
-        for (size_t i = 0; i < c->n; i++) {
-                if (strcmp(c->keys[i].name, name) != 0)
-                        continue;
-                assert(kinds & (1u << c->keys[i].kind));
-                if (key)
-                        *key = &c->keys[i];
-                return &c->v[i];
+        size_t from = 0, to = c->n;
+
+        while (from < to) {
+                size_t mid = from + (to - from) / 2, i = c->order[mid];
+                int at = strcmp(name, c->keys[i].name);
+
+                if (at == 0) {
+                        assert(kinds & (1u << c->keys[i].kind));
+                        if (key)
+                                *key = &c->keys[i];
+                        return &c->v[i];
+                }
+                if (at < 0)
+                        to = mid;
+                else
+                        from = mid + 1;
         }
         assert(!"a key that is in no table");
         ODM_UNREACHABLE();
