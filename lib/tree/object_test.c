@@ -292,6 +292,8 @@ static void values_fit_as_the_table_says(void **state)
                 {"without colons", ODM_FMT_TIME, "123059", true},
                 {"of Greenwich without colons", ODM_FMT_TIME, "123059Z", true},
                 {"without seconds", ODM_FMT_TIME, "12:30", true},
+                {"a moment", ODM_FMT_TIME, "20261122T123059Z", true},
+                {"a moment nowhere", ODM_FMT_TIME, "20261122T123059", false},
                 {"four digits", ODM_FMT_TIME, "1230", false},
                 {"an hour alone", ODM_FMT_TIME, "12", false},
                 {"base64", ODM_FMT_B64, "QUJ+/A==\r\n", true},

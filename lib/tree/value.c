@@ -62,8 +62,11 @@ static bool date_ok(odm_str s)
         return shaped(s, "9999-99-99") || shaped(s, "99999999");
 }
 
+/* Of the day, or a moment of a day, as TStamp has it (gwmo.md 5). */
 static bool time_ok(odm_str s)
 {
+        if (shaped(s, "99999999T999999Z"))
+                return true;
         return shaped(s, "99:99:99") || shaped(s, "99:99:99Z") || shaped(s, "999999") ||
                shaped(s, "999999Z") || shaped(s, "99:99");
 }
