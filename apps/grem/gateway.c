@@ -311,6 +311,7 @@ void gateway_stop(gateway *g)
         g->runner = NULL;
         close_adapters(g);
         devices_flush(g->devices);
+        north_flush(g->north);
 }
 
 void gateway_close(gateway *g)

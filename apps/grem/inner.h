@@ -64,6 +64,7 @@ size_t north_waiting(const north *n);
 int north_alerts(north *n, odm_str server, int (*fn)(void *ctx, const odm_alert *a), void *ctx);
 void north_alerted(north *n, uint64_t id, unsigned status);
 void north_rest(north *n, bool good);
+void north_flush(north *n); /* what was answered is forgotten, durably */
 /* What waits leads to a session; the agent is open. */
 void north_begin(north *n);
 void north_session(north *n, uint64_t octets); /* a session with so many is over */

@@ -20,6 +20,7 @@
 #define PAGE_BYTES ((size_t)64 << 20)
 #define LATE_S 60      /* an alert that leaves later than this says when it was */
 #define AGAIN_MS 60000 /* one that the server did not want now */
+#define OVER_MAX 500   /* answered ones that are deleted at once */
 #define NEXT_ID "gw.north.next"
 #define DATA_MAX ((size_t)16 << 20)
 
@@ -57,8 +58,9 @@ struct north {
         int64_t next, reserved;
         loop_timer due;
         bool begun, asked;
-        size_t told;    /* in the session that is open */
-        uint64_t least; /* octets of the smallest session so far */
+        size_t told;       /* in the session that is open */
+        store_batch *over; /* rows that were answered, to be deleted */
+        uint64_t least;    /* octets of the smallest session so far */
         void (*answered)(void *ctx, int64_t id, odm_str type, odm_str source);
         void *ctx;
 };
@@ -436,7 +438,6 @@ static void say_answered(north *n, int64_t id)
 void north_alerted(north *n, uint64_t id, unsigned status)
 {
         entry *e = find(n, (int64_t)id);
-        store_batch *b;
 
         if (!e || !odm_alert_over(status))
                 return;
@@ -447,11 +448,21 @@ void north_alerted(north *n, uint64_t id, unsigned status)
         e = find(n, (int64_t)id); /* who heard it may have added some */
         if (e)
                 bury(n, e);
-        b = store_batch_new();
-        if (!b || delete_row(b, (int64_t)id) < 0 || gw_write_then(n->g, b, NULL, NULL) < 0) {
+        if (!n->over)
+                n->over = store_batch_new();
+        if (!n->over || delete_row(n->over, (int64_t)id) < 0)
                 log_warn("an alert that was answered will be told again after a start");
-                store_batch_free(b);
+        else if (n->over->n >= OVER_MAX)
+                north_flush(n);
+}
+
+void north_flush(north *n)
+{
+        if (n->over && gw_write_then(n->g, n->over, NULL, NULL) < 0) {
+                log_warn("alerts that were answered will be told again after a start");
+                store_batch_free(n->over);
         }
+        n->over = NULL;
 }
 
 static void count(north *n)
@@ -471,6 +482,7 @@ void north_rest(north *n, bool good)
 
         if (good)
                 count(n);
+        north_flush(n);
         n->told = 0;
         n->asked = false;
         for (size_t i = 0; i < n->n; i++) {
@@ -574,6 +586,7 @@ void north_close(north *n)
         if (!n)
                 return;
         loop_timer_stop(&n->due);
+        store_batch_free(n->over);
         free(n->v);
         free(n);
 }

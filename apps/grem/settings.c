@@ -59,6 +59,7 @@ static const struct {
         {"device.type", "gateway"},
         {"firmware.slots", "/var/lib/gremd/slots"},
         {"plugin.tables", "/etc/xrem/gremd/tables"},
+        {"session.retry_max", "5m"}, /* many wait for it */
 };
 
 static void set_default(cfg_key *keys, size_t n, const char *name, const char *def)
