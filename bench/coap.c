@@ -3,7 +3,12 @@
  *
  * A server is a process of its own that answers a GET of "x" with one octet.  This process has as
  * many sockets as there are sessions, and keeps up to so many requests under way, each socket in
- * its turn.  What counts is processor time of the server: the asking costs the same for all. */
+ * its turn.  What counts is processor time of the server: the asking costs the same for all.
+ *
+ *     bench-coap [SECONDS]
+ *     bench-coap --gateway PID PORT DEVICES [SECONDS]     so many devices register with a gateway
+ *                                                         that runs, and update their registrations
+ */
 #include <coap3/coap.h>
 
 #include <errno.h>
@@ -86,8 +91,12 @@ static void serve_ours(uint16_t port)
 
 /* ---- asking ----------------------------------------------------------------------------------------- */
 
+#define LOCATION 14 /* octets of a registration's name, as gremd makes them */
+
 typedef struct crowd {
         int *fd;
+        char (*location)[LOCATION]; /* of registrations; NULL: a bare server is asked */
+        bool registering;
         size_t n, next;
         int ep;
         uint16_t mid;
@@ -118,18 +127,99 @@ static void crowd_close(crowd *c)
                 close(c->fd[i]);
         close(c->ep);
         free(c->fd);
+        free(c->location);
+}
+
+static size_t write_get(uint8_t *d)
+{
+        static const uint8_t get[] = {0x41, 1, 0, 0, 7, 0xb1, 'x'};
+
+        memcpy(d, get, sizeof get);
+        return sizeof get;
+}
+
+/* POST /rd?ep=bench-N&lwm2m=1.0 with </3/0>; the token is the socket's number. */
+static size_t write_register(uint8_t *d, size_t i)
+{
+        static const char head[] = "\xb2rd\x11\x28\x3d";
+        char ep[32];
+        size_t n = 4, len = (size_t)snprintf(ep, sizeof ep, "ep=bench-%06zu", i);
+
+        d[0] = 0x42;
+        d[1] = CO_POST;
+        d[n++] = (uint8_t)(i >> 8);
+        d[n++] = (uint8_t)i;
+        memcpy(d + n, head, sizeof head - 1);
+        n += sizeof head - 1;
+        d[n++] = (uint8_t)(len - 13);
+        memcpy(d + n, ep, len);
+        n += len;
+        memcpy(d + n, "\x09lwm2m=1.0\xff</3/0>", 17);
+        return n + 17;
+}
+
+/* POST /rd/LOCATION */
+static size_t write_update(uint8_t *d, size_t i, const char location[LOCATION])
+{
+        size_t n = 4;
+
+        d[0] = 0x42;
+        d[1] = CO_POST;
+        d[n++] = (uint8_t)(i >> 8);
+        d[n++] = (uint8_t)i;
+        memcpy(d + n, "\xb2rd\x0d\x01", 5);
+        n += 5;
+        memcpy(d + n, location, LOCATION);
+        return n + LOCATION;
 }
 
 static void ask(crowd *c)
 {
-        uint8_t d[] = {0x41, 1, 0, 0, 7, 0xb1, 'x'};
+        uint8_t d[128];
+        size_t n;
 
+        if (!c->location)
+                n = write_get(d);
+        else if (c->registering)
+                n = write_register(d, c->next);
+        else
+                n = write_update(d, c->next, c->location[c->next]);
         c->mid++;
         d[2] = (uint8_t)(c->mid >> 8);
         d[3] = (uint8_t)c->mid;
-        if (send(c->fd[c->next], d, sizeof d, 0) < 0 && errno != ECONNREFUSED)
+        if (send(c->fd[c->next], d, n, 0) < 0 && errno != ECONNREFUSED)
                 perror("send");
         c->next = (c->next + 1) % c->n;
+}
+
+/* A request of the gateway: there is nothing here. */
+static void deny(int fd, uint8_t *d, size_t n)
+{
+        size_t token = d[0] & 15;
+
+        if (n < 4 + token)
+                return;
+        d[0] = (uint8_t)(0x60 | token);
+        d[1] = CO_NOT_FOUND;
+        if (send(fd, d, 4 + token, 0) < 0 && errno != ECONNREFUSED)
+                perror("send");
+}
+
+/* True: it is the answer to what was asked. */
+static bool is_answer(crowd *c, int fd, uint8_t *d, size_t n)
+{
+        size_t i;
+
+        if (!c->location)
+                return true;
+        if (n >= 4 && d[1] > 0 && d[1] < 32) {
+                deny(fd, d, n);
+                return false;
+        }
+        i = n >= 6 ? (size_t)(d[4] << 8 | d[5]) : c->n;
+        if (i < c->n && d[1] == CO_CREATED && n >= 11 + LOCATION)
+                memcpy(c->location[i], d + 11, LOCATION);
+        return n >= 6 && d[1] >= 64;
 }
 
 /* Takes what is there; what is lost is made up for by a new one. */
@@ -137,15 +227,18 @@ static void hear(crowd *c, int ms)
 {
         struct epoll_event e[UNDER_WAY];
         int n = epoll_wait(c->ep, e, UNDER_WAY, ms);
-        char buf[64];
+        uint8_t buf[128];
 
         if (n == 0)
                 ask(c);
-        for (int i = 0; i < n; i++)
-                if (recv(e[i].data.fd, buf, sizeof buf, 0) > 0) {
+        for (int i = 0; i < n; i++) {
+                ssize_t got = recv(e[i].data.fd, buf, sizeof buf, 0);
+
+                if (got > 0 && is_answer(c, e[i].data.fd, buf, (size_t)got)) {
                         c->answered++;
                         ask(c);
                 }
+        }
 }
 
 static double cpu_of(pid_t pid)
@@ -234,6 +327,55 @@ static figure measure(void (*serve)(uint16_t port), size_t sessions, double seco
         return f;
 }
 
+static long memory_of(pid_t pid)
+{
+        char path[64];
+        long pages = 0;
+        FILE *f;
+
+        snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+        f = fopen(path, "r");
+        if (!f || fscanf(f, "%*d %ld", &pages) != 1)
+                pages = 0;
+        if (f)
+                fclose(f);
+        return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+static int gateway(pid_t pid, uint16_t port, size_t devices, double seconds)
+{
+        long before = memory_of(pid);
+        double t0, c0, cpu;
+        crowd c;
+
+        if (devices == 0 || devices > 65000 || crowd_open(&c, devices, port) < 0)
+                return 1;
+        c.location = calloc(devices, sizeof *c.location);
+        if (!c.location)
+                return 1;
+        c.registering = true;
+        t0 = now();
+        for (int i = 0; i < UNDER_WAY; i++)
+                ask(&c);
+        for (size_t i = 0; i < devices; i += c.location[i][0] != 0)
+                hear(&c, 200);
+        printf("%zu devices registered in %.1f s\n", devices, now() - t0);
+        c.registering = false;
+        for (t0 = now(); now() - t0 < 3;) /* what the gateway asks of each */
+                hear(&c, 200);
+        c.answered = 0;
+        t0 = now();
+        c0 = cpu_of(pid);
+        while (now() - t0 < seconds)
+                hear(&c, 200);
+        cpu = cpu_of(pid) - c0;
+        printf("%.0f updates/s of processor, %.0f/s; %ld kB before, %ld kB now\n",
+               cpu > 0 ? (double)c.answered / cpu : 0, (double)c.answered / (now() - t0), before,
+               memory_of(pid));
+        crowd_close(&c);
+        return 0;
+}
+
 int main(int argc, char **argv)
 {
         static const struct row {
@@ -247,11 +389,17 @@ int main(int argc, char **argv)
                 {"ours", serve_ours, 5000},
         };
         struct rlimit files = {16384, 16384};
-        double seconds = argc > 1 ? atof(argv[1]) : 3;
+        bool is_gateway = argc > 4 && strcmp(argv[1], "--gateway") == 0;
+        const char *last = is_gateway ? (argc > 5 ? argv[5] : NULL) : argc > 1 ? argv[1] : NULL;
+        double seconds = last ? strtod(last, NULL) : 3;
         double first = 0;
 
         if (setrlimit(RLIMIT_NOFILE, &files) < 0)
                 perror("setrlimit");
+        if (is_gateway)
+                return gateway((pid_t)strtol(argv[2], NULL, 10),
+                               (uint16_t)strtoul(argv[3], NULL, 10), strtoul(argv[4], NULL, 10),
+                               seconds);
         printf("%-10s %9s %22s %16s %8s\n", "server", "sessions", "requests/s of processor",
                "requests/s", "ratio");
         for (size_t i = 0; i < ODM_COUNT(rows); i++) {

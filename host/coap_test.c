@@ -372,7 +372,8 @@ static void files_are_given_in_blocks(void **state)
         ask(&s, s.client, &s.to, CO_GET, "hold", ODM_ABSENT);
         while (!s.held)
                 assert_int_equal(loop_once(s.l, 50), 0);
-        f.fd = mkstemp(strcpy(name, "/tmp/coap-test-XXXXXX"));
+        memcpy(name, "/tmp/coap-test-XXXXXX", sizeof name);
+        f.fd = mkstemp(name);
         assert_true(f.fd >= 0);
         assert_int_equal(unlink(name), 0);
         assert_int_equal(ftruncate(f.fd, 3333), 0);

@@ -294,7 +294,7 @@ void lw_client_resume(client *c)
 
 void lw_client_heard(client *c)
 {
-        int64_t ms = cfg_ms(c->a->conf, "lwm2m.awake");
+        int64_t ms = c->a->awake_ms;
 
         c->heard = loop_wall();
         live_on(c);
@@ -328,7 +328,7 @@ unsigned lw_client_introduce(client *c)
         d.protocol = odm_cstr(protocol);
         d.addr = odm_cstr(addr);
         d.addr_type = strchr(addr, '[') ? ODM_STR("IPv6") : ODM_STR("IPv4");
-        d.awake_s = c->queue ? cfg_ms(c->a->conf, "lwm2m.awake") / 1000 : -1;
+        d.awake_s = c->queue ? c->a->awake_ms / 1000 : -1;
         d.wake_interval_s = c->queue ? 0 : -1;
         if (odm_bridge_mos(c->bridge, &mem, &mos, &d.n_mos) == 0)
                 d.mos = mos;

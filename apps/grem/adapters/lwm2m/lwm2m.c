@@ -321,6 +321,7 @@ static int adapter_open(const adapter_host *h, void **out, diag *d)
         a->loop = h->loop;
         a->store = h->store;
         a->max = (size_t)cfg_int(a->conf, "lwm2m.devices");
+        a->awake_ms = cfg_ms(a->conf, "lwm2m.awake");
         rc = lw_saver_open(a);
         if (rc == 0)
                 rc = make_folder(a, d);

@@ -107,6 +107,7 @@ struct lwm2m {
         odm_map *map;
         client *by_name[CHAINS], *by_location[CHAINS], *by_addr[CHAINS];
         size_t n, max;
+        int64_t awake_ms;
         lw_errand *errands[ERRAND_CHAINS];
         keyring keys;
         bool open, closing;

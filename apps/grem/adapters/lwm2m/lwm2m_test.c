@@ -191,7 +191,7 @@ static void begin_with(stage *s, const char *more)
         store_opt o;
 
         memset(s, 0, sizeof *s);
-        strcpy(s->folder, "/tmp/lwm2m-test-XXXXXX");
+        snprintf(s->folder, sizeof s->folder, "/tmp/lwm2m-test-XXXXXX");
         assert_non_null(mkdtemp(s->folder));
         assert_int_equal(loop_new(&s->l), 0);
         assert_int_equal(cfg_new(lwm2m_class.keys, lwm2m_class.n_keys, &s->conf), 0);
@@ -580,7 +580,7 @@ static void a_device_leaves_and_comes_back(void **state)
         begin(&s);
         device_begin(&s, &d, NULL);
         enrol(&d, "ep=d1&lwm2m=1.0&lt=60");
-        strcpy(first, d.location);
+        snprintf(first, sizeof first, "%s", d.location);
         enrol(&d, "ep=d1&lwm2m=1.0&lt=60"); /* it restarted */
         assert_string_not_equal(first, d.location);
         assert_int_equal(s.n, 1);
