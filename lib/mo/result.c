@@ -113,6 +113,7 @@ static const struct family {
         const char *place; /* what its nodes begin with (mo-others.md 1.6) */
 } families[] = {
         {"org.openmobilealliance.dm.firmwareupdate.", fumo, ODM_COUNT(fumo), 0, "./FUMO/"},
+        {"urn:oma:at:oma-gwmo:imageready:", fumo, ODM_COUNT(fumo), 0, NULL},
         {"urn:oma:at:diagmon:", diagmon, ODM_COUNT(diagmon), 1000, "./DiagMon/"},
         {"urn:oma:at:dcmo:", dcmo, ODM_COUNT(dcmo), 1000, "./DCMO/"},
         {"urn:oma:at:lawmo:", lawmo, ODM_COUNT(lawmo), 1000, "./LAWMO/"},

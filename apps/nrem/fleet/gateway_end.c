@@ -590,7 +590,8 @@ int gateway_results(gateways *s, fleet_turn *t, const fleet_event *ev)
 
 /* ---- tasks that are over ------------------------------------------------------------------------ */
 
-/* Refused as something that it has not. */
+/* Its first Add, which is number 1 both in a task and in a load, was refused as something that it
+ * has not. */
 static bool has_no_such(gateways *s, fleet_turn *t, int64_t gateway, int64_t job)
 {
         store_result_list l = {0};
@@ -598,7 +599,7 @@ static bool has_no_such(gateways *s, fleet_turn *t, int64_t gateway, int64_t job
         if (store_job_results(s->host->store, gateway, job, t->arena, &l) < 0)
                 return false;
         for (size_t i = 0; i < l.n; i++)
-                if (l.v[i].index <= 1)
+                if (l.v[i].index == 1)
                         switch (l.v[i].status) {
                         case ODM_ST_NOT_FOUND:
                         case ODM_ST_NOT_ALLOWED:

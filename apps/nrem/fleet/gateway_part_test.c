@@ -10,8 +10,11 @@
 #include "presence_part.h"
 #include "stage.h"
 
-extern const fleet_part part_presence, part_alarm, part_gateway, part_package;
-static const fleet_part *const parts[] = {&part_alarm, &part_gateway, &part_presence, NULL};
+extern const fleet_part part_presence, part_alarm, part_gateway;
+static const store_table *const package_tables[] = {&table_package, NULL};
+static const fleet_part packages = {.name = "package", .tables = package_tables};
+static const fleet_part *const parts[] = {&part_alarm, &part_gateway, &part_presence, &packages,
+                                          NULL};
 
 #define DAY INT64_C(86400000)
 #define ATTACHED "urn:oma:at:oma-gwmo:deviceattached:1.1"
@@ -509,7 +512,7 @@ static int64_t task_of(const store_job *k)
 
 static bool says(odm_str text, const char *z)
 {
-        return text.n && memmem(text.p, text.n, z, strlen(z)) != NULL;
+        return text.p && memmem(text.p, text.n, z, strlen(z)) != NULL;
 }
 
 static void who_is_asleep_gets_it_when_it_wakes(void **state)
@@ -574,6 +577,91 @@ static void the_same_for_many_is_one_task(void **state)
         ends(&s, &k, STORE_JOB_DONE, NULL, 0); /* the gateway says that it is complete */
         assert_int_equal(job_of(&s, jobs[8]).state, STORE_JOB_FAILED);
         assert_true(odm_str_is(job_of(&s, jobs[9]).reason, "its gateway told no result"));
+        stage_end(&s);
+}
+
+#define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define LINK "http://server:8080/packages/7/" HASH "/fw.bin"
+#define FETCH                                                                                     \
+        "[{\"cmd\":\"replace\",\"uri\":\"./FUMO/main/DownloadAndUpdate/PkgURL\",\"data\":\"" LINK \
+        "\"},{\"cmd\":\"exec\",\"uri\":\"./FUMO/main/DownloadAndUpdate\"}]"
+
+static void put_package(stage *s)
+{
+        const package p = {.id = 7,
+                           .name = ODM_STR("meter"),
+                           .version = ODM_STR("2.0"),
+                           .state = PACKAGE_READY,
+                           .sha256 = ODM_STR(HASH),
+                           .size = 20000};
+        store_batch *b = store_batch_new();
+
+        store_batch_add(b, STORE_ROW_PUT)->row = (store_row_op){.table = &table_package, .row = &p};
+        stage_write(s, b);
+}
+
+/* Three of them want the same package: the job that has the gateway fetch it. */
+static store_job load(stage *s, int64_t *gw, int64_t jobs[3])
+{
+        int64_t ids[3];
+        store_job k;
+
+        *gw = with_meters(s, "g", 3, ids);
+        put_package(s);
+        for (unsigned i = 0; i < 3; i++)
+                jobs[i] = order(s, ids[i], FETCH);
+        run(s);
+        assert_int_equal(count_jobs(s, *gw, STORE_JOB_OPEN), 1);
+        for (unsigned i = 0; i < 3; i++)
+                assert_true(
+                        odm_str_is(job_of(s, jobs[i]).reason, "waits until its package is at g"));
+        k = carrier(s, *gw);
+        assert_true(says(k.commands, "./GwMO/ImageInventory/Images/i0123456789abcdef/URL"));
+        assert_true(says(k.commands, LINK));
+        return k;
+}
+
+static void a_package_goes_to_the_gateway_once(void **state)
+{
+        const store_result loaded = {
+                .index = 11, .status = 200, .sent = true, .text = ODM_STR("alert x")};
+        int64_t gw, jobs[3];
+        store_job k;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        k = load(&s, &gw, jobs);
+        ends(&s, &k, STORE_JOB_DONE, &loaded, 1);
+        assert_int_equal(stage_told(&s, "gateway.image"), 1);
+        assert_int_equal(count_jobs(&s, gw, STORE_JOB_OPEN), 1);
+        k = carrier(&s, gw);
+        assert_true(says(k.commands, "{LocalURL:" HASH "}"));
+        assert_false(says(k.commands, LINK));
+        results(&s, gw, task_of(&k),
+                "<Group><Cmd CmdRef=\"1\" Status=\"200\"/>"
+                "<Cmd CmdRef=\"2\" Status=\"202\" Result=\"200\"/><Count>3</Count>"
+                "<Devices>d1 d2 d3</Devices></Group>");
+        for (unsigned i = 0; i < 3; i++)
+                assert_int_equal(job_of(&s, jobs[i]).state, STORE_JOB_DONE);
+        stage_end(&s);
+}
+
+static void without_it_devices_fetch_by_themselves(void **state)
+{
+        const store_result failed = {
+                .index = 11, .status = 410, .sent = true, .text = ODM_STR("alert x")};
+        int64_t gw, jobs[3];
+        store_job k;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        k = load(&s, &gw, jobs);
+        ends(&s, &k, STORE_JOB_FAILED, &failed, 1);
+        k = carrier(&s, gw);
+        assert_true(says(k.commands, LINK));
+        assert_int_equal(job_of(&s, jobs[0]).state, STORE_JOB_WAITING);
         stage_end(&s);
 }
 
@@ -752,6 +840,8 @@ int main(void)
                 cmocka_unit_test(a_refusal_is_told_in_the_devices_own_words),
                 cmocka_unit_test(who_is_asleep_gets_it_when_it_wakes),
                 cmocka_unit_test(the_same_for_many_is_one_task),
+                cmocka_unit_test(a_package_goes_to_the_gateway_once),
+                cmocka_unit_test(without_it_devices_fetch_by_themselves),
                 cmocka_unit_test(a_gateway_without_fanouts_gets_them_one_by_one),
                 cmocka_unit_test(what_is_cancelled_is_taken_back),
                 cmocka_unit_test(a_device_that_moves_takes_its_jobs_along),
