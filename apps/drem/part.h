@@ -55,6 +55,8 @@ typedef struct part_host { /* lent until close; what it points to stays where it
         /* The version of the firmware in use, for ./DevDetail/FwV; "" leaves it as it is.  Copies.
          */
         void (*firmware)(void *ctx, const char *version);
+        /* part_class.elsewhere of whichever part takes it; 0: none. */
+        unsigned (*elsewhere)(void *ctx, const odm_op *op);
         /* The answer to an operation that serve() took; copies.  One whose session is over
          * meanwhile is ignored. */
         void (*answer)(void *ctx, uint64_t id, const odm_reply *r);
@@ -101,6 +103,9 @@ typedef struct part_class { /* functions may be NULL but for mount and close */
          * this part's. */
         int (*serve)(void *p, uint64_t id, const odm_op *op);
         void (*dropped)(void *p, uint64_t id);
+        /* A schedule's command, with the rights of op->server, which this part does elsewhere than
+         * in the tree, perhaps much later: the status it has, once that is kept.  0: it is none. */
+        unsigned (*elsewhere)(void *p, const odm_op *op);
         /* Another part changed what is installed. */
         void (*look)(void *p);
         /* Lines of "key: value" for dremd --status. */

@@ -281,6 +281,17 @@ static void on_answer(void *ctx, uint64_t id, const odm_reply *r)
         asker.answer(asker.ctx, id, r);
 }
 
+static unsigned on_elsewhere(void *ctx, const odm_op *op)
+{
+        const parts *p = ctx;
+        unsigned status = 0;
+
+        for (size_t i = 0; i < p->n && status == 0; i++)
+                if (p->part[i] && p->classes[i]->elsewhere)
+                        status = p->classes[i]->elsewhere(p->part[i], op);
+        return status;
+}
+
 int parts_serve(parts *p, uint64_t id, const odm_op *op, const parts_asker *by)
 {
         int rc = ODM_EUNSUPPORTED;
@@ -460,6 +471,7 @@ int parts_mount(odm_tree *t, odm_tasks *ts, const cfg *c, const part_class *cons
                               .call = on_call,
                               .installed = on_installed,
                               .firmware = on_firmware,
+                              .elsewhere = on_elsewhere,
                               .answer = on_answer,
                               .ctx = p,
                               .app = app ? app->app : NULL};

@@ -576,30 +576,60 @@ static odm_str below_mount(const gw_device *d, odm_str target)
                                                                                   : ODM_ABSENT;
 }
 
-static int write_exec(odm_buf *b, odm_str rel, const odm_op *op)
+static int write_meta(odm_buf *b, const odm_value *v)
 {
-        int rc = odm_buf_str(b, ODM_STR("<SyncBody><Exec><CmdID>1</CmdID><Item><Target><LocURI>."));
+        int rc = odm_buf_str(b, ODM_STR("<Meta>"));
+
+        if (rc == 0 && v->format != ODM_FMT_ABSENT)
+                rc = odm_buf_fmt(b, "<Format xmlns=\"syncml:metinf\">%s</Format>",
+                                 odm_format_name(v->format));
+        if (rc == 0 && v->type.n) {
+                rc = odm_buf_str(b, ODM_STR("<Type xmlns=\"syncml:metinf\">"));
+                if (rc == 0)
+                        rc = fanout_put_text(b, v->type);
+                if (rc == 0)
+                        rc = odm_buf_str(b, ODM_STR("</Type>"));
+        }
+        return rc == 0 ? odm_buf_str(b, ODM_STR("</Meta>")) : rc;
+}
+
+/* Octets are base64 in XML. */
+static int write_data(odm_buf *b, const odm_value *v)
+{
+        odm_str text = v->data;
+        odm_arena a;
+        int rc = odm_buf_str(b, ODM_STR("<Data>"));
+
+        odm_arena_init(&a, &heap_mem, ODM_FANOUT_CMDS_MAX);
+        if (rc == 0 && v->format == ODM_FMT_BIN) {
+                text = odm_b64_encode(&a, text.p ? text : ODM_STR(""));
+                rc = text.p ? 0 : odm_arena_err(&a);
+        }
+        if (rc == 0)
+                rc = fanout_put_text(b, text);
+        odm_arena_done(&a);
+        return rc == 0 ? odm_buf_str(b, ODM_STR("</Data>")) : rc;
+}
+
+static int write_command(odm_buf *b, odm_str rel, const odm_op *op)
+{
+        const char *name = odm_cmd_name(op->kind);
+        int rc = odm_buf_fmt(b, "<SyncBody><%s><CmdID>1</CmdID><Item><Target><LocURI>.", name);
 
         if (rc == 0)
                 rc = fanout_put_text(b, rel);
         if (rc == 0)
                 rc = odm_buf_str(b, ODM_STR("</LocURI></Target>"));
-        if (rc == 0 && op->has_value && op->value.format != ODM_FMT_ABSENT)
-                rc = odm_buf_fmt(b, "<Meta><Format xmlns=\"syncml:metinf\">%s</Format></Meta>",
-                                 odm_format_name(op->value.format));
-        if (rc == 0 && op->has_value) {
-                rc = odm_buf_str(b, ODM_STR("<Data>"));
-                if (rc == 0)
-                        rc = fanout_put_text(b, op->value.data);
-                if (rc == 0)
-                        rc = odm_buf_str(b, ODM_STR("</Data>"));
-        }
-        return rc == 0 ? odm_buf_str(b, ODM_STR("</Item></Exec></SyncBody>")) : rc;
+        if (rc == 0 && op->kind != ODM_CMD_DELETE)
+                rc = write_meta(b, &op->value);
+        if (rc == 0 && op->has_value)
+                rc = write_data(b, &op->value);
+        return rc == 0 ? odm_buf_fmt(b, "</Item></%s></SyncBody>", name) : rc;
 }
 
-int fanout_queue_exec(gateway *g, gw_device *d, const odm_op *op)
+/* One command of one device, kept until it can be done. */
+static int queue(fanout_part *p, const gw_device *d, const odm_op *op, odm_str rel)
 {
-        fanout_part *p = g->fanout;
         uint32_t number = d->number;
         odm_presence presence = fanout_presence(d);
         fanout_order o = {.row = {.kind = FANOUT_QUEUED,
@@ -613,21 +643,16 @@ int fanout_queue_exec(gateway *g, gw_device *d, const odm_op *op)
                                   .started = loop_wall().s},
                           .list = {.v = &number, .n = 1},
                           .presence = &presence};
-        odm_str rel = below_mount(d, op->target);
         unsigned status = 0;
         odm_buf b;
         int rc;
 
-        if (!p)
-                return ODM_ESTATE;
-        if (op->kind != ODM_CMD_EXEC || !rel.p)
-                return ODM_EMALFORMED;
-        o.row.max_queue = (uint32_t)gw_config_int(g, "SAF/MaxQueue", 100);
-        o.row.expire = loop_wall().s + gw_config_int(g, "SAF/DefaultTTL", DAY_S);
+        o.row.max_queue = (uint32_t)gw_config_int(p->g, "SAF/MaxQueue", 100);
+        o.row.expire = loop_wall().s + gw_config_int(p->g, "SAF/DefaultTTL", DAY_S);
         if (odm_fanout_waiting(p->f, number) >= o.row.max_queue)
                 return ODM_ELIMIT;
         odm_buf_init(&b, &heap_mem, ODM_FANOUT_CMDS_MAX);
-        rc = write_exec(&b, rel, op);
+        rc = write_command(&b, rel, op);
         o.row.cmds = odm_buf_view(&b);
         if (rc == 0 && !has_room(p, &o))
                 rc = ODM_ELIMIT;
@@ -639,6 +664,74 @@ int fanout_queue_exec(gateway *g, gw_device *d, const odm_op *op)
                      : status == ODM_ST_STORE_FAILED ? ODM_EIO
                                                      : ODM_EMALFORMED;
         return rc;
+}
+
+int fanout_queue_exec(gateway *g, gw_device *d, const odm_op *op)
+{
+        odm_str rel = below_mount(d, op->target);
+
+        if (!g->fanout)
+                return ODM_ESTATE;
+        if (op->kind != ODM_CMD_EXEC || !rel.p)
+                return ODM_EMALFORMED;
+        return queue(g->fanout, d, op, rel);
+}
+
+/* ---- commands of schedules ---------------------------------------------------------------------- */
+
+static gw_device *mounted(const fanout_part *p, odm_str target)
+{
+        odm_str rest = odm_str_from(target, strlen("./GwDev/"));
+        size_t n = 0;
+
+        while (n < rest.n && rest.p[n] != '/')
+                n++;
+        return odm_str_starts(target, "./GwDev/") ? gw_by_key(p->g, odm_str_to(rest, n)) : NULL;
+}
+
+static unsigned may(fanout_part *p, const gw_device *d, const odm_op *op)
+{
+        const odm_command command = {.kind = op->kind};
+        const odm_command *at[] = {&command};
+        const odm_fanout_cmds cmds = {.list = &command, .n = 1, .at = at};
+        uint32_t number = d->number;
+        const fanout_list one = {.v = &number, .n = 1};
+        odm_presence *presence;
+        unsigned status = ODM_ST_FAILED;
+        odm_arena a;
+
+        odm_arena_init(&a, &heap_mem, 65536);
+        if (fanout_who_may(p, &one, op->server, &cmds, &a, &presence) == 0)
+                status = *presence == ODM_PRESENCE_DENIED    ? ODM_ST_DENIED
+                         : *presence == ODM_PRESENCE_BARRED  ? ODM_ST_FORBIDDEN
+                         : *presence == ODM_PRESENCE_FOREIGN ? ODM_ST_UNSUPPORTED
+                                                             : 0;
+        odm_arena_done(&a);
+        return status;
+}
+
+/* A policy's command for a device waits for it as those of servers do (gwmo.md 8). */
+static unsigned elsewhere(void *ctx, const odm_op *op)
+{
+        fanout_part *p = ctx;
+        gw_device *d = p->opened ? mounted(p, op->target) : NULL;
+        odm_str rel = d ? below_mount(d, op->target) : ODM_ABSENT;
+        unsigned status;
+
+        if (!rel.p)
+                return 0;
+        if (op->doc || op->kind == ODM_CMD_COPY)
+                return ODM_ST_UNSUPPORTED;
+        status = may(p, d, op);
+        if (status)
+                return status;
+        switch (queue(p, d, op, rel)) {
+        case 0: return ODM_ST_ACCEPTED;
+        case ODM_ELIMIT: return ODM_ST_FULL;
+        case ODM_EMALFORMED: return ODM_ST_BAD_REQUEST;
+        case ODM_EIO: return ODM_ST_STORE_FAILED;
+        default: return ODM_ST_FAILED;
+        }
 }
 
 /* ---- devices --------------------------------------------------------------------------------------------------- */
@@ -822,6 +915,7 @@ const part_class part_gwfanout = {
         .roots = roots,
         .mount = gwfanout_mount,
         .open = gwfanout_open,
+        .elsewhere = elsewhere,
         .status = gwfanout_status,
         .close = gwfanout_close,
 };

@@ -168,7 +168,8 @@ static int add_completion(piece *p)
         unsigned value = t->row.kind == FANOUT_TASK ? (unsigned)t->final : exec_result(t);
         char text[16];
 
-        if (value == 0)
+        if (value == 0 || (odm_status_ok(value) && t->row.kind == FANOUT_QUEUED &&
+                           t->row.correlator.n == 0)) /* nobody waits for it */
                 return 0;
         (void)snprintf(text, sizeof text, "%u", value);
         return add_alert(p, ODM_FANOUT_DONE_ALERT, ODM_FMT_INT, odm_cstr(text));

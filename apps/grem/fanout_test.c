@@ -552,6 +552,61 @@ static void a_policy_starts_a_stored_task(void **arg)
         want_alerts(DONE, TASKS "t:p-1:40");
 }
 
+static void run_policy(const char *name, const char *cmd)
+{
+        char at[80], uri[160];
+        const char *leaves[][3] = {{"", NULL, NULL},
+                                   {"/ID", name, NULL},
+                                   {"/Condition/1/Timer/Base", "0", NULL},
+                                   {"/Task/1/Cmd", cmd, "xml"}};
+
+        snprintf(at, sizeof at, "./Schedule/%s", name);
+        for (size_t i = 0; i < ODM_COUNT(leaves); i++) {
+                snprintf(uri, sizeof uri, "%s%s", at, leaves[i][0]);
+                write_leaf(uri, leaves[i][1],
+                           leaves[i][2]   ? ODM_FMT_XML
+                           : leaves[i][1] ? ODM_FMT_CHR
+                                          : ODM_FMT_NODE);
+        }
+        snprintf(uri, sizeof uri, "%s/Operations/Activate", at);
+        assert_int_equal(yard_do(NULL, ODM_CMD_EXEC, uri, NULL, ODM_FMT_ABSENT), 1200);
+}
+
+static bool log_is(void *ctx)
+{
+        return strcmp(fake_log(yard.fake), ctx) == 0;
+}
+
+/* Its own commands on a device wait for it, with the rights of who made the policy. */
+static void a_policy_commands_a_device(void **arg)
+{
+        static char want[] = "write d0001 ./Ext/Level=7\nexec d0001 ./Reboot/Now\n";
+        fake_device *d;
+
+        (void)arg;
+        d = yard_attach("one");
+        fake_set(d, "./Ext/Level", "1", ODM_FMT_CHR);
+        fake_sleep(d, 60000);
+        fake_log_clear(yard.fake);
+        run_policy("a", REPLACE("./GwDev/d0001/Ext/Level", "7"));
+        (void)yard_turn(200, NULL, NULL);
+        run_policy("b", EXEC("./GwDev/d0001/Reboot/Now"));
+        (void)yard_turn(200, NULL, NULL);
+        assert_int_equal(fake_record(d)->pending, 2);
+        fake_wake(d, 5000);
+        if (!yard_turn(LIMIT_MS, log_is, want))
+                fail_msg("%s", fake_log(yard.fake));
+        assert_int_equal(alerts(DONE), 0); /* both were well, and nobody asked */
+        assert_int_equal(yard_do(NULL, ODM_CMD_REPLACE, "./GwDev/d0001?prop=ACL",
+                                 "Get=*&Replace=" YARD_SERVER, ODM_FMT_CHR),
+                         200);
+        run_policy("c", EXEC("./GwDev/d0001/Reboot/Now"));
+        (void)yard_turn(200, NULL, NULL);
+        assert_string_equal(fake_log(yard.fake), want);
+        assert_int_equal(yard_get("./Schedule/c/LastResult"), 200);
+        assert_non_null(strstr(yard.text, "=1403"));
+}
+
 /* ---- restarts and kills ------------------------------------------------------------------------------------ */
 
 #define MANY 30
@@ -694,6 +749,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(groups_of_the_result, setup, teardown),
                 cmocka_unit_test_setup_teardown(rights_are_those_of_the_mount, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_policy_starts_a_stored_task, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_policy_commands_a_device, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_kill_does_nothing_twice, setup, teardown),
         };
         return RUN_TESTS(tests);

@@ -65,6 +65,10 @@ typedef struct odm_schedules_opt {
         bool (*holds)(void *ctx, odm_str requirement);
         /* Whether the device is at something beside which no run may go on; NULL: never. */
         bool (*is_busy)(void *ctx);
+        /* Asked before a command of a run, that is no Get and in no Atomic, is done on the tree:
+         * 0, or the status it has, for it is not this device's to do (a gateway's); whoever takes
+         * it has kept it, and may be given it again after a power cut.  NULL: never. */
+        unsigned (*elsewhere)(void *ctx, const odm_op *op);
         /* A server changed or executed something, or a trap fired: look again soon. */
         void (*changed)(void *ctx);
         void *ctx;

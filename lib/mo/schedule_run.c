@@ -334,6 +334,8 @@ static int do_it(struct acting *x, bool *undo)
 
         if (x->p->rc < 0)
                 return x->p->rc;
+        it->task->elsewhere = it->all->opt.elsewhere;
+        it->task->elsewhere_ctx = it->all->opt.ctx;
         return odm_stored_do(it->task, x->i, it->all->opt.tree, owner, x->p->now, &x->a, x->r,
                              &x->n, undo);
 }

@@ -286,6 +286,29 @@ static int do_item(const odm_command *c, const odm_item *i, odm_tree *t, odm_str
         return 0;
 }
 
+/* True when it is not this tree's to do. */
+static int do_elsewhere(const stored *s, const stored_act *act, odm_str server, odm_arena *a,
+                        stored_result *r, bool *taken)
+{
+        unsigned code = 0;
+        odm_op op;
+        int rc;
+
+        *taken = false;
+        if (!s->elsewhere || act->cmd->kind == ODM_CMD_GET)
+                return 0;
+        rc = make_op(act->cmd, act->item, server, a, &op, &code);
+        if (rc == 0 && code == 0)
+                code = s->elsewhere(s->elsewhere_ctx, &op);
+        else
+                code = 0;
+        if (rc == 0 && code) {
+                r->status = code;
+                *taken = true;
+        }
+        return rc == ODM_ENOMEM ? rc : 0;
+}
+
 /* All items of a member; the first that fails is its Status. */
 static int do_member(const odm_command *c, odm_tree *t, odm_str server, odm_wall now, odm_arena *a,
                      stored_result *r)
@@ -330,11 +353,17 @@ int odm_stored_do(const stored *s, size_t i, odm_tree *t, odm_str server, odm_wa
                   odm_arena *a, stored_result out[STORED_ACTS], size_t *n, bool *undo)
 {
         const stored_act *act = &s->act[i];
+        bool taken = false;
+        int rc = 0;
 
         *undo = false;
         if (act->cmd->kind == ODM_CMD_ATOMIC)
                 return do_atomic(act, t, server, now, a, out, n, undo);
         *n = 1;
         out[0] = (stored_result){.seq = act->seq, .kind = act->cmd->kind, .status = ODM_ST_OK};
-        return act->item ? do_item(act->cmd, act->item, t, server, now, a, &out[0]) : 0;
+        if (act->item)
+                rc = do_elsewhere(s, act, server, a, &out[0], &taken);
+        if (rc == 0 && act->item && !taken)
+                rc = do_item(act->cmd, act->item, t, server, now, a, &out[0]);
+        return rc;
 }

@@ -20,6 +20,10 @@ typedef struct stored {
         size_t n;
         unsigned seq;      /* commands in all */
         bool makes_object; /* something may be made below ./Schedule */
+        /* Asked before a command that is no Get, and in no Atomic, is done on the tree: 0, or the
+         * status it has, being somebody else's to do, and kept.  NULL: never. */
+        unsigned (*elsewhere)(void *ctx, const odm_op *op);
+        void *elsewhere_ctx;
 } stored;
 
 /* NULL, or why `c` may not stand where it does, directly or in `around`, or is wrong in itself:

@@ -166,6 +166,13 @@ static void on_changed(void *ctx)
                 set_timer(p, loop_now());
 }
 
+static unsigned elsewhere(void *ctx, const odm_op *op)
+{
+        const schedule_part *p = ctx;
+
+        return p->host->elsewhere(p->host->ctx, op);
+}
+
 static void tell_owner(void *ctx, odm_str server)
 {
         const schedule_part *p = ctx;
@@ -260,6 +267,7 @@ static int schedule_mount(const part_host *h, void **out, diag *d)
                                      .has_account = has_account,
                                      .holds = holds,
                                      .is_busy = is_busy,
+                                     .elsewhere = elsewhere,
                                      .changed = on_changed,
                                      .ctx = p};
         int rc;
