@@ -357,8 +357,8 @@ static void read_run(scenario *s)
         s->image_max = (size_t)cfg_int(c, "run.image_max");
         s->wake = cfg_bool(c, "run.wake");
         s->wake_port = (uint16_t)cfg_int(c, "run.wake_port");
-        if (s->parallel > s->devices)
-                s->parallel = s->devices;
+        if (s->parallel > s->devices + s->things)
+                s->parallel = s->devices + s->things;
 }
 
 int scenario_load(scenario *s, const char *path, diag *d)

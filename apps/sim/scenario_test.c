@@ -63,6 +63,29 @@ static void a_file_means_what_it_says(void **state)
         scenario_done(&s);
 }
 
+static void kinds_of_devices_are_counted_apart(void **state)
+{
+        static scenario s;
+        diag d;
+
+        (void)state;
+        assert_int_equal(load("[group a]\ncount = 3\n[group b]\nprotocol = lwm2m\ncount = 4\n"
+                              "version = 1.1\nserver = coap://127.0.0.1\n[group c]\ncount = 2\n",
+                              &s, &d),
+                         0);
+        assert_int_equal(s.devices, 5);
+        assert_int_equal(s.things, 4);
+        assert_int_equal(s.group[1].begin, 0);
+        assert_true(s.group[1].v11);
+        assert_int_equal(s.group[1].lifetime_ms, 240000);
+        assert_int_equal(s.group[2].begin, 3);
+        assert_int_equal(s.parallel, 9);
+        scenario_done(&s);
+        assert_int_equal(load("[group b]\nprotocol = lwm2m\n", &s, &d), 0);
+        assert_int_equal(s.parallel, 1); /* also without any of the other kind */
+        scenario_done(&s);
+}
+
 static void what_makes_no_sense_is_refused_with_its_reason(void **state)
 {
         static const struct {
@@ -78,6 +101,8 @@ static void what_makes_no_sense_is_refused_with_its_reason(void **state)
                 {"no such group", "[group a]\n[fault f]\nkind = silence\ngroup = b\n"},
                 {"share", "[group a]\n[fault f]\nkind = silence\nshare = 3\n"},
                 {"devices", "[group a]\n[fault f]\nkind = silence\ndevices = x\n"},
+                {"lifetime", "[group a]\nprotocol = lwm2m\ncall = 1h\nlifetime = 1m\n"},
+                {"keys", "[group a]\nprotocol = lwm2m\nkeys = /tmp\n"},
                 {"none of FUMO's", "[group a]\n[fault f]\nkind = silence\nstate = asleep\n"},
                 {"needs one", "[group a]\n[fault f]\nkind = power-cut\n"},
                 {"is for power-cut", "[group a]\n[fault f]\nkind = slow-link\nstate = ready\n"},
@@ -121,6 +146,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_file_means_what_it_says),
+                cmocka_unit_test(kinds_of_devices_are_counted_apart),
                 cmocka_unit_test(what_makes_no_sense_is_refused_with_its_reason),
                 cmocka_unit_test(our_examples_can_be_run),
         };
