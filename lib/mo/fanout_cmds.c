@@ -35,7 +35,7 @@ static name_kind name_at(odm_str s, size_t *n, odm_str *image)
         if (!odm_str_starts(s, "{LocalURL:"))
                 return NAME_NONE;
         odm_str rest = odm_str_from(s, strlen("{LocalURL:"));
-        const char *end = memchr(rest.p, '}', rest.n < NAME_MAX_REF ? rest.n : NAME_MAX_REF);
+        const char *end = memchr(rest.p, '}', rest.n <= NAME_MAX_REF ? rest.n : NAME_MAX_REF + 1);
         if (end == NULL || end == rest.p)
                 return NAME_NONE;
         *image = odm_str_to(rest, (size_t)(end - rest.p));

@@ -37,6 +37,10 @@ static const struct shape {
         {"a name in data", BODY(REPLACE("./a", "{LocalURL}")), 1, true, true, true},
         {"a name in an address", BODY(GET("./a/{Name}")), 1, true, false, true},
         {"an image by its name", BODY(REPLACE("./a", "x{LocalURL:fw-1}y")), 1, true, true, true},
+        {"an image by its hash",
+         BODY(REPLACE("./a", "{LocalURL:"
+                             "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef}")),
+         1, true, true, true},
         {"braces of other kinds", BODY(REPLACE("./a", "{} {local} {LocalURL:} {")), 1, true, true,
          false},
 
