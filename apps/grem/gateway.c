@@ -9,6 +9,7 @@
 #include "heap.h"
 #include "inner.h"
 #include "log.h"
+#include "plugin.h"
 #include "odm/inventory.h"
 #include "settings.h"
 
@@ -169,8 +170,8 @@ static void on_reply(void *ctx, uint64_t id, const adapter_reply *r)
 
 static int find_adapters(gateway *g, diag *d)
 {
-        for (size_t i = 0; adapters_all[i]; i++) {
-                const adapter_class *k = adapters_all[i];
+        for (size_t i = 0; adapter_at(i); i++) {
+                const adapter_class *k = adapter_at(i);
                 if (k->wanted && !k->wanted(g->conf))
                         continue;
                 if (g->n_adapters == GW_ADAPTERS_MAX)

@@ -6,6 +6,7 @@
 #include "cli.h"
 #include "daemon.h"
 #include "inner.h"
+#include "plugin.h"
 #include "settings.h"
 
 static int open_gateway(const cfg *c, loop *l, const char *version, void **out, diag *d)
@@ -50,8 +51,13 @@ int main(int argc, char **argv)
                 .close = close_gateway,
         };
         cfg_key *keys = NULL;
+        diag d = {{0}};
         int code;
 
+        if (plugins_load(plugins_folder(), &d) < 0) {
+                (void)fprintf(stderr, "gremd: adapter %s\n", d.text);
+                return CLI_FAILED;
+        }
         if (settings_keys(&keys, &p.n_keys) < 0) {
                 (void)fprintf(stderr, "gremd: out of memory\n");
                 return CLI_FAILED;
@@ -59,5 +65,6 @@ int main(int argc, char **argv)
         p.keys = keys;
         code = daemon_main(&p, argc, argv);
         free(keys);
+        plugins_unload();
         return code;
 }

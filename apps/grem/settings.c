@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "adapter.h"
 #include "conf.h"
 #include "net.h"
+#include "plugin.h"
 
 #define SECOND 1000
 #define DAY (24 * (int64_t)3600 * SECOND)
@@ -77,8 +77,8 @@ int settings_keys(cfg_key **out, size_t *n)
         size_t total = conf_keys_n + ODM_COUNT(gateway_keys), at;
         cfg_key *keys;
 
-        for (size_t i = 0; adapters_all[i]; i++)
-                total += adapters_all[i]->n_keys;
+        for (size_t i = 0; adapter_at(i); i++)
+                total += adapter_at(i)->n_keys;
         keys = calloc(total, sizeof *keys);
         if (!keys)
                 return ODM_ENOMEM;
@@ -86,8 +86,8 @@ int settings_keys(cfg_key **out, size_t *n)
         at = conf_keys_n;
         memcpy(keys + at, gateway_keys, sizeof gateway_keys);
         at += ODM_COUNT(gateway_keys);
-        for (size_t i = 0; adapters_all[i]; i++) {
-                const adapter_class *k = adapters_all[i];
+        for (size_t i = 0; adapter_at(i); i++) {
+                const adapter_class *k = adapter_at(i);
                 if (k->n_keys)
                         memcpy(keys + at, k->keys, k->n_keys * sizeof *keys);
                 at += k->n_keys;
