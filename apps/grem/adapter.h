@@ -109,6 +109,10 @@ typedef struct adapter_host { /* lent until close */
          * ODM_ENOMEM: it is not, and is to be offered again or refused below. */
         int (*alert)(void *ctx, gw_device *d, const odm_alert *a, odm_wall at);
         void *ctx;
+        /* The TNDS document (XML) that a device without an account of the gateway is to be given,
+         * in `a`: the first of ./GwMO/Config/Bootstrap that fits it.  ODM_ENOENT: none does;
+         * ODM_ENOMEM, ODM_ELIMIT, ODM_EIO. */
+        int (*bootstrap)(void *ctx, const adapter_device *d, odm_arena *a, odm_str *out);
 } adapter_host;
 
 /* ---- what an adapter offers ----------------------------------------------------------------- */

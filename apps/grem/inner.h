@@ -42,6 +42,11 @@ ODM_MUST_USE int devices_provision(gateway *g, odm_str id, odm_str name, int mod
 /* Forgets a record; ODM_ESTATE when its device is here.  Durable on return. */
 ODM_MUST_USE int devices_remove(gateway *g, gw_device *d);
 
+/* ---- bootstrap.c ----------------------------------------------------------------------------------- */
+
+/* As adapter_host.bootstrap. */
+ODM_MUST_USE int gw_bootstrap(void *ctx, const adapter_device *d, odm_arena *a, odm_str *out);
+
 /* ---- north.c -------------------------------------------------------------------------------------- */
 
 typedef struct north north;

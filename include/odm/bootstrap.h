@@ -121,6 +121,11 @@ typedef struct odm_boot_offer {
 /* Appends the document.  ODM_EINVAL without server_id or addr, or for text with a zero in it;
  * ODM_ENOMEM, ODM_ELIMIT. */
 ODM_MUST_USE int odm_boot_make(odm_boot_profile p, const odm_boot_offer *o, odm_buf *out);
+/* The same of objects that are there already, as DM profile: `doc` is a TNDS document, `device_id`
+ * the Target or absent, `source` the ServerID of who makes it.  ODM_EINVAL for an empty document,
+ * no source, or text with a zero in it; ODM_ENOMEM, ODM_ELIMIT. */
+ODM_MUST_USE int odm_boot_make_of(const odm_doc *doc, odm_str device_id, odm_str source,
+                                  odm_buf *out);
 /* Computes the MAC of `doc`, which *out borrows.  Of ODM_BOOT_USER_MAC there is none: see
  * odm_boot_pin().  ODM_EINVAL when a key is missing or too long, or DM is to use USER_MAC. */
 ODM_MUST_USE int odm_boot_sign(odm_boot_profile p, odm_boot_sec s, const odm_boot_keys *keys,

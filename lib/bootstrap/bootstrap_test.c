@@ -398,6 +398,35 @@ static void offers_make_the_documents_of_the_specification(void **state)
         exact_free(dm_want);
 }
 
+/* What is in a message made of an account makes the same message. */
+static void objects_make_messages_too(void **state)
+{
+        const odm_boot_offer dm = dm_offer();
+        odm_str want = from_hex(account_hex);
+        const odm_boot b = {.profile = ODM_BOOT_DM, .doc = want};
+        const odm_doc empty = {.ver_dtd = ODM_STR("1.2")};
+        odm_limits lim;
+        odm_doc *doc;
+        odm_arena a;
+        odm_buf out;
+
+        (void)state;
+        odm_limits_init(&lim);
+        odm_arena_init(&a, &heap, MOST);
+        odm_buf_init(&out, &heap, MOST);
+        assert_int_equal(odm_boot_objects(&b, &lim, &a, &doc), 0);
+        assert_int_equal(odm_boot_make_of(doc, dm.device_id, dm.account.server_id, &out), 0);
+        assert_octets(odm_buf_view(&out), want);
+        odm_buf_cut(&out, 0);
+        assert_int_equal(odm_boot_make_of(&empty, ODM_ABSENT, ODM_STR("s"), &out), ODM_EINVAL);
+        assert_int_equal(odm_boot_make_of(doc, ODM_ABSENT, ODM_ABSENT, &out), ODM_EINVAL);
+        assert_int_equal(odm_boot_make_of(doc, ODM_STR("\0"), ODM_STR("s"), &out), ODM_EINVAL);
+        assert_int_equal(out.n, 0);
+        odm_buf_done(&out);
+        odm_arena_done(&a);
+        exact_free(want);
+}
+
 static void offers_without_the_needful_make_nothing(void **state)
 {
         odm_boot_offer bad[4] = {cp_offer(), cp_offer(), cp_offer(), cp_offer()};
@@ -1107,6 +1136,7 @@ int main(void)
                 cmocka_unit_test(the_push_of_client_provisioning_is_that_of_the_text),
                 cmocka_unit_test(words_of_sec),
                 cmocka_unit_test(offers_make_the_documents_of_the_specification),
+                cmocka_unit_test(objects_make_messages_too),
                 cmocka_unit_test(offers_without_the_needful_make_nothing),
                 cmocka_unit_test(provisioning_documents_decode_as_the_table_says),
                 cmocka_unit_test(no_part_of_a_document_is_one),

@@ -48,7 +48,7 @@ static odm_doc_node *account_object(const odm_boot_offer *o, odm_arena *a)
         return top;
 }
 
-static int put_message(const odm_boot_offer *o, odm_str tnds, odm_buf *out)
+static int put_message(odm_str device_id, odm_str source, odm_str tnds, odm_buf *out)
 {
         odm_item item = {.target = ODM_STR("./Inbox"),
                          .meta = {.present = true,
@@ -60,8 +60,8 @@ static int put_message(const odm_boot_offer *o, odm_str tnds, odm_buf *out)
                              .ver_proto = ODM_STR("DM/1.2"),
                              .session_id = ODM_STR("0"),
                              .msg_id = ODM_STR("0"),
-                             .target = o->device_id.n ? o->device_id : ODM_STR("*"),
-                             .source = o->account.server_id},
+                             .target = device_id.n ? device_id : ODM_STR("*"),
+                             .source = source},
                      .body = &add,
                      .final = true,
                      .has_body = true};
@@ -69,22 +69,30 @@ static int put_message(const odm_boot_offer *o, odm_str tnds, odm_buf *out)
         return odm_encode(&odm_codec_wbxml, &m, out);
 }
 
-static int make_dm(const odm_boot_offer *o, odm_arena *a, odm_buf *out)
+int odm_boot_make_of(const odm_doc *doc, odm_str device_id, odm_str source, odm_buf *out)
 {
-        odm_doc doc = {.ver_dtd = ODM_STR("1.2"), .nodes = account_object(o, a)};
         odm_buf tnds;
         int rc;
 
-        if (a->err || doc.nodes == NULL)
-                return odm_arena_err(a);
-        odm_buf_init(&tnds, a->mem, ODM_BOOT_MAX);
-        rc = odm_doc_encode(&odm_codec_wbxml, &doc, false, &tnds);
+        if (!doc->nodes || !source.n || odm_str_has(source, '\0') || odm_str_has(device_id, '\0'))
+                return ODM_EINVAL;
+        odm_buf_init(&tnds, out->mem, ODM_BOOT_MAX);
+        rc = odm_doc_encode(&odm_codec_wbxml, doc, false, &tnds);
         if (rc == 0)
-                rc = put_message(o, odm_buf_view(&tnds), out);
+                rc = put_message(device_id, source, odm_buf_view(&tnds), out);
         if (tnds.n)
                 odm_wipe(tnds.p, tnds.n);
         odm_buf_done(&tnds);
         return rc;
+}
+
+static int make_dm(const odm_boot_offer *o, odm_arena *a, odm_buf *out)
+{
+        odm_doc doc = {.ver_dtd = ODM_STR("1.2"), .nodes = account_object(o, a)};
+
+        if (a->err || doc.nodes == NULL)
+                return odm_arena_err(a);
+        return odm_boot_make_of(&doc, o->device_id, o->account.server_id, out);
 }
 
 static bool has_zero(const odm_boot_offer *o)

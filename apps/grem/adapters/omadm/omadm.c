@@ -79,6 +79,9 @@ static const cfg_key keys[] = {
          "themselves, to be passed on. None if not set."},
         {"omadm.relay_every", CFG_DURATION, "1s",
          "At most one of them goes to a device within this time.", 0, HOUR},
+        {"omadm.bootstrap_key", CFG_STRING, NULL,
+         "A key that devices and network both know. With it, a device without an account gets the\n"
+         "one of ./GwMO/Config/Bootstrap that fits it at PATH/bootstrap?id=DEVICEID, over TLS."},
         {"dmdevice *.id", CFG_STRING, NULL,
          "DeviceID (./DevInfo/DevId) of a device that has an account\nof the gateway.",
          .required = true},
@@ -119,6 +122,8 @@ static void on_request(void *ctx, httpd_req *r)
 
         if (is_dm(at, r))
                 dm_handle(at->a->dm, r);
+        else if (boot_is_asked(at->a, r))
+                boot_handle(at->a, r);
         else
                 httpd_send_text(r, 404, "not found");
 }

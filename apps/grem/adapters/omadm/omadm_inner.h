@@ -6,6 +6,7 @@
  *   order.c    orders: jobs made, looked at, taken back
  *   words.c    commands as the jobs have them, and back
  *   told.c     alerts of devices, out of the log
+ *   boot.c     accounts for devices that have none
  *   relay.c    package 0 of other servers
  *
  *     loop: commands() -> store: job -> dm: session -> store: job moved -> loop: done()
@@ -149,6 +150,12 @@ ODM_MUST_USE int words_answers(const store_result_list *l, const words *w, unsig
 ODM_MUST_USE int told_open(omadm *a);
 void told_read(omadm *a); /* what is new in the log goes to the gateway */
 void told_close(omadm *a);
+
+/* ---- boot.c ------------------------------------------------------------------------------- */
+
+/* Any thread. */
+bool boot_is_asked(const omadm *a, const httpd_req *r);
+void boot_handle(omadm *a, httpd_req *r);
 
 /* ---- relay.c ------------------------------------------------------------------------------ */
 

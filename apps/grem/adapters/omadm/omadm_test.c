@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "bootstrap.h"
 #include "heap.h"
 #include "log.h"
 #include "odm/notify.h"
@@ -190,6 +191,37 @@ static int alert(void *ctx, gw_device *d, const odm_alert *x, odm_wall at)
         return 0;
 }
 
+#define ACCOUNT                                                                                   \
+        "<MgmtTree xmlns=\"syncml:dmddf1.2\"><VerDTD>1.2</VerDTD>"                                \
+        "<Node><NodeName>gw</NodeName><RTProperties><Format><node/></Format>"                     \
+        "<Type><DDFName>urn:oma:mo:oma-dm-dmacc:1.0</DDFName></Type></RTProperties>" LEAF(        \
+                "AppID", "w7") LEAF("ServerID", "gremd")                                          \
+                INNER("AppAddr", INNER("1", LEAF("Addr", "%s") LEAF("AddrType", "URI"))) INNER(   \
+                        "AppAuth",                                                                \
+                        INNER("1", LEAF("AAuthLevel", "CLCRED") LEAF("AAuthType", "DIGEST") LEAF( \
+                                           "AAuthName", "someone") LEAF("AAuthSecret", "let-in")) \
+                                INNER("2",                                                        \
+                                      LEAF("AAuthLevel", "SRVCRED") LEAF(                         \
+                                              "AAuthType", "DIGEST") LEAF("AAuthName", "gremd")   \
+                                              LEAF("AAuthSecret", "known"))) "</Node></MgmtTree>"
+#define LEAF(name, value)                                                          \
+        "<Node><NodeName>" name "</NodeName><RTProperties><Format><chr/></Format>" \
+        "<Type><MIME>text/plain</MIME></Type></RTProperties><Value>" value "</Value></Node>"
+#define INNER(name, inside)                                                         \
+        "<Node><NodeName>" name "</NodeName><RTProperties><Format><node/></Format>" \
+        "</RTProperties>" inside "</Node>"
+
+static int bootstrap(void *ctx, const adapter_device *d, odm_arena *a, odm_str *out)
+{
+        world *w = ctx;
+        odm_str url = odm_arena_fmt(a, "http://127.0.0.1:%u/dm", w->port);
+
+        if (!odm_str_is(d->id, DEVICE) || !odm_str_is(d->mod, "M 1"))
+                return ODM_ENOENT;
+        *out = odm_arena_fmt(a, ACCOUNT, url.p);
+        return out->p ? 0 : odm_arena_err(a);
+}
+
 /* ---- the world -------------------------------------------------------------------------- */
 
 static void set(cfg *c, const char *fmt, ...) ODM_PRINTF(2, 3);
@@ -210,8 +242,18 @@ static void set(cfg *c, const char *fmt, ...)
 static void open_gateway(world *w)
 {
         char where[128], why[STORE_DIAG];
-        const adapter_host h = {w->l,   w->gw_conf, NULL,  w->dir,  seen,  awake,
-                                asleep, gone,       reply, changed, alert, w};
+        const adapter_host h = {.loop = w->l,
+                                .conf = w->gw_conf,
+                                .folder = w->dir,
+                                .seen = seen,
+                                .awake = awake,
+                                .asleep = asleep,
+                                .gone = gone,
+                                .reply = reply,
+                                .changed = changed,
+                                .alert = alert,
+                                .ctx = w,
+                                .bootstrap = bootstrap};
         adapter_host host = h;
         store_opt o;
         diag d = {{0}};
@@ -267,6 +309,7 @@ static int set_up(void **state)
         set(w->gw_conf, "omadm.accept_server_password=known");
         set(w->gw_conf, "omadm.wake_first=200ms");
         set(w->gw_conf, "omadm.relay=127.0.0.1:0");
+        set(w->gw_conf, "omadm.bootstrap_key=shared");
         assert_int_equal(loop_new(&w->l), 0);
         open_gateway(w);
         configure_device(w);
@@ -669,6 +712,67 @@ static void an_account_of_the_configuration(void **state)
         attach(w);
 }
 
+/* The reply to a GET, into `out`; the loop turns meanwhile. */
+static unsigned get(world *w, const char *path, odm_buf *out)
+{
+        struct sockaddr_in to = {.sin_family = AF_INET,
+                                 .sin_port = htons((uint16_t)w->port),
+                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        char text[256], part[1024];
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        odm_time limit = odm_time_add(loop_now(), 10000);
+        const char *end;
+        ssize_t n = -1;
+
+        assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+        snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+                 path);
+        assert_int_equal(send(fd, text, strlen(text), 0), strlen(text));
+        odm_buf_cut(out, 0);
+        while (n != 0 && !odm_time_reached(loop_now(), limit)) {
+                assert_int_equal(loop_once(w->l, 10), 0);
+                n = recv(fd, part, sizeof part, MSG_DONTWAIT);
+                if (n > 0)
+                        assert_int_equal(odm_buf_put(out, part, (size_t)n), 0);
+        }
+        close(fd);
+        assert_int_equal(odm_buf_byte(out, 0), 0);
+        end = memmem(out->p, out->n, "\r\n\r\n", 4);
+        assert_non_null(end);
+        unsigned status = (unsigned)strtoul(out->p + 9, NULL, 10);
+        size_t head = (size_t)(end + 4 - out->p);
+        memmove(out->p, out->p + head, out->n - head);
+        odm_buf_cut(out, out->n - head - 1);
+        return status;
+}
+
+static void who_has_no_account_is_given_one(void **state)
+{
+        world *w = *state;
+        bootstrap_opt o = {.path = "test"};
+        odm_buf message, told;
+        diag d = {{0}};
+
+        odm_buf_init(&message, &heap_mem, 1 << 17);
+        odm_buf_init(&told, &heap_mem, 4096);
+        assert_int_equal(get(w, "/dm/bootstrap?id=other&mod=M%201", &message), 404);
+        assert_int_equal(get(w, "/dm/bootstrap?mod=M%201", &message), 404);
+        assert_int_equal(get(w, "/dm/bootstrap?id=" DEVICE "&mod=M%201", &message), 200);
+        cfg_free(w->conf);
+        assert_int_equal(cfg_new(conf_keys, conf_keys_n, &w->conf), 0);
+        set(w->conf, "agent.state=%s/device", w->dir);
+        set(w->conf, "device.id=" DEVICE);
+        set(w->conf, "wake.listen=127.0.0.1:0");
+        set(w->conf, "bootstrap.network_key=shared");
+        o.message = odm_buf_view(&message);
+        if (bootstrap_run(w->conf, "0.0", &o, &told, &d) < 0)
+                fail_msg("%s", d.text);
+        odm_buf_done(&message);
+        odm_buf_done(&told);
+        attach(w);
+        assert_string_equal(w->record.id, DEVICE);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -686,6 +790,7 @@ int main(void)
                 T(what_a_job_cannot_hold_is_refused),
                 T(packages_of_others_are_passed_on),
                 T(an_account_of_the_configuration),
+                T(who_has_no_account_is_given_one),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

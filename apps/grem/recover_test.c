@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* recover_test.c - devices in memory that are not what the server says: put into quarantine, healed
+ * from the configuration or the image that is stored here, and let go; or not. */
+#include "recover.h"
+
+#include <stdio.h>
+
+#include "images_inner.h"
+#include "support.h"
+#include "yard.h"
+
+#define CONFIG "./GwMO/Config/"
+#define RULE CONFIG "Ext/Validation/v1"
+#define LEVEL(data)                                                                     \
+        "<SyncBody><Replace><CmdID>1</CmdID><Item><Target><LocURI>./Ext/Level</LocURI>" \
+        "</Target><Data>" data "</Data></Item></Replace></SyncBody>"
+#define STATE_ALERT "urn:oma:at:x-xrem-gw:1.0:DeviceState"
+#define DONE "org.openmobilealliance.dm.firmwareupdate.downloadandupdate"
+#define LIMIT_MS 10000
+
+static const part_class *const classes[] = {&part_gwconfig, &part_gwinventory, &part_gwmount,
+                                            &part_gwrecover, NULL};
+
+static int setup(void **arg)
+{
+        (void)arg;
+        yard_open();
+        yard_set("gateway.validate_every=100ms");
+        yard_set("gateway.heal_tries=1");
+        yard_start(classes);
+        return 0;
+}
+
+static int teardown(void **arg)
+{
+        (void)arg;
+        yard_stop();
+        yard_close();
+        return 0;
+}
+
+static void add(const char *uri, const char *data, odm_format format)
+{
+        unsigned status = yard_do(NULL, ODM_CMD_ADD, uri, data, format);
+
+        if (status != 200)
+                fail_msg("Add %s: %u", uri, status);
+}
+
+static void store_config(void)
+{
+        add(CONFIG "ConfigData/c1", NULL, ODM_FMT_NODE);
+        add(CONFIG "ConfigData/c1/ID", "c1", ODM_FMT_CHR);
+        add(CONFIG "ConfigData/c1/Match", "man=Fake", ODM_FMT_CHR);
+        add(CONFIG "ConfigData/c1/Data", LEVEL("5"), ODM_FMT_XML);
+        add(CONFIG "ConfigData/c1/AutoApply", "true", ODM_FMT_BOOL);
+}
+
+static void make_rule(const char *leaf, const char *data, odm_format format)
+{
+        char uri[96];
+
+        add(RULE, NULL, ODM_FMT_NODE);
+        add(RULE "/Match", "man=Fake", ODM_FMT_CHR);
+        snprintf(uri, sizeof uri, RULE "/%s", leaf);
+        add(uri, data, format);
+}
+
+/* What a test waits for. */
+static gw_device *watched;
+static bool is_out(void *ctx)
+{
+        (void)ctx;
+        return gw_is_quarantined(watched);
+}
+
+static bool is_back(void *ctx)
+{
+        (void)ctx;
+        return watched->state == GW_ACTIVE;
+}
+
+static bool was_ordered(void *ctx)
+{
+        return strstr(fake_log(yard.fake), ctx) != NULL;
+}
+
+static fake_device *attach(void)
+{
+        fake_device *f;
+
+        yard_settle();
+        f = fake_new(yard.fake, "urn:imei:1");
+        fake_set(f, "./Ext/Level", "5", ODM_FMT_INT);
+        watched = fake_attach(f);
+        assert_non_null(watched);
+        fake_key(f, watched->key);
+        return f;
+}
+
+static void one_that_was_changed_is_configured_again(void **arg)
+{
+        fake_device *f;
+
+        (void)arg;
+        store_config();
+        make_rule("Config", "true", ODM_FMT_BOOL);
+        f = attach();
+        (void)yard_turn(300, is_out, NULL);
+        assert_int_equal(watched->state, GW_ACTIVE); /* as it should be: left alone */
+        assert_int_equal(yard_alerts(STATE_ALERT), 0);
+        fake_delay(f, 20);
+        fake_set(f, "./Ext/Level", "9", ODM_FMT_INT);
+        assert_true(yard_turn(LIMIT_MS, is_out, NULL));
+        assert_int_equal(yard_get("./GwDev/d0001/DevDetail/FwV"), 403);
+        assert_true(yard_turn(LIMIT_MS, is_back, NULL));
+        assert_string_equal(fake_value(f, "./Ext/Level"), "5");
+        assert_int_equal(yard_get("./GwDev/d0001/DevDetail/FwV"), 200);
+        assert_int_equal(yard_alerts(STATE_ALERT), 2); /* it became 5, and is that no more */
+}
+
+static void one_that_cannot_be_configured_stays_out(void **arg)
+{
+        fake_device *f;
+
+        (void)arg;
+        store_config();
+        make_rule("Config", "1", ODM_FMT_BOOL);
+        f = attach();
+        yard_settle();
+        fake_refuse(f, "./Ext/Level", 500, "broken"); /* neither read nor written */
+        (void)yard_turn(300, is_out, NULL);
+        assert_int_equal(watched->state, GW_ACTIVE); /* what cannot be read is no fault */
+        fake_refuse(f, "./Ext/Level", 0, NULL);
+        fake_caps(f, ADAPTER_READ | ADAPTER_LIST); /* it can be read only */
+        fake_set(f, "./Ext/Level", "9", ODM_FMT_INT);
+        assert_true(yard_turn(LIMIT_MS, is_out, NULL));
+        assert_false(yard_turn(500, is_back, NULL));
+        assert_string_equal(yard_do(NULL, ODM_CMD_GET, "./GwMO/Inventory/Records/d0001/StateReason",
+                                    NULL, ODM_FMT_ABSENT) == 200
+                                    ? strchr(yard.text, '=') + 1
+                                    : "",
+                            "quarantine\n");
+        /* somebody mends it by hand: the next look lets it go */
+        fake_set(f, "./Ext/Level", "5", ODM_FMT_INT);
+        assert_true(yard_turn(LIMIT_MS, is_back, NULL));
+}
+
+static void put_image(const char *version)
+{
+        static const char hash[] =
+                "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+        image_row row = {.node = ODM_STR("i1"),
+                         .id = ODM_STR("fw"),
+                         .name = ODM_STR("fw"),
+                         .version = odm_cstr(version),
+                         .match = ODM_STR("man=Fake"),
+                         .hash = odm_cstr(hash),
+                         .size = 3,
+                         .ready = 1,
+                         .state = IMAGE_READY,
+                         .result = 200};
+        store_batch *b = store_batch_new();
+        store_op *op = store_batch_add(b, STORE_ROW_PUT);
+
+        assert_non_null(op);
+        op->row = (store_row_op){.table = &image_table, .row = &row};
+        assert_int_equal(gw_write(yard.g, b), 0);
+        store_batch_free(b);
+        b = store_batch_new();
+        op = store_batch_add(b, STORE_SETTING_PUT);
+        assert_non_null(op);
+        op->setting.key = IMAGE_BASE;
+        op->setting.value = ODM_STR("http://127.0.0.1:1");
+        assert_int_equal(gw_write(yard.g, b), 0);
+        store_batch_free(b);
+}
+
+static void one_of_another_version_gets_the_image(void **arg)
+{
+        fake_device *f;
+
+        (void)arg;
+        put_image("2.0");
+        make_rule("ImageID", "fw", ODM_FMT_CHR);
+        yard_settle();
+        f = fake_new(yard.fake, "urn:imei:1");
+        fake_set(f, "./FUMO/main/Ext/xrem/Hash", "", ODM_FMT_CHR);
+        fake_set(f, "./FUMO/main/Ext/xrem/HashAlg", "", ODM_FMT_CHR);
+        fake_later(f, 200, DONE, 200);
+        watched = fake_attach(f);
+        assert_non_null(watched);
+        fake_key(f, watched->key);
+        assert_true(yard_turn(LIMIT_MS, was_ordered, "exec d0001 ./FUMO/main/DownloadAndUpdate"));
+        assert_true(gw_is_quarantined(watched));
+        assert_string_equal(fake_value(f, "./FUMO/main/DownloadAndUpdate/PkgURL"),
+                            "http://127.0.0.1:1/img/fw");
+        fake_set(f, "./DevDetail/FwV", "2.0", ODM_FMT_CHR);
+        assert_true(yard_turn(LIMIT_MS, is_back, NULL));
+        assert_int_equal(yard_alerts(DONE), 1); /* the server hears of it as well */
+}
+
+static void one_whose_firmware_was_changed_gets_it_too(void **arg)
+{
+        fake_device *f;
+
+        (void)arg;
+        put_image("1.0");
+        make_rule("ImageID", "fw", ODM_FMT_CHR);
+        yard_settle();
+        f = fake_new(yard.fake, "urn:imei:1");
+        fake_set(f, "./FUMO/main/Ext/xrem/ImageHash",
+                 "ffff456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", ODM_FMT_CHR);
+        fake_later(f, 200, DONE, 200);
+        watched = fake_attach(f);
+        fake_key(f, watched->key);
+        assert_true(yard_turn(LIMIT_MS, was_ordered, "exec d0001 ./FUMO/main/DownloadAndUpdate"));
+        fake_set(f, "./FUMO/main/Ext/xrem/ImageHash",
+                 "0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef", ODM_FMT_CHR);
+        assert_true(yard_turn(LIMIT_MS, is_back, NULL));
+}
+
+static void a_quarantine_outlives_the_gateway(void **arg)
+{
+        fake_device *f;
+
+        (void)arg;
+        store_config();
+        make_rule("FwV", "3.0", ODM_FMT_CHR); /* and no image */
+        f = attach();
+        assert_true(yard_turn(LIMIT_MS, is_out, NULL));
+        yard_stop();
+        yard_start(classes);
+        watched = gw_by_id(yard.g, ODM_STR("urn:imei:1"));
+        assert_true(gw_is_quarantined(watched));
+        f = fake_new(yard.fake, "urn:imei:1");
+        fake_set(f, "./DevDetail/FwV", "3.0", ODM_FMT_CHR);
+        assert_ptr_equal(fake_attach(f), watched);
+        assert_true(yard_turn(LIMIT_MS, is_back, NULL));
+}
+
+static void without_a_rule_nobody_is_touched(void **arg)
+{
+        fake_device *f;
+
+        (void)arg;
+        store_config();
+        f = attach();
+        fake_set(f, "./Ext/Level", "9", ODM_FMT_INT);
+        assert_false(yard_turn(400, is_out, NULL));
+        assert_string_equal(fake_value(f, "./Ext/Level"), "9");
+}
+
+static void what_an_operator_switched_off_stays_off(void **arg)
+{
+        const gw_change off = {
+                .wake_interval_s = -2, .awake_s = -2, .active = 0, .reason = ODM_STR("operator")};
+        fake_device *f;
+
+        (void)arg;
+        store_config();
+        make_rule("Config", "true", ODM_FMT_BOOL);
+        f = attach();
+        (void)yard_turn(200, is_out, NULL);
+        assert_int_equal(gw_change_device(yard.g, watched, &off), 0);
+        fake_set(f, "./Ext/Level", "9", ODM_FMT_INT);
+        (void)yard_turn(400, is_back, NULL);
+        assert_int_equal(watched->state, GW_DEACTIVATED);
+        assert_string_equal(fake_value(f, "./Ext/Level"), "9");
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                TEST(one_that_was_changed_is_configured_again),
+                TEST(one_that_cannot_be_configured_stays_out),
+                TEST(one_of_another_version_gets_the_image),
+                TEST(one_whose_firmware_was_changed_gets_it_too),
+                TEST(a_quarantine_outlives_the_gateway),
+                TEST(without_a_rule_nobody_is_touched),
+                TEST(what_an_operator_switched_off_stays_off),
+        };
+        return RUN_TESTS(tests);
+}
