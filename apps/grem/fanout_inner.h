@@ -119,6 +119,7 @@ typedef struct fanout_outcome { /* what came of a target, until it is kept for g
         odm_buf outcome, text;
         uint32_t early_n; /* a final alert that came before the answer: of command early_n - 1 */
         unsigned early_result;
+        uint32_t nested_seq; /* documents of a gateway below that went on */
 } fanout_outcome;
 
 typedef struct fanout_run { /* an order on a device */
@@ -126,6 +127,7 @@ typedef struct fanout_run { /* an order on a device */
         fanout_part *p;
         uint64_t task, order;
         uint32_t device;
+        bool nested; /* of a gateway, which has the task */
         odm_arena a;
 } fanout_run;
 
@@ -215,5 +217,20 @@ void fanout_stop_runs(fanout_part *p, uint64_t task); /* 0: all */
 
 void fanout_tell(fanout_part *p, const odm_fanout_ask *a);
 void fanout_tell_on(fanout_task *t); /* the next piece */
+/* Adds the alert with a document of what is gathered, under the task's next number; `doc` is
+ * scratch, and lives until the batch is written. */
+ODM_MUST_USE int fanout_tell_document(fanout_task *t, store_batch *b, const odm_gather *g,
+                                      bool last, odm_buf *doc);
+
+/* ---- gateways below: fanout_nest.c --------------------------------------------------------------------- */
+
+/* The commands that give it the task; in `a`. */
+ODM_MUST_USE int fanout_nest_list(const fanout_task *t, odm_str tag, odm_arena *a,
+                                  const odm_command **out);
+/* What their answers amount to: 202 when it is at it. */
+unsigned fanout_nest_status(const gw_answer *v, size_t n, odm_str *text);
+unsigned fanout_nest_result(odm_str completion);
+/* Its document goes on as ours; durable when it returns 0. */
+ODM_MUST_USE int fanout_nest_pass(fanout_task *t, const gw_device *d, odm_str document);
 
 #endif

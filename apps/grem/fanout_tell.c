@@ -94,19 +94,20 @@ static odm_str source_of(const fanout_task *t, odm_arena *a)
         return odm_arena_fmt(a, FANOUT_TASKS "%.*s", (int)t->row.name.n, t->row.name.p);
 }
 
-static int add_alert(piece *p, const char *type, odm_format format, odm_str data)
+static int add_alert(const fanout_task *t, store_batch *b, const char *type, odm_format format,
+                     odm_str data)
 {
         odm_alert a = {.code = ODM_ALERT_GENERIC,
-                       .source = source_of(p->t, store_batch_arena(p->b)),
+                       .source = source_of(t, store_batch_arena(b)),
                        .type = odm_cstr(type),
                        .mark = ODM_STR("informational"),
-                       .correlator = p->t->row.correlator.n ? p->t->row.correlator : ODM_ABSENT,
+                       .correlator = t->row.correlator.n ? t->row.correlator : ODM_ABSENT,
                        .data = data,
                        .format = format};
 
         if (!a.source.p)
                 return ODM_ENOMEM;
-        return north_add(p->t->p->g, p->b, NORTH_REPORT, &a, loop_wall(), NULL);
+        return north_add(t->p->g, b, NORTH_REPORT, &a, loop_wall(), NULL);
 }
 
 static odm_fanout_totals totals_of(const fanout_task *t)
@@ -124,21 +125,31 @@ static bool is_last(const piece *p)
         return p->t->last && p->told == p->t->upto;
 }
 
-static int add_document(piece *p, fanout_row *row)
+int fanout_tell_document(fanout_task *t, store_batch *b, const odm_gather *g, bool last,
+                         odm_buf *doc)
 {
-        odm_fanout_totals totals = totals_of(p->t);
-        odm_buf b;
+        odm_fanout_totals totals = totals_of(t);
+        int rc = odm_gather_write(g, t->row.task, t->row.seq + 1, last, &totals, doc);
+
+        if (rc == 0)
+                rc = add_alert(t, b, ODM_FANOUT_RESULT_ALERT, ODM_FMT_XML, odm_buf_view(doc));
+        if (rc == 0)
+                t->row.seq++; /* one that comes to nothing leaves a gap */
+        return rc;
+}
+
+static int add_document(piece *p)
+{
+        fanout_task *t = p->t;
+        odm_buf doc;
         int rc;
 
-        if (row->kind != FANOUT_TASK || row->format == ODM_RETURN_NONE ||
-            (!p->gather.first && !is_last(p) && row->format == ODM_RETURN_FAILURES))
+        if (t->row.kind != FANOUT_TASK || t->row.format == ODM_RETURN_NONE ||
+            (!p->gather.first && !is_last(p) && t->row.format == ODM_RETURN_FAILURES))
                 return 0;
-        odm_buf_init(&b, &heap_mem, ROOM + 2 * (size_t)ODM_FANOUT_OUTCOME_MAX);
-        row->seq++;
-        rc = odm_gather_write(&p->gather, row->task, row->seq, is_last(p), &totals, &b);
-        if (rc == 0)
-                rc = add_alert(p, ODM_FANOUT_RESULT_ALERT, ODM_FMT_XML, odm_buf_view(&b));
-        odm_buf_done(&b);
+        odm_buf_init(&doc, &heap_mem, ROOM + 2 * (size_t)ODM_FANOUT_OUTCOME_MAX);
+        rc = fanout_tell_document(t, p->b, &p->gather, is_last(p), &doc);
+        odm_buf_done(&doc);
         return rc;
 }
 
@@ -172,7 +183,7 @@ static int add_completion(piece *p)
                            t->row.correlator.n == 0)) /* nobody waits for it */
                 return 0;
         (void)snprintf(text, sizeof text, "%u", value);
-        return add_alert(p, ODM_FANOUT_DONE_ALERT, ODM_FMT_INT, odm_cstr(text));
+        return add_alert(t, p->b, ODM_FANOUT_DONE_ALERT, ODM_FMT_INT, odm_cstr(text));
 }
 
 /* ---- groups of the result ---------------------------------------------------------------------------- */
@@ -294,7 +305,6 @@ static void on_told(void *ctx, store_batch *b, int rc)
         }
         count_merged(p->g, row->told - t->row.told);
         t->row.told = row->told;
-        t->row.seq = row->seq;
         t->row.state = row->state;
         t->row.finished = row->finished;
         t->row.ok = row->ok;
@@ -310,11 +320,11 @@ static int write_piece(piece *p)
 {
         const uint64_t always = STORE_FIELD(FANOUT_F_TOLD) | STORE_FIELD(FANOUT_F_SEQ);
         uint64_t fields = always;
-        fanout_row row = p->t->row;
         store_op *note = store_batch_add(p->b, STORE_ROW_PATCH);
-        fanout_row *copy = odm_new(store_batch_arena(p->b), fanout_row);
-        int rc = note && copy ? add_document(p, &row) : ODM_ENOMEM;
+        fanout_row *copy = odm_new(store_batch_arena(p->b), fanout_row), row;
+        int rc = note && copy ? add_document(p) : ODM_ENOMEM;
 
+        row = p->t->row;
         row.told = p->told;
         if (rc == 0 && is_last(p)) {
                 odm_fanout_totals t = totals_of(p->t);

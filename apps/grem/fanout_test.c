@@ -522,6 +522,52 @@ static void rights_are_those_of_the_mount(void **arg)
         assert_string_equal(leaf("t", "Results/d0002/Status"), "425");
 }
 
+/* ---- a gateway below ------------------------------------------------------------------------------------- */
+
+static void a_gateway_below_has_the_task_for_its_own(void **arg)
+{
+        fake_device *d;
+        odm_alert a = {
+                .code = ODM_ALERT_GENERIC,
+                .source = ODM_STR("./GwMO/Fanout/Fanout/p1"),
+                .type = ODM_STR(RESULTS),
+                .correlator = ODM_STR("f1.0"),
+                .data = ODM_STR("<FanoutResult TaskID=\"t\" Seq=\"1\"><Group State=\"3\"><Cmd "
+                                "CmdRef=\"1\" Status=\"200\"/><Devices>d0001 g0002/d0003"
+                                "</Devices></Group></FanoutResult>"),
+                .format = ODM_FMT_XML};
+
+        (void)arg;
+        d = fake_new(yard.fake, "below");
+        fake_is_gateway(d, true);
+        fake_exec(d, "./GwMO/Fanout/Fanout/p1/Operations/Start");
+        fake_later(d, 100, DONE, 40);
+        yard_attach("below");
+        make("t", "all", FWV);
+        assert_int_equal(exec("t", "Start"), 202);
+        (void)yard_turn(40, NULL, NULL);
+        assert_string_equal(fake_value(d, "./GwMO/Fanout/Fanout/p1/Cmds"), FWV);
+        assert_string_equal(fake_value(d, "./GwMO/Fanout/Fanout/p1/Targets/1"), "all");
+        for (int i = 0; i < 2; i++) /* told twice, and passed on once */
+                assert_int_equal(devices_alert(yard.g, fake_record(d), &a, loop_wall()), 0);
+        wait_state("t", 40);
+        want_alerts(RESULTS, TASKS
+                    "t:c1:<FanoutResult TaskID=\"t\" Seq=\"1\" Last=\"0\"><Totals Total=\"1\" "
+                    "Ok=\"0\" Failed=\"0\" Pending=\"1\"/><Group State=\"3\"><Cmd CmdRef=\"1\" "
+                    "Status=\"200\"/><Count>2</Count><Devices>g0001/d0001 g0001/g0002/d0003"
+                    "</Devices></Group></FanoutResult> " HEAD(
+                            "t", "2",
+                            "Total=\"1\" Ok=\"1\" Failed=\"0\" Pending=\"0\"") "<Group "
+                                                                               "State=\"3\"><Cmd "
+                                                                               "Status=\"202\" "
+                                                                               "Result=\"200\"/"
+                                                                               "><Count>1</Count>"
+                                                                               "<Devices>g0001</"
+                                                                               "Devices></Group></"
+                                                                               "FanoutResult>");
+        want_alerts(DONE, TASKS "t:c1:40");
+}
+
 /* ---- a policy ------------------------------------------------------------------------------------------- */
 
 #define POLICY "./Schedule/night"
@@ -748,6 +794,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(failures_in_full, setup, teardown),
                 cmocka_unit_test_setup_teardown(groups_of_the_result, setup, teardown),
                 cmocka_unit_test_setup_teardown(rights_are_those_of_the_mount, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_gateway_below_has_the_task_for_its_own, setup,
+                                                teardown),
                 cmocka_unit_test_setup_teardown(a_policy_starts_a_stored_task, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_policy_commands_a_device, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_kill_does_nothing_twice, setup, teardown),

@@ -191,7 +191,11 @@ static void on_done(void *ctx, unsigned status, odm_str text, const gw_answer *a
         const fanout_task *t = fanout_by_id(p, r->task);
         odm_fanout_cmd *v = NULL, one = {.status = status};
 
-        if (t && n > 0 && n <= t->cmds.n && take_answers(r, t, a, n, &v, &text) == 0) {
+        if (r->nested && n > 0) {
+                one.status = fanout_nest_status(a, n, &text);
+                take_early(p, r, &one, 1);
+                ran(p, r->task, r->device, &one, 1, text);
+        } else if (t && n > 0 && n <= t->cmds.n && take_answers(r, t, a, n, &v, &text) == 0) {
                 take_early(p, r, v, n);
                 ran(p, r->task, r->device, v, n, text);
         } else {
@@ -233,10 +237,13 @@ static int order(fanout_run *r, const fanout_task *t, gw_device *d, int64_t dead
         int rc;
 
         (void)snprintf(tag, sizeof tag, "%c%llu", FANOUT_TAG, (unsigned long long)r->task);
-        rc = odm_fanout_cmds_for(&t->cmds, &names, odm_cstr(tag), &r->a, &o.list);
+        r->nested = d->is_gateway && t->row.kind == FANOUT_TASK;
+        rc = r->nested ? fanout_nest_list(t, odm_cstr(tag), &r->a, &o.list)
+                       : odm_fanout_cmds_for(&t->cmds, &names, odm_cstr(tag), &r->a, &o.list);
         if (rc < 0)
                 return rc;
-        own_correlator(t, o.list);
+        if (!r->nested)
+                own_correlator(t, o.list);
         return gw_run(r->p->g, d, &o, on_done, r, &r->order);
 }
 
@@ -445,10 +452,10 @@ static unsigned result_of(odm_str data)
 }
 
 /* Whose alert it is: an open task of ours and the number of its command. */
-static const fanout_task *owner(const fanout_part *p, const gw_device *d, const odm_alert *a,
-                                uint32_t *n, odm_fanout_row *row)
+static fanout_task *owner(const fanout_part *p, const gw_device *d, const odm_alert *a, uint32_t *n,
+                          odm_fanout_row *row)
 {
-        const fanout_task *t;
+        fanout_task *t;
         odm_str tag;
         uint64_t id;
 
@@ -525,11 +532,15 @@ bool fanout_alert(void *ctx, gw_device *d, const odm_alert *a)
         odm_fanout_row row;
         unsigned status = 0, code = result_of(a->data);
         uint32_t n;
-        const fanout_task *t = p->opened ? owner(p, d, a, &n, &row) : NULL;
+        fanout_task *t = p->opened ? owner(p, d, a, &n, &row) : NULL;
         fanout_outcome *o;
 
         if (!t)
                 return false;
+        if (d->is_gateway && odm_str_ieq(a->type, ODM_FANOUT_RESULT_ALERT))
+                return fanout_nest_pass(t, d, a->data) == 0;
+        if (d->is_gateway && odm_str_ieq(a->type, ODM_FANOUT_DONE_ALERT))
+                code = fanout_nest_result(a->data);
         if (!row.awaits) {
                 o = fanout_outcome_of(p, (uint64_t)t->row.id, d->number, true);
                 if (!o)
