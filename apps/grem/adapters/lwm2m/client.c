@@ -260,6 +260,8 @@ int lw_client_offers(client *c, odm_str links, odm_str version)
                 rc = lw_client_text(&c->root,
                                     odm_str_starts(l.root, "/") ? odm_str_from(l.root, 1) : l.root);
         if (rc == 0)
+                c->cts = l.cts;
+        if (rc == 0)
                 snprintf(c->version, sizeof c->version, "%.*s", (int)version.n, version.p);
         odm_arena_done(&mem);
         return rc;

@@ -161,7 +161,10 @@ static bool at_once(lw_errand *e, const odm_lw_request *rq, odm_lw_answer *r)
         if (left <= 0)
                 r->code = 0;
         else if (rq->verb == ODM_LW_OBSERVE)
-                rc = lw_watch_start(e->c, rq->path, e, false);
+                rc = lw_watch_start(e->c, rq->path,
+                                    rq->accept != ODM_LW_NO_CT ? rq->accept
+                                                               : lw_watch_format(e->c, rq->path),
+                                    e);
         else
                 rc = lw_send_ask(e->c, rq, NULL, left, on_answer, e, &e->ask);
         if (rc < 0)

@@ -42,10 +42,10 @@ typedef struct watch { /* an observation */
         struct watch *next;
         client *c;
         odm_lw_path path;
+        unsigned accept; /* ODM_LW_NO_CT: none is asked for */
         uint64_t ask;
         lw_errand *first; /* who waits for the first answer; NULL: nobody */
         bool told;        /* ... which is there */
-        bool ours;        /* of the bridge's own wishes */
 } watch;
 
 typedef enum greeting { /* what is asked of a device after it has registered */
@@ -65,6 +65,7 @@ struct client {
         char *root;     /* alternate path: "lwm2m"; "" for none */
         char *links;    /* the object list, as it was told */
         char version[8], binding[8];
+        unsigned cts; /* formats that it said it has; bits of odm_lw_can */
         int64_t lifetime_s;
         odm_wall since, heard;
         bool queue;     /* it sleeps */
@@ -225,8 +226,11 @@ odm_lw_answer lw_send_answer(co_end_of why, const co_msg *m);
 
 /* ---- watch.c --------------------------------------------------------------------------------------- */
 
-/* Observes; `e` (may be NULL) is told the first answer.  0, ODM_ENOMEM, ODM_ELIMIT. */
-ODM_MUST_USE int lw_watch_start(client *c, odm_lw_path path, lw_errand *e, bool ours);
+/* Observes, in the format `accept` (ODM_LW_NO_CT: any); `e` (may be NULL) is told the first answer.
+ * 0, ODM_ENOMEM, ODM_ELIMIT. */
+ODM_MUST_USE int lw_watch_start(client *c, odm_lw_path path, unsigned accept, lw_errand *e);
+/* The format to ask for where nobody says one: what has several values cannot be text. */
+unsigned lw_watch_format(const client *c, odm_lw_path path);
 void lw_watch_stop(client *c, odm_lw_path path);
 void lw_watch_stop_all(client *c);
 /* Values the device told: to the gateway, to jobs, as alerts. */

@@ -292,6 +292,11 @@ static void on_request(void *ctx, co_request *r, co_peer *p, const co_msg *m)
                         a.code = CO_CONTENT;
                         a.format = d->v[i].format;
                         a.body = d->v[i].value;
+                        if (m->accept != d->v[i].format &&
+                            (m->accept >= 0 || d->v[i].format == ODM_LW_TLV)) {
+                                a.code = CO_NOT_ACCEPTABLE; /* several values are no text */
+                                a.body = ODM_ABSENT;
+                        }
                 }
         if (m->observe == 0 && a.code == CO_CONTENT && d->n_watched < 8) {
                 snprintf(d->watched[d->n_watched], 32, "%.*s", (int)m->path.n, m->path.p);

@@ -26,7 +26,7 @@ static void observe_all(client *c)
         size_t n = odm_bridge_watch(c->bridge, v);
 
         for (size_t i = 0; i < n; i++)
-                if (lw_watch_start(c, v[i], NULL, true) < 0)
+                if (lw_watch_start(c, v[i], lw_watch_format(c, v[i]), NULL) < 0)
                         log_warn("an observation cannot be made", log_text("endpoint", c->ep));
 }
 

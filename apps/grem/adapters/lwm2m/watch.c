@@ -26,6 +26,17 @@ static void take_out(watch *w)
         free(w);
 }
 
+static int observe(watch *w);
+
+/* A device that has not the format asked for may choose one. */
+static bool again(watch *w, const odm_lw_answer *r)
+{
+        if (w->told || w->accept == ODM_LW_NO_CT || r->code != ODM_COAP_NOT_ACCEPTABLE)
+                return false;
+        w->accept = ODM_LW_NO_CT;
+        return observe(w) == 0;
+}
+
 static void on_told(void *ctx, co_end_of why, const co_msg *m)
 {
         watch *w = ctx;
@@ -34,9 +45,10 @@ static void on_told(void *ctx, co_end_of why, const co_msg *m)
         odm_lw_answer r = lw_send_answer(why, m);
         odm_lw_path path = w->path;
         bool good = why == CO_REPLY && co_class(m->code) == 2;
-
         bool news = w->told && good;
 
+        if (again(w, &r))
+                return;
         /* `w` may go with any word to others. */
         w->told = true;
         w->first = NULL;
@@ -56,10 +68,31 @@ static void on_told(void *ctx, co_end_of why, const co_msg *m)
                 lw_watch_tell(c, path, r.ct, m->body);
 }
 
-int lw_watch_start(client *c, odm_lw_path path, lw_errand *e, bool ours)
+static int observe(watch *w)
 {
-        odm_lw_request rq = {
-                .verb = ODM_LW_OBSERVE, .path = path, .ct = ODM_LW_NO_CT, .accept = ODM_LW_NO_CT};
+        const odm_lw_request rq = {
+                .verb = ODM_LW_OBSERVE, .path = w->path, .ct = ODM_LW_NO_CT, .accept = w->accept};
+
+        return lw_send_ask(w->c, &rq, NULL, REQUEST_MS, on_told, w, &w->ask);
+}
+
+unsigned lw_watch_format(const client *c, odm_lw_path path)
+{
+        const odm_lw_resource *r =
+                path.depth == 3 ? odm_lw_resource_find(c->a->registry, path.id[0], path.id[2])
+                                : NULL;
+
+        if (path.depth > 3 || (r && !r->multiple))
+                return ODM_LW_NO_CT;
+        if (c->cts == 0 || c->cts & ODM_LW_CAN_TLV)
+                return ODM_LW_TLV;
+        if (c->cts & ODM_LW_CAN_SENML_CBOR)
+                return ODM_LW_SENML_CBOR;
+        return c->cts & ODM_LW_CAN_SENML_JSON ? ODM_LW_SENML_JSON : ODM_LW_JSON;
+}
+
+int lw_watch_start(client *c, odm_lw_path path, unsigned accept, lw_errand *e)
+{
         watch *w;
         int rc;
 
@@ -69,8 +102,8 @@ int lw_watch_start(client *c, odm_lw_path path, lw_errand *e, bool ours)
         w = calloc(1, sizeof *w);
         if (!w)
                 return ODM_ENOMEM;
-        *w = (watch){.next = c->watches, .c = c, .path = path, .first = e, .ours = ours};
-        rc = lw_send_ask(c, &rq, NULL, REQUEST_MS, on_told, w, &w->ask);
+        *w = (watch){.next = c->watches, .c = c, .path = path, .accept = accept, .first = e};
+        rc = observe(w);
         if (rc < 0) {
                 free(w);
                 return rc;
