@@ -196,6 +196,7 @@ static int open_adapters(gateway *g, diag *d)
                                          .reply = on_reply,
                                          .changed = devices_changed,
                                          .alert = devices_alert,
+                                         .bootstrap = gw_bootstrap,
                                          .ctx = g};
         for (size_t i = 0; rc == 0 && i < g->n_adapters; i++) {
                 gw_adapter *a = &g->adapters[i];
