@@ -9,14 +9,14 @@
 #include "net.h"
 
 static const field image_fields[] = {
-        STORE_FIELD_OF(image_row, node, STR),      STORE_FIELD_OF(image_row, id, STR),
-        STORE_FIELD_OF(image_row, name, STR),      STORE_FIELD_OF(image_row, version, STR),
-        STORE_FIELD_OF(image_row, vendor, STR),    STORE_FIELD_OF(image_row, match, STR),
-        STORE_FIELD_OF(image_row, kind, I64),      STORE_FIELD_OF(image_row, hash, STR),
-        STORE_FIELD_OF(image_row, size, U64),      STORE_FIELD_OF(image_row, ready, I64),
-        STORE_FIELD_OF(image_row, previous, STR),  STORE_FIELD_OF(image_row, state, I64),
-        STORE_FIELD_OF(image_row, result, I64),    STORE_FIELD_OF(image_row, delivered, BOOL),
-        STORE_FIELD_OF(image_row, correlator, STR)};
+        STORE_FIELD_OF(image_row, node, STR),       STORE_FIELD_OF(image_row, id, STR),
+        STORE_FIELD_OF(image_row, name, STR),       STORE_FIELD_OF(image_row, version, STR),
+        STORE_FIELD_OF(image_row, vendor, STR),     STORE_FIELD_OF(image_row, match, STR),
+        STORE_FIELD_OF(image_row, kind, I64),       STORE_FIELD_OF(image_row, hash, STR),
+        STORE_FIELD_OF(image_row, size, U64),       STORE_FIELD_OF(image_row, ready, I64),
+        STORE_FIELD_OF(image_row, previous, STR),   STORE_FIELD_OF(image_row, state, I64),
+        STORE_FIELD_OF(image_row, result, I64),     STORE_FIELD_OF(image_row, delivered, BOOL),
+        STORE_FIELD_OF(image_row, correlator, STR), STORE_FIELD_OF(image_row, signature, BLOB)};
 enum { F_NODE, F_ID, F_READY = 9 };
 
 static const record image_record = STORE_RECORD_OF(image_row, image_fields);
@@ -119,6 +119,7 @@ static int fill(store *st, const char *folder, const image_row *r, odm_arena *a,
                       .path = image_path(a, folder, r->hash),
                       .size = r->size,
                       .sha256 = octets(r->hash, a),
+                      .signature = r->signature,
                       .ready = r->ready};
         odm_str base;
         int rc = store_setting_get(st, IMAGE_BASE, a, &base);

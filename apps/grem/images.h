@@ -20,14 +20,16 @@ typedef struct gw_image { /* one that is ready; texts in the arena of who asked 
         odm_str node;     /* its node below ./GwMO/ImageInventory/Images */
         odm_str id;       /* ImageID */
         odm_str name, version, vendor, match;
-        int64_t kind;          /* 0 firmware, 1 software, 2 configuration */
-        odm_str path;          /* of the file, with a zero behind it */
-        uint64_t size;         /* octets */
-        odm_str sha256;        /* 32 octets */
-        odm_str url_http;      /* where the gateway serves it; absent: it has no listener */
-        int64_t ready;         /* since when, milliseconds since 1970 */
-        odm_str previous;      /* the file that was offered before this one under the same node,
-                                  for going back; absent: none */
+        int64_t kind;      /* 0 firmware, 1 software, 2 configuration */
+        odm_str path;      /* of the file, with a zero behind it */
+        uint64_t size;     /* octets */
+        odm_str sha256;    /* 32 octets */
+        odm_str signature; /* as the server gave it: served at that URL with ".sig" behind; empty:
+                              none */
+        odm_str url_http;  /* where the gateway serves it; absent: it has no listener */
+        int64_t ready;     /* since when, milliseconds since 1970 */
+        odm_str previous;  /* the file that was offered before this one under the same node,
+                              for going back; absent: none */
         odm_str previous_hash; /* its SHA-256 */
 } gw_image;
 

@@ -35,6 +35,7 @@ typedef struct image_row {
         int64_t result; /* FUMO's numbers */
         bool delivered; /* by Data, not by URL */
         odm_str correlator;
+        odm_str signature; /* of what is offered, as it was given; empty: none */
 } image_row;
 extern const store_table image_table;
 enum image_index { IMAGE_BY_ID = 1, IMAGE_BY_READY };

@@ -93,8 +93,8 @@ static bool set_text(odm_str *to, odm_str from)
 static void image_free(image *i)
 {
         image_row *r = &i->row;
-        const odm_str texts[] = {r->node,  r->id,   r->name,     r->version,   r->vendor,
-                                 r->match, r->hash, r->previous, r->correlator};
+        const odm_str texts[] = {r->node,  r->id,   r->name,     r->version,    r->vendor,
+                                 r->match, r->hash, r->previous, r->correlator, r->signature};
 
         for (size_t k = 0; k < ODM_COUNT(texts); k++)
                 free((char *)(uintptr_t)texts[k].p);
@@ -341,7 +341,8 @@ static bool take_over(image *i, odm_arena *a)
         i->row.size = size_of_file(image_path(a, i->p->folder, hash).p);
         i->row.kind = number(i, "Kind", a);
         i->row.ready = loop_wall().s * 1000;
-        return ok && set_text(&i->row.id, leaf(i, "ImageID", a)) &&
+        return ok && set_text(&i->row.signature, leaf(i, "Signature", a)) &&
+               set_text(&i->row.id, leaf(i, "ImageID", a)) &&
                set_text(&i->row.name, leaf(i, "Name", a)) &&
                set_text(&i->row.version, leaf(i, "Version", a)) &&
                set_text(&i->row.vendor, leaf(i, "Vendor", a)) &&
@@ -959,7 +960,8 @@ static int take_up(images *p, const image_row *r)
         if (!i || !set_text(&i->row.id, r->id) || !set_text(&i->row.name, r->name) ||
             !set_text(&i->row.version, r->version) || !set_text(&i->row.vendor, r->vendor) ||
             !set_text(&i->row.match, r->match) || !set_text(&i->row.previous, r->previous) ||
-            !set_text(&i->row.correlator, r->correlator) || !set_text(&i->row.hash, r->hash))
+            !set_text(&i->row.correlator, r->correlator) ||
+            !set_text(&i->row.signature, r->signature) || !set_text(&i->row.hash, r->hash))
                 return ODM_ENOMEM;
         i->row.kind = r->kind;
         i->row.size = r->size;

@@ -86,11 +86,26 @@ static void on_head(void *ctx, httpd_req *r, size_t *max_body)
         *max_body = 0;
 }
 
+#define SIGNED ".sig"
+
+/* Beside an image stands its signature, where dremd looks for it. */
+static int find_signature(image_server *s, odm_str path, odm_arena *a, gw_image *out)
+{
+        size_t n = sizeof SIGNED - 1;
+        int rc;
+
+        if (path.n <= n || !odm_str_is(odm_str_from(path, path.n - n), SIGNED))
+                return ODM_ENOENT;
+        rc = gw_image_by_url(s->store, s->folder, odm_str_to(path, path.n - n), a, out);
+        return rc == 0 && !out->signature.n ? ODM_ENOENT : rc;
+}
+
 static void on_request(void *ctx, httpd_req *r)
 {
         image_server *s = ctx;
         gw_image i;
         odm_arena a;
+        bool image;
         int rc;
 
         if (!odm_str_is(httpd_method(r), "GET") && !odm_str_is(httpd_method(r), "HEAD")) {
@@ -99,8 +114,16 @@ static void on_request(void *ctx, httpd_req *r)
         }
         odm_arena_init(&a, &heap_mem, READ_MEMORY);
         rc = gw_image_by_url(s->store, s->folder, httpd_path(r), &a, &i);
-        if (rc == 0)
+        image = rc == 0;
+        if (rc == ODM_ENOENT)
+                rc = find_signature(s, httpd_path(r), &a, &i);
+        if (image)
                 send_image(s, r, &i);
+        else if (rc == 0)
+                httpd_send(r, &(httpd_reply){.status = 200,
+                                             .type = "application/octet-stream",
+                                             .body = i.signature,
+                                             .no_gzip = true});
         else if (rc == ODM_ENOENT)
                 httpd_send_text(r, 404, "no such image");
         else
