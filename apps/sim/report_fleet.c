@@ -226,6 +226,7 @@ static json_t *things_json(const things_stats *s, const scenario *sc)
         put(o, "refused", s->refused);
         put(o, "silent", s->silent);
         put(o, "requests", s->requests);
+        put(o, "observers", s->observers);
         put(o, "notifications", s->notifications);
         put(o, "octets_in", s->octets_in);
         put(o, "octets_out", s->octets_out);

@@ -646,6 +646,7 @@ const things_stats *things_get_stats(things *f)
 
         st->devices = f->s->things;
         st->registered = st->met = st->asleep = st->off = st->dead = 0;
+        st->observers = 0;
         st->downloads = downloads_counted(f->pool);
         st->octets = sizeof(node);
         for (uint32_t i = 0; i < f->s->things; i++) {
@@ -654,6 +655,7 @@ const things_stats *things_get_stats(things *f)
                 st->met += d->met;
                 st->asleep += d->life == LIFE_ASLEEP;
                 st->dead += d->dead;
+                st->observers += d->n_watches;
                 st->off += d->life == LIFE_OFF && !d->dead;
         }
         return st;

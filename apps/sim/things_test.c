@@ -159,7 +159,7 @@ static void ask(world *w, uint8_t code, const char *path, const char *body, int 
         until(w, w->answered);
 }
 
-static void observe(world *w, const char *path)
+static void observe_as(world *w, const char *path, int accept)
 {
         co_msg m;
         uint64_t id;
@@ -167,8 +167,13 @@ static void observe(world *w, const char *path)
         co_msg_init(&m, CO_GET);
         m.path = odm_cstr(path);
         m.observe = 0;
-        m.accept = 0;
+        m.accept = accept;
         assert_int_equal(co_ask(w->server, &w->device, &m, NULL, on_told, w, &id), 0);
+}
+
+static void observe(world *w, const char *path)
+{
+        observe_as(w, path, 0);
 }
 
 /* ---- tests ------------------------------------------------------------------------------------- */
@@ -235,6 +240,19 @@ static void observers_hear_of_errors(void **state)
         assert_string_equal(w.seen[0], "0");
         assert_string_equal(w.seen[1], "8");
         assert_string_equal(w.seen[2], "0");
+        close_world(&w);
+}
+
+static void the_second_observer_of_a_device_is_told_too(void **state)
+{
+        world w;
+
+        (void)state;
+        open_world(&w, "call = 1h\n[fault hot]\nkind = alarm\nafter = 500ms\nalarm = peripheral\n");
+        until(&w, w.registered);
+        observe_as(&w, "3/0/11", 11542);
+        observe_as(&w, "5/0/3", 0);
+        until(&w, w.told == 3);
         close_world(&w);
 }
 
@@ -348,6 +366,7 @@ int main(void)
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(they_register_and_answer),
                 cmocka_unit_test(observers_hear_of_errors),
+                cmocka_unit_test(the_second_observer_of_a_device_is_told_too),
                 cmocka_unit_test(firmware_is_pulled_and_runs_after_a_restart),
                 cmocka_unit_test(faults_hit_firmware),
                 cmocka_unit_test(sleepers_hear_nothing_until_they_wake),
