@@ -687,6 +687,8 @@ int fleet_job(fleet_turn *t, const fleet_order *o)
                 json_decref(list);
                 return rc;
         }
+        if (j.correlator.p) /* it may be the list's */
+                j.correlator = odm_arena_copy(a, j.correlator);
         j.commands = dump(t->batch, list);
         op = j.commands.p && j.key.p ? fleet_op(t, STORE_JOB_CREATE) : NULL;
         if (!op)

@@ -91,7 +91,8 @@ static int count_event(void *p, fleet_turn *t, const fleet_event *ev)
         if (c->job) {
                 fleet_order o = {.device = ev->e.device,
                                  .kind = "test",
-                                 .commands = ODM_STR("[{\"cmd\":\"exec\",\"uri\":\"./A\"}]"),
+                                 .commands = ODM_STR("[{\"cmd\":\"exec\",\"uri\":\"./A\",\"correlator\":\"own\"},"
+                                                     "{\"cmd\":\"exec\",\"uri\":\"./B\"}]"),
                                  .key = fleet_text(ev, "key"),
                                  .actor = ODM_STR("me")};
                 int rc = fleet_job(t, &o);
