@@ -522,6 +522,71 @@ static void rights_are_those_of_the_mount(void **arg)
         assert_string_equal(leaf("t", "Results/d0002/Status"), "425");
 }
 
+/* Goes through the documents that wait: keys are marked, each once; how many there were. */
+typedef struct tally {
+        bool *seen;
+        unsigned documents, most;
+} tally;
+
+static int tally_document(void *ctx, const odm_alert *a)
+{
+        tally *t = ctx;
+        odm_fanout_doc doc;
+        odm_arena mem;
+
+        if (!odm_str_ieq(a->type, RESULTS))
+                return 0;
+        odm_arena_init(&mem, &heap, 1 << 24);
+        assert_true(a->data.n <= 24576);
+        assert_int_equal(odm_fanout_doc_read(a->data, &mem, &doc), 0);
+        assert_int_equal(doc.seq, ++t->documents);
+        for (const odm_fanout_entry *e = doc.entries; e; e = e->next) {
+                size_t at = 0;
+                odm_str key;
+                while (odm_fanout_next_key(e->keys, &at, &key)) {
+                        unsigned number = 0;
+                        assert_int_equal(sscanf(key.p, "d%u", &number), 1);
+                        assert_true(number <= t->most && !t->seen[number]);
+                        t->seen[number] = true;
+                }
+        }
+        odm_arena_done(&mem);
+        return 0;
+}
+
+/* ---- many ------------------------------------------------------------------------------------------------- */
+
+#define CROWD 5000
+
+/* All in documents of bounded size, each device once. */
+static void a_crowd_is_told_in_parts(void **arg)
+{
+        static bool seen[CROWD + 1];
+        char id[16];
+        unsigned n;
+
+        (void)arg;
+        for (int i = 0; i < CROWD; i++) {
+                snprintf(id, sizeof id, "dev-%d", i);
+                fake_device *d = fake_new(yard.fake, id);
+                fake_set(d, "./DevDetail/FwV", i % 10 ? "1.0" : "1.1", ODM_FMT_CHR);
+                assert_non_null(fake_attach(d));
+        }
+        make("t", "all", FWV);
+        assert_int_equal(put("t", "MaxParallel", "100", ODM_FMT_INT), 200);
+        assert_int_equal(exec("t", "Start"), 202);
+        wait_state("t", 40);
+        assert_string_equal(leaf("t", "Ok"), "5000");
+        north_rest(yard.g->north, true);
+        tally t = {seen, 0, CROWD};
+        assert_int_equal(north_alerts(yard.g->north, ODM_STR(YARD_SERVER), tally_document, &t), 0);
+        n = t.documents;
+        assert_true(n > 1 && n < 4);
+        for (int i = 1; i <= CROWD; i++)
+                assert_true(seen[i]);
+        assert_true(odm_fanout_bytes(yard.g->fanout->f) < 16384); /* nothing is under way */
+}
+
 /* ---- a gateway below ------------------------------------------------------------------------------------- */
 
 static void a_gateway_below_has_the_task_for_its_own(void **arg)
@@ -794,6 +859,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(failures_in_full, setup, teardown),
                 cmocka_unit_test_setup_teardown(groups_of_the_result, setup, teardown),
                 cmocka_unit_test_setup_teardown(rights_are_those_of_the_mount, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_crowd_is_told_in_parts, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_gateway_below_has_the_task_for_its_own, setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(a_policy_starts_a_stored_task, setup, teardown),

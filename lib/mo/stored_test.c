@@ -235,12 +235,63 @@ static void each_is_done_as_the_table_says(void **state)
                 do_one(&deeds[i]);
 }
 
+static unsigned take_some(void *ctx, const odm_op *op)
+{
+        unsigned *asked = ctx;
+
+        ++*asked;
+        return odm_str_starts(op->target, "./Elsewhere") ? ODM_ST_ACCEPTED : 0;
+}
+
+static const struct away {
+        const char *why, *text;
+        unsigned asked;
+        const char *want;
+} aways[] = {
+        {"what is taken is not done here", LEAF("Replace", "./Elsewhere/a", "1"), 1, "Replace 202"},
+        {"an Exec too", BARE("Exec", "./Elsewhere/a"), 1, "Exec 202"},
+        {"what is not is", LEAF("Replace", "./T/n", "5"), 1, "Replace 200"},
+        {"a Get is not asked about", BARE("Get", "./Elsewhere/a"), 0, "Get 404"},
+        {"nor what is in an Atomic", "<Atomic>" LEAF("Replace", "./T/n", "5") "</Atomic>", 0,
+         "Atomic 200"},
+};
+
+static void some_is_done_elsewhere(void **state)
+{
+        static stored_result out[STORED_ACTS];
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(aways); i++) {
+                odm_tree *t = open_tree();
+                unsigned asked = 0, status = 0;
+                stored s = {.elsewhere = take_some, .elsewhere_ctx = &asked};
+                const char *why = NULL;
+                char got[64];
+                bool undo = false;
+                size_t n = 0;
+                odm_arena a;
+                odm_arena_init(&a, &heap, 1 << 20);
+                assert_int_equal(odm_stored_add(&s, odm_cstr(aways[i].text), &a, &why), 0);
+                assert_int_equal(odm_tree_begin(t, (odm_wall){0}), 0);
+                assert_int_equal(
+                        odm_stored_do(&s, 0, t, ODM_STR("srv"), (odm_wall){0}, &a, out, &n, &undo),
+                        0);
+                assert_int_equal(odm_tree_commit(t, &status), 0);
+                snprintf(got, sizeof got, "%s %u", odm_cmd_name(out[0].kind), out[0].status);
+                if (strcmp(got, aways[i].want) != 0 || asked != aways[i].asked)
+                        fail_msg("%s: %s, asked %u times", aways[i].why, got, asked);
+                odm_arena_done(&a);
+                odm_tree_free(t);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(shapes_are_as_the_table_says),
                 cmocka_unit_test(there_are_not_too_many),
                 cmocka_unit_test(each_is_done_as_the_table_says),
+                cmocka_unit_test(some_is_done_elsewhere),
         };
 
         return RUN_TESTS(tests);
