@@ -89,12 +89,14 @@ static int count_event(void *p, fleet_turn *t, const fleet_event *ev)
             fleet_tell(t, ev->e.device, "x.echo", json_pack("{s:i}", "echo", 1)) < 0)
                 return ODM_ENOMEM;
         if (c->job) {
-                fleet_order o = {.device = ev->e.device,
-                                 .kind = "test",
-                                 .commands = ODM_STR("[{\"cmd\":\"exec\",\"uri\":\"./A\",\"correlator\":\"own\"},"
-                                                     "{\"cmd\":\"exec\",\"uri\":\"./B\"}]"),
-                                 .key = fleet_text(ev, "key"),
-                                 .actor = ODM_STR("me")};
+                fleet_order o = {
+                        .device = ev->e.device,
+                        .kind = "test",
+                        .commands = ODM_STR(
+                                "[{\"cmd\":\"exec\",\"uri\":\"./A\",\"correlator\":\"own\"},"
+                                "{\"cmd\":\"exec\",\"uri\":\"./B\"}]"),
+                        .key = fleet_text(ev, "key"),
+                        .actor = ODM_STR("me")};
                 int rc = fleet_job(t, &o);
                 if (rc < 0)
                         return rc;
