@@ -266,6 +266,19 @@ int apply_config(gateway *g, gw_device *d, applied done, void *ctx)
         return rc;
 }
 
+int apply_list(gateway *g, gw_device *d, odm_arena *a, const odm_command **out)
+{
+        order o = {.a = g->applier, .d = d, .last = &o.list, .arena = *a};
+        int rc = 0;
+
+        if (g->applier && gw_tree(g))
+                rc = gather(&o);
+        *a = o.arena;
+        if (rc == 0)
+                *out = o.list;
+        return rc;
+}
+
 static void on_attached(void *ctx, gw_device *d, bool back)
 {
         applier *a = ctx;

@@ -17,6 +17,9 @@ typedef void (*applied)(void *ctx, gw_device *d, unsigned status);
  * which is logged, ODM_ENOMEM, ODM_ELIMIT. */
 ODM_MUST_USE int apply_config(gateway *g, gw_device *d, applied done, void *ctx);
 
+/* The commands it would be, in `a`; NULL for none.  0, ODM_EMALFORMED, ODM_ENOMEM, ODM_ELIMIT. */
+ODM_MUST_USE int apply_list(gateway *g, gw_device *d, odm_arena *a, const odm_command **out);
+
 typedef struct applier applier;
 /* From now on devices that attach get theirs.  0 or ODM_ENOMEM. */
 ODM_MUST_USE int applier_new(gateway *g, applier **out);

@@ -9,6 +9,7 @@
 #include "log.h"
 #include "mo.h"
 #include "odm/inventory.h"
+#include "recover.h"
 
 #define AT "./GwMO/Config"
 #define RULES_MAX 256
@@ -23,7 +24,7 @@ typedef struct config_part {
         const part_host *host;
         gateway *g; /* NULL for a bootstrap */
         odm_provider provider;
-        odm_binding bind[12];
+        odm_binding bind[13];
         rule rules[RULES_MAX];
         size_t n_rules;
         loop_timer changed;
@@ -171,6 +172,7 @@ static void on_changed(void *ctx)
 
         load_rules(p);
         devices_judge(p->g->devices);
+        recover_judge(p->g);
 }
 
 /* The tree is read when the transaction is over. */
@@ -196,7 +198,7 @@ static const char *const numbers[] = {"Mode",
                                       "SAF/DefaultTTL",
                                       "SAF/MaxBytes"};
 static const char *const matches[] = {"Bootstrap/*/Match", "ModeRules/*/Match",
-                                      "ConfigData/*/Match"};
+                                      "ConfigData/*/Match", "Ext/Validation/*/Match"};
 
 static void bind_all(config_part *p)
 {

@@ -14,6 +14,7 @@
 #include "log.h"
 #include "odm/inventory.h"
 #include "rand.h"
+#include "recover.h"
 
 #define FLUSH_MS 20
 #define AGAIN_MS 2000   /* after a batch that could not be written */
@@ -82,7 +83,7 @@ typedef struct rec {
         int64_t woke, gap;       /* a sleeper's pattern, learnt */
         int64_t alerts_at;       /* when so many alerts will have been forgotten */
         int64_t written_seen;    /* LastSeen as it is kept */
-        bool dirty, talks; /* talks: too much, and that was logged */
+        bool dirty, talks;       /* talks: too much, and that was logged */
 } rec;
 
 struct devices {
@@ -840,8 +841,10 @@ gw_device *devices_seen(void *ctx, const adapter_class *k, const adapter_device 
                 merge(t, old ? &old->d : NULL, d, join_mos(d, &mos));
                 r = find_or_make(v, d, t, why);
         }
-        if (r && r->d.state == GW_DEACTIVATED) {
+        if (r && r->d.state == GW_DEACTIVATED && !gw_is_quarantined(&r->d)) {
                 *why = ODM_ST_FORBIDDEN;
+                r->d.adapter = NULL; /* which has been told, and keeps nothing for it */
+                r->d.native = r->d.adapter_self = NULL;
                 r = NULL;
         }
         if (r && !same_texts(&r->d, t)) {
@@ -857,6 +860,10 @@ gw_device *devices_seen(void *ctx, const adapter_class *k, const adapter_device 
         }
         take_numbers(r, d);
         take_adapter(r, k, native);
+        if (gw_is_quarantined(&r->d)) { /* served for its healing, and for nothing else */
+                recover_seen(g, &r->d);
+                return &r->d;
+        }
         judge_mode(r);
         (void)hear(r, ODM_INV_SEEN, 0, ADAPTER_LINK_LOST);
         return &r->d;
@@ -864,7 +871,10 @@ gw_device *devices_seen(void *ctx, const adapter_class *k, const adapter_device 
 
 void devices_awake(void *ctx, gw_device *d, int64_t ms)
 {
-        (void)ctx;
+        if (gw_is_quarantined(d)) {
+                recover_seen(ctx, d);
+                return;
+        }
         (void)hear(rec_of(d), ODM_INV_AWAKE, ms, ADAPTER_LINK_LOST);
 }
 
@@ -993,13 +1003,21 @@ static int set_text(rec *r, size_t offset, odm_str s)
         return set_texts(r, t);
 }
 
+bool gw_is_quarantined(const gw_device *d)
+{
+        return d->state == GW_DEACTIVATED && odm_str_is(d->reason, GW_QUARANTINE);
+}
+
 static int switch_device(rec *r, bool on, odm_str reason)
 {
         int rc = set_text(r, offsetof(gw_device, reason), on ? ODM_STR("") : cut(reason, TEXT_MAX));
 
-        if (rc == 0)
-                (void)hear(r, on ? ODM_INV_ON : ODM_INV_OFF, 0, ADAPTER_OPERATOR);
-        return rc;
+        if (rc < 0)
+                return rc;
+        (void)hear(r, on ? ODM_INV_ON : ODM_INV_OFF, 0, ADAPTER_OPERATOR);
+        if (on && r->d.state == GW_DETACHED && r->d.adapter) /* it was there all the time */
+                (void)hear(r, ODM_INV_SEEN, 0, ADAPTER_OPERATOR);
+        return 0;
 }
 
 int gw_change_device(gateway *g, gw_device *d, const gw_change *c)

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "plugin.h"
 #include "odm/inventory.h"
+#include "recover_store.h"
 #include "settings.h"
 
 #define CONFIG_AT "./GwMO/Config/"
@@ -154,7 +155,7 @@ static int open_store(gateway *g, diag *d)
                 rc = gather_tables(g, &opt.n_tables);
         opt.tables = g->tables;
         if (rc == 0)
-                rc = store_open(&opt, &g->store, why);
+                rc = recover_store_open(path, &opt, &g->store, why, &g->mended);
         if (rc < 0)
                 diag_set(d, rc, "the store: %s", why[0] ? why : odm_err_text(rc));
         free(path);
@@ -316,6 +317,18 @@ void gateway_stop(gateway *g)
         north_flush(g->north);
 }
 
+/* Closed, and copied where it is the gateway's own. */
+static void keep_store(gateway *g)
+{
+        bool own = g->store && !cfg_str(g->conf, "gateway.store");
+        char *path = own ? fsio_join(g->folder, "gateway.db") : NULL;
+
+        store_close(g->store);
+        if (path)
+                recover_store_keep(path);
+        free(path);
+}
+
 void gateway_close(gateway *g)
 {
         if (!g)
@@ -327,7 +340,7 @@ void gateway_close(gateway *g)
         runner_free(g->runner);
         g->runner = NULL;
         close_adapters(g);
-        store_close(g->store);
+        keep_store(g);
         gw_writer_free(g->writer);
         devices_close(g->devices);
         north_close(g->north);

@@ -67,6 +67,8 @@ gw_device *gw_by_id(gateway *g, odm_str id);
 gw_device *gw_next(gateway *g, const gw_device *after);
 size_t gw_count(const gateway *g, int state); /* of a gw_state; -1: of all */
 bool gw_is_awake(const gw_device *d);
+#define GW_QUARANTINE "quarantine" /* a reason of State 5 */
+bool gw_is_quarantined(const gw_device *d);
 /* The selector language of ModeRules, `key=glob[;key=glob]`, keys id man mod type proto (gwmo.md
  * 4); also name, key, state.  ODM_EMALFORMED for what is none (check it when it is set). */
 ODM_MUST_USE int gw_selector_check(odm_str selector);
@@ -196,6 +198,7 @@ extern const part_class part_gwfanout;    /* ./GwMO/Fanout */
 extern const part_class part_gwtrigger;   /* ./GwMO/EDTrigger */
 extern const part_class part_gwimages;    /* ./GwMO/ImageInventory */
 extern const part_class part_gwnorth;     /* alerts to the server */
+extern const part_class part_gwrecover; /* what is damaged is mended, devices too */
 extern const part_class part_gwtraffic;   /* ./DiagMon/Traffic */
 
 /* A setting of ./GwMO/Config as the tree has it now: "Alerts/BatchWindow", or `otherwise`. */

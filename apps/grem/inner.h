@@ -4,6 +4,7 @@
 #define GREM_INNER_H
 
 #include "gateway.h"
+#include "recover_store.h"
 #include "run.h"
 
 #define GW_ADAPTERS_MAX 32
@@ -112,6 +113,8 @@ struct gateway {
         meter *meter;
         struct applier *applier;
         struct fanout_part *fanout; /* while it is open */
+        struct recover *recover;    /* while it is open */
+        recover_mended mended;      /* what was done about the store when it was opened */
         gw_hook *hooks;
         const part_host *host; /* while the agent's parts are mounted */
         void *config;          /* of config_part.c, as long */

@@ -12,6 +12,7 @@ const part_class *const gw_parts[] = {
         &part_gwtrigger,
         &part_gwnorth,
         &part_gwtraffic,
+        &part_gwrecover,
         NULL,
 };
 

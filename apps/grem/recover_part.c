@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "apply.h"
+#include "fsio.h"
 #include "heap.h"
 #include "images.h"
 #include "inner.h"
@@ -54,6 +55,7 @@ typedef struct recover {
         ward *wards;
         loop_timer judge;
         odm_heal_terms terms;
+        notice store;
 } recover;
 
 static void act(ward *w, unsigned actions);
@@ -679,6 +681,31 @@ static int recover_mount(const part_host *h, void **out, diag *d)
         return 0;
 }
 
+/* What was found when the store was opened, and the call that makes the server look. */
+static void tell_store(recover *p)
+{
+        char *path = fsio_join(gw_folder(p->g), "gateway.db");
+
+        if (!path) {
+                log_error("no memory for an alarm");
+                return;
+        }
+        notice_init(&p->store, p->host, FM_INTEGRITY, path);
+        free(path);
+        switch (p->g->mended) {
+        case RECOVER_WHOLE: notice_say(&p->store, FM_CLEARED, "the store is whole"); return;
+        case RECOVER_COPY:
+                notice_say(&p->store, FM_MAJOR,
+                           "the store was damaged: the copy of the last clean end is in use");
+                break;
+        case RECOVER_ANEW:
+                notice_say(&p->store, FM_CRITICAL,
+                           "the store was damaged, and there was no copy: it is begun anew");
+                break;
+        }
+        p->host->call(p->host->ctx, "resynchronisation: the store was damaged");
+}
+
 static int recover_open(void *ctx, diag *d)
 {
         recover *p = ctx;
@@ -696,6 +723,7 @@ static int recover_open(void *ctx, diag *d)
                             .ctx = p};
         gw_hook_add(p->g, &p->hook);
         p->g->recover = p;
+        tell_store(p);
         return 0;
 }
 
@@ -706,6 +734,7 @@ static void recover_close(void *ctx)
         if (p->g && p->g->recover == p) {
                 gw_hook_del(p->g, &p->hook);
                 loop_timer_stop(&p->judge);
+                notice_stop(&p->store);
                 p->g->recover = NULL;
         }
         while (p->wards)

@@ -68,6 +68,7 @@ static void make_rule(const char *leaf, const char *data, odm_format format)
 
 /* What a test waits for. */
 static gw_device *watched;
+static char exec[] = "exec d0001 ./FUMO/main/DownloadAndUpdate";
 static bool is_out(void *ctx)
 {
         (void)ctx;
@@ -116,6 +117,7 @@ static void one_that_was_changed_is_configured_again(void **arg)
         assert_true(yard_turn(LIMIT_MS, is_back, NULL));
         assert_string_equal(fake_value(f, "./Ext/Level"), "5");
         assert_int_equal(yard_get("./GwDev/d0001/DevDetail/FwV"), 200);
+        yard_settle();
         assert_int_equal(yard_alerts(STATE_ALERT), 2); /* it became 5, and is that no more */
 }
 
@@ -191,7 +193,7 @@ static void one_of_another_version_gets_the_image(void **arg)
         watched = fake_attach(f);
         assert_non_null(watched);
         fake_key(f, watched->key);
-        assert_true(yard_turn(LIMIT_MS, was_ordered, "exec d0001 ./FUMO/main/DownloadAndUpdate"));
+        assert_true(yard_turn(LIMIT_MS, was_ordered, exec));
         assert_true(gw_is_quarantined(watched));
         assert_string_equal(fake_value(f, "./FUMO/main/DownloadAndUpdate/PkgURL"),
                             "http://127.0.0.1:1/img/fw");
@@ -214,7 +216,7 @@ static void one_whose_firmware_was_changed_gets_it_too(void **arg)
         fake_later(f, 200, DONE, 200);
         watched = fake_attach(f);
         fake_key(f, watched->key);
-        assert_true(yard_turn(LIMIT_MS, was_ordered, "exec d0001 ./FUMO/main/DownloadAndUpdate"));
+        assert_true(yard_turn(LIMIT_MS, was_ordered, exec));
         fake_set(f, "./FUMO/main/Ext/xrem/ImageHash",
                  "0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef", ODM_FMT_CHR);
         assert_true(yard_turn(LIMIT_MS, is_back, NULL));
@@ -246,6 +248,7 @@ static void without_a_rule_nobody_is_touched(void **arg)
         (void)arg;
         store_config();
         f = attach();
+        (void)yard_turn(200, is_out, NULL); /* what is stored is applied */
         fake_set(f, "./Ext/Level", "9", ODM_FMT_INT);
         assert_false(yard_turn(400, is_out, NULL));
         assert_string_equal(fake_value(f, "./Ext/Level"), "9");

@@ -30,6 +30,14 @@ static const cfg_key gateway_keys[] = {
         {"gateway.ask", CFG_BOOL, "yes",
          "Whether the server is asked, at each start, for a configuration where there is none in\n"
          "./GwMO/Config."},
+        {"gateway.validate_every", CFG_DURATION, "1h",
+         "How often devices that a rule of ./GwMO/Config/Ext/Validation names are looked at, beside\n"
+         "each time they attach; 0: then alone.",
+         0, 365 * DAY},
+        {"gateway.heal_tries", CFG_INT, "3",
+         "Times a device in quarantine is healed before the gateway gives it up.", 1, 100},
+        {"gateway.heal_time", CFG_DURATION, "1h", "How long an image may take to heal one.", SECOND,
+         DAY},
         {"gateway.metrics", CFG_STRING, NULL,
          "Address for /metrics, such as 127.0.0.1:9465; none if not set."},
 

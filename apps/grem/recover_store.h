@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* recover_store.h - the gateway's own store, opened even when it is damaged (xrem.md G10). */
+#ifndef GREM_RECOVER_STORE_H
+#define GREM_RECOVER_STORE_H
+
+#include "store.h"
+
+typedef enum recover_mended {
+        RECOVER_WHOLE,
+        RECOVER_COPY, /* the copy of the last clean end is in use */
+        RECOVER_ANEW, /* there was none: it is empty */
+} recover_mended;
+
+/* As store_open().  `path`: the file of opt->where, when it is the gateway's own; NULL: another's,
+ * which is left as it is.  A file that is no store any more becomes PATH.damaged. */
+ODM_MUST_USE int recover_store_open(const char *path, const store_opt *opt, store **out,
+                                    char why[STORE_DIAG], recover_mended *how);
+/* The store is closed: PATH.copy is made of it, unless its log is still there.  A failure is
+ * logged. */
+void recover_store_keep(const char *path);
+
+#endif
