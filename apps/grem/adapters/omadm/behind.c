@@ -255,17 +255,18 @@ static void asked(void *ctx, store_batch *b, int rc)
                 dm_job_created(a->dm, b->ops[0]->job.device, b->ops[0]->id);
 }
 
-static void ask(behind *b)
+/* Whether it is asked now. */
+static bool ask(behind *b)
 {
         int64_t now = loop_wall().s * 1000;
         store_batch *batch;
         store_op *op;
 
         if (b->asked)
-                return;
+                return false;
         b->asked = true;
         if (is_fresh(b->a, b->id, now))
-                return;
+                return false;
         batch = store_batch_new();
         op = batch ? store_batch_add(batch, STORE_JOB_CREATE) : NULL;
         if (op)
@@ -277,8 +278,10 @@ static void ask(behind *b)
                                       .actor = ODM_STR("gateway"),
                                       .created = now,
                                       .updated = now};
-        if (!op || store_write(b->a->store, batch, asked, b->a) < 0)
-                store_batch_free(batch);
+        if (op && store_write(b->a->store, batch, asked, b->a) == 0)
+                return true;
+        store_batch_free(batch);
+        return false;
 }
 
 /* ---- sessions ------------------------------------------------------------------------------- */
@@ -288,11 +291,13 @@ void behind_at_hand(void *ctx, int64_t device)
         omadm *a = ctx;
         behind *b = behind_of(a, device);
 
+        /* one that nobody knows is asked what it is before anybody hears of it */
+        if (b && ask(b) && !b->record)
+                return;
         if (!b || !behind_introduce(b)) {
                 dm_cut(a->dm, device);
                 return;
         }
-        ask(b);
         told_read(a);
         if (!b->record) /* told, it may have been sent away */
                 return;
@@ -305,12 +310,12 @@ static void on_left(omadm *a, int64_t device)
         behind *b = behind_of(a, device);
         int64_t now = loop_wall().s * 1000;
 
-        told_read(a);
-        if (!b || !b->record || a->closing)
+        if (!b || a->closing)
                 return;
         b->here = false;
         if (!behind_introduce(b)) /* with what the session brought */
                 return;
+        told_read(a);
         if (!b->wakes)
                 say_asleep(b, now, now);
 }

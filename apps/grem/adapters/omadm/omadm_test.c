@@ -46,7 +46,7 @@ typedef struct world {
         agent *g;
         unsigned port;
         gw_device record;
-        bool seen, refuse;
+        bool seen, refuse, known_at_once;
         unsigned n_seen, n_awake, n_asleep;
         heard heard[16];
         size_t n_heard;
@@ -75,7 +75,8 @@ static gw_device *seen(void *ctx, const adapter_class *k, const adapter_device *
         size_t n = 0;
 
         assert_ptr_equal(k, &omadm_class);
-        w->n_seen++;
+        if (w->n_seen++ == 0)
+                w->known_at_once = d->n_mos > 0;
         *why = 403;
         if (w->refuse)
                 return NULL;
@@ -375,8 +376,8 @@ static bool status_has(world *w, const char *text)
 static void attach(world *w)
 {
         open_agent(w);
-        RUN_UNTIL(w, status_has(w, "last-outcome: done"));
         RUN_UNTIL(w, w->record.mos[0]); /* the inquiry of the first session */
+        RUN_UNTIL(w, status_has(w, "last-outcome: done"));
 }
 
 /* ---- commands ----------------------------------------------------------------------------- */
@@ -410,6 +411,7 @@ static void it_is_seen_when_it_has_proved_itself(void **state)
         world *w = *state;
 
         attach(w);
+        assert_true(w->known_at_once); /* a gateway's key is told by what it is */
         assert_string_equal(w->record.id, DEVICE);
         assert_string_equal(w->record.protocol, "OMA-DM/1.2");
         assert_true(w->record.man[0] && w->record.mod[0] && w->record.fwv[0]);
