@@ -404,6 +404,23 @@ void lw_errand_download(void *a, uint64_t id, gw_device *d, void *native, const 
                 ODM_ABSENT, &opt);
 }
 
+/* The first account it has for a server: /1/0 mostly, another after a bootstrap. */
+static uint16_t first_account(const client *c)
+{
+        odm_lw_links l = {.n = 0};
+        odm_arena mem;
+        uint16_t id = 0;
+
+        odm_arena_init(&mem, &heap_mem, ERRAND_MEMORY);
+        if (odm_lw_links_parse(odm_cstr(c->links), ODM_ABSENT, &mem, &l) < 0)
+                l.n = 0;
+        for (size_t i = l.n; i-- > 0;)
+                if (l.v[i].path.depth == 2 && l.v[i].path.id[0] == 1)
+                        id = l.v[i].path.id[1];
+        odm_arena_done(&mem);
+        return id;
+}
+
 void lw_errand_wake(void *a, uint64_t id, gw_device *d, void *native, odm_str notification,
                     odm_str server_id)
 {
@@ -418,7 +435,8 @@ void lw_errand_wake(void *a, uint64_t id, gw_device *d, void *native, odm_str no
         }
         e = begin(a, c, id, REQUEST_MS);
         if (e)
-                execute(e, ODM_STR("./LwM2M/1/0/8"), ODM_ABSENT, &(odm_job_opt){0});
+                execute(e, odm_arena_fmt(&e->mem, "./LwM2M/1/%u/8", first_account(c)), ODM_ABSENT,
+                        &(odm_job_opt){0});
 }
 
 void lw_errand_cancel(void *ctx, uint64_t id)

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cert.h"
 #include "coap.h"
 #include "fsio.h"
 #include "heap.h"
@@ -689,6 +690,29 @@ static void values_are_read_and_written(void **state)
         end(&s);
 }
 
+static void a_device_is_asked_to_call(void **state)
+{
+        stage s;
+        device d;
+        gw_device *r;
+
+        (void)state;
+        begin(&s);
+        device_begin(&s, &d, NULL);
+        say(&d, CO_POST, "rd", "ep=d1&lwm2m=1.0", "</1/3>,</3/0>");
+        assert_int_equal(d.code, CO_CREATED);
+        r = s.records[0];
+        lwm2m_class.wake(s.adapter, 1, r, r->native, ODM_ABSENT, ODM_STR("xrem"));
+        replied(&s, 1);
+        assert_int_equal(s.status, 200);
+        assert_non_null(strstr(d.asked, "POST 1/3/8\n"));
+        lwm2m_class.wake(s.adapter, 2, r, r->native, ODM_STR("package 0"), ODM_STR("xrem"));
+        replied(&s, 2);
+        assert_int_equal(s.status, 406);
+        co_close(d.end);
+        end(&s);
+}
+
 static void silence_is_408(void **state)
 {
         stage s;
@@ -1166,6 +1190,52 @@ static void without_protection_it_listens_here_only(void **state)
         }
 }
 
+/* ---- certificates --------------------------------------------------------------------------------------------------------- */
+
+static void a_certificate_names_the_endpoint(void **state)
+{
+        static const char *const names[] = {"ca.pem", "ca.key", "gw.pem",
+                                            "gw.key", "d.pem",  "d.key"};
+        char f[6][96], more[512];
+        stage s;
+        device d;
+        co_setup c;
+
+        (void)state;
+        begin(&s);
+        lwm2m_class.close(s.adapter);
+        s.adapter = NULL;
+        for (size_t i = 0; i < 6; i++)
+                snprintf(f[i], sizeof f[i], "%s/%s", s.folder, names[i]);
+        assert_int_equal(cert_make_ca("ca", 2, f[0], f[1], NULL), 0);
+        assert_int_equal(cert_make(&(cert_request){.common_name = "gw", .days = 2, .server = true},
+                                   f[0], f[1], f[2], f[3], NULL),
+                         0);
+        assert_int_equal(cert_make(&(cert_request){.common_name = "d1", .days = 2, .client = true},
+                                   f[0], f[1], f[4], f[5], NULL),
+                         0);
+        snprintf(more, sizeof more,
+                 "[lwm2m]\nlisten_secure = 127.0.0.1:0\ncert = %s\nkey = %s\nclient_ca = %s\n",
+                 f[2], f[3], f[0]);
+        assert_int_equal(cfg_parse(s.conf, odm_cstr(more), "test", NULL), 0);
+        open_adapter(&s);
+        co_setup_init(&c);
+        c.security = CO_CERT;
+        c.client = true;
+        c.ca_file = f[0];
+        c.cert_file = f[4];
+        c.key_file = f[5];
+        device_begin(&s, &d, &c);
+        say(&d, CO_POST, "rd", "ep=d2&lwm2m=1.0", LINKS);
+        assert_int_equal(d.code, CO_FORBIDDEN);
+        enrol(&d, "ep=d1&lwm2m=1.0");
+        until(&s, d.asked, "GET 5/0/5 observe");
+        for (size_t i = 0; i < 6; i++)
+                assert_int_equal(unlink(f[i]), 0);
+        co_close(d.end);
+        end(&s);
+}
+
 /* ---- bootstrap ---------------------------------------------------------------------------------------------------------- */
 
 static void a_device_is_given_its_account(void **state)
@@ -1288,6 +1358,7 @@ int main(void)
                 cmocka_unit_test(a_device_may_be_refused),
                 cmocka_unit_test(a_gateway_that_begins_anew_knows_its_devices),
                 cmocka_unit_test(values_are_read_and_written),
+                cmocka_unit_test(a_device_is_asked_to_call),
                 cmocka_unit_test(silence_is_408),
                 cmocka_unit_test(a_cancelled_order_is_not_replied),
                 cmocka_unit_test(sleepers_are_asked_while_they_are_awake),
@@ -1301,6 +1372,7 @@ int main(void)
                 cmocka_unit_test(a_registration_is_its_owners),
                 cmocka_unit_test(files_of_keys_that_cannot_be),
                 cmocka_unit_test(without_protection_it_listens_here_only),
+                cmocka_unit_test(a_certificate_names_the_endpoint),
                 cmocka_unit_test(a_device_is_given_its_account),
                 cmocka_unit_test(a_thousand_come_and_go),
                 cmocka_unit_test(it_tells_of_itself),
