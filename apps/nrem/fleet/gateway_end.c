@@ -460,6 +460,15 @@ static int take_outcomes(ending *e, const odm_fanout_entry *o)
         return rc;
 }
 
+/* No command was given to the device at all. */
+static bool was_not_begun(const odm_fanout_entry *o)
+{
+        for (size_t i = 0; i < o->n; i++)
+                if (o->cmd[i].ref.n)
+                        return false;
+        return o->state == ODM_TARGET_FAILED;
+}
+
 static void judge_target(const ending *e, const odm_fanout_entry *o, job_verdict *v)
 {
         bool late = e->job.deadline && e->job.deadline <= e->t->now;
@@ -477,8 +486,9 @@ static void judge_target(const ending *e, const odm_fanout_entry *o, job_verdict
         }
         if (v->to != STORE_JOB_FAILED && v->to != STORE_JOB_DONE)
                 say(v, STORE_JOB_FAILED, ODM_STR("its gateway told no result"));
-        if (v->to == STORE_JOB_FAILED && o->state != ODM_TARGET_OK && o->text.n && !o->n)
-                say(v, STORE_JOB_FAILED, o->text);
+        if (v->to == STORE_JOB_FAILED && was_not_begun(o))
+                say(v, STORE_JOB_FAILED,
+                    o->text.n ? o->text : ODM_STR("its gateway did not begin it"));
 }
 
 /* It had left before its turn came, and is elsewhere by now. */
@@ -489,6 +499,15 @@ static int has_moved(ending *e, bool *moved)
 
         *moved = rc == 0 && c.gateway && c.gateway != e->relay->gateway;
         return rc == ODM_ENOENT ? 0 : rc;
+}
+
+/* Its gateway has the package no more, or serves it nowhere. */
+static int without_image(gateways *s, fleet_turn *t, const gateway_relay *r)
+{
+        gateway_relay to = *r;
+
+        to.plain = true;
+        return gateway_put_back(s, t, &to, "its gateway could not give it the package");
 }
 
 static int end_target(gateways *s, fleet_turn *t, const gateway_relay *r, const odm_fanout_entry *o)
@@ -504,6 +523,8 @@ static int end_target(gateways *s, fleet_turn *t, const gateway_relay *r, const 
                 rc = has_moved(&e, &moved);
         if (rc == 0 && moved)
                 return gateway_put_back(s, t, r, "the device is behind another gateway now");
+        if (rc == 0 && r->image.n && was_not_begun(o))
+                return without_image(s, t, r);
         if (rc == 0)
                 rc = take_outcomes(&e, o);
         if (rc < 0)

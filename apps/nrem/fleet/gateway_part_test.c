@@ -665,6 +665,30 @@ static void without_it_devices_fetch_by_themselves(void **state)
         stage_end(&s);
 }
 
+static void a_gateway_that_serves_it_nowhere_is_no_use(void **state)
+{
+        const store_result loaded = {
+                .index = 11, .status = 200, .sent = true, .text = ODM_STR("alert x")};
+        int64_t gw, jobs[3];
+        store_job k;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        k = load(&s, &gw, jobs);
+        ends(&s, &k, STORE_JOB_DONE, &loaded, 1);
+        k = carrier(&s, gw);
+        results(&s, gw, task_of(&k),
+                "<Device ID=\"urn:g:1\" Key=\"d1\" State=\"4\" Text=\"no such image\">"
+                "<Cmd Status=\"404\"/></Device>");
+        ends(&s, &k, STORE_JOB_WAITING, NULL, 0);
+        k = carrier(&s, gw);
+        assert_true(says(k.commands, "./GwDev/d1/FUMO/main/DownloadAndUpdate/PkgURL"));
+        assert_true(says(k.commands, LINK));
+        assert_int_equal(job_of(&s, jobs[0]).state, STORE_JOB_WAITING);
+        stage_end(&s);
+}
+
 static void a_gateway_without_fanouts_gets_them_one_by_one(void **state)
 {
         const store_result no[] = {{.index = 0, .status = 404, .sent = true},
@@ -842,6 +866,7 @@ int main(void)
                 cmocka_unit_test(the_same_for_many_is_one_task),
                 cmocka_unit_test(a_package_goes_to_the_gateway_once),
                 cmocka_unit_test(without_it_devices_fetch_by_themselves),
+                cmocka_unit_test(a_gateway_that_serves_it_nowhere_is_no_use),
                 cmocka_unit_test(a_gateway_without_fanouts_gets_them_one_by_one),
                 cmocka_unit_test(what_is_cancelled_is_taken_back),
                 cmocka_unit_test(a_device_that_moves_takes_its_jobs_along),
