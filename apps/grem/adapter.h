@@ -89,8 +89,9 @@ typedef struct adapter_host { /* lent until close */
         /* A device attached, or came back, or says something new of itself.  `native` is the
          * adapter's own for it, given back in each call; it may be changed by another seen().  The
          * record is the gateway's and stays where it is until the adapter is told by forget().
-         * NULL: refused (deactivated by the operator, quarantined, or no room): it is not to be
-         * served; *why then says which, a status of OMA DM. */
+         * NULL: refused (deactivated by the operator, or no room): it is not to be served; *why
+         * then says which, a status of OMA DM.  One in quarantine is not refused: it is to be
+         * healed. */
         gw_device *(*seen)(void *ctx, const struct adapter_class *k, const adapter_device *d,
                            void *native, unsigned *why);
         /* It can be spoken to now, for `ms` milliseconds from now on (0: until asleep() is said).

@@ -495,6 +495,98 @@ static void expected_devices_have_records_before_they_come(void **state)
         assert_string_equal(node(w, RECORDS "/d0001/State"), "1");
 }
 
+static void a_device_that_is_switched_on_again_is_there(void **state)
+{
+        world *w = *state;
+        gw_change c = {.wake_interval_s = -2, .awake_s = -2, .reason = ODM_STR("operator")};
+        gw_device *d;
+
+        open_all(w);
+        run_sessions(w, 1);
+        write_config(w, "Alerts/BatchWindow", "0", ODM_FMT_INT);
+        d = fake_record(attach("a"));
+        run_until_told(w);
+        assert_int_equal(gw_change_device(w->g, d, &c), 0);
+        run_reported(w, "alert " RECORDS "/d0001  5\n");
+        assert_string_equal(node(w, RECORDS "/d0001/StateReason"), "operator");
+        assert_false(gw_is_awake(d));
+        c = (gw_change){.wake_interval_s = -2, .awake_s = -2, .active = 1};
+        assert_int_equal(gw_change_device(w->g, d, &c), 0);
+        assert_int_equal(d->state, GW_ACTIVE);
+        assert_true(gw_is_awake(d));
+        run_until_told(w);
+        assert_int_equal(count_in(w, "<DeviceAttach><DeviceID>a<"), 2);
+        assert_string_equal(node(w, RECORDS "/d0001/StateReason"), "");
+}
+
+/* ---- operations that are answered later ---------------------------------------------------------- */
+
+static void a_session_waits_for_a_device(void **state)
+{
+        static const fake_job jobs[] = {
+                {.kind = ODM_CMD_GET, .uri = "./GwDev/d0001/DevInfo/Man"},
+                {.kind = ODM_CMD_EXEC, .uri = "./GwDev/d0001/Reboot/Now"},
+                {.kind = ODM_CMD_REPLACE,
+                 .uri = "./GwDev/d0001/Ext/Level",
+                 .data = "8",
+                 .format = ODM_FMT_INT},
+                {.kind = ODM_CMD_GET, .uri = "./GwDev/d0001/Nothing"},
+                {.kind = ODM_CMD_GET, .uri = "./DevInfo/Man"},
+        };
+        world *w = *state;
+        fake_device *d;
+
+        set(w, "session.on_start=no");
+        open_all(w);
+        d = fake_new(fake_latest(), "a");
+        fake_set(d, "./Ext/Level", "1", ODM_FMT_INT);
+        assert_non_null(fake_attach(d));
+        settle(w);
+        fake_delay(d, 100);
+        w->f.jobs = jobs;
+        w->f.n_jobs = ODM_COUNT(jobs);
+        agent_sync(w->agent, "test");
+        run_sessions(w, 1);
+        assert_true(dm_fake_reported(&w->f, "200 ./GwDev/d0001/DevInfo/Man = Fake\n"));
+        assert_true(dm_fake_reported(&w->f, "200 ./GwDev/d0001/Reboot/Now\n"));
+        assert_true(dm_fake_reported(&w->f, "200 ./GwDev/d0001/Ext/Level\n"));
+        assert_true(dm_fake_reported(&w->f, "404 ./GwDev/d0001/Nothing\n"));
+        assert_true(dm_fake_reported(&w->f, "200 ./DevInfo/Man = "));
+        assert_string_equal(fake_value(d, "./Ext/Level"), "8");
+}
+
+static void a_session_that_ends_drops_what_it_waits_for(void **state)
+{
+        static const fake_job jobs[] = {
+                {.kind = ODM_CMD_GET, .uri = "./GwDev/d0001/DevInfo/Man"},
+        };
+        world *w = *state;
+        odm_time limit = odm_time_add(loop_now(), LIMIT_MS);
+        fake_device *d;
+
+        set(w, "session.on_start=no");
+        w->f.jobs = jobs;
+        w->f.n_jobs = ODM_COUNT(jobs);
+        for (int orderly = 0; orderly < 2; orderly++) {
+                w->f.next_job = 0;
+                open_all(w);
+                d = fake_new(fake_latest(), "a");
+                assert_non_null(fake_attach(d));
+                settle(w); /* it is mounted */
+                fake_delay(d, FAKE_SILENT);
+                agent_sync(w->agent, "test");
+                while (fake_waiting(fake_latest()) == 0 && !odm_time_reached(loop_now(), limit))
+                        assert_int_equal(loop_once(w->l, 20), 0);
+                assert_int_equal(fake_waiting(fake_latest()), 1);
+                if (orderly) { /* the server is told, and then the loop stops */
+                        agent_stop(w->agent);
+                        assert_int_equal(loop_run(w->l), 0);
+                        assert_int_equal(dm_fake_done(&w->f), 0); /* but aborted */
+                }
+                close_all(w);
+        }
+}
+
 /* ---- a kill ------------------------------------------------------------------------------------- */
 
 #define KILLED_DEVICES 40
@@ -565,6 +657,11 @@ int main(void)
                 cmocka_unit_test_setup_teardown(a_server_reads_and_changes_records, set_up,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(rules_decide_the_mode, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(a_session_waits_for_a_device, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(a_session_that_ends_drops_what_it_waits_for, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(a_device_that_is_switched_on_again_is_there, set_up,
+                                                tear_down),
                 cmocka_unit_test_setup_teardown(expected_devices_have_records_before_they_come,
                                                 set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_gateway_without_configuration_asks_for_one,
