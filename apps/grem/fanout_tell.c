@@ -267,8 +267,7 @@ static void count_merged(gateway *g, uint32_t n)
                 return;
         c->results_merged += n;
         c->sessions_saved += n - 1;
-        if (c->north_sessions)
-                c->bytes_saved += (n - 1) * (c->north_bytes / c->north_sessions);
+        c->bytes_saved += (n - 1) * north_least(g->north);
 }
 
 static void told(fanout_task *t)

@@ -74,6 +74,7 @@ void north_flush(north *n); /* what was answered is forgotten, durably */
 /* What waits leads to a session; the agent is open. */
 void north_begin(north *n);
 void north_session(north *n, uint64_t octets); /* a session with so many is over */
+uint64_t north_least(const north *n); /* octets of the smallest session so far; 0: none yet */
 
 /* ---- counts.c ------------------------------------------------------------------------------------- */
 

@@ -505,6 +505,11 @@ void north_session(north *n, uint64_t octets)
                 n->least = octets;
 }
 
+uint64_t north_least(const north *n)
+{
+        return n->least;
+}
+
 void north_watch(gateway *g, void (*answered)(void *ctx, int64_t id, odm_str type, odm_str source),
                  void *ctx)
 {
