@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+# Gateways for the promises about them: gremd with simulated devices behind it.  Sourced by the scripts
+# that need it, within the world of tests/acceptance/run.
+
+gremd=$bin/grem/gremd
+xremsim=$bin/sim/xremsim
+
+start_gateway() # name, then lines of configuration beyond the usual; sets gw_dm, gw_coap, gw_metrics
+{
+        local dir=$home/$1
+        add_device "$1" && mkdir -p "$dir/objects" && "$xremsim" --print-objects >"$dir/objects/simulated.xml" || return 1
+        {
+                printf '[agent]\nstate = %s\n[device]\nid = urn:test:%s\n' "$dir" "$1"
+                printf '[account]\nserver_id = xrem\nurl = http://127.0.0.1:%s/dm\nuser = %s\n' "$plain_port" "$1"
+                printf 'password = pw-%s\nserver_password = sv-%s\n' "$1" "$1"
+                printf '[wake]\nlisten = 127.0.0.1:0\nmin_interval = 0s\n[session]\nretry_min = 200ms\n'
+                printf '[gateway]\nmetrics = 127.0.0.1:0\n'
+                printf '[omadm]\nlisten = 127.0.0.1:0\nserver_id = gw\nunknown = accept\naccept_password = behind\n'
+                printf 'accept_server_password = behind\nwake_first = 200ms\n'
+                printf '[firmware]\nfetch = %s\nretry_wait = 200ms\n' "$bin/drem/fetch/dremd-fetch"
+                printf '[lwm2m]\nlisten = 127.0.0.1:0\nobjects = %s\nawake = 2s\nack = 300ms\nretransmit = 2\n' "$dir/objects"
+                printf '%s\n' "${@:2}"
+        } >"$dir/gremd.conf"
+        run_gateway "$1"
+}
+
+run_gateway() # name: with the configuration it has; the same ports again
+{
+        local dir=$home/$1 log=$home/$1.log mark
+        touch "$log"
+        mark=$(wc -l <"$log")
+        "$gremd" --config "$dir/gremd.conf" 2>>"$log" &
+        pid[$1]=$!
+        eventually 20 sh -c "tail -n +$((mark + 1)) '$log' | grep -q 'gremd: ready'" || {
+                tail -n 5 "$log" >&2
+                return 1
+        }
+        gw_dm=$(port_of "$log" "$mark" 'OMA DM')
+        gw_coap=$(port_of "$log" "$mark" 'LwM2M')
+        gw_metrics=$(port_of "$log" "$mark" 'metrics=true')
+        sed -i "/^\[omadm\]/,/^\[/s/^listen = 127.0.0.1:0/listen = 127.0.0.1:$gw_dm/
+                /^\[lwm2m\]/,/^\[/s/^listen = 127.0.0.1:0/listen = 127.0.0.1:$gw_coap/
+                s/^metrics = 127.0.0.1:0/metrics = 127.0.0.1:$gw_metrics/" "$dir/gremd.conf"
+}
+
+behind_dm() # group, prefix, first, count, then lines: OMA DM devices behind the gateway, as a scenario
+{
+        printf '[group %s]\nprefix = %s\nfirst = %s\ncount = %s\n' "$1" "$2" "$3" "$4"
+        printf 'server = http://127.0.0.1:%s/dm\nserver_id = gw\npassword = behind\n' "$gw_dm"
+        printf 'maker = Acme\nmodel = M1\nfwv = 1.0\ncall = 2s\nstart = 1s\ninstall = 100ms\nreboot = 100ms\n'
+        printf '%s\n' "${@:5}"
+}
+
+behind_lwm2m() # the same of LwM2M
+{
+        printf '[group %s]\nprotocol = lwm2m\nprefix = %s\nfirst = %s\ncount = %s\n' "$1" "$2" "$3" "$4"
+        printf 'server = coap://127.0.0.1:%s\n' "$gw_coap"
+        printf 'maker = Acme\nmodel = M1\nfwv = 1.0\ncall = 2s\nstart = 1s\ninstall = 100ms\nreboot = 100ms\n'
+        printf '%s\n' "${@:5}"
+}
+
+simulate() # name, file of the scenario, options
+{
+        "$xremsim" --scenario "$2" --create --api "$XREM_SERVER" --quiet --json "${@:3}" >"$home/$1.out" 2>>"$home/$1.log" &
+        pid[$1]=$!
+}
+
+gw_get() # device, node
+{
+        "$xrem" get "$1" "$2" --timeout 10
+}
+
+devices_with() # query words of device list, how many
+{
+        [ "$("$xrem" --json device list "${@:1:$#-1}" |
+                python3 -c 'import json,sys; print(len(json.load(sys.stdin)["items"]))')" = "${!#}" ]
+}
+
+metric_of() # name of a counter of the gateway
+{
+        curl -sS "http://127.0.0.1:$gw_metrics/metrics" | sed -n "s/^$1 //p"
+}
