@@ -188,6 +188,7 @@ bool behind_introduce(behind *b)
         odm_arena m;
         bool ok;
 
+        b->asking = false;
         odm_arena_init(&m, &heap_mem, READ_MEMORY);
         ok = introduce(b, &d, &m);
         odm_arena_done(&m);
@@ -292,8 +293,10 @@ void behind_at_hand(void *ctx, int64_t device)
         behind *b = behind_of(a, device);
 
         /* one that nobody knows is asked what it is before anybody hears of it */
-        if (b && ask(b) && !b->record)
+        if (b && ask(b) && !b->record) {
+                b->asking = true;
                 return;
+        }
         if (!b || !behind_introduce(b)) {
                 dm_cut(a->dm, device);
                 return;

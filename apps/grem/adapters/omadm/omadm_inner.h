@@ -42,6 +42,7 @@ typedef struct behind { /* a device that the store knows, in memory as long as w
         bool wakes;          /* it says where a package 0 reaches it */
         bool awake;          /* as we said last */
         bool asked;          /* what it is, in this life of ours */
+        bool asking;         /* ... and it has not answered: nobody knows of it yet */
         int64_t interval_ms; /* how often it calls; 0: not known */
         odm_time woken;      /* when a package 0 was passed on last */
         char *servers;       /* ServerIDs of its own servers, blanks between; NULL: none */

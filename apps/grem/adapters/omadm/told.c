@@ -14,6 +14,7 @@
 
 #define PAGE 200
 #define AGAIN_MS 1000
+#define WAIT 1
 #define PLACE ODM_STR("omadm.told")
 #define SERVERS "urn:oma:at:oma-gwmo:BootstrappedDMSList:1.0"
 
@@ -80,6 +81,8 @@ static int one(omadm *a, const store_event *e)
 
         if (!odm_str_is(e->kind, "alert"))
                 return 0;
+        if (b && b->asking)
+                return WAIT; /* until it is introduced, which leads here again */
         if (!b || (!b->record && !behind_introduce(b)))
                 return 0; /* of a device that is not served */
         o = json_loadb(e->data.p ? e->data.p : "", e->data.n, 0, NULL);
