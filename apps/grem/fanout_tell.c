@@ -82,6 +82,8 @@ static int gather(piece *p)
                 rc = add_page(p, &a, &more);
                 odm_arena_done(&a);
         }
+        if (rc == 0 && !p->full) /* there are no more, whatever their numbers are */
+                p->told = p->t->upto;
         return rc;
 }
 

@@ -351,8 +351,10 @@ int odm_fanout_restore(odm_fanout *f, const odm_fanout_plan *p, const odm_fanout
         t->told = told;
         t->paused = state == ODM_FANOUT_PAUSED;
         stop_on_failures(f, t);
-        if (state == ODM_FANOUT_CANCELLED)
+        if (state == ODM_FANOUT_CANCELLED && task_open(t))
                 return odm_fanout_cancel(f, p->id, now);
+        if (state == ODM_FANOUT_CANCELLED) /* all that is left is to tell it */
+                t->stop = state;
         return 0;
 }
 

@@ -715,6 +715,35 @@ static void bad_plans_are_refused(void **state)
         odm_fanout_free(NULL);
 }
 
+/* Killed when all of it was kept, and its end was not told yet. */
+static void only_the_end_is_to_be_told(void **state)
+{
+        static const odm_fanout_state kept[][2] = {{ODM_FANOUT_RUNNING, ODM_FANOUT_FAILURES},
+                                                   {ODM_FANOUT_PAUSED, ODM_FANOUT_FAILURES},
+                                                   {ODM_FANOUT_CANCELLED, ODM_FANOUT_CANCELLED}};
+        const odm_fanout_to to[] = {{1, ODM_PRESENCE_ASLEEP}, {2, ODM_PRESENCE_ASLEEP}};
+        const odm_fanout_row rows[] = {{1, ODM_TARGET_OK, 200, 1, 1, false},
+                                       {2, ODM_TARGET_CANCELLED, 214, 0, 2, false}};
+        device v[1] = {{.answers = "o"}};
+        odm_fanout_ask a;
+        world w;
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(kept); i++) {
+                setup(&w, &heap, v, 1, false);
+                odm_fanout_now t = now(&w);
+                assert_int_equal(
+                        odm_fanout_restore(w.f, &w.plan, to, 2, rows, 2, 1, kept[i][0], &t), 0);
+                assert_int_equal(odm_fanout_next(w.f, &t, true, &a), 1);
+                assert_int_equal(a.kind, ODM_ASK_TELL);
+                assert_true(a.last && a.told == 1 && a.upto == 2);
+                assert_int_equal(a.state, kept[i][1]);
+                odm_fanout_told(w.f, 7, 2, true, &t);
+                assert_int_equal(odm_fanout_next(w.f, &t, true, &a), 0);
+                odm_fanout_free(w.f);
+        }
+}
+
 static int without_memory(failing *fl, void *arg)
 {
         const odm_fanout_to to[] = {{1, ODM_PRESENCE_AWAKE}, {2, ODM_PRESENCE_ASLEEP}};
@@ -751,6 +780,7 @@ int main(void)
                 cmocka_unit_test(ten_thousand),
                 cmocka_unit_test(sleepers_have_one_queue),
                 cmocka_unit_test(bad_plans_are_refused),
+                cmocka_unit_test(only_the_end_is_to_be_told),
                 cmocka_unit_test(memory_runs_out),
         };
         return RUN_TESTS(tests);
