@@ -29,6 +29,8 @@ void meter_session(void *app, bool good, uint64_t in, uint64_t out)
 
         (void)good;
         g->counts.north_sessions++;
+        if (in == 0) /* nobody was there */
+                out = 0;
         g->counts.north_bytes += in + out;
         g->counts.north_bytes_in += in;
         if (good)

@@ -9,8 +9,8 @@
 #include "heap.h"
 #include "inner.h"
 #include "log.h"
-#include "plugin.h"
 #include "odm/inventory.h"
+#include "plugin.h"
 #include "recover_store.h"
 #include "settings.h"
 

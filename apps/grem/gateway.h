@@ -198,7 +198,7 @@ extern const part_class part_gwfanout;    /* ./GwMO/Fanout */
 extern const part_class part_gwtrigger;   /* ./GwMO/EDTrigger */
 extern const part_class part_gwimages;    /* ./GwMO/ImageInventory */
 extern const part_class part_gwnorth;     /* alerts to the server */
-extern const part_class part_gwrecover; /* what is damaged is mended, devices too */
+extern const part_class part_gwrecover;   /* what is damaged is mended, devices too */
 extern const part_class part_gwtraffic;   /* ./DiagMon/Traffic */
 
 /* A setting of ./GwMO/Config as the tree has it now: "Alerts/BatchWindow", or `otherwise`. */

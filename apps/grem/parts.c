@@ -2,17 +2,16 @@
 /* parts.c - what makes an agent a gateway. */
 #include "inner.h"
 
-/* Others ask for settings of Config, so that it comes first; by part_gwnorth the rest begins. */
 const part_class *const gw_parts[] = {
-        &part_gwconfig,
-        &part_gwinventory,
-        &part_gwimages,
-        &part_gwmount,
-        &part_gwfanout,
-        &part_gwtrigger,
-        &part_gwnorth,
-        &part_gwtraffic,
-        &part_gwrecover,
+        &part_gwconfig,    /* ./GwMO/Config: first, since others ask for its settings */
+        &part_gwinventory, /* ./GwMO/Inventory */
+        &part_gwimages,    /* ./GwMO/ImageInventory */
+        &part_gwmount,     /* ./GwDev */
+        &part_gwfanout,    /* ./GwMO/Fanout */
+        &part_gwtrigger,   /* ./GwMO/EDTrigger */
+        &part_gwnorth,     /* alerts of all of them */
+        &part_gwtraffic,   /* ./DiagMon/Traffic */
+        &part_gwrecover,   /* what is damaged */
         NULL,
 };
 

@@ -31,7 +31,8 @@ static const cfg_key gateway_keys[] = {
          "Whether the server is asked, at each start, for a configuration where there is none in\n"
          "./GwMO/Config."},
         {"gateway.validate_every", CFG_DURATION, "1h",
-         "How often devices that a rule of ./GwMO/Config/Ext/Validation names are looked at, beside\n"
+         "How often devices that a rule of ./GwMO/Config/Ext/Validation names are looked at, "
+         "beside\n"
          "each time they attach; 0: then alone.",
          0, 365 * DAY},
         {"gateway.heal_tries", CFG_INT, "3",

@@ -8,12 +8,12 @@
 #include "trigger_part.h"
 
 const store_table *const gw_tables[] = {
-        &gw_table_device,
-        &gw_table_north,
-        &image_table,
-        &gw_table_cache,
-        &gw_table_trigger,
-        &gw_table_fanout,
-        &gw_table_target,
+        &gw_table_device,  /* records */
+        &gw_table_north,   /* alerts that the server has not answered */
+        &gw_table_cache,   /* what devices said last */
+        &gw_table_fanout,  /* orders for many devices */
+        &gw_table_target,  /* ... each of these */
+        &gw_table_trigger, /* wake-ups that wait */
+        &image_table,      /* images that are ready */
         NULL,
 };
