@@ -360,17 +360,18 @@ int gateway_take(gateways *s, fleet_turn *t, const store_device *g, const gatewa
         bool above = false, own = false, fresh;
         int rc = is_above(s, t->arena, g->id, d->id, &above);
 
-        if (rc == 0)
-                rc = is_own(s, t->arena, d, r, &own);
+        if (rc < 0)
+                return rc;
+        rc = gateway_find_child(s->host->store, d->id, t->arena, &was);
+        if (rc < 0 && rc != ODM_ENOENT)
+                return rc;
+        rc = was.gateway == g->id ? 0 : is_own(s, t->arena, d, r, &own); /* it comes back to it */
         if (rc < 0 || above || own) {
                 if (rc == 0)
                         log_warn("a gateway tells of a device that is not behind it",
                                  log_str("gateway", g->name), log_str("device", d->name));
                 return rc;
         }
-        rc = gateway_find_child(s->host->store, d->id, t->arena, &was);
-        if (rc < 0 && rc != ODM_ENOENT)
-                return rc;
         c = was;
         c.gateway = g->id;
         c.key = r->key;
