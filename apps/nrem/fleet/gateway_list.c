@@ -256,8 +256,8 @@ static int all_in(gateways *s, fleet_turn *t, const store_device *g, gateway_row
 
 static int work_in(gateways *s, fleet_turn *t, const store_device *g, gateway_row *row)
 {
-        /* An answer that is new here is worked in from its beginning, whatever the row says: the place
-         * of the one before may have been written after it.  Twice does no harm. */
+        /* An answer that is new here is worked in from its beginning, whatever the row says: the
+         * place of the one before may have been written after it.  Twice does no harm. */
         size_t from = s->read_job == row->job ? (size_t)row->place : 0, to;
         bool all = true;
         int rc = read_answer(s, row);
