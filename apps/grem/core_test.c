@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* core_test.c - a whole gateway with devices in memory, against a DM server on loopback. */
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -519,6 +520,46 @@ static void a_device_that_is_switched_on_again_is_there(void **state)
         assert_string_equal(node(w, RECORDS "/d0001/StateReason"), "");
 }
 
+/* What the address says, whole; the listener has a thread of its own. */
+static const char *fetch(uint16_t port, const char *path)
+{
+        static char text[16384];
+        net_addr to;
+        char ask[128];
+        size_t n = 0;
+        ssize_t got;
+        int fd;
+
+        assert_int_equal(net_addr_parse("127.0.0.1", port, &to), 0);
+        fd = socket(AF_INET, SOCK_STREAM, 0);
+        assert_true(fd >= 0);
+        assert_int_equal(connect(fd, (const struct sockaddr *)&to.sa, to.n), 0);
+        snprintf(ask, sizeof ask, "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path);
+        assert_int_equal(write(fd, ask, strlen(ask)), (ssize_t)strlen(ask));
+        while ((got = read(fd, text + n, sizeof text - 1 - n)) > 0)
+                n += (size_t)got;
+        text[n] = 0;
+        close(fd);
+        return text;
+}
+
+static void counters_are_told_over_http(void **state)
+{
+        world *w = *state;
+        uint16_t port;
+
+        set(w, "gateway.metrics=127.0.0.1:0");
+        open_all(w);
+        run_sessions(w, 1);
+        attach("a");
+        loop_skip(1500);
+        settle(w);
+        port = meter_port(w->g->meter);
+        assert_non_null(strstr(fetch(port, "/metrics"), "\ngrem_devices{state=\"active\"} 1\n"));
+        assert_non_null(strstr(fetch(port, "/metrics"), "\ngrem_north_sessions_total 1\n"));
+        assert_non_null(strstr(fetch(port, "/"), "404"));
+}
+
 /* ---- operations that are answered later ---------------------------------------------------------- */
 
 static void a_session_waits_for_a_device(void **state)
@@ -657,6 +698,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(a_server_reads_and_changes_records, set_up,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(rules_decide_the_mode, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(counters_are_told_over_http, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_session_waits_for_a_device, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_session_that_ends_drops_what_it_waits_for, set_up,
                                                 tear_down),
