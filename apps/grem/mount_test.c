@@ -359,6 +359,27 @@ static void the_cache_has_a_ceiling(void **arg)
         assert_int_equal(yard_get(path), 503);
 }
 
+static void gateways_may_be_behind_it(void **arg)
+{
+        static char type[] = "urn:example:at:door";
+
+        (void)arg;
+        fake_device *sub = fake_new(yard.fake, "sub");
+        fake_is_gateway(sub, true);
+        fake_set(sub, "./GwDev/d0003/DevInfo/Man", "Below", CHR);
+        assert_non_null(fake_attach(sub));
+        yard_settle();
+        assert_string_equal(keys(), "./GwDev=g0001\n");
+        assert_int_equal(yard_get("./GwDev/g0001/GwDev/d0003/DevInfo/Man"), 200);
+        want(200, "./GwDev/g0001/GwDev/d0003/DevInfo/Man=Below\n");
+        assert_int_equal(yard_do(NULL, REP, "./GwDev/g0001/GwDev/d0003/DevInfo/Man", "New", CHR),
+                         200);
+        assert_string_equal(fake_value(sub, "./GwDev/d0003/DevInfo/Man"), "New");
+        assert_int_equal(fake_alert(sub, "./GwDev/d0003/Ext", type, "open", "critical"), 0);
+        assert_int_equal(yard_alerts(type), 1);
+        assert_string_equal(yard.text, "./GwDev/g0001/GwDev/d0003/Ext::open");
+}
+
 static void what_nobody_waits_for_is_still_done(void **arg)
 {
         const odm_op op = {.kind = EXEC,
@@ -394,6 +415,7 @@ int main(void)
                 TEST(nothing_of_a_device_is_in_a_transaction),
                 TEST(orders_below_commands_are_the_adapters),
                 TEST(the_cache_has_a_ceiling),
+                TEST(gateways_may_be_behind_it),
                 TEST(what_nobody_waits_for_is_still_done),
         };
 
