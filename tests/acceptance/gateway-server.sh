@@ -12,7 +12,7 @@ begins()
         mkdir -p "$gs/keys" && openssl genpkey -algorithm ed25519 -out "$gs/maker.key" &&
                 openssl pkey -in "$gs/maker.key" -pubout -out "$gs/keys/maker.pub" &&
                 { echo 'version: 2.0' && head -c 20000 /dev/urandom; } >"$gs/image" || return 1
-        start_server gsserver && start_gateway gs '[images]' 'listen = 127.0.0.1:0' || return 1
+        start_server gsserver && start_gateway gs || return 1
         eventually 20 is_active gs && "$xrem" set gs ./GwMO/Config/Alerts/BatchWindow 0 || return 1
         { echo '[run]' && echo 'seed = 7' && behind_dm meters meter/ 1 12 "keys = $gs/keys"; } >"$gs/scenario"
         "$xremsim" --scenario "$gs/scenario" --quiet >"$home/gssim.out" 2>"$home/gssim.log" &

@@ -17,6 +17,7 @@ start_gateway() # name, then lines of configuration beyond the usual; sets gw_dm
                 printf '[gateway]\nmetrics = 127.0.0.1:0\n'
                 printf '[omadm]\nlisten = 127.0.0.1:0\nserver_id = gw\nunknown = accept\naccept_password = behind\n'
                 printf 'accept_server_password = behind\nwake_first = 200ms\n'
+                printf '[images]\nlisten = 127.0.0.1:0\nretry_wait = 500ms\n'
                 printf '[firmware]\nfetch = %s\nretry_wait = 200ms\n' "$bin/drem/fetch/dremd-fetch"
                 printf '[lwm2m]\nlisten = 127.0.0.1:0\nobjects = %s\nawake = 2s\nack = 300ms\nretransmit = 2\n' "$dir/objects"
                 printf '%s\n' "${@:2}"
@@ -47,7 +48,7 @@ behind_dm() # group, prefix, first, count, then lines: OMA DM devices behind the
 {
         printf '[group %s]\nprefix = %s\nfirst = %s\ncount = %s\n' "$1" "$2" "$3" "$4"
         printf 'server = http://127.0.0.1:%s/dm\nserver_id = gw\npassword = behind\n' "$gw_dm"
-        printf 'maker = Acme\nmodel = M1\nfwv = 1.0\ncall = 2s\nstart = 1s\ninstall = 100ms\nreboot = 100ms\n'
+        printf 'maker = Acme\nmodel = M1\nfwv = 1.0\ncall = %s\nstart = 1s\ninstall = 100ms\nreboot = 100ms\n' "${call:-2s}"
         printf '%s\n' "${@:5}"
 }
 
@@ -55,7 +56,7 @@ behind_lwm2m() # the same of LwM2M
 {
         printf '[group %s]\nprotocol = lwm2m\nprefix = %s\nfirst = %s\ncount = %s\n' "$1" "$2" "$3" "$4"
         printf 'server = coap://127.0.0.1:%s\n' "$gw_coap"
-        printf 'maker = Acme\nmodel = M1\nfwv = 1.0\ncall = 2s\nstart = 1s\ninstall = 100ms\nreboot = 100ms\n'
+        printf 'maker = Acme\nmodel = M1\nfwv = 1.0\ncall = %s\nstart = 1s\ninstall = 100ms\nreboot = 100ms\n' "${call:-2s}"
         printf '%s\n' "${@:5}"
 }
 
