@@ -16,10 +16,11 @@
 
 static char *beside(const char *path, const char *suffix)
 {
-        char *s = malloc(strlen(path) + strlen(suffix) + 1);
+        size_t n = strlen(path) + strlen(suffix) + 1;
+        char *s = malloc(n);
 
         if (s)
-                sprintf(s, "%s%s", path, suffix);
+                (void)snprintf(s, n, "%s%s", path, suffix);
         return s;
 }
 

@@ -118,7 +118,8 @@ static void one_that_was_changed_is_configured_again(void **arg)
         assert_string_equal(fake_value(f, "./Ext/Level"), "5");
         assert_int_equal(yard_get("./GwDev/d0001/DevDetail/FwV"), 200);
         yard_settle();
-        assert_int_equal(yard_alerts(STATE_ALERT), 1); /* the later one takes the place of the first */
+        assert_int_equal(yard_alerts(STATE_ALERT),
+                         1); /* the later one takes the place of the first */
 }
 
 static void one_that_cannot_be_configured_stays_out(void **arg)
