@@ -18,6 +18,7 @@
 #define EXPIRE_MS (INT64_C(30) * 86400000) /* of tasks whose jobs have no deadline */
 #define QUEUED (STORE_JOB_BIT(STORE_JOB_QUEUED) | STORE_JOB_BIT(STORE_JOB_NOTIFIED))
 #define REACHES_MAX 128
+#define OPEN_MOST 1000 /* jobs.open_max */
 
 typedef struct candidate {
         struct candidate *next; /* of its group */
@@ -60,6 +61,8 @@ int gateway_task_new(fleet_turn *t, gateway_row *row, const gateway_new *n, int6
         odm_arena *a = store_batch_arena(t->batch);
         gateway_task *k = odm_new(a, gateway_task);
         odm_str text = dump(n->commands, 0, a);
+        size_t at;
+        int rc;
         fleet_order o = {.device = row->device,
                          .kind = "relay",
                          .commands = text,
@@ -81,7 +84,11 @@ int gateway_task_new(fleet_turn *t, gateway_row *row, const gateway_new *n, int6
         if (!o.key.p)
                 return odm_arena_err(a);
         *id = k->id;
-        return fleet_job(t, &o);
+        at = t->batch->n;
+        rc = fleet_job(t, &o);
+        if (rc == 0) /* without it, nothing of this happens */
+                t->batch->ops[at]->lenient = false;
+        return rc;
 }
 
 int gateway_count(fleet_turn *t, const gateway_row *row, int64_t before, uint64_t fields)
@@ -566,15 +573,40 @@ static int prepare(going *w)
         return rc;
 }
 
+/* How many jobs more the gateway may have: some are left for whoever wants something of itself.
+ * Those that do not fit go when others have ended, which this part hears. */
+static int find_room(const going *w, size_t *out)
+{
+        const fleet_host *h = w->s->host;
+        int64_t most = h->conf ? cfg_int(h->conf, "jobs.open_max") : OPEN_MOST;
+        const store_job_filter f = {.device = w->row.device,
+                                    .states = STORE_JOB_OPEN,
+                                    .limit = 1000,
+                                    .no_commands = true};
+        store_job_list l = {0};
+        int rc = store_job_find(h->store, &f, w->t->arena, &l);
+
+        most = most - most / 10;
+        if (most > 1000)
+                most = 1000;
+        *out = (int64_t)l.n < most ? (size_t)(most - (int64_t)l.n) : 0;
+        return rc;
+}
+
 int gateway_go(gateways *s, fleet_turn *t, bool *again)
 {
         going w = {.s = s, .t = t};
         gateway_row row;
         int rc = find_candidates(&w);
+        size_t room = 0;
         int64_t before;
 
-        if (rc < 0 || !w.n)
+        if (rc == 0 && w.n)
+                rc = find_room(&w, &room);
+        if (rc < 0 || !w.n || !room)
                 return rc;
+        if (w.n > room)
+                w.n = room;
         *again = true;
         rc = gateway_find(s->host->store, w.row.device, t->arena, &row);
         if (rc == 0)

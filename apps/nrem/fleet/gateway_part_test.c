@@ -3,6 +3,7 @@
  * jobs; a store in memory, a clock of the test's. */
 #include "gateway_part.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "job_event.h"
@@ -761,6 +762,31 @@ static void a_device_that_moves_takes_its_jobs_along(void **state)
         stage_end(&s);
 }
 
+/* More than its gateway may have: the rest goes when those have ended. */
+static void a_gateway_is_not_drowned(void **state)
+{
+        int64_t ids[300], gw;
+        char get_it[64];
+        store_job k;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        gw = with_meters(&s, "g", 300, ids);
+        for (unsigned n = 0; n < 4; n++)
+                for (unsigned i = 0; i < 300; i++) { /* no two alike */
+                        (void)snprintf(get_it, sizeof get_it,
+                                       "[{\"cmd\":\"get\",\"uri\":\"./A/%u-%u\"}]", n, i);
+                        (void)order(&s, ids[i], odm_arena_copy(&s.a, odm_cstr(get_it)).p);
+                }
+        (void)stage_run(&s, 2000);
+        assert_int_equal(count_jobs(&s, gw, STORE_JOB_OPEN), 900);
+        k = carrier(&s, gw);
+        ends(&s, &k, STORE_JOB_FAILED, NULL, 0);
+        assert_int_equal(count_jobs(&s, gw, STORE_JOB_OPEN), 900);
+        stage_end(&s);
+}
+
 static void jobs_of_before_a_kill_are_found(void **state)
 {
         int64_t id, gw, job;
@@ -870,6 +896,7 @@ int main(void)
                 cmocka_unit_test(a_gateway_without_fanouts_gets_them_one_by_one),
                 cmocka_unit_test(what_is_cancelled_is_taken_back),
                 cmocka_unit_test(a_device_that_moves_takes_its_jobs_along),
+                cmocka_unit_test(a_gateway_is_not_drowned),
                 cmocka_unit_test(jobs_of_before_a_kill_are_found),
                 cmocka_unit_test(what_cannot_be_written_is_done_later),
                 cmocka_unit_test(a_device_behind_two_gateways_is_reached),

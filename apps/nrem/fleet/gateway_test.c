@@ -260,7 +260,7 @@ static void a_link_becomes_the_gateways_own(void **state)
         static const char commands[] =
                 "[{\"cmd\":\"replace\",\"uri\":\"./FUMO/main/DownloadAndUpdate/"
                 "PkgURL\",\"data\":\"" LINK "\"},{\"cmd\":\"exec\",\"uri\":\"./FUMO/main/"
-                                            "DownloadAndUpdate\",\"correlator\":\"c\"}]";
+                "DownloadAndUpdate\",\"correlator\":\"c\"}]";
         json_t *list = json_loads(commands, 0, NULL);
         const bool skip[] = {true, false};
         package_path path;

@@ -52,8 +52,8 @@ static json_t *presence_json(call *c, const store_device *d, const presence_row 
             put_cstr(o, "expected_by",
                      r->relayed ? "gateway"
                      : x.wish   ? "operator"
-                     : x.told ? "device"
-                              : "server") &&
+                     : x.told   ? "device"
+                                : "server") &&
             put_ms(o, "unreachable_at",
                    d->state == STORE_DEVICE_ACTIVE || d->state == STORE_DEVICE_ASLEEP
                            ? presence_lost_at(d->last_contact, &x)
