@@ -586,7 +586,7 @@ static int write_meta(odm_buf *b, const odm_value *v)
         if (rc == 0 && v->type.n) {
                 rc = odm_buf_str(b, ODM_STR("<Type xmlns=\"syncml:metinf\">"));
                 if (rc == 0)
-                        rc = fanout_put_text(b, v->type);
+                        rc = odm_fanout_put_text(b, v->type);
                 if (rc == 0)
                         rc = odm_buf_str(b, ODM_STR("</Type>"));
         }
@@ -606,7 +606,7 @@ static int write_data(odm_buf *b, const odm_value *v)
                 rc = text.p ? 0 : odm_arena_err(&a);
         }
         if (rc == 0)
-                rc = fanout_put_text(b, text);
+                rc = odm_fanout_put_text(b, text);
         odm_arena_done(&a);
         return rc == 0 ? odm_buf_str(b, ODM_STR("</Data>")) : rc;
 }
@@ -617,7 +617,7 @@ static int write_command(odm_buf *b, odm_str rel, const odm_op *op)
         int rc = odm_buf_fmt(b, "<SyncBody><%s><CmdID>1</CmdID><Item><Target><LocURI>.", name);
 
         if (rc == 0)
-                rc = fanout_put_text(b, rel);
+                rc = odm_fanout_put_text(b, rel);
         if (rc == 0)
                 rc = odm_buf_str(b, ODM_STR("</LocURI></Target>"));
         if (rc == 0 && op->kind != ODM_CMD_DELETE)

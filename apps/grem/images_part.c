@@ -254,12 +254,12 @@ static int put_doc(const image *i, odm_arena *a, odm_buf *b)
                 url = image_url(a, base, i->row.id);
         rc = odm_buf_str(b, ODM_STR("<ImageReady><ImageID>"));
         if (rc == 0)
-                rc = fanout_put_text(b, id.n ? id : i->row.id);
+                rc = odm_fanout_put_text(b, id.n ? id : i->row.id);
         if (rc == 0)
                 rc = odm_buf_fmt(b, "</ImageID><Hash>%.*s</Hash><LocalURL>", (int)i->row.hash.n,
                                  i->row.hash.n ? i->row.hash.p : "");
         if (rc == 0)
-                rc = fanout_put_text(b, url);
+                rc = odm_fanout_put_text(b, url);
         if (rc == 0)
                 rc = odm_buf_fmt(b, "</LocalURL><Result>%" PRId64 "</Result></ImageReady>",
                                  i->row.result);

@@ -74,7 +74,7 @@ void odm_fanout_free(odm_fanout *f)
         odm_free(f->opt.mem, f, sizeof *f);
 }
 
-task *fanout_task(const odm_fanout *f, uint64_t id)
+task *odm_fanout_task(const odm_fanout *f, uint64_t id)
 {
         for (uint32_t i = 0; i < f->n; i++)
                 if (f->v[i]->plan.id == id)
@@ -93,12 +93,12 @@ static void forget(odm_fanout *f, task *t)
         f->targets -= t->n;
         f->running -= t->running;
         free_task(f->opt.mem, t);
-        fanout_unblock_all(f);
+        odm_fanout_unblock_all(f);
 }
 
 void odm_fanout_drop(odm_fanout *f, uint64_t id)
 {
-        task *t = fanout_task(f, id);
+        task *t = odm_fanout_task(f, id);
 
         if (t)
                 forget(f, t);
@@ -158,7 +158,7 @@ static int make(const odm_fanout *f, const odm_fanout_plan *p, const odm_fanout_
         for (size_t i = 0; i < n; i++)
                 if (to[i].device == 0)
                         return ODM_EINVAL;
-        if (fanout_task(f, p->id))
+        if (odm_fanout_task(f, p->id))
                 return ODM_EEXIST;
         if (f->n == f->opt.max_tasks)
                 return ODM_ELIMIT;
@@ -206,7 +206,7 @@ uint32_t odm_fanout_waiting(const odm_fanout *f, uint32_t device)
         uint32_t n = 0;
 
         for (uint32_t i = 0; i < f->n; i++) {
-                const target *x = task_target(f->v[i], device);
+                const target *x = odm_target_of(f->v[i], device);
                 if (x && waits(x))
                         n += f->v[i]->plan.cmds->n;
         }
@@ -220,7 +220,7 @@ static bool stands_between(const task *o, const task *early, const task *late, u
 
         if (o->plan.id <= early->plan.id || o->plan.id >= late->plan.id || o->plan.cmds->replaces)
                 return false;
-        x = task_target(o, device);
+        x = odm_target_of(o, device);
         return x && !odm_target_over(x->state);
 }
 
@@ -246,10 +246,10 @@ static void overtake(odm_fanout *f, const task *late)
                     !odm_fanout_overtakes(late->plan.cmds, t->plan.cmds))
                         continue;
                 for (uint32_t k = 0; k < late->n; k++) {
-                        target *x = task_target(t, late->v[k].device);
+                        target *x = odm_target_of(t, late->v[k].device);
                         if (odm_target_over(late->v[k].state) || !is_overtaken(f, t, x, late))
                                 continue;
-                        target_end(f, t, x, ODM_TARGET_OK, ODM_ST_OK);
+                        odm_target_end(f, t, x, ODM_TARGET_OK, ODM_ST_OK);
                         t->saved += t->plan.cmds->n;
                 }
         }
@@ -260,16 +260,20 @@ static void overtake(odm_fanout *f, const task *late)
 static void place(odm_fanout *f, task *t, target *x, odm_presence p)
 {
         switch (p) {
-        case ODM_PRESENCE_AWAKE: target_ready(t, x); return;
-        case ODM_PRESENCE_ASLEEP: target_sleep(f, t, x); return;
-        case ODM_PRESENCE_GONE: target_end(f, t, x, ODM_TARGET_SKIPPED, ODM_ST_UNAVAILABLE); return;
-        case ODM_PRESENCE_BARRED: target_end(f, t, x, ODM_TARGET_FAILED, ODM_ST_FORBIDDEN); return;
-        case ODM_PRESENCE_FOREIGN:
-                target_end(f, t, x, ODM_TARGET_SKIPPED, ODM_ST_UNSUPPORTED);
+        case ODM_PRESENCE_AWAKE: odm_target_ready(t, x); return;
+        case ODM_PRESENCE_ASLEEP: odm_target_sleep(f, t, x); return;
+        case ODM_PRESENCE_GONE:
+                odm_target_end(f, t, x, ODM_TARGET_SKIPPED, ODM_ST_UNAVAILABLE);
                 return;
-        case ODM_PRESENCE_DENIED: target_end(f, t, x, ODM_TARGET_FAILED, ODM_ST_DENIED); return;
+        case ODM_PRESENCE_BARRED:
+                odm_target_end(f, t, x, ODM_TARGET_FAILED, ODM_ST_FORBIDDEN);
+                return;
+        case ODM_PRESENCE_FOREIGN:
+                odm_target_end(f, t, x, ODM_TARGET_SKIPPED, ODM_ST_UNSUPPORTED);
+                return;
+        case ODM_PRESENCE_DENIED: odm_target_end(f, t, x, ODM_TARGET_FAILED, ODM_ST_DENIED); return;
         case ODM_PRESENCE_UNKNOWN:
-                target_end(f, t, x, ODM_TARGET_SKIPPED, ODM_ST_NOT_FOUND);
+                odm_target_end(f, t, x, ODM_TARGET_SKIPPED, ODM_ST_NOT_FOUND);
                 return;
         }
         ODM_UNREACHABLE();
@@ -294,7 +298,7 @@ int odm_fanout_start(odm_fanout *f, const odm_fanout_plan *p, const odm_fanout_t
         for (uint32_t i = 0; i < t->n; i++)
                 if (t->v[i].state == ODM_TARGET_ASLEEP &&
                     odm_fanout_waiting(f, t->v[i].device) > t->plan.max_queue)
-                        target_end(f, t, &t->v[i], ODM_TARGET_FAILED, ODM_ST_FULL);
+                        odm_target_end(f, t, &t->v[i], ODM_TARGET_FAILED, ODM_ST_FULL);
         stop_on_failures(f, t);
         return 0;
 }
@@ -318,11 +322,11 @@ static void restore_row(odm_fanout *f, task *t, target *x, const odm_fanout_row 
         if (odm_target_over(r->state)) {
                 restore_over(t, x, r);
         } else if (r->state == ODM_TARGET_RUNNING && r->awaits) {
-                target_await(f, t, x, now);
+                odm_target_await(f, t, x, now);
                 x->flags |= TARGET_SLOT;
                 t->slots++;
         } else if (r->state == ODM_TARGET_RUNNING && !t->plan.cmds->again) {
-                target_end(f, t, x, ODM_TARGET_TIMEOUT, ODM_ST_TIMEOUT); /* nobody knows */
+                odm_target_end(f, t, x, ODM_TARGET_TIMEOUT, ODM_ST_TIMEOUT); /* nobody knows */
         }
 }
 
@@ -337,7 +341,7 @@ int odm_fanout_restore(odm_fanout *f, const odm_fanout_plan *p, const odm_fanout
                 return rc;
         insert(f, t);
         for (size_t i = 0; i < n_rows; i++) {
-                target *x = task_target(t, rows[i].device);
+                target *x = odm_target_of(t, rows[i].device);
                 if (x && x->state == ODM_TARGET_PENDING)
                         restore_row(f, t, x, &rows[i], now);
         }
@@ -370,9 +374,9 @@ static void end_open(odm_fanout *f, task *t, odm_fanout_target state, unsigned s
                 if (odm_target_over(x->state) || (lent && !(x->flags & TARGET_AWAITS)) ||
                     (spare && (x->flags & TARGET_AWAITS)))
                         continue;
-                target_end(f, t, x, state, status);
+                odm_target_end(f, t, x, state, status);
         }
-        fanout_unblock_all(f);
+        odm_fanout_unblock_all(f);
 }
 
 static void stop(odm_fanout *f, task *t, odm_fanout_state how, odm_fanout_target state,
@@ -398,7 +402,7 @@ static void stop_on_failures(odm_fanout *f, task *t)
 
 int odm_fanout_cancel(odm_fanout *f, uint64_t id, const odm_fanout_now *now)
 {
-        task *t = fanout_task(f, id);
+        task *t = odm_fanout_task(f, id);
 
         (void)now;
         if (!t)
@@ -412,7 +416,7 @@ int odm_fanout_cancel(odm_fanout *f, uint64_t id, const odm_fanout_now *now)
 
 int odm_fanout_pause(odm_fanout *f, uint64_t id, const odm_fanout_now *now)
 {
-        task *t = fanout_task(f, id);
+        task *t = odm_fanout_task(f, id);
 
         (void)now;
         if (!t)
@@ -420,13 +424,13 @@ int odm_fanout_pause(odm_fanout *f, uint64_t id, const odm_fanout_now *now)
         if (t->paused || t->stop || task_open(t) == 0)
                 return ODM_ESTATE;
         t->paused = true;
-        fanout_unblock_all(f);
+        odm_fanout_unblock_all(f);
         return 0;
 }
 
 int odm_fanout_resume(odm_fanout *f, uint64_t id, const odm_fanout_now *now)
 {
-        task *t = fanout_task(f, id);
+        task *t = odm_fanout_task(f, id);
 
         (void)now;
         if (!t)
@@ -443,13 +447,13 @@ static void wake(odm_fanout *f, task *t, target *x)
 {
         x->flags &= (uint16_t)~TARGET_SLEPT;
         if (x->state == ODM_TARGET_ASLEEP)
-                target_wake(f, t, x);
+                odm_target_wake(f, t, x);
 }
 
 static void doze(odm_fanout *f, task *t, target *x)
 {
         if (x->state == ODM_TARGET_PENDING)
-                target_sleep(f, t, x);
+                odm_target_sleep(f, t, x);
         else if (x->state == ODM_TARGET_RUNNING)
                 x->flags |= TARGET_SLEPT;
 }
@@ -459,13 +463,13 @@ void odm_fanout_device(odm_fanout *f, uint32_t device, odm_presence p, const odm
         (void)now;
         for (uint32_t i = 0; i < f->n; i++) {
                 task *t = f->v[i];
-                target *x = task_target(t, device);
+                target *x = odm_target_of(t, device);
                 if (!x || odm_target_over(x->state))
                         continue;
                 if (p == ODM_PRESENCE_AWAKE)
                         wake(f, t, x);
                 else if (p == ODM_PRESENCE_BARRED && waits(x))
-                        target_end(f, t, x, ODM_TARGET_FAILED, ODM_ST_FORBIDDEN);
+                        odm_target_end(f, t, x, ODM_TARGET_FAILED, ODM_ST_FORBIDDEN);
                 else
                         doze(f, t, x);
         }
@@ -475,9 +479,9 @@ void odm_fanout_removed(odm_fanout *f, uint32_t device, const odm_fanout_now *no
 {
         (void)now;
         for (uint32_t i = 0; i < f->n; i++) {
-                target *x = task_target(f->v[i], device);
+                target *x = odm_target_of(f->v[i], device);
                 if (x && !odm_target_over(x->state)) {
-                        target_end(f, f->v[i], x, ODM_TARGET_SKIPPED, ODM_ST_NOT_FOUND);
+                        odm_target_end(f, f->v[i], x, ODM_TARGET_SKIPPED, ODM_ST_NOT_FOUND);
                         stop_on_failures(f, f->v[i]);
                 }
         }
@@ -498,8 +502,8 @@ static bool worth_another(const task *t, const target *x, unsigned status)
 void odm_fanout_ran(odm_fanout *f, uint64_t id, uint32_t device, odm_fanout_target state,
                     unsigned status, const odm_fanout_now *now)
 {
-        task *t = fanout_task(f, id);
-        target *x = t ? task_target(t, device) : NULL;
+        task *t = odm_fanout_task(f, id);
+        target *x = t ? odm_target_of(t, device) : NULL;
 
         if (!x || x->state != ODM_TARGET_RUNNING ||
             (x->flags & (TARGET_AWAITS | TARGET_CLAIM | TARGET_QUEUED)))
@@ -507,28 +511,28 @@ void odm_fanout_ran(odm_fanout *f, uint64_t id, uint32_t device, odm_fanout_targ
         bool silent =
                 state == ODM_TARGET_TIMEOUT || (state == ODM_TARGET_FAILED && t->plan.cmds->again);
         if (silent && worth_another(t, x, status))
-                target_again(f, t, x, status, now);
+                odm_target_again(f, t, x, status, now);
         else if (state == ODM_TARGET_RUNNING && t->stop == ODM_FANOUT_CANCELLED)
-                target_end(f, t, x, ODM_TARGET_CANCELLED, ODM_ST_CANCELLED);
+                odm_target_end(f, t, x, ODM_TARGET_CANCELLED, ODM_ST_CANCELLED);
         else if (state == ODM_TARGET_RUNNING && t->expired)
-                target_end(f, t, x, ODM_TARGET_TIMEOUT, ODM_ST_TIMEOUT);
+                odm_target_end(f, t, x, ODM_TARGET_TIMEOUT, ODM_ST_TIMEOUT);
         else if (state == ODM_TARGET_RUNNING)
-                target_await(f, t, x, now);
+                odm_target_await(f, t, x, now);
         else
-                target_end(f, t, x, state, status);
+                odm_target_end(f, t, x, state, status);
         stop_on_failures(f, t);
 }
 
 int odm_fanout_final(odm_fanout *f, uint64_t id, uint32_t device, bool ok, unsigned status,
                      const odm_fanout_now *now)
 {
-        task *t = fanout_task(f, id);
-        target *x = t ? task_target(t, device) : NULL;
+        task *t = odm_fanout_task(f, id);
+        target *x = t ? odm_target_of(t, device) : NULL;
 
         (void)now;
         if (!x || !(x->flags & TARGET_AWAITS))
                 return ODM_ENOENT;
-        target_end(f, t, x, ok ? ODM_TARGET_OK : ODM_TARGET_FAILED, status);
+        odm_target_end(f, t, x, ok ? ODM_TARGET_OK : ODM_TARGET_FAILED, status);
         stop_on_failures(f, t);
         return 0;
 }
@@ -547,9 +551,9 @@ static void due(task *t, target *x)
 {
         x->due = NO_TIME;
         if (x->state == ODM_TARGET_PENDING)
-                target_ready(t, x);
+                odm_target_ready(t, x);
         else
-                target_release(t, x);
+                odm_target_release(t, x);
 }
 
 static void look(task *t, int64_t now)
@@ -582,11 +586,11 @@ static void claim_from(odm_fanout *f, task *t, const queue *q, uint32_t slots)
 {
         while (q->first != NOWHERE && t->slots < slots && f->running < f->opt.max_running) {
                 target *x = &t->v[q->first];
-                target_unqueue(t, x);
-                if (fanout_blocks(f, t, x->device))
+                odm_target_unqueue(t, x);
+                if (odm_fanout_blocks(f, t, x->device))
                         x->flags |= TARGET_BLOCKED;
                 else
-                        target_claim(f, t, x);
+                        odm_target_claim(f, t, x);
         }
 }
 
@@ -600,7 +604,7 @@ static void claim(odm_fanout *f, task *t)
 
 static bool lend_run(task *t, const odm_fanout_now *now, odm_fanout_ask *ask)
 {
-        target *x = task_next_run(t);
+        target *x = odm_target_next_run(t);
         int64_t left;
 
         if (!x)
@@ -617,14 +621,14 @@ static bool lend_run(task *t, const odm_fanout_now *now, odm_fanout_ask *ask)
 
 static bool lend_keep(task *t, odm_fanout_ask *ask)
 {
-        target *x = task_lend(t);
+        target *x = odm_target_lend(t);
 
         if (!x)
                 return false;
         *ask = (odm_fanout_ask){.kind = ODM_ASK_KEEP,
                                 .task = t->plan.id,
                                 .device = x->device,
-                                .row = target_row(x)};
+                                .row = odm_target_row(x)};
         return true;
 }
 
@@ -703,13 +707,13 @@ odm_time odm_fanout_time(const odm_fanout *f, const odm_fanout_now *now)
 void odm_fanout_kept(odm_fanout *f, bool durable)
 {
         for (uint32_t i = 0; i < f->n; i++)
-                task_kept(f->v[i], durable);
+                odm_target_kept(f->v[i], durable);
 }
 
 void odm_fanout_told(odm_fanout *f, uint64_t id, uint32_t upto, bool last,
                      const odm_fanout_now *now)
 {
-        task *t = fanout_task(f, id);
+        task *t = odm_fanout_task(f, id);
 
         if (!t)
                 return;
@@ -736,7 +740,7 @@ static odm_fanout_state state_of(const task *t)
 
 int odm_fanout_look(const odm_fanout *f, uint64_t id, odm_fanout_view *out)
 {
-        const task *t = fanout_task(f, id);
+        const task *t = odm_fanout_task(f, id);
 
         if (!t)
                 return ODM_ENOENT;
@@ -753,12 +757,12 @@ int odm_fanout_look(const odm_fanout *f, uint64_t id, odm_fanout_view *out)
 
 int odm_fanout_find(const odm_fanout *f, uint64_t id, uint32_t device, odm_fanout_row *out)
 {
-        const task *t = fanout_task(f, id);
-        const target *x = t ? task_target(t, device) : NULL;
+        const task *t = odm_fanout_task(f, id);
+        const target *x = t ? odm_target_of(t, device) : NULL;
 
         if (!x)
                 return ODM_ENOENT;
-        *out = target_row(x);
+        *out = odm_target_row(x);
         return 0;
 }
 

@@ -97,7 +97,7 @@ static int put_names(odm_str s, const odm_fanout_names *names, bool escape, odm_
                         continue;
                 rc = value_of(names, kind, image, a, &value);
                 if (rc == 0)
-                        rc = escape ? fanout_put_text(b, value) : odm_buf_str(b, value);
+                        rc = escape ? odm_fanout_put_text(b, value) : odm_buf_str(b, value);
                 s = odm_str_from(s, n);
         }
         return rc;

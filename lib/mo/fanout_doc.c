@@ -29,7 +29,7 @@ static int put_attribute(odm_buf *b, const char *name, odm_str value)
         int rc = odm_buf_fmt(b, " %s=\"", name);
 
         if (rc == 0)
-                rc = fanout_put_text(b, value);
+                rc = odm_fanout_put_text(b, value);
         return rc == 0 ? odm_buf_byte(b, '"') : rc;
 }
 
@@ -47,7 +47,7 @@ static int put_uri(odm_buf *b, const odm_fanout_value *v, bool cut)
         if (rc == 0)
                 rc = odm_buf_byte(b, '>');
         if (rc == 0)
-                rc = fanout_put_text(b, v->uri);
+                rc = odm_fanout_put_text(b, v->uri);
         return rc == 0 ? odm_buf_str(b, ODM_STR("</LocURI>")) : rc;
 }
 
@@ -70,7 +70,7 @@ static int put_data(odm_buf *b, const odm_value *v)
         int rc = odm_buf_str(b, b64 ? ODM_STR("<Data Encoding=\"b64\">") : ODM_STR("<Data>"));
 
         if (rc == 0)
-                rc = b64 ? put_b64(b, v->data) : fanout_put_text(b, v->data);
+                rc = b64 ? put_b64(b, v->data) : odm_fanout_put_text(b, v->data);
         return rc == 0 ? odm_buf_str(b, ODM_STR("</Data>")) : rc;
 }
 
@@ -140,7 +140,7 @@ static int put_cmd(odm_buf *b, const odm_fanout_cmd *c, size_t end)
 static bool writable(const odm_fanout_cmd *v, size_t n)
 {
         for (size_t i = 0; i < n; i++)
-                if (v[i].ref.n > ODM_FANOUT_REF || fanout_text_size(v[i].ref) > ODM_FANOUT_REF)
+                if (v[i].ref.n > ODM_FANOUT_REF || odm_fanout_text_size(v[i].ref) > ODM_FANOUT_REF)
                         return false;
         return n <= ODM_FANOUT_COMMANDS;
 }

@@ -150,7 +150,7 @@ static int add_to_group(odm_gather *g, odm_str key, odm_fanout_target state, odm
                 g->n += rc == 0;
                 return rc;
         }
-        cost += ENTRY_ROOM + outcome.n + fanout_text_size(odm_str_to(text, TEXT_MAX));
+        cost += ENTRY_ROOM + outcome.n + odm_fanout_text_size(odm_str_to(text, TEXT_MAX));
         if (g->n && g->used + cost > g->room)
                 return 1;
         p = make(g, state, outcome, text, true);
@@ -170,8 +170,8 @@ static int add_to_group(odm_gather *g, odm_str key, odm_fanout_target state, odm
 static int add_device(odm_gather *g, odm_str key, odm_str id, odm_fanout_target state,
                       odm_str outcome, odm_str text)
 {
-        size_t cost = ENTRY_ROOM + outcome.n + fanout_text_size(odm_str_to(text, TEXT_MAX)) +
-                      fanout_text_size(id) + fanout_text_size(key);
+        size_t cost = ENTRY_ROOM + outcome.n + odm_fanout_text_size(odm_str_to(text, TEXT_MAX)) +
+                      odm_fanout_text_size(id) + odm_fanout_text_size(key);
         struct odm_gather_group *p;
 
         if (g->n && g->used + cost > g->room)
@@ -205,7 +205,7 @@ static int put_attribute(odm_buf *b, const char *name, odm_str value)
         int rc = odm_buf_fmt(b, " %s=\"", name);
 
         if (rc == 0)
-                rc = fanout_put_text(b, value);
+                rc = odm_fanout_put_text(b, value);
         return rc == 0 ? odm_buf_byte(b, '"') : rc;
 }
 
@@ -231,7 +231,7 @@ static int put_entry(odm_buf *b, const struct odm_gather_group *p)
         if (rc == 0 && p->is_group)
                 rc = odm_buf_fmt(b, "<Count>%u</Count><Devices>", (unsigned)p->count);
         if (rc == 0 && p->is_group)
-                rc = fanout_put_text(b, odm_buf_view(&p->names));
+                rc = odm_fanout_put_text(b, odm_buf_view(&p->names));
         if (rc == 0 && p->is_group)
                 rc = odm_buf_str(b, ODM_STR("</Devices>"));
         return rc == 0 ? odm_buf_fmt(b, "</%s>", what) : rc;

@@ -67,7 +67,7 @@ struct odm_fanout {
 
 /* ---- fanout.c ---- */
 
-task *fanout_task(const odm_fanout *f, uint64_t id); /* NULL: none */
+task *odm_fanout_task(const odm_fanout *f, uint64_t id); /* NULL: none */
 static inline bool task_serves(const task *t)
 {
         return t->started && !t->paused && t->stop == ODM_FANOUT_IDLE;
@@ -79,31 +79,32 @@ static inline uint32_t task_open(const task *t)
 
 /* ---- fanout_target.c ---- */
 
-target *task_target(const task *t, uint32_t device); /* NULL: none */
+target *odm_target_of(const task *t, uint32_t device); /* NULL: none */
 /* To the end of `ready` or `woken`. */
-void target_ready(task *t, target *x);
+void odm_target_ready(task *t, target *x);
 /* Out of whichever queue it is in. */
-void target_unqueue(task *t, target *x);
+void odm_target_unqueue(task *t, target *x);
 /* It is run: at once, or when that is kept. */
-void target_claim(odm_fanout *f, task *t, target *x);
+void odm_target_claim(odm_fanout *f, task *t, target *x);
 /* The first of `runs`, taken out; NULL: none. */
-target *task_next_run(task *t);
-void target_sleep(odm_fanout *f, task *t, target *x);
-void target_wake(odm_fanout *f, task *t, target *x);
+target *odm_target_next_run(task *t);
+void odm_target_sleep(odm_fanout *f, task *t, target *x);
+void odm_target_wake(odm_fanout *f, task *t, target *x);
 /* It waits for the next try; asleep, if it fell asleep. */
-void target_again(odm_fanout *f, task *t, target *x, unsigned status, const odm_fanout_now *now);
-void target_await(odm_fanout *f, task *t, target *x, const odm_fanout_now *now);
-void target_end(odm_fanout *f, task *t, target *x, odm_fanout_target state, unsigned status);
-void target_release(task *t, target *x); /* its place among `parallel` */
+void odm_target_again(odm_fanout *f, task *t, target *x, unsigned status,
+                      const odm_fanout_now *now);
+void odm_target_await(odm_fanout *f, task *t, target *x, const odm_fanout_now *now);
+void odm_target_end(odm_fanout *f, task *t, target *x, odm_fanout_target state, unsigned status);
+void odm_target_release(task *t, target *x); /* its place among `parallel` */
 /* The first of `dirty`, now in `lent`; NULL: none. */
-target *task_lend(task *t);
-void task_kept(task *t, bool durable);
-odm_fanout_row target_row(const target *x);
+target *odm_target_lend(task *t);
+void odm_target_kept(task *t, bool durable);
+odm_fanout_row odm_target_row(const target *x);
 
 /* Whether another task has its turn with the device first. */
-bool fanout_blocks(const odm_fanout *f, const task *t, uint32_t device);
+bool odm_fanout_blocks(const odm_fanout *f, const task *t, uint32_t device);
 /* Who waited for others' turns looks again. */
-void fanout_unblock(const odm_fanout *f, uint32_t device);
-void fanout_unblock_all(const odm_fanout *f);
+void odm_fanout_unblock(const odm_fanout *f, uint32_t device);
+void odm_fanout_unblock_all(const odm_fanout *f);
 
 #endif

@@ -29,7 +29,7 @@ static queue *queue_of(task *t, const target *x)
         return x->flags & TARGET_WOKEN ? &t->woken : &t->ready;
 }
 
-void target_ready(task *t, target *x)
+void odm_target_ready(task *t, target *x)
 {
         assert(x->state == ODM_TARGET_PENDING);
         x->flags &= (uint16_t)~TARGET_BLOCKED;
@@ -37,7 +37,7 @@ void target_ready(task *t, target *x)
         push(t, queue_of(t, x), x);
 }
 
-void target_unqueue(task *t, target *x)
+void odm_target_unqueue(task *t, target *x)
 {
         queue *q = queue_of(t, x);
 
@@ -48,12 +48,12 @@ void target_unqueue(task *t, target *x)
         x->flags &= (uint16_t)~TARGET_QUEUED;
 }
 
-target *task_next_run(task *t)
+target *odm_target_next_run(task *t)
 {
         target *x = t->runs.first == NOWHERE ? NULL : &t->v[t->runs.first];
 
         if (x)
-                target_unqueue(t, x);
+                odm_target_unqueue(t, x);
         return x;
 }
 
@@ -88,7 +88,7 @@ static void dirty(task *t, target *x)
         }
 }
 
-target *task_lend(task *t)
+target *odm_target_lend(task *t)
 {
         target *x = take_first(t, &t->dirty);
 
@@ -115,7 +115,7 @@ static void settled(task *t, target *x, bool durable)
         }
 }
 
-void task_kept(task *t, bool durable)
+void odm_target_kept(task *t, bool durable)
 {
         target *x;
 
@@ -125,7 +125,7 @@ void task_kept(task *t, bool durable)
                 t->kept = t->last_ended;
 }
 
-odm_fanout_row target_row(const target *x)
+odm_fanout_row odm_target_row(const target *x)
 {
         return (odm_fanout_row){.device = x->device,
                                 .state = (odm_fanout_target)x->state,
@@ -173,7 +173,7 @@ static void enter(odm_fanout *f, task *t, target *x, odm_fanout_target to, bool 
         tally(f, t, x, 1);
 }
 
-void target_release(task *t, target *x)
+void odm_target_release(task *t, target *x)
 {
         if (x->flags & TARGET_SLOT) {
                 x->flags &= (uint16_t)~TARGET_SLOT;
@@ -188,9 +188,9 @@ static void look_at(task *t, target *x, int64_t due)
                 t->look = due;
 }
 
-void target_claim(odm_fanout *f, task *t, target *x)
+void odm_target_claim(odm_fanout *f, task *t, target *x)
 {
-        target_unqueue(t, x);
+        odm_target_unqueue(t, x);
         enter(f, t, x, ODM_TARGET_RUNNING, false);
         x->flags &= (uint16_t) ~(TARGET_WOKEN | TARGET_SLEPT);
         x->flags |= TARGET_SLOT;
@@ -205,17 +205,17 @@ void target_claim(odm_fanout *f, task *t, target *x)
         }
 }
 
-void target_sleep(odm_fanout *f, task *t, target *x)
+void odm_target_sleep(odm_fanout *f, task *t, target *x)
 {
-        target_unqueue(t, x);
+        odm_target_unqueue(t, x);
         enter(f, t, x, ODM_TARGET_ASLEEP, false);
 }
 
-void target_wake(odm_fanout *f, task *t, target *x)
+void odm_target_wake(odm_fanout *f, task *t, target *x)
 {
         enter(f, t, x, ODM_TARGET_PENDING, false);
         x->flags |= TARGET_WOKEN;
-        target_ready(t, x);
+        odm_target_ready(t, x);
 }
 
 static int64_t back_off(const odm_fanout *f, unsigned tries)
@@ -227,11 +227,11 @@ static int64_t back_off(const odm_fanout *f, unsigned tries)
         return ms < f->opt.retry_max_ms ? ms : f->opt.retry_max_ms;
 }
 
-void target_again(odm_fanout *f, task *t, target *x, unsigned status, const odm_fanout_now *now)
+void odm_target_again(odm_fanout *f, task *t, target *x, unsigned status, const odm_fanout_now *now)
 {
         bool slept = x->flags & TARGET_SLEPT;
 
-        target_release(t, x);
+        odm_target_release(t, x);
         if (slept && status == ODM_ST_UNAVAILABLE) /* it was not reached at all */
                 x->tries--;
         enter(f, t, x, slept ? ODM_TARGET_ASLEEP : ODM_TARGET_PENDING, false);
@@ -239,30 +239,30 @@ void target_again(odm_fanout *f, task *t, target *x, unsigned status, const odm_
                 look_at(t, x, odm_time_add(now->mono, back_off(f, x->tries)).ms);
         if (!t->plan.cmds->again) /* a start of the host would take it for under way */
                 dirty(t, x);
-        fanout_unblock(f, x->device);
+        odm_fanout_unblock(f, x->device);
 }
 
-void target_await(odm_fanout *f, task *t, target *x, const odm_fanout_now *now)
+void odm_target_await(odm_fanout *f, task *t, target *x, const odm_fanout_now *now)
 {
         enter(f, t, x, ODM_TARGET_RUNNING, true);
         look_at(t, x, odm_time_add(now->mono, t->plan.timeout_ms).ms);
         dirty(t, x);
-        fanout_unblock(f, x->device);
+        odm_fanout_unblock(f, x->device);
 }
 
-void target_end(odm_fanout *f, task *t, target *x, odm_fanout_target state, unsigned status)
+void odm_target_end(odm_fanout *f, task *t, target *x, odm_fanout_target state, unsigned status)
 {
-        target_unqueue(t, x);
-        target_release(t, x);
+        odm_target_unqueue(t, x);
+        odm_target_release(t, x);
         enter(f, t, x, state, false);
         x->status = (uint16_t)status;
         dirty(t, x);
-        fanout_unblock(f, x->device);
+        odm_fanout_unblock(f, x->device);
 }
 
 /* ---- turns ---------------------------------------------------------------------------------- */
 
-target *task_target(const task *t, uint32_t device)
+target *odm_target_of(const task *t, uint32_t device)
 {
         uint32_t low = 0, high = t->n;
 
@@ -276,7 +276,7 @@ target *task_target(const task *t, uint32_t device)
         return low < t->n && t->v[low].device == device ? &t->v[low] : NULL;
 }
 
-bool fanout_blocks(const odm_fanout *f, const task *t, uint32_t device)
+bool odm_fanout_blocks(const odm_fanout *f, const task *t, uint32_t device)
 {
         bool earlier = true;
 
@@ -287,7 +287,7 @@ bool fanout_blocks(const odm_fanout *f, const task *t, uint32_t device)
                         earlier = false;
                         continue;
                 }
-                x = task_target(o, device);
+                x = odm_target_of(o, device);
                 if (!x)
                         continue;
                 if (x->state == ODM_TARGET_RUNNING && !(x->flags & TARGET_AWAITS))
@@ -302,16 +302,16 @@ bool fanout_blocks(const odm_fanout *f, const task *t, uint32_t device)
 static void unblock(task *t, target *x)
 {
         if (x && (x->flags & TARGET_BLOCKED))
-                target_ready(t, x);
+                odm_target_ready(t, x);
 }
 
-void fanout_unblock(const odm_fanout *f, uint32_t device)
+void odm_fanout_unblock(const odm_fanout *f, uint32_t device)
 {
         for (uint32_t i = 0; i < f->n; i++)
-                unblock(f->v[i], task_target(f->v[i], device));
+                unblock(f->v[i], odm_target_of(f->v[i], device));
 }
 
-void fanout_unblock_all(const odm_fanout *f)
+void odm_fanout_unblock_all(const odm_fanout *f)
 {
         for (uint32_t i = 0; i < f->n; i++)
                 for (uint32_t k = 0; k < f->v[i]->n; k++)

@@ -39,7 +39,7 @@ static size_t plain_run(odm_str s)
         return n;
 }
 
-int fanout_put_text(odm_buf *b, odm_str s)
+int odm_fanout_put_text(odm_buf *b, odm_str s)
 {
         size_t before = b->n, n;
         int rc = 0;
@@ -58,7 +58,7 @@ int fanout_put_text(odm_buf *b, odm_str s)
         return rc;
 }
 
-size_t fanout_text_size(odm_str s)
+size_t odm_fanout_text_size(odm_str s)
 {
         size_t size = 0, n;
 

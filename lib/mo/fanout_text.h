@@ -7,7 +7,7 @@
 
 /* Appends `s` escaped, for content and attributes alike; an octet that XML cannot carry becomes a
  * question mark.  0, ODM_ENOMEM, ODM_ELIMIT. */
-ODM_MUST_USE int fanout_put_text(odm_buf *b, odm_str s);
-size_t fanout_text_size(odm_str s); /* what it appends */
+ODM_MUST_USE int odm_fanout_put_text(odm_buf *b, odm_str s);
+size_t odm_fanout_text_size(odm_str s); /* what it appends */
 
 #endif
