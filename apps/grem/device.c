@@ -9,10 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device_inner.h"
 #include "heap.h"
-#include "inner.h"
 #include "log.h"
-#include "odm/inventory.h"
 #include "rand.h"
 #include "recover.h"
 
@@ -20,7 +19,6 @@
 #define AGAIN_MS 2000   /* after a batch that could not be written */
 #define ABSENT_MS 60000 /* after the start: whom no adapter knows is not there */
 #define SEEN_S 300      /* LastSeen alone is written so often */
-#define PAGE 1000       /* rows of one read */
 #define BATCH_OPS 2000  /* of one write */
 #define ID_MAX 255      /* octets of a DeviceID */
 #define TEXT_MAX 255    /* of another text */
@@ -30,304 +28,9 @@
 #define ALERT_EVERY_MS 1000
 #define HASH_MIN 1024
 
-/* Texts of a record, all in one block. */
-static const size_t texts[] = {
-        offsetof(gw_device, id),   offsetof(gw_device, name),      offsetof(gw_device, protocol),
-        offsetof(gw_device, addr), offsetof(gw_device, addr_type), offsetof(gw_device, man),
-        offsetof(gw_device, mod),  offsetof(gw_device, dev_type),  offsetof(gw_device, fwv),
-        offsetof(gw_device, swv),  offsetof(gw_device, hwv),       offsetof(gw_device, mos),
-        offsetof(gw_device, dms),  offsetof(gw_device, reason),
-};
-#define TEXTS ODM_COUNT(texts)
-
-typedef struct gw_row { /* as it is kept */
-        int64_t number;
-        odm_str key, id, name, protocol, addr, addr_type, man, mod, dev_type, fwv, swv, hwv, mos,
-                dms, reason;
-        uint32_t state, mode, flaps;
-        bool mode_set, is_gateway;
-        int64_t attached, seen, wake_interval, awake, wake_set, next_wake, lifetime;
-} gw_row;
-
-static const field row_fields[] = {
-        STORE_FIELD_OF(gw_row, number, I64),      STORE_FIELD_OF(gw_row, key, STR),
-        STORE_FIELD_OF(gw_row, id, STR),          STORE_FIELD_OF(gw_row, name, STR),
-        STORE_FIELD_OF(gw_row, protocol, STR),    STORE_FIELD_OF(gw_row, addr, STR),
-        STORE_FIELD_OF(gw_row, addr_type, STR),   STORE_FIELD_OF(gw_row, man, STR),
-        STORE_FIELD_OF(gw_row, mod, STR),         STORE_FIELD_OF(gw_row, dev_type, STR),
-        STORE_FIELD_OF(gw_row, fwv, STR),         STORE_FIELD_OF(gw_row, swv, STR),
-        STORE_FIELD_OF(gw_row, hwv, STR),         STORE_FIELD_OF(gw_row, mos, STR),
-        STORE_FIELD_OF(gw_row, dms, STR),         STORE_FIELD_OF(gw_row, reason, STR),
-        STORE_FIELD_OF(gw_row, state, U32),       STORE_FIELD_OF(gw_row, mode, U32),
-        STORE_FIELD_OF(gw_row, flaps, U32),       STORE_FIELD_OF(gw_row, mode_set, BOOL),
-        STORE_FIELD_OF(gw_row, is_gateway, BOOL), STORE_FIELD_OF(gw_row, attached, I64),
-        STORE_FIELD_OF(gw_row, seen, I64),        STORE_FIELD_OF(gw_row, wake_interval, I64),
-        STORE_FIELD_OF(gw_row, awake, I64),       STORE_FIELD_OF(gw_row, wake_set, I64),
-        STORE_FIELD_OF(gw_row, next_wake, I64),   STORE_FIELD_OF(gw_row, lifetime, I64),
-};
-static const record row_record = STORE_RECORD_OF(gw_row, row_fields);
-static const store_index row_index[] = {{.name = "id", .fields = {2}, .n = 1, .unique = true}};
-const store_table gw_table_device = {
-        .name = "gw_device", .rec = &row_record, .n_key = 1, .index = row_index, .n_index = 1};
-
-#define NEXT_KEY "gw.device.next" /* setting: the number of the next record */
-
-typedef struct rec {
-        gw_device d; /* the first member: a gw_device is its rec */
-        struct devices *v;
-        char *block;      /* its texts */
-        struct rec *next; /* of the same hash */
-        struct rec *next_dirty;
-        loop_timer timer;
-        int64_t heard, wake_due; /* of the loop's clock; 0: not known */
-        int64_t woke, gap;       /* a sleeper's pattern, learnt */
-        int64_t alerts_at;       /* when so many alerts will have been forgotten */
-        int64_t written_seen;    /* LastSeen as it is kept */
-        bool dirty, talks;       /* talks: too much, and that was logged */
-} rec;
-
-struct devices {
-        gateway *g;
-        rec **all; /* in the order of numbers */
-        size_t n, cap;
-        rec **hash;
-        size_t hash_n; /* a power of two */
-        uint64_t seed;
-        uint32_t next;
-        bool next_changed;
-        size_t by_state[ODM_INV_STATES];
-        rec *dirty;
-        store_batch *b; /* alerts and what goes with them, to be written */
-        loop_timer flush, absent;
-};
-
 static rec *rec_of(gw_device *d)
 {
         return (rec *)(void *)d;
-}
-
-static odm_str *text_at(gw_device *d, size_t i)
-{
-        return (odm_str *)(void *)((char *)d + texts[i]);
-}
-
-/* ---- finding ----------------------------------------------------------------------------------- */
-
-static size_t place_of(const devices *v, odm_str id)
-{
-        uint64_t h = v->seed;
-
-        for (size_t i = 0; i < id.n; i++)
-                h = (h ^ (unsigned char)id.p[i]) * 0x100000001b3ull;
-        return (size_t)(h ^ h >> 29) & (v->hash_n - 1);
-}
-
-static rec *find_id(const devices *v, odm_str id)
-{
-        rec *r = v->hash[place_of(v, id)];
-
-        while (r && !odm_str_eq(r->d.id, id))
-                r = r->next;
-        return r;
-}
-
-/* The place of the first record whose number is not below. */
-static size_t at_number(const devices *v, uint32_t number)
-{
-        size_t lo = 0, hi = v->n;
-
-        while (lo < hi) {
-                size_t mid = lo + (hi - lo) / 2;
-                if (v->all[mid]->d.number < number)
-                        lo = mid + 1;
-                else
-                        hi = mid;
-        }
-        return lo;
-}
-
-gw_device *gw_by_id(gateway *g, odm_str id)
-{
-        rec *r = find_id(g->devices, id);
-
-        return r ? &r->d : NULL;
-}
-
-gw_device *gw_by_key(gateway *g, odm_str key)
-{
-        const devices *v = g->devices;
-        uint64_t number;
-        size_t i;
-
-        if (key.n < 2 || odm_str_u64(odm_str_from(key, 1), UINT32_MAX, &number) < 0)
-                return NULL;
-        i = at_number(v, (uint32_t)number);
-        if (i == v->n || !odm_str_is(key, v->all[i]->d.key))
-                return NULL;
-        return &v->all[i]->d;
-}
-
-gw_device *gw_next(gateway *g, const gw_device *after)
-{
-        const devices *v = g->devices;
-        size_t i = after ? at_number(v, after->number + 1) : 0;
-
-        return i < v->n ? &v->all[i]->d : NULL;
-}
-
-size_t gw_count(const gateway *g, int state)
-{
-        assert(state < ODM_INV_STATES);
-        return state < 0 ? g->devices->n : g->devices->by_state[state];
-}
-
-bool gw_is_awake(const gw_device *d)
-{
-        return d->adapter && d->state == GW_ACTIVE && !odm_time_reached(loop_now(), d->awake_until);
-}
-
-int gw_selector_check(odm_str selector)
-{
-        return odm_inv_selector_check(selector) < 0 ? ODM_EMALFORMED : 0;
-}
-
-bool gw_matches(const gw_device *d, odm_str selector)
-{
-        const odm_inv_facts f = {.id = d->id,
-                                 .man = d->man,
-                                 .mod = d->mod,
-                                 .type = d->dev_type,
-                                 .proto = d->protocol,
-                                 .name = d->name,
-                                 .key = odm_cstr(d->key),
-                                 .state = (odm_inv_state)d->state};
-
-        return odm_inv_matches(&f, selector);
-}
-
-/* ---- records ------------------------------------------------------------------------------------ */
-
-/* All texts anew; those of `t` may be the record's own. */
-static int set_texts(rec *r, const odm_str t[TEXTS])
-{
-        size_t total = 1;
-        char *block, *at;
-
-        for (size_t i = 0; i < TEXTS; i++)
-                total += t[i].n;
-        block = malloc(total);
-        if (!block)
-                return ODM_ENOMEM;
-        at = block;
-        for (size_t i = 0; i < TEXTS; i++) {
-                if (t[i].n)
-                        memcpy(at, t[i].p, t[i].n);
-                *text_at(&r->d, i) = (odm_str){at, t[i].n};
-                at += t[i].n;
-        }
-        free(r->block);
-        r->block = block;
-        return 0;
-}
-
-static int grow_all(devices *v)
-{
-        size_t cap = v->cap ? v->cap * 2 : 64;
-        rec **all;
-
-        if (v->n < v->cap)
-                return 0;
-        all = realloc(v->all, cap * sizeof(rec *));
-        if (!all)
-                return ODM_ENOMEM;
-        v->all = all;
-        v->cap = cap;
-        return 0;
-}
-
-static void hash_in(devices *v, rec *r)
-{
-        rec **at = &v->hash[place_of(v, r->d.id)];
-
-        r->next = *at;
-        *at = r;
-}
-
-static int grow_hash(devices *v)
-{
-        rec **hash;
-
-        if (v->n < v->hash_n)
-                return 0;
-        hash = calloc(v->hash_n * 2, sizeof(rec *));
-        if (!hash)
-                return ODM_ENOMEM;
-        free(v->hash);
-        v->hash = hash;
-        v->hash_n *= 2;
-        for (size_t i = 0; i < v->n; i++)
-                hash_in(v, v->all[i]);
-        return 0;
-}
-
-static void on_time(void *ctx);
-
-/* A record with its number and texts, not in any list. */
-static rec *rec_new(devices *v, uint32_t number, char prefix, const odm_str t[TEXTS])
-{
-        rec *r = calloc(1, sizeof *r);
-
-        if (!r)
-                return NULL;
-        r->v = v;
-        r->d.number = number;
-        r->d.awake_until = ODM_NEVER;
-        r->timer = (loop_timer){.fn = on_time, .ctx = r};
-        snprintf(r->d.key, sizeof r->d.key, "%c%04u", prefix, (unsigned)number);
-        if (set_texts(r, t) < 0) {
-                free(r);
-                return NULL;
-        }
-        return r;
-}
-
-static void rec_free(rec *r)
-{
-        loop_timer_stop(&r->timer);
-        free(r->block);
-        free(r);
-}
-
-/* Numbers rise, so it is the last one. */
-static int put_in(devices *v, rec *r)
-{
-        int rc = grow_all(v);
-
-        if (rc == 0)
-                rc = grow_hash(v);
-        if (rc < 0)
-                return rc;
-        assert(v->n == 0 || v->all[v->n - 1]->d.number < r->d.number);
-        v->all[v->n++] = r;
-        hash_in(v, r);
-        v->by_state[r->d.state]++;
-        return 0;
-}
-
-static void take_out(devices *v, rec *r)
-{
-        size_t i = at_number(v, r->d.number);
-        rec **at = &v->hash[place_of(v, r->d.id)], **dirty = &v->dirty;
-
-        while (*at != r)
-                at = &(*at)->next;
-        *at = r->next;
-        while (*dirty && *dirty != r)
-                dirty = &(*dirty)->next_dirty;
-        if (*dirty)
-                *dirty = r->next_dirty;
-        memmove(&v->all[i], &v->all[i + 1], (--v->n - i) * sizeof(rec *));
-        v->by_state[r->d.state]--;
 }
 
 /* ---- writing ------------------------------------------------------------------------------------- */
@@ -348,69 +51,6 @@ static void mark(rec *r)
                 v->dirty = r;
         }
         flush_soon(v, FLUSH_MS);
-}
-
-static void fill_row(const gw_device *d, gw_row *row)
-{
-        *row = (gw_row){.number = d->number,
-                        .key = odm_cstr(d->key),
-                        .id = d->id,
-                        .name = d->name,
-                        .protocol = d->protocol,
-                        .addr = d->addr,
-                        .addr_type = d->addr_type,
-                        .man = d->man,
-                        .mod = d->mod,
-                        .dev_type = d->dev_type,
-                        .fwv = d->fwv,
-                        .swv = d->swv,
-                        .hwv = d->hwv,
-                        .mos = d->mos,
-                        .dms = d->dms,
-                        .reason = d->reason,
-                        .state = d->state,
-                        .mode = d->mode,
-                        .flaps = d->flaps,
-                        .mode_set = d->mode_set,
-                        .is_gateway = d->is_gateway,
-                        .attached = d->attached.s,
-                        .seen = d->seen.s,
-                        .wake_interval = d->wake_interval_s,
-                        .awake = d->awake_s,
-                        .wake_set = d->wake_set_s,
-                        .next_wake = d->next_wake.s,
-                        .lifetime = d->lifetime_s};
-}
-
-/* The number of the next record goes with the first batch that knows a new one. */
-static int put_next(devices *v, store_batch *b)
-{
-        store_op *op;
-
-        if (!v->next_changed)
-                return 0;
-        op = store_batch_add(b, STORE_SETTING_PUT);
-        if (!op)
-                return ODM_ENOMEM;
-        op->setting.key = ODM_STR(NEXT_KEY);
-        op->setting.value = odm_arena_fmt(store_batch_arena(b), "%u", (unsigned)v->next);
-        if (!op->setting.value.p)
-                return ODM_ENOMEM;
-        v->next_changed = false;
-        return 0;
-}
-
-static int put_row(rec *r, store_batch *b)
-{
-        gw_row *row = odm_new(store_batch_arena(b), gw_row);
-        store_op *op = row ? store_batch_add(b, STORE_ROW_PUT) : NULL;
-
-        if (!op)
-                return ODM_ENOMEM;
-        fill_row(&r->d, row);
-        op->row = (store_row_op){.table = &gw_table_device, .row = row};
-        r->written_seen = r->d.seen.s;
-        return record_copy(&row_record, row, store_batch_arena(b));
 }
 
 /* The batch that waits, made when there is none; NULL: no memory. */
@@ -445,11 +85,11 @@ static void on_written(void *ctx, store_batch *b, int rc)
 /* Moves what is dirty into the batch, up to its ceiling. */
 static int gather(devices *v, store_batch *b)
 {
-        int rc = put_next(v, b);
+        int rc = device_put_next(v, b);
 
         while (rc == 0 && v->dirty && b->n < BATCH_OPS) {
                 rec *r = v->dirty;
-                rc = put_row(r, b);
+                rc = device_put_row(r, b);
                 if (rc == 0) {
                         v->dirty = r->next_dirty;
                         r->next_dirty = NULL;
@@ -670,7 +310,7 @@ static unsigned hear(rec *r, odm_inv_event e, int64_t ms, adapter_gone why)
         return news;
 }
 
-static void on_time(void *ctx)
+void device_on_time(void *ctx)
 {
         (void)hear(ctx, ODM_INV_TIME, 0, ADAPTER_EXPIRED);
 }
@@ -711,10 +351,10 @@ static odm_str join_mos(const adapter_device *d, odm_buf *b)
 }
 
 /* The texts that the record has after `d` was told; `mine` NULL for a new one. */
-static void merge(odm_str t[TEXTS], gw_device *mine, const adapter_device *d, odm_str mos)
+static void merge(odm_str t[DEVICE_TEXTS], gw_device *mine, const adapter_device *d, odm_str mos)
 {
         gw_device none = {.number = 0}, *m = mine ? mine : &none;
-        const odm_str v[TEXTS] = {
+        const odm_str v[DEVICE_TEXTS] = {
                 d->id,
                 m->name,
                 pick(d->protocol, m->protocol),
@@ -734,10 +374,10 @@ static void merge(odm_str t[TEXTS], gw_device *mine, const adapter_device *d, od
         memcpy(t, v, sizeof v);
 }
 
-static bool same_texts(gw_device *d, const odm_str t[TEXTS])
+static bool same_texts(gw_device *d, const odm_str t[DEVICE_TEXTS])
 {
-        for (size_t i = 0; i < TEXTS; i++)
-                if (!odm_str_eq(*text_at(d, i), t[i]))
+        for (size_t i = 0; i < DEVICE_TEXTS; i++)
+                if (!odm_str_eq(*device_text(d, i), t[i]))
                         return false;
         return true;
 }
@@ -767,12 +407,12 @@ void devices_judge(devices *v)
 }
 
 /* A new record in no state but the first. */
-static rec *make(devices *v, char prefix, const odm_str t[TEXTS])
+static rec *make(devices *v, char prefix, const odm_str t[DEVICE_TEXTS])
 {
-        rec *r = rec_new(v, v->next, prefix, t);
+        rec *r = device_rec_new(v, v->next, prefix, t);
 
-        if (r && put_in(v, r) < 0) {
-                rec_free(r);
+        if (r && device_put_in(v, r) < 0) {
+                device_rec_free(r);
                 r = NULL;
         }
         if (r) {
@@ -782,9 +422,10 @@ static rec *make(devices *v, char prefix, const odm_str t[TEXTS])
         return r;
 }
 
-static rec *find_or_make(devices *v, const adapter_device *d, const odm_str t[TEXTS], unsigned *why)
+static rec *find_or_make(devices *v, const adapter_device *d, const odm_str t[DEVICE_TEXTS],
+                         unsigned *why)
 {
-        rec *r = find_id(v, d->id);
+        rec *r = device_find(v, d->id);
 
         if (r)
                 return r;
@@ -830,14 +471,14 @@ gw_device *devices_seen(void *ctx, const adapter_class *k, const adapter_device 
 {
         gateway *g = ctx;
         devices *v = g->devices;
-        odm_str t[TEXTS];
+        odm_str t[DEVICE_TEXTS];
         odm_buf mos;
         rec *r = NULL;
 
         *why = d->id.n == 0 || d->id.n > ID_MAX ? ODM_ST_BAD_REQUEST : 0;
         odm_buf_init(&mos, &heap_mem, LIST_MAX + 64);
         if (!*why) {
-                rec *old = find_id(v, d->id);
+                rec *old = device_find(v, d->id);
                 merge(t, old ? &old->d : NULL, d, join_mos(d, &mos));
                 r = find_or_make(v, d, t, why);
         }
@@ -848,7 +489,7 @@ gw_device *devices_seen(void *ctx, const adapter_class *k, const adapter_device 
                 r = NULL;
         }
         if (r && !same_texts(&r->d, t)) {
-                if (set_texts(r, t) < 0)
+                if (device_set_texts(r, t) < 0)
                         log_error("no memory for what a device says of itself");
                 mark(r);
         }
@@ -946,13 +587,14 @@ static int relay(gateway *g, gw_device *d, const odm_alert *a, odm_wall at)
 /* The device tells which servers it has: that may change its mode. */
 static int take_dms(rec *r, odm_str dms)
 {
-        odm_str t[TEXTS];
+        odm_str t[DEVICE_TEXTS];
         int rc;
 
-        for (size_t i = 0; i < TEXTS; i++)
-                t[i] = texts[i] == offsetof(gw_device, dms) ? cut(odm_str_trim(dms), LIST_MAX)
-                                                            : *text_at(&r->d, i);
-        rc = set_texts(r, t);
+        for (size_t i = 0; i < DEVICE_TEXTS; i++)
+                t[i] = device_texts[i] == offsetof(gw_device, dms)
+                               ? cut(odm_str_trim(dms), LIST_MAX)
+                               : *device_text(&r->d, i);
+        rc = device_set_texts(r, t);
         if (rc == 0) {
                 mark(r);
                 judge_mode(r);
@@ -982,10 +624,10 @@ static int write_now(rec *r)
 {
         devices *v = r->v;
         store_batch *b = store_batch_new();
-        int rc = b ? put_next(v, b) : ODM_ENOMEM;
+        int rc = b ? device_put_next(v, b) : ODM_ENOMEM;
 
         if (rc == 0)
-                rc = put_row(r, b);
+                rc = device_put_row(r, b);
         if (rc == 0)
                 rc = gw_write(v->g, b);
         if (rc < 0) /* it is tried again with the rest */
@@ -996,11 +638,11 @@ static int write_now(rec *r)
 
 static int set_text(rec *r, size_t offset, odm_str s)
 {
-        odm_str t[TEXTS];
+        odm_str t[DEVICE_TEXTS];
 
-        for (size_t i = 0; i < TEXTS; i++)
-                t[i] = texts[i] == offset ? s : *text_at(&r->d, i);
-        return set_texts(r, t);
+        for (size_t i = 0; i < DEVICE_TEXTS; i++)
+                t[i] = device_texts[i] == offset ? s : *device_text(&r->d, i);
+        return device_set_texts(r, t);
 }
 
 bool gw_is_quarantined(const gw_device *d)
@@ -1056,13 +698,13 @@ int gw_change_device(gateway *g, gw_device *d, const gw_change *c)
 int devices_provision(gateway *g, odm_str id, odm_str name, int mode, gw_device **out)
 {
         devices *v = g->devices;
-        odm_str t[TEXTS] = {id, name};
+        odm_str t[DEVICE_TEXTS] = {id, name};
         rec *r;
         int rc;
 
         if (id.n == 0 || id.n > ID_MAX || name.n > TEXT_MAX)
                 return ODM_EINVAL;
-        if (find_id(v, id))
+        if (device_find(v, id))
                 return ODM_EEXIST;
         if (v->n >= (size_t)cfg_int(g->conf, "gateway.devices"))
                 return ODM_ELIMIT;
@@ -1073,25 +715,12 @@ int devices_provision(gateway *g, odm_str id, odm_str name, int mode, gw_device 
         r->d.mode_set = mode != 0;
         rc = write_now(r);
         if (rc < 0) {
-                take_out(v, r);
-                rec_free(r);
+                device_take_out(v, r);
+                device_rec_free(r);
                 return rc;
         }
         *out = &r->d;
         return 0;
-}
-
-static store_op *delete_op(store_batch *b, uint32_t number)
-{
-        gw_row *row = odm_new(store_batch_arena(b), gw_row);
-        store_op *op = row ? store_batch_add(b, STORE_ROW_DELETE) : NULL;
-
-        if (!op)
-                return NULL;
-        row->number = number;
-        op->lenient = true;
-        op->row = (store_row_op){.table = &gw_table_device, .row = row};
-        return op;
 }
 
 static void drop(devices *v, rec *r)
@@ -1102,8 +731,8 @@ static void drop(devices *v, rec *r)
         GW_TELL(v->g, removed, d);
         if (d->adapter && d->adapter->forget)
                 d->adapter->forget(d->adapter_self, d, d->native);
-        take_out(v, r);
-        rec_free(r);
+        device_take_out(v, r);
+        device_rec_free(r);
 }
 
 static void remove_record(devices *v, rec *r)
@@ -1111,7 +740,8 @@ static void remove_record(devices *v, rec *r)
         store_batch *b = open_batch(v);
 
         log_info("record removed", log_text("key", r->d.key), log_str("id", r->d.id));
-        if (!b || !delete_op(b, r->d.number)) /* read again at the next start, and removed then */
+        if (!b ||
+            !device_delete_row(b, r->d.number)) /* read again at the next start, and removed then */
                 log_error("no memory: a record stays in the store");
         drop(v, r);
 }
@@ -1125,7 +755,7 @@ int devices_remove(gateway *g, gw_device *d)
         if (d->state == GW_ACTIVE || d->state == GW_ASLEEP || d->state == GW_UNREACHABLE)
                 return ODM_ESTATE;
         b = store_batch_new();
-        if (b && delete_op(b, d->number))
+        if (b && device_delete_row(b, d->number))
                 rc = gw_write(g, b);
         store_batch_free(b);
         if (rc == 0)
@@ -1134,87 +764,6 @@ int devices_remove(gateway *g, gw_device *d)
 }
 
 /* ---- life ------------------------------------------------------------------------------------------- */
-
-static int load_row(devices *v, const gw_row *row)
-{
-        const odm_str t[TEXTS] = {row->id,  row->name, row->protocol, row->addr,  row->addr_type,
-                                  row->man, row->mod,  row->dev_type, row->fwv,   row->swv,
-                                  row->hwv, row->mos,  row->dms,      row->reason};
-        int64_t now = loop_now().ms, wall = loop_wall().s;
-        rec *r;
-
-        if (row->number < 1 || row->number > UINT32_MAX || row->state >= ODM_INV_STATES ||
-            row->mode > GW_ADAPTATION)
-                return ODM_EMALFORMED;
-        r = rec_new(v, (uint32_t)row->number, row->key.n && row->key.p[0] == 'g' ? 'g' : 'd', t);
-        if (!r)
-                return ODM_ENOMEM;
-        gw_device *d = &r->d;
-        d->state = (gw_state)row->state;
-        d->mode = (gw_mode)row->mode;
-        d->mode_set = row->mode_set;
-        d->is_gateway = row->is_gateway;
-        d->flaps = row->flaps;
-        d->attached.s = row->attached;
-        d->seen.s = r->written_seen = row->seen;
-        d->wake_interval_s = row->wake_interval;
-        d->awake_s = row->awake;
-        d->wake_set_s = row->wake_set;
-        d->next_wake.s = row->next_wake;
-        d->lifetime_s = row->lifetime;
-        r->heard = now - (wall > row->seen ? wall - row->seen : 0) * 1000;
-        if (row->next_wake > 0) {
-                r->wake_due = now + (row->next_wake - wall) * 1000;
-                r->wake_due = r->wake_due > 0 ? r->wake_due : 1;
-        }
-        if (put_in(v, r) < 0) {
-                rec_free(r);
-                return ODM_ENOMEM;
-        }
-        if (v->next <= d->number)
-                v->next = d->number + 1;
-        return 0;
-}
-
-static int load_next(devices *v)
-{
-        odm_arena a;
-        odm_str text;
-        uint64_t n = 1;
-        int rc;
-
-        odm_arena_init(&a, &heap_mem, 4096);
-        rc = store_setting_get(v->g->store, ODM_STR(NEXT_KEY), &a, &text);
-        if (rc == 0)
-                rc = odm_str_u64(text, UINT32_MAX, &n);
-        odm_arena_done(&a);
-        v->next = (uint32_t)n;
-        return rc == ODM_ENOENT ? 0 : rc;
-}
-
-static int load_rows(devices *v)
-{
-        store_scan s = {.table = &gw_table_device, .limit = PAGE};
-        gw_row last = {.number = 0};
-        bool more = true;
-        int rc = 0;
-
-        while (rc == 0 && more) {
-                odm_arena a;
-                store_rows rows;
-                odm_arena_init(&a, &heap_mem, (size_t)64 << 20);
-                rc = store_row_find(v->g->store, &s, &a, &rows);
-                for (size_t i = 0; rc == 0 && i < rows.n; i++)
-                        rc = load_row(v, (const gw_row *)rows.v + i);
-                more = rc == 0 && rows.more && rows.n > 0;
-                if (more) {
-                        last.number = ((const gw_row *)rows.v)[rows.n - 1].number;
-                        s.after = &last;
-                }
-                odm_arena_done(&a);
-        }
-        return rc;
-}
 
 int devices_open(gateway *g, devices **out, diag *d)
 {
@@ -1230,9 +779,9 @@ int devices_open(gateway *g, devices **out, diag *d)
         v->absent = (loop_timer){.fn = on_absent, .ctx = v};
         rand_bytes(&v->seed, sizeof v->seed);
         if (v->hash)
-                rc = load_next(v);
+                rc = device_load_next(v);
         if (rc == 0)
-                rc = load_rows(v);
+                rc = device_load_rows(v);
         if (rc < 0) {
                 devices_close(v);
                 return diag_set(d, rc, "the records of devices: %s", odm_err_text(rc));
@@ -1269,7 +818,7 @@ void devices_close(devices *v)
         loop_timer_stop(&v->flush);
         loop_timer_stop(&v->absent);
         for (size_t i = 0; i < v->n; i++)
-                rec_free(v->all[i]);
+                device_rec_free(v->all[i]);
         store_batch_free(v->b);
         free(v->all);
         free(v->hash);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* device_inner.h - what the files of the records share: the lists (device_list.c), the rows
+ * (device_row.c), and what happens to them (device.c). */
+#ifndef GREM_DEVICE_INNER_H
+#define GREM_DEVICE_INNER_H
+
+#include "inner.h"
+#include "odm/inventory.h"
+
+#define DEVICE_TEXTS 14 /* of a record, all in one block */
+
+typedef struct rec {
+        gw_device d; /* the first member: a gw_device is its rec */
+        struct devices *v;
+        char *block;      /* its texts */
+        struct rec *next; /* of the same hash */
+        struct rec *next_dirty;
+        loop_timer timer;
+        int64_t heard, wake_due; /* of the loop's clock; 0: not known */
+        int64_t woke, gap;       /* a sleeper's pattern, learnt */
+        int64_t alerts_at;       /* when so many alerts will have been forgotten */
+        int64_t written_seen;    /* LastSeen as it is kept */
+        bool dirty, talks;       /* talks: too much, and that was logged */
+} rec;
+
+struct devices {
+        gateway *g;
+        rec **all; /* in the order of numbers */
+        size_t n, cap;
+        rec **hash;
+        size_t hash_n; /* a power of two */
+        uint64_t seed;
+        uint32_t next;
+        bool next_changed;
+        size_t by_state[ODM_INV_STATES];
+        rec *dirty;
+        store_batch *b; /* alerts and what goes with them, to be written */
+        loop_timer flush, absent;
+};
+
+/* ---- device_list.c --------------------------------------------------------------------------- */
+
+extern const size_t device_texts[DEVICE_TEXTS]; /* where each is in a gw_device */
+odm_str *device_text(gw_device *d, size_t i);
+rec *device_find(const devices *v, odm_str id); /* NULL: none */
+/* The place of the first record whose number is not below. */
+size_t device_at(const devices *v, uint32_t number);
+/* All texts anew; those of `t` may be the record's own.  0 or ODM_ENOMEM. */
+ODM_MUST_USE int device_set_texts(rec *r, const odm_str t[DEVICE_TEXTS]);
+/* A record with its number and texts, not in any list; NULL: no memory. */
+rec *device_rec_new(devices *v, uint32_t number, char prefix, const odm_str t[DEVICE_TEXTS]);
+void device_rec_free(rec *r);
+/* Numbers rise, so it is the last one.  0 or ODM_ENOMEM. */
+ODM_MUST_USE int device_put_in(devices *v, rec *r);
+void device_take_out(devices *v, rec *r);
+
+/* ---- device_row.c ---------------------------------------------------------------------------- */
+
+/* Into the batch: the record as it is now; the number of the next one, where the store does not
+ * have it; that there is no such record any more (NULL: no memory). */
+ODM_MUST_USE int device_put_row(rec *r, store_batch *b);
+ODM_MUST_USE int device_put_next(devices *v, store_batch *b);
+store_op *device_delete_row(store_batch *b, uint32_t number);
+/* At the start: the number, then all records. */
+ODM_MUST_USE int device_load_next(devices *v);
+ODM_MUST_USE int device_load_rows(devices *v);
+
+/* ---- device.c -------------------------------------------------------------------------------- */
+
+void device_on_time(void *ctx); /* of a record's timer */
+
+#endif
