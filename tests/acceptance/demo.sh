@@ -38,6 +38,19 @@ has_simulated_devices()
                 equal "$(as_its_user xrem get meters/99 ./DevDetail/FwV)" 2.0 FwV
 }
 
+# Behind the demo's gateway: LwM2M and OMA DM alike.
+reaches_behind_the_gateway()
+{
+        eventually 30 all_behind || fail "$(as_its_user xrem device list --tag behind)" || return 1
+        equal "$(as_its_user xrem get meter/3 ./DevDetail/FwV --timeout 20)" 1.0 'FwV of meter/3' &&
+                equal "$(as_its_user xrem get meter/33 ./DevDetail/FwV --timeout 20)" 1.0 'FwV of meter/33'
+}
+
+all_behind()
+{
+        [ "$(as_its_user xrem device list --tag behind --state active | grep -c '^meter/')" = 40 ]
+}
+
 demo_is_cut()
 {
         as_its_user power cut device && as_its_user power on device &&
@@ -47,14 +60,20 @@ demo_is_cut()
 
 demo_leaves_nothing()
 {
-        local server device devices
-        server=$(cat "$demo/server.pid") device=$(cat "$demo/device.pid") devices=$(cat "$demo/devices.pid")
+        local name were=()
+        for name in server device devices gateway behind; do
+                were+=("$(cat "$demo/$name.pid")")
+        done
         stop demo || return 1
-        ! kill -0 "$server" 2>/dev/null && ! kill -0 "$device" 2>/dev/null && ! kill -0 "$devices" 2>/dev/null && flock -n "$demo/lock" true
+        for name in "${were[@]}"; do
+                ! kill -0 "$name" 2>/dev/null || fail "$name is left" || return 1
+        done
+        flock -n "$demo/lock" true
 }
 
 promise 'the demo starts, with all it needs' starts_the_demo
 promise 'its device takes the image that comes with it' demo_is_managed
 promise 'two hundred simulated devices live beside it, and take theirs' has_simulated_devices
+promise 'forty devices behind a gateway are managed like the others' reaches_behind_the_gateway
 promise 'its power can be cut, and it comes back' demo_is_cut
 promise 'it ends with all that it started' demo_leaves_nothing
