@@ -106,6 +106,8 @@ static odm_lw_value value_of(odm_lw_type type, odm_str s)
         }
         if (!good)
                 v.type = ODM_LW_T_UNKNOWN;
+        else if (type != ODM_LW_T_STRING && type != ODM_LW_T_CORELNK && type != ODM_LW_T_OPAQUE)
+                v.data = ODM_ABSENT; /* said in another member */
         return v;
 }
 
