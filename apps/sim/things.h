@@ -14,7 +14,7 @@
 typedef struct things_stats {
         uint32_t devices, registered, met; /* met: registered once in this run */
         uint32_t asleep, off, dead;
-        uint32_t observers; /* now */
+        uint32_t observers;                               /* now */
         uint64_t registrations, updates, refused, silent; /* of them without an answer */
         uint64_t requests, notifications;
         uint64_t octets_in, octets_out; /* of bodies */
