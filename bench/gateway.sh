@@ -102,7 +102,9 @@ runs=$!
 pids="$pids $runs"
 registered() { [ "$(grep -c 'state=1 before=0' "$dir/gremd.log")" -ge "$devices" ]; }
 until_true $((devices / 50 + 60)) 'the registration of all' registered
-sleep 5
+say 'their records are read'
+until_true $((devices / 20 + 120)) 'the inventory of all' grep -q "inventory of a gateway was read.*devices=$devices " "$dir/nremd.log"
+sleep 3
 full=$(memory $gate)
 
 say 'one order to all of them'
