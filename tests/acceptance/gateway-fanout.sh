@@ -65,12 +65,12 @@ asks_all_at_once()
         [ $sessions -ge 1 ] && [ $sessions -le 10 ] || fail "$sessions sessions with the server for a hundred devices"
 }
 
-# It listens for a second each time: what is not run within that is not run before the next.
 sessions_done() # of the gateway with its server
 {
         grep -c 'session done' "$home/hub.log"
 }
 
+# It listens for a second each time: what is not run within that is not run before the next.
 wakes_and_runs()
 {
         local id
