@@ -257,6 +257,7 @@ static int take_answer(xrem *c, const xrem_ask *ask, json_t **out)
 {
         const struct xrem_link *k = c->link;
         json_t *j = NULL;
+        bool empty = odm_str_trim(k->body).n == 0;
 
         if (k->rc == ODM_EINVAL)
                 return xrem_fail(XREM_BAD_INPUT, "'%s': %s", c->set.server, k->why);
@@ -266,14 +267,14 @@ static int take_answer(xrem *c, const xrem_ask *ask, json_t **out)
         }
         if (k->rc < 0)
                 return xrem_fail(XREM_UNREACHABLE, "cannot reach %s: %s", c->set.server, k->why);
-        if (odm_str_trim(k->body).n > 0) {
+        if (!empty) {
                 j = json_loadb(k->body.p, k->body.n, JSON_ALLOW_NUL, NULL);
                 if (j)
                         xrem_own(c, j);
         }
         if (!ask->any_status && (k->status < 200 || k->status > 299))
                 return tell_problem(c, k, j);
-        if (j == NULL && k->status != 204 && !ask->take)
+        if (j == NULL && !(empty && (k->status == 202 || k->status == 204)) && !ask->take)
                 return xrem_fail(XREM_UNREACHABLE, "%s does not answer as nremd does",
                                  c->set.server);
         if (out)
