@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "gateway.h"
 #include "job_event.h"
 #include "odm/msg.h"
 #include "odm/result.h"
@@ -34,12 +35,15 @@ static bool put_job(json_t *o, const store_job *j, odm_str device)
                (j->reason.n == 0 || put_text(o, "reason", j->reason));
 }
 
-bool put_value(call *c, json_t *o, const store_value *v)
+bool put_value(call *c, json_t *o, const store_value *v, odm_str asked)
 {
+        bool hidden = c->role < TOKEN_ADMIN &&
+                      gateway_has_addresses(v->uri.n ? v->uri : asked, v->format);
+
         return put_text(o, "uri", v->uri) && put_text(o, "format", v->format) &&
                put_text(o, "type", v->type) &&
                (!v->data.p || put_int(o, "size", (int64_t)v->data.n)) &&
-               command_value_put(o, v->format, v->data, &c->arena) == 0;
+               (hidden || command_value_put(o, v->format, v->data, &c->arena) == 0);
 }
 
 static bool put_result(call *c, json_t *o, const store_result *r)
@@ -54,7 +58,7 @@ static bool put_result(call *c, json_t *o, const store_result *r)
 
         for (size_t i = 0; ok && i < r->n_items; i++) {
                 json_t *v = json_object();
-                ok = put_value(c, v, &r->items[i]);
+                ok = put_value(c, v, &r->items[i], uri);
                 if (json_array_append_new(items, v) < 0)
                         ok = false;
         }

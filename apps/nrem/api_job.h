@@ -10,7 +10,9 @@
  * set; else the operation, whose id is the job's when the batch is done. */
 store_op *job_put(call *c, store_batch *b, const store_device *d, json_t *list, store_job job);
 
-/* A node's value among results, as members of `o`. */
-bool put_value(call *c, json_t *o, const store_value *v);
+/* A node's value among results, as members of `o`; `asked` is its address when it has none of its
+ * own.  What may carry local addresses of devices is shown to an admin only: others see its size.
+ */
+bool put_value(call *c, json_t *o, const store_value *v, odm_str asked);
 
 #endif

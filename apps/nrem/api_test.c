@@ -12,6 +12,7 @@
 #define A TOKEN_ADMIN
 #define DEV "/api/v1/devices"
 #define ACME "/api/v1/devices/acme%2Fmeter%2F17"
+#define ADDR "./GwMO/Inventory/Records/d1/Addr"
 
 /* ---- the contract ---------------------------------------------------------------- */
 
@@ -593,6 +594,50 @@ static void shows_what_came_of_a_job(void **state)
         world_stop(&w);
 }
 
+/* What operators and viewers see has its size only. */
+static void local_addresses_are_the_admins(void **state)
+{
+        static const struct {
+                const char *why, *uri, *format;
+                bool hidden;
+        } cases[] = {
+                {"a record's", ADDR, "chr", true},
+                {"its kind", "./GwMO/Inventory/Records/d1/AddrType", "chr", true},
+                {"a document of all", "./GwMO/Inventory/Records", "xml", true},
+                {"of a gateway behind it", "./GwDev/d1/GwMO/Inventory/Records/d2/Addr", "chr",
+                 true},
+                {"any other", "./DevInfo/Man", "chr", false},
+        };
+        world w;
+
+        (void)state;
+        world_start(&w, NULL);
+        world_device(&w, "d");
+        for (size_t i = 0; i < ODM_COUNT(cases); i++) {
+                store_value v = {.uri = odm_cstr(cases[i].uri),
+                                 .format = odm_cstr(cases[i].format),
+                                 .data = ODM_STR("10.0.0.7")};
+                const store_result r = {.status = 200, .sent = true, .items = &v, .n_items = 1};
+                char path[64];
+                int64_t id = world_job(&w, "d");
+
+                world_finish_job(&w, id, STORE_JOB_DONE, &r, 1);
+                (void)snprintf(path, sizeof path, "/api/v1/jobs/%lld", (long long)id);
+                for (unsigned who = V; who <= A; who++) {
+                        answer a = world_ask(&w, who, "GET", path, NULL);
+                        const json_t *got = json_array_get(
+                                json_object_get(first_of(&a, "commands"), "results"), 0);
+                        bool shown = json_object_get(got, "data") != NULL;
+
+                        if (shown != (!cases[i].hidden || who == A) ||
+                            json_integer_value(json_object_get(got, "size")) != 8)
+                                fail_msg("%s, for role %u", cases[i].why, who);
+                        answer_done(&a);
+                }
+        }
+        world_stop(&w);
+}
+
 static void never_shows_a_secret_that_a_job_writes(void **state)
 {
         static const char body[] =
@@ -789,6 +834,7 @@ static const store_value nodes[] = {
         {.uri = {"./A/B", 5}, .format = {"int", 3}, .data = {"1", 1}},
         {.uri = {"./A/C", 5}, .format = {"node", 4}, .data = {"D", 1}},
         {.uri = {"./A/C/D", 7}, .format = {"bin", 3}, .data = {"\x00\xff", 2}},
+        {.uri = {ADDR, sizeof ADDR - 1}, .format = {"chr", 3}, .data = {"10.0.0.7", 8}},
 };
 
 static store_result fake_answer(const fake *f, const char *uri)
@@ -897,6 +943,14 @@ static void asks_the_device_for_its_tree(void **state)
                 if (f.jobs != cases[i].jobs)
                         fail_msg("%s: took %u jobs", cases[i].why, f.jobs);
                 answer_done(&a);
+        }
+        for (unsigned who = O; who <= A; who++) { /* a device's local address is the admin's */
+                answer b = world_ask(&w, who, "GET", DEV "/d/tree?uri=" ADDR "&live=1", NULL);
+                const json_t *v = first_of(&b, "nodes");
+
+                assert_int_equal(json_integer_value(json_object_get(v, "size")), 8);
+                assert_int_equal(json_object_get(v, "data") != NULL, who == A);
+                answer_done(&b);
         }
         answer a = world_ask(&w, O, "GET", DEV "/d/tree?uri=./Z&live=1&timeout=20", NULL);
         assert_int_equal(a.status, 404);
@@ -1207,6 +1261,7 @@ int main(void)
                 cmocka_unit_test(approves_with_a_password),
                 cmocka_unit_test(renames_switches_off_and_on),
                 cmocka_unit_test(shows_what_came_of_a_job),
+                cmocka_unit_test(local_addresses_are_the_admins),
                 cmocka_unit_test(never_shows_a_secret_that_a_job_writes),
                 cmocka_unit_test(refuses_more_open_jobs_than_are_allowed),
                 cmocka_unit_test(many_wait_while_others_are_served),

@@ -212,7 +212,7 @@ static bool append_told(call *c, const store_value *v, odm_str uri)
                 return false;
         }
         o = json_object();
-        ok = put_value(c, o, &shown) && put_ms(o, "time", c->now) && put_int(o, "age", 0);
+        ok = put_value(c, o, &shown, uri) && put_ms(o, "time", c->now) && put_int(o, "age", 0);
         return json_array_append_new(l->nodes, o) == 0 && ok;
 }
 

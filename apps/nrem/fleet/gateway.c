@@ -214,6 +214,49 @@ odm_str gateway_mount_join(odm_str key, odm_str uri, odm_arena *a)
                              uri.p + 1);
 }
 
+/* The names of the address alone: no query, no "./", no "/" at the end. */
+static odm_str bare_path(odm_str uri)
+{
+        size_t n = 0;
+
+        while (n < uri.n && uri.p[n] != '?')
+                n++;
+        while (n > 0 && uri.p[n - 1] == '/')
+                n--;
+        uri = odm_str_to(uri, n);
+        if (uri.n && uri.p[0] == '.')
+                uri = odm_str_from(uri, 1);
+        while (uri.n && uri.p[0] == '/')
+                uri = odm_str_from(uri, 1);
+        return uri;
+}
+
+/* Whether `path` is `top`, or below it. */
+static bool is_within(odm_str path, odm_str top)
+{
+        return odm_str_eq(odm_str_to(path, top.n), top) &&
+               (path.n == top.n || path.p[top.n] == '/');
+}
+
+bool gateway_has_addresses(odm_str uri, odm_str format)
+{
+        static const odm_str mount = {GATEWAY_MOUNT + 2, sizeof GATEWAY_MOUNT - 4};
+        static const odm_str records = {GATEWAY_RECORDS + 2, sizeof GATEWAY_RECORDS - 3};
+        odm_str p = bare_path(uri);
+
+        while (p.n > mount.n && is_within(p, mount)) {
+                size_t n = mount.n + 1;
+
+                while (n < p.n && p.p[n] != '/')
+                        n++;
+                p = odm_str_from(p, n + 1);
+        }
+        if (p.n && is_within(p, records))
+                return true;
+        return !odm_str_is(format, "node") &&
+               (p.n == 0 || odm_str_eq(p, mount) || is_within(records, p));
+}
+
 odm_str gateway_record_key(odm_str uri)
 {
         odm_str rest;

@@ -64,6 +64,10 @@ odm_str gateway_mount_join(odm_str key, odm_str uri, odm_arena *a);
 /* The key in the address of a record, or of what is below it; absent: it is none. */
 odm_str gateway_record_key(odm_str uri);
 bool gateway_key_ok(odm_str key);
+/* Whether the value at `uri`, a device's or one behind it, may carry local addresses: it is a node
+ * of the records, or a document (a `format` other than node) of a part of the tree with them
+ * inside. */
+bool gateway_has_addresses(odm_str uri, odm_str format);
 
 /* ---- records ------------------------------------------------------------------------------ */
 

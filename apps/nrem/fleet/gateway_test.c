@@ -59,6 +59,41 @@ static void addresses_are_split_at_the_mount_point(void **state)
         }
 }
 
+static void what_may_carry_local_addresses_is_known(void **state)
+{
+        static const struct {
+                const char *why, *uri, *format;
+                bool has;
+        } rows[] = {
+                {"a leaf of a record", "./GwMO/Inventory/Records/d1/Addr", "chr", true},
+                {"all records", "./GwMO/Inventory/Records?list=TNDS", "xml", true},
+                {"their names", "./GwMO/Inventory/Records/", "node", true},
+                {"without its dot", "GwMO/Inventory/Records/d1/Addr", "chr", true},
+                {"a document of what is above", "./GwMO", "xml", true},
+                {"the names below that", "./GwMO", "node", false},
+                {"a document of all", ".", "xml", true},
+                {"the names at the top", ".", "node", false},
+                {"a record of a device behind", "./GwDev/d1/GwMO/Inventory/Records/x", "node",
+                 true},
+                {"deeper", "./GwDev/d1/GwDev/d2/GwMO/Inventory/Records/x/Addr", "chr", true},
+                {"a document of a device behind", "./GwDev/d1", "xml", true},
+                {"of all devices behind", "./GwDev", "xml", true},
+                {"a device's own node", "./GwDev/d1/DevInfo/Man", "chr", false},
+                {"a name that begins alike", "./GwMO/Inventory/RecordsX", "chr", false},
+                {"another of the gateway", "./GwMO/Fanout/Fanout/x1/State", "int", false},
+                {"any", "./DevInfo/Man", "chr", false},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                odm_str in = exact_copy(rows[i].uri);
+
+                if (gateway_has_addresses(in, odm_cstr(rows[i].format)) != rows[i].has)
+                        fail_msg("%s", rows[i].why);
+                exact_free(in);
+        }
+}
+
 static void addresses_are_joined(void **state)
 {
         static const struct {
@@ -314,6 +349,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(alerts_are_known_by_their_types),
                 cmocka_unit_test(addresses_are_split_at_the_mount_point),
+                cmocka_unit_test(what_may_carry_local_addresses_is_known),
                 cmocka_unit_test(addresses_are_joined),
                 cmocka_unit_test(documents_are_read_or_refused),
                 cmocka_unit_test(images_tell_how_it_went),
