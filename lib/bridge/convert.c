@@ -286,6 +286,16 @@ static int by_kept(const struct from *f, odm_str path, odm_arena *a, odm_value *
         return given(f->row->format, odm_arena_copy(a, kept.p ? kept : f->row->arg), a, out);
 }
 
+/* What the device says itself counts; of a package that it has not heard of it says nothing, or an
+ * empty text. */
+static int by_own_or_kept(const struct from *f, odm_str path, const odm_lw_node *n, odm_arena *a,
+                          odm_value *out)
+{
+        if (n && (n->value.type != ODM_LW_T_STRING || n->value.data.n > 0))
+                return odm_bridge_plain(f->row->format, &n->value, a, out);
+        return by_kept(f, path, a, out);
+}
+
 static int by_sleep(const struct from *f, const odm_lw_value *v, odm_arena *a, odm_value *out)
 {
         int64_t s;
@@ -343,6 +353,7 @@ static int without_value(const struct from *f, odm_str path, odm_arena *a, odm_v
         case RULE_PLAIN:
         case RULE_MO:
         case RULE_OR_EMPTY:
+        case RULE_OR_KEPT:
         case RULE_ENUM:
         case RULE_TIMES:
         case RULE_DECIMAL:
@@ -374,6 +385,7 @@ int odm_bridge_to_dm(const struct from *f, odm_str path, odm_arena *a, odm_value
         case RULE_OR_EMPTY:
                 return n ? odm_bridge_plain(f->row->format, &n->value, a, out)
                          : given(f->row->format, ODM_STR(""), a, out);
+        case RULE_OR_KEPT: return by_own_or_kept(f, path, n, a, out);
         case RULE_ENUM: return n ? by_enum(f, &n->value, a, out) : 0;
         case RULE_TIMES: return n ? by_times(f, &n->value, a, out) : 0;
         case RULE_DECIMAL: return n ? by_decimal(f, &n->value, a, out) : 0;
@@ -491,7 +503,8 @@ bool odm_bridge_source(const odm_bridge *b, const struct row *row, odm_str name,
         if (row->source_star >= 0 && !number_of(name, &p.id[row->source_star]))
                 return false;
         *out = p;
-        return odm_bridge_has(b, p);
+        /* what is kept for an instance needs no resource of it */
+        return odm_bridge_has(b, row->rule == RULE_OR_KEPT ? odm_lw_path_to(p, 2) : p);
 }
 
 const struct row *odm_bridge_row(const odm_bridge *b, odm_str path, odm_str *name)

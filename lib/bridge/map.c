@@ -226,6 +226,7 @@ static const unsigned needs[] = {
         [RULE_CONST] = ARG,
         [RULE_ID] = NO_ARG,
         [RULE_OR_EMPTY] = NO_ARG | RESOURCE,
+        [RULE_OR_KEPT] = NO_ARG | RESOURCE,
         [RULE_ENUM] = ARG | RESOURCE,
         [RULE_TIMES] = ARG | RESOURCE,
         [RULE_DECIMAL] = ARG | RESOURCE,

@@ -15,6 +15,7 @@
         X(CONST, "const")               \
         X(ID, "id")                     \
         X(OR_EMPTY, "or-empty")         \
+        X(OR_KEPT, "or-kept")           \
         X(ENUM, "enum")                 \
         X(TIMES, "times")               \
         X(DECIMAL, "decimal")           \

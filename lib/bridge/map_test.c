@@ -32,6 +32,7 @@ static const struct row {
         {"an argument too few", "./A/B chr G - const", 1, "wants an argument"},
         {"one too many", "./A/B chr G /3/0/0 or-empty x", 1, "takes no argument"},
         {"no source", "./A/B chr G - enum 1=2", 1, "wants a resource"},
+        {"nor what is kept", "./A/B chr GR /5/0 or-kept", 1, "wants a resource"},
         {"a source", "./A node G /3 mo urn:x", 1, "wants no source"},
         {"a resource", "./A/B chr G /3", 1, "wants a resource"},
         {"an asterisk without the other", "./A/* chr G /3/0/0", 1, "and none in the source"},

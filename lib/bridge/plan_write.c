@@ -89,7 +89,7 @@ static int set_row(odm_plan *p, const struct row *row, odm_str name, const odm_b
                 odm_plan_refuse(p, ODM_ST_NOT_FOUND, "the device does not have it");
                 return 0;
         }
-        if (row->rule == RULE_KEPT) {
+        if (row->rule == RULE_KEPT || row->rule == RULE_OR_KEPT) {
                 out->keep = v->path;
                 out->value = v->value.data.p ? v->value.data : ODM_STR("");
                 return 0;

@@ -52,6 +52,11 @@ static const struct row {
          {{"./FUMO/main/DownloadAndUpdate/PkgURL", "coap://h/x"}},
          "",
          200},
+        {"so does what the package is called",
+         WRITE,
+         {{"./FUMO/main/PkgName", "fw"}, {"./FUMO/main/PkgVersion", "2.0"}},
+         "",
+         200},
         {"what stays here and one of the device",
          WRITE,
          {{"./FUMO/main/Ext/xrem/Hash", "00"}, {"./DevDetail/Ext/TZ", "A"}},
@@ -263,6 +268,27 @@ static void what_is_kept_is_read_again(void **state)
         lab_close(&l);
 }
 
+/* LwM2M has it read only: what a server writes is shown for as long as the device says nothing. */
+static void the_devices_own_word_goes_before_what_is_kept(void **state)
+{
+        static const char node[] = "./FUMO/main/PkgVersion";
+        lab l;
+
+        (void)state;
+        assert_int_equal(lab_open(&l, &heap, LAB_LINKS, "1.0"), 0);
+        lab_furnish(&l);
+        lab_del(&l, "/5/0/7");
+        assert_string_equal(read_one(&l, node, ODM_ASK_NODE), "./FUMO/main/PkgVersion chr=");
+        assert_int_equal(write_one(&l, node, "2.0"), 200);
+        assert_string_equal(l.log, "");
+        assert_string_equal(read_one(&l, node, ODM_ASK_NODE), "./FUMO/main/PkgVersion chr=2.0");
+        lab_set(&l, "/5/0/7", "");
+        assert_string_equal(read_one(&l, node, ODM_ASK_NODE), "./FUMO/main/PkgVersion chr=2.0");
+        lab_set(&l, "/5/0/7", "1.9");
+        assert_string_equal(read_one(&l, node, ODM_ASK_NODE), "./FUMO/main/PkgVersion chr=1.9");
+        lab_close(&l);
+}
+
 static void a_damaged_text_is_not_loaded(void **state)
 {
         static const char *const bad[] = {"",
@@ -360,6 +386,7 @@ int main(int argc, char **argv)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(orders_are_as_the_table_says),
                 cmocka_unit_test(what_is_kept_is_read_again),
+                cmocka_unit_test(the_devices_own_word_goes_before_what_is_kept),
                 cmocka_unit_test(a_damaged_text_is_not_loaded),
                 cmocka_unit_test(text_that_is_not_taken_goes_as_tlv),
                 cmocka_unit_test(a_refused_write_keeps_nothing),
