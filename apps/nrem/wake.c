@@ -241,6 +241,13 @@ static int64_t wait_after(const dm *m, uint32_t tries)
         return ms + (int64_t)rand_below((uint64_t)ms / 8 + 1); /* so that a fleet does not march */
 }
 
+/* What was refused because the device called, or somebody else moved its job, is settled. */
+static void written(void *ctx, store_batch *b, int rc)
+{
+        if (rc != ODM_ESTATE)
+                dm_written(ctx, b, rc);
+}
+
 static void give_up(dm *m, const store_device *d, odm_arena *a, int64_t now, const char *why)
 {
         store_batch *b = store_batch_new();
@@ -248,8 +255,8 @@ static void give_up(dm *m, const store_device *d, odm_arena *a, int64_t now, con
         if (!b)
                 return;
         if (patch_wake(b, d, 0, 0, 0, now) &&
-            move_jobs(m, b, d, STORE_JOB_NOTIFIED, STORE_JOB_QUEUED, why, a, now)) {
-                dm_write(m, b);
+            move_jobs(m, b, d, STORE_JOB_NOTIFIED, STORE_JOB_QUEUED, why, a, now) &&
+            store_write(m->opt.store, b, written, m) == 0) {
                 log_info("wake-up given up", log_str("device", d->name), log_text("reason", why));
         } else {
                 store_batch_free(b);
@@ -404,7 +411,7 @@ static void kick_written(void *ctx, store_batch *b, int rc)
 {
         wake *w = ctx;
 
-        dm_written(w->dm, b, rc);
+        written(w->dm, b, rc);
         if (rc == 0)
                 look_again(w);
 }
