@@ -2,6 +2,7 @@
 /* REST over a real listener: docs/openapi.yaml, and what it promises. */
 #include "api_world.h"
 
+#include "gateway_row.h"
 #include "heap.h"
 #include "odm/auth.h"
 #include "odm/codec.h"
@@ -524,6 +525,58 @@ static void approves_with_a_password(void **state)
         assert_int_equal(acc.auth, ODM_AUTH_MD5);
         assert_str(acc.server_id, "xrem");
         odm_arena_done(&arena);
+        world_stop(&w);
+}
+
+static void make_gateway(world *w, const char *name)
+{
+        store_batch *b = store_batch_new();
+        odm_arena *a = store_batch_arena(b);
+        gateway_row *row = odm_new(a, gateway_row);
+        store_device d;
+
+        world_device(w, name);
+        assert_non_null(row);
+        assert_int_equal(store_device_by_name(w->store, odm_cstr(name), a, &d), 0);
+        row->device = d.id;
+        store_batch_add(b, STORE_ROW_PUT)->row =
+                (store_row_op){.table = &table_gateway, .row = row};
+        assert_int_equal(store_write_sync(w->store, b), 0);
+        store_batch_free(b);
+}
+
+static void no_gateway_is_behind_itself(void **state)
+{
+        static const struct {
+                const char *why, *path, *to;
+                unsigned status;
+        } cases[] = {
+                {"one that there is not", DEV "/in/move", "nobody", 400},
+                {"itself", DEV "/in/move", "in", 400},
+                {"a gateway behind another", DEV "/in/move", "out", 204},
+                {"and one behind that", DEV "/deep/move", "in", 204},
+                {"not the other way round", DEV "/out/move", "in", 400},
+                {"nor behind who is deeper", DEV "/out/move", "deep", 400},
+                {"one level up", DEV "/deep/move", "out", 204},
+        };
+        world w;
+
+        (void)state;
+        world_start(&w, NULL);
+        make_gateway(&w, "out");
+        make_gateway(&w, "in");
+        make_gateway(&w, "deep");
+        for (size_t i = 0; i < ODM_COUNT(cases); i++) {
+                char body[64];
+                answer a;
+
+                (void)snprintf(body, sizeof body, "{\"gateway\":\"%s\",\"key\":\"d%zu\"}",
+                               cases[i].to, i);
+                a = world_ask(&w, O, "POST", cases[i].path, body);
+                if (a.status != cases[i].status)
+                        fail_msg("%s: %u", cases[i].why, a.status);
+                answer_done(&a);
+        }
         world_stop(&w);
 }
 
@@ -1259,6 +1312,7 @@ int main(void)
                 cmocka_unit_test(lets_no_device_in_by_a_certificate_alone_that_has_none),
                 cmocka_unit_test(asks_nothing_of_an_open_account),
                 cmocka_unit_test(approves_with_a_password),
+                cmocka_unit_test(no_gateway_is_behind_itself),
                 cmocka_unit_test(renames_switches_off_and_on),
                 cmocka_unit_test(shows_what_came_of_a_job),
                 cmocka_unit_test(local_addresses_are_the_admins),

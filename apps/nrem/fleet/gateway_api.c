@@ -318,6 +318,7 @@ static bool read_place(call *c, place *p)
 {
         odm_str name = ODM_ABSENT, key = ODM_ABSENT;
         unsigned mode = p->child.mode ? p->child.mode - 1 : GATEWAY_ADAPTATION - 1;
+        bool above = false;
         store_device g;
         gateway_row row;
         jread r;
@@ -342,12 +343,16 @@ static bool read_place(call *c, place *p)
                                 : ODM_ENOENT;
         if (rc == 0)
                 rc = gateway_find(c->api->opt.store, g.id, &c->arena, &row);
+        if (rc == 0)
+                rc = gateway_is_above(c->api->opt.store, g.id, p->d.id, &c->arena, &above);
         if (rc == ODM_ENOENT)
                 problem_at(&c->problem, "gateway", "is none that there is");
         else if (rc < 0)
                 problem_err(&c->problem, rc, "the gateway cannot be read");
         else if (g.id == p->d.id)
                 problem_at(&c->problem, "gateway", "has to be another device");
+        else if (above)
+                problem_at(&c->problem, "gateway", "is behind the device itself");
         if (problem_is(&c->problem))
                 return false;
         p->child.moves += p->child.gateway && p->child.gateway != g.id;

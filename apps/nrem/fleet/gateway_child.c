@@ -241,22 +241,6 @@ int gateway_make(gateways *s, fleet_turn *t, const store_device *g, const gatewa
                           json_pack("{s:s%, s:s}", "device", name.p, name.n, "actor", "gateway"));
 }
 
-/* Whether `d` is the gateway itself, or one in front of it. */
-static int is_above(gateways *s, odm_arena *a, int64_t gateway, int64_t d, bool *above)
-{
-        *above = gateway == d;
-        for (unsigned i = 0; i < GATEWAY_DEPTH && !*above; i++) {
-                gateway_child c;
-                int rc = gateway_find_child(s->host->store, gateway, a, &c);
-
-                if (rc < 0 || !c.gateway)
-                        return rc == ODM_ENOENT ? 0 : rc;
-                gateway = c.gateway;
-                *above = gateway == d;
-        }
-        return 0;
-}
-
 /* Who has proved itself to us is not taken over by somebody's word. */
 static int is_own(gateways *s, odm_arena *a, const store_device *d, const gateway_record *r,
                   bool *own)
@@ -358,7 +342,7 @@ int gateway_take(gateways *s, fleet_turn *t, const store_device *g, const gatewa
         gateway_child was = {.device = d->id, .state = GATEWAY_STATES}, c;
         store_device_patch p = {0};
         bool above = false, own = false, fresh;
-        int rc = is_above(s, t->arena, g->id, d->id, &above);
+        int rc = gateway_is_above(s->host->store, g->id, d->id, t->arena, &above);
 
         if (rc < 0)
                 return rc;

@@ -68,3 +68,18 @@ int gateway_find(store *st, int64_t device, odm_arena *a, gateway_row *out)
 
         return store_row_get(st, &table_gateway, &key, a, out);
 }
+
+int gateway_is_above(store *st, int64_t gateway, int64_t device, odm_arena *a, bool *above)
+{
+        *above = gateway == device;
+        for (unsigned i = 0; i < GATEWAY_DEPTH && !*above; i++) {
+                gateway_child c;
+                int rc = gateway_find_child(st, gateway, a, &c);
+
+                if (rc < 0 || !c.gateway)
+                        return rc == ODM_ENOENT ? 0 : rc;
+                gateway = c.gateway;
+                *above = gateway == device;
+        }
+        return 0;
+}
