@@ -593,6 +593,15 @@ static int find_room(const going *w, size_t *out)
         return rc;
 }
 
+/* Those behind other gateways have their turn; these are found again when a job of a gateway has
+ * ended. */
+static void leave(going *w)
+{
+        for (size_t i = 0; i < w->n; i++)
+                gateway_unpoke(w->s, w->v[i].job.device);
+        w->s->full = true;
+}
+
 int gateway_go(gateways *s, fleet_turn *t, bool *again)
 {
         going w = {.s = s, .t = t};
@@ -603,11 +612,15 @@ int gateway_go(gateways *s, fleet_turn *t, bool *again)
 
         if (rc == 0 && w.n)
                 rc = find_room(&w, &room);
-        if (rc < 0 || !w.n || !room)
+        if (rc < 0 || !w.n)
                 return rc;
+        *again = true;
+        if (!room) {
+                leave(&w);
+                return 0;
+        }
         if (w.n > room)
                 w.n = room;
-        *again = true;
         rc = gateway_find(s->host->store, w.row.device, t->arena, &row);
         if (rc == 0)
                 rc = store_device_get(s->host->store, w.row.device, t->arena, &w.g);

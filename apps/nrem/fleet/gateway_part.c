@@ -298,12 +298,33 @@ static int on_device(gateways *s, fleet_turn *t, const fleet_event *ev)
         return begin_sweep(t, &row, lost ? GATEWAY_SWEEP_LOST : GATEWAY_SWEEP_BACK);
 }
 
+/* There may be room for jobs that were left because there was none. */
+static int look_for_left(gateways *s, fleet_turn *t, int64_t device)
+{
+        gateway_row row;
+        int rc;
+
+        if (!s->full)
+                return 0;
+        rc = gateway_find(s->host->store, device, t->arena, &row);
+        if (rc < 0)
+                return rc == ODM_ENOENT ? 0 : rc;
+        s->full = false;
+        pthread_mutex_lock(&s->lock);
+        s->scan = true;
+        s->scanned = 0;
+        pthread_mutex_unlock(&s->lock);
+        return 0;
+}
+
 static int on_job(gateways *s, fleet_turn *t, const fleet_event *ev)
 {
         odm_str key = fleet_text(ev, "key");
         uint64_t id = 0;
         int rc = gateway_withdrawn(s, t, ev->e.device, fleet_id(ev, "job"));
 
+        if (rc == 0)
+                rc = look_for_left(s, t, ev->e.device);
         /* one of ours, at a gateway that is behind another, may have been relayed itself */
         if (rc < 0 || !odm_str_starts(key, GATEWAY_JOB_KEY) ||
             odm_str_u64(odm_str_from(key, sizeof GATEWAY_JOB_KEY - 1), INT64_MAX, &id) < 0)

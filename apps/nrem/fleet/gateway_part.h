@@ -38,6 +38,7 @@ typedef struct gateways {
         int64_t read_job;
         gateway_record *read;
         size_t n_read, n_refused;
+        bool full; /* jobs were left where they are, for their gateway had too many */
         /* ---- any thread */
         atomic_uint_fast64_t direct, fanned, tasks, ended, loads;
 } gateways;

@@ -765,7 +765,7 @@ static void a_device_that_moves_takes_its_jobs_along(void **state)
 /* More than its gateway may have: the rest goes when those have ended. */
 static void a_gateway_is_not_drowned(void **state)
 {
-        int64_t ids[300], gw;
+        int64_t ids[300], gw, other, id;
         char get_it[64];
         store_job k;
         stage s;
@@ -781,6 +781,10 @@ static void a_gateway_is_not_drowned(void **state)
                 }
         (void)stage_run(&s, 2000);
         assert_int_equal(count_jobs(&s, gw, STORE_JOB_OPEN), 900);
+        other = with_meters(&s, "o", 1, &id); /* no other one waits for it */
+        (void)order(&s, id, GET_FWV);
+        (void)stage_run(&s, 2000);
+        assert_int_equal(count_jobs(&s, other, STORE_JOB_OPEN), 1);
         k = carrier(&s, gw);
         ends(&s, &k, STORE_JOB_FAILED, NULL, 0);
         assert_int_equal(count_jobs(&s, gw, STORE_JOB_OPEN), 900);
