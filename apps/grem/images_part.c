@@ -51,7 +51,8 @@ typedef struct image {
         images *p;
         image_row row; /* texts on the heap, each its own */
         order order;   /* while its state says that one is under way */
-        bool looking;  /* what is offered is read again, without an order */
+        bool looking;  /* what is offered is to be read again, without an order */
+        bool look;     /* the delivery does that */
         delivery *delivery;
         char hash[65]; /* of what the delivery proved */
 } image;
@@ -359,22 +360,47 @@ static bool sync_path(const char *path, int flags)
         return ok;
 }
 
+/* Under a second name, which takes the place of whatever is there: what came in stays until the row
+ * names the other one, or an order that goes on after a restart would have nothing left. */
+static bool link_over(const char *from, const char *beside, const char *to)
+{
+        bool ok;
+
+        (void)unlink(beside); /* of one that was cut short */
+        ok = link(from, beside) == 0 && rename(beside, to) == 0;
+        (void)unlink(beside); /* rename() leaves it where both are one file already */
+        return ok;
+}
+
 /* Durable on return. */
 static int put_in_place(const image *i, odm_arena *a)
 {
         odm_str from = coming(i, a), to = image_path(a, i->p->folder, odm_cstr(i->hash));
         odm_str folder = odm_arena_fmt(a, "%s/images", i->p->folder);
+        odm_str beside = odm_arena_fmt(a, "%s/images/at-%.*s", i->p->folder, (int)i->row.node.n,
+                                       i->row.node.p);
 
         if (a->err)
                 return odm_arena_err(a);
-        if (!sync_path(from.p, O_RDONLY) || rename(from.p, to.p) < 0 ||
+        if (!sync_path(from.p, O_RDONLY) || !link_over(from.p, beside.p, to.p) ||
             !sync_path(folder.p, O_RDONLY | O_DIRECTORY)) {
                 log_error("an image cannot be put in its place", log_str("image", i->row.node),
                           log_int("errno", errno));
                 return ODM_EIO;
         }
-        delivery_drop(from.p); /* its signature */
         return 0;
+}
+
+static void drop_coming(const image *i)
+{
+        odm_arena a;
+        odm_str file;
+
+        odm_arena_init(&a, &heap_mem, TEXT_MEMORY);
+        file = coming(i, &a);
+        if (file.p)
+                delivery_drop(file.p);
+        odm_arena_done(&a);
 }
 
 static void adopt(image *i)
@@ -391,8 +417,10 @@ static void adopt(image *i)
         else
                 end(i, ODM_CAUSE_OK, "");
         odm_arena_done(&a);
-        if (i->row.state == IMAGE_READY)
+        if (i->row.state == IMAGE_READY) {
+                drop_coming(i);
                 forget_file(i->p, odm_cstr(old));
+        }
         free(old);
 }
 
@@ -413,10 +441,11 @@ static void on_done(void *ctx, odm_task_cause cause, const char *note)
 {
         image *i = ctx;
         images *p = i->p;
-        order o = i->looking ? ORDER_LOOK : i->order;
+        order o = i->look ? ORDER_LOOK : i->order;
 
         i->delivery = NULL;
-        i->looking = false;
+        i->look = false;
+        i->looking = i->looking && o != ORDER_LOOK && o != ORDER_VERIFY;
         p->running--;
         switch (o) {
         case ORDER_DOWNLOAD:
@@ -673,8 +702,8 @@ static void on_soon(void *ctx)
                 if (i->row.state == IMAGE_QUEUED && !i->delivery && p->running < AT_ONCE)
                         begin(i);
         for (image *i = p->list; i && p->running < AT_ONCE; i = i->next)
-                if (i->looking && !i->delivery && begin_check(i) < 0)
-                        i->looking = false;
+                if (i->looking && !i->delivery)
+                        i->look = i->looking = begin_check(i) == 0;
         if (rc < 0)
                 go_on_soon(p, RETRY_MS);
 }
@@ -804,12 +833,14 @@ static int order_it(images *p, const odm_at *at, const odm_op *op, order o, unsi
         before = i->row.state;
         i->order = o;
         i->row.delivered = false;
-        i->row.state = IMAGE_QUEUED;
+        i->row.state =
+                o == ORDER_VERIFY ? IMAGE_VERIFYING : IMAGE_QUEUED; /* what take_up() reads */
         if (!set_text(&i->row.correlator, op->correlator) || keep(i, false) < 0) {
                 i->row.state = before;
                 *status = ODM_ST_STORE_FAILED;
                 return 0;
         }
+        i->row.state = IMAGE_QUEUED;
         *status = ODM_ST_ACCEPTED;
         go_on_soon(p, 0);
         return 0;
@@ -969,9 +1000,13 @@ static int take_up(images *p, const image_row *r)
         i->row.state = r->state;
         i->row.result = r->result;
         i->row.delivered = r->delivered;
-        i->order = r->delivered ? ORDER_DATA : ORDER_DOWNLOAD;
+        i->order = r->state == IMAGE_VERIFYING ? ORDER_VERIFY
+                   : r->delivered              ? ORDER_DATA
+                                               : ORDER_DOWNLOAD;
         if (is_under_way(i))
                 i->row.state = IMAGE_QUEUED;
+        else
+                drop_coming(i); /* it was kept for the row that is there now */
         if (!r->hash.n)
                 return 0;
         odm_arena_init(&a, &heap_mem, TEXT_MEMORY);

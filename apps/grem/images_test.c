@@ -5,8 +5,10 @@
 
 #include <dirent.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fsio.h"
@@ -31,6 +33,22 @@ static void configure(const char *key, const char *file)
         workshop_path(file, path);
         snprintf(text, sizeof text, "%s=%s", key, path);
         yard_set(text);
+}
+
+/* The power goes before an image's end is a row: all it is about has been done by then. */
+static bool power_goes;
+
+int __real_gw_write(gateway *g, store_batch *b);
+int __wrap_gw_write(gateway *g, store_batch *b);
+int __wrap_gw_write(gateway *g, store_batch *b)
+{
+        for (size_t i = 0; power_goes && i < b->n; i++) {
+                const store_row_op *op = &b->ops[i]->row;
+                if (b->ops[i]->kind == STORE_ROW_PUT && op->table == &image_table &&
+                    ((const image_row *)op->row)->state >= IMAGE_READY)
+                        (void)kill(getpid(), SIGKILL);
+        }
+        return __real_gw_write(g, b);
 }
 
 static int set_up_with(bool keys)
@@ -376,6 +394,67 @@ static void a_restart_goes_on(void **unused)
         assert_non_null(strstr(yard.text, ":c1:")); /* as it was ordered */
 }
 
+/* What a server does, in a gateway that is killed when the order of it would have ended; then the
+ * gateway is there again. */
+static void killed_before_the_end(void (*act)(void))
+{
+        int how;
+        pid_t pid;
+
+        yard_stop();
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                yard_start(classes);
+                power_goes = true;
+                act();
+                (void)yard_turn(10000, NULL, NULL);
+                _exit(0);
+        }
+        assert_int_equal(waitpid(pid, &how, 0), pid);
+        assert_true(WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL);
+        yard_start(classes);
+}
+
+static void deliver(void)
+{
+        put(AT "/Data", "the first image", ODM_FMT_BIN);
+}
+
+static void verify(void)
+{
+        expect("verify", yard_do(NULL, ODM_CMD_EXEC, AT "/Operations/Verify", NULL, 0), 202);
+}
+
+static void what_was_delivered_is_not_lost(void **unused)
+{
+        char path[WORKSHOP_PATH], hash[65];
+
+        (void)unused;
+        workshop_path("one", path);
+        assert_int_equal(proof_hash(path, hash, NULL), 0);
+        add("fw", "fw");
+        put(AT "/Hash", hash, ODM_FMT_CHR);
+        killed_before_the_end(deliver);
+        wait_for("fw", "40");
+        expect_served("fw", "the first image");
+        assert_int_equal(yard_alerts(READY), 1);
+        assert_int_equal(files(), 1);
+}
+
+static void a_check_stays_one(void **unused)
+{
+        (void)unused;
+        add("fw", "fw");
+        fetch("fw", "one", "40");
+        set_url("fw", "two");
+        killed_before_the_end(verify);
+        wait_for("fw", "40");
+        expect_served("fw", "the first image");
+        assert_int_equal(yard_alerts(READY), 2);
+        assert_int_equal(files(), 1);
+}
+
 static void damage(size_t n, const char *text)
 {
         odm_arena a;
@@ -462,6 +541,9 @@ int main(void)
                 cmocka_unit_test_setup_teardown(a_server_may_deliver_it, set_up_bare, tear_down),
                 T(others_find_it),
                 T(a_restart_goes_on),
+                cmocka_unit_test_setup_teardown(what_was_delivered_is_not_lost, set_up_bare,
+                                                tear_down),
+                T(a_check_stays_one),
                 T(a_damaged_image_is_withdrawn),
                 T(a_deleted_image_makes_room),
                 T(room_is_limited),
