@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "gateway.h"
 #include "heap.h"
 #include "log.h"
 #include "lwm2m_inner.h"
@@ -65,6 +66,13 @@ client *lw_client_by_name(lwm2m *a, odm_str ep)
         while (c && !odm_str_is(ep, c->ep))
                 c = c->by_name;
         return c;
+}
+
+client *lw_client_of(lwm2m *a, const gw_device *d)
+{
+        client *c = lw_client_by_name(a, d->id);
+
+        return c && c->record == d ? c : NULL;
 }
 
 client *lw_client_by_location(lwm2m *a, odm_str location)
@@ -346,10 +354,10 @@ void lw_client_gone(client *c, adapter_gone why)
 
         if (lw_client_unsave(c) < 0)
                 log_error("a registration that is over stays on disk", log_text("endpoint", c->ep));
-        c->record = NULL;
-        lw_client_free(c);
+        c->record = NULL; /* nothing more is asked of it, and what is asked is cancelled */
         if (left)
                 a->host.gone(a->host.ctx, left, why);
+        lw_client_free(c);
 }
 
 /* ---- rows ------------------------------------------------------------------------------------------------- */

@@ -202,11 +202,14 @@ void lw_errand_answered(lw_errand *e, const odm_lw_answer *r)
 /* ---- calls of the gateway ---------------------------------------------------------------------------------- */
 
 /* A device that can be asked now; else the answer is given. */
-static lw_errand *begin(lwm2m *a, client *c, uint64_t id, int64_t deadline_ms)
+static lw_errand *begin(lwm2m *a, const gw_device *d, uint64_t id, int64_t deadline_ms)
 {
+        client *c = lw_client_of(a, d);
         lw_errand *e = NULL;
 
-        if (!lw_client_awake(c))
+        if (!c)
+                lw_reply_text(a, id, ODM_ST_UNAVAILABLE, "the device is gone");
+        else if (!lw_client_awake(c))
                 lw_reply_text(a, id, ODM_ST_UNAVAILABLE, "the device sleeps");
         else if (!(e = lw_errand_new(c, id, deadline_ms)))
                 lw_reply_text(a, id, ODM_ST_FAILED, "no memory");
@@ -241,15 +244,14 @@ void lw_errand_read(void *ctx, uint64_t id, gw_device *d, void *native, const od
         static const odm_ask asks[] = {[ADAPTER_LIST_NONE] = ODM_ASK_NODE,
                                        [ADAPTER_LIST_STRUCT] = ODM_ASK_STRUCT,
                                        [ADAPTER_LIST_DATA] = ODM_ASK_DATA};
-        client *c = native;
-        lw_errand *e = begin(ctx, c, id, deadline_ms);
+        lw_errand *e = begin(ctx, d, id, deadline_ms);
         odm_str *v;
 
-        (void)d;
+        (void)native;
         if (!e)
                 return;
         v = copy_paths(e, paths, n);
-        go(e, v && !e->mem.err ? odm_plan_read(c->bridge, v, n, asks[list], &e->mem, &e->plan)
+        go(e, v && !e->mem.err ? odm_plan_read(e->c->bridge, v, n, asks[list], &e->mem, &e->plan)
                                : odm_arena_err(&e->mem));
 }
 
@@ -267,57 +269,55 @@ static odm_bridge_node *copy_nodes(lw_errand *e, const adapter_node *v, size_t n
         return out;
 }
 
-static void with_nodes(lwm2m *a, uint64_t id, client *c, const adapter_node *v, size_t n,
+static void with_nodes(lwm2m *a, uint64_t id, const gw_device *d, const adapter_node *v, size_t n,
                        int64_t deadline_ms,
                        int (*plan)(odm_bridge *b, const odm_bridge_node *v, size_t n, odm_arena *a,
                                    odm_plan **out))
 {
-        lw_errand *e = begin(a, c, id, deadline_ms);
+        lw_errand *e = begin(a, d, id, deadline_ms);
         odm_bridge_node *copy;
 
         if (!e)
                 return;
         copy = copy_nodes(e, v, n);
-        go(e, copy && !e->mem.err ? plan(c->bridge, copy, n, &e->mem, &e->plan)
+        go(e, copy && !e->mem.err ? plan(e->c->bridge, copy, n, &e->mem, &e->plan)
                                   : odm_arena_err(&e->mem));
 }
 
 void lw_errand_write(void *a, uint64_t id, gw_device *d, void *native, const adapter_node *v,
                      size_t n, int64_t deadline_ms)
 {
-        (void)d;
-        with_nodes(a, id, native, v, n, deadline_ms, odm_plan_write);
+        (void)native;
+        with_nodes(a, id, d, v, n, deadline_ms, odm_plan_write);
 }
 
 void lw_errand_create(void *a, uint64_t id, gw_device *d, void *native, const adapter_node *v,
                       size_t n, int64_t deadline_ms)
 {
-        (void)d;
-        with_nodes(a, id, native, v, n, deadline_ms, odm_plan_create);
+        (void)native;
+        with_nodes(a, id, d, v, n, deadline_ms, odm_plan_create);
 }
 
 void lw_errand_remove(void *a, uint64_t id, gw_device *d, void *native, odm_str path,
                       int64_t deadline_ms)
 {
-        client *c = native;
-        lw_errand *e = begin(a, c, id, deadline_ms);
+        lw_errand *e = begin(a, d, id, deadline_ms);
 
-        (void)d;
+        (void)native;
         if (!e)
                 return;
         path = odm_arena_copy(&e->mem, path);
-        go(e,
-           path.p ? odm_plan_remove(c->bridge, path, &e->mem, &e->plan) : odm_arena_err(&e->mem));
+        go(e, path.p ? odm_plan_remove(e->c->bridge, path, &e->mem, &e->plan)
+                     : odm_arena_err(&e->mem));
 }
 
 void lw_errand_observe(void *a, uint64_t id, gw_device *d, void *native, odm_str path,
                        const adapter_attrs *t, int64_t deadline_ms)
 {
-        client *c = native;
-        lw_errand *e = begin(a, c, id, deadline_ms);
+        lw_errand *e = begin(a, d, id, deadline_ms);
         odm_lw_attrs at = {0};
 
-        (void)d;
+        (void)native;
         if (!e)
                 return;
         at = (odm_lw_attrs){
@@ -326,7 +326,7 @@ void lw_errand_observe(void *a, uint64_t id, gw_device *d, void *native, odm_str
                  (isnan(t->gt) ? 0u : ODM_LW_GT) | (isnan(t->lt) ? 0u : ODM_LW_LT) |
                  (isnan(t->st) ? 0u : ODM_LW_ST);
         path = odm_arena_copy(&e->mem, path);
-        go(e, path.p ? odm_plan_observe(c->bridge, path, &at, t->off, &e->mem, &e->plan)
+        go(e, path.p ? odm_plan_observe(e->c->bridge, path, &at, t->off, &e->mem, &e->plan)
                      : odm_arena_err(&e->mem));
 }
 
@@ -369,10 +369,10 @@ static void execute(lw_errand *e, odm_str path, odm_str arg, const odm_job_opt *
 void lw_errand_execute(void *a, uint64_t id, gw_device *d, void *native, odm_str path, odm_str arg,
                        odm_str correlator, int64_t deadline_ms)
 {
-        lw_errand *e = begin(a, native, id, deadline_ms);
+        lw_errand *e = begin(a, d, id, deadline_ms);
         const odm_job_opt opt = {.correlator = correlator};
 
-        (void)d;
+        (void)native;
         if (e)
                 execute(e, path, arg, &opt);
 }
@@ -380,8 +380,7 @@ void lw_errand_execute(void *a, uint64_t id, gw_device *d, void *native, odm_str
 void lw_errand_download(void *a, uint64_t id, gw_device *d, void *native, const adapter_image *i,
                         odm_str correlator, int64_t deadline_ms)
 {
-        client *c = native;
-        lw_errand *e = begin(a, c, id, deadline_ms);
+        lw_errand *e = begin(a, d, id, deadline_ms);
         odm_job_image image = {.name = i->name,
                                .version = i->version,
                                .file = odm_cstr(i->path),
@@ -390,11 +389,11 @@ void lw_errand_download(void *a, uint64_t id, gw_device *d, void *native, const 
         const odm_job_opt opt = {.correlator = correlator, .image = &image};
         odm_str object;
 
-        (void)d;
+        (void)native;
         if (!e)
                 return;
         if (!image.url_coap.p)
-                image.url_coap = lw_serve_url(c, i->url_http, &e->mem);
+                image.url_coap = lw_serve_url(e->c, i->url_http, &e->mem);
         object = i->object.p ? i->object : ODM_STR("./FUMO/main");
         execute(e,
                 odm_str_starts(object, "./SCM/")
@@ -424,19 +423,18 @@ static uint16_t first_account(const client *c)
 void lw_errand_wake(void *a, uint64_t id, gw_device *d, void *native, odm_str notification,
                     odm_str server_id)
 {
-        client *c = native;
         lw_errand *e;
 
-        (void)d;
+        (void)native;
         (void)server_id;
         if (notification.p && notification.n) {
                 lw_reply_text(a, id, ODM_ST_UNSUPPORTED, "no package 0 with LwM2M");
                 return;
         }
-        e = begin(a, c, id, REQUEST_MS);
+        e = begin(a, d, id, REQUEST_MS);
         if (e)
-                execute(e, odm_arena_fmt(&e->mem, "./LwM2M/1/%u/8", first_account(c)), ODM_ABSENT,
-                        &(odm_job_opt){0});
+                execute(e, odm_arena_fmt(&e->mem, "./LwM2M/1/%u/8", first_account(e->c)),
+                        ODM_ABSENT, &(odm_job_opt){0});
 }
 
 void lw_errand_cancel(void *ctx, uint64_t id)

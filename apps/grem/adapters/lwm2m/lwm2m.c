@@ -382,10 +382,11 @@ static unsigned caps(void *a, gw_device *d, void *native)
 
 static void forget(void *a, gw_device *d, void *native)
 {
-        client *c = native;
+        client *c = lw_client_of(a, d);
 
-        (void)a;
-        (void)d;
+        (void)native;
+        if (!c)
+                return;
         c->record = NULL;
         if (lw_client_unsave(c) < 0)
                 log_error("a registration that is over stays on disk", log_text("endpoint", c->ep));

@@ -133,6 +133,8 @@ struct lwm2m {
 extern const store_table lwm2m_table_client;
 
 client *lw_client_by_name(lwm2m *a, odm_str ep);
+/* That of a record; NULL: it has none any more.  The record keeps its `native` beyond that. */
+client *lw_client_of(lwm2m *a, const gw_device *d);
 client *lw_client_by_location(lwm2m *a, odm_str location);
 client *lw_client_by_addr(lwm2m *a, const net_addr *addr, bool secure);
 /* A device not yet known, without an address.  NULL: no memory, or too many. */

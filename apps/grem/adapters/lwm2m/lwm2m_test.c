@@ -62,6 +62,7 @@ typedef struct stage {
         char told[8192]; /* a line a word of the adapter */
         uint64_t replied;
         unsigned status;
+        uint64_t open; /* an order that is cancelled when its device is gone */
         char text[256];
         char nodes[2048]; /* of the reply, "path=value " */
 } stage;
@@ -124,6 +125,11 @@ static void on_asleep(void *ctx, gw_device *d, int64_t ms)
 
 static void on_gone(void *ctx, gw_device *d, adapter_gone why)
 {
+        stage *s = ctx;
+
+        if (s->open)
+                lwm2m_class.cancel(s->adapter, s->open);
+        s->open = 0;
         if (((stage *)ctx)->n < 50)
                 note(ctx, "gone %.*s %d\n", (int)d->id.n, d->id.p, why);
 }
@@ -753,6 +759,60 @@ static void a_cancelled_order_is_not_replied(void **state)
         end(&s); /* with one under way */
 }
 
+/* Its record lives on, and with it what the adapter once gave for it. */
+static void a_device_that_is_gone_is_asked_nothing(void **state)
+{
+        const odm_str p = ODM_STR("./DevDetail/FwV");
+        const adapter_attrs attrs = {.pmin_s = -1, .pmax_s = -1, .gt = NAN, .lt = NAN, .st = NAN};
+        const adapter_image image = {.name = ODM_STR("firmware"), .path = "/nowhere"};
+        adapter_node v = {.path = p, .has_data = true};
+        stage s;
+        device d;
+        gw_device *r;
+
+        (void)state;
+        begin(&s);
+        device_begin(&s, &d, NULL);
+        enrol(&d, "ep=d1&lwm2m=1.0&lt=60");
+        until(&s, d.asked, "GET 5/0/5 observe");
+        r = s.records[0];
+        lwm2m_class.read(s.adapter, 20, r, r->native, &p, 1, ADAPTER_LIST_NONE, 5000);
+        s.open = 20;
+        say(&d, CO_DELETE, d.location, NULL, NULL);
+        assert_int_equal(d.code, CO_DELETED);
+        assert_non_null(strstr(s.told, "gone d1 1\n"));
+        assert_int_equal(s.replied, 0); /* it was cancelled before */
+        for (uint64_t id = 1; id <= 8; id++) {
+                s.status = 0;
+                switch (id) {
+                case 1:
+                        lwm2m_class.read(s.adapter, id, r, r->native, &p, 1, ADAPTER_LIST_NONE, 9);
+                        break;
+                case 2: lwm2m_class.write(s.adapter, id, r, r->native, &v, 1, 9); break;
+                case 3: lwm2m_class.create(s.adapter, id, r, r->native, &v, 1, 9); break;
+                case 4: lwm2m_class.remove(s.adapter, id, r, r->native, p, 9); break;
+                case 5:
+                        lwm2m_class.execute(s.adapter, id, r, r->native, p, p, ODM_ABSENT, 9);
+                        break;
+                case 6: lwm2m_class.observe(s.adapter, id, r, r->native, p, &attrs, 9); break;
+                case 7:
+                        lwm2m_class.download(s.adapter, id, r, r->native, &image, ODM_ABSENT, 9);
+                        break;
+                case 8: lwm2m_class.wake(s.adapter, id, r, r->native, ODM_ABSENT, p); break;
+                }
+                if (s.replied != id || s.status != 503)
+                        fail_msg("%u: %u", (unsigned)id, s.status);
+        }
+        lwm2m_class.forget(s.adapter, r, r->native);
+        enrol(&d, "ep=d1&lwm2m=1.0&lt=60");
+        read_one(&s, 9, "./DevDetail/FwV");
+        assert_int_equal(s.status, 200);
+        lwm2m_class.forget(s.adapter, r, r->native);
+        lwm2m_class.forget(s.adapter, r, r->native);
+        co_close(d.end);
+        end(&s);
+}
+
 static void sleepers_are_asked_while_they_are_awake(void **state)
 {
         stage s;
@@ -1361,6 +1421,7 @@ int main(void)
                 cmocka_unit_test(a_device_is_asked_to_call),
                 cmocka_unit_test(silence_is_408),
                 cmocka_unit_test(a_cancelled_order_is_not_replied),
+                cmocka_unit_test(a_device_that_is_gone_is_asked_nothing),
                 cmocka_unit_test(sleepers_are_asked_while_they_are_awake),
                 cmocka_unit_test(error_codes_become_traps),
                 cmocka_unit_test(observed_values_are_told),
