@@ -410,6 +410,8 @@ static void note_end(agent *g, const session_end *e)
         snprintf(g->last_outcome, sizeof g->last_outcome, "%s", odm_outcome_name(e->outcome));
         snprintf(g->last_why, sizeof g->last_why, "%s", e->why);
         snprintf(g->last_id, sizeof g->last_id, "%.*s", (int)e->id.n, e->id.p ? e->id.p : "");
+        if (g->app && g->app->over)
+                g->app->over(g->app->app, good, e->stats.bytes_in, e->stats.bytes_out);
         if (good)
                 log_info("session done", log_str("session", e->id),
                          log_int("messages", e->stats.messages_out),
@@ -419,8 +421,6 @@ static void note_end(agent *g, const session_end *e)
         else
                 log_warn("session failed", log_str("session", e->id),
                          log_text("outcome", g->last_outcome), log_text("reason", e->why));
-        if (g->app && g->app->over)
-                g->app->over(g->app->app, good, e->stats.bytes_in, e->stats.bytes_out);
 }
 
 /* Nothing waits any more: what comes next is the clock's. */

@@ -558,6 +558,10 @@ static void counters_are_told_over_http(void **state)
         assert_non_null(strstr(fetch(port, "/metrics"), "\ngrem_devices{state=\"active\"} 1\n"));
         assert_non_null(strstr(fetch(port, "/metrics"), "\ngrem_north_sessions_total 1\n"));
         assert_non_null(strstr(fetch(port, "/"), "404"));
+        agent_sync(w->agent, "test"); /* told as soon as it is over, not a second later */
+        while (w->g->counts.north_sessions < 2)
+                assert_int_equal(loop_once(w->l, 20), 0);
+        assert_non_null(strstr(fetch(port, "/metrics"), "\ngrem_north_sessions_total 2\n"));
 }
 
 /* ---- operations that are answered later ---------------------------------------------------------- */

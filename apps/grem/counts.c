@@ -23,20 +23,6 @@ struct meter {
         odm_buf text;
 };
 
-void meter_session(void *app, bool good, uint64_t in, uint64_t out)
-{
-        gateway *g = app;
-
-        (void)good;
-        g->counts.north_sessions++;
-        if (in == 0) /* nobody was there */
-                out = 0;
-        g->counts.north_bytes += in + out;
-        g->counts.north_bytes_in += in;
-        if (good)
-                north_session(g->north, in + out);
-}
-
 static int put(odm_buf *b, const char *name, const char *type, const char *help, uint64_t n)
 {
         return odm_buf_fmt(b, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n", name, help, name,
@@ -90,9 +76,8 @@ static int format(gateway *g, odm_buf *b)
         return rc;
 }
 
-static void on_tick(void *ctx)
+static void write_down(meter *m)
 {
-        meter *m = ctx;
         odm_buf b, old;
 
         odm_buf_init(&b, &heap_mem, TEXT_MAX);
@@ -103,8 +88,31 @@ static void on_tick(void *ctx)
         m->text = b;
         pthread_mutex_unlock(&m->lock);
         odm_buf_done(&old);
+}
+
+static void on_tick(void *ctx)
+{
+        meter *m = ctx;
+
+        write_down(m);
         if (loop_timer_set(m->g->loop, &m->tick, odm_time_add(loop_now(), TICK_MS)) < 0)
                 log_error("no memory for a timer");
+}
+
+void meter_session(void *app, bool good, uint64_t in, uint64_t out)
+{
+        gateway *g = app;
+
+        (void)good;
+        g->counts.north_sessions++;
+        if (in == 0) /* nobody was there */
+                out = 0;
+        g->counts.north_bytes += in + out;
+        g->counts.north_bytes_in += in;
+        if (good)
+                north_session(g->north, in + out);
+        if (g->meter) /* who saw the session end finds it counted */
+                write_down(g->meter);
 }
 
 static void on_request(void *ctx, httpd_req *r)

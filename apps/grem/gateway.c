@@ -335,6 +335,7 @@ void gateway_close(gateway *g)
                 return;
         gateway_stop(g);
         meter_close(g->meter);
+        g->meter = NULL;
         applier_free(g->applier);
         g->applier = NULL;
         runner_free(g->runner);
