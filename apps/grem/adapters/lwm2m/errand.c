@@ -48,7 +48,7 @@ void lw_errand_free(lw_errand *e)
         if (e->watching)
                 e->watching->first = NULL;
         else if (e->ask)
-                co_cancel(lw_client_end(e->c), e->ask);
+                lw_cancel(e->c->a, e->ask);
         odm_arena_done(&e->mem);
         free(e);
 }

@@ -223,6 +223,8 @@ void lw_reply_text(lwm2m *a, uint64_t id, unsigned status, const char *text);
  * co_ask()'s.  `file` takes the place of the payload; may be NULL. */
 ODM_MUST_USE int lw_send_ask(client *c, const odm_lw_request *rq, const co_file *file,
                              int64_t deadline_ms, co_done done, void *ctx, uint64_t *id);
+/* Ends it without a word, whichever listener it went by: the device may have changed it since. */
+void lw_cancel(lwm2m *a, uint64_t id);
 /* What came back, for the bridge. */
 odm_lw_answer lw_send_answer(co_end_of why, const co_msg *m);
 

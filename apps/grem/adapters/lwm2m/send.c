@@ -75,10 +75,20 @@ int lw_send_ask(client *c, const odm_lw_request *rq, const co_file *file, int64_
         return rc;
 }
 
+void lw_cancel(lwm2m *a, uint64_t id)
+{
+        if (a->plain)
+                co_cancel(a->plain, id);
+        if (a->secure)
+                co_cancel(a->secure, id);
+}
+
 odm_lw_answer lw_send_answer(co_end_of why, const co_msg *m)
 {
         odm_lw_answer r = {.ct = ODM_LW_NO_CT};
 
+        if (why == CO_UNREACHABLE)
+                r.code = ODM_COAP_UNAVAILABLE; /* it was not sent: no silence */
         if (why != CO_REPLY)
                 return r;
         r.code = co_class(m->code) * 100u + (m->code & 31u);

@@ -120,7 +120,7 @@ static void stop(watch *w)
         lw_errand *first = w->first;
         const odm_lw_answer none = {.ct = ODM_LW_NO_CT};
 
-        co_cancel(lw_client_end(w->c), w->ask);
+        lw_cancel(w->c->a, w->ask);
         take_out(w);
         if (first) {
                 first->watching = NULL;

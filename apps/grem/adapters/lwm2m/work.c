@@ -227,7 +227,7 @@ static void task_end(task *t)
         if (t->push)
                 push_free(t->c->a, t->push);
         if (t->ask)
-                co_cancel(lw_client_end(t->c), t->ask);
+                lw_cancel(t->c->a, t->ask);
         *t = (task){.c = t->c};
 }
 
