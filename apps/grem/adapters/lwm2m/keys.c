@@ -211,9 +211,14 @@ bool lw_keys_find(void *ctx, odm_str identity, uint8_t key[CO_KEY_MAX], size_t *
 
 bool lw_keys_may_be(lwm2m *a, odm_str identity, odm_str ep)
 {
-        const seal *s = find(a, identity);
+        const seal *s;
 
-        return odm_str_eq(s ? s->ep : identity, ep); /* of a certificate: its name */
+        refresh(a);
+        s = find(a, identity);
+        if (s)
+                return odm_str_eq(s->ep, ep);
+        /* Of a certificate: its name.  Else its key was taken away. */
+        return cfg_str(a->conf, "lwm2m.cert") && odm_str_eq(identity, ep);
 }
 
 bool lw_keys_need(lwm2m *a, odm_str ep)

@@ -867,6 +867,8 @@ static void error_codes_become_traps(void **state)
         tell(&d, "3/0/11", ODM_STR("\x83\x0b\x41\x00\x01"), ODM_LW_TLV);
         until(&s, s.told, "TrapNotification");
         s.told[0] = 0;
+        say(&d, CO_POST, "rd", "ep=d1&lwm2m=1.0", "<3/0"); /* refused: all is as it was */
+        assert_int_equal(d.code, CO_BAD_REQUEST);
         tell(&d, "3/0/11", ODM_STR("\x83\x0b\x41\x00\x00"), ODM_LW_TLV);
         until(&s, s.told, "TrapInactiveNotification");
         co_close(d.end);
@@ -1166,6 +1168,12 @@ static void a_registration_is_its_owners(void **state)
         assert_int_equal(plain.code, CO_NOT_FOUND);
         say(&d1, CO_POST, d1.location, NULL, NULL);
         assert_int_equal(d1.code, CO_CHANGED);
+        /* nor is it taken over without DTLS, by an endpoint whose key is gone or not */
+        write_keys(&s, "d9 3031323334353637\n");
+        say(&plain, CO_POST, "rd", "ep=d1&lwm2m=1.0", LINKS);
+        assert_int_equal(plain.code, CO_FORBIDDEN);
+        say(&d1, CO_POST, "rd", "ep=d1&lwm2m=1.0", LINKS); /* a session that outlived its key */
+        assert_int_equal(d1.code, CO_FORBIDDEN);
         write_keys(&s, KEYS "d9 3031323334353637\n"); /* keys may come while it runs */
         co_close(d2.end);
         c2 = secure_device("d9", "01234567");
@@ -1174,6 +1182,62 @@ static void a_registration_is_its_owners(void **state)
         co_close(d1.end);
         co_close(d2.end);
         co_close(plain.end);
+        end(&s);
+}
+
+/* What was asked by the listener of before is cancelled there. */
+static void a_device_changes_to_dtls_while_it_is_asked(void **state)
+{
+        const odm_str p = ODM_STR("./DevDetail/FwV");
+        co_setup c = secure_device("d7", "01234567");
+        stage s;
+        device plain, d;
+        gw_device *r;
+
+        (void)state;
+        begin_secure(&s, KEYS);
+        device_begin(&s, &plain, NULL);
+        enrol(&plain, "ep=d7&lwm2m=1.0");
+        until(&s, plain.asked, "GET 5/0/5 observe");
+        co_close(plain.end);
+        r = s.records[0];
+        lwm2m_class.read(s.adapter, 30, r, r->native, &p, 1, ADAPTER_LIST_NONE, 5000);
+        write_keys(&s, KEYS "d7 3031323334353637\n");
+        device_begin(&s, &d, &c);
+        enrol(&d, "ep=d7&lwm2m=1.0");
+        assert_int_equal(s.replied, 0);
+        lwm2m_class.cancel(s.adapter, 30);
+        loop_skip(10000); /* its deadline */
+        pass(&s, 20);
+        assert_int_equal(s.replied, 0);
+        read_one(&s, 31, "./DevDetail/FwV");
+        assert_int_equal(s.status, 200);
+        co_close(d.end);
+        end(&s);
+}
+
+/* Nothing was sent: that is no silence, after which a restart may have been heard. */
+static void without_a_session_an_order_is_503(void **state)
+{
+        co_setup c = secure_device("d1", "01234567");
+        stage s;
+        device d;
+        gw_device *r;
+
+        (void)state;
+        begin_secure(&s, KEYS);
+        device_begin(&s, &d, &c);
+        enrol(&d, "ep=d1&lwm2m=1.0");
+        until(&s, d.asked, "GET 5/0/5 observe");
+        co_close(d.end);
+        pass(&s, 50);
+        r = s.records[0];
+        read_one(&s, 1, "./DevDetail/FwV");
+        assert_int_equal(s.status, 503);
+        lwm2m_class.execute(s.adapter, 2, r, r->native, ODM_STR("./LwM2M/3/0/4"), ODM_ABSENT,
+                            ODM_ABSENT, 5000);
+        replied(&s, 2);
+        assert_int_equal(s.status, 503);
         end(&s);
 }
 
@@ -1431,6 +1495,8 @@ int main(void)
                 cmocka_unit_test(a_refusal_ends_the_job),
                 cmocka_unit_test(an_endpoint_is_bound_to_its_key),
                 cmocka_unit_test(a_registration_is_its_owners),
+                cmocka_unit_test(a_device_changes_to_dtls_while_it_is_asked),
+                cmocka_unit_test(without_a_session_an_order_is_503),
                 cmocka_unit_test(files_of_keys_that_cannot_be),
                 cmocka_unit_test(without_protection_it_listens_here_only),
                 cmocka_unit_test(a_certificate_names_the_endpoint),

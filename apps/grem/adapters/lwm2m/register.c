@@ -67,7 +67,7 @@ static void on_basics(lw_errand *e, const odm_plan_result *r)
 {
         client *c = e->c;
 
-        if (r->status == ODM_ST_TIMEOUT || !c->record) {
+        if (r->status == ODM_ST_TIMEOUT || r->status == ODM_ST_UNAVAILABLE || !c->record) {
                 c->greeting = GREET_DUE; /* when it is heard again */
                 return;
         }
@@ -209,8 +209,12 @@ static void refuse(lwm2m *a, co_request *r, uint8_t code, odm_str ep, const char
 /* NULL: it may be who it says. */
 static const char *impostor(lwm2m *a, odm_str ep, odm_str identity, bool secure)
 {
+        const client *c = lw_client_by_name(a, ep);
+
         if (secure)
                 return lw_keys_may_be(a, identity, ep) ? NULL : "not the endpoint of its key";
+        if (c && c->secure)
+                return "it is registered with DTLS, and comes without";
         return lw_keys_need(a, ep) ? "it has a key, and comes without DTLS" : NULL;
 }
 
@@ -219,12 +223,13 @@ static int take(client *c, const odm_lw_register *q, const co_msg *m, const net_
 {
         int rc;
 
-        lw_watch_stop_all(c);
-        rc = lw_client_text(&c->identity, identity);
+        /* First what may be refused: until then it is as it was. */
+        rc = lw_client_offers(c, m->body.p ? m->body : ODM_STR(""), q->version);
         if (rc == 0)
-                rc = lw_client_offers(c, m->body.p ? m->body : ODM_STR(""), q->version);
+                rc = lw_client_text(&c->identity, identity);
         if (rc < 0)
                 return rc;
+        lw_watch_stop_all(c);
         lw_client_move(c, from, secure);
         lw_client_locate(c);
         c->queue = q->queue;
