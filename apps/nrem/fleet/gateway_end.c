@@ -72,6 +72,20 @@ static int drop_task(fleet_turn *t, int64_t gateway, int64_t id)
         return 0;
 }
 
+/* The clock looks whether the task is still wanted. */
+static int look_at_task(fleet_turn *t, int64_t gateway, int64_t id)
+{
+        gateway_task *k = odm_new(store_batch_arena(t->batch), gateway_task);
+        store_op *op = k ? fleet_row(t, STORE_ROW_PATCH, &table_gateway_task, k) : NULL;
+
+        if (!op)
+                return ODM_ENOMEM;
+        *k = (gateway_task){.device = gateway, .id = id, .work = 1};
+        op->row.fields = STORE_FIELD(GT_work);
+        op->lenient = true;
+        return 0;
+}
+
 static int put_relay(fleet_turn *t, const gateway_relay *r)
 {
         odm_arena *a = store_batch_arena(t->batch);
@@ -697,15 +711,23 @@ static bool was_started(gateways *s, fleet_turn *t, int64_t gateway, int64_t job
         return job_status_ok(l.v[l.n - 1].status) || command_alert_type(l.v[l.n - 1].text).n;
 }
 
+/* The clock has the gateway take it away, and drops it. */
 static int fanout_ended(gateways *s, fleet_turn *t, const gateway_task *k, int64_t job,
                         store_job_state to, odm_str reason)
 {
         int rc = 0;
 
-        if (to != STORE_JOB_FAILED || was_started(s, t, k->device, job))
-                return end_rest(s, t, k, to == STORE_JOB_FAILED ? STORE_JOB_DONE : to, reason);
-        if (has_no_such(s, t, k->device, job))
+        if (to != STORE_JOB_FAILED || was_started(s, t, k->device, job)) {
+                rc = end_rest(s, t, k, to == STORE_JOB_FAILED ? STORE_JOB_DONE : to, reason);
+                return rc == 0 ? look_at_task(t, k->device, k->id) : rc;
+        }
+        if (has_no_such(s, t, k->device, job)) {
                 rc = set_flag(s, t, k->device, GW_no_tasks);
+                if (rc == 0)
+                        rc = drop_task(t, k->device, k->id);
+        } else { /* it may have been made, and not been started */
+                rc = look_at_task(t, k->device, k->id);
+        }
         return rc == 0 ? one_by_one(s, t, k) : rc;
 }
 
@@ -783,7 +805,7 @@ int gateway_task_ended(gateways *s, fleet_turn *t, const fleet_event *ev, int64_
                 return rc == ODM_ENOENT ? 0 : rc;
         switch ((gateway_form)k.form) {
         case GATEWAY_DIRECT: rc = direct_ended(s, t, &k, job, to, reason); break;
-        case GATEWAY_FANOUT: rc = fanout_ended(s, t, &k, job, to, reason); break;
+        case GATEWAY_FANOUT: return fanout_ended(s, t, &k, job, to, reason);
         case GATEWAY_LOAD: rc = load_ended(s, t, &k, job, to, reason); break;
         case GATEWAY_INVENTORY:
         case GATEWAY_LOOK:
@@ -796,20 +818,6 @@ int gateway_task_ended(gateways *s, fleet_turn *t, const fleet_event *ev, int64_
 }
 
 /* ---- taken back -------------------------------------------------------------------------------- */
-
-/* The clock looks whether the task is still wanted. */
-static int look_at_task(fleet_turn *t, int64_t gateway, int64_t id)
-{
-        gateway_task *k = odm_new(store_batch_arena(t->batch), gateway_task);
-        store_op *op = k ? fleet_row(t, STORE_ROW_PATCH, &table_gateway_task, k) : NULL;
-
-        if (!op)
-                return ODM_ENOMEM;
-        *k = (gateway_task){.device = gateway, .id = id, .work = 1};
-        op->row.fields = STORE_FIELD(GT_work);
-        op->lenient = true;
-        return 0;
-}
 
 int gateway_withdrawn(gateways *s, fleet_turn *t, int64_t device, int64_t job)
 {
@@ -860,24 +868,38 @@ static int find_job(gateways *s, fleet_turn *t, const gateway_task *k, store_job
         return rc < 0 ? rc : ODM_ENOENT;
 }
 
-static int stop_fanout(fleet_turn *t, gateways *s, const gateway_task *k)
+static int end_fanout(fleet_turn *t, gateways *s, const gateway_task *k, json_t *commands)
 {
         gateway_row row;
         int64_t before, id;
-        gateway_new n = {.form = GATEWAY_STOP,
-                         .deadline = t->now + INT64_C(86400000),
-                         .actor = ODM_STR("gateway")};
+        const gateway_new n = {.form = GATEWAY_STOP,
+                               .commands = commands,
+                               .deadline = t->now + INT64_C(86400000),
+                               .actor = ODM_STR("gateway")};
         int rc = gateway_find(s->host->store, k->device, t->arena, &row);
 
-        if (rc < 0)
+        if (rc < 0) {
+                json_decref(commands);
                 return rc == ODM_ENOENT ? 0 : rc;
+        }
         before = row.serial;
-        n.commands = gateway_task_stop(k->id);
         rc = gateway_task_new(t, &row, &n, &id);
         return rc == 0 ? gateway_count(t, &row, before, 0) : rc;
 }
 
-/* Nobody waits for it any more. */
+/* It is over: the gateway, which has a ceiling of tasks, need not keep it.  Without room for a job
+ * it does. */
+static int clear_fanout(fleet_turn *t, gateways *s, const gateway_task *k)
+{
+        size_t room;
+        int rc = gateway_room(s, t->arena, k->device, &room);
+
+        if (rc < 0 || !room)
+                return rc;
+        return end_fanout(t, s, k, gateway_task_clear(k->id));
+}
+
+/* Nobody waits for it any more, or it is over. */
 static int cancel_task(gateways *s, fleet_turn *t, const gateway_task *k)
 {
         const uint32_t not_begun =
@@ -885,12 +907,16 @@ static int cancel_task(gateways *s, fleet_turn *t, const gateway_task *k)
         store_job j;
         int rc = find_job(s, t, k, &j);
 
+        if (rc == ODM_ENOENT) {
+                rc = k->form == GATEWAY_FANOUT ? clear_fanout(t, s, k) : 0;
+                return rc == 0 ? drop_task(t, k->device, k->id) : rc;
+        }
         if (rc == 0 && k->form == GATEWAY_FANOUT && !(not_begun & STORE_JOB_BIT(j.state)))
-                rc = stop_fanout(t, s, k);
+                rc = end_fanout(t, s, k, gateway_task_stop(k->id));
         if (rc == 0)
                 rc = move_job(t, &j, STORE_JOB_BIT(j.state), STORE_JOB_CANCELLED,
                               "the job that it was made for is over");
-        return rc == ODM_ENOENT || rc == 0 ? drop_task(t, k->device, k->id) : rc;
+        return rc == 0 ? drop_task(t, k->device, k->id) : rc;
 }
 
 static int settle_task(fleet_turn *t, const gateway_task *k)

@@ -573,18 +573,14 @@ static int prepare(going *w)
         return rc;
 }
 
-/* How many jobs more the gateway may have: some are left for whoever wants something of itself.
- * Those that do not fit go when others have ended, which this part hears. */
-static int find_room(const going *w, size_t *out)
+int gateway_room(const gateways *s, odm_arena *a, int64_t gateway, size_t *out)
 {
-        const fleet_host *h = w->s->host;
+        const fleet_host *h = s->host;
         int64_t most = h->conf ? cfg_int(h->conf, "jobs.open_max") : OPEN_MOST;
-        const store_job_filter f = {.device = w->row.device,
-                                    .states = STORE_JOB_OPEN,
-                                    .limit = 1000,
-                                    .no_commands = true};
+        const store_job_filter f = {
+                .device = gateway, .states = STORE_JOB_OPEN, .limit = 1000, .no_commands = true};
         store_job_list l = {0};
-        int rc = store_job_find(h->store, &f, w->t->arena, &l);
+        int rc = store_job_find(h->store, &f, a, &l);
 
         most = most - most / 10;
         if (most > 1000)
@@ -611,7 +607,7 @@ int gateway_go(gateways *s, fleet_turn *t, bool *again)
         int64_t before;
 
         if (rc == 0 && w.n)
-                rc = find_room(&w, &room);
+                rc = gateway_room(s, t->arena, w.row.device, &room);
         if (rc < 0 || !w.n)
                 return rc;
         *again = true;

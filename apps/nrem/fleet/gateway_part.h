@@ -84,6 +84,9 @@ void gateway_list_forget(gateways *s);
 
 /* Takes jobs of devices behind one gateway; *again: it did something. */
 ODM_MUST_USE int gateway_go(gateways *s, fleet_turn *t, bool *again);
+/* How many jobs more the gateway may have of us: a tenth is left for whoever wants something of the
+ * gateway itself. */
+ODM_MUST_USE int gateway_room(const gateways *s, odm_arena *a, int64_t gateway, size_t *out);
 /* A page of those that wait for an image which is there now, or will not be; *more. */
 ODM_MUST_USE int gateway_go_loaded(gateways *s, fleet_turn *t, const gateway_row *row, bool *more);
 /* Looks through a page of queued jobs; *again: there is another. */

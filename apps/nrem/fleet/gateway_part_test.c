@@ -519,6 +519,7 @@ static bool says(odm_str text, const char *z)
 static void who_is_asleep_gets_it_when_it_wakes(void **state)
 {
         int64_t id, gw, job;
+        odm_str clear;
         store_job k;
         stage s;
 
@@ -541,6 +542,15 @@ static void who_is_asleep_gets_it_when_it_wakes(void **state)
                 "<Device ID=\"urn:g:1\" Key=\"d1\"><Cmd CmdRef=\"1\" Status=\"500\"/></Device>");
         ends(&s, &k, STORE_JOB_DONE, NULL, 0);
         assert_int_equal(job_of(&s, job).state, STORE_JOB_DONE);
+        /* but that the gateway need not keep it, which may know that already */
+        assert_int_equal(count_jobs(&s, gw, STORE_JOB_OPEN), 1);
+        clear = odm_arena_fmt(&s.a,
+                              "[{\"cmd\":\"delete\",\"uri\":\"./GwMO/Fanout/Fanout/x%lld\","
+                              "\"optional\":true}]",
+                              (long long)task_of(&k));
+        k = carrier(&s, gw);
+        assert_true(odm_str_eq(k.commands, clear));
+        ends(&s, &k, STORE_JOB_DONE, NULL, 0);
         assert_int_equal(count_jobs(&s, gw, STORE_JOB_OPEN), 0);
         stage_end(&s);
 }

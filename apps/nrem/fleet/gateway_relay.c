@@ -289,6 +289,23 @@ json_t *gateway_task_stop(int64_t id)
         return with_exec(json_array(), uri, true);
 }
 
+json_t *gateway_task_clear(int64_t id)
+{
+        char uri[64];
+        json_t *list = json_array(), *o;
+
+        (void)snprintf(uri, sizeof uri, GATEWAY_TASKS "/" TASK_NAME "%lld", (long long)id);
+        o = node("delete", odm_cstr(uri), NULL, ODM_ABSENT);
+        if (o && json_object_set_new(o, "optional", json_true()) < 0) {
+                json_decref(o);
+                o = NULL;
+        }
+        if (json_array_append_new(list, o) == 0)
+                return list;
+        json_decref(list);
+        return NULL;
+}
+
 int64_t gateway_task_number(odm_str uri)
 {
         uint64_t v;

@@ -51,9 +51,11 @@ typedef struct gateway_order { /* a task for a gateway */
         int32_t priority; /* of the job */
         bool grouped;     /* results by outcome; else each device by itself */
 } gateway_order;
-/* Commands that make the task and start it, as JSON; and those that end it and take it away. */
+/* Commands that make the task and start it, as JSON; those that end it; and, when it is over, those
+ * that take it away.  NULL: memory is out. */
 json_t *gateway_task_make(const gateway_order *o);
 json_t *gateway_task_stop(int64_t id);
+json_t *gateway_task_clear(int64_t id);
 /* The number of the task in a Source or TaskID; 0: it is none of ours. */
 int64_t gateway_task_number(odm_str uri);
 
