@@ -26,6 +26,7 @@
 #define DOC_MAX 4096
 #define ALERT_BURST 60 /* alerts of one device at once, and then */
 #define ALERT_EVERY_MS 1000
+#define TALKS_EVERY_MS 60000 /* that a device talks too much is logged */
 #define HASH_MIN 1024
 
 static rec *rec_of(gw_device *d)
@@ -382,12 +383,18 @@ static bool same_texts(gw_device *d, const odm_str t[DEVICE_TEXTS])
         return true;
 }
 
+/* Its mode is not to change now (gwmo.md 3). */
+static bool is_at_work(const gateway *g, const gw_device *d)
+{
+        return d->pending > 0 || gw_busy(g, d);
+}
+
 static void judge_mode(rec *r)
 {
         gw_device *d = &r->d;
         int mode;
 
-        if (d->mode_set || (d->mode && gw_busy(r->v->g, d)))
+        if (d->mode_set || (d->mode && is_at_work(r->v->g, d)))
                 return;
         mode = gw_config_mode(r->v->g, d);
         if (!mode)
@@ -545,15 +552,28 @@ static bool talks_too_much(rec *r)
 
         if (r->alerts_at < now)
                 r->alerts_at = now;
-        if (r->alerts_at - now > (ALERT_BURST - 1) * ALERT_EVERY_MS) {
-                if (!r->talks)
-                        log_warn("a device talks too much", log_text("key", r->d.key));
-                r->talks = true;
+        if (r->alerts_at - now > (ALERT_BURST - 1) * ALERT_EVERY_MS)
                 return true;
-        }
-        r->talks = r->talks && r->alerts_at > now + ALERT_EVERY_MS;
         r->alerts_at += ALERT_EVERY_MS;
         return false;
+}
+
+/* One too many: an adapter that has to offer it again holds back those of all others meanwhile, so
+ * only what is grave is worth that. */
+static int one_too_many(rec *r, odm_str mark)
+{
+        int64_t now = loop_now().ms;
+        bool grave = odm_str_ieq(mark, "fatal") || odm_str_ieq(mark, "critical");
+
+        if (!grave)
+                r->dropped++;
+        if (now >= r->talks_told) {
+                log_warn("a device talks too much", log_text("key", r->d.key),
+                         log_int("dropped", r->dropped));
+                r->talks_told = now + TALKS_EVERY_MS;
+                r->dropped = 0;
+        }
+        return grave ? ODM_ELIMIT : 0;
 }
 
 /* "./FUMO/main" of a device, below its mount. */
@@ -609,11 +629,13 @@ int devices_alert(void *ctx, gw_device *d, const odm_alert *a, odm_wall at)
 
         if (odm_str_ieq(a->type, ODM_INV_DMS_ALERT))
                 return take_dms(r, a->data);
-        for (gw_hook *h = g->hooks; h; h = h->next)
-                if (h->alert && h->alert(h->ctx, d, a))
-                        return 0;
+        for (gw_hook *h = g->hooks; h; h = h->next) {
+                int rc = h->alert ? h->alert(h->ctx, d, a) : 0;
+                if (rc != 0)
+                        return rc < 0 ? rc : 0;
+        }
         if (talks_too_much(r))
-                return ODM_ELIMIT;
+                return one_too_many(r, a->mark);
         return relay(g, d, a, at.s > 0 ? at : loop_wall());
 }
 
@@ -667,7 +689,7 @@ int gw_change_device(gateway *g, gw_device *d, const gw_change *c)
         rec *r = rec_of(d);
         int rc = 0;
 
-        if (c->mode && c->mode != (int)d->mode && gw_busy(g, d))
+        if (c->mode && c->mode != (int)d->mode && is_at_work(g, d))
                 return ODM_ESTATE;
         if (c->name.p)
                 rc = set_text(r, offsetof(gw_device, name), cut(c->name, TEXT_MAX));

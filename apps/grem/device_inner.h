@@ -20,7 +20,9 @@ typedef struct rec {
         int64_t woke, gap;       /* a sleeper's pattern, learnt */
         int64_t alerts_at;       /* when so many alerts will have been forgotten */
         int64_t written_seen;    /* LastSeen as it is kept */
-        bool dirty, talks;       /* talks: too much, and that was logged */
+        int64_t talks_told;      /* when it may be logged again that it talks too much */
+        uint32_t dropped;        /* alerts since it was */
+        bool dirty;
 } rec;
 
 struct devices {

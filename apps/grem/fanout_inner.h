@@ -72,8 +72,6 @@ enum fanout_field {
         FANOUT_F_TOLD = 24,
         FANOUT_F_SEQ = 25,
 };
-/* And of fanout_target_row. */
-enum { TARGET_F_OUTCOME = 9, TARGET_F_TEXT = 10 };
 
 /* Adds the operation; what `row` has is copied.  0 or ODM_ENOMEM. */
 ODM_MUST_USE int fanout_put(store_batch *b, const fanout_row *row);
@@ -117,8 +115,7 @@ typedef struct fanout_outcome { /* what came of a target, until it is kept for g
         uint64_t task;
         uint32_t device;
         odm_buf outcome, text;
-        uint32_t early_n; /* a final alert that came before the answer: of command early_n - 1 */
-        unsigned early_result;
+        bool early; /* not answered yet: `outcome` has what final alerts that were faster said */
         uint32_t nested_seq; /* documents of a gateway below that went on */
 } fanout_outcome;
 
@@ -210,7 +207,7 @@ void fanout_work(fanout_part *p); /* now */
 fanout_outcome *fanout_outcome_of(fanout_part *p, uint64_t task, uint32_t device, bool make);
 void fanout_outcome_drop(fanout_part *p, uint64_t task, uint32_t device);
 /* Final alerts of a device; see gw_hook. */
-bool fanout_alert(void *ctx, gw_device *d, const odm_alert *a);
+int fanout_alert(void *ctx, gw_device *d, const odm_alert *a);
 void fanout_stop_runs(fanout_part *p, uint64_t task); /* 0: all */
 
 /* ---- results north ---------------------------------------------------------------------------------- */

@@ -286,6 +286,11 @@ static bool is_told(void *ctx)
 
 static void a_sleeper_runs_when_it_wakes(void **arg)
 {
+        static const char *const rule[][2] = {{"./GwMO/Config/ModeRules/a/Match", "id=*"},
+                                              {"./GwMO/Config/ModeRules/a/Priority", "1"},
+                                              {"./GwMO/Config/ModeRules/a/Mode", "1"}};
+        const gw_change proxy = {
+                .mode = GW_PROXY, .wake_interval_s = -2, .awake_s = -2, .active = -1};
         fake_device *d;
         odm_time woke;
 
@@ -300,12 +305,21 @@ static void a_sleeper_runs_when_it_wakes(void **arg)
         (void)yard_turn(300, NULL, NULL);
         assert_string_equal(fake_log(yard.fake), ""); /* nobody tries */
         assert_int_equal(exec("t", "Start"), 405);
+        /* what waits was made for the mode that it has */
+        assert_int_equal(gw_change_device(yard.g, fake_record(d), &proxy), ODM_ESTATE);
+        for (size_t i = 0; i < ODM_COUNT(rule); i++)
+                assert_int_equal(yard_do(NULL, ODM_CMD_ADD, rule[i][0], rule[i][1],
+                                         i == 0 ? ODM_FMT_CHR : ODM_FMT_INT),
+                                 200);
+        (void)yard_turn(100, NULL, NULL);
+        assert_int_equal(fake_record(d)->mode, GW_ADAPTATION);
         woke = loop_now();
         fake_wake(d, 5000);
         wait_state("t", 40);
         assert_true(loop_now().ms - woke.ms < 1000);
         assert_string_equal(fake_log(yard.fake), "exec d0001 ./Reboot/Now\n");
         assert_int_equal(fake_record(d)->pending, 0);
+        assert_int_equal(gw_change_device(yard.g, fake_record(d), &proxy), 0);
 }
 
 static void what_comes_too_late_is_408(void **arg)
@@ -843,6 +857,75 @@ static void a_kill_does_nothing_twice(void **arg)
         assert_int_equal(all, MANY);
 }
 
+static bool is_answered(void *ctx)
+{
+        odm_fanout_row row;
+
+        return odm_fanout_find(yard.g->fanout->f, 1, fake_record(ctx)->number, &row) == 0 &&
+               row.awaits;
+}
+
+static bool is_asked(void *ctx)
+{
+        (void)ctx;
+        return strstr(fake_log(yard.fake), "./Reboot/Now") != NULL;
+}
+
+/* Its final alert is taken, and the power goes. */
+static void be_killed_when_told(bool before)
+{
+        const odm_alert a = {.code = ODM_ALERT_GENERIC,
+                             .source = ODM_STR("./Reboot/Now"),
+                             .type = ODM_STR("urn:x:done"),
+                             .correlator = ODM_STR("f1.0"),
+                             .data = ODM_STR("200")};
+        fake_device *d;
+
+        yard_start(classes);
+        d = yard_attach("one");
+        fake_later(d, 600000, "urn:x:done", 200);
+        fake_delay(d, before ? 600000 : 50);
+        if (exec("t", "Start") != 202 || !yard_turn(LIMIT_MS, is_asked, NULL))
+                _exit(1);
+        if (!before) { /* answered, and that is not a row yet */
+                yard.g->fanout->hold = loop_now().ms + 600000;
+                if (!yard_turn(LIMIT_MS, is_answered, d))
+                        _exit(2);
+        }
+        if (devices_alert(yard.g, fake_record(d), &a, loop_wall()) != 0)
+                _exit(3);
+        (void)kill(getpid(), SIGKILL);
+}
+
+static void what_was_told_is_not_forgotten(void **arg)
+{
+        static const struct {
+                const char *why;
+                bool before;
+        } rows[] = {{"before the answer", true}, {"before the answer is a row", false}};
+
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                int how;
+                pid_t pid;
+                if (i > 0)
+                        (void)setup(arg);
+                yard_attach("one");
+                make("t", "all", REBOOT);
+                yard_stop();
+                pid = fork();
+                assert_true(pid >= 0);
+                if (pid == 0)
+                        be_killed_when_told(rows[i].before);
+                assert_int_equal(waitpid(pid, &how, 0), pid);
+                if (!WIFSIGNALED(how) || WTERMSIG(how) != SIGKILL)
+                        fail_msg("%s: %d", rows[i].why, how);
+                yard_start(classes);
+                wait_state("t", 40);
+                if (i + 1 < ODM_COUNT(rows))
+                        (void)teardown(arg);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -854,6 +937,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(the_last_value_wins, setup, teardown),
                 cmocka_unit_test_setup_teardown(too_much_is_420, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_final_alert_ends_it, setup, teardown),
+                cmocka_unit_test_setup_teardown(what_was_told_is_not_forgotten, setup, teardown),
                 cmocka_unit_test_setup_teardown(an_exec_of_its_own_is_relayed, setup, teardown),
                 cmocka_unit_test_setup_teardown(it_is_held_and_cancelled, setup, teardown),
                 cmocka_unit_test_setup_teardown(failures_in_full, setup, teardown),

@@ -72,6 +72,7 @@ static void note(fanout_part *p, uint64_t task, uint32_t device, const odm_fanou
         int rc = ODM_ENOMEM;
 
         if (o) {
+                o->early = false;
                 odm_buf_cut(&o->outcome, 0);
                 odm_buf_cut(&o->text, 0);
                 rc = odm_fanout_outcome_write(v, n, &o->outcome);
@@ -159,12 +160,19 @@ static int take_values(const gw_answer *a, odm_arena *arena, odm_fanout_cmd *c)
 }
 
 /* Final alerts that were faster than the answer. */
-static void take_early(fanout_part *p, const fanout_run *r, odm_fanout_cmd *v, size_t n)
+static void take_early(fanout_part *p, fanout_run *r, odm_fanout_cmd *v, size_t n)
 {
-        const fanout_outcome *o = fanout_outcome_of(p, r->task, r->device, false);
+        fanout_outcome *o = fanout_outcome_of(p, r->task, r->device, false);
+        const odm_fanout_cmd *was;
+        size_t count;
 
-        if (o && o->early_n && o->early_n <= n && v[o->early_n - 1].status == ODM_ST_ACCEPTED)
-                v[o->early_n - 1].result = o->early_result;
+        if (!o || !o->early)
+                return;
+        if (odm_fanout_outcome_read(odm_buf_view(&o->outcome), &r->a, &was, &count) < 0)
+                count = 0;
+        for (size_t i = 0; i < n && i < count; i++)
+                if (v[i].status == ODM_ST_ACCEPTED)
+                        v[i].result = was[i].result;
 }
 
 static int take_answers(fanout_run *r, const fanout_task *t, const gw_answer *a, size_t n,
@@ -468,55 +476,103 @@ static fanout_task *owner(const fanout_part *p, const gw_device *d, const odm_al
         return row->state == ODM_TARGET_RUNNING ? t : NULL;
 }
 
-static int keep_outcome(fanout_part *p, const fanout_task *t, const gw_device *d, odm_str outcome)
+/* The whole row: that it awaits, and its place among those under way, may not have been kept yet.
+ */
+static int keep_outcome(fanout_part *p, const fanout_task *t, const gw_device *d,
+                        const odm_fanout_row *at, odm_str outcome)
 {
-        const fanout_target_row row = {.task = t->row.id, .device = d->number, .outcome = outcome};
+        const fanout_outcome *o = fanout_outcome_of(p, (uint64_t)t->row.id, d->number, false);
+        const fanout_target_row row = {.task = t->row.id,
+                                       .device = d->number,
+                                       .key = odm_cstr(d->key),
+                                       .id = d->id,
+                                       .state = ODM_TARGET_RUNNING,
+                                       .status = at->status,
+                                       .tries = at->tries,
+                                       .awaits = true,
+                                       .at = loop_wall().s,
+                                       .outcome = outcome,
+                                       .text = o ? odm_buf_view(&o->text) : ODM_ABSENT};
         store_batch *b = store_batch_new();
-        store_op *op = b ? store_batch_add(b, STORE_ROW_PATCH) : NULL;
-        int rc = ODM_ENOMEM;
+        int rc = b ? fanout_put_target(b, &row) : ODM_ENOMEM;
 
-        if (op) {
-                op->row = (store_row_op){.table = &gw_table_target,
-                                         .row = &row,
-                                         .fields = STORE_FIELD(TARGET_F_OUTCOME)};
+        if (rc == 0)
                 rc = gw_write(p->g, b);
-        }
         store_batch_free(b);
         p->has_seen = false;
         return rc;
 }
 
-/* Puts the result into the outcome; durable when it returns 0. */
-static int add_result(fanout_part *p, const fanout_task *t, gw_device *d, uint32_t n, unsigned code,
-                      odm_fanout_target *to, unsigned *status)
+/* What there is before the answer: each command taken, none of them through. */
+static int unanswered(const fanout_task *t, const gw_device *d, odm_arena *a, odm_fanout_cmd **out,
+                      size_t *count)
 {
-        fanout_outcome *o = fanout_outcome_of(p, (uint64_t)t->row.id, d->number, true);
+        bool nested = d->is_gateway && t->row.kind == FANOUT_TASK;
+        size_t n = nested ? 1 : t->cmds.n;
+        odm_fanout_cmd *v = odm_arena_zget(a, n * sizeof *v);
+
+        for (size_t i = 0; v && i < n; i++) {
+                v[i].status = ODM_ST_ACCEPTED;
+                if (!nested)
+                        v[i].ref = odm_fanout_cmds_ref(&t->cmds, (uint32_t)i, a);
+        }
+        if (a->err)
+                return odm_arena_err(a);
+        *out = v;
+        *count = n;
+        return 0;
+}
+
+/* What came of it so far, to be changed. */
+static int outcome_so_far(const fanout_outcome *o, odm_arena *a, odm_fanout_cmd **out,
+                          size_t *count)
+{
         const odm_fanout_cmd *was;
         odm_fanout_cmd *v;
+        size_t n;
+        int rc = odm_fanout_outcome_read(odm_buf_view(&o->outcome), a, &was, &n);
+
+        if (rc < 0)
+                return rc;
+        v = odm_arena_zget(a, (n ? n : 1) * sizeof *v);
+        if (!v)
+                return odm_arena_err(a);
+        memcpy(v, was, n * sizeof *v);
+        *out = v;
+        *count = n;
+        return 0;
+}
+
+/* Puts the result into the outcome; durable when it returns 0. */
+static int add_result(fanout_part *p, const fanout_task *t, gw_device *d, uint32_t n, unsigned code,
+                      const odm_fanout_row *at, odm_fanout_target *to, unsigned *status)
+{
+        fanout_outcome *o = fanout_outcome_of(p, (uint64_t)t->row.id, d->number, true);
+        odm_fanout_cmd *v = NULL;
         odm_arena a;
         odm_buf b;
-        size_t count;
+        size_t count = 0;
         int rc;
 
         if (!o)
                 return ODM_ENOMEM;
         odm_arena_init(&a, &heap_mem, FANOUT_BYTES);
         odm_buf_init(&b, &heap_mem, ODM_FANOUT_OUTCOME_MAX);
-        rc = odm_fanout_outcome_read(odm_buf_view(&o->outcome), &a, &was, &count);
-        v = rc == 0 ? odm_arena_zget(&a, (count ? count : 1) * sizeof *v) : NULL;
-        if (rc == 0 && (!v || n >= count))
-                rc = v ? ODM_ENOENT : odm_arena_err(&a);
+        rc = at->awaits || o->early ? outcome_so_far(o, &a, &v, &count)
+                                    : unanswered(t, d, &a, &v, &count);
+        if (rc == 0 && n >= count)
+                rc = ODM_ENOENT;
         if (rc == 0) {
-                memcpy(v, was, count * sizeof *v);
                 v[n].result = code;
                 *to = odm_fanout_judge(v, count, status);
                 rc = odm_fanout_outcome_write(v, count, &b);
         }
         if (rc == 0)
-                rc = keep_outcome(p, t, d, odm_buf_view(&b));
+                rc = keep_outcome(p, t, d, at, odm_buf_view(&b));
         if (rc == 0) {
                 odm_buf_done(&o->outcome);
                 o->outcome = b;
+                o->early = !at->awaits;
         } else {
                 odm_buf_done(&b);
         }
@@ -524,7 +580,13 @@ static int add_result(fanout_part *p, const fanout_task *t, gw_device *d, uint32
         return rc;
 }
 
-bool fanout_alert(void *ctx, gw_device *d, const odm_alert *a)
+/* What cannot be taken now may be later; what never can is the server's business. */
+static int taken(int rc)
+{
+        return rc == 0 ? 1 : rc == ODM_EIO || rc == ODM_ENOMEM ? rc : 0;
+}
+
+int fanout_alert(void *ctx, gw_device *d, const odm_alert *a)
 {
         fanout_part *p = ctx;
         odm_fanout_now now = fanout_now();
@@ -533,27 +595,20 @@ bool fanout_alert(void *ctx, gw_device *d, const odm_alert *a)
         unsigned status = 0, code = result_of(a->data);
         uint32_t n;
         fanout_task *t = p->opened ? owner(p, d, a, &n, &row) : NULL;
-        fanout_outcome *o;
+        int rc;
 
         if (!t)
-                return false;
+                return 0;
         if (d->is_gateway && odm_str_ieq(a->type, ODM_FANOUT_RESULT_ALERT))
-                return fanout_nest_pass(t, d, a->data) == 0;
+                return taken(fanout_nest_pass(t, d, a->data));
         if (d->is_gateway && odm_str_ieq(a->type, ODM_FANOUT_DONE_ALERT))
                 code = fanout_nest_result(a->data);
-        if (!row.awaits) {
-                o = fanout_outcome_of(p, (uint64_t)t->row.id, d->number, true);
-                if (!o)
-                        return false;
-                o->early_n = n + 1;
-                o->early_result = code;
-                return true;
-        }
-        if (add_result(p, t, d, n, code, &to, &status) < 0)
-                return false;
+        rc = add_result(p, t, d, n, code, &row, &to, &status);
+        if (rc < 0 || !row.awaits) /* with those, the answer goes by it */
+                return taken(rc);
         if (to != ODM_TARGET_RUNNING && odm_fanout_final(p->f, (uint64_t)t->row.id, d->number,
                                                          to == ODM_TARGET_OK, status, &now) < 0)
-                return false;
+                return 0;
         fanout_wake(p);
-        return true;
+        return 1;
 }

@@ -95,8 +95,9 @@ typedef struct gw_hook { /* in the caller's storage; functions may be NULL */
         /* Every change of state, or of mode: then `from` is the state it is in. */
         void (*moved)(void *ctx, gw_device *d, gw_state from);
         void (*changed)(void *ctx, gw_device *d, const adapter_node *v, size_t n);
-        /* True: taken, it goes no further (a fan-out gathers it).  Else it is relayed north. */
-        bool (*alert)(void *ctx, gw_device *d, const odm_alert *a);
+        /* 1: taken, it goes no further (a fan-out gathers it).  0: it is relayed north.  ODM_EIO,
+         * ODM_ENOMEM: it should have been taken, and is to be offered again. */
+        int (*alert)(void *ctx, gw_device *d, const odm_alert *a);
         void (*removed)(void *ctx, gw_device *d); /* before the record is freed */
         void *ctx;
         struct gw_hook *next; /* the gateway's */

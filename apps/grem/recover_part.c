@@ -446,13 +446,13 @@ static void configure(ward *w)
 }
 
 /* The final alert of an installation that was ordered here; it goes on north as well. */
-static bool on_alert(void *ctx, gw_device *d, const odm_alert *a)
+static int on_alert(void *ctx, gw_device *d, const odm_alert *a)
 {
         ward *w = ward_of(ctx, d);
 
         if (w && w->installing && odm_str_is(a->correlator, w->correlator))
                 done_soon(w);
-        return false;
+        return 0;
 }
 
 /* ---- quarantine ------------------------------------------------------------------------------------------ */
