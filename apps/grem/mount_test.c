@@ -2,6 +2,7 @@
 /* ./GwDev: keys follow the records, reads are live or from what was said last, the waiting rules,
  * rights, restarts. */
 #include "cache.h"
+#include "odm/inventory.h"
 #include "support.h"
 #include "yard.h"
 
@@ -284,6 +285,56 @@ static void what_the_device_tells_by_itself_is_kept(void **arg)
         assert_int_equal(yard_get("./GwDev/d0001/Ext/Level"), 503); /* it is forgotten */
 }
 
+static int alert_of(fake_device *d, const char *mark)
+{
+        return fake_alert(d, "./Ext", "urn:x:chatter", "1", mark);
+}
+
+/* An adapter that is told to wait holds back what other devices tell. */
+static void one_that_talks_too_much_holds_nobody_back(void **arg)
+{
+        size_t before;
+
+        (void)arg;
+        fake_device *one = yard_attach("one"), *two = yard_attach("two");
+        for (int i = 0; i < 200; i++)
+                assert_int_equal(alert_of(one, "minor"), 0);
+        before = north_waiting(yard.g->north);
+        assert_int_equal(alert_of(one, NULL), 0);
+        assert_int_equal(north_waiting(yard.g->north), before); /* dropped */
+        assert_int_equal(alert_of(one, "critical"), ODM_ELIMIT);
+        assert_int_equal(alert_of(one, "fatal"), ODM_ELIMIT);
+        assert_int_equal(alert_of(two, "minor"), 0);
+        assert_int_equal(north_waiting(yard.g->north), before + 1);
+        loop_skip(2000);
+        assert_int_equal(alert_of(one, "critical"), 0);
+}
+
+static void what_was_taken_back_stays_so(void **arg)
+{
+        const odm_alert a = {.code = ODM_ALERT_GENERIC,
+                             .source = ODM_STR("./GwMO/Inventory"),
+                             .type = ODM_STR(ODM_INV_STATE_ALERT),
+                             .data = ODM_STR("1")};
+        store_batch *failed = store_batch_new(), *again = store_batch_new();
+        north *n = yard.g->north;
+        size_t before = north_waiting(n);
+
+        (void)arg;
+        assert_true(failed && again);
+        assert_int_equal(north_event(n, failed, 1, &a, loop_wall()), 0);
+        assert_int_equal(north_event(n, failed, 2, &a, loop_wall()), 0);
+        assert_true(north_cancel(n, failed, 1, a.type));
+        assert_int_equal(north_waiting(n), before + 1);
+        north_written(n, failed, ODM_EIO);
+        assert_int_equal(north_waiting(n), before);
+        assert_int_equal(north_again(n, again, failed), 0);
+        assert_int_equal(north_waiting(n), before + 1);
+        store_batch_free(failed);
+        north_written(n, again, ODM_EIO);
+        store_batch_free(again);
+}
+
 static void values_show_their_age(void **arg)
 {
         char stamp[sizeof yard.text];
@@ -410,6 +461,8 @@ int main(void)
                 TEST(an_exec_waits_for_who_sleeps),
                 TEST(silent_ones_are_waited_for_a_while),
                 TEST(what_the_device_tells_by_itself_is_kept),
+                TEST(one_that_talks_too_much_holds_nobody_back),
+                TEST(what_was_taken_back_stays_so),
                 TEST(values_show_their_age),
                 TEST(deactivated_ones_are_left_alone),
                 TEST(nothing_of_a_device_is_in_a_transaction),

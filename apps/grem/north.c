@@ -314,6 +314,8 @@ void north_written(north *n, const store_batch *b, int rc)
         for (size_t i = 0; i < b->n; i++) {
                 const north_row *row = row_of(b->ops[i]);
                 entry *e = row ? find(n, row->id) : NULL;
+                if (row && !e) /* cancelled: not for north_again() */
+                        ((north_row *)(uintptr_t)row)->id = 0;
                 if (!e)
                         continue;
                 any = true;
@@ -334,7 +336,7 @@ int north_again(north *n, store_batch *b, const store_batch *failed)
                 const store_op *op = failed->ops[i];
                 if (op->kind == STORE_ROW_DELETE && op->row.table == &gw_table_north)
                         rc = delete_row(b, ((const north_row *)op->row.row)->id);
-                if (!row_of(op))
+                if (!row_of(op) || row_of(op)->id == 0)
                         continue;
                 north_row row = *row_of(op);
                 row.id = n->next;
