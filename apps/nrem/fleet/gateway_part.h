@@ -20,6 +20,7 @@
 #include "gateway_row.h"
 
 #define GATEWAY_POKES 4096
+#define GATEWAY_FEW 2000           /* devices behind gateways that /metrics has exactly */
 #define GATEWAY_JOB_KEY "gateway/" /* and the number of the task */
 
 typedef struct gateways {
@@ -33,6 +34,8 @@ typedef struct gateways {
         size_t n_poked;
         bool scan;       /* all queued jobs are to be looked through, */
         int64_t scanned; /* down from this one; 0: all */
+        uint64_t behind; /* devices behind gateways, counted when they were many; 0: never */
+        int64_t counted; /* when that was */
         /* ---- the thread's own */
         odm_arena read_arena; /* what the answer of job read_job has */
         int64_t read_job;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "heap.h"
 #include "job_event.h"
 #include "package.h"
 #include "presence_part.h"
@@ -891,6 +892,56 @@ static void a_device_behind_two_gateways_is_reached(void **state)
         stage_end(&s);
 }
 
+static void put_children(stage *s, int64_t from, int64_t to)
+{
+        store_batch *b = store_batch_new();
+        odm_arena *a = store_batch_arena(b);
+
+        for (int64_t id = from; id <= to; id++) {
+                gateway_child *c = odm_new(a, gateway_child);
+
+                assert_non_null(c);
+                *c = (gateway_child){.device = id,
+                                     .gateway = 1,
+                                     .key = odm_arena_fmt(a, "d%lld", (long long)id)};
+                store_batch_add(b, STORE_ROW_PUT)->row =
+                        (store_row_op){.table = &table_gateway_child, .row = c};
+        }
+        stage_write(s, b);
+}
+
+static void behind_is(stage *s, long long n)
+{
+        odm_str line = odm_arena_fmt(&s->a, "\nnrem_gateway_devices %lld\n", n);
+        odm_buf b;
+
+        odm_buf_init(&b, &heap_mem, 65536);
+        assert_int_equal(fleet_metrics(s->f, &b), 0);
+        assert_int_equal(odm_buf_put(&b, "", 1), 0);
+        if (!strstr(odm_buf_view(&b).p, line.p))
+                fail_msg("not %lld in\n%s", n, odm_buf_view(&b).p);
+        odm_buf_done(&b);
+}
+
+static void many_devices_are_counted_once_a_minute(void **state)
+{
+        stage s;
+
+        (void)state;
+        begin(&s);
+        behind_is(&s, 0);
+        put_children(&s, 1, GATEWAY_FEW - 1);
+        behind_is(&s, GATEWAY_FEW - 1);
+        put_children(&s, GATEWAY_FEW, GATEWAY_FEW + 5);
+        behind_is(&s, GATEWAY_FEW + 5);
+        put_children(&s, GATEWAY_FEW + 6, GATEWAY_FEW + 7);
+        stage_ms += 59999;
+        behind_is(&s, GATEWAY_FEW + 5);
+        stage_ms++;
+        behind_is(&s, GATEWAY_FEW + 7);
+        stage_end(&s);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -914,6 +965,7 @@ int main(void)
                 cmocka_unit_test(jobs_of_before_a_kill_are_found),
                 cmocka_unit_test(what_cannot_be_written_is_done_later),
                 cmocka_unit_test(a_device_behind_two_gateways_is_reached),
+                cmocka_unit_test(many_devices_are_counted_once_a_minute),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
