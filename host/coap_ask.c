@@ -633,6 +633,18 @@ static void on_response(co_asked *a, co_wire *w)
         finish(a, rc < 0 ? CO_GARBLED : CO_REPLY, rc < 0 ? NULL : &w->m);
 }
 
+/* A response of its own that comes twice: that of a block before. */
+static bool is_late(const co_asked *a, const co_wire *w)
+{
+        if (w->type == CO_ACK) /* of this request: its message's number says so */
+                return false;
+        if (a->f->reply.n > 0)
+                return w->m.code == CO_CONTINUE ||
+                       (w->block2.on &&
+                        (uint64_t)w->block2.num * co_block_size(w->block2.szx) < a->f->reply.n);
+        return w->block1.on && w->block1.num != a->f->sent / co_block_size(a->f->szx);
+}
+
 bool ask_response(co_peer *p, co_wire *w)
 {
         co_asked *a;
@@ -648,7 +660,8 @@ bool ask_response(co_peer *p, co_wire *w)
                 peer_send_empty(p, CO_ACK, w->mid);
         if (a->state == ASK_RESTING)
                 on_notification(a, w);
-        else if (a->state != ASK_OVER && (w->type != CO_ACK || w->mid == a->f->mid))
+        else if (a->state != ASK_OVER && (w->type != CO_ACK || w->mid == a->f->mid) &&
+                 !is_late(a, w))
                 on_response(a, w);
         return true;
 }

@@ -4,6 +4,7 @@
  * given out in blocks (RFC 7959). */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "coap_inner.h"
@@ -180,6 +181,20 @@ static co_served *served_place(co_request *r)
         return best;
 }
 
+/* The same for the same content, by whichever descriptor. */
+static uint64_t hash_of_file(const co_file *f)
+{
+        struct stat st;
+        uint64_t v[4] = {f->size};
+
+        if (fstat(f->fd, &st) == 0) {
+                v[1] = (uint64_t)st.st_ino;
+                v[2] = (uint64_t)st.st_mtim.tv_sec;
+                v[3] = (uint64_t)st.st_mtim.tv_nsec;
+        }
+        return co_hash(CO_HASH, v, sizeof v);
+}
+
 /* Keeps the body of `m` for the blocks to come; NULL: no memory.  A file is taken. */
 static co_served *serve_keep(co_request *r, const co_msg *m)
 {
@@ -195,8 +210,7 @@ static co_served *serve_keep(co_request *r, const co_msg *m)
                          .fd = -1,
                          .n = m->file ? (size_t)m->file->size : m->body.n,
                          .at = loop_now()};
-        h = m->file ? co_hash(CO_HASH, m->file, sizeof *m->file)
-                    : co_hash(CO_HASH, m->body.p, m->body.n);
+        h = m->file ? hash_of_file(m->file) : co_hash(CO_HASH, m->body.p, m->body.n);
         memcpy(s->etag, &h, sizeof s->etag);
         if (m->file) {
                 s->fd = m->file->fd;
@@ -271,7 +285,11 @@ static void answer_block(co_request *r, co_served *s)
         if (off == 0)
                 w.size2 = (int64_t)s->n;
         s->at = loop_now();
-        answer_write(r, &w, s->fd >= 0 ? (odm_str){room, n} : (odm_str){s->p + off, n});
+        if (s->p)
+                memcpy(room, s->p + off, n);
+        if (!w.block2.more) /* who asks for a block again has it from the application */
+                served_free(s);
+        answer_write(r, &w, (odm_str){room, n});
 }
 
 void co_answer(co_request *r, const co_msg *m)

@@ -3,6 +3,7 @@
  * peers that write octets of their own. */
 #include "coap.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -909,6 +910,122 @@ static void answers_of_others_do_not_count(void **state)
         end(&s);
 }
 
+/* A separate response with one octet of Block1 (27) or Block2 (23), and `n` octets of a body. */
+static void raw_block(stranger *x, uint8_t code, unsigned option, uint8_t block, size_t n)
+{
+        uint8_t d[40] = {0x48, code, 0, (uint8_t)(option + block)};
+
+        memcpy(d + 4, x->raw[0] + 4, 8);
+        d[12] = 0xd1;
+        d[13] = (uint8_t)(option - 13);
+        d[14] = block;
+        d[15] = 0xff;
+        memset(d + 16, 'x', n);
+        assert_int_equal(udp_send(x->u, (odm_str){(char *)d, n ? 16 + n : 15}, &x->peer), 0);
+}
+
+static void responses_to_blocks_count_once(void **state)
+{
+        stage s;
+        stranger x;
+        co_setup c = quick(&s, &client_app);
+
+        (void)state;
+        c.block = 16;
+        c.ack_ms = 5000; /* nothing is sent again meanwhile */
+        begin(&s, NULL, &c);
+        stranger_begin(&s, &x);
+        net_addr_set_port(&s.to, udp_port(x.u));
+        ask(&s, s.client, &s.to, CO_PUT, "v", ODM_STR("0123456789012345678901234567890123456789"));
+        hear_until(&s, &x, 1);
+        raw_block(&x, 0x5f, 27, 0x08, 0);
+        hear_until(&s, &x, 3);
+        raw_block(&x, 0x5f, 27, 0x08, 0); /* the first block's again */
+        hear_until(&s, &x, 4);
+        raw_block(&x, 0x5f, 27, 0x18, 0);
+        hear_until(&s, &x, 6);
+        assert_memory_equal(x.got[3], "6000", 4);
+        assert_memory_equal(x.got[4], "6000", 4);
+        assert_memory_equal(x.got[5], "4803", 4);
+        assert_memory_equal(x.raw[5] + x.raw_n[5] - 8, "23456789", 8);
+        raw_block(&x, 0x44, 27, 0x20, 0);
+        until(&s, 1);
+        assert_int_equal(s.why, CO_REPLY);
+        assert_int_equal(s.code, CO_CHANGED);
+
+        pass(&s, 20);
+        x.n = 0;
+        ask(&s, s.client, &s.to, CO_GET, "v", ODM_ABSENT);
+        hear_until(&s, &x, 1);
+        raw_block(&x, 0x45, 23, 0x08, 16);
+        hear_until(&s, &x, 3);
+        raw_block(&x, 0x45, 23, 0x08, 16);
+        hear_until(&s, &x, 4);
+        raw_block(&x, 0x45, 23, 0x10, 4);
+        until(&s, 2);
+        assert_int_equal(s.why, CO_REPLY);
+        assert_int_equal(s.body.n, 20);
+        udp_close(x.u);
+        end(&s);
+}
+
+static void ask_raw(stage *s, stranger *x, const char *hex)
+{
+        odm_str d = from_hex(hex);
+
+        assert_int_equal(udp_send(x->u, d, &s->to), 0);
+        exact_free(d);
+}
+
+static void held_until(stage *s, unsigned n)
+{
+        odm_time last = odm_time_add(loop_now(), PATIENCE_MS);
+
+        while (s->held < n) {
+                assert_false(odm_time_reached(loop_now(), last));
+                assert_int_equal(loop_once(s->l, 50), 0);
+        }
+}
+
+/* Its blocks may come of several descriptors, and it is not kept beyond the last. */
+static void a_file_has_one_etag(void **state)
+{
+        char name[] = "/tmp/coap-test-XXXXXX";
+        stage s;
+        stranger x;
+        co_msg m;
+        co_file f[2] = {{.size = 20}, {.size = 20}};
+
+        (void)state;
+        begin(&s, NULL, NULL);
+        stranger_begin(&s, &x);
+        f[0].fd = mkstemp(name);
+        assert_true(f[0].fd >= 0);
+        assert_int_equal(ftruncate(f[0].fd, 20), 0);
+        f[1].fd = open(name, O_RDONLY | O_CLOEXEC);
+        assert_true(f[1].fd >= 0);
+        assert_int_equal(unlink(name), 0);
+        co_msg_init(&m, CO_CONTENT);
+        for (unsigned i = 0; i < 2; i++) {
+                ask_raw(&s, &x, i ? "40011235b4686f6c64c0" : "40011234b4686f6c64c0");
+                held_until(&s, i + 1);
+                m.file = &f[i];
+                co_answer(s.open[i], &m);
+                hear_until(&s, &x, i + 1);
+        }
+        assert_int_equal(x.raw[0][4], 0x48); /* ETag, eight octets */
+        assert_memory_equal(x.raw[0] + 4, x.raw[1] + 4, 9);
+        ask_raw(&s, &x, "40011236b4686f6c64c110"); /* the last block */
+        hear_until(&s, &x, 3);
+        assert_int_equal(s.held, 2);
+        ask_raw(&s, &x, "40011237b4686f6c64c110");
+        held_until(&s, 3);
+        co_answer_code(s.open[2], CO_NOT_FOUND);
+        hear_until(&s, &x, 4);
+        udp_close(x.u);
+        end(&s);
+}
+
 /* ---- DTLS --------------------------------------------------------------------------------------------------------- */
 
 static co_setup psk_client(stage *s, const char *identity, const char *key)
@@ -1103,6 +1220,8 @@ int main(void)
                 cmocka_unit_test(what_comes_twice_is_done_once),
                 cmocka_unit_test(older_notifications_are_not_told),
                 cmocka_unit_test(answers_of_others_do_not_count),
+                cmocka_unit_test(responses_to_blocks_count_once),
+                cmocka_unit_test(a_file_has_one_etag),
                 cmocka_unit_test(a_key_makes_a_session),
                 cmocka_unit_test(a_session_that_is_over_is_not_asked),
                 cmocka_unit_test(a_wrong_key_makes_none),
