@@ -2,6 +2,7 @@
 /* recover_store.c - a store that is damaged does not keep the gateway from starting: the copy of
  * the last clean end takes its place, or an empty one, and the damaged file stays beside it for
  * people. What the copy does not know comes back by itself: devices attach, servers are called. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,39 +51,63 @@ void recover_store_keep(const char *path)
         free(wal);
 }
 
-/* Out of the way, and the copy into its place. */
-static recover_mended mend(const char *path)
+/* The copy into the place of the damaged file, which is out of the way. */
+static recover_mended put_copy(const char *path)
 {
-        char *from = beside(path, ".copy"), *away = beside(path, ".damaged");
+        char *from = beside(path, ".copy");
         char *wal = beside(path, "-wal"), *shm = beside(path, "-shm");
-        recover_mended how = RECOVER_WHOLE;
+        recover_mended how = RECOVER_ANEW;
 
-        if (from && away && wal && shm && rename(path, away) == 0) {
+        if (wal)
                 (void)unlink(wal); /* of the damaged file; it fits no other */
+        if (shm)
                 (void)unlink(shm);
-                how = access(from, R_OK) == 0 && copy(from, path) == 0 ? RECOVER_COPY
-                                                                       : RECOVER_ANEW;
-        }
+        if (from && wal && shm && access(from, R_OK) == 0 && copy(from, path) == 0)
+                how = RECOVER_COPY;
         free(from);
-        free(away);
         free(wal);
         free(shm);
         return how;
 }
 
+static recover_mended mend(const char *path)
+{
+        char *away = beside(path, ".damaged");
+        recover_mended how = RECOVER_WHOLE;
+
+        if (away && rename(path, away) == 0)
+                how = put_copy(path);
+        free(away);
+        return how;
+}
+
+/* The power went when the damaged file was out of the way, and nothing in its place yet. */
+static bool is_half_mended(const char *path)
+{
+        char *away = beside(path, ".damaged");
+        bool half = away && access(path, F_OK) < 0 && errno == ENOENT && access(away, F_OK) == 0;
+
+        free(away);
+        return half;
+}
+
 int recover_store_open(const char *path, const store_opt *opt, store **out, char why[STORE_DIAG],
                        recover_mended *how)
 {
-        int rc = store_open(opt, out, why);
+        bool half = path && is_half_mended(path);
+        int rc;
 
-        *how = RECOVER_WHOLE;
+        *how = half ? put_copy(path) : RECOVER_WHOLE;
+        rc = store_open(opt, out, why);
         if (rc != ODM_EMALFORMED || !path)
                 return rc;
         log_error("the store is damaged", log_text("reason", why));
-        *how = mend(path);
+        if (!half)
+                *how = mend(path);
         if (*how == RECOVER_WHOLE)
                 return rc;
-        rc = store_open(opt, out, why);
+        if (!half)
+                rc = store_open(opt, out, why);
         if (rc == ODM_EMALFORMED && *how == RECOVER_COPY) { /* the copy too */
                 (void)unlink(path);
                 *how = RECOVER_ANEW;

@@ -4,6 +4,7 @@
 #include "recover.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "images_inner.h"
 #include "support.h"
@@ -273,6 +274,44 @@ static void what_an_operator_switched_off_stays_off(void **arg)
         assert_string_equal(fake_value(f, "./Ext/Level"), "9");
 }
 
+/* ---- the store -------------------------------------------------------------------------------- */
+
+/* The power went when the damaged file had been put aside: nothing is there, which is no clean
+ * start. */
+static void a_store_that_is_half_mended_is_mended(void **arg)
+{
+        static const struct {
+                const char *why;
+                bool copy;
+                recover_mended want;
+                size_t devices;
+        } rows[] = {
+                {"its copy", true, RECOVER_COPY, 1},
+                {"no copy", false, RECOVER_ANEW, 0},
+        };
+        char path[128], other[160];
+
+        (void)arg;
+        (void)attach();
+        yard_settle();
+        snprintf(path, sizeof path, "%s/gateway.db", gw_folder(yard.g));
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                yard_stop();
+                snprintf(other, sizeof other, "%s.damaged", path);
+                assert_int_equal(rename(path, other), 0);
+                snprintf(other, sizeof other, "%s.copy", path);
+                if (!rows[i].copy)
+                        assert_int_equal(unlink(other), 0);
+                yard_start(classes);
+                if (yard.g->mended != rows[i].want || gw_count(yard.g, -1) != rows[i].devices)
+                        fail_msg("%s: %d, %zu devices", rows[i].why, (int)yard.g->mended,
+                                 gw_count(yard.g, -1));
+        }
+        yard_stop();
+        yard_start(classes);
+        assert_int_equal(yard.g->mended, RECOVER_WHOLE);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -285,6 +324,7 @@ int main(void)
                 TEST(a_quarantine_outlives_the_gateway),
                 TEST(without_a_rule_nobody_is_touched),
                 TEST(what_an_operator_switched_off_stays_off),
+                TEST(a_store_that_is_half_mended_is_mended),
         };
         return RUN_TESTS(tests);
 }
