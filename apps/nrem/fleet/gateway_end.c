@@ -831,27 +831,6 @@ int gateway_withdrawn(gateways *s, fleet_turn *t, int64_t device, int64_t job)
         return rc == 0 && r.task > 0 ? look_at_task(t, r.gateway, r.task) : rc;
 }
 
-int gateway_put_back_all(gateways *s, fleet_turn *t, int64_t device)
-{
-        const gateway_relay at = {.device = device};
-        const store_scan scan = {
-                .table = &table_gateway_relay, .same = 1, .at = &at, .limit = 1000};
-        store_rows l = {0};
-        gateway_relay *v;
-        int rc = store_row_find(s->host->store, &scan, t->arena, &l);
-
-        v = l.v;
-        for (size_t i = 0; i < l.n && rc == 0; i++) {
-                if (v[i].task > 0)
-                        rc = look_at_task(t, v[i].gateway, v[i].task);
-                v[i].plain = false;
-                if (rc == 0)
-                        rc = gateway_put_back(s, t, &v[i],
-                                              "the device is behind another gateway now");
-        }
-        return rc;
-}
-
 static int find_job(gateways *s, fleet_turn *t, const gateway_task *k, store_job *out)
 {
         const store_job_filter f = {
@@ -866,6 +845,88 @@ static int find_job(gateways *s, fleet_turn *t, const gateway_task *k, store_job
                         return 0;
                 }
         return rc < 0 ? rc : ODM_ENOENT;
+}
+
+static bool is_begun(const store_job *j)
+{
+        return !((STORE_JOB_BIT(STORE_JOB_QUEUED) | STORE_JOB_BIT(STORE_JOB_NOTIFIED)) &
+                 STORE_JOB_BIT(j->state));
+}
+
+/* To read or to replace once more does no harm. */
+static bool may_be_repeated(const job_commands *all)
+{
+        for (uint32_t i = 0; i < all->n; i++)
+                switch (all->flat[i].c->kind) {
+                case ODM_CMD_GET:
+                case ODM_CMD_REPLACE:
+                case ODM_CMD_ATOMIC:
+                case ODM_CMD_SEQUENCE: break;
+                default: return false;
+                }
+        return true;
+}
+
+/* Whether the old gateway may have done what must not be done twice. */
+static int is_in_doubt(gateways *s, fleet_turn *t, const gateway_relay *r, const store_job *j,
+                       bool *doubt)
+{
+        const gateway_task k = {.device = r->gateway, .id = r->task};
+        job_commands all;
+        store_job carrier;
+        int rc;
+
+        *doubt = false;
+        if (r->task <= 0)
+                return 0;
+        rc = find_job(s, t, &k, &carrier);
+        if (rc == 0 && !is_begun(&carrier))
+                return 0;
+        if (rc == 0 || rc == ODM_ENOENT) /* over, or gone with its gateway */
+                rc = job_decode(j->commands, j->atomic, t->arena, &all);
+        if (rc == 0)
+                *doubt = !may_be_repeated(&all);
+        return rc;
+}
+
+/* It goes on behind the new gateway, or ends here. */
+static int take_along(gateways *s, fleet_turn *t, gateway_relay *r)
+{
+        bool doubt = false;
+        store_job j;
+        int rc = store_job_get(s->host->store, r->job, t->arena, &j);
+
+        if (rc == 0 && !is_over(j.state))
+                rc = is_in_doubt(s, t, r, &j, &doubt);
+        if (rc < 0 && rc != ODM_ENOENT)
+                return rc;
+        if (!doubt) {
+                r->plain = false;
+                return gateway_put_back(s, t, r, "the device is behind another gateway now");
+        }
+        rc = drop_relay(t, r);
+        return rc == 0 ? move_job(t, &j, STORE_JOB_OPEN, STORE_JOB_FAILED,
+                                  "it left its gateway meanwhile; what became of it is not known")
+                       : rc;
+}
+
+int gateway_put_back_all(gateways *s, fleet_turn *t, int64_t device)
+{
+        const gateway_relay at = {.device = device};
+        const store_scan scan = {
+                .table = &table_gateway_relay, .same = 1, .at = &at, .limit = 1000};
+        store_rows l = {0};
+        gateway_relay *v;
+        int rc = store_row_find(s->host->store, &scan, t->arena, &l);
+
+        v = l.v;
+        for (size_t i = 0; i < l.n && rc == 0; i++) {
+                if (v[i].task > 0)
+                        rc = look_at_task(t, v[i].gateway, v[i].task);
+                if (rc == 0)
+                        rc = take_along(s, t, &v[i]);
+        }
+        return rc;
 }
 
 static int end_fanout(fleet_turn *t, gateways *s, const gateway_task *k, json_t *commands)
@@ -902,8 +963,6 @@ static int clear_fanout(fleet_turn *t, gateways *s, const gateway_task *k)
 /* Nobody waits for it any more, or it is over. */
 static int cancel_task(gateways *s, fleet_turn *t, const gateway_task *k)
 {
-        const uint32_t not_begun =
-                STORE_JOB_BIT(STORE_JOB_QUEUED) | STORE_JOB_BIT(STORE_JOB_NOTIFIED);
         store_job j;
         int rc = find_job(s, t, k, &j);
 
@@ -911,7 +970,7 @@ static int cancel_task(gateways *s, fleet_turn *t, const gateway_task *k)
                 rc = k->form == GATEWAY_FANOUT ? clear_fanout(t, s, k) : 0;
                 return rc == 0 ? drop_task(t, k->device, k->id) : rc;
         }
-        if (rc == 0 && k->form == GATEWAY_FANOUT && !(not_begun & STORE_JOB_BIT(j.state)))
+        if (rc == 0 && k->form == GATEWAY_FANOUT && is_begun(&j))
                 rc = end_fanout(t, s, k, gateway_task_stop(k->id));
         if (rc == 0)
                 rc = move_job(t, &j, STORE_JOB_BIT(j.state), STORE_JOB_CANCELLED,

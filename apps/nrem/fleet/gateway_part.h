@@ -122,7 +122,8 @@ ODM_MUST_USE int gateway_withdrawn(gateways *s, fleet_turn *t, int64_t device, i
 /* The job goes back into the queue, for another way; `why` for people. */
 ODM_MUST_USE int gateway_put_back(gateways *s, fleet_turn *t, const gateway_relay *r,
                                   const char *why);
-/* All of a device: it is behind another gateway now, or behind none. */
+/* All of a device: it is behind another gateway now, or behind none.  What had begun and must not
+ * be done twice fails. */
 ODM_MUST_USE int gateway_put_back_all(gateways *s, fleet_turn *t, int64_t device);
 /* A task of which relays were taken out: is it still wanted?  A page; *again. */
 ODM_MUST_USE int gateway_tasks_look(gateways *s, fleet_turn *t, bool *again);

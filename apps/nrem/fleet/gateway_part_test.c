@@ -773,6 +773,53 @@ static void a_device_that_moves_takes_its_jobs_along(void **state)
         stage_end(&s);
 }
 
+static void what_had_begun_is_not_done_twice(void **state)
+{
+        static const struct {
+                const char *why, *commands;
+                store_job_state carrier, to;
+        } cases[] = {
+                {"an Exec that nobody has begun", UPDATE, STORE_JOB_QUEUED, STORE_JOB_WAITING},
+                {"one that is being sent", UPDATE, STORE_JOB_IN_SESSION, STORE_JOB_FAILED},
+                {"one that was accepted", UPDATE, STORE_JOB_WAITING, STORE_JOB_FAILED},
+                {"an Add in an Atomic",
+                 "[{\"cmd\":\"atomic\",\"commands\":[{\"cmd\":\"add\",\"uri\":\"./A\","
+                 "\"data\":\"1\"}]}]",
+                 STORE_JOB_IN_SESSION, STORE_JOB_FAILED},
+                {"a read", GET_FWV, STORE_JOB_IN_SESSION, STORE_JOB_WAITING},
+                {"a Replace", "[{\"cmd\":\"replace\",\"uri\":\"./A\",\"data\":\"1\"}]",
+                 STORE_JOB_IN_SESSION, STORE_JOB_WAITING},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(cases); i++) {
+                int64_t id, a, b, job;
+                store_job k;
+                stage s;
+
+                begin(&s);
+                a = with_meters(&s, "a", 1, &id);
+                job = order(&s, id, cases[i].commands);
+                run(&s);
+                k = carrier(&s, a);
+                if (cases[i].carrier != STORE_JOB_QUEUED)
+                        ends(&s, &k, cases[i].carrier, NULL, 0);
+                b = gateway(&s, "b");
+                attach(&s, b, "d9", "urn:a:1");
+                run(&s);
+                if (job_of(&s, job).state != cases[i].to)
+                        fail_msg("%s: %s", cases[i].why,
+                                 store_job_state_name(job_of(&s, job).state));
+                if (cases[i].to == STORE_JOB_FAILED)
+                        assert_true(odm_str_is(
+                                job_of(&s, job).reason,
+                                "it left its gateway meanwhile; what became of it is not known"));
+                else
+                        assert_true(odm_str_is(job_of(&s, job).reason, "with its gateway b"));
+                stage_end(&s);
+        }
+}
+
 /* More than its gateway may have: the rest goes when those have ended. */
 static void a_gateway_is_not_drowned(void **state)
 {
@@ -961,6 +1008,7 @@ int main(void)
                 cmocka_unit_test(a_gateway_without_fanouts_gets_them_one_by_one),
                 cmocka_unit_test(what_is_cancelled_is_taken_back),
                 cmocka_unit_test(a_device_that_moves_takes_its_jobs_along),
+                cmocka_unit_test(what_had_begun_is_not_done_twice),
                 cmocka_unit_test(a_gateway_is_not_drowned),
                 cmocka_unit_test(jobs_of_before_a_kill_are_found),
                 cmocka_unit_test(what_cannot_be_written_is_done_later),
