@@ -312,6 +312,7 @@ void lw_client_heard(client *c)
         odm_bridge_sleeps(c->bridge, c->lifetime_s, c->queue, true);
         if (c->record)
                 c->a->host.awake(c->a->host.ctx, c->record, c->queue ? ms : 0);
+        lw_work_wake(c->a);
 }
 
 void lw_client_silent(client *c)

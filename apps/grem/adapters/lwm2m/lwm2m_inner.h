@@ -244,6 +244,7 @@ void lw_watch_tell(client *c, odm_lw_path at, unsigned ct, odm_str payload);
 
 void lw_work_pump(client *c); /* has jobs go on */
 void lw_work_drop(client *c);
+void lw_work_wake(lwm2m *a); /* a device woke, for which a package may wait */
 /* Keeps a package that was given as a value; the name of it in `a`. */
 ODM_MUST_USE int lw_work_stage(client *c, odm_str package);
 

@@ -253,7 +253,7 @@ typedef struct device {
         net_addr to;
         resource v[16];
         size_t n;
-        bool mute; /* hears and says nothing */
+        bool mute; /* hears what is put, and says nothing */
         char asked[4096];
         char body[4096]; /* of the last request with one */
         size_t body_n;
@@ -284,6 +284,8 @@ static void on_request(void *ctx, co_request *r, co_peer *p, const co_msg *m)
         (void)p;
         snprintf(d->asked + n, sizeof d->asked - n, "%s %.*s%s\n", methods[m->code & 7],
                  (int)m->path.n, m->path.p ? m->path.p : "", m->observe == 0 ? " observe" : "");
+        if (d->mute && m->code == CO_PUT)
+                return;
         if (m->body.n && m->body.n <= sizeof d->body) {
                 memcpy(d->body, m->body.p, m->body.n);
                 d->body_n = m->body.n;
@@ -1049,6 +1051,81 @@ static void a_job_outlives_the_gateway(void **state)
         end(&s);
 }
 
+static void a_sleeper_holds_up_no_package(void **state)
+{
+        stage s;
+        device slow, d;
+        gw_device *r;
+        char path[128];
+
+        (void)state;
+        begin_with(&s, "awake = 1h\n");
+        make_image(&s, path);
+        device_begin(&s, &slow, NULL);
+        device_begin(&s, &d, NULL);
+        firmware_is(&slow, 0, 0, 1); /* the values are both's */
+        enrol(&slow, "ep=slow&lwm2m=1.0&lt=86400");
+        until(&s, slow.asked, "GET 5/0/5 observe");
+        firmware_is(&d, 0, 0, 1);
+        enrol(&d, "ep=d1&lwm2m=1.0&lt=86400&b=UQ");
+        until(&s, d.asked, "GET 5/0/5 observe");
+        slow.mute = true;
+        order_firmware(&s, path);
+        r = s.records[0];
+        s.records[0] = s.records[1];
+        s.records[1] = r;
+        until(&s, slow.asked, "PUT 5/0/0\n");
+        s.replied = 0;
+        order_firmware(&s, path);
+        pass(&s, 200);
+        loop_skip(3700000); /* the one is given up, the other sleeps */
+        pass(&s, 200);
+        assert_null(strstr(d.asked, "PUT 5/0/0"));
+        say(&d, CO_POST, d.location, NULL, NULL);
+        until(&s, d.asked, "PUT 5/0/0\n");
+        assert_int_equal(unlink(path), 0);
+        co_close(slow.end);
+        co_close(d.end);
+        end(&s);
+}
+
+static void a_staged_package_outlives_a_registration(void **state)
+{
+        stage s;
+        device d;
+        gw_device *r;
+        adapter_node v = {.path = ODM_STR("./FUMO/main/Update/PkgData"),
+                          .value = {.format = ODM_FMT_BIN, .data = ODM_STR("a package")},
+                          .has_data = true};
+
+        (void)state;
+        begin(&s);
+        device_begin(&s, &d, NULL);
+        firmware_is(&d, 0, 0, 1);
+        enrol(&d, "ep=d1&lwm2m=1.0&lt=60");
+        until(&s, d.asked, "GET 5/0/5 observe");
+        r = s.records[0];
+        lwm2m_class.write(s.adapter, 1, r, r->native, &v, 1, 5000);
+        replied(&s, 1);
+        assert_int_equal(s.status, 200);
+        d.asked[0] = 0;
+        d.n_watched = 0;
+        enrol(&d, "ep=d1&lwm2m=1.0&lt=60");
+        until(&s, d.asked, "GET 5/0/5 observe");
+        lwm2m_class.execute(s.adapter, 2, r, r->native, ODM_STR("./FUMO/main/Update"), ODM_ABSENT,
+                            ODM_STR("c-2"), 5000);
+        replied(&s, 2);
+        assert_int_equal(s.status, 202);
+        until(&s, d.asked, "PUT 5/0/0\n");
+        assert_int_equal(d.last_n, 9);
+        firmware_is(&d, 0, 5, 1); /* integrity */
+        tell(&d, "5/0/5", ODM_STR("5"), ODM_LW_TEXT);
+        until(&s, s.told, "firmwareupdate.update ");
+        pass(&s, 20);
+        co_close(d.end);
+        end(&s); /* which finds nothing left */
+}
+
 static void a_refusal_ends_the_job(void **state)
 {
         stage s;
@@ -1492,6 +1569,8 @@ int main(void)
                 cmocka_unit_test(firmware_is_pulled_from_the_gateway),
                 cmocka_unit_test(firmware_is_pushed_to_who_cannot_pull),
                 cmocka_unit_test(a_job_outlives_the_gateway),
+                cmocka_unit_test(a_sleeper_holds_up_no_package),
+                cmocka_unit_test(a_staged_package_outlives_a_registration),
                 cmocka_unit_test(a_refusal_ends_the_job),
                 cmocka_unit_test(an_endpoint_is_bound_to_its_key),
                 cmocka_unit_test(a_registration_is_its_owners),

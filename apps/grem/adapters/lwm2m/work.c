@@ -6,6 +6,8 @@
  *     FETCH   an image that the gateway holds
  *     OVER    the alert goes to the gateway, until it is durable there */
 #include <fcntl.h>
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +24,7 @@
 #define PUSH_MS 3600000 /* a whole package */
 #define PACKAGE_MAX ((size_t)64 << 20)
 #define PATH_ROOM 4096
+#define UPDATE "org.openmobilealliance.dm.firmwareupdate.update" /* installs what is staged */
 #define FETCH_NO_SERVER 500 /* FUMO: the package cannot be had (mo-fumo.md 6) */
 
 typedef struct task { /* a job and what goes on for it */
@@ -99,14 +102,28 @@ static int push_start(push *p)
         return lw_send_ask(p->t->c, p->request, &f, PUSH_MS, on_pushed, p, &p->t->ask);
 }
 
+/* The place of the first whose device is awake, or the end: a sleeper holds up nobody. */
+static push **first_awake(lwm2m *a)
+{
+        push **at = &a->pushes;
+
+        while (*at && !lw_client_awake((*at)->t->c))
+                at = &(*at)->next;
+        return at;
+}
+
 static void push_next(lwm2m *a)
 {
-        while (!a->pushing && a->pushes) {
-                push *p = a->pushes;
-                task *t = p->t;
+        while (!a->pushing) {
+                push **at = first_awake(a), *p = *at;
                 const odm_lw_answer failed = {.code = ODM_COAP_FAILED, .ct = ODM_LW_NO_CT};
 
-                a->pushes = p->next;
+                task *t;
+
+                if (!p)
+                        return;
+                t = p->t;
+                *at = p->next;
                 a->pushing = p;
                 if (push_start(p) == 0)
                         return;
@@ -117,12 +134,25 @@ static void push_next(lwm2m *a)
         }
 }
 
+void lw_work_wake(lwm2m *a)
+{
+        push_next(a);
+}
+
+/* Named for the endpoint, whatever its registration; by a digest, as it may be no file name. */
 static char *staged_name(const client *c)
 {
         char *name = malloc(PATH_ROOM);
-        int n = name ? snprintf(name, PATH_ROOM, "%s/%s.package", c->a->folder, c->location) : 0;
+        uint8_t h[32];
+        int n = name ? snprintf(name, PATH_ROOM, "%s/", c->a->folder) : 0;
+        bool fits = n > 0 && (size_t)n + 2 * sizeof h + sizeof ".package" <= PATH_ROOM &&
+                    gnutls_hash_fast(GNUTLS_DIG_SHA256, c->ep, strlen(c->ep), h) == 0;
 
-        if (name && (n < 0 || n >= PATH_ROOM)) {
+        for (size_t i = 0; fits && i < sizeof h; i++)
+                n += snprintf(name + n, 3, "%02x", h[i]);
+        if (fits)
+                snprintf(name + n, sizeof ".package", ".package");
+        if (name && !fits) {
                 free(name);
                 return NULL;
         }
@@ -240,7 +270,7 @@ static bool tell(task *t, const odm_alert *alert)
         if (c->record && alert &&
             c->a->host.alert(c->a->host.ctx, c->record, alert, (odm_wall){0}) < 0)
                 return false;
-        package = staged_name(c);
+        package = alert && odm_str_is(alert->type, UPDATE) ? staged_name(c) : NULL;
         if (package)
                 (void)unlink(package);
         free(package);
