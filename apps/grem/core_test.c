@@ -496,6 +496,33 @@ static void expected_devices_have_records_before_they_come(void **state)
         assert_string_equal(node(w, RECORDS "/d0001/State"), "1");
 }
 
+/* A record that is live is its adapter's: who comes another way under its name is refused. */
+static void a_live_device_is_not_taken_over(void **state)
+{
+        static adapter_class other;
+        world *w = *state;
+        adapter_device twin = {.id = ODM_STR("a"), .man = ODM_STR("Impostor")};
+        fake_device *f;
+        gw_device *d;
+        unsigned why = 0;
+
+        other = fake_class;
+        other.name = "other";
+        other.forget = NULL;
+        open_all(w);
+        f = attach("a");
+        d = fake_record(f);
+        assert_null(devices_seen(w->g, &other, &twin, NULL, &why));
+        assert_int_equal(why, ODM_ST_FORBIDDEN);
+        assert_ptr_equal(d->adapter, &fake_class);
+        assert_int_equal(d->state, GW_ACTIVE);
+        assert_false(odm_str_is(d->man, "Impostor"));
+        fake_go(f, ADAPTER_LINK_LOST);
+        settle(w);
+        assert_ptr_equal(devices_seen(w->g, &other, &twin, NULL, &why), d); /* it moved */
+        assert_ptr_equal(d->adapter, &other);
+}
+
 static void a_device_that_is_switched_on_again_is_there(void **state)
 {
         world *w = *state;
@@ -706,6 +733,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(a_session_waits_for_a_device, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_session_that_ends_drops_what_it_waits_for, set_up,
                                                 tear_down),
+                cmocka_unit_test_setup_teardown(a_live_device_is_not_taken_over, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_device_that_is_switched_on_again_is_there, set_up,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(expected_devices_have_records_before_they_come,

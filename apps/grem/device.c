@@ -473,6 +473,14 @@ static void take_adapter(rec *r, const adapter_class *k, void *native)
                         d->adapter_self = g->adapters[i].self;
 }
 
+/* Whether another adapter has it, and it is there: then nobody else is it. */
+static bool is_of_another(const rec *r, const adapter_class *k)
+{
+        const gw_device *d = &r->d;
+
+        return d->adapter && d->adapter != k && (d->state == GW_ACTIVE || d->state == GW_ASLEEP);
+}
+
 gw_device *devices_seen(void *ctx, const adapter_class *k, const adapter_device *d, void *native,
                         unsigned *why)
 {
@@ -487,7 +495,10 @@ gw_device *devices_seen(void *ctx, const adapter_class *k, const adapter_device 
         if (!*why) {
                 rec *old = device_find(v, d->id);
                 merge(t, old ? &old->d : NULL, d, join_mos(d, &mos));
-                r = find_or_make(v, d, t, why);
+                if (old && is_of_another(old, k))
+                        *why = ODM_ST_FORBIDDEN;
+                else
+                        r = find_or_make(v, d, t, why);
         }
         if (r && r->d.state == GW_DEACTIVATED && !gw_is_quarantined(&r->d)) {
                 *why = ODM_ST_FORBIDDEN;
