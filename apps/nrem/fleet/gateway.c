@@ -240,8 +240,8 @@ static bool is_within(odm_str path, odm_str top)
 
 bool gateway_has_addresses(odm_str uri, odm_str format)
 {
-        static const odm_str mount = {GATEWAY_MOUNT + 2, sizeof GATEWAY_MOUNT - 4};
-        static const odm_str records = {GATEWAY_RECORDS + 2, sizeof GATEWAY_RECORDS - 3};
+        static const odm_str mount = {&GATEWAY_MOUNT[2], sizeof GATEWAY_MOUNT - 4};
+        static const odm_str records = {&GATEWAY_RECORDS[2], sizeof GATEWAY_RECORDS - 3};
         odm_str p = bare_path(uri);
 
         while (p.n > mount.n && is_within(p, mount)) {
