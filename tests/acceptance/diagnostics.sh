@@ -167,7 +167,7 @@ counts_over_periods()
 {
         "$xrem" set diag $dg/PM/DiagMonConfig/ConfigParms/Counters 'cpu.user net.lo.rx_bytes' &&
                 "$xrem" set diag $dg/PM/DiagMonConfig/ConfigParms/Granularity 1 &&
-                "$xrem" set diag $dg/PM/DiagMonConfig/DefDuration 1 && "$xrem" exec diag $dg/PM/Operations/Start --timeout 20 &&
+                "$xrem" set diag $dg/PM/DiagMonConfig/DefDuration 2 && "$xrem" exec diag $dg/PM/Operations/Start --timeout 20 &&
                 "$xrem" tree diag $dg/PM/DiagMonData | grep -q 'net.lo.rx_bytes' || return 1
         "$xrem" set diag $dg/PM/DiagMonConfig/ConfigParms/Counters 'net.nowhere.rx_bytes' &&
                 code_of 1 "$xrem" exec diag $dg/PM/Operations/Start
