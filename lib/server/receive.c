@@ -283,8 +283,8 @@ static void unwrap_nonce(odm_server *s)
 }
 
 /* Returns true when the Statuses of commands count: false after a challenge, when all of
- * them only repeat it. */
-static bool take_hdr_status(odm_server *s, const odm_command *c)
+ * them only repeat it.  *rc is set when there is no memory. */
+static bool take_hdr_status(odm_server *s, const odm_command *c, int *rc)
 {
         bool auth = c->code == ODM_ST_INVALID_CREDENTIALS || c->code == ODM_ST_MISSING_CREDENTIALS;
 
@@ -297,6 +297,7 @@ static bool take_hdr_status(odm_server *s, const odm_command *c)
                         s->plan = PLAN_NEXT; /* only our asking for more was refused */
                 else
                         odm_sent_rewind(s);
+                *rc = odm_status_again(s);
                 return false;
         case ODM_VERDICT_GIVE_UP:
                 odm_session_finish(s, ODM_OUTCOME_AUTH_REFUSED,
@@ -534,7 +535,7 @@ static int take_body(odm_server *s, bool complete)
 
         for (const odm_command *c = s->in->body; c && rc == 0; c = c->next)
                 if (is_hdr_status(s, c))
-                        count = take_hdr_status(s, c) && count;
+                        count = take_hdr_status(s, c, &rc) && count;
         for (const odm_command *c = s->in->body; c && rc == 0; c = c->next)
                 if (!is_hdr_status(s, c))
                         rc = on_command(s, c, count);

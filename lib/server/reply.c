@@ -87,14 +87,34 @@ static struct status_out *late_copy(odm_arena *a, const struct status_out *from)
         return a->err ? NULL : st;
 }
 
-/* Keeps the Statuses from `st` on for the next message. */
-static int put_off(odm_server *s, const struct status_out *st)
+static bool is_any(const struct status_out *st)
+{
+        (void)st;
+        return true;
+}
+
+/* 1224 and 1226.  One from before our message has lost its command. */
+static bool is_of_alert(const struct status_out *st)
+{
+        if (st->of)
+                return st->of->kind == ODM_CMD_ALERT && (st->of->code == ODM_ALERT_CLIENT_EVENT ||
+                                                         st->of->code == ODM_ALERT_GENERIC);
+        return odm_str_is(st->c.cmd, "Alert");
+}
+
+/* Copies the Statuses from `st` up to `to` that are `wanted` into an arena of their own, in the
+ * place of what it held. */
+static int keep_statuses(odm_server *s, const struct status_out *st, const struct status_out *to,
+                         bool (*wanted)(const struct status_out *st), odm_arena *place,
+                         struct status_out **out)
 {
         odm_arena a;
         struct status_out *list = NULL, **end = &list;
 
         odm_arena_init(&a, &s->mem, s->opt.max_memory);
-        for (; st; st = st->next) {
+        for (; st != to; st = st->next) {
+                if (!wanted(st))
+                        continue;
                 *end = late_copy(&a, st);
                 if (*end == NULL) {
                         int rc = odm_session_arena_err(s, &a);
@@ -103,10 +123,23 @@ static int put_off(odm_server *s, const struct status_out *st)
                 }
                 end = &(*end)->next;
         }
-        odm_arena_done(&s->late);
-        s->late = a;
-        s->late_list = list;
+        odm_arena_done(place);
+        *place = a;
+        *out = list;
         return 0;
+}
+
+/* What is put off already has found no room in that message: it comes after. */
+int odm_status_again(odm_server *s)
+{
+        struct status_out **end = &s->said_list;
+
+        while (*end)
+                end = &(*end)->next;
+        *end = s->late_list;
+        int rc = keep_statuses(s, s->said_list, NULL, is_any, &s->late, &s->late_list);
+        *end = NULL;
+        return rc;
 }
 
 /* Writes c with the next CmdID; *fits is false, and nothing written, beyond `limit`. */
@@ -151,11 +184,13 @@ static int write_statuses(odm_server *s)
         }
         s->lean = n <= 2; /* the SyncHdr's, and that of an Alert 1222 */
         s->overflow = st != NULL && (s->plan == PLAN_WORK || s->plan == PLAN_NEXT);
-        if (s->overflow)
-                return put_off(s, st);
-        odm_arena_done(&s->late);
-        odm_arena_init(&s->late, &s->mem, s->opt.max_memory);
-        return 0;
+        if (s->plan != PLAN_REFUSE) {
+                const struct status_out *from = s->prover.accepted ? st : s->statuses;
+                int rc = keep_statuses(s, from, st, is_of_alert, &s->said, &s->said_list);
+                if (rc < 0)
+                        return rc;
+        }
+        return keep_statuses(s, s->overflow ? st : NULL, NULL, is_any, &s->late, &s->late_list);
 }
 
 /* ---- the head of the message -------------------------------------------------------- */

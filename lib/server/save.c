@@ -3,6 +3,7 @@
  *
  *   "odmS" version  conversation  verifier  prover  jobs  commands in flight
  *                   what is held  chunks out and in  late Statuses  last reply
+ *                   Statuses that may have to be said again, if there are any
  *
  * Numbers are LEB128, text is a length and octets, absent text is length 0 and a mark.
  * Options are not saved, nor are secrets: the loader brings them.  What is read is
@@ -176,9 +177,9 @@ static void put_chunks(struct out *o, const odm_server *s)
         }
 }
 
-static void put_late(struct out *o, const odm_server *s)
+static void put_statuses(struct out *o, const struct status_out *st)
 {
-        for (const struct status_out *st = s->late_list; st; st = st->next) {
+        for (; st; st = st->next) {
                 put_u(o, 1);
                 put_u(o, st->c.code);
                 put_str(o, st->c.msg_ref);
@@ -202,9 +203,11 @@ int odm_server_save(const odm_server *s, odm_buf *out)
         put_jobs(&o, s);
         put_sent(&o, s);
         put_chunks(&o, s);
-        put_late(&o, s);
+        put_statuses(&o, s->late_list);
         put_str(&o, odm_buf_view(&s->reply));
         put_str(&o, odm_buf_view(&s->mac));
+        if (s->said_list)
+                put_statuses(&o, s->said_list);
         if (o.rc < 0)
                 odm_buf_cut(out, before);
         return o.rc;
@@ -497,26 +500,24 @@ static odm_ref *get_ref(struct in *in, odm_arena *a)
         return r;
 }
 
-static void get_late(struct in *in, odm_server *s)
+static void get_statuses(struct in *in, odm_server *s, odm_arena *a, struct status_out **end)
 {
-        struct status_out **end = &s->late_list;
-
         while (get_u(in, 1) == 1) {
-                struct status_out *st = odm_new(&s->late, struct status_out);
+                struct status_out *st = odm_new(a, struct status_out);
                 if (st == NULL)
                         break;
                 st->c.kind = ODM_CMD_STATUS;
                 st->c.code = (unsigned)get_u(in, 1999);
-                st->c.msg_ref = odm_arena_copy(&s->late, get_str(in));
-                st->c.cmd_ref = odm_arena_copy(&s->late, get_str(in));
-                st->c.cmd = odm_arena_copy(&s->late, get_str(in));
-                st->c.target_refs = get_ref(in, &s->late);
-                st->c.source_refs = get_ref(in, &s->late);
+                st->c.msg_ref = odm_arena_copy(a, get_str(in));
+                st->c.cmd_ref = odm_arena_copy(a, get_str(in));
+                st->c.cmd = odm_arena_copy(a, get_str(in));
+                st->c.target_refs = get_ref(in, a);
+                st->c.source_refs = get_ref(in, a);
                 *end = st;
                 end = &st->next;
         }
-        if (s->late.err && in->rc == 0)
-                in->rc = odm_session_arena_err(s, &s->late);
+        if (a->err && in->rc == 0)
+                in->rc = odm_session_arena_err(s, a);
 }
 
 static void get_reply(struct in *in, odm_server *s)
@@ -541,8 +542,10 @@ static int load_into(odm_server *s, odm_str saved)
         get_jobs(&in, s);
         get_sent(&in, s);
         get_chunks(&in, s);
-        get_late(&in, s);
+        get_statuses(&in, s, &s->late, &s->late_list);
         get_reply(&in, s);
+        if (in.rc == 0 && in.rest.n != 0)
+                get_statuses(&in, s, &s->said, &s->said_list);
         if (in.rc == 0 && in.rest.n != 0)
                 bad(&in);
         return in.rc == ODM_ENOMEM ? odm_session_nomem(s) : in.rc;

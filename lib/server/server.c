@@ -213,6 +213,7 @@ int odm_server_new(const odm_server_opt *opt, odm_server **out)
         odm_buf_init(&s->taking.data, &s->mem, opt->max_obj_size);
         odm_arena_init(&s->held, &s->mem, opt->max_memory);
         odm_arena_init(&s->late, &s->mem, opt->max_memory);
+        odm_arena_init(&s->said, &s->mem, opt->max_memory);
         odm_arena_init(&s->arena, &s->mem, opt->max_memory);
         s->arena.chunk = MESSAGE_CHUNK;
         int rc = copy_options(s);
@@ -274,6 +275,7 @@ void odm_server_free(odm_server *s)
         odm_free(&s->mem, s->out, s->cap_out * sizeof *s->out);
         odm_arena_done(&s->held);
         odm_arena_done(&s->late);
+        odm_arena_done(&s->said);
         odm_arena_done(&s->arena);
         odm_buf_done(&s->reply);
         odm_buf_done(&s->mac);

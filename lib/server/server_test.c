@@ -948,6 +948,44 @@ static void device_alerts(void **state)
         }
 }
 
+/* A device believes what is said of its alerts only from a server that has proved itself: with what
+ * is challenged it is said again, else it would tell of them in the next session. */
+static void alerts_of_a_challenged_message(void **state)
+{
+        (void)state;
+        for (int kept = 0; kept < 2; kept++)
+                EACH_CODEC(i)
+                {
+                        play p;
+                        open_play(&p, i);
+                        p.save_each = kept;
+                        job(&p, 1);
+                        odm_command *c = say_command(&p, ODM_CMD_ALERT);
+                        c->code = 1226;
+                        c->correlator = ODM_STR("c1");
+                        typed_item(&p, c, "com.x/a", "1");
+                        say(&p, "alert 1201");
+                        post(&p);
+                        expect(&p, "S0=212! S1=200 S2=200 Get(./A) Final");
+                        heard(&p, "auth; alert 1226 com.x/a c1; session 1201; nonces c");
+                        for (int again = 0; again < 2; again++) {
+                                say_all(&p, 407 - again * 6);
+                                p.out.body->code = again ? 401 : 407;
+                                p.out.body->chal = chal("AAECAwQFBgcICQoLDA0ODw==");
+                                post(&p);
+                                expect(&p, "S0=200 S1=200 Get(./A) Final");
+                                assert_str(p.reply->body->next->msg_ref, "1");
+                                heard(&p, "nonces s");
+                        }
+                        say_all(&p, 200);
+                        p.out.body->chal = chal("EBESExQVFhcYGRobHB0eHw==");
+                        post(&p);
+                        expect(&p, "S0=200 Final");
+                        heard(&p, "nonces s; 1/0 200 ./A=v; done 1; end 1");
+                        play_close(&p);
+                }
+}
+
 static void device_stops(void **state)
 {
         (void)state;
@@ -2168,6 +2206,7 @@ int main(void)
                 cmocka_unit_test(devinfo_of_all_kinds),
                 cmocka_unit_test(nul_in_data),
                 cmocka_unit_test(device_alerts),
+                cmocka_unit_test(alerts_of_a_challenged_message),
                 cmocka_unit_test(device_stops),
                 cmocka_unit_test(server_stops),
                 cmocka_unit_test(whole_message_refused),

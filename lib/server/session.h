@@ -165,8 +165,10 @@ struct odm_server {
         struct object *objects;
         struct sending sending;
         struct taking taking;
-        odm_arena late; /* Statuses that found no room in the last message */
+        odm_arena late; /* Statuses that are to be in the next message, from before it */
         struct status_out *late_list;
+        odm_arena said; /* those of alerts in our last message, which the device may not believe */
+        struct status_out *said_list;
 
         /* the message in hand; all of it in `arena` */
         odm_arena arena;
@@ -261,6 +263,8 @@ ODM_MUST_USE int odm_reply_fill(odm_server *s, enum fill *out);
 ODM_MUST_USE int odm_reply_end(odm_server *s);
 /* A Status of ours for a command of the device; NULL when there is no memory. */
 struct status_out *odm_status_add(odm_server *s, const odm_command *of, unsigned code);
+/* The device did not believe our last message: what it said of alerts is said again in the next. */
+ODM_MUST_USE int odm_status_again(odm_server *s);
 
 /* ---- chunk.c: objects that leave in chunks ------------------------------ */
 
