@@ -145,6 +145,16 @@ ODM_MUST_USE int odm_traps_did(odm_traps *ts, const odm_trap_done *d, odm_time n
 odm_time odm_traps_time(const odm_traps *ts);
 /* The device knows that a measurement of this kind may have changed: it is looked at, at once. */
 void odm_traps_poke(odm_traps *ts, odm_trap_kind kind);
+/* For a device that lies down between two looks, traps and all, and goes on as the same one: since
+ * when the condition of a trap holds that has not fired yet (HoldTime). */
+#define ODM_TRAP_NAME 65 /* room for the name of an instance and a zero */
+typedef struct odm_trap_since {
+        char name[ODM_TRAP_NAME];
+        odm_time at;
+} odm_trap_since;
+size_t odm_traps_holding(const odm_traps *ts, odm_trap_since *out, size_t max); /* how many */
+/* Before the first odm_traps_next(); `list` is borrowed while the traps live. */
+void odm_traps_go_on(odm_traps *ts, const odm_trap_since *list, size_t n);
 size_t odm_traps_active(const odm_traps *ts);  /* how many are */
 size_t odm_traps_watched(const odm_traps *ts); /* how many are watched, those included */
 

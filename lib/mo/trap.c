@@ -24,6 +24,7 @@ struct trap {
         odm_trap_kind kind;
         enum phase phase;
         odm_time since; /* HOLDING */
+        odm_time from;  /* it held before the device lay down; ODM_NEVER: not known */
         odm_time due;   /* the next look */
         bool untold;    /* it has an Event */
         bool asked;     /* REBOOT: the host has said */
@@ -38,8 +39,10 @@ struct odm_traps {
         odm_provider provider;
         struct trap *list;
         size_t n, cap;
-        bool stale; /* the tree changed below ./Trap */
-        bool own;   /* by us */
+        bool stale;                   /* the tree changed below ./Trap */
+        bool own;                     /* by us */
+        const odm_trap_since *before; /* of odm_traps_go_on() */
+        size_t n_before;
         /* telling */
         enum step step;
         char told[TRAP_NAME], entry[TRAP_NAME]; /* the trap, and the entry done last */
@@ -129,6 +132,14 @@ static int is_watched(odm_traps *ts, const struct trap *t, odm_str id, bool *out
 
 /* ---- the list of traps ------------------------------------------------------------------------ */
 
+static odm_time held_from(const odm_traps *ts, const char *name)
+{
+        for (size_t i = 0; i < ts->n_before; i++)
+                if (strcmp(ts->before[i].name, name) == 0)
+                        return ts->before[i].at;
+        return ODM_NEVER;
+}
+
 static int take_one(void *ctx, odm_str name)
 {
         odm_traps *ts = ctx;
@@ -152,7 +163,7 @@ static int take_one(void *ctx, odm_str name)
                         ts->cap = cap;
                 }
                 t = &ts->list[ts->n++];
-                *t = (struct trap){.kind = odm_trap_kind_of(name)};
+                *t = (struct trap){.kind = odm_trap_kind_of(name), .from = held_from(ts, text)};
                 memcpy(t->name, text, sizeof text);
         }
         t->seen = true;
@@ -267,9 +278,11 @@ static int judge(odm_traps *ts, struct trap *t, const odm_trap_verdict *v, odm_t
         case WATCHING:
         case HOLDING:
                 if (t->phase == WATCHING) {
+                        odm_time from = t->from;
+                        t->from = ODM_NEVER;
                         if (v->is != TRAP_BAD)
                                 return 0;
-                        t->since = now;
+                        t->since = from.ms < now.ms ? from : now;
                         enter(ts, t, HOLDING);
                 }
                 if (v->is != TRAP_BAD)
@@ -715,6 +728,25 @@ odm_time odm_traps_time(const odm_traps *ts)
                         least = t->due;
         }
         return least;
+}
+
+size_t odm_traps_holding(const odm_traps *ts, odm_trap_since *out, size_t max)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < ts->n && n < max; i++) {
+                if (ts->list[i].phase != HOLDING)
+                        continue;
+                memcpy(out[n].name, ts->list[i].name, sizeof ts->list[i].name);
+                out[n++].at = ts->list[i].since;
+        }
+        return n;
+}
+
+void odm_traps_go_on(odm_traps *ts, const odm_trap_since *list, size_t n)
+{
+        ts->before = list;
+        ts->n_before = n;
 }
 
 void odm_traps_poke(odm_traps *ts, odm_trap_kind kind)

@@ -5,7 +5,7 @@
 
 #include "odm/trap.h"
 
-#define TRAP_NAME 65 /* of a node, and its zero */
+#define TRAP_NAME ODM_TRAP_NAME
 #define TRAP_ARENA 65536
 #define TRAP_EVENT "Ext/xrem/Event" /* "active 20101003T120501Z reason"; empty: all is told */
 #define TRAP_BY "Ext/xrem/UriBy"    /* .../<entry of ToRef>: the server that wrote its URI */

@@ -789,6 +789,45 @@ static void the_power_goes(void **state)
         lab_close(&l);
 }
 
+/* What lies down and goes on as the same device does not wait for HoldTime from the beginning; one
+ * that was off does. */
+static void a_hold_goes_on(void **state)
+{
+        static const char *const steps[] = {"+T",
+                                            REF,
+                                            "+T/TrapConfig/Low 10",
+                                            "+T/TrapConfig/HoldTime 30",
+                                            "+T/TrapConfig/SampIntrvl 10",
+                                            SRV,
+                                            "v 5",
+                                            "t 20"};
+
+        (void)state;
+        for (int same = 0; same < 2; same++) {
+                odm_trap_since held[2];
+                lab l, after;
+                size_t n;
+                assert_int_equal(open_lab(&l, &heap), 0);
+                for (size_t i = 0; i < ODM_COUNT(steps); i++)
+                        assert_int_equal(tell(&l, "", steps[i]), 0);
+                n = odm_traps_holding(traps, held, ODM_COUNT(held));
+                assert_int_equal(n, 1);
+                assert_string_equal(held[0].name, "T");
+                assert_int_equal(odm_traps_holding(traps, held, 0), 0);
+                assert_int_equal(lab_restart(&l, l.n_log, &after, mount, made), 0);
+                if (same)
+                        odm_traps_go_on(traps, held, n);
+                said[0] = 0;
+                assert_int_equal(pump(), 0);
+                assert_int_equal(odm_traps_holding(traps, held, 2), 1);
+                now_s += 15;
+                assert_int_equal(pump(), 0);
+                assert_int_equal(holds("srv TrapNotification ./Trap/T"), same);
+                close_lab(&after);
+                lab_close(&l);
+        }
+}
+
 static void late_news_say_when(void **state)
 {
         lab l, after;
@@ -877,6 +916,7 @@ int main(void)
                 cmocka_unit_test(a_late_sample_is_nothing),
                 cmocka_unit_test(there_is_a_ceiling),
                 cmocka_unit_test(the_power_goes),
+                cmocka_unit_test(a_hold_goes_on),
                 cmocka_unit_test(late_news_say_when),
                 cmocka_unit_test(a_log_that_fails_is_tried_again),
                 cmocka_unit_test(memory_runs_out),
