@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "download.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define URL_ROOM 2400
 
 typedef struct download_slot {
         downloads *pool;
@@ -34,26 +38,159 @@ static void let_go(download_slot *s)
         go_on(s->pool);
 }
 
-static void on_reply(void *ctx, const http_reply *r)
+static void forget_moves(download *d)
 {
-        download_slot *s = ctx;
-        download *d = s->for_whom;
+        free(d->moved);
+        d->moved = NULL;
+        d->hops = 0;
+}
 
-        s->pool->counts.octets += r->rc == 0 ? r->body.n : 0;
-        let_go(s);
+static void end(download *d, const http_reply *r)
+{
+        forget_moves(d);
         d->fn(d->ctx, r);
 }
 
-static void refuse(download *d, int rc)
+static void refuse(download *d, int rc, const char *why)
 {
-        const http_reply r = {.rc = rc, .why = odm_err_text(rc)};
+        const http_reply r = {.rc = rc, .why = why};
 
-        d->fn(d->ctx, &r);
+        end(d, &r);
+}
+
+/* ---- redirects ---------------------------------------------------------------------------- */
+
+static bool is_moved(const http_reply *r)
+{
+        if (r->rc < 0 || http_reply_field(r, "location").n == 0)
+                return false;
+        switch (r->status) {
+        case 301:
+        case 302:
+        case 303:
+        case 307:
+        case 308: return true;
+        default: return false;
+        }
+}
+
+static int shown(odm_str s)
+{
+        return s.n < URL_ROOM ? (int)s.n : URL_ROOM;
+}
+
+/* Takes "." and ".." out of the path, which ends at a query (RFC 3986 5.2.4). */
+static void straighten(char *path)
+{
+        char *to = path, *from = path;
+
+        while (*from == '/') {
+                size_t n = 1 + strcspn(from + 1, "/?#");
+                bool last = from[n] != '/';
+                bool up = n == 3 && memcmp(from, "/..", 3) == 0;
+                if (up || (n == 2 && from[1] == '.')) {
+                        while (up && to > path && *--to != '/')
+                                continue;
+                        if (last)
+                                *to++ = '/';
+                } else {
+                        memmove(to, from, n);
+                        to += n;
+                }
+                from += n;
+        }
+        memmove(to, from, strlen(from) + 1);
+}
+
+/* An absolute URL, or a path, or one beside that of `base`. */
+static void resolve(const char *base, odm_str to, char out[URL_ROOM])
+{
+        const char *host = strstr(base, "://"), *path = host ? strchr(host + 3, '/') : NULL;
+        size_t origin = path ? (size_t)(path - base) : strlen(base);
+        size_t folder = path ? strcspn(path, "?#") : 0;
+        const char *scheme = odm_str_starts(to, "//") ? "" : "/";
+
+        while (folder && path[folder - 1] != '/')
+                folder--;
+        if (odm_str_starts(to, "http://") || odm_str_starts(to, "https://"))
+                (void)snprintf(out, URL_ROOM, "%.*s", shown(to), to.p);
+        else if (!*scheme)
+                (void)snprintf(out, URL_ROOM, "%.*s:%.*s", host ? (int)(host - base) : 0, base,
+                               shown(to), to.p);
+        else if (to.p[0] == '/')
+                (void)snprintf(out, URL_ROOM, "%.*s%.*s", (int)origin, base, shown(to), to.p);
+        else
+                (void)snprintf(out, URL_ROOM, "%.*s%s%.*s", (int)(origin + folder), base,
+                               folder ? "" : "/", shown(to), to.p);
+        out[strcspn(out, "#")] = '\0';
+        host = strstr(out, "://");
+        path = host ? strchr(host + 3, '/') : NULL;
+        if (path)
+                straighten(out + (path - out));
+}
+
+static const char *place_of(const download *d)
+{
+        return d->moved ? d->moved : d->url;
+}
+
+/* NULL, or why it cannot be followed. */
+static const char *follow(download *d, odm_str to)
+{
+        char url[URL_ROOM], *copy;
+        net_url u;
+
+        resolve(place_of(d), to, url);
+        if (++d->hops > DOWNLOAD_REDIRECTS)
+                return "too many redirects";
+        if (to.n >= URL_ROOM / 2 || net_url_parse(odm_cstr(url), &u) < 0)
+                return "a redirect leads to what is no URL";
+        if (strncmp(place_of(d), "https:", 6) == 0 && strcmp(u.scheme, "https") != 0)
+                return "a redirect leaves TLS";
+        copy = strdup(url);
+        if (!copy)
+                return "out of memory";
+        free(d->moved);
+        d->moved = copy;
+        return NULL;
+}
+
+static void put_first(downloads *p, download *d)
+{
+        d->next = p->first;
+        p->first = d;
+        if (!d->next)
+                p->last = &d->next;
+        d->waits = true;
+        p->counts.waiting++;
+}
+
+/* ---- GETs --------------------------------------------------------------------------------- */
+
+static void on_reply(void *ctx, const http_reply *r)
+{
+        download_slot *s = ctx;
+        downloads *p = s->pool;
+        download *d = s->for_whom;
+        const char *why = NULL;
+        bool moved = is_moved(r);
+
+        p->counts.octets += r->rc == 0 ? r->body.n : 0;
+        p->counts.redirects += moved;
+        if (moved)
+                why = follow(d, http_reply_field(r, "location"));
+        if (moved && !why)
+                put_first(p, d);
+        let_go(s);
+        if (why)
+                refuse(d, ODM_EINVAL, why);
+        else if (!moved)
+                end(d, r);
 }
 
 static void begin(download_slot *s, download *d)
 {
-        const http_request q = {.method = "GET", .url = odm_cstr(d->url)};
+        const http_request q = {.method = "GET", .url = odm_cstr(place_of(d))};
         int rc = 0;
 
         if (!s->http)
@@ -61,7 +198,7 @@ static void begin(download_slot *s, download *d)
         if (rc == 0)
                 rc = http_client_send(s->http, &q, on_reply, s);
         if (rc < 0) {
-                refuse(d, rc);
+                refuse(d, rc, odm_err_text(rc));
                 return;
         }
         s->for_whom = d;
@@ -100,6 +237,7 @@ int downloads_get(downloads *p, download *d)
 
         if (net_url_parse(odm_cstr(d->url), &u) < 0)
                 return ODM_EINVAL;
+        forget_moves(d);
         d->next = NULL;
         d->waits = true;
         *p->last = d;
@@ -111,6 +249,7 @@ int downloads_get(downloads *p, download *d)
 
 void downloads_drop(downloads *p, download *d)
 {
+        forget_moves(d);
         if (d->slot) {
                 http_client_cancel(d->slot->http);
                 let_go(d->slot);

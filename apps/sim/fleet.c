@@ -89,6 +89,11 @@ static void on_alerted(void *ctx, uint64_t id, unsigned status)
 {
         slot *k = ctx;
 
+        if (id & (WATCH_SAMPLE | WATCH_TRAP) && !(id & ODM_TASK_ALERT)) {
+                if (odm_alert_over(status))
+                        fleet_watch_taken(k, id);
+                return;
+        }
         if (!(id & ODM_TASK_ALERT)) {
                 if (odm_alert_over(status))
                         fleet_alarm_taken(k, id);
@@ -129,12 +134,15 @@ static int begin_talk(slot *k)
         if (rc == 0)
                 rc = tell_address(d, k->g);
         k->talk.skew = fleet_skew(d);
+        k->talk.rate = fleet_link(d);
         if (rc == 0)
                 rc = talk_begin(&k->talk, o, k->g->tree, wake, wake && d->resync);
         if (rc == 0)
                 rc = odm_tasks_reports(k->g->tasks, odm_cstr(o->server_id), queue_report, k);
         if (rc == 0)
                 rc = fleet_queue_alarms(k);
+        if (rc == 0)
+                rc = fleet_queue_watch(k);
         if (rc == 0)
                 rc = talk_start(&k->talk);
         return rc;
@@ -244,6 +252,8 @@ static void on_due(void *ctx)
                 fleet_stand_up(d);
         } else if (!d->off && d->place == RESTING && now >= next_of(d)) {
                 enqueue(d);
+        } else if (!d->off && d->place == RESTING && now >= fleet_watch_due(d)) {
+                fleet_watch_turn(d);
         } else {
                 fleet_plan(d);
         }
@@ -251,8 +261,9 @@ static void on_due(void *ctx)
 
 void fleet_plan(device *d)
 {
-        int64_t due = d->off ? d->boot : next_of(d);
+        int64_t due = d->off ? d->boot : next_of(d), look = d->off ? NEVER : fleet_watch_due(d);
 
+        due = look < due ? look : due;
         if (d->place != RESTING || d->f->stopped)
                 due = NEVER;
         if (loop_timer_set(d->f->loop, &d->timer, (odm_time){due}) < 0)
@@ -444,6 +455,7 @@ const fleet_stats *fleet_get_stats(fleet *f)
         st->off = st->dead = st->met = 0;
         st->talk.record_octets = st->talk.devices = 0;
         st->fixed_octets = sizeof(device);
+        st->watch_octets = 0;
         memset(st->state, 0, sizeof st->state);
         for (uint32_t i = 0; i < f->s->devices; i++) {
                 const device *d = &f->device[i];
@@ -453,6 +465,7 @@ const fleet_stats *fleet_get_stats(fleet *f)
                 st->state[d->state < FLEET_STATES ? d->state : 0]++;
                 st->talk.record_octets += d->record_n + sizeof *d;
                 st->talk.devices += d->record != NULL;
+                st->watch_octets += d->watch ? d->watch->octets : 0;
         }
         st->talk.us = sim_us() - f->began;
         return st;
@@ -485,6 +498,7 @@ void fleet_free(fleet *f)
         }
         for (uint32_t i = 0; f->device && i < f->s->devices; i++) {
                 update_free(f->device[i].update);
+                fleet_forget_watch(&f->device[i]);
                 loop_timer_stop(&f->device[i].timer);
                 free(f->device[i].record);
         }

@@ -18,9 +18,11 @@ typedef struct fleet_stats {
         uint32_t devices, met; /* met: had a good session in this run */
         uint32_t off, dead;    /* silent now: for a time, for ever */
         uint32_t state[FLEET_STATES];
-        uint64_t updates, updated;    /* that ended; of them well */
-        uint64_t cause[FLEET_CAUSES]; /* how the others ended */
-        uint64_t alerts;              /* final ones that the server answered */
+        uint64_t updates, updated;      /* that ended; of them well */
+        uint64_t cause[FLEET_CAUSES];   /* how the others ended */
+        uint64_t alerts;                /* final ones that the server answered */
+        uint64_t software, software_ok; /* packages whose end is known; that ended well */
+        uint64_t samples, traps;        /* that the server has */
         uint64_t wakes, wakes_ignored;
         uint64_t fired[FAULTS_MAX], hit[FAULTS_MAX]; /* by fault: happened; devices that have it */
         uint64_t restarts;
@@ -28,6 +30,7 @@ typedef struct fleet_stats {
         int64_t first_alarm, last_alarm; /* microseconds after the start: the first one was due, the
                                             last one was taken; 0 none */
         size_t fixed_octets;             /* of a device, besides its record */
+        size_t watch_octets;             /* of all that measure */
 } fleet_stats;
 
 typedef struct fleet fleet;

@@ -75,6 +75,18 @@ odm_wall fleet_wall_of(const device *d)
         return (odm_wall){loop_wall().s + fleet_skew(d).s};
 }
 
+int64_t fleet_link(const device *d)
+{
+        int64_t link = fleet_group_of(d)->link;
+
+        for (size_t k = 0; d->mine && k < d->f->s->n_faults; k++) {
+                const fault *f = fleet_fault_of(d, k);
+                if (f && f->kind == FAULT_SLOW_LINK && (link == 0 || f->rate < link))
+                        link = f->rate;
+        }
+        return link;
+}
+
 int fleet_open_up(device *d, gadget **out)
 {
         odm_str record = {d->record, d->record_n};
@@ -141,6 +153,7 @@ void fleet_power_off(device *d, int64_t ms)
 {
         update_free(d->update);
         d->update = NULL;
+        fleet_forget_watch(d);
         d->off = true;
         d->dead = ms < 0;
         d->boot = ms < 0 ? NEVER : loop_now().ms + ms;

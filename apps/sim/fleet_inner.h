@@ -4,6 +4,8 @@
  *     fleet.c         sessions, what is due, life
  *     fleet_device.c  a device's record, its faults, its power
  *     fleet_step.c    the steps of its update
+ *     fleet_software.c  those of its software
+ *     fleet_watch.c   what it measures: DiagMon, traps
  *     fleet_alarm.c   its alarms
  *     fleet_wake.c    its wake-ups */
 #ifndef SIM_FLEET_INNER_H
@@ -13,8 +15,10 @@
 #include "fleet.h"
 #include "gadget.h"
 #include "update.h"
+#include "watch.h"
 
 #define NEVER INT64_MAX
+#define FLEET_REPORT_MS 50 /* alerts that come together go together */
 
 typedef enum place { RESTING, WAITING, TALKING } place;
 
@@ -22,6 +26,7 @@ typedef struct device {
         fleet *f;
         char *record;
         update *update;      /* a step under way */
+        watch *watch;        /* NULL: it measures nothing */
         struct device *next; /* that waits */
         loop_timer timer;
         int64_t call, report, boot; /* due; NEVER for none.  boot: it is off */
@@ -79,6 +84,7 @@ uint64_t fleet_armed(const device *d);                  /* all of them, a bit ea
 void fleet_fired(device *d, gadget *g, uint64_t bits);  /* they happened */
 odm_wall fleet_skew(const device *d);                   /* what its clock is ahead */
 odm_wall fleet_wall_of(const device *d);                /* what its clock says */
+int64_t fleet_link(const device *d);                    /* octets a second; 0: no limit */
 void fleet_trouble(fleet *f, const char *what, int rc); /* of our own; the first one is told */
 /* The device stands up.  0 or an error of gadget_open(). */
 ODM_MUST_USE int fleet_open_up(device *d, gadget **out);
@@ -96,6 +102,27 @@ bool fleet_keep_or_fall(device *d, gadget *g, int *rc);
 void fleet_settle(device *d, gadget *g);
 void fleet_stand_up(device *d); /* the same outside of a session */
 void fleet_on_update_over(void *ctx);
+
+/* A fault may want another end than the right one. */
+bool fleet_lies(device *d, gadget *g, odm_task_end *e);
+
+/* ---- fleet_software.c ------------------------------------------------------------------ */
+
+void fleet_software_step(device *d, gadget *g, const odm_task *t);
+void fleet_software_next(device *d, gadget *g); /* nothing more is lent: one that waited begins */
+bool fleet_installs(const device *d);           /* nothing is to be lent meanwhile */
+
+/* ---- fleet_watch.c ---------------------------------------------------------------------- */
+
+/* A step of DiagMon; whether the device goes down now. */
+bool fleet_diag_step(device *d, gadget *g, const odm_task *t);
+void fleet_look(device *d, gadget *g); /* at the traps of a device that stands up */
+int64_t fleet_watch_due(const device *d);
+void fleet_watch_turn(device *d);             /* that is due; sets the device's timer */
+void fleet_plan_watch(device *d);             /* a session for what is to be told */
+ODM_MUST_USE int fleet_queue_watch(slot *k);  /* for the session about to begin */
+void fleet_watch_taken(slot *k, uint64_t id); /* the server is done with it */
+void fleet_forget_watch(device *d);
 
 /* ---- fleet_alarm.c -------------------------------------------------------------------- */
 

@@ -7,8 +7,6 @@
 
 #include "heap.h"
 
-#define REPORT_MS 50 /* alerts that come together go together */
-
 static void count_end(device *d, gadget *g, const odm_task *t, const odm_task_end *e)
 {
         fleet_stats *st = &d->f->st;
@@ -26,8 +24,7 @@ static void count_end(device *d, gadget *g, const odm_task *t, const odm_task_en
         }
 }
 
-/* A fault may want another end than the right one. */
-static bool lies(device *d, gadget *g, odm_task_end *e)
+bool fleet_lies(device *d, gadget *g, odm_task_end *e)
 {
         for (size_t k = 0; d->mine && k < d->f->s->n_faults; k++) {
                 const fault *f = fleet_fault_of(d, k);
@@ -53,14 +50,14 @@ static void end_step(device *d, gadget *g, const odm_task *t, odm_task_end e)
 
 static void end_download(device *d, gadget *g, const odm_task *t)
 {
-        const char *version;
-        uint64_t bits;
-        odm_task_end e = *update_end(d->update, &version, &bits);
+        const update_found *found;
+        odm_task_end e = *update_end(d->update, &found);
 
-        fleet_fired(d, g, bits);
+        fleet_fired(d, g, found->fired);
         if (odm_task_is(t, "Download"))
-                (void)lies(d, g, &e);
-        (void)snprintf(g->held, sizeof g->held, "%s", e.cause == ODM_CAUSE_OK ? version : "");
+                (void)fleet_lies(d, g, &e);
+        (void)snprintf(g->held, sizeof g->held, "%s",
+                       e.cause == ODM_CAUSE_OK ? found->version : "");
         g->dirty = true;
         end_step(d, g, t, e);
         update_free(d->update);
@@ -75,7 +72,7 @@ static void begin_download(device *d, gadget *g, const odm_task *t)
         g->dirty = true;
         update_free(d->update);
         d->update = NULL;
-        if (update_new(&d->f->updates, g, t, fleet_armed(d), d, &d->update) < 0)
+        if (update_new(&d->f->updates, g, t, fleet_armed(d), fleet_link(d), d, &d->update) < 0)
                 end_step(d, g, t, no);
 }
 
@@ -113,7 +110,7 @@ static void begin_install(device *d, gadget *g, const odm_task *t)
         update_free(d->update);
         d->update = NULL;
         if (e.cause == ODM_CAUSE_OK &&
-            update_new(&d->f->updates, g, t, fleet_armed(d), d, &d->update) < 0)
+            update_new(&d->f->updates, g, t, fleet_armed(d), fleet_link(d), d, &d->update) < 0)
                 e.cause = ODM_CAUSE_FAILED;
         if (e.cause != ODM_CAUSE_OK)
                 end_step(d, g, t, e);
@@ -125,7 +122,7 @@ static void check(device *d, gadget *g, const odm_task *t)
         odm_task_end e = {.cause = g->trial[0] ? ODM_CAUSE_OK : ODM_CAUSE_INTERRUPTED};
         int rc = 0;
 
-        if (g->trial[0] && !lies(d, g, &e))
+        if (g->trial[0] && !fleet_lies(d, g, &e))
                 rc = gadget_set(g, "./DevDetail/FwV", g->trial, fleet_wall_of(d));
         if (rc < 0)
                 e.cause = ODM_CAUSE_FAILED;
@@ -138,12 +135,11 @@ static void check(device *d, gadget *g, const odm_task *t)
 /* Whether the step goes on for itself. */
 static bool goes_on(const device *d, const odm_task *t)
 {
-        const char *version;
-        uint64_t bits;
+        const update_found *found;
 
         return d->update && update_task(d->update) == t->id &&
                update_downloads(d->update) == (t->step == ODM_FUMO_DOWNLOAD) &&
-               !update_end(d->update, &version, &bits);
+               !update_end(d->update, &found);
 }
 
 static bool is_over(const device *d, const odm_task *t)
@@ -152,8 +148,8 @@ static bool is_over(const device *d, const odm_task *t)
                update_downloads(d->update) == (t->step == ODM_FUMO_DOWNLOAD) && !goes_on(d, t);
 }
 
-/* One step that was lent; whether the device restarts now. */
-static bool step(device *d, gadget *g, const odm_task *t)
+/* One step of firmware that was lent; whether the device restarts now. */
+static bool firmware_step(device *d, gadget *g, const odm_task *t)
 {
         if (goes_on(d, t))
                 return false;
@@ -177,12 +173,23 @@ static bool step(device *d, gadget *g, const odm_task *t)
         return false;
 }
 
+static bool step(device *d, gadget *g, const odm_task *t)
+{
+        if (t->kind == &odm_diag_kind)
+                return fleet_diag_step(d, g, t);
+        if (t->kind != &odm_scomo_kind)
+                return firmware_step(d, g, t);
+        fleet_software_step(d, g, t);
+        return false;
+}
+
 static void plan_report(device *d, gadget *g)
 {
         odm_time due = odm_tasks_report_time(g->tasks, NULL);
-        int64_t soon = loop_now().ms + REPORT_MS;
+        int64_t soon = loop_now().ms + FLEET_REPORT_MS;
 
         d->report = due.ms == ODM_NEVER.ms ? NEVER : due.ms > soon ? due.ms : soon;
+        fleet_plan_watch(d);
 }
 
 /* Goes on with the tasks of a device that stands up, and keeps it.  The gadget is of no use after
@@ -193,8 +200,12 @@ void fleet_settle(device *d, gadget *g)
         bool restart = false;
         int rc;
 
-        while (!restart && (rc = odm_tasks_next(g->tasks, fleet_wall_of(d), &t)) == 1)
+        fleet_look(d, g);
+        while (!restart && !fleet_installs(d) &&
+               (rc = odm_tasks_next(g->tasks, fleet_wall_of(d), &t)) == 1)
                 restart = step(d, g, t);
+        if (!restart)
+                fleet_software_next(d, g);
         if (restart) {
                 if (fleet_save(d, g) == 0)
                         fleet_power_off(d, fleet_group_of(d)->reboot_ms);

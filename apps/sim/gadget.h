@@ -9,16 +9,29 @@
 #define SIM_GADGET_H
 
 #include "image.h"
+#include "odm/diag.h"
 #include "odm/fumo.h"
+#include "odm/scomo.h"
+#include "odm/trap.h"
 #include "scenario.h"
 
 #define GADGET_RECORD_MAX (4u << 20)
 #define GADGET_OBJECT ODM_FUMO_AT "/main"
+#define GADGET_PACKAGES 8 /* of software, held at one time */
+
+typedef struct gadget_package { /* of software, in the file `hold` */
+        char hold[8];           /* "" none */
+        char component[IMAGE_COMPONENT], version[IMAGE_VERSION];
+} gadget_package;
 
 typedef struct gadget {
         odm_tree *tree;
         odm_tasks *tasks;
         odm_fumo fumo;
+        odm_scomo scomo; /* where the group has software */
+        odm_diag diag;   /* and functions of DiagMon */
+        odm_diag_function function[MEASURES + 1];
+        odm_traps *traps; /* NULL: it has none */
         odm_provider sim;
         const group *group;
         uint32_t i;
@@ -30,6 +43,9 @@ typedef struct gadget {
         uint64_t over;             /* of them alarms that ended */
         uint32_t calls;            /* sessions begun */
         uint32_t updates;          /* that ended well */
+        gadget_package package[GADGET_PACKAGES];
+        uint32_t made_by; /* the task whose installation has just ended */
+        odm_component made;
 } gadget;
 
 /* Sets up device `i` of a group out of its record, or new where that is absent.  Memory comes from
@@ -47,6 +63,11 @@ typedef struct gadget_glance {
         uint32_t calls;
 } gadget_glance;
 ODM_MUST_USE int gadget_peek(odm_str record, gadget_glance *out);
+
+/* The package in the file `hold`; a place for it where `make` is set (the first one goes when there
+ * is no room); NULL: none. */
+gadget_package *gadget_held(gadget *g, odm_str hold, bool make);
+measure_who gadget_who(const gadget *g);
 
 /* State of FUMO as a number; 0 when it cannot be read. */
 unsigned gadget_state(gadget *g);

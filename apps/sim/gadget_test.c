@@ -26,7 +26,8 @@ static const group kind = {.name = "g",
                            .model = "M1",
                            .hwv = "2",
                            .fwv = "1.0",
-                           .swv = "1.1"};
+                           .swv = "1.1",
+                           .battery = 100};
 static const odm_wall now = {1790000000};
 
 static void equal(gadget *g, const char *uri, const char *text)
@@ -114,20 +115,90 @@ static void it_stands_up_from_its_record(void **state)
         odm_buf_done(&b);
 }
 
-/* A record that ends anywhere is refused or stands for a device; nothing else happens. */
-static void a_record_cut_short_does_no_harm(void **state)
+/* One with all the objects there are, as its group says. */
+static const group *rich(void)
 {
-        odm_buf b = record_of_one();
+        static group g;
+
+        g = kind;
+        g.software = g.traps = true;
+        g.diag = (1u << (MEASURES + 1)) - 1;
+        g.battery = 80;
+        return &g;
+}
+
+static odm_buf record_of_rich(void)
+{
+        gadget *g = NULL;
+        gadget_package *p;
+        odm_buf b;
+
+        odm_buf_init(&b, &heap_mem, GADGET_RECORD_MAX);
+        assert_int_equal(gadget_open(rich(), 0, ODM_ABSENT, &heap_mem, now, &g), 0);
+        p = gadget_held(g, ODM_STR("p1"), true);
+        assert_non_null(p);
+        (void)snprintf(p->component, sizeof p->component, "net.example.app");
+        (void)snprintf(p->version, sizeof p->version, "2.1");
+        assert_true(gadget_held(g, ODM_STR("p1"), true) == p);
+        assert_null(gadget_held(g, ODM_STR("p2"), false));
+        assert_null(gadget_held(g, ODM_STR("a name too long"), true));
+        assert_null(gadget_held(g, ODM_ABSENT, true));
+        assert_int_equal(gadget_dump(g, &b), 0);
+        gadget_free(g, &heap_mem);
+        return b;
+}
+
+static void it_has_the_objects_of_its_group(void **state)
+{
+        odm_buf b = record_of_rich();
+        gadget *g = NULL;
+        odm_arena a;
 
         (void)state;
-        for (size_t n = 0; n < b.n; n++) {
+        assert_int_equal(gadget_open(rich(), 0, odm_buf_view(&b), &heap_mem, now, &g), 0);
+        assert_string_equal(gadget_held(g, ODM_STR("p1"), false)->component, "net.example.app");
+        assert_string_equal(gadget_held(g, ODM_STR("p1"), false)->version, "2.1");
+        for (int i = 0; i < 2 * GADGET_PACKAGES; i++) { /* the first ones go */
+                char hold[8];
+                (void)snprintf(hold, sizeof hold, "q%d", i);
+                assert_non_null(gadget_held(g, odm_cstr(hold), true));
+        }
+        assert_null(gadget_held(g, ODM_STR("p1"), false));
+        odm_arena_init(&a, &heap_mem, 65536);
+        assert_true(gadget_get(g, "./DiagMon/Battery/DiagMonData/1/BatteryLevel", &a).n > 0);
+        assert_true(gadget_get(g, "./DiagMon/Memory/DiagMonData/RAMTotal", &a).n > 0);
+        assert_true(gadget_get(g, "./DiagMon/Sensor/DiagMonData/temp1/Value", &a).n > 0);
+        assert_null(gadget_get(g, "./DiagMon/Sensor/DiagMonData/temp2/Value", &a).p);
+        assert_true(odm_tree_exists(g->tree, ODM_STR("./SCM/Inventory")));
+        assert_true(odm_tree_exists(g->tree, ODM_STR("./Trap")));
+        equal(g, "./DiagMon/Restart/Status", "10");
+        odm_arena_done(&a);
+        gadget_free(g, &heap_mem);
+        odm_buf_done(&b);
+        assert_int_equal(gadget_open(&kind, 0, ODM_ABSENT, &heap_mem, now, &g), 0);
+        assert_false(odm_tree_exists(g->tree, ODM_STR("./SCM")));
+        assert_false(odm_tree_exists(g->tree, ODM_STR("./DiagMon")));
+        gadget_free(g, &heap_mem);
+}
+
+/* A record that ends anywhere is refused or stands for a device; nothing else happens. */
+static void cut(const group *k, odm_buf b, size_t most)
+{
+        for (size_t n = 0; n < b.n && n < most; n++) {
                 gadget *g = NULL;
-                int rc = gadget_open(&kind, 0, (odm_str){b.p, n}, &heap_mem, now, &g);
+                int rc = gadget_open(k, 0, (odm_str){b.p, n}, &heap_mem, now, &g);
                 assert_true(rc == 0 || rc == ODM_EMALFORMED);
                 assert_true(rc == 0 || g == NULL);
                 gadget_free(g, &heap_mem);
         }
         odm_buf_done(&b);
+}
+
+static void a_record_cut_short_does_no_harm(void **state)
+{
+        (void)state;
+        cut(&kind, record_of_one(), SIZE_MAX);
+        cut(rich(), record_of_rich(), 200);
 }
 
 static int count(void *ctx, const char *name, uint32_t n, odm_str record)
@@ -172,6 +243,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(it_is_what_its_group_says),
                 cmocka_unit_test(it_stands_up_from_its_record),
+                cmocka_unit_test(it_has_the_objects_of_its_group),
                 cmocka_unit_test(a_record_cut_short_does_no_harm),
                 cmocka_unit_test(a_folder_keeps_records_and_one_process),
         };

@@ -22,12 +22,12 @@ static bool next_line(odm_str *rest, odm_str *name, odm_str *value)
         return true;
 }
 
-static bool is_version(odm_str v)
+static bool is_word(odm_str v, size_t room)
 {
         for (size_t i = 0; i < v.n; i++)
                 if ((unsigned char)v.p[i] <= ' ' || (unsigned char)v.p[i] >= 0x7f)
                         return false;
-        return v.n > 0 && v.n < IMAGE_VERSION;
+        return v.n > 0 && v.n < room;
 }
 
 int image_read(odm_str file, image *out)
@@ -37,7 +37,7 @@ int image_read(odm_str file, image *out)
 
         for (int i = 0; i < LINES && next_line(&file, &name, &value); i++) {
                 if (odm_str_is(name, "version")) {
-                        if (!is_version(value))
+                        if (!is_word(value, IMAGE_VERSION))
                                 return ODM_EMALFORMED;
                         memcpy(m.version, value.p, value.n);
                         m.version[value.n] = '\0';
@@ -45,12 +45,16 @@ int image_read(odm_str file, image *out)
                         m.model = value;
                 } else if (odm_str_is(name, "hardware")) {
                         m.hardware = value;
+                } else if (odm_str_is(name, "component")) {
+                        if (!is_word(value, IMAGE_COMPONENT))
+                                return ODM_EMALFORMED;
+                        m.component = value;
                 } else if (!m.version[0]) {
                         break; /* somebody else's file that happens to have a colon */
                 }
         }
         if (m.version[0] == '\0')
-                m.model = m.hardware = ODM_ABSENT;
+                m.model = m.hardware = m.component = ODM_ABSENT;
         *out = m;
         return 0;
 }

@@ -68,8 +68,8 @@ static int fill_server(struct run *r, group *g, diag *d)
         }
         why = g->kind == GROUP_DM ? sim_url_wrong(o->server, r->o->remote, &o->secure)
                                   : sim_coap_wrong(o->server, r->o->remote, &o->secure);
-        if (!why && g->kind == GROUP_LWM2M && g->psk != o->secure)
-                why = "psk is for coaps, and coaps needs it";
+        if (!why && g->kind == GROUP_LWM2M && (g->psk || g->certs) != o->secure)
+                why = "psk and cert are for coaps, and coaps needs one of them";
         return why ? diag_set(d, ODM_EINVAL, "[group %s]: server: %s", g->name, why) : 0;
 }
 

@@ -70,6 +70,14 @@ static void print_fleet(FILE *to, const fleet_stats *s, const scenario *sc)
                 if (s->cause[i])
                         row(to, odm_task_cause_text((odm_task_cause)i), s->cause[i]);
         row(to, "final alerts taken", s->alerts);
+        if (s->software) {
+                row(to, "packages of software that ended", s->software);
+                row(to, "of them well", s->software_ok);
+        }
+        if (s->samples)
+                row(to, "samples taken", s->samples);
+        if (s->traps)
+                row(to, "events of traps taken", s->traps);
         row(to, "restarts", s->restarts);
         if (s->alarms) {
                 row(to, "alarms taken", s->alarms);
@@ -79,6 +87,8 @@ static void print_fleet(FILE *to, const fleet_stats *s, const scenario *sc)
         row(to, "wake-ups followed", s->wakes);
         row(to, "downloads", s->downloads.begun);
         row(to, "octets of them", s->downloads.octets);
+        if (s->downloads.redirects)
+                row(to, "redirects followed", s->downloads.redirects);
         for (size_t i = 0; i < sc->n_faults; i++)
                 fprintf(to, "  fault %-22s %12llu of %llu devices\n", sc->fault[i].name,
                         (unsigned long long)s->fired[i], (unsigned long long)s->hit[i]);
@@ -150,6 +160,10 @@ static json_t *fleet_json(const fleet *f, const fleet_stats *s, const scenario *
         put(o, "updated", s->updated);
         (void)json_object_set_new(o, "failed", causes_json(s));
         put(o, "alerts", s->alerts);
+        put(o, "software", s->software);
+        put(o, "software_ok", s->software_ok);
+        put(o, "samples", s->samples);
+        put(o, "traps", s->traps);
         put(o, "restarts", s->restarts);
         put(o, "alarms", s->alarms);
         (void)json_object_set_new(o, "alarm_seconds",
@@ -159,6 +173,7 @@ static json_t *fleet_json(const fleet *f, const fleet_stats *s, const scenario *
         put(o, "downloads", s->downloads.begun);
         put(o, "download_octets", s->downloads.octets);
         put(o, "downloads_most", s->downloads.most);
+        put(o, "redirects", s->downloads.redirects);
         (void)json_object_set_new(o, "faults", faults_json(f, s, sc));
         put(o, "device_octets", octets_each(s));
         put(o, "resident_kb", (uint64_t)resident_kb());
@@ -213,6 +228,7 @@ static void print_things(FILE *to, const things_stats *s, const scenario *sc, bo
 static json_t *things_json(const things_stats *s, const scenario *sc)
 {
         json_t *o = json_object(), *faults = json_object(), *bad = json_object();
+        json_t *formats = json_object();
         char name[8];
 
         put(o, "devices", s->devices);
@@ -226,6 +242,8 @@ static json_t *things_json(const things_stats *s, const scenario *sc)
         put(o, "refused", s->refused);
         put(o, "silent", s->silent);
         put(o, "requests", s->requests);
+        put(o, "composites", s->composites);
+        put(o, "bootstrapped", s->bootstrapped);
         put(o, "observers", s->observers);
         put(o, "notifications", s->notifications);
         put(o, "octets_in", s->octets_in);
@@ -245,6 +263,9 @@ static json_t *things_json(const things_stats *s, const scenario *sc)
                 if (s->failed[i])
                         put(bad, name, s->failed[i]);
         }
+        for (size_t i = 0; i < THINGS_FORMATS; i++)
+                put(formats, things_formats[i].name, s->formats[i]);
+        (void)json_object_set_new(o, "formats", formats);
         (void)json_object_set_new(o, "fired", faults);
         (void)json_object_set_new(o, "failed", bad);
         (void)json_object_set_new(o, "trouble", json_string(s->why));

@@ -13,7 +13,8 @@ static const char *const auth_words[] = {"md5", "basic", "mac", NULL};
 static const odm_auth_type auth_types[] = {ODM_AUTH_MD5, ODM_AUTH_BASIC, ODM_AUTH_MAC};
 static const char *const protocol_words[] = {"dm", "lwm2m", NULL};
 static const char *const version_words[] = {"1.0", "1.1", NULL};
-static const char *const security_words[] = {"none", "psk", NULL};
+static const char *const security_words[] = {"none", "psk", "cert", NULL};
+static const char *const format_words[] = {"tlv", "json", "senml-json", "senml-cbor"};
 static const char *const delivery_words[] = {"pull", "push", "both", NULL};
 static const char *const severity_words[] = {"warning", "minor", "major", "critical", NULL};
 
@@ -63,17 +64,35 @@ const cfg_key scenario_keys[] = {
         {"group *.retry_wait", CFG_DURATION, "2s", "Between two of them.", 0, DAY},
         {"group *.keys", CFG_PATH, NULL,
          "Folder of trusted keys, as dremd has it. Without it signatures are not looked at."},
+        {"group *.link", CFG_SIZE, "0",
+         "Octets a second of their connection, messages and packages alike; 0: as fast as can be.",
+         0, 1 << 30},
+        {"group *.software", CFG_BOOL, "no", "dm: they have SCOMO, and take software."},
+        {"group *.diag", CFG_LIST, NULL,
+         "dm: functions of DiagMon they have, of memory, battery, sensor, restart."},
+        {"group *.traps", CFG_BOOL, "no", "dm: they have traps."},
         {"group *.version", CFG_ENUM, "1.0", "lwm2m: of LwM2M.", .choices = version_words},
         {"group *.security", CFG_ENUM, "none",
-         "lwm2m: psk is DTLS, the endpoint's name its identity and the password its key.",
+         "lwm2m: psk is DTLS, the endpoint's name its identity and the password its key; cert is\n"
+         "DTLS with certificates.",
          .choices = security_words},
+        {"group *.cert", CFG_STRING, NULL,
+         "lwm2m, security = cert: file of its certificate, PEM; {n} stands for the number."},
+        {"group *.key", CFG_STRING, NULL, "lwm2m, security = cert: file of its key, PEM; {n} too."},
+        {"group *.ca", CFG_STRING, NULL, "lwm2m, security = cert: CA of the server's, PEM."},
+        {"group *.bootstrap", CFG_BOOL, "no",
+         "lwm2m: the server gives them their accounts (/bs), with which they then register."},
+        {"group *.farewell", CFG_BOOL, "no", "lwm2m: they deregister before they restart."},
+        {"group *.formats", CFG_LIST, NULL,
+         "lwm2m: what they speak besides text and octets, of tlv json senml-json senml-cbor.\n"
+         "Default: the first two, with version = 1.1 all."},
         {"group *.lifetime", CFG_DURATION, "0",
          "lwm2m: of a registration. Default: three calls and a minute.", 0, 366 * DAY},
         {"group *.awake", CFG_DURATION, "0",
          "lwm2m: queue mode, they listen so long after each exchange; 0: always.", 0, DAY},
-        {"group *.battery", CFG_INT, "100", "lwm2m: per cent at the start, up to 9 less by chance.",
-         1, 100},
-        {"group *.drain", CFG_DURATION, "0", "lwm2m: a per cent of it goes each time; 0: never.", 0,
+        {"group *.battery", CFG_INT, "100", "Per cent when it is full, up to 9 less by chance.", 1,
+         100},
+        {"group *.drain", CFG_DURATION, "0", "A per cent of it goes each time; 0: never.", 0,
          366 * DAY},
         {"group *.delivery", CFG_ENUM, "both", "lwm2m: how they take firmware.",
          .choices = delivery_words},
@@ -87,7 +106,8 @@ const cfg_key scenario_keys[] = {
          "power-cut, silence: when FUMO comes to this state, such as updating or 60."},
         {"fault *.for", CFG_DURATION, "0",
          "silence, power-cut, alarm: how long; 0: for ever, or a restart.", 0, 366 * DAY},
-        {"fault *.rate", CFG_SIZE, "64k", "slow-link: octets a second.", 1, 1 << 30},
+        {"fault *.rate", CFG_SIZE, "64k", "slow-link: octets a second, of messages too.", 1,
+         1 << 30},
         {"fault *.skew", CFG_STRING, "1h", "clock-skew: how far, such as 90s or -2h."},
         {"fault *.status", CFG_INT, "503", "http-failure: the answer.", 300, 599},
         {"fault *.cause", CFG_STRING, "FAILED",
@@ -131,8 +151,38 @@ static int read_names(group *g, const cfg *c, diag *d)
         return 0;
 }
 
+static int read_formats(group *g, const cfg *c, diag *d)
+{
+        size_t n = cfg_list_n(c, "group *.formats");
+
+        g->formats = n ? 0 : g->v11 ? 0xf : 0x3;
+        for (size_t i = 0; i < n; i++) {
+                const char *word = cfg_list_at(c, "group *.formats", i);
+                size_t k = 0;
+                while (k < ODM_COUNT(format_words) && strcmp(word, format_words[k]) != 0)
+                        k++;
+                if (k == ODM_COUNT(format_words))
+                        return wrong(d, c, "group", "formats: tlv, json, senml-json, senml-cbor");
+                g->formats |= 1u << k;
+        }
+        return 0;
+}
+
+static int read_certs(group *g, const cfg *c, diag *d)
+{
+        g->certs = cfg_enum(c, "group *.security") == 2;
+        g->cert_file = cfg_str(c, "group *.cert");
+        g->key_file = cfg_str(c, "group *.key");
+        g->ca_file = cfg_str(c, "group *.ca");
+        if (g->certs && (!g->cert_file || !g->key_file || !g->ca_file))
+                return wrong(d, c, "group", "security: certificates need cert, key and ca");
+        return 0;
+}
+
 static int read_lwm2m(group *g, const cfg *c, diag *d)
 {
+        int rc;
+
         g->kind = (group_kind)cfg_enum(c, "group *.protocol");
         g->v11 = cfg_enum(c, "group *.version") == 1;
         g->psk = cfg_enum(c, "group *.security") == 1;
@@ -141,12 +191,40 @@ static int read_lwm2m(group *g, const cfg *c, diag *d)
         g->battery = (unsigned)cfg_int(c, "group *.battery");
         g->drain_ms = cfg_ms(c, "group *.drain");
         g->delivery = (group_delivery)cfg_enum(c, "group *.delivery");
+        g->bootstrap = cfg_bool(c, "group *.bootstrap");
+        g->farewell = cfg_bool(c, "group *.farewell");
+        rc = read_formats(g, c, d);
+        if (rc == 0)
+                rc = read_certs(g, c, d);
+        if (rc < 0)
+                return rc;
         if (g->kind == GROUP_LWM2M && g->keys)
                 return wrong(d, c, "group", "keys: are for OMA DM devices");
         if (g->lifetime_ms == 0)
                 g->lifetime_ms = 3 * (g->call_ms + g->jitter_ms) + MINUTE;
         if (g->lifetime_ms < g->call_ms + g->jitter_ms)
                 return wrong(d, c, "group", "lifetime: is over before the next call");
+        return 0;
+}
+
+static int read_objects(group *g, const cfg *c, diag *d)
+{
+        static const char *const words[] = {"memory", "battery", "sensor", "restart"};
+
+        g->software = cfg_bool(c, "group *.software");
+        g->traps = cfg_bool(c, "group *.traps");
+        for (size_t i = 0; i < cfg_list_n(c, "group *.diag"); i++) {
+                size_t k = 0;
+                while (k < ODM_COUNT(words) &&
+                       strcmp(cfg_list_at(c, "group *.diag", i), words[k]) != 0)
+                        k++;
+                if (k == ODM_COUNT(words))
+                        return wrong(d, c, "group",
+                                     "diag: is memory, battery, sensor, restart, or some of them");
+                g->diag |= 1u << k;
+        }
+        if (g->kind == GROUP_LWM2M && (g->software || g->traps || g->diag || g->link))
+                return wrong(d, c, "group", "software, diag, traps, link: are for OMA DM devices");
         return 0;
 }
 
@@ -172,10 +250,13 @@ static int read_group(scenario *s, const cfg *c, diag *d)
                      .reboot_ms = cfg_ms(c, "group *.reboot"),
                      .retry_ms = cfg_ms(c, "group *.retry_wait"),
                      .tries = (unsigned)cfg_int(c, "group *.tries"),
-                     .keys = cfg_str(c, "group *.keys")};
+                     .keys = cfg_str(c, "group *.keys"),
+                     .link = cfg_int(c, "group *.link")};
         rc = read_names(g, c, d);
         if (rc == 0)
                 rc = read_lwm2m(g, c, d);
+        if (rc == 0)
+                rc = read_objects(g, c, d);
         if (rc < 0)
                 return rc;
         g->o.codec = cfg_enum(c, "group *.codec") ? &odm_codec_xml : &odm_codec_wbxml;

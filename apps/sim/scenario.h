@@ -10,6 +10,7 @@
 
 #include "cfg.h"
 #include "fault.h"
+#include "measure.h"
 #include "sim.h"
 
 #define GROUPS_MAX 64
@@ -34,12 +35,21 @@ typedef struct group {
         int64_t install_ms, reboot_ms, retry_ms;
         unsigned tries;
         const char *keys; /* folder of trusted keys; NULL: signatures are not looked at */
+        int64_t link;     /* octets a second; 0: as fast as can be */
+        /* OMA DM */
+        unsigned diag; /* functions of DiagMon, a bit of measure_of each; MEASURES: Restart */
+        bool software, traps;
         /* LwM2M */
         bool v11; /* LwM2M 1.1, else 1.0 */
         bool psk; /* the password is the key of DTLS */
+        bool certs; /* DTLS with certificates; {n} in the names of the files is the number */
+        const char *cert_file, *key_file, *ca_file;
+        bool bootstrap;   /* `server` gives them their accounts */
+        bool farewell;    /* they deregister before they restart */
+        unsigned formats; /* bits of odm_lw_can */
         int64_t lifetime_ms;
         int64_t awake_ms; /* queue mode: so long after the last exchange; 0: they always listen */
-        unsigned battery; /* per cent at the start */
+        unsigned battery; /* per cent at the start; of OMA DM devices as well */
         int64_t drain_ms; /* one less each time; 0: never */
         group_delivery delivery;
 } group;

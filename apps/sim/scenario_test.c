@@ -30,7 +30,8 @@ static void a_file_means_what_it_says(void **state)
         static const char text[] = "[run]\nseed = 9\nparallel = 500\n"
                                    "[group a]\ncount = 10\nfirst = 5\nmodel = M1\ntags = x, y\n"
                                    "call = 30s\ncodec = xml\n"
-                                   "[group b]\nprefix = q/\nfwv = 3\n"
+                                   "[group b]\nprefix = q/\nfwv = 3\nsoftware = yes\ntraps = yes\n"
+                                   "diag = sensor, restart\nlink = 8k\nbattery = 70\n"
                                    "[fault f]\nkind = power-cut\nstate = updating\ngroup = a\n"
                                    "devices = 5-6\n"
                                    "[fault g]\nkind = clock-skew\nskew = -2h\ncount = 4\n";
@@ -50,6 +51,10 @@ static void a_file_means_what_it_says(void **state)
         assert_int_equal(s.group[0].o.n_tags, 2);
         assert_ptr_equal(s.group[0].o.codec, &odm_codec_xml);
         assert_string_equal(s.group[1].fwv, "3");
+        assert_true(s.group[1].software && s.group[1].traps && s.group[1].link == 8192);
+        assert_int_equal(s.group[1].diag, 1u << MEASURE_SENSOR | 1u << MEASURES);
+        assert_int_equal(s.group[1].battery, 70);
+        assert_true(!s.group[0].software && !s.group[0].diag && !s.group[0].traps);
         assert_int_equal(s.fault[0].state, 60);
         assert_true(s.fault[1].ms == -7200000);
         assert_int_equal(scenario_aim(&s), 0);
@@ -103,6 +108,9 @@ static void what_makes_no_sense_is_refused_with_its_reason(void **state)
                 {"devices", "[group a]\n[fault f]\nkind = silence\ndevices = x\n"},
                 {"lifetime", "[group a]\nprotocol = lwm2m\ncall = 1h\nlifetime = 1m\n"},
                 {"keys", "[group a]\nprotocol = lwm2m\nkeys = /tmp\n"},
+                {"diag: is memory", "[group a]\ndiag = memory, thumbs\n"},
+                {"traps, link", "[group a]\nprotocol = lwm2m\nlink = 1k\n"},
+                {"software, diag", "[group a]\nprotocol = lwm2m\nsoftware = yes\n"},
                 {"none of FUMO's", "[group a]\n[fault f]\nkind = silence\nstate = asleep\n"},
                 {"needs one", "[group a]\n[fault f]\nkind = power-cut\n"},
                 {"is for power-cut", "[group a]\n[fault f]\nkind = slow-link\nstate = ready\n"},

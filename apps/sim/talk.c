@@ -163,6 +163,7 @@ static void on_reply(void *ctx, const http_reply *r)
                 refused(t, r->status);
         } else {
                 hist_add(&t->host->stats->message, (uint64_t)(sim_us() - t->posted));
+                t->came = r->body.n;
                 if (odm_client_recv(t->client, &p, loop_now(), wall(t)) < 0)
                         fail(t, "a reply could not be worked on");
                 else
@@ -188,14 +189,6 @@ static void post(talk *t, const odm_packet *p)
                 fail(t, "a message could not be sent");
 }
 
-static void on_late(void *ctx)
-{
-        talk *t = ctx;
-
-        t->waited = true;
-        pump(t);
-}
-
 static void serve(talk *t, const odm_request *q)
 {
         const odm_reply no = {.status = ODM_ST_UNSUPPORTED};
@@ -208,19 +201,12 @@ static void serve(talk *t, const odm_request *q)
         }
 }
 
-static void pump(talk *t)
+/* The last message was read, and what comes next may go. */
+static void go_on(talk *t)
 {
-        const odm_request *req;
-        odm_packet p;
         int rc = 0;
 
-        while (odm_client_next(t->client, &req) == 1)
-                serve(t, req);
-        if (t->late_ms > 0 && !t->waited &&
-            loop_timer_set(t->host->loop, &t->late, odm_time_add(loop_now(), t->late_ms)) == 0)
-                return; /* on_late() goes on */
-        t->waited = false;
-        if (odm_client_send(t->client, &p) != 1) {
+        if (!t->more) {
                 end(t);
                 return;
         }
@@ -231,7 +217,28 @@ static void pump(talk *t)
         if (rc < 0)
                 fail(t, "what a message says could not be kept");
         else
-                post(t, &p);
+                post(t, &t->packet);
+}
+
+static void on_late(void *ctx)
+{
+        go_on(ctx);
+}
+
+/* On a slow link what came, and what is to go, take their time. */
+static void pump(talk *t)
+{
+        const odm_request *req;
+        int64_t ms;
+
+        while (odm_client_next(t->client, &req) == 1)
+                serve(t, req);
+        t->more = odm_client_send(t->client, &t->packet) == 1;
+        ms = t->rate > 0 ? (int64_t)(t->came + (t->more ? t->packet.body.n : 0)) * 1000 / t->rate
+                         : 0;
+        t->came = 0;
+        if (ms == 0 || loop_timer_set(t->host->loop, &t->late, odm_time_add(loop_now(), ms)) < 0)
+                go_on(t);
 }
 
 int talk_begin(talk *t, const sim_opt *o, odm_tree *tree, uint16_t wake, bool resync)
@@ -242,7 +249,7 @@ int talk_begin(talk *t, const sim_opt *o, odm_tree *tree, uint16_t wake, bool re
 
         t->began = sim_us();
         t->late = (loop_timer){.fn = on_late, .ctx = t};
-        t->waited = false;
+        t->came = 0;
         if (!t->http)
                 rc = open_http(t);
         odm_client_opt_init(&co, t->host->mem);

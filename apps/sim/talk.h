@@ -47,9 +47,11 @@ typedef struct talk { /* zero it, set host and ctx */
         void *ctx;
         http_client *http;
         odm_client *client;
-        loop_timer late; /* a message on a slow way */
-        int64_t late_ms;
-        bool waited;           /* it was late enough */
+        int64_t rate;          /* octets a second, of both ways; 0: as fast as can be */
+        loop_timer late;       /* a message on a slow way: */
+        odm_packet packet;     /* lent by the client */
+        bool more;             /* there is one */
+        size_t came;           /* octets of the last reply */
         odm_wall skew;         /* what the device's clock is ahead */
         int64_t began, posted; /* microseconds */
         http_client_counts gone;

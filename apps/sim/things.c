@@ -93,11 +93,39 @@ void things_power_off(node *d, int64_t ms)
 
 static const co_app app = {.request = things_request};
 
+#define FILE_ROOM 1024
+
+/* "certs/{n}.pem" */
+static const char *file_of(const node *d, const char *name, char out[FILE_ROOM])
+{
+        const char *mark = strstr(name, "{n}");
+
+        if (!mark)
+                return name;
+        (void)snprintf(out, FILE_ROOM, "%.*s%u%s", (int)(mark - name), name,
+                       sim_number(&things_group(d)->o, d->t.i), mark + 3);
+        return out;
+}
+
+/* The account that it was given; NULL: it goes by what its group says. */
+static const account *account_in_use(const node *d)
+{
+        return d->account && d->account->whole ? d->account : NULL;
+}
+
+static const net_addr *server_of(const node *d)
+{
+        const account *c = account_in_use(d);
+
+        return c ? &c->addr : &d->all->server[d->group];
+}
+
 /* The same port as before its power went, when it is still free. */
 static int open_end(node *d, diag *why)
 {
         const group *g = things_group(d);
-        char identity[SIM_TEXT], key[SIM_TEXT];
+        const account *c = account_in_use(d);
+        char identity[SIM_TEXT], key[SIM_TEXT], cert[FILE_ROOM], cert_key[FILE_ROOM];
         co_setup s;
         bool taken;
         int rc;
@@ -109,7 +137,16 @@ static int open_end(node *d, diag *why)
         s.body_max = d->all->s->image_max;
         s.peers_max = 16;
         s.asks_max = 64;
-        if (g->psk) {
+        if (c && c->key_n) {
+                s.security = CO_PSK;
+                s.identity = odm_cstr(c->identity);
+                s.key = (odm_str){(const char *)c->key, c->key_n};
+        } else if (!c && g->certs) {
+                s.security = CO_CERT;
+                s.cert_file = file_of(d, g->cert_file, cert);
+                s.key_file = file_of(d, g->key_file, cert_key);
+                s.ca_file = g->ca_file;
+        } else if (!c && g->psk) {
                 sim_devid(&g->o, d->t.i, identity);
                 sim_password(&g->o, d->t.i, key);
                 s.security = CO_PSK;
@@ -177,6 +214,10 @@ static void call_again(node *d, bool good)
 
 static void took(node *d, const co_msg *m)
 {
+        if (things_boots(d)) { /* it is given what it asked for, or asks again */
+                call_again(d, false);
+                return;
+        }
         if (m->code == CO_CREATED) {
                 (void)snprintf(d->location, sizeof d->location, "%.*s", (int)m->path.n, m->path.p);
                 d->all->st.registrations++;
@@ -211,6 +252,18 @@ static void on_answer(void *ctx, co_end_of why, const co_msg *m)
         things_plan(d);
 }
 
+static int ask_for_account(node *d, const char *ep, co_msg *m)
+{
+        char text[SIM_TEXT + 4];
+        const co_how how = {.deadline_ms = ANSWER_MS};
+        const odm_str query = {text, (size_t)snprintf(text, sizeof text, "ep=%s", ep)};
+
+        m->path = ODM_STR("bs");
+        m->query = &query;
+        m->n_query = 1;
+        return co_ask(d->end, server_of(d), m, &how, on_answer, d, &d->ask);
+}
+
 /* A registration or, with what changed, an update. */
 static int send_call(node *d, odm_arena *a, odm_buf *b)
 {
@@ -228,6 +281,8 @@ static int send_call(node *d, odm_arena *a, odm_buf *b)
         co_msg_init(&m, CO_POST);
         m.path = update ? odm_cstr(d->location) : ODM_STR("rd");
         m.query = query;
+        if (things_boots(d))
+                return ask_for_account(d, ep, &m);
         if (!update) {
                 r.ep = odm_cstr(ep);
                 r.version = g->v11 ? ODM_STR("1.1") : ODM_STR("1.0");
@@ -237,16 +292,14 @@ static int send_call(node *d, odm_arena *a, odm_buf *b)
         rc = odm_lw_register_format(&r, update, a, query, &m.n_query);
         if (rc == 0 && (!update || d->links_moved)) {
                 rc = thing_links(&d->t, a, &l);
-                l.cts = ODM_LW_CAN_TLV | ODM_LW_CAN_JSON;
-                if (g->v11)
-                        l.cts |= ODM_LW_CAN_SENML_JSON | ODM_LW_CAN_SENML_CBOR;
+                l.cts = g->formats;
                 if (rc == 0)
                         rc = odm_lw_links_format(&l, true, b);
                 m.format = ODM_LW_LINK;
                 m.body = odm_buf_view(b);
         }
         if (rc == 0)
-                rc = co_ask(d->end, &d->all->server[d->group], &m, &how, on_answer, d, &d->ask);
+                rc = co_ask(d->end, server_of(d), &m, &how, on_answer, d, &d->ask);
         return rc;
 }
 
@@ -281,20 +334,24 @@ static void on_said(void *ctx, co_end_of why, const co_msg *m)
         (void)m;
 }
 
-/* It says good-bye, and is gone for a while. */
-static void disable(node *d)
+static void say_goodbye(node *d)
 {
         co_msg m;
         co_how how = {.deadline_ms = 1000, .non = true};
         uint64_t id;
 
-        d->t.wants &= ~(unsigned)THING_DISABLE;
         co_msg_init(&m, CO_DELETE);
         m.path = odm_cstr(d->location);
-        if (d->location[0] &&
-            co_ask(d->end, &d->all->server[d->group], &m, &how, on_said, d, &id) < 0)
+        if (d->location[0] && co_ask(d->end, server_of(d), &m, &how, on_said, d, &id) < 0)
                 things_trouble(d->all, "a device cannot say good-bye", ODM_ENOMEM);
         d->location[0] = '\0';
+}
+
+/* It says good-bye, and is gone for a while. */
+static void disable(node *d)
+{
+        d->t.wants &= ~(unsigned)THING_DISABLE;
+        say_goodbye(d);
         things_watch_drop(d);
         d->call = loop_now().ms + d->t.disable_s * 1000;
 }
@@ -336,6 +393,11 @@ static const fault *cut_at(node *d, size_t *k)
         return NULL;
 }
 
+static bool has_new_account(const node *d)
+{
+        return account_in_use(d) && !d->account->used;
+}
+
 void things_settle(node *d)
 {
         thing *t = &d->t;
@@ -358,7 +420,7 @@ void things_settle(node *d)
                 d->fall = now + FALL_MS;
         if ((t->wants & THING_UPDATE) && d->call > now + MOVED_MS)
                 d->call = now + MOVED_MS;
-        if (t->wants & THING_DISABLE)
+        if ((t->wants & THING_DISABLE) || has_new_account(d))
                 d->fall = d->fall == NEVER ? now + FALL_MS : d->fall;
         if (d->watches && d->look > now + MOVED_MS)
                 d->look = now + MOVED_MS;
@@ -430,15 +492,37 @@ static void boot(node *d)
         things_settle(d);
 }
 
+/* It leaves the server that gave it its account, for the one of that. */
+static void begin_anew(node *d)
+{
+        diag why = {{0}};
+
+        d->account->used = true;
+        things_watch_drop(d);
+        co_close(d->end);
+        d->end = NULL;
+        d->ask = 0;
+        d->location[0] = '\0';
+        d->call = loop_now().ms;
+        if (open_end(d, &why) == 0)
+                return;
+        d->life = LIFE_OFF;
+        d->boot = loop_now().ms + BACK_OFF_MS;
+}
+
 static void fall(node *d)
 {
         d->fall = NEVER;
-        if (d->cut) {
+        if (has_new_account(d)) {
+                begin_anew(d);
+        } else if (d->cut) {
                 d->cut = false;
                 d->trial = false;
                 things_power_off(d, d->cut_ms ? d->cut_ms : things_group(d)->reboot_ms);
         } else if (d->t.wants & THING_REBOOT) {
                 d->t.wants &= ~(unsigned)THING_REBOOT;
+                if (things_group(d)->farewell)
+                        say_goodbye(d);
                 things_power_off(d, things_group(d)->reboot_ms);
         } else if (d->t.wants & THING_DISABLE) {
                 disable(d);
@@ -552,8 +636,8 @@ static int find_servers(things *f, diag *d)
                 if (net_url_parse(odm_cstr(g->o.server), &u) < 0 ||
                     net_addr_parse(strcmp(u.host, "localhost") == 0 ? "127.0.0.1" : u.host,
                                    u.port   ? u.port
-                                   : g->psk ? 5684
-                                            : 5683,
+                                   : g->psk || g->certs ? 5684
+                                                        : 5683,
                                    &f->server[i]) < 0)
                         return diag_set(d, ODM_EINVAL, "[group %s]: server: has to have an address",
                                         g->name);
@@ -674,6 +758,7 @@ void things_free(things *f)
                 things_watch_drop(d);
                 co_close(d->end);
                 thing_done(&d->t);
+                things_boot_forget(d);
                 free(d->attrs);
         }
         downloads_free(f->pool);

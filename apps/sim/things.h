@@ -10,6 +10,11 @@
 #include "scenario.h"
 
 #define THINGS_RESULTS 10 /* of /5/0/5 */
+#define THINGS_FORMATS 8
+extern const struct things_format {
+        int ct;
+        const char *name;
+} things_formats[THINGS_FORMATS];
 
 typedef struct things_stats {
         uint32_t devices, registered, met; /* met: registered once in this run */
@@ -18,6 +23,9 @@ typedef struct things_stats {
         uint64_t registrations, updates, refused, silent; /* of them without an answer */
         uint64_t requests, notifications;
         uint64_t octets_in, octets_out; /* of bodies */
+        uint64_t composites;              /* of the requests */
+        uint64_t formats[THINGS_FORMATS]; /* bodies that went either way, by things_formats */
+        uint64_t bootstrapped;
         uint64_t updated, failed[THINGS_RESULTS];
         uint64_t programs; /* installed */
         uint64_t restarts, sleeps;

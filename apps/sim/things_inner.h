@@ -2,6 +2,7 @@
 /* things_inner.h - what the files of the LwM2M devices share.
  *
  *     things.c          life: power, registration, sleep, what is due
+ *     things_boot.c     bootstrap: an account, and where it comes from
  *     things_request.c  a request of the server, and its answer
  *     things_step.c     packages: fetched, installed, and the faults that hit them
  *     things_watch.c    observations */
@@ -38,6 +39,17 @@ typedef struct attrs {
         odm_lw_attrs v;
 } attrs;
 
+typedef struct account { /* of a server, as a bootstrap gave it */
+        bool whole;      /* else it is being given */
+        bool used;       /* the device began anew with it */
+        int64_t mode;    /* SecurityMode */
+        char uri[THING_URI_MAX + 1], identity[CO_IDENTITY_MAX + 1];
+        uint8_t key[CO_KEY_MAX];
+        size_t key_n;
+        net_addr addr;
+        int64_t lifetime_s; /* 0: not said */
+} account;
+
 /* Times are those of loop_now(); NEVER for none. */
 typedef struct node {
         thing t;
@@ -56,7 +68,8 @@ typedef struct node {
         int64_t alarm;              /* one is due, or its end */
         uint64_t mine, fired, over; /* faults, as a device of the fleet has them */
         watch *watches;
-        attrs *attrs; /* heap */
+        attrs *attrs;     /* heap */
+        account *account; /* heap; NULL: none */
         uint8_t n_watches, n_attrs;
         uint8_t life, failures, tries;
         uint16_t group, port;
@@ -104,6 +117,11 @@ void things_power_off(node *d,
                       int64_t ms); /* negative: for ever; not from within a callback of CoAP */
 
 void things_request(void *ctx, co_request *r, co_peer *p, const co_msg *m);
+void things_count(node *d, int format); /* of a body */
+
+bool things_boots(const node *d);                  /* it has no account yet, and needs one */
+int things_boot_request(node *d, const co_msg *m); /* a code, or ODM_ENOMEM */
+void things_boot_forget(node *d);
 
 void things_step_begin(node *d); /* the thing wants something fetched or installed */
 void things_step_due(node *d);

@@ -25,18 +25,48 @@ static uint8_t wire(int code)
 
 /* ---- reading ------------------------------------------------------------------------------ */
 
+const struct things_format things_formats[THINGS_FORMATS] = {
+        {ODM_LW_TEXT, "text"},
+        {ODM_LW_OPAQUE, "opaque"},
+        {ODM_LW_TLV, "tlv"},
+        {ODM_LW_JSON, "json"},
+        {ODM_LW_SENML_JSON, "senml-json"},
+        {ODM_LW_SENML_CBOR, "senml-cbor"},
+        {ODM_LW_CBOR, "cbor"},
+        {ODM_LW_LINK, "link"},
+};
+
+void things_count(node *d, int format)
+{
+        for (size_t i = 0; i < THINGS_FORMATS; i++)
+                d->all->st.formats[i] += things_formats[i].ct == format;
+}
+
 static bool can(const node *d, int ct)
 {
+        unsigned formats = things_group(d)->formats;
+
         switch (ct) {
         case ODM_LW_TEXT:
-        case ODM_LW_OPAQUE:
-        case ODM_LW_TLV:
-        case ODM_LW_JSON: return true;
-        case ODM_LW_CBOR:
-        case ODM_LW_SENML_JSON:
-        case ODM_LW_SENML_CBOR: return things_group(d)->v11;
+        case ODM_LW_OPAQUE: return true;
+        case ODM_LW_TLV: return formats & ODM_LW_CAN_TLV;
+        case ODM_LW_JSON: return formats & ODM_LW_CAN_JSON;
+        case ODM_LW_CBOR: return things_group(d)->v11;
+        case ODM_LW_SENML_JSON: return formats & ODM_LW_CAN_SENML_JSON;
+        case ODM_LW_SENML_CBOR: return formats & ODM_LW_CAN_SENML_CBOR;
         default: return false;
         }
+}
+
+/* What it answers in where it may choose. */
+static int choice(const node *d, int wanted)
+{
+        static const int others[] = {ODM_LW_SENML_CBOR, ODM_LW_SENML_JSON, ODM_LW_JSON};
+
+        for (size_t i = 0; !can(d, wanted) && i < ODM_COUNT(others); i++)
+                if (can(d, others[i]))
+                        return others[i];
+        return wanted;
 }
 
 /* Formats of a time before the numbers were given are answered with today's. */
@@ -56,7 +86,7 @@ int things_read(node *d, odm_lw_path at, int accept, odm_arena *a, odm_buf *b, i
                 return rc;
         accept = today(accept);
         if (accept < 0)
-                accept = (int)odm_lw_ct_for(at, odm_lw_type_at(reg, at), list->n);
+                accept = choice(d, (int)odm_lw_ct_for(at, odm_lw_type_at(reg, at), list->n));
         if (!can(d, accept))
                 return ODM_COAP_NOT_ACCEPTABLE;
         rc = odm_lw_encode(&f, (unsigned)accept, list, b);
@@ -133,8 +163,11 @@ static int fetch(turn *u)
         rc = rc == 0 ? gather(u, &paths, &all) : rc;
         if (rc != ODM_COAP_CONTENT)
                 return rc;
-        u->answer.format =
-                u->m->accept == ODM_LW_SENML_JSON ? ODM_LW_SENML_JSON : ODM_LW_SENML_CBOR;
+        u->d->all->st.composites++;
+        u->answer.format = u->m->accept >= 0 ? u->m->accept : choice(u->d, ODM_LW_SENML_CBOR);
+        if ((u->answer.format != ODM_LW_SENML_JSON && u->answer.format != ODM_LW_SENML_CBOR) ||
+            !can(u->d, u->answer.format))
+                return ODM_COAP_NOT_ACCEPTABLE;
         rc = odm_lw_encode(&f, (unsigned)u->answer.format, &all, u->b);
         return rc < 0 ? rc : ODM_COAP_CONTENT;
 }
@@ -243,10 +276,12 @@ static void answer(turn *u, int code)
                 code = ODM_COAP_FAILED;
         }
         u->answer.code = wire(code);
-        if (code == ODM_COAP_CONTENT)
+        if (code == ODM_COAP_CONTENT) {
                 u->answer.body = odm_buf_view(u->b);
-        else
+                things_count(d, u->answer.format);
+        } else {
                 u->answer.format = -1;
+        }
         d->all->st.octets_out += u->answer.body.n;
         d->t.tx += u->answer.body.n;
         co_answer(u->r, &u->answer);
@@ -265,11 +300,15 @@ void things_request(void *ctx, co_request *r, co_peer *p, const co_msg *m)
         d->all->st.requests++;
         d->all->st.octets_in += m->body.n;
         d->t.rx += m->body.n;
+        if (m->body.n)
+                things_count(d, m->format);
         things_awake(d);
         odm_arena_init_on(&a, &heap_mem, LIST_MAX + m->body.n, block, sizeof block);
         odm_buf_init(&b, &heap_mem, ANSWER_MAX);
         co_msg_init(&u.answer, 0);
-        code = odm_lw_path_parse(m->path, &u.at) < 0 ? ODM_COAP_NOT_FOUND : handle(&u);
+        code = things_boots(d)                           ? things_boot_request(d, m)
+               : odm_lw_path_parse(m->path, &u.at) < 0 ? ODM_COAP_NOT_FOUND
+                                                         : handle(&u);
         if (m->code != CO_GET && m->code != CO_FETCH)
                 things_settle(d);
         answer(&u, code);

@@ -119,6 +119,8 @@ static void on_coap(void *ctx, co_end_of why, const co_msg *m)
         node *d = ctx;
 
         d->fetch = 0;
+        if (m)
+                things_count(d, m->format);
         if (why != CO_REPLY)
                 take_status(d, 503, ODM_ABSENT);
         else

@@ -20,7 +20,7 @@ typedef struct world {
         things *f;
         net_addr device; /* who registered last */
         char query[512], links[1024];
-        unsigned registered, updated, deregistered, served, told;
+        unsigned registered, updated, deregistered, served, told, accounts;
         bool answered, over;
         co_end_of why;
         uint8_t code;
@@ -47,6 +47,8 @@ static void on_request(void *ctx, co_request *r, co_peer *p, const co_msg *m)
                 a.path = ODM_STR("rd/7");
         } else if (m->code == CO_POST && odm_str_is(m->path, "rd/7")) {
                 w->updated++;
+        } else if (m->code == CO_POST && odm_str_is(m->path, "bs")) {
+                w->accounts++;
         } else if (m->code == CO_DELETE) {
                 w->deregistered++;
                 a.code = CO_DELETED;
@@ -361,6 +363,54 @@ static void one_that_is_told_to_leaves_and_comes_back(void **state)
         close_world(&w);
 }
 
+static void an_account_is_asked_for_and_used(void **state)
+{
+        char uri[64];
+        world w;
+
+        (void)state;
+        open_world(&w, "call = 1h\nbootstrap = yes\nversion = 1.1\nformats = senml-json\n");
+        until(&w, w.accounts);
+        ask(&w, CO_POST, "bs", NULL, -1); /* nothing was given */
+        assert_int_equal(w.code, CO_BAD_REQUEST);
+        ask(&w, CO_GET, "3/0/1", NULL, -1);
+        assert_int_equal(w.code, CO_NOT_ALLOWED);
+        ask(&w, CO_DELETE, "", NULL, -1);
+        assert_int_equal(w.code, CO_DELETED);
+        (void)snprintf(uri, sizeof uri, "coap://127.0.0.1:%u", co_port(w.server));
+        ask(&w, CO_PUT, "0/1/0", uri, -1);
+        assert_int_equal(w.code, CO_CHANGED);
+        ask(&w, CO_PUT, "0/1/2", "3", -1);
+        assert_int_equal(w.code, CO_CHANGED);
+        ask(&w, CO_PUT, "1/1/1", "600", -1);
+        assert_int_equal(w.code, CO_CHANGED);
+        assert_int_equal(w.registered, 0);
+        ask(&w, CO_POST, "bs", NULL, -1);
+        assert_int_equal(w.code, CO_CHANGED);
+        until(&w, w.registered);
+        assert_non_null(strstr(w.query, " lt=600 "));
+        assert_non_null(strstr(w.links, ";ct=110"));
+        ask(&w, CO_GET, "3/0", NULL, -1); /* what it has is its choice */
+        assert_int_equal(w.format, 110);
+        ask(&w, CO_GET, "3/0", NULL, 11542);
+        assert_int_equal(w.code, CO_NOT_ACCEPTABLE);
+        assert_int_equal(things_get_stats(w.f)->bootstrapped, 1);
+        assert_int_equal(things_get_stats(w.f)->formats[4], 1);
+        close_world(&w);
+}
+
+static void it_says_goodbye_before_it_restarts(void **state)
+{
+        world w;
+
+        (void)state;
+        open_world(&w, "call = 1h\nfarewell = yes\n");
+        until(&w, w.registered);
+        ask(&w, CO_POST, "3/0/4", NULL, -1);
+        until(&w, w.deregistered && w.registered == 2);
+        close_world(&w);
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
@@ -371,6 +421,8 @@ int main(void)
                 cmocka_unit_test(faults_hit_firmware),
                 cmocka_unit_test(sleepers_hear_nothing_until_they_wake),
                 cmocka_unit_test(one_that_is_told_to_leaves_and_comes_back),
+                cmocka_unit_test(an_account_is_asked_for_and_used),
+                cmocka_unit_test(it_says_goodbye_before_it_restarts),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

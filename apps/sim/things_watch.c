@@ -141,6 +141,7 @@ static void tell(watch *w, odm_buf *b, int ct, const odm_lw_list *l)
         m.body = odm_buf_view(b);
         things_awake(w->d);
         w->d->all->st.notifications++;
+        things_count(w->d, ct);
         w->d->all->st.octets_out += m.body.n;
         w->d->t.tx += m.body.n;
         note(w, l);

@@ -12,6 +12,7 @@
 typedef struct wanted {
         const char *keys, *model;
         odm_str hardware, version; /* version: PkgVersion, for packages that say none */
+        odm_str package;           /* of software: its ID; absent: it is firmware */
         proof proof;
 } wanted;
 
@@ -19,8 +20,9 @@ struct update {
         const update_host *host;
         void *ctx;
         uint32_t task;
-        bool downloads, over;
+        bool downloads, software, over;
         uint64_t faults;
+        int64_t link;
         const group *group;
         odm_arena text; /* of the next ones */
         wanted wanted;
@@ -63,6 +65,18 @@ static int check_proof(const wanted *w, odm_str package, update_found *f)
         return rc;
 }
 
+/* A file that tells none is one component, by the name of the package. */
+static void take_component(const wanted *w, const image *m, update_found *f)
+{
+        odm_str id = m->component.p ? m->component : w->package;
+
+        memcpy(f->version, m->version, sizeof f->version);
+        if (id.n >= sizeof f->component)
+                say(f, ODM_CAUSE_NOT_ACCEPTED, "the name of the package is too long");
+        else
+                (void)snprintf(f->component, sizeof f->component, "%.*s", (int)id.n, id.p);
+}
+
 static void check_image(const wanted *w, odm_str package, update_found *f)
 {
         image m;
@@ -73,6 +87,8 @@ static void check_image(const wanted *w, odm_str package, update_found *f)
                 say(f, ODM_CAUSE_MISMATCH, "the package is for another model");
         else if (m.hardware.p && !odm_str_eq(m.hardware, w->hardware))
                 say(f, ODM_CAUSE_MISMATCH, "the package is for other hardware");
+        else if (w->package.p)
+                take_component(w, &m, f);
         else if (!m.version[0] && (w->version.n == 0 || w->version.n >= IMAGE_VERSION))
                 say(f, ODM_CAUSE_NOT_ACCEPTED, "nobody says which version the package has");
         else if (m.version[0])
@@ -120,6 +136,17 @@ static int judge(const scenario *s, uint64_t faults, wanted *w, odm_str package,
         return rc;
 }
 
+bool update_is_software(const odm_task *t)
+{
+        return t->kind == &odm_scomo_kind;
+}
+
+bool update_is_download(const odm_task *t)
+{
+        return t->step ==
+               (update_is_software(t) ? (unsigned)ODM_SCOMO_DOWNLOAD : (unsigned)ODM_FUMO_DOWNLOAD);
+}
+
 static odm_str copied(odm_arena *a, odm_str s)
 {
         return s.p ? odm_arena_copy(a, s) : ODM_ABSENT;
@@ -135,6 +162,8 @@ static int want(gadget *g, const odm_task *t, odm_arena *a, wanted *out)
         int rc = 0;
 
         w.hardware = copied(a, w.hardware);
+        if (update_is_software(t))
+                w.package = copied(a, odm_task_arg(t, "pkg"));
         w.proof = (proof){.hash_alg = copied(a, odm_task_arg(t, "hash_alg")),
                           .hash = copied(a, odm_task_arg(t, "hash")),
                           .sig_alg = copied(a, odm_task_arg(t, "sig_alg")),
@@ -254,7 +283,7 @@ static void look(update *u, odm_str package)
         u->found.fired |= fired;
         if (slow)
                 u->found.fired |= bit;
-        if (!slow || later(u, on_time, (int64_t)package.n * 1000 / slow->rate) < 0)
+        if (u->link <= 0 || later(u, on_time, (int64_t)package.n * 1000 / u->link) < 0)
                 finish(u);
 }
 
@@ -323,8 +352,8 @@ static int keep_urls(update *u, odm_str url)
         return text.p && beside.p ? 0 : odm_arena_err(&u->text);
 }
 
-int update_new(const update_host *h, gadget *g, const odm_task *t, uint64_t faults, void *ctx,
-               update **out)
+int update_new(const update_host *h, gadget *g, const odm_task *t, uint64_t faults, int64_t link,
+               void *ctx, update **out)
 {
         update *u = calloc(1, sizeof *u);
         int rc = 0;
@@ -336,7 +365,9 @@ int update_new(const update_host *h, gadget *g, const odm_task *t, uint64_t faul
         u->task = t->id;
         u->faults = faults;
         u->group = g->group;
-        u->downloads = t->step == ODM_FUMO_DOWNLOAD;
+        u->downloads = update_is_download(t);
+        u->software = update_is_software(t);
+        u->link = link;
         u->timer = (loop_timer){.ctx = u};
         odm_arena_init(&u->text, &heap_mem, 1u << 20);
         odm_buf_init(&u->package, &heap_mem, h->scenario->image_max);
@@ -375,11 +406,15 @@ bool update_downloads(const update *u)
         return u->downloads;
 }
 
-const odm_task_end *update_end(const update *u, const char **version, uint64_t *fired)
+bool update_for_software(const update *u)
+{
+        return u->software;
+}
+
+const odm_task_end *update_end(const update *u, const update_found **found)
 {
         if (!u->over)
                 return NULL;
-        *version = u->found.version;
-        *fired = u->found.fired;
+        *found = &u->found;
         return &u->end;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* update.h - a step of FUMO under way on a simulated device: a package is fetched and checked, or
- * an installation takes its time.
+/* update.h - a step of FUMO or SCOMO under way on a simulated device: a package is fetched and
+ * checked, or an installation takes its time.
  *
  * The GET is real.  What comes is checked as dremd does: the SHA-256 where the server said one, and
  * the signature where the group has keys, fetched from beside the package (URL and ".sig") when the
@@ -15,6 +15,9 @@
 
 typedef struct update update;
 
+bool update_is_software(const odm_task *t);
+bool update_is_download(const odm_task *t);
+
 typedef struct update_host {
         loop *loop;
         downloads *pool;
@@ -24,26 +27,28 @@ typedef struct update_host {
         void (*over)(void *ctx);
 } update_host;
 
-/* Begins the download that `t` asks for, or else an installation; `faults` are those that may still
+/* Begins the download that `t` asks for, or else an installation; `link` are the octets a second of
+ * the device, 0 for no limit; `faults` are those that may still
  * happen to the device, a bit each.  Copies.  0, ODM_ENOMEM. */
 ODM_MUST_USE int update_new(const update_host *h, gadget *g, const odm_task *t, uint64_t faults,
-                            void *ctx, update **out);
+                            int64_t link, void *ctx, update **out);
 void update_free(update *u); /* NULL is allowed; gives it up, unheard */
 
 uint32_t update_task(const update *u);
 bool update_downloads(const update *u); /* else it installs */
-/* NULL while it goes on.  *version: of the package that was fetched, "" for none; *fired: faults
- * that happened.  Lent until update_free(). */
-const odm_task_end *update_end(const update *u, const char **version, uint64_t *fired);
+bool update_for_software(const update *u);
+/* NULL while it goes on.  *found: of the package that was fetched.  Lent until update_free(). */
+typedef struct update_found update_found;
+const odm_task_end *update_end(const update *u, const update_found **found);
 
 /* Looks at a package that came within the session: whether it is the one that was meant and fits
  * the device.  0, or an error when that could not be found out. */
-typedef struct update_found {
+struct update_found {
         odm_task_cause cause;
         char note[UPDATE_NOTE]; /* why, in words; "" where all is well */
-        char version[IMAGE_VERSION];
+        char version[IMAGE_VERSION], component[IMAGE_COMPONENT];
         uint64_t fired; /* faults that happened, a bit each */
-} update_found;
+};
 ODM_MUST_USE int update_look(gadget *g, const odm_task *t, odm_str package, const scenario *s,
                              uint64_t faults, update_found *out);
 

@@ -26,19 +26,31 @@ static struct {
         char body[PACKAGE_OCTETS];
 } web;
 
-/* Whatever is asked for is version 2.0, but for what is not there. */
+/* Version 2.0, where it was, a way without end, and what is not there. */
+static const char *answer_to(const char *request)
+{
+        if (strncmp(request, "GET /2.0 ", 9) == 0)
+                return "200 OK";
+        if (strncmp(request, "GET /was/here?x ", 16) == 0)
+                return "301 Moved\r\nLocation: ./../was/../then/./../2.0#top";
+        return strncmp(request, "GET /loop ", 10) == 0 ? "307 Moved\r\nLocation: loop"
+                                                       : "404 Not Found";
+}
+
 static void *serve(void *ctx)
 {
-        char request[4096], head[128];
+        char request[4096], head[256];
         int fd;
 
         (void)ctx;
         while ((fd = accept(web.fd, NULL, NULL)) >= 0) {
                 ssize_t n = recv(fd, request, sizeof request - 1, 0);
-                bool there = n > 0 && strncmp(request, "GET /2.0 ", 9) == 0;
+                request[n > 0 ? n : 0] = '\0';
+                const char *answer = answer_to(request);
+                bool there = answer[0] == '2';
                 n = snprintf(head, sizeof head,
                              "HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n",
-                             there ? "200 OK" : "404 Not Found", there ? PACKAGE_OCTETS : 0);
+                             answer, there ? PACKAGE_OCTETS : 0);
                 if (send(fd, head, (size_t)n, MSG_NOSIGNAL) == n && there)
                         (void)send(fd, web.body, sizeof web.body, MSG_NOSIGNAL);
                 close(fd);
@@ -174,12 +186,17 @@ static int order(const char *device, const char *exec, const char *url)
         return give(device, body);
 }
 
-static int order_package(const char *device, const char *exec)
+static int order_at(const char *device, const char *exec, const char *path)
 {
         char url[64];
 
-        (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/2.0", web.port);
+        (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/%s", web.port, path);
         return order(device, exec, url);
+}
+
+static int order_package(const char *device, const char *exec)
+{
+        return order_at(device, exec, "2.0");
 }
 
 static json_t *job_of(int id)
@@ -353,6 +370,10 @@ static void each_order_ends_once_whatever_fails(void **state)
         job[0] = order_package("fw%2F8", "DownloadAndUpdate");
         job[1] = give("fw%2F7", "{\"commands\":[{\"cmd\":\"exec\",\"uri\":\"" FUMO "Update\"}]}");
         job[2] = order("fw%2F1", "DownloadAndUpdate", "http://127.0.0.1:1/none");
+        job[3] = order_at("fw%2F3", "Download", "loop");
+        job[4] = order_at("fw%2F4", "Download", "was/here?x");
+        expect_end("moved without end", job[3], "failed", "411");
+        expect_end("moved", job[4], "done", "");
         expect_end("again", job[0], "done", "");
         expect_end("Update", job[1], "done", "");
         expect_end("nobody serves it", job[2], "failed", "412");
@@ -361,7 +382,8 @@ static void each_order_ends_once_whatever_fails(void **state)
         o = stop_sim(pid, "sim.out");
         assert_int_equal(number(o, "devices"), 15);
         assert_int_equal(number(o, "updated"), 10);
-        assert_int_equal(number(o, "alerts"), 18);
+        assert_int_equal(number(o, "alerts"), 20);
+        assert_int_equal(number(o, "redirects"), 7); /* six of them lead on no more */
         for (size_t i = 0; i < json_array_size(json_object_get(o, "faults")); i++) {
                 const json_t *f = json_array_get(json_object_get(o, "faults"), i);
                 if (strcmp(json_string_value(json_object_get(f, "kind")), "clock-skew") != 0 &&
