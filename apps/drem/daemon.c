@@ -15,6 +15,7 @@
 #include "bootstrap.h"
 #include "cli.h"
 #include "conf.h"
+#include "conf_kept.h"
 #include "control.h"
 #include "fsio.h"
 #include "heap.h"
@@ -43,7 +44,8 @@ typedef struct arguments {
         const daemon_program *program;
         const char *config, *bootstrap, *pin, *describe;
         cli_list set;
-        bool check, print_config, status, sync, reset, request_update, request_software;
+        bool check, print_config, status, sync, reset, request_update, request_software, accept;
+        const conf_kept *kept; /* NULL: nobody looked what the configuration was */
 } arguments;
 
 typedef struct running {
@@ -140,6 +142,28 @@ static int take_folder(const cfg *c, int *lock, diag *d)
         return rc;
 }
 
+static conf_source source_of(const arguments *a)
+{
+        const daemon_program *p = a->program;
+
+        return (conf_source){.keys = p->keys,
+                             .n_keys = p->n_keys,
+                             .set = &a->set,
+                             .file = a->config ? a->config : p->config,
+                             .check = p->check};
+}
+
+/* What is in use, and is not what was kept, is kept from now on. */
+static int keep_conf(const cfg *c, const arguments *a, diag *d)
+{
+        const conf_source s = source_of(a);
+        conf_was was = a->kept ? a->kept->was : CONF_SAME;
+
+        return was == CONF_FIRST || was == CONF_EDITED || was == CONF_COPY_LOST
+                       ? conf_kept_write(&s, c, d)
+                       : 0;
+}
+
 static int open_agent(running *r, bool reset, diag *d)
 {
         const daemon_program *p = r->program;
@@ -173,6 +197,9 @@ static int serve(const cfg *c, const arguments *a, int log_fd, bool *again)
 
         if (a->program->app)
                 r.app = *a->program->app;
+        r.app.kept = a->kept;
+        if (rc == 0)
+                rc = keep_conf(c, a, &d);
         if (rc == 0)
                 rc = loop_new(&r.loop);
         if (rc == 0)
@@ -334,18 +361,62 @@ static int ask(const char *name, const cfg *c, const char *command)
 
 /* ---- the command line ----------------------------------------------------------------------- */
 
-static int configure(const arguments *a, cfg **out)
+/* A file that is damaged does not keep a gateway from running, or from being asked. */
+static int configure_kept(const arguments *a, conf_kept *kept, cfg **out)
+{
+        const conf_source s = source_of(a);
+        diag d = {{0}};
+        int rc = conf_kept_open(&s, kept, out, &d);
+
+        if (rc < 0 && (rc != ODM_ENOENT || a->config))
+                (void)fprintf(stderr, "%s: %s\n", a->program->name,
+                              d.text[0] ? d.text : odm_err_text(rc));
+        else if (kept->was == CONF_DAMAGED)
+                (void)fprintf(stderr, "%s: %s; the last good configuration is in use\n",
+                              a->program->name, kept->why);
+        else if (kept->was == CONF_REFUSED)
+                (void)fprintf(stderr,
+                              "%s: %s was changed; until --accept-config the last accepted "
+                              "configuration is in use\n",
+                              a->program->name, kept->file);
+        return rc;
+}
+
+static int configure(const arguments *a, conf_kept *kept, cfg **out)
 {
         const daemon_program *p = a->program;
         const char *path = a->config ? a->config : p->config;
 
+        if (p->keeps && !a->check && !a->accept && !a->bootstrap) {
+                int rc = configure_kept(a, kept, out);
+                if (rc != ODM_ENOENT || a->config)
+                        return rc; /* else it has none, and never had */
+        }
         return service_configure(p->name, p->keys, p->n_keys, &a->set,
                                  a->config || access(path, F_OK) == 0 ? path : NULL, p->check, out);
 }
 
-static int run(const arguments *a)
+/* Where the program never ran there is nothing to be accepted: its first start takes the file. */
+static int accept_conf(const cfg *c, const arguments *a)
 {
-        const char *name = a->program->name;
+        const conf_source s = source_of(a);
+        diag d = {{0}};
+        int rc = become_owner(c, &d);
+
+        if (rc == 0 && access(cfg_str(c, "agent.state"), F_OK) == 0)
+                rc = conf_kept_write(&s, c, &d);
+        if (rc < 0)
+                (void)fprintf(stderr, "%s: %s\n", a->program->name,
+                              d.text[0] ? d.text : odm_err_text(rc));
+        return rc < 0 ? CLI_FAILED : CLI_OK;
+}
+
+static int run(const arguments *args)
+{
+        const char *name = args->program->name;
+        arguments with = *args;
+        const arguments *a = &with;
+        conf_kept kept = {.file = ""};
         cfg *c;
         int code;
 
@@ -355,8 +426,10 @@ static int run(const arguments *a)
         }
         if (a->describe)
                 return describe(name, a->describe);
-        if (configure(a, &c) < 0)
+        if (configure(a, &kept, &c) < 0)
                 return CLI_USAGE;
+        if (kept.file[0])
+                with.kept = &kept;
         if (a->status)
                 code = ask(name, c, "status");
         else if (a->sync)
@@ -367,6 +440,8 @@ static int run(const arguments *a)
                 code = ask(name, c, "request-software");
         else if (a->bootstrap)
                 code = bootstrap(c, a);
+        else if (a->accept)
+                code = accept_conf(c, a);
         else
                 code = a->check ? CLI_OK : start(c, a);
         cfg_free(c);
@@ -402,13 +477,15 @@ int daemon_main(const daemon_program *self, int argc, char **argv)
                 {0, "pin", CLI_STRING, &a.pin, "PIN",
                  "what proves the message, if it wants a PIN; it\nis asked for when this is left "
                  "out"},
+                {0, "accept-config", CLI_FLAG, &a.accept, NULL,
+                 "keep the configuration as it is now as the good\none, and end"},
         };
         const cli_program p = {.name = self->name,
                                .version = self->version,
                                .usage = "[options]",
                                .about = self->about,
                                .options = options,
-                               .n = ODM_COUNT(options),
+                               .n = ODM_COUNT(options) - (self->keeps ? 0 : 1),
                                .more = tail};
         int first;
 

@@ -11,6 +11,7 @@ typedef struct daemon_program {
         const cfg_key *keys;
         size_t n_keys;
         int (*check)(const cfg *c, diag *d);
+        bool keeps; /* a copy of its configuration (conf_kept.h); `keys` has integrity.edited */
 
         /* For a program that is more than an agent; NULL and no functions for one that is not.
          * `app` is copied, and open() gives the copy its app.  Called around the agent's life, in

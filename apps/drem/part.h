@@ -26,6 +26,7 @@ typedef struct part_host { /* lent until close; what it points to stays where it
         odm_tasks *tasks;
         const cfg *conf;
         const struct fsio_healed *healed; /* what the journal was found to be; NULL until open */
+        const struct conf_kept *kept;     /* what the configuration was; NULL: nobody looked */
         const char *folder;  /* of everything the agent keeps; a part makes one of its name in it */
         odm_trap_hub *traps; /* who hooks on a trap says so here */
 
@@ -121,6 +122,7 @@ typedef struct agent_app {
         void *app;           /* part_host.app; NULL for a bootstrap, where parts are only mounted */
         const char *program; /* "gremd" */
         uint32_t max_nodes, max_list; /* of the tree; 0: as it has it */
+        const struct conf_kept *kept; /* part_host.kept */
         /* A session is over; octets of its messages. */
         void (*over)(void *app, bool good, uint64_t in, uint64_t out);
 } agent_app;

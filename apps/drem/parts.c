@@ -474,6 +474,7 @@ int parts_mount(odm_tree *t, odm_tasks *ts, const cfg *c, const part_class *cons
                               .elsewhere = on_elsewhere,
                               .answer = on_answer,
                               .ctx = p,
+                              .kept = app ? app->kept : NULL,
                               .app = app ? app->app : NULL};
         add_classes(p, classes);
         if (app)

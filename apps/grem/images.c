@@ -16,7 +16,8 @@ static const field image_fields[] = {
         STORE_FIELD_OF(image_row, size, U64),       STORE_FIELD_OF(image_row, ready, I64),
         STORE_FIELD_OF(image_row, previous, STR),   STORE_FIELD_OF(image_row, state, I64),
         STORE_FIELD_OF(image_row, result, I64),     STORE_FIELD_OF(image_row, delivered, BOOL),
-        STORE_FIELD_OF(image_row, correlator, STR), STORE_FIELD_OF(image_row, signature, BLOB)};
+        STORE_FIELD_OF(image_row, correlator, STR), STORE_FIELD_OF(image_row, signature, BLOB),
+        STORE_FIELD_OF(image_row, unproved, BOOL)};
 enum { F_NODE, F_ID, F_READY = 9 };
 
 static const record image_record = STORE_RECORD_OF(image_row, image_fields);
@@ -107,6 +108,13 @@ static odm_str octets(odm_str hex, odm_arena *a)
         return p ? (odm_str){p, 32} : ODM_ABSENT;
 }
 
+/* It was offered, and is on its way again. */
+static bool comes_again(const image_row *r)
+{
+        return !r->hash.n && (r->state == IMAGE_QUEUED || r->state == IMAGE_DOWNLOADING ||
+                              r->state == IMAGE_VERIFYING);
+}
+
 static int fill(store *st, const char *folder, const image_row *r, odm_arena *a, gw_image *out)
 {
         gw_image i = {.node = r->node,
@@ -122,7 +130,7 @@ static int fill(store *st, const char *folder, const image_row *r, odm_arena *a,
                       .signature = r->signature,
                       .ready = r->ready};
         odm_str base;
-        int rc = store_setting_get(st, IMAGE_BASE, a, &base);
+        int rc = r->unproved ? ODM_ESTATE : store_setting_get(st, IMAGE_BASE, a, &base);
 
         if (rc == 0 && base.n)
                 i.url_http = image_url(a, base, r->id);
@@ -150,15 +158,18 @@ int gw_image_get(store *st, const char *folder, odm_str id, odm_arena *a, gw_ima
                                  .limit = IMAGES_MAX};
         store_rows rows;
         const image_row *r;
+        bool again = false;
         int rc = id.n ? store_row_find(st, &scan, a, &rows) : ODM_ENOENT;
 
         if (rc < 0)
                 return rc;
         r = rows.v;
-        for (size_t i = 0; i < rows.n; i++)
+        for (size_t i = 0; i < rows.n; i++) {
                 if (r[i].hash.n)
                         return fill(st, folder, &r[i], a, out);
-        return ODM_ENOENT;
+                again |= comes_again(&r[i]);
+        }
+        return again ? ODM_ESTATE : ODM_ENOENT;
 }
 
 int gw_image_by_url(store *st, const char *folder, odm_str url, odm_arena *a, gw_image *out)

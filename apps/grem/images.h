@@ -33,7 +33,8 @@ typedef struct gw_image { /* one that is ready; texts in the arena of who asked 
         odm_str previous_hash; /* its SHA-256 */
 } gw_image;
 
-/* All: 0; ODM_ENOENT: no such image, or it is not ready; ODM_ENOMEM, ODM_ELIMIT, ODM_EIO.
+/* All: 0; ODM_ENOENT: no such image, or it is not ready; ODM_ESTATE: it is being proved again, or
+ * fetched again, and is to be asked for later; ODM_ENOMEM, ODM_ELIMIT, ODM_EIO.
  * `folder` is that of the gateway's state (adapter_host.folder, gw_folder()). */
 
 /* The image of an ImageID. */

@@ -36,6 +36,7 @@ typedef struct image_row {
         bool delivered; /* by Data, not by URL */
         odm_str correlator;
         odm_str signature; /* of what is offered, as it was given; empty: none */
+        bool unproved;     /* this run of the gateway has not read its file yet */
 } image_row;
 extern const store_table image_table;
 enum image_index { IMAGE_BY_ID = 1, IMAGE_BY_READY };

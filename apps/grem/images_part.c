@@ -5,6 +5,8 @@
  *     \------Data-----------------------------------------/     \---not--> FAILED
  *   READY --Verify--> VERIFYING --whole--> READY
  *                          \--damaged--> FAILED, offered no more
+ *   start --> unproved --read, and whole--> offered
+ *                    \--damaged--> an alarm; QUEUED, to be fetched again, or FAILED
  *
  * An order is a row before it is answered 202, and its end is a row together with the alert that
  * tells of it: so each order ends with one alert, whatever happens to the power in between.  What
@@ -29,13 +31,16 @@
 #include "log.h"
 #include "mo.h"
 #include "odm/fumo.h"
+#include "part/notice.h"
+#include "proof.h"
 
 #define TYPE ODM_STR("urn:oma:at:oma-gwmo:imageready:1.0")
 #define AT_ONCE 2 /* downloads and proofs under way together */
 #define DATA_MEMORY ((size_t)64 << 20)
 #define TEXT_MEMORY ((size_t)256 << 10)
 #define DOC_MAX 16384
-#define RETRY_MS 5000 /* after the store failed */
+#define RETRY_MS 5000                /* after the store failed */
+#define AT_START ((uint64_t)4 << 20) /* octets of images that are read before the start is over */
 
 typedef enum order {
         ORDER_DOWNLOAD,
@@ -53,6 +58,7 @@ typedef struct image {
         order order;   /* while its state says that one is under way */
         bool looking;  /* what is offered is to be read again, without an order */
         bool look;     /* the delivery does that */
+        notice alarm;  /* of what was found damaged */
         delivery *delivery;
         char hash[65]; /* of what the delivery proved */
 } image;
@@ -63,6 +69,7 @@ struct images {
         odm_provider provider;
         image *list;
         size_t n, running;
+        uint64_t read; /* octets, at the start */
         image_server *server;
         char *folder;
         loop_timer soon;
@@ -100,6 +107,7 @@ static void image_free(image *i)
         for (size_t k = 0; k < ODM_COUNT(texts); k++)
                 free((char *)(uintptr_t)texts[k].p);
         delivery_end(i->delivery);
+        notice_stop(&i->alarm);
         free(i);
 }
 
@@ -115,6 +123,7 @@ static image *find(const images *p, odm_str node)
 static image *image_of(images *p, odm_str node)
 {
         image *i = find(p, node);
+        char object[FM_TEXT + 1];
 
         if (i || p->n == IMAGES_MAX)
                 return i;
@@ -123,6 +132,8 @@ static image *image_of(images *p, odm_str node)
                 free(i);
                 return NULL;
         }
+        snprintf(object, sizeof object, IMAGES_AT "/%.*s", (int)node.n, node.p);
+        notice_init(&i->alarm, p->host, FM_INTEGRITY, object);
         i->p = p;
         i->next = p->list;
         p->list = i;
@@ -339,6 +350,7 @@ static bool take_over(image *i, odm_arena *a)
         if (!odm_str_eq(hash, i->row.hash)) {
                 ok = set_text(&i->row.previous, i->row.hash) && set_text(&i->row.hash, hash);
         }
+        i->row.unproved = false;
         i->row.size = size_of_file(image_path(a, i->p->folder, hash).p);
         i->row.kind = number(i, "Kind", a);
         i->row.ready = loop_wall().s * 1000;
@@ -418,6 +430,8 @@ static void adopt(image *i)
                 end(i, ODM_CAUSE_OK, "");
         odm_arena_done(&a);
         if (i->row.state == IMAGE_READY) {
+                i->looking = false;
+                notice_say(&i->alarm, FM_CLEARED, "there is a whole one");
                 drop_coming(i);
                 forget_file(i->p, odm_cstr(old));
         }
@@ -437,6 +451,62 @@ static void withdraw(image *i, const char *note)
         free(hash);
 }
 
+/* Whether the server would have the same file fetched again: not where it wants another one by now,
+ * and not without an address. */
+static bool is_to_be_had(const image *i)
+{
+        odm_arena a;
+        odm_str hash;
+        bool is;
+
+        odm_arena_init(&a, &heap_mem, TEXT_MEMORY);
+        hash = leaf(i, "Hash", &a);
+        is = !i->row.delivered && leaf(i, "URL", &a).n &&
+             (!hash.n || odm_str_ieq(hash, i->row.hash.p));
+        odm_arena_done(&a);
+        return is;
+}
+
+/* Found by itself: an alarm, and it is fetched again.  An order that waits does that too. */
+static void spoilt(image *i, const char *note)
+{
+        char *hash = strndup(i->row.hash.p, i->row.hash.n);
+        bool again = is_under_way(i) || is_to_be_had(i);
+
+        log_warn("an image is damaged", log_str("image", i->row.node), log_text("reason", note));
+        notice_say(
+                &i->alarm, FM_MAJOR,
+                again ? "the image was damaged; it is not offered, and fetched again"
+                      : "the image was damaged; it is not offered, and has to be delivered again");
+        i->row.unproved = i->looking = false;
+        if (!again) {
+                withdraw(i, note);
+        } else if (!hash || !set_text(&i->row.hash, ODM_STR(""))) {
+                log_error("out of memory");
+        } else if (!is_under_way(i)) {
+                i->order = ORDER_DOWNLOAD;
+                i->row.state = IMAGE_QUEUED;
+                (void)set_text(&i->row.correlator, ODM_STR(""));
+        }
+        if (again && keep(i, false) < 0) /* the next start finds it damaged again */
+                log_error("an image's damage is not kept", log_str("image", i->row.node));
+        else if (again && hash)
+                forget_file(i->p, odm_cstr(hash));
+        free(hash);
+}
+
+/* It is what it was when it was proved first. */
+static void proved(image *i)
+{
+        i->row.unproved = i->looking = false;
+        if (keep(i, false) < 0) {
+                i->row.unproved = i->looking = true;
+                go_on_soon(i->p, RETRY_MS);
+                return;
+        }
+        notice_say(&i->alarm, FM_CLEARED, "it is whole");
+}
+
 static void on_done(void *ctx, odm_task_cause cause, const char *note)
 {
         image *i = ctx;
@@ -445,7 +515,6 @@ static void on_done(void *ctx, odm_task_cause cause, const char *note)
 
         i->delivery = NULL;
         i->look = false;
-        i->looking = i->looking && o != ORDER_LOOK && o != ORDER_VERIFY;
         p->running--;
         switch (o) {
         case ORDER_DOWNLOAD:
@@ -456,11 +525,16 @@ static void on_done(void *ctx, odm_task_cause cause, const char *note)
                         end(i, cause, note);
                 break;
         case ORDER_VERIFY:
-        case ORDER_LOOK:
                 if (cause == ODM_CAUSE_CORRUPT)
                         withdraw(i, note);
-                else if (o == ORDER_VERIFY)
+                else
                         end(i, cause, note);
+                break;
+        case ORDER_LOOK:
+                if (cause == ODM_CAUSE_OK)
+                        proved(i);
+                else
+                        spoilt(i, note);
                 break;
         }
         go_on_soon(p, 0);
@@ -699,11 +773,14 @@ static void on_soon(void *ctx)
                         rc = ODM_EIO;
         }
         for (image *i = p->list; i; i = i->next)
-                if (i->row.state == IMAGE_QUEUED && !i->delivery && p->running < AT_ONCE)
+                if (i->looking && !i->delivery && p->running < AT_ONCE) {
+                        i->look = begin_check(i) == 0;
+                        rc = i->look ? rc : ODM_EIO;
+                }
+        for (image *i = p->list; i; i = i->next)
+                if (i->row.state == IMAGE_QUEUED && !i->looking && !i->delivery &&
+                    p->running < AT_ONCE)
                         begin(i);
-        for (image *i = p->list; i && p->running < AT_ONCE; i = i->next)
-                if (i->looking && !i->delivery)
-                        i->look = i->looking = begin_check(i) == 0;
         if (rc < 0)
                 go_on_soon(p, RETRY_MS);
 }
@@ -722,6 +799,8 @@ static int read_state(void *ctx, const odm_at *at, odm_arena *a, odm_value *out)
 {
         const image *i = find(ctx, at->name[0]);
 
+        if (i && i->row.unproved && !is_under_way(i))
+                return say(a, ODM_FMT_INT, IMAGE_VERIFYING, out);
         return say(a, ODM_FMT_INT, i ? i->row.state : IMAGE_EMPTY, out);
 }
 
@@ -756,7 +835,7 @@ static int read_url(void *ctx, const odm_at *at, odm_arena *a, odm_value *out)
         const image *i = find(p, at->name[0]);
         odm_str base = image_server_base(p->server), url;
 
-        if (!i || !i->row.hash.n || !base.n)
+        if (!i || !i->row.hash.n || i->row.unproved || !base.n)
                 return ODM_ENOENT;
         url = image_url(a, base, i->row.id);
         if (!url.p)
@@ -980,13 +1059,64 @@ static int images_mount(const part_host *h, void **out, diag *d)
         return 0;
 }
 
-/* An order that was under way goes on; what is offered is looked at, and not offered when its file
- * is not what it was. */
+/* What a start finds is offered when it was read: at once as long as that takes a moment, else
+ * beside everything else. */
+static void look_at(image *i)
+{
+        images *p = i->p;
+        char hash[65] = "";
+        odm_arena a;
+        odm_str path;
+
+        odm_arena_init(&a, &heap_mem, TEXT_MEMORY);
+        path = image_path(&a, p->folder, i->row.hash);
+        if (size_of_file(path.p) != i->row.size) {
+                spoilt(i, "its file is not as long as it was");
+        } else if (p->read + i->row.size > AT_START) {
+                i->looking = true;
+        } else {
+                p->read += i->row.size;
+                if (proof_hash(path.p, hash, NULL) == 0 && odm_str_is(i->row.hash, hash))
+                        proved(i);
+                else
+                        spoilt(i, "its file is not what it was");
+        }
+        odm_arena_done(&a);
+}
+
+/* Before anybody can ask for one. */
+static int doubt_all(images *p)
+{
+        const store_scan scan = {.table = &image_table, .limit = IMAGES_MAX};
+        store_batch *b = store_batch_new();
+        store_rows rows = {0};
+        odm_arena a;
+        int rc;
+
+        odm_arena_init(&a, &heap_mem, (size_t)16 << 20);
+        rc = b ? store_row_find(gw_store(p->g), &scan, &a, &rows) : ODM_ENOMEM;
+        for (size_t i = 0; rc == 0 && i < rows.n; i++) {
+                image_row *r = (image_row *)rows.v + i;
+                store_op *op = r->hash.n && !r->unproved ? store_batch_add(b, STORE_ROW_PUT) : NULL;
+                if (!r->hash.n || r->unproved)
+                        continue;
+                r->unproved = true;
+                if (op)
+                        op->row = (store_row_op){.table = &image_table, .row = r};
+                else
+                        rc = ODM_ENOMEM;
+        }
+        if (rc == 0 && b->n)
+                rc = gw_write(p->g, b);
+        store_batch_free(b);
+        odm_arena_done(&a);
+        return rc;
+}
+
+/* An order that was under way goes on. */
 static int take_up(images *p, const image_row *r)
 {
         image *i = image_of(p, r->node);
-        odm_arena a;
-        bool whole;
 
         if (!i || !set_text(&i->row.id, r->id) || !set_text(&i->row.name, r->name) ||
             !set_text(&i->row.version, r->version) || !set_text(&i->row.vendor, r->vendor) ||
@@ -1000,6 +1130,7 @@ static int take_up(images *p, const image_row *r)
         i->row.state = r->state;
         i->row.result = r->result;
         i->row.delivered = r->delivered;
+        i->row.unproved = r->unproved;
         i->order = r->state == IMAGE_VERIFYING ? ORDER_VERIFY
                    : r->delivered              ? ORDER_DATA
                                                : ORDER_DOWNLOAD;
@@ -1007,14 +1138,8 @@ static int take_up(images *p, const image_row *r)
                 i->row.state = IMAGE_QUEUED;
         else
                 drop_coming(i); /* it was kept for the row that is there now */
-        if (!r->hash.n)
-                return 0;
-        odm_arena_init(&a, &heap_mem, TEXT_MEMORY);
-        whole = size_of_file(image_path(&a, p->folder, r->hash).p) == r->size;
-        odm_arena_done(&a);
-        if (!whole)
-                withdraw(i, "its file is not as long as it was");
-        i->looking = whole && !is_under_way(i);
+        if (r->hash.n)
+                look_at(i);
         return 0;
 }
 
@@ -1068,6 +1193,8 @@ static int images_open(void *ctx, diag *d)
         folder = p->folder ? fsio_join(p->folder, "images") : NULL;
         rc = folder ? fsio_mkdir(folder, 0700, d) : ODM_ENOMEM;
         if (rc == 0)
+                rc = doubt_all(p);
+        if (rc == 0)
                 rc = image_server_open(p->g, &p->server, d);
         if (rc == 0)
                 rc = read_rows(p);
@@ -1086,7 +1213,7 @@ static int images_status(const void *ctx, odm_buf *b)
         size_t ready = 0;
 
         for (const image *i = p->list; i; i = i->next)
-                ready += i->row.hash.n > 0;
+                ready += i->row.hash.n > 0 && !i->row.unproved;
         return odm_buf_fmt(b, "images: %zu\nimages-ready: %zu\nimages-port: %u\n", p->n, ready,
                            image_server_port(p->server));
 }

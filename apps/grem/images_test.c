@@ -426,6 +426,18 @@ static void verify(void)
         expect("verify", yard_do(NULL, ODM_CMD_EXEC, AT "/Operations/Verify", NULL, 0), 202);
 }
 
+static void deliver_one(void)
+{
+        char path[WORKSHOP_PATH], hash[65];
+
+        workshop_path("one", path);
+        assert_int_equal(proof_hash(path, hash, NULL), 0);
+        add("fw", "fw");
+        put(AT "/Hash", hash, ODM_FMT_CHR);
+        deliver();
+        wait_for("fw", "40");
+}
+
 static void what_was_delivered_is_not_lost(void **unused)
 {
         char path[WORKSHOP_PATH], hash[65];
@@ -487,16 +499,96 @@ static void a_damaged_image_is_withdrawn(void **unused)
 
         fetch("fw", "one", "40");
         damage(15, "the first imagE");
-        restart(); /* it is looked at by itself */
+        restart(); /* it is looked at by itself, and fetched again */
+        expect("not before", yard_get(AT "/LocalURL"), 404);
         assert_true(yard_turn(10000, is_told, &five));
-        wait_for("fw", "50");
-        expect("nor after a start", yard_get(AT "/LocalURL"), 404);
+        wait_for("fw", "40");
+        expect_served("fw", "the first image");
 
-        fetch("fw", "one", "40");
         damage(3, "the");
         restart();
         expect("a short one", yard_get(AT "/LocalURL"), 404);
-        assert_int_equal(yard_alerts(READY), 7);
+        wait_for("fw", "40");
+        expect_served("fw", "the first image");
+        assert_int_equal(files(), 1);
+
+        set_url("fw", "nothing");
+        damage(3, "the");
+        restart();
+        wait_for("fw", "50");
+        expect("nobody has it", yard_get(AT "/LocalURL"), 404);
+        assert_int_equal(files(), 0);
+}
+
+static void wish_for(int want)
+{
+        odm_arena a;
+        gw_image i;
+        int rc;
+
+        odm_arena_init(&a, &heap_mem, 1 << 20);
+        rc = gw_image_get(gw_store(yard.g), gw_folder(yard.g), ODM_STR("fw"), &a, &i);
+        assert_int_equal(rc, want);
+        odm_arena_done(&a);
+}
+
+static bool is_fetched(void *ctx)
+{
+        (void)ctx;
+        return yard_get(AT "/State") == 200 && strstr(yard.text, "=20\n");
+}
+
+/* What a start cannot read in a moment is not offered until it has been read. */
+static void a_large_image_is_proved_beside_everything_else(void **unused)
+{
+        char url[256], body[64];
+        char *large = test_malloc(5 << 20);
+
+        (void)unused;
+        wish_for(ODM_ENOENT);
+        memset(large, 'x', (5 << 20) - 1);
+        large[(5 << 20) - 1] = 0;
+        workshop_put("large", large, 0644);
+        workshop_sign("large");
+        add("fw", "fw");
+        fetch("fw", "large", "40");
+        for (unsigned damaged = 0; damaged < 2; damaged++) {
+                if (damaged) {
+                        large[1000]++;
+                        damage((5 << 20) - 1, large);
+                        workshop_put("fetch", "#!/bin/sh\nexec sleep 60\n", 0755);
+                }
+                restart();
+                wish_for(ODM_ESTATE);
+                expect("State", yard_get(AT "/State"), 200);
+                assert_non_null(strstr(yard.text, "=30\n"));
+                expect("LocalURL", yard_get(AT "/LocalURL"), 404);
+                if (damaged) {
+                        assert_true(yard_turn(10000, is_fetched, NULL));
+                        wish_for(ODM_ESTATE);
+                        continue;
+                }
+                wait_for("fw", "40");
+                wish_for(0);
+                url_of("fw", url, sizeof url);
+                expect("served", get(url, "bytes=0-3", body, sizeof body), 206);
+        }
+        test_free(large);
+}
+
+/* What the server delivered, it has to deliver again. */
+static void a_damaged_delivery_is_the_servers_to_repeat(void **unused)
+{
+        unsigned two = 2;
+
+        (void)unused;
+        deliver_one();
+        damage(15, "the first imagE");
+        restart();
+        assert_true(yard_turn(10000, is_told, &two));
+        wait_for("fw", "50");
+        expect("it is not offered", yard_get(AT "/LocalURL"), 404);
+        wish_for(ODM_ENOENT);
         assert_int_equal(files(), 0);
 }
 
@@ -545,6 +637,9 @@ int main(void)
                                                 tear_down),
                 T(a_check_stays_one),
                 T(a_damaged_image_is_withdrawn),
+                T(a_large_image_is_proved_beside_everything_else),
+                cmocka_unit_test_setup_teardown(a_damaged_delivery_is_the_servers_to_repeat,
+                                                set_up_bare, tear_down),
                 T(a_deleted_image_makes_room),
                 T(room_is_limited),
         };

@@ -44,6 +44,7 @@ int main(int argc, char **argv)
                         "it as\nif they were its own.",
                 .config = "/etc/xrem/gremd.conf",
                 .check = settings_check,
+                .keeps = true,
                 .app = &gateway_app,
                 .open = open_gateway,
                 .start = start_gateway,

@@ -8,13 +8,16 @@
 
 #include "apply.h"
 #include "fsio.h"
+#include "fsio_twin.h"
 #include "heap.h"
 #include "images.h"
 #include "inner.h"
 #include "log.h"
 #include "odm/heal.h"
+#include "odm/inventory.h"
 #include "part/notice.h"
 #include "recover.h"
+#include "spare.h"
 
 #define AT "./GwMO/Config/Ext/Validation"
 #define CAUSE "device-quarantined"
@@ -56,6 +59,7 @@ typedef struct recover {
         loop_timer judge;
         odm_heal_terms terms;
         notice store;
+        spare *spare;
 } recover;
 
 static void act(ward *w, unsigned actions);
@@ -681,38 +685,88 @@ static int recover_mount(const part_host *h, void **out, diag *d)
         return 0;
 }
 
-/* What was found when the store was opened, and the call that makes the server look. */
-static void tell_store(recover *p)
+/* The server is asked to read everything anew (gwmo.md 1.2: TaskRequest). */
+static void ask_for_resync(recover *p, const char *why)
 {
-        char *path = fsio_join(gw_folder(p->g), "gateway.db");
+        odm_alert a = {.code = ODM_ALERT_GENERIC,
+                       .source = ODM_STR("./GwMO/Inventory"),
+                       .type = ODM_STR(ODM_INV_REQUEST_ALERT),
+                       .format = ODM_FMT_XML,
+                       .mark = ODM_STR("informational")};
+        odm_buf b;
+        int rc;
 
-        if (!path) {
-                log_error("no memory for an alarm");
-                return;
-        }
-        notice_init(&p->store, p->host, FM_INTEGRITY, path);
+        odm_buf_init(&b, &heap_mem, 1024);
+        rc = odm_inv_request_doc(ODM_STR("resync"), odm_cstr(why), &b);
+        a.data = odm_buf_view(&b);
+        if (rc == 0)
+                rc = north_add(p->g, NULL, NORTH_REPORT, &a, loop_wall(), NULL);
+        odm_buf_done(&b);
+        if (rc < 0)
+                log_error("the server cannot be asked", log_text("reason", odm_err_text(rc)));
+        p->host->call(p->host->ctx, why);
+}
+
+/* Part integrity has said so, and called. */
+static void tell_tree(recover *p)
+{
+        const fsio_healed *h = p->host->healed;
+
+        if (h && (h->records || h->head || h->lost))
+                ask_for_resync(p, "the tree was damaged");
+}
+
+/* The store was found damaged while it is in use: a start mends it. */
+static void on_damaged(void *ctx, const char *why)
+{
+        recover *p = ctx;
+        char *path = fsio_join(gw_folder(p->g), "gateway.db");
+        char text[FM_TEXT];
+
+        if (path)
+                recover_store_condemn(path);
         free(path);
+        snprintf(text, sizeof text, "the store is damaged: %.300s", why);
+        log_error("the store is damaged", log_text("reason", why));
+        notice_say(&p->store, FM_CRITICAL, text);
+        p->host->again(p->host->ctx, "the store is damaged");
+}
+
+static int keep_spare(recover *p, const char *path)
+{
+        if (cfg_str(p->g->conf, "gateway.store")) /* its owner's to copy */
+                return 0;
+        return spare_open(p->g, path, on_damaged, p, &p->spare);
+}
+
+/* What was found when the store was opened. */
+static void tell_store(recover *p, const char *path)
+{
+        notice_init(&p->store, p->host, FM_INTEGRITY, path);
         switch (p->g->mended) {
         case RECOVER_WHOLE: notice_say(&p->store, FM_CLEARED, "the store is whole"); return;
         case RECOVER_COPY:
-                notice_say(&p->store, FM_MAJOR,
-                           "the store was damaged: the copy of the last clean end is in use");
+                notice_say(&p->store, FM_MAJOR, "the store was damaged: its last copy is in use");
                 break;
         case RECOVER_ANEW:
                 notice_say(&p->store, FM_CRITICAL,
                            "the store was damaged, and there was no copy: it is begun anew");
                 break;
         }
-        p->host->call(p->host->ctx, "resynchronisation: the store was damaged");
+        ask_for_resync(p, "the store was damaged");
 }
 
 static int recover_open(void *ctx, diag *d)
 {
         recover *p = ctx;
+        char *path;
+        int rc;
 
-        (void)d;
         if (!p->g)
                 return 0;
+        path = fsio_join(gw_folder(p->g), "gateway.db");
+        if (!path)
+                return diag_set(d, ODM_ENOMEM, "out of memory");
         p->terms = (odm_heal_terms){.every_ms = cfg_ms(p->g->conf, "gateway.validate_every"),
                                     .tries = (unsigned)cfg_int(p->g->conf, "gateway.heal_tries")};
         p->judge = (loop_timer){.fn = on_judge, .ctx = p};
@@ -723,8 +777,11 @@ static int recover_open(void *ctx, diag *d)
                             .ctx = p};
         gw_hook_add(p->g, &p->hook);
         p->g->recover = p;
-        tell_store(p);
-        return 0;
+        tell_store(p, path);
+        tell_tree(p);
+        rc = keep_spare(p, path);
+        free(path);
+        return rc < 0 ? diag_set(d, rc, "gateway.db: %s", odm_err_text(rc)) : 0;
 }
 
 static void recover_close(void *ctx)
@@ -735,6 +792,8 @@ static void recover_close(void *ctx)
                 gw_hook_del(p->g, &p->hook);
                 loop_timer_stop(&p->judge);
                 notice_stop(&p->store);
+                spare_stop(p->spare);
+                spare_close(p->spare);
                 p->g->recover = NULL;
         }
         while (p->wards)

@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* recover_store.c - a store that is damaged does not keep the gateway from starting: the copy of
- * the last clean end takes its place, or an empty one, and the damaged file stays beside it for
+/* recover_store.c - a store that is damaged does not keep the gateway from starting: its last copy
+ * takes its place, or an empty one, and the damaged file stays beside it for
  * people. What the copy does not know comes back by itself: devices attach, servers are called. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "fsio.h"
-#include "heap.h"
+#include "copy.h"
 #include "log.h"
 #include "recover_store.h"
-
-#define COPY_MAX ((size_t)256 << 20) /* as large as a file that is looked at when it is opened */
 
 static char *beside(const char *path, const char *suffix)
 {
@@ -27,28 +25,22 @@ static char *beside(const char *path, const char *suffix)
 
 static int copy(const char *from, const char *to)
 {
-        odm_buf b;
-        diag d = {{0}};
-        int rc;
+        const store_copy_opt o = {.from = from, .to = to};
+        char why[STORE_DIAG];
+        int rc = store_copy(&o, why);
 
-        odm_buf_init(&b, &heap_mem, COPY_MAX);
-        rc = fsio_read(from, COPY_MAX, &b, &d);
-        if (rc == 0)
-                rc = fsio_write(NULL, to, odm_buf_view(&b), 0600, &d);
         if (rc < 0)
-                log_warn("a copy of the store", log_text("file", to), log_text("reason", d.text));
-        odm_buf_done(&b);
+                log_warn("a copy of the store", log_text("file", to), log_text("reason", why));
         return rc;
 }
 
 void recover_store_keep(const char *path)
 {
-        char *to = beside(path, ".copy"), *wal = beside(path, "-wal");
+        char *to = beside(path, ".copy");
 
-        if (to && wal && access(path, R_OK) == 0 && access(wal, F_OK) != 0)
+        if (to && access(path, R_OK) == 0)
                 (void)copy(path, to);
         free(to);
-        free(wal);
 }
 
 /* The copy into the place of the damaged file, which is out of the way. */
@@ -81,6 +73,40 @@ static recover_mended mend(const char *path)
         return how;
 }
 
+/* A file beside it says that it is damaged. */
+#define CONDEMNED ".bad"
+
+void recover_store_condemn(const char *path)
+{
+        char *mark = beside(path, CONDEMNED);
+        int fd = mark ? open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
+
+        if (fd < 0 || fsync(fd) < 0)
+                log_error("a damaged store is not marked", log_text("file", path));
+        if (fd >= 0)
+                close(fd);
+        free(mark);
+}
+
+static bool is_condemned(const char *path)
+{
+        char *mark = beside(path, CONDEMNED);
+        bool is = mark && access(mark, F_OK) == 0 && access(path, F_OK) == 0;
+
+        free(mark);
+        return is;
+}
+
+/* After it was mended: a cut in between has it mended again. */
+static void pardon(const char *path)
+{
+        char *mark = beside(path, CONDEMNED);
+
+        if (mark)
+                (void)unlink(mark);
+        free(mark);
+}
+
 /* The power went when the damaged file was out of the way, and nothing in its place yet. */
 static bool is_half_mended(const char *path)
 {
@@ -98,10 +124,17 @@ int recover_store_open(const char *path, const store_opt *opt, store **out, char
         int rc;
 
         *how = half ? put_copy(path) : RECOVER_WHOLE;
+        if (path && !half && is_condemned(path)) {
+                log_error("the store was found damaged");
+                *how = mend(path);
+        }
+        if (path)
+                pardon(path);
         rc = store_open(opt, out, why);
         if (rc != ODM_EMALFORMED || !path)
                 return rc;
         log_error("the store is damaged", log_text("reason", why));
+        half = half || *how != RECOVER_WHOLE; /* it is out of the way already */
         if (!half)
                 *how = mend(path);
         if (*how == RECOVER_WHOLE)

@@ -7,7 +7,7 @@
 
 typedef enum recover_mended {
         RECOVER_WHOLE,
-        RECOVER_COPY, /* the copy of the last clean end is in use */
+        RECOVER_COPY, /* its last copy (spare.h) is in use */
         RECOVER_ANEW, /* there was none: it is empty */
 } recover_mended;
 
@@ -15,8 +15,10 @@ typedef enum recover_mended {
  * which is left as it is.  A file that is no store any more becomes PATH.damaged. */
 ODM_MUST_USE int recover_store_open(const char *path, const store_opt *opt, store **out,
                                     char why[STORE_DIAG], recover_mended *how);
-/* The store is closed: PATH.copy is made of it, unless its log is still there.  A failure is
- * logged. */
+/* The store of `path` was found damaged while it was open: the next recover_store_open() does not
+ * trust it.  A failure is logged. */
+void recover_store_condemn(const char *path);
+/* The store is closed: PATH.copy is made of it, if it is whole.  A failure is logged. */
 void recover_store_keep(const char *path);
 
 #endif

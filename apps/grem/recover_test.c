@@ -312,6 +312,48 @@ static void a_store_that_is_half_mended_is_mended(void **arg)
         assert_int_equal(yard.g->mended, RECOVER_WHOLE);
 }
 
+static bool is_copied(void *ctx)
+{
+        char path[128];
+
+        (void)ctx;
+        snprintf(path, sizeof path, "%s/gateway.db.copy", gw_folder(yard.g));
+        return access(path, F_OK) == 0;
+}
+
+static void a_store_is_copied_while_it_is_in_use(void **arg)
+{
+        char path[128];
+
+        (void)arg;
+        yard_stop();
+        yard_set("gateway.copy_every=20ms");
+        yard_start(classes);
+        snprintf(path, sizeof path, "%s/gateway.db.copy", gw_folder(yard.g));
+        assert_int_equal(unlink(path), 0); /* of the stop just now */
+        (void)attach();
+        yard_settle();
+        assert_true(yard_turn(10000, is_copied, NULL));
+}
+
+static void a_store_that_was_found_damaged_is_mended(void **arg)
+{
+        char path[128];
+
+        (void)arg;
+        (void)attach();
+        yard_settle();
+        snprintf(path, sizeof path, "%s/gateway.db", gw_folder(yard.g));
+        recover_store_condemn(path);
+        yard_stop();
+        yard_start(classes);
+        assert_int_equal(yard.g->mended, RECOVER_COPY);
+        assert_int_equal(gw_count(yard.g, -1), 1);
+        yard_stop();
+        yard_start(classes);
+        assert_int_equal(yard.g->mended, RECOVER_WHOLE);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -325,6 +367,8 @@ int main(void)
                 TEST(without_a_rule_nobody_is_touched),
                 TEST(what_an_operator_switched_off_stays_off),
                 TEST(a_store_that_is_half_mended_is_mended),
+                TEST(a_store_is_copied_while_it_is_in_use),
+                TEST(a_store_that_was_found_damaged_is_mended),
         };
         return RUN_TESTS(tests);
 }

@@ -12,9 +12,15 @@
 #define SECOND 1000
 #define DAY (24 * (int64_t)3600 * SECOND)
 
+static const char *const edited_words[] = {"use", "refuse", NULL};
+
 static const cfg_key gateway_keys[] = {
         {"gateway.store", CFG_STRING, NULL,
          "Where devices, alerts and orders are kept. Default: gateway.db in agent.state."},
+        {"gateway.copy_every", CFG_DURATION, "1h",
+         "How often gateway.db is copied to gateway.db.copy while the gateway runs, if it has\n"
+         "changed; 0: when the gateway ends alone.",
+         0, 30 * DAY},
         {"gateway.devices", CFG_INT, "10000", "Most devices that the gateway knows.", 1, 1000000},
         {"gateway.provisioned_only", CFG_BOOL, "no",
          "Whether only devices are served that the server has named before."},
@@ -41,6 +47,11 @@ static const cfg_key gateway_keys[] = {
          DAY},
         {"gateway.metrics", CFG_STRING, NULL,
          "Address for /metrics, such as 127.0.0.1:9465; none if not set."},
+
+        {"integrity.edited", CFG_ENUM, "use",
+         "What a start makes of a configuration file that was changed since the last one: use it,\n"
+         "and tell the servers; or refuse it, and use the last one until gremd --accept-config.",
+         .choices = edited_words},
 
         {"images.listen", CFG_STRING, NULL,
          "Address where devices fetch images over HTTP, address:port, or :port for all addresses;\n"

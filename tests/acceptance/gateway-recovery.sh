@@ -13,7 +13,7 @@ rule=./GwMO/Config/Ext/Validation/v1
 starts_with_devices()
 {
         start_server grserver || return 1
-        start_gateway keeper '[gateway]' 'validate_every = 500ms' '[diag]' || return 1
+        start_gateway keeper '[gateway]' 'validate_every = 500ms' 'copy_every = 500ms' || return 1
         eventually 20 is_active keeper && "$xrem" set keeper ./GwMO/Config/Alerts/BatchWindow 0 || return 1
         {
                 printf '[run]\nseed = 5\n'
@@ -75,13 +75,78 @@ integrity_alarm() # a word of its object
         server=grserver events keeper | grep '<Cause>integrity</Cause>' | grep -v '<Severity>cleared' | grep -q "$1"
 }
 
+# Killed, so that the copy is one made while it ran.
 mends_its_store()
 {
-        stop keeper || return 1
-        [ -f "$home/keeper/gateway.db.copy" ] || fail 'no copy' || return 1
-        flip "$home/keeper/gateway.db" 3 && run_gateway keeper || return 1
+        rm -f "$home/keeper/gateway.db.copy"
+        eventually 20 test -f "$home/keeper/gateway.db.copy" || return 1
+        stop keeper KILL
+        rm -f "$home/keeper/gateway.db-wal" && flip "$home/keeper/gateway.db" 3 && run_gateway keeper || return 1
         eventually 20 integrity_alarm gateway.db && [ -f "$home/keeper/gateway.db.damaged" ] &&
                 eventually 20 is_healed ward/2 && eventually 20 devices_with --tag ward --state active 2
+}
+
+asked_to_read_anew()
+{
+        server=grserver events keeper | grep 'TaskRequest' | grep -q resync
+}
+
+image=./GwMO/ImageInventory/Images/fw
+
+has_an_image()
+{
+        mkdir -p "$gr/www" && head -c 300000 /dev/urandom >"$gr/www/image" || return 1
+        python3 "$here/serve.py" "$gr/www" >"$gr/port" &
+        pid[grwww]=$!
+        eventually 20 test -s "$gr/port" || return 1
+        "$xrem" add keeper $image --node && "$xrem" add keeper $image/ImageID fw/2 && "$xrem" add keeper $image/HashAlg sha-256 &&
+                "$xrem" add keeper $image/Hash "$(sha256sum "$gr/www/image" | cut -d' ' -f1)" &&
+                "$xrem" add keeper $image/URL "http://127.0.0.1:$(cat "$gr/port")/slow/image" &&
+                "$xrem" exec keeper $image/Operations/Download --timeout 20 && is_served
+}
+
+is_served()
+{
+        curl -sSf "$("$xrem" get keeper $image/LocalURL)" | cmp - "$gr/www/image"
+}
+
+# While it is being fetched again, nobody gets the damaged one.
+offers_no_damaged_image()
+{
+        local url code
+        touch "$gr/hold" && stop keeper KILL || return 1
+        flip "$(ls "$home"/keeper/images/*.img)" 150000 && run_gateway keeper || return 1
+        eventually 20 integrity_alarm Images/fw || return 1
+        url=$(sed -n 's/.*images are served.*url=\([^ ]*\).*/\1/p' "$home/keeper.log" | tail -n 1)
+        code=$(curl -s -o "$gr/got" -w '%{http_code}' "${url:-http://127.0.0.1:1}/img/fw%2F2")
+        [ "$code" != 200 ] && ! "$xrem" get keeper $image/LocalURL
+}
+
+fetches_it_again()
+{
+        rm "$gr/hold" && eventually 20 is_served && eventually 20 no_alarm_of Images/fw
+}
+
+no_alarm_of() # a word of the object
+{
+        ! "$xrem" alarm list keeper | grep -q "$1"
+}
+
+runs_on_its_last_configuration()
+{
+        stop keeper && cp "$home/keeper/gremd.conf" "$gr/good.conf" || return 1
+        sed -i 's/^validate_every = .*/validate_every = soon/' "$home/keeper/gremd.conf"
+        code_of 2 "$gremd" --config "$home/keeper/gremd.conf" --check || return 1
+        run_gateway keeper && eventually 20 integrity_alarm gremd.conf && eventually 20 is_healed ward/1
+}
+
+takes_an_edit()
+{
+        stop keeper && sed 's/^validate_every = .*/validate_every = 400ms/' "$gr/good.conf" >"$home/keeper/gremd.conf" &&
+                run_gateway keeper && eventually 20 sh -c "'$xrem' alarm list keeper | grep gremd.conf | grep -q warning" &&
+                stop keeper && sed 's/^validate_every = .*/validate_every = 600ms/' "$gr/good.conf" >"$home/keeper/gremd.conf" &&
+                "$gremd" --config "$home/keeper/gremd.conf" --accept-config && run_gateway keeper &&
+                eventually 20 no_alarm_of gremd.conf
 }
 
 promise 'a gateway has devices that should be alike' starts_with_devices
@@ -90,6 +155,12 @@ promise 'those that are not are put into quarantine, healed and let go' heals_th
 promise 'one that is changed later as well' heals_one_again
 promise 'a tree that was damaged is mended, with an alarm' mends_its_tree
 promise 'a store that was damaged is taken from its copy, with an alarm' mends_its_store
+promise 'and the server is asked to read everything anew' eventually 20 asked_to_read_anew
+promise 'it has an image' has_an_image
+promise 'an image that was damaged is not offered, with an alarm' offers_no_damaged_image
+promise 'and is fetched again' fetches_it_again
+promise 'a configuration that was damaged is not used, with an alarm' runs_on_its_last_configuration
+promise 'one that was edited is, and told; one that was accepted is no news' takes_an_edit
 promise 'the gateway that mends itself ends cleanly' stop keeper
 promise 'and so do its devices' stop grsim
 promise 'and the server of both' stop grserver

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whether what this device keeps is what was kept (xrem.md D2): its tree, whose journal is mended
- * from its copy before anything is read (fsio_twin.h), and deployed components, which are compared
+ * from its copy before anything is read (fsio_twin.h), the configuration where somebody looked at it
+ * (conf_kept.h), and deployed components, which are compared
  * with the hashes beside them.  The images of the firmware are firmware.c's to look at.  What is
  * found is an alarm of cause `integrity`; the next start that finds all well clears it.
  *
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf_kept.h"
 #include "fsio_twin.h"
 #include "log.h"
 #include "manifest.h"
@@ -19,7 +21,7 @@
 
 typedef struct integrity {
         const part_host *host;
-        notice tree;
+        notice tree, conf;
         manifest_check *check; /* of the components; NULL when it is over */
         notice components;
         char found[FM_TEXT + 1]; /* those that are damaged, and how, as many as have room */
@@ -40,6 +42,7 @@ static void integrity_close(void *ctx)
         program_kill(p->healer); /* wherever it is, the next start goes on */
         loop_timer_stop(&p->limit);
         notice_stop(&p->tree);
+        notice_stop(&p->conf);
         notice_stop(&p->components);
         free(p);
 }
@@ -75,6 +78,53 @@ static void tell_tree(integrity *p)
         p->host->call(p->host->ctx, "resynchronisation: the tree was damaged");
 }
 
+/* The name of a file is any octets, and may have been cut. */
+static void make_text(char *s)
+{
+        const bool is_utf8 = odm_utf8_ok(odm_cstr(s));
+
+        for (; *s; s++) {
+                const unsigned char c = (unsigned char)*s;
+                if (c < ' ' || c == 0x7f || (c >= 0x80 && !is_utf8))
+                        *s = '?';
+        }
+}
+
+/* ---- the configuration --------------------------------------------------------------------- */
+
+static void tell_conf(integrity *p)
+{
+        const conf_kept *k = p->host->kept;
+        char text[FM_TEXT];
+
+        notice_init(&p->conf, p->host, FM_INTEGRITY, k->file);
+        switch (k->was) {
+        case CONF_EDITED:
+                notice_say(&p->conf, FM_WARNING,
+                           "the configuration was changed since the last start, and is in use");
+                break;
+        case CONF_DAMAGED:
+                snprintf(text, sizeof text,
+                         "the configuration is damaged; the last good one is in use: %.300s",
+                         k->why);
+                make_text(text);
+                notice_say(&p->conf, FM_MAJOR, text);
+                break;
+        case CONF_REFUSED:
+                notice_say(&p->conf, FM_MAJOR,
+                           "the configuration was changed, and nobody accepted it: the last one "
+                           "that was is in use");
+                break;
+        case CONF_COPY_LOST:
+                notice_say(&p->conf, FM_MINOR,
+                           "the copy of the configuration was damaged, and is made anew");
+                break;
+        default: notice_say(&p->conf, FM_CLEARED, "the configuration is as it was"); return;
+        }
+        log_warn("the configuration is not as it was", log_text("file", k->file),
+                 log_text("what", p->conf.text));
+}
+
 /* ---- deployed components ---------------------------------------------------------------------- */
 
 static void complain(integrity *p, const char *text)
@@ -88,18 +138,6 @@ static void complain(integrity *p, const char *text)
                 snprintf(p->found + n, sizeof p->found - n, "; %s", text);
         else
                 p->untold++;
-}
-
-/* The name of a file is any octets, and may have been cut. */
-static void make_text(char *s)
-{
-        const bool is_utf8 = odm_utf8_ok(odm_cstr(s));
-
-        for (; *s; s++) {
-                const unsigned char c = (unsigned char)*s;
-                if (c < ' ' || c == 0x7f || (c >= 0x80 && !is_utf8))
-                        *s = '?';
-        }
 }
 
 static void tell_components(integrity *p)
@@ -240,6 +278,8 @@ static int integrity_open(void *ctx, diag *d)
         notice_init(&p->tree, p->host, FM_INTEGRITY, journal);
         free(journal);
         tell_tree(p);
+        if (p->host->kept)
+                tell_conf(p);
         if (!folder)
                 folder = archive;
         if (folder && archive && strcmp(folder, archive) == 0)

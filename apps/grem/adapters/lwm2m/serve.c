@@ -32,7 +32,9 @@ void lw_serve_image(lwm2m *a, co_request *r, const co_msg *m)
         }
         odm_arena_done(&mem);
         if (rc < 0) {
-                co_answer_code(r, rc == ODM_ENOENT ? CO_NOT_FOUND : CO_SERVER_ERROR);
+                co_answer_code(r, rc == ODM_ENOENT   ? CO_NOT_FOUND
+                                  : rc == ODM_ESTATE ? CO_UNAVAILABLE
+                                                     : CO_SERVER_ERROR);
                 return;
         }
         a->images++;
