@@ -167,12 +167,12 @@ static int keep_conf(const cfg *c, const arguments *a, diag *d)
 static int open_agent(running *r, bool reset, diag *d)
 {
         const daemon_program *p = r->program;
-        int rc = p->app ? p->open(r->conf, r->loop, p->version, &r->app.app, d) : 0;
+        int rc = p->open ? p->open(r->conf, r->loop, p->version, &r->app.app, d) : 0;
 
         if (rc == 0)
                 rc = agent_open(r->conf, r->loop, p->version, reset, p->app ? &r->app : NULL,
                                 &r->agent, d);
-        if (rc == 0 && p->app)
+        if (rc == 0 && p->start)
                 rc = p->start(r->app.app, d);
         return rc;
 }

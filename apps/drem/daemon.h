@@ -13,8 +13,8 @@ typedef struct daemon_program {
         int (*check)(const cfg *c, diag *d);
         bool keeps; /* a copy of its configuration (conf_kept.h); `keys` has integrity.edited */
 
-        /* For a program that is more than an agent; NULL and no functions for one that is not.
-         * `app` is copied, and open() gives the copy its app.  Called around the agent's life, in
+        /* What it is more than an agent; NULL without.  `app` is copied, and open() gives the copy its
+         * app; no functions for one that has parts of its own alone.  Called around the agent's life, in
          * this order; stop() and close() also when a later one failed. */
         const agent_app *app;
         int (*open)(const cfg *c, loop *l, const char *version, void **out, diag *d);

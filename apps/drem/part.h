@@ -116,10 +116,11 @@ typedef struct part_class { /* functions may be NULL but for mount and close */
         void (*close)(void *p);
 } part_class;
 
-/* What a program that is an agent among other things (gremd) brings along; NULL for dremd. */
+/* What a program brings along; gremd is an agent among other things. */
 typedef struct agent_app {
         const part_class *const *parts; /* besides parts_all; up to a NULL */
-        void *app;           /* part_host.app; NULL for a bootstrap, where parts are only mounted */
+        void *app;           /* part_host.app; NULL for dremd, and for a bootstrap, where parts are
+                                only mounted */
         const char *program; /* "gremd" */
         uint32_t max_nodes, max_list; /* of the tree; 0: as it has it */
         const struct conf_kept *kept; /* part_host.kept */
@@ -144,5 +145,6 @@ extern const part_class part_diagmon;
 extern const part_class part_trap;
 extern const part_class part_plugin;
 extern const part_class part_schedule;
+extern const part_class part_gwlink; /* of dremd alone */
 
 #endif

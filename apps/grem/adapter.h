@@ -115,6 +115,9 @@ typedef struct adapter_host { /* lent until close */
          * in `a`: the first of ./GwMO/Config/Bootstrap that fits it.  ODM_ENOENT: none does;
          * ODM_ENOMEM, ODM_ELIMIT, ODM_EIO. */
         int (*bootstrap)(void *ctx, const adapter_device *d, odm_arena *a, odm_str *out);
+        /* Where the gateway is reached from outside (GwAddress/Addr and AddrType of ./GwMO/Config), in
+         * `a`; empty: nobody said.  0, ODM_ENOMEM, ODM_ELIMIT. */
+        int (*address)(void *ctx, odm_arena *a, odm_str *addr, odm_str *type);
 } adapter_host;
 
 /* ---- what an adapter offers ----------------------------------------------------------------- */

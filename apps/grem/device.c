@@ -389,6 +389,15 @@ static bool is_at_work(const gateway *g, const gw_device *d)
         return d->pending > 0 || gw_busy(g, d);
 }
 
+/* One that was told of is told of again: whose it is has changed. */
+static void tell_mode(rec *r, gw_mode was)
+{
+        gw_state s = r->d.state;
+
+        if (was && was != r->d.mode && (s == GW_ACTIVE || s == GW_ASLEEP || s == GW_UNREACHABLE))
+                tell_presence(r->v, r, true, 0);
+}
+
 static void judge_mode(rec *r)
 {
         gw_device *d = &r->d;
@@ -400,8 +409,10 @@ static void judge_mode(rec *r)
         if (!mode)
                 mode = (int)odm_inv_by_capability(d->protocol, d->dms);
         if (mode != (int)d->mode) {
+                gw_mode was = d->mode;
                 d->mode = (gw_mode)mode;
                 mark(r);
+                tell_mode(r, was);
                 GW_TELL(r->v->g, moved, d, d->state);
         }
 }
@@ -707,8 +718,10 @@ int gw_change_device(gateway *g, gw_device *d, const gw_change *c)
         if (rc < 0)
                 return rc;
         if (c->mode) {
+                gw_mode was = d->mode;
                 d->mode = (gw_mode)c->mode;
                 d->mode_set = true;
+                tell_mode(r, was);
                 GW_TELL(g, moved, d, d->state);
         }
         if (c->wake_interval_s != -2) {

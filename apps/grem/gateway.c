@@ -182,6 +182,17 @@ static int find_adapters(gateway *g, diag *d)
         return 0;
 }
 
+static int own_address(void *ctx, odm_arena *a, odm_str *addr, odm_str *type)
+{
+        odm_value v;
+
+        *addr = read_config(ctx, "GwAddress/Addr", a, &v) == 0 ? odm_arena_copy(a, v.data)
+                                                               : ODM_STR("");
+        *type = read_config(ctx, "GwAddress/AddrType", a, &v) == 0 ? odm_arena_copy(a, v.data)
+                                                                   : ODM_STR("");
+        return a->err ? odm_arena_err(a) : 0;
+}
+
 static int open_adapters(gateway *g, diag *d)
 {
         int rc = 0;
@@ -198,6 +209,7 @@ static int open_adapters(gateway *g, diag *d)
                                          .changed = devices_changed,
                                          .alert = devices_alert,
                                          .bootstrap = gw_bootstrap,
+                                         .address = own_address,
                                          .ctx = g};
         for (size_t i = 0; rc == 0 && i < g->n_adapters; i++) {
                 gw_adapter *a = &g->adapters[i];

@@ -24,6 +24,7 @@
 #include "fleet.h"
 #include "fsio.h"
 #include "gateway_row.h"
+#include "gateway_trigger.h"
 #include "heap.h"
 #include "httpd.h"
 #include "log.h"
@@ -315,6 +316,18 @@ static int hook_behind(void *ctx, int64_t device, odm_str key, odm_arena *a, int
         return rc;
 }
 
+static int hook_way(void *ctx, const store_device *d, odm_arena *a, dm_way *out)
+{
+        return gateway_way_of(((app *)ctx)->store, d, a, out);
+}
+
+static int hook_carry(void *ctx, const dm_way *w, const store_device *d, const dm_package *p,
+                      store_batch *b)
+{
+        (void)ctx;
+        return gateway_carry(w, d, p, b);
+}
+
 static void hook_device_changed(void *ctx, int64_t device)
 {
         dm_device_changed(((app *)ctx)->dm, device);
@@ -471,6 +484,9 @@ static int start_dm(app *a, diag *d)
         o.wake_resync = (uint32_t)cfg_int(c, "wake.resync");
         o.job_moved = hook_job_moved;
         o.behind = hook_behind;
+        o.way = hook_way;
+        o.carry = hook_carry;
+        o.made = hook_job_asked;
         o.ctx = a;
         return dm_new(&o, &a->dm, d);
 }

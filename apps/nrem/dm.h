@@ -18,6 +18,20 @@ typedef struct dm dm;
 
 typedef enum dm_unknown { DM_UNKNOWN_REFUSE, DM_UNKNOWN_HOLD, DM_UNKNOWN_ACCEPT } dm_unknown;
 
+/* How a package 0 reaches a device, where a datagram to the device itself does not. */
+typedef struct dm_way {
+        int64_t gateway; /* the device that brings it; 0: none */
+        char name[128];  /* of that, for people */
+        char host[256];  /* else the relay it is sent to */
+        uint16_t port;
+} dm_way;
+
+typedef struct dm_package { /* borrowed */
+        odm_str octets;     /* a whole notification message */
+        odm_str server_id;  /* whose it is */
+        int64_t at, ms;     /* made now, of use for so long */
+} dm_package;
+
 typedef struct dm_opt {
         store *store;     /* borrowed, as all here, until dm_free() */
         loop *loop;       /* wake-ups, deadlines and lost sessions */
@@ -68,6 +82,14 @@ typedef struct dm_opt {
         /* The device behind the gateway `device` that has that key there.  0, ODM_ENOENT, or as
          * reads of the store.  NULL: what a device tells is its own, whatever its address. */
         int (*behind)(void *ctx, int64_t device, odm_str key, odm_arena *a, int64_t *out);
+        /* Another way for the package 0 of a device than a datagram to where it says it is.  0,
+         * ODM_ENOENT: there is none; or as reads of the store.  Any thread.  NULL: there never is.
+         */
+        int (*way)(void *ctx, const store_device *d, odm_arena *a, dm_way *out);
+        /* Adds to `b` the job by which the gateway of a way brings it.  0, ODM_ENOMEM. */
+        int (*carry)(void *ctx, const dm_way *w, const store_device *d, const dm_package *p,
+                     store_batch *b);
+        void (*made)(void *ctx, int64_t device, int64_t job); /* that job is durable */
         bool plain_reports; /* DiagMon's reports are alerts in the log like all others, no samples
                              */
         size_t alert_data;  /* octets of an alert's data that the log keeps; default 4096 */

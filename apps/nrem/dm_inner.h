@@ -328,6 +328,8 @@ void wake_free(wake *w); /* on the loop's thread; NULL is allowed */
  * running already.  As dm_wake(). */
 int wake_device(dm *m, const store_device *d, bool now);
 void wake_run(dm *m); /* on the loop: sends what is due */
+/* By which way the wake-up came that the device answers: "udp wake" ... */
+const char *wake_route(const dm *m, const store_device *d);
 /* Whether the wake-up that a session answers had gone over to the default nonce. */
 bool wake_resynced(const dm *m, const store_device *d, const store_account *acc);
 

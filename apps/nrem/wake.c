@@ -19,6 +19,7 @@
 #define NAMES_MOST 64       /* looked up at one time */
 #define JOBS_MOST 100
 #define WAKE_MEMORY ((size_t)16 << 20)
+#define GRACE_MS 5000 /* a gateway may need to be woken itself */
 
 struct wake {
         dm *dm;
@@ -64,6 +65,38 @@ static int wake_target(const store_device *d, char *host, size_t size, uint16_t 
         return 0;
 }
 
+/* The operator's own word goes before all else. */
+static int other_way(const dm *m, const store_device *d, odm_arena *a, dm_way *out)
+{
+        if (!m->opt.way || d->wake_override.n)
+                return ODM_ENOENT;
+        return m->opt.way(m->opt.ctx, d, a, out);
+}
+
+static bool has_way(const dm *m, const store_device *d)
+{
+        odm_arena a;
+        dm_way w;
+        bool has;
+
+        odm_arena_init(&a, &heap_mem, WAKE_MEMORY);
+        has = other_way(m, d, &a, &w) == 0;
+        odm_arena_done(&a);
+        return has;
+}
+
+const char *wake_route(const dm *m, const store_device *d)
+{
+        odm_arena a;
+        dm_way w = {.gateway = 0};
+        int rc;
+
+        odm_arena_init(&a, &heap_mem, WAKE_MEMORY);
+        rc = other_way(m, d, &a, &w);
+        odm_arena_done(&a);
+        return rc < 0 ? "udp wake" : w.gateway ? "gateway trigger" : "gateway relay";
+}
+
 /* ---- the datagram ------------------------------------------------------------------------ */
 
 bool wake_resynced(const dm *m, const store_device *d, const store_account *acc)
@@ -87,7 +120,8 @@ static int wake_secret(const dm *m, const store_account *acc, odm_str *id, odm_s
         return 0;
 }
 
-static int make_datagram(const dm *m, const store_device *d, const store_account *acc, sending *out)
+static int make_package(const dm *m, const store_device *d, const store_account *acc, odm_str *id,
+                        odm_buf *out)
 {
         odm_notification n = {.version = ODM_NOTIFY_VERSION,
                               .ui = ODM_UI_BACKGROUND,
@@ -95,7 +129,6 @@ static int make_datagram(const dm *m, const store_device *d, const store_account
                               .session_id = (uint16_t)d->wake_session};
         odm_nonce nonce = {0};
         odm_secret secret;
-        odm_buf package, datagram;
         int rc = wake_secret(m, acc, &n.server_id, &secret);
 
         if (rc < 0)
@@ -106,17 +139,23 @@ static int make_datagram(const dm *m, const store_device *d, const store_account
                 nonce.n = (uint8_t)acc->server_nonce.n;
                 memcpy(nonce.p, acc->server_nonce.p, nonce.n);
         }
-        odm_buf_init(&package, &heap_mem, ODM_NOTIFY_MAX);
+        rc = odm_notify_make(&n, &secret, &nonce, out);
+        *id = n.server_id;
+        odm_wipe(&secret, sizeof secret);
+        return rc;
+}
+
+static int wrap(uint8_t push, odm_str package, sending *out)
+{
+        odm_buf datagram;
+        int rc;
+
         odm_buf_init(&datagram, &heap_mem, sizeof out->octets);
-        rc = odm_notify_make(&n, &secret, &nonce, &package);
-        if (rc == 0)
-                rc = odm_wsp_wrap((uint8_t)d->wake_tries, odm_buf_view(&package), &datagram);
+        rc = odm_wsp_wrap(push, package, &datagram);
         if (rc == 0) {
                 memcpy(out->octets, datagram.p, datagram.n);
                 out->n = datagram.n;
         }
-        odm_wipe(&secret, sizeof secret);
-        odm_buf_done(&package);
         odm_buf_done(&datagram);
         return rc;
 }
@@ -210,7 +249,8 @@ static bool patch_wake(store_batch *b, const store_device *d, int64_t at, uint32
 
 /* Moves the device's jobs between queued and notified. */
 static bool move_jobs(dm *m, store_batch *b, const store_device *d, store_job_state from,
-                      store_job_state to, const char *why, odm_arena *a, int64_t now)
+                      store_job_state to, const char *why, const char *route, odm_arena *a,
+                      int64_t now)
 {
         store_job_filter f = {.device = d->id,
                               .states = STORE_JOB_BIT(from),
@@ -226,7 +266,7 @@ static bool move_jobs(dm *m, store_batch *b, const store_device *d, store_job_st
                 if (!op)
                         return false;
                 if (to == STORE_JOB_NOTIFIED)
-                        op->job_move.route = ODM_STR("udp wake");
+                        op->job_move.route = odm_cstr(route);
         }
         return true;
 }
@@ -255,7 +295,7 @@ static void give_up(dm *m, const store_device *d, odm_arena *a, int64_t now, con
         if (!b)
                 return;
         if (patch_wake(b, d, 0, 0, 0, now) &&
-            move_jobs(m, b, d, STORE_JOB_NOTIFIED, STORE_JOB_QUEUED, why, a, now) &&
+            move_jobs(m, b, d, STORE_JOB_NOTIFIED, STORE_JOB_QUEUED, why, NULL, a, now) &&
             store_write(m->opt.store, b, written, m) == 0) {
                 log_info("wake-up given up", log_str("device", d->name), log_text("reason", why));
         } else {
@@ -268,7 +308,52 @@ typedef struct letter {
         sending x;
         char host[256];
         uint16_t port;
+        const char *route;
+        char way[160]; /* for people */
 } letter;
+
+/* Where it goes, by which way; a gateway's job is added to `b`, and nothing is to be sent then. */
+static int address_letter(dm *m, const store_device *d, const dm_package *p, odm_arena *a,
+                          store_batch *b, letter *out)
+{
+        dm_way w = {.gateway = 0};
+        int rc = other_way(m, d, a, &w);
+
+        if (rc == 0 && w.gateway) {
+                out->port = 0;
+                out->route = "gateway trigger";
+                (void)snprintf(out->way, sizeof out->way, "through its gateway %s", w.name);
+                return m->opt.carry(m->opt.ctx, &w, d, p, b);
+        }
+        out->route = rc == 0 ? "gateway relay" : "udp wake";
+        (void)snprintf(out->way, sizeof out->way, "by UDP%s",
+                       rc == 0 ? " to the relay of its gateway" : "");
+        if (rc == 0) {
+                (void)snprintf(out->host, sizeof out->host, "%s", w.host);
+                out->port = w.port;
+        } else {
+                rc = wake_target(d, out->host, sizeof out->host, &out->port);
+        }
+        return rc < 0 ? rc : wrap((uint8_t)d->wake_tries, p->octets, &out->x);
+}
+
+static int write_letter(dm *m, const store_device *d, odm_arena *a, store_batch *b, int64_t now,
+                        letter *out)
+{
+        dm_package p = {.at = now, .ms = wait_after(m, d->wake_tries) + GRACE_MS};
+        store_account acc;
+        odm_buf package;
+        int rc = store_account_get(m->opt.store, d->id, a, &acc);
+
+        odm_buf_init(&package, &heap_mem, ODM_NOTIFY_MAX);
+        if (rc == 0)
+                rc = make_package(m, d, &acc, &p.server_id, &package);
+        p.octets = odm_buf_view(&package);
+        if (rc == 0)
+                rc = address_letter(m, d, &p, a, b, out);
+        odm_buf_done(&package);
+        return rc;
+}
 
 /* Writes a datagram for a device that is due, and into `b` its wait and the state of its jobs;
  * gives up on one that cannot be woken.  Whether there is something to be sent. */
@@ -277,8 +362,7 @@ static bool prepare(wake *w, const store_device *due, odm_arena *a, store_batch 
         dm *m = w->dm;
         int64_t now = dm_wall_ms();
         store_device d = *due;
-        store_account acc;
-        char why[160];
+        char why[224];
         int rc;
 
         if (d.wake_tries >= m->opt.wake_tries) {
@@ -291,20 +375,16 @@ static bool prepare(wake *w, const store_device *due, odm_arena *a, store_batch 
         if (d.wake_session == 0)
                 d.wake_session = 1 + (uint32_t)rand_below(0xffff);
         d.wake_tries++;
-        rc = store_account_get(m->opt.store, d.id, a, &acc);
-        if (rc == 0)
-                rc = wake_target(&d, out->host, sizeof out->host, &out->port);
-        if (rc == 0)
-                rc = make_datagram(m, &d, &acc, &out->x);
+        rc = write_letter(m, &d, a, b, now, out);
         if (rc < 0) {
                 give_up(m, &d, a, now, "it cannot be woken; waits for the device to call");
                 return false;
         }
-        (void)snprintf(why, sizeof why, "wake-up %u sent by UDP", d.wake_tries);
+        (void)snprintf(why, sizeof why, "wake-up %u sent %s", d.wake_tries, out->way);
         /* kept before it is sent: its session id must be known when the device calls */
         return patch_wake(b, due, now + wait_after(m, d.wake_tries), d.wake_tries, d.wake_session,
                           now) &&
-               move_jobs(m, b, &d, STORE_JOB_QUEUED, STORE_JOB_NOTIFIED, why, a, now);
+               move_jobs(m, b, &d, STORE_JOB_QUEUED, STORE_JOB_NOTIFIED, why, out->route, a, now);
 }
 
 /* What is in `b` is kept, and the letters go. */
@@ -315,7 +395,12 @@ static int send_all(wake *w, store_batch *b, const letter *list, size_t n)
         if (rc < 0)
                 return rc;
         dm_tell_moved(w->dm, b);
+        for (size_t i = 0; i < b->n; i++)
+                if (b->ops[i]->kind == STORE_JOB_CREATE && w->dm->opt.made)
+                        w->dm->opt.made(w->dm->opt.ctx, b->ops[i]->job.device, b->ops[i]->id);
         for (size_t i = 0; i < n; i++) {
+                if (!list[i].port)
+                        continue; /* its gateway brings it */
                 rc = dispatch(w, &list[i].x, list[i].host, list[i].port);
                 if (rc < 0)
                         log_warn("a device could not be woken", log_text("host", list[i].host),
@@ -430,7 +515,7 @@ int wake_device(dm *m, const store_device *d, bool now)
         if (!w || !w->udp || atomic_load(&m->stopping))
                 return ODM_ESTATE;
         rc = wake_target(d, host, sizeof host, &port);
-        if (rc < 0)
+        if (rc < 0 && !has_way(m, d))
                 return rc;
         if (d->wake_at && !now)
                 return 0; /* it is being woken */

@@ -194,7 +194,7 @@ int welcome_server(session *s, const turn *t)
         int rc;
 
         if (s->known && answers_wake(s))
-                s->route = "udp wake";
+                s->route = wake_route(s->dm, &s->device);
         rc = make_server(s, t);
         if (rc == 0 && s->known)
                 look_at_mirror(s, t);

@@ -2,6 +2,7 @@
 /* Gateways on the log of events: what they tell, jobs of theirs that end, devices that are lost and
  * found; and the clock's work, a piece a batch. */
 #include "gateway_api.h"
+#include "gateway_trigger.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -247,6 +248,7 @@ static int on_alert(gateways *s, fleet_turn *t, const fleet_event *ev)
         case GATEWAY_STATE: return hear_of_devices(s, t, ev, news, &d);
         case GATEWAY_RESULTS: return gateway_results(s, t, ev);
         case GATEWAY_REQUEST: return hear_request(s, t, ev, &d);
+        case GATEWAY_ADDRESS: return gateway_address_told(t, d.id, fleet_text(ev, "data"));
         default: return 0; /* those end jobs of the gateway */
         }
 }
@@ -503,6 +505,7 @@ static const store_table *const tables[] = {&table_gateway,
                                             &table_gateway_relay,
                                             &table_gateway_task,
                                             &table_gateway_image,
+                                            &table_gateway_address,
                                             NULL};
 
 const fleet_part part_gateway = {.name = "gateway",

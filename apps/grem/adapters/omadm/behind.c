@@ -179,7 +179,11 @@ static bool introduce(behind *b, store_device *d, odm_arena *m)
         servers = servers_of(b->a, b->id, &t, m);
         free(b->servers);
         b->servers = servers.n ? strndup(servers.p, servers.n) : NULL;
-        return tell(b, d, &t);
+        if (!tell(b, d, &t))
+                return false;
+        if (b->here)
+                link_tell(b, &t);
+        return true;
 }
 
 bool behind_introduce(behind *b)
@@ -232,6 +236,9 @@ void behind_unwoken(behind *b)
 static const char question[] =
         "[{\"cmd\":\"get\",\"uri\":\"./DevDetail/DevTyp\",\"optional\":true},"
         "{\"cmd\":\"get\",\"uri\":\"./GwMO/Config/GwID\",\"optional\":true},"
+        "{\"cmd\":\"get\",\"uri\":\"./GwMO/Config/Mode\",\"optional\":true},"
+        "{\"cmd\":\"get\",\"uri\":\"./GwMO/Config/GwAddress/Addr\",\"optional\":true},"
+        "{\"cmd\":\"get\",\"uri\":\"./GwMO/Config/Ext/ServerID\",\"optional\":true},"
         "{\"cmd\":\"get\",\"uri\":\"./DMAcc?list=StructData\",\"optional\":true},"
         "{\"cmd\":\"get\",\"uri\":\".?list=Struct\",\"optional\":true,\"fallback\":false}]";
 
@@ -305,6 +312,8 @@ void behind_at_hand(void *ctx, int64_t device)
         if (!b->record) /* told, it may have been sent away */
                 return;
         b->here = true;
+        if (!behind_introduce(b)) /* here, it hears of its gateway */
+                return;
         say_awake(b);
 }
 
@@ -394,6 +403,22 @@ void behind_all(omadm *a)
 
 /* ---- what is kept beside ------------------------------------------------------------------------ */
 
+/* The list without ourselves, who are no server of its own; in `a`. */
+static odm_str others(const omadm *o, odm_str ids, odm_arena *a)
+{
+        odm_str out = ODM_STR("");
+
+        while (ids.n) {
+                const char *blank = memchr(ids.p, ' ', ids.n);
+                odm_str one = odm_str_to(ids, blank ? (size_t)(blank - ids.p) : ids.n);
+                ids = odm_str_from(ids, one.n + (blank ? 1 : 0));
+                if (one.n && !odm_str_is(one, cfg_str(o->conf, "omadm.server_id")))
+                        out = odm_arena_fmt(a, "%.*s%s%.*s", (int)out.n, out.p, out.n ? " " : "",
+                                            (int)one.n, one.p);
+        }
+        return out;
+}
+
 int behind_servers(behind *b, odm_str ids)
 {
         store_batch *batch = store_batch_new();
@@ -403,7 +428,8 @@ int behind_servers(behind *b, odm_str ids)
 
         if (rc == 0) {
                 row->device = b->id;
-                row->servers = odm_str_to(odm_str_trim(ids), SERVERS_MAX);
+                row->servers = others(b->a, odm_str_to(odm_str_trim(ids), SERVERS_MAX),
+                                      store_batch_arena(batch));
                 op->row = (store_row_op){.table = &omadm_table_device, .row = row};
                 rc = store_write_sync(b->a->store, batch);
         }

@@ -13,5 +13,6 @@
 extern const adapter_class omadm_class;
 /* Port of the first listener, for tests; 0: none.  `adapter` is what open() made. */
 unsigned omadm_port(const void *adapter, bool tls);
+unsigned omadm_relay_port(const void *adapter); /* the same, of wake-ups */
 
 #endif

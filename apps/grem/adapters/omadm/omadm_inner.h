@@ -7,6 +7,7 @@
  *   words.c    commands as the jobs have them, and back
  *   told.c     alerts of devices, out of the log
  *   boot.c     accounts for devices that have none
+ *   link.c     what a device is told of its gateway
  *   relay.c    package 0 of other servers
  *
  *     loop: commands() -> store: job -> dm: session -> store: job moved -> loop: done()
@@ -46,6 +47,7 @@ typedef struct behind { /* a device that the store knows, in memory as long as w
         int64_t interval_ms; /* how often it calls; 0: not known */
         odm_time woken;      /* when a package 0 was passed on last */
         char *servers;       /* ServerIDs of its own servers, blanks between; NULL: none */
+        uint64_t linked;     /* digest of what it was told of its gateway, in this life of ours */
 } behind;
 
 #define WORDS_MAX 1000 /* commands of a job */
@@ -157,6 +159,12 @@ void told_close(omadm *a);
 /* Any thread. */
 bool boot_is_asked(const omadm *a, const httpd_req *r);
 void boot_handle(omadm *a, httpd_req *r);
+
+/* ---- link.c ------------------------------------------------------------------------------- */
+
+/* A device that is here, and keeps ./GwMO/Config for its gateway, is told what has changed there:
+ * a job of its own.  `t` is its mirror. */
+void link_tell(behind *b, const store_tree *t);
 
 /* ---- relay.c ------------------------------------------------------------------------------ */
 

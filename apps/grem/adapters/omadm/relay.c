@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What wakes a device: our own package 0, which the DM side makes, and those of servers that manage
  * the device themselves (gwmo.md 7).  The gateway has no key of such a server and verifies nothing:
- * the device does.  So it only sees to it that no device is woken too often.
+ * the device does.  So what comes by UDP is limited before anything is read for it: datagrams in
+ * all, and those of each device.  What an order of a server brings has passed the agent's checks,
+ * and is not held up by what strangers send.
  *
  *   (b) the server has the gateway deliver it            wake(), with a notification
  *   (a) the server sends it to the gateway's own address  the ServerID in it tells for which
@@ -17,11 +19,14 @@
 #include "udp.h"
 
 #define COPIES_MAX 64 /* devices that one datagram goes to */
+#define LOOKED_AT 50  /* datagrams of servers in a second */
 #define DATAGRAM_MAX (ODM_NOTIFY_MAX + 64)
 
 typedef struct relay {
         omadm *a;
         udp *udp;
+        odm_time second; /* when it began */
+        unsigned n;      /* datagrams in it */
 } relay;
 
 /* Where package 0 reaches it: udp://host:port, an empty host being where it called from. */
@@ -71,20 +76,16 @@ static int wrapped(odm_str in, odm_buf *out)
 
 static int pass_on(relay *r, behind *b, odm_str notification)
 {
-        odm_time now = loop_now(),
-                 next = odm_time_add(b->woken, cfg_ms(r->a->conf, "omadm.relay_every"));
         net_addr to;
         odm_buf datagram;
-        int rc = odm_time_reached(now, next) ? target_of(b, &to) : ODM_ELIMIT;
+        int rc = target_of(b, &to);
 
         if (rc < 0)
                 return rc;
         odm_buf_init(&datagram, &heap_mem, DATAGRAM_MAX + 64);
         rc = wrapped(notification, &datagram);
-        if (rc == 0) {
-                b->woken = now;
+        if (rc == 0)
                 rc = udp_send(r->udp, odm_buf_view(&datagram), &to);
-        }
         odm_buf_done(&datagram);
         return rc;
 }
@@ -111,7 +112,6 @@ static unsigned status_of(int rc, const char **text)
         case 0: *text = ""; return ODM_ST_OK;
         case ODM_ENOENT: *text = "it says no address for wake-ups"; return ODM_ST_UNAVAILABLE;
         case ODM_ESTATE: *text = "wake-ups are switched off"; return ODM_ST_UNSUPPORTED;
-        case ODM_ELIMIT: *text = "it was woken a moment ago"; return ODM_ST_UNAVAILABLE;
         case ODM_EMALFORMED: *text = "this is no package 0"; return ODM_ST_BAD_FORMAT;
         default: *text = odm_err_text(rc); return ODM_ST_FAILED;
         }
@@ -148,20 +148,48 @@ static bool has_word(const char *list, odm_str word)
         return false;
 }
 
+/* Whether a datagram of a stranger may cost anything now. */
+static bool may_look(relay *r)
+{
+        odm_time now = loop_now();
+
+        if (now.ms - r->second.ms >= 1000) {
+                r->second = now;
+                r->n = 0;
+        }
+        return r->n++ < LOOKED_AT;
+}
+
+/* The same of one device; counted whatever comes of it. */
+static bool may_pass(behind *b)
+{
+        odm_time now = loop_now(),
+                 next = odm_time_add(b->woken, cfg_ms(b->a->conf, "omadm.relay_every"));
+
+        if (!odm_time_reached(now, next))
+                return false;
+        b->woken = now;
+        return true;
+}
+
 static void on_datagram(void *ctx, odm_str datagram, const net_addr *from)
 {
         relay *r = ctx;
         odm_notification n;
         odm_str package;
-        unsigned copies = 0;
+        unsigned copies = 0, tried = 0;
 
         (void)from;
-        if (odm_wsp_unwrap(datagram, &package) < 0 || odm_notify_parse(package, &n) < 0)
+        if (!may_look(r) || odm_wsp_unwrap(datagram, &package) < 0 ||
+            odm_notify_parse(package, &n) < 0)
                 return;
-        for (size_t i = 0; i < BEHIND_CHAINS && copies < COPIES_MAX; i++)
-                for (behind *b = r->a->behind[i]; b && copies < COPIES_MAX; b = b->next)
-                        if (b->record && b->servers && has_word(b->servers, n.server_id))
+        for (size_t i = 0; i < BEHIND_CHAINS && tried < COPIES_MAX; i++)
+                for (behind *b = r->a->behind[i]; b && tried < COPIES_MAX; b = b->next)
+                        if (b->record && b->servers && has_word(b->servers, n.server_id) &&
+                            may_pass(b)) {
+                                tried++;
                                 copies += pass_on(r, b, datagram) == 0;
+                        }
         log_debug("package 0 passed on", log_str("server", n.server_id),
                   log_int("devices", copies));
 }
@@ -184,6 +212,13 @@ int relay_open(omadm *a, diag *d)
                 log_info("wake-ups of other servers are passed on", log_text("address", listen),
                          log_int("port", udp_port(r->udp)));
         return rc;
+}
+
+unsigned omadm_relay_port(const void *adapter)
+{
+        const omadm *a = adapter;
+
+        return a->relay ? udp_port(a->relay->udp) : 0;
 }
 
 void relay_close(relay *r)
