@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whether what this device keeps is what was kept (xrem.md D2): its tree, whose journal is mended
- * from its copy before anything is read (fsio_twin.h), the configuration where somebody looked at it
- * (conf_kept.h), and deployed components, which are compared
- * with the hashes beside them.  The images of the firmware are firmware.c's to look at.  What is
- * found is an alarm of cause `integrity`; the next start that finds all well clears it.
+ * from its copy before anything is read (fsio_twin.h), the configuration where somebody looked at
+ * it (conf_kept.h), and deployed components, which are compared with the hashes beside them.  The
+ * images of the firmware are firmware.c's to look at.  What is found is an alarm of cause
+ * `integrity`; the next start that finds all well clears it.
  *
  * Where components are those of dremd-archive it is asked to heal them, once a start: it looks
  * again while no installation is under way, and goes back to an earlier version. */
