@@ -13,9 +13,9 @@ typedef struct daemon_program {
         int (*check)(const cfg *c, diag *d);
         bool keeps; /* a copy of its configuration (conf_kept.h); `keys` has integrity.edited */
 
-        /* What it is more than an agent; NULL without.  `app` is copied, and open() gives the copy its
-         * app; no functions for one that has parts of its own alone.  Called around the agent's life, in
-         * this order; stop() and close() also when a later one failed. */
+        /* What it is more than an agent; NULL without.  `app` is copied, and open() gives the copy
+         * its app; no functions for one that has parts of its own alone.  Called around the agent's
+         * life, in this order; stop() and close() also when a later one failed. */
         const agent_app *app;
         int (*open)(const cfg *c, loop *l, const char *version, void **out, diag *d);
         int (*start)(void *app, diag *d); /* the agent is open */

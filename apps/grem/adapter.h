@@ -115,8 +115,11 @@ typedef struct adapter_host { /* lent until close */
          * in `a`: the first of ./GwMO/Config/Bootstrap that fits it.  ODM_ENOENT: none does;
          * ODM_ENOMEM, ODM_ELIMIT, ODM_EIO. */
         int (*bootstrap)(void *ctx, const adapter_device *d, odm_arena *a, odm_str *out);
-        /* Where the gateway is reached from outside (GwAddress/Addr and AddrType of ./GwMO/Config), in
-         * `a`; empty: nobody said.  0, ODM_ENOMEM, ODM_ELIMIT. */
+        /* The record of a device that was seen before, here or not: for what is still to be told of
+         * one that went.  NULL: there is none. */
+        gw_device *(*known)(void *ctx, odm_str id);
+        /* Where the gateway is reached from outside (GwAddress/Addr and AddrType of ./GwMO/Config),
+         * in `a`; empty: nobody said.  0, ODM_ENOMEM, ODM_ELIMIT. */
         int (*address)(void *ctx, odm_arena *a, odm_str *addr, odm_str *type);
 } adapter_host;
 

@@ -2,11 +2,11 @@
 /* Gateways on the log of events: what they tell, jobs of theirs that end, devices that are lost and
  * found; and the clock's work, a piece a batch. */
 #include "gateway_api.h"
-#include "gateway_trigger.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway_trigger.h"
 #include "heap.h"
 #include "log.h"
 #include "metrics.h"
