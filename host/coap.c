@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "coap_inner.h"
-#include "heap.h"
 #include "rand.h"
 
 #define ROUND 64              /* datagrams taken before others on the loop have their turn */
@@ -141,7 +140,7 @@ static void table_put(co_end *e, co_peer *p)
 
 static int table_grow(co_end *e)
 {
-        size_t cap = e->peers_cap ? e->peers_cap * 2 : TABLE_FIRST;
+        size_t was = e->peers_cap, cap = was ? was * 2 : TABLE_FIRST;
         co_peer **v, **old = e->peers;
 
         if (e->n_peers < e->peers_cap)
@@ -151,8 +150,11 @@ static int table_grow(co_end *e)
                 return ODM_ENOMEM;
         e->peers = v;
         e->peers_cap = cap;
-        for (co_peer *p = e->oldest; p; p = p->newer)
-                table_put(e, p);
+        for (size_t i = 0; i < was; i++)
+                for (co_peer *p = old[i], *next; p; p = next) {
+                        next = p->chain;
+                        table_put(e, p);
+                }
         free(old);
         return 0;
 }
@@ -200,6 +202,8 @@ static void touch(co_peer *p)
         co_end *e = p->end;
 
         p->last = loop_now();
+        if (!p->proven)
+                return;
         if (e->newest != p) {
                 age_unlink(e, p);
                 age_append(e, p);
@@ -231,20 +235,47 @@ static bool make_room(co_end *e)
 {
         co_peer *p = e->oldest;
 
-        for (int i = 0; i < 32 && p && e->n_peers >= e->set.peers_max; i++, p = p->newer) {
+        for (int i = 0; i < 32 && p && e->n_proven >= e->set.peers_max; i++, p = p->newer) {
                 if (!peer_is_idle(p))
                         continue;
                 peer_drop(p, CO_CLOSED);
                 return true;
         }
-        return e->n_peers < e->set.peers_max;
+        return e->n_proven < e->set.peers_max;
+}
+
+bool peer_prove(co_peer *p)
+{
+        co_end *e = p->end;
+
+        if (!make_room(e)) {
+                e->counts.refused++;
+                return false;
+        }
+        p->proven = true;
+        p->last = loop_now();
+        e->n_proven++;
+        age_append(e, p);
+        reap_later(e);
+        return true;
 }
 
 co_peer *peer_new(co_end *e, const co_addr *a, const co_from *from)
 {
+        co_peer *p = peer_new_unproven(e, a, from);
+
+        if (p && !peer_prove(p)) {
+                peer_drop(p, CO_CLOSED);
+                return NULL;
+        }
+        return p;
+}
+
+co_peer *peer_new_unproven(co_end *e, const co_addr *a, const co_from *from)
+{
         co_peer *p;
 
-        if (!make_room(e) || table_grow(e) < 0 || !(p = calloc(1, sizeof *p))) {
+        if (table_grow(e) < 0 || !(p = calloc(1, sizeof *p))) {
                 e->counts.refused++;
                 return NULL;
         }
@@ -254,11 +285,8 @@ co_peer *peer_new(co_end *e, const co_addr *a, const co_from *from)
         p->tail = &p->first;
         p->last = loop_now();
         rand_bytes(&p->mid, sizeof p->mid);
-        odm_buf_init(&p->in.buf, &heap_mem, e->set.body_max);
         table_put(e, p);
         e->n_peers++;
-        age_append(e, p);
-        reap_later(e);
         return p;
 }
 
@@ -278,12 +306,6 @@ co_peer *peer_get(co_end *e, const co_addr *a)
         return p;
 }
 
-static void peer_free(co_peer *p)
-{
-        odm_buf_done(&p->in.buf);
-        free(p);
-}
-
 void peer_hold(co_peer *p)
 {
         p->held++;
@@ -293,7 +315,7 @@ void peer_let(co_peer *p)
 {
         assert(p->held > 0);
         if (--p->held == 0 && p->dead)
-                peer_free(p);
+                free(p);
 }
 
 void peer_drop(co_peer *p, co_end_of why)
@@ -303,7 +325,10 @@ void peer_drop(co_peer *p, co_end_of why)
         p->dead = true;
         p->held++;
         table_take(p->end, p);
-        age_unlink(p->end, p);
+        if (p->proven) {
+                age_unlink(p->end, p);
+                p->end->n_proven--;
+        }
         ask_drop_all(p, why);
         while (p->outs)
                 out_free(p->outs);
@@ -597,13 +622,15 @@ void co_setup_init(co_setup *s)
                         .block = 1024,
                         .body_max = 65536,
                         .peers_max = 16384,
+                        .handshakes_max = 256,
                         .asks_max = 65536};
 }
 
 static int check(const co_setup *s, uint8_t *szx)
 {
         if (s->block < 16 || s->block > 1024 || (s->block & (s->block - 1)) || s->ack_ms == 0 ||
-            s->peers_max == 0 || s->identity.n > CO_IDENTITY_MAX || s->key.n > CO_KEY_MAX)
+            s->peers_max == 0 || s->handshakes_max == 0 || s->identity.n > CO_IDENTITY_MAX ||
+            s->key.n > CO_KEY_MAX)
                 return ODM_EINVAL;
         *szx = 0;
         while (co_block_size(*szx) < s->block)
@@ -699,6 +726,7 @@ void co_close(co_end *e)
         watch_close(e);
         while (e->oldest)
                 peer_drop(e->oldest, CO_CLOSED);
+        dtls_drop_unproven(e);
         serve_close(e);
         loop_timer_stop(&e->reap);
         loop_io_del(&e->io);

@@ -129,6 +129,7 @@ typedef struct co_setup {                           /* co_setup_init() sets what
         unsigned block;          /* 1024: 16 .. 1024, a power of two */
         size_t body_max;         /* 65536: octets of a body taken */
         size_t peers_max;        /* 16384; then the longest idle go, or new ones are not heard */
+        size_t handshakes_max;   /* 256, of a server under DTLS, beside those; then the oldest go */
         size_t asks_max;         /* 65536: requests and observations of ours */
         const co_app *app;       /* borrowed; NULL: answers nothing */
         void *ctx;

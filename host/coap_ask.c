@@ -89,16 +89,46 @@ static void flight_free(co_asked *a)
                 close(f->fd);
         free(f);
         a->f = NULL;
-        a->m.body = ODM_ABSENT;
 }
 
 static void ask_free(co_asked *a)
 {
         flight_free(a);
-        free(a->query);
-        free(a->text);
-        free(a->identity);
         free(a);
+}
+
+static odm_str identity_of(const co_asked *a)
+{
+        return a->named ? (odm_str){a->text, a->identity_n} : ODM_ABSENT;
+}
+
+static odm_str body_of(const co_asked *a)
+{
+        return a->f && a->f->body ? (odm_str){a->f->body, (size_t)a->f->total} : (odm_str){"", 0};
+}
+
+/* What is asked, its body left out; queries are in `query`. */
+static co_msg message_of(const co_asked *a, odm_str query[CO_QUERY_MAX])
+{
+        const char *at = a->text + a->identity_n;
+        co_msg m;
+
+        co_msg_init(&m, a->code);
+        m.path = (odm_str){at, a->path_n};
+        at += a->path_n;
+        for (unsigned i = 0; i < a->n_query; i++) {
+                uint16_t n;
+
+                memcpy(&n, at, sizeof n);
+                query[i] = (odm_str){at + sizeof n, n};
+                at += sizeof n + n;
+        }
+        m.query = query;
+        m.n_query = a->n_query;
+        m.format = a->format;
+        m.accept = a->accept;
+        m.observe = a->observe;
+        return m;
 }
 
 /* Gives back its turn, or its place in the queue. */
@@ -124,7 +154,7 @@ static void leave_peer(co_asked *a)
 
 static void deliver_whole(co_asked *a, co_end_of why, const co_msg *m)
 {
-        co_asked *w = ask_find(a->end, a->whole_of);
+        co_asked *w = ask_find(a->end, a->f->whole_of);
         co_msg told;
 
         if (!w || w->fetching != a->id)
@@ -133,7 +163,7 @@ static void deliver_whole(co_asked *a, co_end_of why, const co_msg *m)
         if (why != CO_REPLY || co_class(m->code) != 2)
                 return; /* the next notification tries again */
         told = *m;
-        told.observe = a->whole_seq;
+        told.observe = a->f->whole_seq;
         w->done(w->ctx, CO_REPLY, &told);
 }
 
@@ -148,7 +178,7 @@ static void finish(co_asked *a, co_end_of why, const co_msg *m)
                 peer_hold(p);
         leave_peer(a);
         table_take(a);
-        if (a->whole_of)
+        if (a->f && a->f->whole_of)
                 deliver_whole(a, why, m);
         else
                 a->done(a->ctx, why, m);
@@ -163,7 +193,7 @@ static void on_deadline(void *ctx)
 {
         co_asked *a = ctx;
 
-        finish(a, a->state == ASK_OVER ? a->why : CO_SILENT, NULL);
+        finish(a, a->state == ASK_OVER ? (co_end_of)a->why : CO_SILENT, NULL);
 }
 
 /* As finish(), but not from within the caller's call. */
@@ -200,7 +230,7 @@ static odm_str payload_of(co_asked *a, char *room, co_wire *w)
         size_t size = co_block_size(a->f->szx), n;
 
         if (a->f->total <= size && a->f->sent == 0 && a->f->fd < 0)
-                return a->m.body.p ? a->m.body : (odm_str){"", 0};
+                return body_of(a);
         n = a->f->total - a->f->sent < size ? (size_t)(a->f->total - a->f->sent) : size;
         w->block1 = (co_block){.on = true,
                                .szx = a->f->szx,
@@ -242,10 +272,11 @@ static void ask_send(co_asked *a)
 {
         uint8_t d[CO_DATAGRAM];
         char room[1024];
-        co_wire w = {.type = a->non ? CO_NON : CO_CON, .m = a->m, .size1 = -1, .size2 = -1};
-        odm_str part;
+        odm_str query[CO_QUERY_MAX], part;
+        co_wire w = {.type = a->non ? CO_NON : CO_CON, .size1 = -1, .size2 = -1};
         size_t n;
 
+        w.m = message_of(a, query);
         w.mid = a->f->mid = a->peer->mid++;
         w.token.n = CO_TOKEN;
         memcpy(w.token.p, &a->id, CO_TOKEN);
@@ -253,7 +284,7 @@ static void ask_send(co_asked *a)
                 w.m.observe = -1;
                 w.block2 = (co_block){.on = true, .szx = a->f->szx};
                 w.block2.num = (uint32_t)(a->f->reply.n / co_block_size(a->f->szx));
-                part = a->m.code == CO_FETCH ? a->m.body : (odm_str){"", 0};
+                part = a->code == CO_FETCH ? body_of(a) : (odm_str){"", 0};
         } else {
                 part = payload_of(a, room, &w);
         }
@@ -268,7 +299,7 @@ static bool may_ask(const co_peer *p, const co_asked *a)
 {
         odm_str have = co_peer_identity(p);
 
-        return a->identity == NULL || odm_str_eq(have, (odm_str){a->identity, a->identity_n});
+        return !a->named || odm_str_eq(have, identity_of(a));
 }
 
 void ask_pump(co_peer *p)
@@ -298,53 +329,52 @@ static size_t text_size(const co_msg *m)
         return n;
 }
 
-static odm_str append(char **at, odm_str s)
+static void append(char **at, odm_str s)
 {
-        odm_str copy = {*at, s.n};
-
         if (s.n)
                 memcpy(*at, s.p, s.n);
         *at += s.n;
-        return s.p ? copy : ODM_ABSENT;
 }
 
-static bool copy_message(co_asked *a, const co_msg *m)
+/* An ask with the message but its body, and for whom. */
+static co_asked *ask_alloc(const co_msg *m, const co_how *how)
 {
+        odm_str identity = how ? how->identity : ODM_ABSENT;
+        co_asked *a = calloc(1, sizeof *a + identity.n + text_size(m) + 2 * m->n_query);
         char *at;
 
-        a->m = *m;
-        a->m.file = NULL;
-        a->text = at = malloc(text_size(m) + 1);
-        a->query = m->n_query ? calloc(m->n_query, sizeof(odm_str)) : NULL;
-        if (!a->text || (m->n_query && !a->query))
-                return false;
-        a->m.path = append(&at, m->path);
-        for (size_t i = 0; i < m->n_query; i++)
-                a->query[i] = append(&at, m->query[i]);
-        a->m.query = a->query;
-        a->f->total = m->file ? m->file->size : m->body.n;
-        if (m->file || m->body.n == 0)
-                return true;
-        a->f->body = malloc(m->body.n);
-        if (!a->f->body)
-                return false;
-        memcpy(a->f->body, m->body.p, m->body.n);
-        a->m.body = (odm_str){a->f->body, m->body.n};
-        return true;
+        if (!a)
+                return NULL;
+        a->non = how && how->non;
+        a->named = identity.p != NULL;
+        a->code = m->code;
+        a->observe = m->observe < 0 ? -1 : (int8_t)m->observe;
+        a->format = m->format;
+        a->accept = m->accept;
+        a->identity_n = (uint8_t)identity.n;
+        a->path_n = (uint16_t)m->path.n;
+        a->n_query = (uint8_t)m->n_query;
+        at = a->text;
+        append(&at, identity);
+        append(&at, m->path);
+        for (size_t i = 0; i < m->n_query; i++) {
+                uint16_t n = (uint16_t)m->query[i].n;
+
+                append(&at, (odm_str){(const char *)&n, sizeof n});
+                append(&at, m->query[i]);
+        }
+        return a;
 }
 
-static bool copy_how(co_asked *a, const co_how *how)
+static bool copy_body(co_flight *f, const co_msg *m)
 {
-        if (!how)
+        f->total = m->file ? m->file->size : m->body.n;
+        if (m->file || m->body.n == 0)
                 return true;
-        a->non = how->non;
-        if (!how->identity.p)
-                return true;
-        a->identity = malloc(how->identity.n + 1);
-        if (!a->identity)
+        f->body = malloc(m->body.n);
+        if (!f->body)
                 return false;
-        memcpy(a->identity, how->identity.p, how->identity.n);
-        a->identity_n = how->identity.n;
+        memcpy(f->body, m->body.p, m->body.n);
         return true;
 }
 
@@ -360,7 +390,7 @@ static uint64_t new_id(const co_end *e)
 
 static int ask_new(co_end *e, const co_addr *to, const co_msg *m, const co_how *how, co_asked **out)
 {
-        co_asked *a = calloc(1, sizeof *a);
+        co_asked *a = ask_alloc(m, how);
         co_flight *f = calloc(1, sizeof *f);
         int64_t ms = how && how->deadline_ms > 0 ? how->deadline_ms : CO_LIFETIME_MS;
 
@@ -377,7 +407,7 @@ static int ask_new(co_end *e, const co_addr *to, const co_msg *m, const co_how *
         odm_buf_init(&f->reply, &heap_mem, e->set.body_max);
         f->retry = (loop_timer){.fn = on_retry, .ctx = a};
         f->deadline = (loop_timer){.fn = on_deadline, .ctx = a};
-        if (!copy_message(a, m) || !copy_how(a, how) || table_grow(e) < 0 ||
+        if (!copy_body(f, m) || table_grow(e) < 0 ||
             loop_timer_set(e->loop, &a->f->deadline, odm_time_add(loop_now(), ms)) < 0) {
                 ask_free(a);
                 return ODM_ENOMEM;
@@ -392,9 +422,11 @@ static int ask_new(co_end *e, const co_addr *to, const co_msg *m, const co_how *
         return 0;
 }
 
-static int check(const co_end *e, const co_addr *to, const co_msg *m)
+static int check(const co_end *e, const co_addr *to, const co_msg *m, const co_how *how)
 {
         if (to->n == 0 || to->sa.sa_family != e->family || co_class(m->code) != 0 || m->code == 0)
+                return ODM_EINVAL;
+        if (how && how->identity.n > CO_IDENTITY_MAX)
                 return ODM_EINVAL;
         if (m->path.n > CO_PATH_MAX || m->n_query > CO_QUERY_MAX || text_size(m) > 768 ||
             e->n_asks >= e->set.asks_max)
@@ -407,7 +439,7 @@ static int ask_start(co_end *e, const co_addr *to, const co_msg *m, const co_how
 {
         co_asked *a = NULL;
         co_peer *p;
-        int rc = check(e, to, m);
+        int rc = check(e, to, m, how);
 
         if (rc == 0)
                 rc = ask_new(e, to, m, how, &a);
@@ -503,19 +535,19 @@ bool ask_reset(co_peer *p, uint16_t mid)
 static void fetch_whole(co_asked *a, int64_t seq)
 {
         co_asked *f;
-        co_how how = {.deadline_ms = 0};
-        co_msg m = a->m;
+        co_how how = {.identity = identity_of(a)};
+        odm_str query[CO_QUERY_MAX];
+        co_msg m = message_of(a, query);
 
         if (a->fetching)
                 co_cancel(a->end, a->fetching);
         a->fetching = 0;
+        m.body = body_of(a);
         m.observe = -1;
-        if (a->identity)
-                how.identity = (odm_str){a->identity, a->identity_n};
         if (ask_start(a->end, &a->to, &m, &how, &f) < 0)
                 return; /* the next notification tries again */
-        f->whole_of = a->id;
-        f->whole_seq = seq;
+        f->f->whole_of = a->id;
+        f->f->whole_seq = seq;
         a->fetching = f->id;
         if (f->peer)
                 ask_pump(f->peer);
@@ -557,7 +589,7 @@ static void rest(co_asked *a, const co_wire *w)
         a->state = ASK_RESTING;
         loop_timer_stop(&a->f->retry);
         loop_timer_stop(&a->f->deadline);
-        if (a->m.code != CO_FETCH) /* its body says what is observed */
+        if (a->code != CO_FETCH) /* its body says what is observed */
                 flight_free(a);
         peer_hold(p);
         tell(a, w);
@@ -619,7 +651,7 @@ static void on_response(co_asked *a, co_wire *w)
                 finish(a, CO_GARBLED, NULL);
                 return;
         }
-        if (a->m.observe == 0 && w->m.observe >= 0 && co_class(w->m.code) == 2) {
+        if (a->observe == 0 && w->m.observe >= 0 && co_class(w->m.code) == 2) {
                 rest(a, w);
                 return;
         }

@@ -21,7 +21,7 @@
 
 #define CO_TOKEN 8
 #define CO_DATAGRAM 2048 /* octets of the longest we write or read */
-#define CO_SEEN 16       /* requests of a peer remembered for their duplicates */
+#define CO_SEEN 16       /* requests of a peer remembered for their duplicates; a power of two */
 #define CO_SERVED 4      /* bodies kept for a peer that takes them in blocks */
 #define CO_LIFETIME_MS 247000
 #define CO_STRANGERS 64 /* bodies of body_max octets that may be in the making at once */
@@ -87,17 +87,15 @@ typedef struct co_from { /* which of our addresses a peer knows, where there are
 } co_from;
 
 typedef struct co_seen { /* a request taken, for its duplicates */
-        uint16_t mid;
-        bool used;
         odm_time at;
         co_request *open; /* not answered yet */
         uint8_t *reply;   /* what it was answered */
-        size_t reply_n;
+        uint16_t reply_n, mid;
+        bool used;
 } co_seen;
 
 typedef struct co_body { /* Block1: a body that comes in */
         uint64_t key;
-        bool on;
         odm_buf buf;
 } co_body;
 
@@ -136,17 +134,18 @@ struct co_peer {
         co_peer *chain;         /* of the table */
         co_peer *older, *newer; /* by last message */
         odm_time last;
-        uint16_t mid;                   /* of the next message */
-        unsigned held;                  /* callbacks that still need it */
-        bool dead;                      /* to be freed when not held */
+        uint16_t mid;  /* of the next message */
+        unsigned held; /* callbacks that still need it */
+        bool dead;     /* to be freed when not held */
+        bool proven;   /* it is among those by last message; a server's under DTLS once it is up */
         co_asked *busy, *first, **tail; /* asked now, and waiting for their turn */
         co_out *outs;
-        co_seen *seen; /* CO_SEEN, once it has asked */
-        unsigned seen_at;
-        unsigned open; /* requests not answered */
-        co_body in;
-        co_served *served; /* CO_SERVED */
-        co_dtls *dtls;     /* NULL: none */
+        co_seen *seen;           /* n_seen of them, at most CO_SEEN */
+        uint8_t n_seen, seen_at; /* the place of the next */
+        unsigned open;           /* requests not answered */
+        co_body *in;             /* NULL: none */
+        co_served *served;       /* CO_SERVED */
+        co_dtls *dtls;           /* NULL: none */
 };
 
 typedef enum ask_state {
@@ -158,8 +157,8 @@ typedef enum ask_state {
 } ask_state;
 
 typedef struct co_flight { /* what an ask needs until it is answered */
-        char *body;
-        int fd; /* -1: none */
+        char *body;        /* `total` octets; NULL: it is in `fd`, or there is none */
+        int fd;            /* -1: none */
         uint64_t total;
         uint64_t sent; /* octets of the body that are confirmed */
         uint8_t szx;
@@ -171,32 +170,32 @@ typedef struct co_flight { /* what an ask needs until it is answered */
         unsigned tries;
         int64_t wait_ms;
         loop_timer retry, deadline;
+        uint64_t whole_of; /* the observation whose notification this fetches; 0: none */
+        int64_t whole_seq;
 } co_flight;
 
-struct co_ask_ {
+struct co_ask_ {     /* there are tens of thousands that rest: as small as can be */
         uint64_t id; /* the token, too */
         co_asked *chain, *next;
         co_end *end;
         co_peer *peer; /* NULL: resting, or over */
         co_addr to;
-        ask_state state;
-        co_end_of why; /* of ASK_OVER */
-        bool non;
         co_done done;
         void *ctx;
-        co_flight *f; /* NULL: resting */
-
-        co_msg m; /* texts in `text`, the body in the flight */
-        char *text;
-        odm_str *query;
-        char *identity;
-        size_t identity_n;
-
-        uint64_t whole_of; /* the observation whose notification this fetches; 0: none */
-        int64_t whole_seq;
-        uint32_t seq; /* of the newest notification */
-        odm_time seq_at;
+        co_flight *f;      /* NULL: resting */
         uint64_t fetching; /* the ask that fetches for this; 0: none */
+        odm_time seq_at;
+        uint32_t seq;  /* of the newest notification */
+        uint8_t state; /* an ask_state */
+        uint8_t why;   /* a co_end_of, of ASK_OVER */
+        bool non;
+        bool named;     /* only whoever has the identity */
+        uint8_t code;   /* the message, see message_of() */
+        int8_t observe; /* -1: none */
+        uint8_t n_query, identity_n;
+        uint16_t path_n;
+        int32_t format, accept;
+        char text[]; /* identity, path, and the queries, each with its length before it */
 };
 
 struct co_request {
@@ -242,6 +241,7 @@ struct co_end {
         co_setup set; /* texts of it are not kept */
         co_peer **peers;
         size_t n_peers, peers_cap;
+        size_t n_proven; /* of them, at most set.peers_max; those below */
         co_peer *oldest, *newest;
         co_asked **asks;
         size_t n_asks, asks_cap;
@@ -266,6 +266,10 @@ co_peer *peer_find(const co_end *e, const co_addr *a);
 /* Finds or makes; NULL: no room.  Under DTLS a client's begins its handshake. */
 co_peer *peer_get(co_end *e, const co_addr *a);
 co_peer *peer_new(co_end *e, const co_addr *a, const co_from *from);
+/* One that has to prove itself first: it pushes out nobody, and it is its handshake's to end it. */
+co_peer *peer_new_unproven(co_end *e, const co_addr *a, const co_from *from);
+/* False: no room, with all others at work. */
+bool peer_prove(co_peer *p);
 void peer_hold(co_peer *p);
 void peer_let(co_peer *p);
 /* What is under way ends with `why`; it is freed when nobody holds it. */
@@ -312,6 +316,7 @@ void dtls_datagram(co_end *e, const co_addr *from, const co_from *at, odm_str d)
 ODM_MUST_USE int dtls_begin(co_peer *p); /* a client's */
 void dtls_send(co_peer *p, const uint8_t *d, size_t n);
 void dtls_end(co_peer *p); /* with close_notify */
+void dtls_drop_unproven(co_end *e);
 bool dtls_up(const co_peer *p);
 odm_str dtls_identity(const co_peer *p);
 

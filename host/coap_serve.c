@@ -8,31 +8,50 @@
 #include <unistd.h>
 
 #include "coap_inner.h"
+#include "heap.h"
 
 #define SERVED_MS 60000 /* a body in blocks is kept for so long */
 
 /* ---- what was asked before -------------------------------------------------------------------------- */
 
+static bool seen_counts(const co_seen *s)
+{
+        return s->used && !odm_time_reached(loop_now(), odm_time_add(s->at, CO_LIFETIME_MS));
+}
+
 static co_seen *seen_find(co_peer *p, uint16_t mid)
 {
-        odm_time now = loop_now();
-
-        for (unsigned i = 0; p->seen && i < CO_SEEN; i++)
-                if (p->seen[i].used && p->seen[i].mid == mid &&
-                    !odm_time_reached(now, odm_time_add(p->seen[i].at, CO_LIFETIME_MS)))
+        for (unsigned i = 0; i < p->n_seen; i++)
+                if (p->seen[i].mid == mid && seen_counts(&p->seen[i]))
                         return &p->seen[i];
         return NULL;
 }
 
+/* Twice the places, the new ones next in turn. */
+static int seen_grow(co_peer *p)
+{
+        unsigned n = p->n_seen ? p->n_seen * 2u : 1;
+        co_seen *v = realloc(p->seen, n * sizeof *v);
+
+        if (!v)
+                return ODM_ENOMEM;
+        for (unsigned i = p->n_seen; i < n; i++)
+                v[i] = (co_seen){.used = false};
+        p->seen = v;
+        p->seen_at = p->n_seen;
+        p->n_seen = (uint8_t)n;
+        return 0;
+}
+
+/* Most ask once in a while, so there are more places only when the next is still needed. */
 static co_seen *seen_new(co_peer *p, uint16_t mid, co_request *r)
 {
-        co_seen *s;
+        co_seen *s = p->n_seen ? &p->seen[p->seen_at] : NULL;
 
-        if (!p->seen)
-                p->seen = calloc(CO_SEEN, sizeof *p->seen);
-        if (!p->seen)
+        if ((!s || seen_counts(s)) && p->n_seen < CO_SEEN && seen_grow(p) < 0)
                 return NULL;
-        s = &p->seen[p->seen_at++ % CO_SEEN];
+        s = &p->seen[p->seen_at];
+        p->seen_at = (uint8_t)((p->seen_at + 1u) & (p->n_seen - 1u));
         free(s->reply);
         *s = (co_seen){.mid = mid, .used = true, .at = loop_now(), .open = r};
         return s;
@@ -40,7 +59,7 @@ static co_seen *seen_new(co_peer *p, uint16_t mid, co_request *r)
 
 static co_seen *seen_of(co_peer *p, const co_request *r)
 {
-        for (unsigned i = 0; p->seen && i < CO_SEEN; i++)
+        for (unsigned i = 0; i < p->n_seen; i++)
                 if (p->seen[i].open == r)
                         return &p->seen[i];
         return NULL;
@@ -131,7 +150,7 @@ static void reply_bytes(co_request *r, const uint8_t *d, size_t n, uint16_t mid)
                 peer_send(r->peer, d, n);
                 if (s && (s->reply = malloc(n))) {
                         memcpy(s->reply, d, n);
-                        s->reply_n = n;
+                        s->reply_n = (uint16_t)n;
                 }
         }
         if (s)
@@ -340,25 +359,37 @@ co_end *co_request_end(const co_request *r)
 
 static void body_drop(co_peer *p)
 {
-        p->end->coming -= p->in.buf.n;
-        odm_buf_done(&p->in.buf);
-        p->in.on = false;
+        if (!p->in)
+                return;
+        p->end->coming -= p->in->buf.n;
+        odm_buf_done(&p->in->buf);
+        free(p->in);
+        p->in = NULL;
+}
+
+static int body_begin(co_peer *p, uint64_t key)
+{
+        body_drop(p);
+        p->in = malloc(sizeof *p->in);
+        if (!p->in)
+                return ODM_ENOMEM;
+        p->in->key = key;
+        odm_buf_init(&p->in->buf, &heap_mem, p->end->set.body_max);
+        return 0;
 }
 
 static uint8_t body_add(co_peer *p, const co_request *r, const co_wire *w)
 {
-        co_body *b = &p->in;
+        co_body *b;
         co_end *e = p->end;
         uint64_t off = (uint64_t)w->block1.num * co_block_size(w->block1.szx);
 
         if (w->block1.more && w->m.body.n != co_block_size(w->block1.szx))
                 return CO_BAD_REQUEST;
-        if (w->block1.num == 0) {
-                body_drop(p);
-                b->on = true;
-                b->key = r->key;
-        }
-        if (!b->on || b->key != r->key || off > b->buf.n)
+        if (w->block1.num == 0 && body_begin(p, r->key) < 0)
+                return CO_UNAVAILABLE;
+        b = p->in;
+        if (!b || b->key != r->key || off > b->buf.n)
                 return CO_INCOMPLETE;
         if (off < b->buf.n)
                 return w->block1.more ? CO_CONTINUE : CO_INCOMPLETE; /* here already */
@@ -383,7 +414,7 @@ static bool gather(co_peer *p, co_request *r, co_wire *w)
                 return true;
         code = body_add(p, r, w);
         if (code == 0) {
-                w->m.body = odm_buf_view(&p->in.buf);
+                w->m.body = odm_buf_view(&p->in->buf);
                 return true;
         }
         if (code != CO_CONTINUE)
@@ -459,10 +490,11 @@ void serve_forget(co_peer *p)
                         r->peer = NULL;
                 }
         p->open = 0;
-        for (unsigned i = 0; p->seen && i < CO_SEEN; i++)
+        for (unsigned i = 0; i < p->n_seen; i++)
                 free(p->seen[i].reply);
         free(p->seen);
         p->seen = NULL;
+        p->n_seen = p->seen_at = 0;
         for (size_t i = 0; p->served && i < CO_SERVED; i++)
                 served_free(&p->served[i]);
         free(p->served);

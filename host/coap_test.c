@@ -197,6 +197,9 @@ typedef struct network {
         udp *front, *back; /* towards the client, towards the server */
         net_addr client, server;
         unsigned n, lose_every, copies;
+        char hello[512]; /* the last ClientHello */
+        size_t hello_n;
+        unsigned cookies; /* HelloVerifyRequests */
 } network;
 
 static void across(network *n, udp *u, odm_str d, const net_addr *to)
@@ -212,6 +215,10 @@ static void from_client(void *ctx, odm_str d, const net_addr *from)
         network *n = ctx;
 
         n->client = *from;
+        if (d.n > 14 && d.n <= sizeof n->hello && d.p[0] == 22 && d.p[13] == 1) {
+                memcpy(n->hello, d.p, d.n);
+                n->hello_n = d.n;
+        }
         across(n, n->back, d, &n->server);
 }
 
@@ -220,6 +227,7 @@ static void from_server(void *ctx, odm_str d, const net_addr *from)
         network *n = ctx;
 
         (void)from;
+        n->cookies += d.n > 14 && d.p[0] == 22 && d.p[13] == 3;
         across(n, n->front, d, &n->client);
 }
 
@@ -1197,6 +1205,141 @@ static void dtls_goes_through_a_bad_network(void **state)
         end(&s);
 }
 
+static co_counts counts_of(const co_end *e)
+{
+        co_counts c;
+
+        co_count(e, &c);
+        return c;
+}
+
+/* Whoever has a wrong key comes as far as the end of the handshake, and no further. */
+static void who_proves_nothing_pushes_out_none_who_did(void **state)
+{
+        stage s;
+        co_setup a = quick(&s, &server_app), b = psk_client(&s, "device-1", "secret"),
+                 w = psk_client(&s, "device-1", "wrong");
+        co_end *other, *crowd[8];
+
+        (void)state;
+        a.security = CO_PSK;
+        a.peers_max = 2;
+        a.handshakes_max = 3;
+        begin(&s, &a, &b);
+        other = open_end(&s, &b);
+        ask(&s, other, &s.to, CO_PUT, "echo", ODM_STR("x"));
+        until(&s, 1);
+        ask(&s, s.client, &s.to, CO_PUT, "echo", ODM_STR("x"));
+        until(&s, 2);
+        assert_int_equal(counts_of(s.server).secured, 2);
+        for (size_t i = 0; i < ODM_COUNT(crowd); i++) {
+                crowd[i] = open_end(&s, &w);
+                ask(&s, crowd[i], &s.to, CO_PUT, "echo", ODM_STR("x"));
+        }
+        pass(&s, 300);
+        assert_int_equal(counts_of(s.server).secured, 2);
+        assert_int_equal(counts_of(s.server).peers, 2 + 3);
+        ask(&s, s.server, &s.device, CO_PUT, "echo", ODM_STR("still"));
+        while (s.why != CO_REPLY || s.body.n != 5)
+                assert_int_equal(loop_once(s.l, 50), 0);
+        for (size_t i = 0; i < ODM_COUNT(crowd); i++)
+                co_close(crowd[i]);
+        loop_skip(25000); /* they do not last */
+        pass(&s, 50);
+        assert_int_equal(counts_of(s.server).peers, 2);
+        /* one who proves himself takes the place of the longest idle */
+        crowd[0] = open_end(&s, &b);
+        s.done = 0;
+        ask(&s, crowd[0], &s.to, CO_PUT, "echo", ODM_STR("new"));
+        until(&s, 1);
+        assert_str(s.body, "new");
+        assert_int_equal(counts_of(s.server).secured, 2);
+        assert_int_equal(counts_of(s.server).peers, 2);
+        co_close(crowd[0]);
+        co_close(other);
+        end(&s);
+}
+
+static void a_session_stays_until_another_is_proved(void **state)
+{
+        stage s;
+        network net;
+        co_setup a = quick(&s, &server_app), b = psk_client(&s, "device-1", "secret"),
+                 w = psk_client(&s, "device-1", "wrong");
+        const co_how how = {.deadline_ms = 200};
+        co_end *liar, *again;
+        uint64_t id;
+        co_msg m;
+
+        (void)state;
+        a.security = CO_PSK;
+        begin(&s, &a, &b);
+        network_begin(&s, &net, 0, 1);
+        ask(&s, s.client, &s.to, CO_PUT, "echo", ODM_STR("x"));
+        until(&s, 1);
+        liar = open_end(&s, &w); /* at the same address, as the server sees it */
+        co_msg_init(&m, CO_GET);
+        m.path = ODM_STR("echo");
+        assert_int_equal(co_ask(liar, &s.to, &m, &how, ended, &s, &id), 0);
+        until(&s, 2);
+        assert_int_equal(s.why, CO_SILENT);
+        assert_int_equal(counts_of(s.server).secured, 1);
+        ask(&s, s.client, &s.to, CO_PUT, "echo", ODM_STR("still"));
+        until(&s, 3);
+        assert_str(s.body, "still");
+        again = open_end(&s, &b); /* the device began anew: its old session is over then */
+        ask(&s, again, &s.to, CO_PUT, "echo", ODM_STR("again"));
+        until(&s, 4);
+        assert_str(s.body, "again");
+        assert_int_equal(counts_of(s.server).secured, 1);
+        assert_int_equal(counts_of(s.server).peers, 1);
+        co_close(liar);
+        co_close(again);
+        network_end(&net);
+        end(&s);
+}
+
+static void cookies_age(void **state)
+{
+        static const struct row {
+                const char *why;
+                int64_t skip;
+                bool good;
+        } rows[] = {
+                {"at once", 0, true},
+                {"after the secret has changed", 61000, true},
+                {"after it has changed twice", 130000, false},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                const struct row *r = &rows[i];
+                stage s;
+                network net;
+                co_setup a = quick(&s, &server_app), b = psk_client(&s, "device-1", "secret");
+                unsigned cookies;
+
+                a.security = CO_PSK;
+                begin(&s, &a, &b);
+                network_begin(&s, &net, 0, 1);
+                ask(&s, s.client, &s.to, CO_PUT, "echo", ODM_STR("x"));
+                until(&s, 1);
+                co_peer_drop(s.client, &s.to);
+                while (counts_of(s.server).peers)
+                        assert_int_equal(loop_once(s.l, 50), 0);
+                loop_skip(r->skip);
+                cookies = net.cookies;
+                assert_int_equal(udp_send(net.back, (odm_str){net.hello, net.hello_n}, &net.server),
+                                 0);
+                pass(&s, 50);
+                if ((counts_of(s.server).peers == 1) != r->good ||
+                    (net.cookies > cookies) == r->good)
+                        fail_msg("%s: %zu peers", r->why, counts_of(s.server).peers);
+                network_end(&net);
+                end(&s);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -1227,6 +1370,9 @@ int main(void)
                 cmocka_unit_test(a_wrong_key_makes_none),
                 cmocka_unit_test(certificates_make_a_session),
                 cmocka_unit_test(dtls_goes_through_a_bad_network),
+                cmocka_unit_test(who_proves_nothing_pushes_out_none_who_did),
+                cmocka_unit_test(a_session_stays_until_another_is_proved),
+                cmocka_unit_test(cookies_age),
         };
 
         return RUN_TESTS(tests);

@@ -12,6 +12,7 @@
 #include "log.h"
 #include "rand.h"
 #include "support.h"
+#include "words.h"
 
 /* ---- memory --------------------------------------------------------------------- */
 
@@ -284,6 +285,42 @@ static void randomness_is_spread(void **state)
         assert_int_equal(strspn(hex, "0123456789abcdef"), 8);
 }
 
+static void words_are_kept_once(void **state)
+{
+        static const odm_str zeros = {"a\0b", 3};
+        words *w = words_new();
+        const char *same[3], *many[500];
+        char name[16];
+
+        (void)state;
+        assert_non_null(w);
+        for (int i = 0; i < 3; i++)
+                same[i] = words_take(w, ODM_STR("Model 1"));
+        assert_string_equal(same[0], "Model 1");
+        assert_ptr_equal(same[0], same[1]);
+        assert_ptr_equal(same[0], same[2]);
+        assert_string_equal(words_take(w, ODM_ABSENT), "");
+        assert_true(odm_str_eq(words_text(words_take(w, zeros)), zeros));
+        assert_ptr_not_equal(words_take(w, ODM_STR("a")), words_take(w, zeros));
+        assert_int_equal(words_count(w), 4);
+        for (int i = 0; i < 500; i++) { /* more than there are chains at first */
+                snprintf(name, sizeof name, "%d", i);
+                many[i] = words_take(w, odm_cstr(name));
+        }
+        assert_ptr_equal(words_take(w, ODM_STR("77")), many[77]);
+        for (int i = 0; i < 500; i++)
+                words_drop(w, many[i]);
+        assert_int_equal(words_count(w), 5);
+        words_drop(w, same[0]);
+        words_drop(w, same[1]);
+        assert_string_equal(same[2], "Model 1");
+        words_drop(w, same[2]);
+        words_drop(w, NULL);
+        assert_int_equal(words_count(w), 4);
+        words_free(w);
+        words_free(NULL);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -296,6 +333,7 @@ int main(void)
                 cmocka_unit_test(machines_are_told_apart),
                 cmocka_unit_test(options_are_read),
                 cmocka_unit_test(randomness_is_spread),
+                cmocka_unit_test(words_are_kept_once),
         };
 
         return RUN_TESTS(tests);
