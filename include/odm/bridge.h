@@ -80,6 +80,21 @@ ODM_MUST_USE int odm_bridge_mos(const odm_bridge *b, odm_arena *a, odm_str **out
 #define ODM_BRIDGE_WATCH 8
 size_t odm_bridge_watch(const odm_bridge *b, odm_lw_path out[ODM_BRIDGE_WATCH]);
 
+/* What servers ordered to be told, ./LwM2M/Observe/<x>; at most ODM_BRIDGE_OBSERVE.  It outlives
+ * registrations, after each of which it is to be asked for again by odm_plan_watch(). */
+#define ODM_BRIDGE_OBSERVE 12
+typedef struct odm_bridge_observation { /* texts until the next order */
+        odm_str name, ref;
+        bool there;       /* the device has what Ref says */
+        odm_lw_path path; /* which is this resource */
+        odm_lw_attrs attrs;
+} odm_bridge_observation;
+size_t odm_bridge_observations(const odm_bridge *b, odm_bridge_observation out[ODM_BRIDGE_OBSERVE]);
+/* Whether they were changed since this was asked last. */
+bool odm_bridge_observe_news(odm_bridge *b);
+/* How the device took one: a status of OMA DM, for its Status.  0, ODM_ENOMEM, ODM_ELIMIT. */
+ODM_MUST_USE int odm_bridge_observed(odm_bridge *b, odm_str name, unsigned status);
+
 /* What is kept for the device by the gateway (addresses of packages, traps seen, jobs under way),
  * as one text for the adapter's row.  `dirty` until saved.  load: into a new bridge; 0,
  * ODM_EMALFORMED, ODM_ENOMEM, ODM_ELIMIT. */
@@ -168,6 +183,9 @@ ODM_MUST_USE int odm_plan_remove(odm_bridge *b, odm_str path, odm_arena *a, odm_
 /* Attributes with a bit set are written first; `off` ends it. */
 ODM_MUST_USE int odm_plan_observe(odm_bridge *b, odm_str path, const odm_lw_attrs *attrs, bool off,
                                   odm_arena *a, odm_plan **out);
+/* An observation that is there.  A device that takes no attributes is observed without them. */
+ODM_MUST_USE int odm_plan_watch(odm_bridge *b, const odm_bridge_observation *o, odm_arena *a,
+                                odm_plan **out);
 
 /* 1 with *out set, the request to be made now (again, until it is answered); 0 when it is over. */
 int odm_plan_next(odm_plan *p, const odm_lw_request **out);
@@ -250,11 +268,12 @@ void odm_job_drop(odm_job *j);
 typedef struct odm_bridge_news {
         odm_bridge_nodes nodes; /* values as the tree has them */
         odm_alert alert[ODM_BRIDGE_ALERTS];
-        size_t n_alerts; /* traps that became active, or are over */
+        int64_t at[ODM_BRIDGE_ALERTS]; /* when the device says it was so, seconds; 0: now */
+        size_t n_alerts; /* traps that became active, or are over; samples that were ordered */
 } odm_bridge_news;
 
-/* Values of a notification or a Send, or of any answer: what they are in the tree, and which traps
- * they set off.  In `a`.  Goes to the jobs as well.  0, ODM_ENOMEM, ODM_ELIMIT. */
+/* Values of a notification or a Send, or of any answer: what they are in the tree, which traps they
+ * set off, and which were ordered to be reported.  In `a`.  Goes to the jobs as well.  0, ODM_ENOMEM, ODM_ELIMIT. */
 ODM_MUST_USE int odm_bridge_told(odm_bridge *b, const odm_lw_list *l, odm_time now, odm_arena *a,
                                  odm_bridge_news *out);
 

@@ -52,6 +52,7 @@ void odm_bridge_free(odm_bridge *b)
         }
         odm_free(b->mem, b->offer, b->n_offer * sizeof *b->offer);
         odm_free(b->mem, b->res, b->cap_res * sizeof *b->res);
+        odm_free(b->mem, b->seen, b->n_seen * sizeof *b->seen);
         odm_free(b->mem, b->id, b->id_n);
         odm_free(b->mem, b, sizeof *b);
 }
@@ -152,6 +153,20 @@ static int add_resource(odm_bridge *b, odm_lw_path p)
         return 0;
 }
 
+/* Gives back the room beyond what is there: it stays like this for long. */
+static void fit_resources(odm_bridge *b)
+{
+        struct res *v;
+
+        if (b->n_res == 0 || b->n_res == b->cap_res)
+                return;
+        v = b->mem->resize(b->mem->ctx, b->res, b->cap_res * sizeof *v, b->n_res * sizeof *v);
+        if (v == NULL)
+                return;
+        b->res = v;
+        b->cap_res = b->n_res;
+}
+
 static struct offer *find_offer(const odm_bridge *b, uint16_t object, uint16_t instance)
 {
         struct offer key = {object, instance, false};
@@ -211,6 +226,26 @@ static bool is_condition(const odm_bridge *b, odm_lw_path p)
         return false;
 }
 
+/* A place for one more; that of the oldest when there are too many, or there is no memory; NULL:
+ * there is none at all. */
+static struct seen *new_seen(odm_bridge *b)
+{
+        struct seen *v, *s;
+
+        v = b->n_seen < SEEN_MAX ? b->mem->resize(b->mem->ctx, b->seen, b->n_seen * sizeof *v,
+                                                  (b->n_seen + 1u) * sizeof *v)
+                                 : NULL;
+        if (v) {
+                b->seen = v;
+                return &b->seen[b->n_seen++];
+        }
+        if (b->n_seen == 0)
+                return NULL;
+        s = &b->seen[b->next_seen % b->n_seen];
+        b->next_seen = (uint8_t)((b->next_seen + 1) % SEEN_MAX);
+        return s;
+}
+
 void odm_bridge_see(odm_bridge *b, const odm_lw_list *l)
 {
         for (size_t i = 0; i < l->n; i++) {
@@ -219,14 +254,10 @@ void odm_bridge_see(odm_bridge *b, const odm_lw_list *l)
                 if (p.depth != 3 || !is_condition(b, p) || !odm_bridge_int(l, p, &v))
                         continue;
                 struct seen *s = find_seen(b, p);
-                if (s == NULL) {
-                        s = &b->seen[b->n_seen < SEEN_MAX ? b->n_seen : b->next_seen];
-                        if (b->n_seen < SEEN_MAX)
-                                b->n_seen++;
-                        else
-                                b->next_seen = (uint8_t)((b->next_seen + 1) % SEEN_MAX);
-                }
-                *s = (struct seen){p.id[0], p.id[1], p.id[2], v};
+                if (s == NULL)
+                        s = new_seen(b);
+                if (s)
+                        *s = (struct seen){p.id[0], p.id[1], p.id[2], v};
         }
 }
 
@@ -270,6 +301,7 @@ int odm_bridge_discovered(odm_bridge *b, odm_lw_path at, const odm_lw_links *l)
         }
         if (b->n_res > 1)
                 qsort(b->res, b->n_res, sizeof *b->res, res_cmp);
+        fit_resources(b);
         return rc;
 }
 
@@ -411,6 +443,7 @@ int odm_bridge_keep(odm_bridge *b, odm_str path, odm_str value)
         if (old)
                 free_kept(b, old);
         b->dirty = b->dirty || old || new;
+        b->observe_news = b->observe_news || odm_bridge_is_observe(path);
         return 0;
 }
 
@@ -422,6 +455,7 @@ void odm_bridge_forget_below(odm_bridge *b, odm_str path)
                 if (p.n >= path.n && memcmp(p.p, path.p, path.n) == 0 &&
                     (p.n == path.n || p.p[path.n] == '/')) {
                         *at = k->next;
+                        b->observe_news = b->observe_news || odm_bridge_is_observe(p);
                         free_kept(b, k);
                         b->dirty = true;
                 } else {

@@ -539,6 +539,8 @@ int odm_bridge_raw(odm_str path, odm_lw_path *out)
 
         if (!odm_str_starts(path, RAW) || (path.n > n && path.p[n] != '/'))
                 return ODM_ENOENT;
+        if (path.n > n + 1 && (path.p[n + 1] < '0' || path.p[n + 1] > '9'))
+                return ODM_ENOENT; /* a name: it may have a rule */
         if (odm_lw_path_parse(odm_str_from(path, n), out) < 0)
                 return ODM_EMALFORMED;
         return out->depth > 0 && out->id[0] == 0 ? ODM_EMALFORMED : 0;

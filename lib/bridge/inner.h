@@ -47,10 +47,11 @@ struct odm_bridge {
         bool no_composite; /* it said that it cannot */
         bool queue, awake;
         bool dirty;
+        bool observe_news; /* what is below ./LwM2M/Observe changed */
         int64_t lifetime;
         struct kept *kept; /* in the order of their paths */
         size_t kept_bytes, kept_max;
-        struct seen seen[SEEN_MAX];
+        struct seen *seen; /* n_seen, at most SEEN_MAX */
         uint8_t n_seen, next_seen;
         uint8_t root_n; /* of the alternate path, as in names of JSON */
         char root[47];
@@ -113,6 +114,16 @@ const struct row *odm_bridge_row(const odm_bridge *b, odm_str path, odm_str *nam
  */
 int odm_bridge_raw(odm_str path, odm_lw_path *out);
 odm_str odm_bridge_raw_uri(odm_lw_path p, odm_arena *a);
+
+/* ---- observations: observe.c ---- */
+
+bool odm_bridge_is_observe(odm_str path);
+bool odm_bridge_observe_full(const odm_bridge *b);
+/* Whether a value can be kept in a leaf of this format: numbers have to be some. */
+bool odm_bridge_kept_fits(odm_format format, odm_str text);
+/* Adds what servers ordered to be told of these values. */
+int odm_bridge_tell_observed(odm_bridge *b, const odm_lw_list *l, const odm_bridge_nodes *v,
+                             odm_arena *a, odm_bridge_news *out);
 
 /* "error7" of a trap's node.  -1: no such name. */
 int odm_bridge_trap_code(odm_str name);

@@ -74,6 +74,7 @@ struct odm_job {
         uint16_t instance; /* software: of object 9 */
         bool executed;     /* the order was given */
         bool back;         /* and the device registered after it */
+        bool anew;         /* it registered anew in the middle of a download */
         unsigned looks;
         unsigned items; /* wipe: how many were chosen */
         unsigned code;

@@ -106,6 +106,16 @@ static int bring(odm_job *j)
         return fail(j, 408);
 }
 
+/* It registered anew, and has forgotten what it was offered: once more, a few times. */
+static bool has_lost(odm_job *j)
+{
+        bool lost = j->anew && j->state == IDLE && j->result <= 1 && j->looks < JOB_LOOKS;
+
+        j->anew = false;
+        j->looks += lost;
+        return lost;
+}
+
 /* The state before: an old package is given up, but for an Update of what is there. */
 static int ready(odm_job *j)
 {
@@ -153,7 +163,11 @@ static int on_answer(odm_job *j)
                 if (!odm_job_ok(j))
                         return refused(j, j->phase == PHASE_OFFER ? 411 : 503);
                 return judge_loading(j);
-        case PHASE_LOADING: rc = odm_job_learn(j); return rc < 0 ? rc : judge_loading(j);
+        case PHASE_LOADING:
+                rc = odm_job_learn(j);
+                if (rc < 0)
+                        return rc;
+                return has_lost(j) ? bring(j) : judge_loading(j);
         case PHASE_INSTALL:
                 /* one that restarts at once may never answer */
                 if (!odm_job_ok(j) && j->answer->code != 0)
@@ -195,7 +209,10 @@ static int begin(odm_job *j)
 
 static int look(odm_job *j)
 {
-        return odm_job_read(j, j->phase, INSTANCE);
+        bool waits =
+                j->want == ODM_JOB_WAIT && (j->phase == PHASE_LOADING || j->phase == PHASE_WORKING);
+
+        return waits ? odm_job_read(j, j->phase, INSTANCE) : 0;
 }
 
 int odm_job_fumo(odm_job *j, enum event ev)
@@ -210,12 +227,8 @@ int odm_job_fumo(odm_job *j, enum event ev)
                 if (j->phase == PHASE_WORKING && j->want == ODM_JOB_WAIT)
                         return judge_working(j);
                 return 0;
-        case EV_BACK:
-        case EV_TIME:
-                return (j->phase == PHASE_LOADING || j->phase == PHASE_WORKING) &&
-                                       j->want == ODM_JOB_WAIT
-                               ? look(j)
-                               : 0;
+        case EV_BACK: j->anew = j->phase == PHASE_LOADING; return look(j);
+        case EV_TIME: return look(j);
         }
         ODM_UNREACHABLE();
 }

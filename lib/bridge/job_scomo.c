@@ -242,6 +242,16 @@ static int bring(odm_job *j)
         return fail(j, 1402);
 }
 
+/* It registered anew, and has forgotten what it was offered: once more, a few times. */
+static bool has_lost(odm_job *j)
+{
+        bool lost = j->anew && j->state == INITIAL && j->result <= 0 && j->looks < JOB_LOOKS;
+
+        j->anew = false;
+        j->looks += lost;
+        return lost;
+}
+
 /* Object 9 does not say what it can fetch by; that of firmware is what the device has. */
 static int ask_protocols(odm_job *j)
 {
@@ -306,7 +316,11 @@ static int on_answer(odm_job *j)
         case PHASE_PROTOCOLS: rc = odm_job_learn(j); return rc < 0 ? rc : bring(j);
         case PHASE_OFFER:
         case PHASE_PUSH: return on_offered(j);
-        case PHASE_LOADING: rc = odm_job_learn(j); return rc < 0 ? rc : judge_loading(j);
+        case PHASE_LOADING:
+                rc = odm_job_learn(j);
+                if (rc < 0)
+                        return rc;
+                return has_lost(j) ? bring(j) : judge_loading(j);
         case PHASE_INSTALL:
                 if (!odm_job_ok(j) && j->answer->code != 0)
                         return refused(j, 1405);
@@ -362,6 +376,15 @@ static int begin(odm_job *j)
         return odm_job_read(j, PHASE_PICK, ODM_LW_PATH1(9));
 }
 
+static int look(odm_job *j)
+{
+        bool waits = j->want == ODM_JOB_WAIT && !j->lent &&
+                     (j->phase == PHASE_LOADING || j->phase == PHASE_WORKING ||
+                      j->phase == PHASE_SWITCHED);
+
+        return waits ? odm_job_read(j, j->phase, INSTANCE(j)) : 0;
+}
+
 int odm_job_scomo(odm_job *j, enum event ev)
 {
         bool waits = j->want == ODM_JOB_WAIT && !j->lent;
@@ -384,12 +407,8 @@ int odm_job_scomo(odm_job *j, enum event ev)
                 if (j->phase == PHASE_WORKING && waits)
                         return judge_working(j);
                 return 0;
-        case EV_BACK:
-        case EV_TIME:
-                return waits && (j->phase == PHASE_LOADING || j->phase == PHASE_WORKING ||
-                                 j->phase == PHASE_SWITCHED)
-                               ? odm_job_read(j, j->phase, INSTANCE(j))
-                               : 0;
+        case EV_BACK: j->anew = j->phase == PHASE_LOADING; return look(j);
+        case EV_TIME: return look(j);
         }
         ODM_UNREACHABLE();
 }

@@ -35,6 +35,20 @@ static const struct scene {
          "> Execute /5/0/2\nwait\nset /5/0/3 3\ntold /5/0/3\nwait\n"
          "set /5/0/3 0\nset /5/0/5 1\nset /3/0/3 2.0\nback\n> Read /5/0\n> Read /3/0/3\n"
          "over 200 ./FUMO/main -"},
+        {"it restarts in the middle of the download, and is offered it again",
+         FUMO "DownloadAndUpdate",
+         {{FUMO "DownloadAndUpdate/PkgURL", "coap://s/fw"}},
+         false,
+         "> Read /5/0\n> Read /3/0/3\n> Write /5/0/1 /5/0/1=coap://s/fw\nwait\n"
+         "set /5/0/3 1\ntold /5/0/3\nwait\nset /5/0/3 0\nback\n> Read /5/0\n"
+         "> Write /5/0/1 /5/0/1=coap://s/fw\nwait\nset /5/0/3 2\ntold /5/0/3\n> Execute /5/0/2"},
+        {"or it goes on by itself",
+         FUMO "DownloadAndUpdate",
+         {{FUMO "DownloadAndUpdate/PkgURL", "coap://s/fw"}},
+         false,
+         "> Read /5/0\n> Read /3/0/3\n> Write /5/0/1 /5/0/1=coap://s/fw\nwait\n"
+         "set /5/0/3 1\nback\n> Read /5/0\nwait\nset /5/0/5 4\nset /5/0/3 0\nback\n"
+         "> Read /5/0\nover 503"},
         {"its download alone",
          FUMO "Download",
          {{FUMO "Download/PkgURL", "coap://s/fw"}},

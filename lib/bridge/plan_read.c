@@ -744,7 +744,7 @@ static int understand(odm_plan *p, odm_str path, struct want *out)
         }
         rc = odm_bridge_raw(w.path, &w.raw_path);
         w.raw = rc == 0 || w.uri.depth == 0;
-        w.mapped = rc == ODM_ENOENT;
+        w.mapped = rc == ODM_ENOENT || (rc == 0 && w.raw_path.depth == 0);
         if (rc == ODM_EMALFORMED)
                 odm_plan_refuse(p, ODM_ST_NOT_FOUND, "no path of LwM2M");
         *out = w;

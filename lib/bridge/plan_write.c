@@ -89,6 +89,10 @@ static int set_row(odm_plan *p, const struct row *row, odm_str name, const odm_b
                 odm_plan_refuse(p, ODM_ST_NOT_FOUND, "the device does not have it");
                 return 0;
         }
+        if (row->rule == RULE_KEPT && !odm_bridge_kept_fits(row->format, v->value.data)) {
+                refuse_value(p);
+                return 0;
+        }
         if (row->rule == RULE_KEPT || row->rule == RULE_OR_KEPT) {
                 out->keep = v->path;
                 out->value = v->value.data.p ? v->value.data : ODM_STR("");
@@ -278,6 +282,10 @@ static int make_node(odm_plan *p, const odm_bridge_node *v)
                 odm_plan_refuse(p, ODM_ST_EXISTS, "the node is there");
                 return 0;
         }
+        if (odm_bridge_is_observe(v->path) && odm_bridge_observe_full(p->b)) {
+                odm_plan_refuse(p, ODM_ST_FULL, "no more observations of a device");
+                return 0;
+        }
         s->v[s->n++] = (struct change){.keep = v->path, .value = ODM_STR("")};
         return 0;
 }
@@ -430,6 +438,22 @@ int odm_plan_observe(odm_bridge *b, odm_str path, const odm_lw_attrs *attrs, boo
                 if (rc == 0 && !p->over && row->rule == RULE_FUMO_STATE)
                         rc = observe_path(p, odm_lw_path_down(odm_lw_path_to(at, 2), 5), NULL, off);
         }
+        if (rc == 0)
+                rc = odm_plan_begin(p);
+        if (rc == 0)
+                *out = p;
+        return rc;
+}
+
+int odm_plan_watch(odm_bridge *b, const odm_bridge_observation *o, odm_arena *a, odm_plan **out)
+{
+        odm_plan *p;
+        int rc = new_plan(b, 0, a, &p);
+
+        if (rc < 0)
+                return rc;
+        p->stop = false;
+        rc = observe_path(p, o->path, &o->attrs, false);
         if (rc == 0)
                 rc = odm_plan_begin(p);
         if (rc == 0)

@@ -418,6 +418,89 @@ static void error_codes_are_traps(void **state)
         lab_close(&l);
 }
 
+static unsigned order(lab *l, const char *path, odm_format format, const char *value)
+{
+        odm_bridge_node v = {.path = odm_cstr(path),
+                             .value = {.format = format, .data = odm_cstr(value)},
+                             .has_data = value != NULL};
+        odm_plan *p;
+
+        assert_int_equal(odm_plan_create(l->b, &v, 1, &l->a, &p), 0);
+        assert_int_equal(lab_run(l, p), 0);
+        return odm_plan_result_of(p)->status;
+}
+
+static void what_is_ordered_is_observed_and_reported(void **state)
+{
+        static const struct row {
+                const char *why, *leaf, *value;
+                odm_format format;
+                unsigned status;
+        } rows[] = {
+                {"what it is about", "Ref", "./LwM2M/3/0/9", ODM_FMT_CHR, 200},
+                {"seconds", "pmin", "5", ODM_FMT_INT, 200},
+                {"no number", "pmax", "soon", ODM_FMT_INT, 415},
+                {"a limit", "gt", "90.5", ODM_FMT_FLOAT, 200},
+                {"no limit", "lt", "-", ODM_FMT_FLOAT, 415},
+                {"the adapter's", "Status", "200", ODM_FMT_INT, 405},
+                {"no such leaf", "step", "1", ODM_FMT_INT, 404},
+        };
+        odm_bridge_observation o[ODM_BRIDGE_OBSERVE];
+        odm_bridge_news n;
+        odm_plan *p;
+        char path[64];
+        lab l;
+
+        (void)state;
+        assert_int_equal(lab_open(&l, &heap, LAB_LINKS, "1.0"), 0);
+        lab_furnish(&l);
+        assert_int_equal(told(&l, "/3/0/9").n_alerts, 0);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                snprintf(path, sizeof path, "./LwM2M/Observe/a/%s", rows[i].leaf);
+                unsigned got = order(&l, path, rows[i].format, rows[i].value);
+                if (got != rows[i].status)
+                        fail_msg("%s: %u", rows[i].why, got);
+        }
+        assert_true(odm_bridge_observe_news(l.b));
+        assert_false(odm_bridge_observe_news(l.b));
+        assert_int_equal(odm_bridge_observations(l.b, o), 1);
+        assert_str(o[0].name, "a");
+        assert_true(o[0].there);
+        assert_int_equal(o[0].attrs.has, ODM_LW_PMIN | ODM_LW_GT);
+        l.log[0] = '\0';
+        l.log_n = 0;
+        l.refuse = 405; /* it takes no attributes */
+        assert_int_equal(odm_plan_watch(l.b, &o[0], &l.a, &p), 0);
+        assert_int_equal(lab_run(&l, p), 0);
+        assert_non_null(strstr(l.log, "Observe /3/0/9"));
+        n = told(&l, "/3/0/9"); /* 87 */
+        assert_int_equal(n.n_alerts, 1);
+        assert_str(n.alert[0].source, "./LwM2M/3/0/9");
+        assert_int_equal(order(&l, "./LwM2M/Observe/a/Ref", ODM_FMT_CHR,
+                               "./DiagMon/Battery/DiagMonData/1/BatteryLevel"),
+                         200);
+        n = told(&l, "/3/0/9");
+        assert_int_equal(n.n_alerts, 1);
+        assert_str(n.alert[0].type, "urn:oma:at:diagmon:1.0:CollectedSimpleDataReport");
+        assert_str(n.alert[0].source, "./DiagMon/Battery/DiagMonData/1/BatteryLevel");
+        assert_str(n.alert[0].data, "87");
+        lab_set(&l, "/3/0/9", "91");
+        n = told(&l, "/3/0/9");
+        assert_int_equal(n.n_alerts, 2);
+        assert_str(n.alert[1].source, "./LwM2M/Observe/a");
+        assert_str(n.alert[1].type, "urn:oma:at:diagmon:1.0:TrapNotification");
+        assert_int_equal(told(&l, "/3/0/9").n_alerts, 1); /* still */
+        lab_set(&l, "/3/0/9", "90");
+        n = told(&l, "/3/0/9");
+        assert_str(n.alert[1].type, "urn:oma:at:diagmon:1.0:TrapInactiveNotification");
+        for (int i = 1; i < ODM_BRIDGE_OBSERVE; i++) {
+                snprintf(path, sizeof path, "./LwM2M/Observe/b%d", i);
+                assert_int_equal(order(&l, path, ODM_FMT_NODE, NULL), 200);
+        }
+        assert_int_equal(order(&l, "./LwM2M/Observe/c", ODM_FMT_NODE, NULL), 420);
+        lab_close(&l);
+}
+
 static void another_root_is_understood(void **state)
 {
         lab l;
@@ -470,6 +553,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(objects_are_known_by_their_identifiers),
                 cmocka_unit_test(what_it_tells_is_told_in_the_tree),
                 cmocka_unit_test(error_codes_are_traps),
+                cmocka_unit_test(what_is_ordered_is_observed_and_reported),
                 cmocka_unit_test(another_root_is_understood),
                 cmocka_unit_test(it_survives_want_of_memory),
         };

@@ -160,6 +160,7 @@ static int trap_alert(struct news *w, const struct row *row, unsigned code, bool
         odm_str source = address(row, name, w->a);
         if (source.p == NULL)
                 return odm_arena_err(w->a);
+        out->at[out->n_alerts] = 0;
         out->alert[out->n_alerts++] = (odm_alert){
                 .code = ODM_ALERT_GENERIC,
                 .source = source,
@@ -232,6 +233,8 @@ int odm_bridge_told(odm_bridge *b, const odm_lw_list *l, odm_time now, odm_arena
                 rc = tell_values(&w);
         if (rc == 0)
                 rc = tell_traps(&w);
+        if (rc == 0)
+                rc = odm_bridge_tell_observed(b, l, &(odm_bridge_nodes){w.v, w.n}, a, out);
         if (rc < 0)
                 return rc;
         keep_traps(b, l);
