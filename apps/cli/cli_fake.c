@@ -163,7 +163,7 @@ static const struct route {
          "\"adaptation\",\"protocol\":\"LWM2M/1.1\",\"devid\":\"urn:1\\u001b[31m\","
          "\"address\":\"10.0.0.7:5683\"}]}"},
         {"POST", "/api/v1/gateways/gw/sync", 202, ""},
-        {"DELETE", "/api/v1/gateways/gw", 202, ""},
+        {"DELETE", "/api/v1/gateways/gw", 202, "{\"devices\":60}"},
         {"POST", "/api/v1/devices/this/replace", 204, ""},
         {"POST", "/api/v1/devices/this/move", 204, ""},
         {"GET", "/api/v1/alarms", 200,

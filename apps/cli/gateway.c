@@ -106,8 +106,18 @@ int xrem_run_gateway_sync(xrem *c, const xrem_args *a)
 int xrem_run_gateway_forget(xrem *c, const xrem_args *a)
 {
         xrem_ask ask = {.method = "DELETE", .path = path_of(c, a->word[0], "")};
+        json_t *o = NULL;
+        int rc = xrem_api(c, &ask, &o);
 
-        return xrem_api(c, &ask, NULL);
+        if (rc != XREM_OK)
+                return rc;
+        if (c->set.json)
+                return xrem_print_json(json_incref(o));
+        xrem_note(c,
+                  "Devices that were behind it: %lld. They are detached until a gateway tells of "
+                  "them.",
+                  (long long)json_integer_value(json_object_get(o, "devices")));
+        return XREM_OK;
 }
 
 int xrem_run_gateway_replace(xrem *c, const xrem_args *a)

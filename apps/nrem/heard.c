@@ -74,21 +74,26 @@ static void replace_others(session *s)
         }
 }
 
-/* Silent or new, it is here now. */
-static void becomes_active(session *s)
+static void tell_from(session *s, odm_str kind, odm_str from)
 {
         odm_arena *a = session_batch_arena(s);
         store_op *op = a ? session_op(s, STORE_EVENT_ADD) : NULL;
 
         if (!op)
                 return;
-        op->event = (store_event){.at = s->turn->at,
-                                  .device = s->device.id,
-                                  .kind = ODM_STR("device.active"),
-                                  .data = odm_arena_fmt(a, "{\"from\":\"%s\"}",
-                                                        store_device_state_name(s->device.state))};
+        op->event =
+                (store_event){.at = s->turn->at,
+                              .device = s->device.id,
+                              .kind = kind,
+                              .data = odm_arena_fmt(a, "{\"from\":\"%.*s\"}", (int)from.n, from.p)};
         if (!op->event.data.p)
                 session_failed(s);
+}
+
+/* Silent or new, it is here now. */
+static void becomes_active(session *s)
+{
+        tell_from(s, ODM_STR("device.active"), odm_cstr(store_device_state_name(s->device.state)));
         s->patch.state = s->device.state = STORE_DEVICE_ACTIVE;
         s->fields |= STORE_DF_STATE;
 }
@@ -101,6 +106,8 @@ void heard_authenticated(session *s)
         s->due = true;
         lockout_clear(s->dm->lockout, s->source, s->host);
         s->failures = 0;
+        if (odm_str_is(s->device.route, "gateway"))
+                tell_from(s, ODM_STR("device.direct"), s->device.route);
         patch_text(s, STORE_DF_ADDRESS, &s->patch.address, s->host);
         patch_text(s, STORE_DF_ROUTE, &s->patch.route, odm_cstr(s->route));
         patch_text(s, STORE_DF_REACHED, &s->patch.reached, s->reached);

@@ -297,12 +297,14 @@ static int on_renamed(alarm_self *s, fleet_turn *t, const fleet_event *ev)
 
 static int on_device(alarm_self *s, fleet_turn *t, const fleet_event *ev)
 {
+        odm_str from = fleet_text(ev, "from");
+
         if (odm_str_is(ev->e.kind, "device.unreachable"))
                 return on_lost(s, t, ev);
-        if (odm_str_is(ev->e.kind, "device.active"))
-                return odm_str_is(fleet_text(ev, "from"), "unreachable")
-                               ? on_found(s, t, ev, ODM_STR("it has called"))
-                               : 0;
+        if (odm_str_is(ev->e.kind, "device.active") || odm_str_is(ev->e.kind, "device.asleep"))
+                return !from.n || odm_str_is(from, "active") || odm_str_is(from, "asleep")
+                               ? 0
+                               : on_found(s, t, ev, ODM_STR("it was heard again"));
         if (odm_str_is(ev->e.kind, "device.detached"))
                 return on_found(s, t, ev, ODM_STR("it was detached"));
         if (odm_str_is(ev->e.kind, "device.deactivated"))

@@ -103,11 +103,13 @@ static void a_lost_device_is_an_alarm_until_it_calls(void **state)
                 bool over;
         } rows[] = {
                 {"it calls", "device.active", FOUND, true},
-                {"it calls for the first time", "device.active", "{\"from\":\"provisioned\"}",
-                 false},
+                {"a new unit of its name calls", "device.active", "{\"from\":\"provisioned\"}",
+                 true},
                 {"an operator takes it away", "device.detached", "{}", true},
                 {"and switches it off", "device.deactivated", "{}", true},
-                {"it sleeps", "device.asleep", "{}", false},
+                {"it sleeps", "device.asleep", "{\"from\":\"active\"}", false},
+                {"it is silent no more, and sleeps", "device.asleep", "{\"from\":\"unreachable\"}",
+                 true},
         };
 
         (void)state;

@@ -35,9 +35,9 @@ gateway_news gateway_news_of(odm_str type)
         return GATEWAY_NONE;
 }
 
-enum { W_ID, W_PROTOCOL, W_MODE, W_COMPONENT, W_REASON, W_KIND, W_DETAIL, W_LEAVES };
-static const char *const word_leaves[W_LEAVES] = {"DeviceID", "Protocol", "Mode",  "ComponentType",
-                                                  "Reason",   "Kind",     "Detail"};
+enum { W_ID, W_PROTOCOL, W_MODE, W_COMPONENT, W_REASON, W_KIND, W_DETAIL, W_TIME, W_LEAVES };
+static const char *const word_leaves[W_LEAVES] = {"DeviceID", "Protocol", "Mode",   "ComponentType",
+                                                  "Reason",   "Kind",     "Detail", "Time"};
 
 typedef struct reader {
         struct xml_parse p; /* the first */
@@ -94,6 +94,14 @@ static int64_t number_of(odm_str s)
         return odm_str_u64(odm_str_trim(s), INT32_MAX, &v) == 0 ? (int64_t)v : -1;
 }
 
+/* Milliseconds since 1970; 0: it says no time. */
+static int64_t time_of(odm_str s)
+{
+        odm_wall w;
+
+        return odm_wall_parse(odm_str_trim(s), &w) == 0 ? w.s * 1000 : 0;
+}
+
 static odm_str short_text(odm_str s, size_t most)
 {
         s = odm_str_trim(s);
@@ -129,6 +137,7 @@ int gateway_word_read(gateway_news news, odm_str xml, odm_arena *a, gateway_word
                               .mode = number_of(r.v[W_MODE]),
                               .component = number_of(r.v[W_COMPONENT]),
                               .reason = number_of(r.v[W_REASON]),
+                              .at = time_of(r.v[W_TIME]),
                               .kind = short_text(r.v[W_KIND], GATEWAY_TEXT_MAX),
                               .detail = short_text(r.v[W_DETAIL], GATEWAY_ID_MAX)};
         return 0;
@@ -341,6 +350,8 @@ static void take_leaf(gateway_record *r, odm_str name, odm_str value)
                 r->state = number_of(value);
         else if (odm_str_is(name, "WakeInterval"))
                 r->wake_interval = number_of(value) > 0 ? number_of(value) : 0;
+        else if (odm_str_is(name, "LastSeen"))
+                r->seen = time_of(value);
 }
 
 static int take(gatherer *g, odm_str key, odm_str name, odm_str value)

@@ -44,6 +44,7 @@ typedef struct gateway_word {
         odm_str id, protocol;
         int64_t mode, component;
         int64_t reason;       /* of a detach: 1 .. 4 */
+        int64_t at;           /* ms since 1970: when it was so; 0: not said */
         odm_str kind, detail; /* of a request */
 } gateway_word;
 /* Reads the document of such an alert.  0; ODM_EMALFORMED: it is none, or says not which device or
@@ -88,6 +89,7 @@ typedef struct gateway_record { /* texts are absent where nothing was said */
         odm_str maker, model, type, fwv, swv, hwv, reason;
         int64_t mode, component, state; /* -1: not said */
         int64_t wake_interval;          /* seconds; 0: not said, or it never sleeps */
+        int64_t seen;                   /* ms since 1970: when it was last; 0: not said */
 } gateway_record;
 
 /* The records in the answer to a Get of Records, or of some of them, as TNDS document or as a list

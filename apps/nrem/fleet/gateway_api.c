@@ -239,24 +239,25 @@ static void gateway_devices(call *c)
 
 /* ---- wishes ---------------------------------------------------------------------------------- */
 
+/* c->data: how many devices it is about; NULL: that is not told. */
 static void on_accepted(call *c, store_batch *b, int rc)
 {
+        const uint64_t *devices = c->data;
+
         (void)b;
         if (rc < 0)
                 call_refused(c, "the gateway cannot be told", rc);
+        else if (devices)
+                call_reply(c, 202, json_pack("{s:I}", "devices", (json_int_t)*devices));
         else
                 call_empty(c, 202);
 }
 
-static void wish(call *c, const char *action, const char *event, bool known)
+static void wish(call *c, const store_device *d, const char *event)
 {
-        store_device d;
-        gateway_row r;
-        store_batch *b = NULL;
+        store_batch *b = call_batch(c, event, d->id, d->name, "");
 
-        if (known ? find_gateway(c, &d, &r) : call_device(c, &d))
-                b = call_batch(c, action, d.id, d.name, "");
-        if (b && call_event(c, b, event, d.id, d.name)) {
+        if (b && call_event(c, b, event, d->id, d->name)) {
                 call_commit(c, b, on_accepted);
                 return;
         }
@@ -267,12 +268,32 @@ static void wish(call *c, const char *action, const char *event, bool known)
 /* One that has told nothing yet may be asked, too. */
 static void gateway_sync(call *c)
 {
-        wish(c, "gateway.sync", "gateway.sync", false);
+        store_device d;
+
+        if (call_device(c, &d))
+                wish(c, &d, "gateway.sync");
+        else
+                call_fail(c);
 }
 
 static void gateway_forget(call *c)
 {
-        wish(c, "gateway.forget", "gateway.forget", true);
+        uint64_t *behind = odm_new(&c->arena, uint64_t);
+        store_device d;
+        gateway_row r;
+        int rc;
+
+        if (!behind || !find_gateway(c, &d, &r)) {
+                call_fail(c);
+                return;
+        }
+        rc = count(c, d.id, behind);
+        if (rc < 0) {
+                call_refused(c, "its devices cannot be counted", rc);
+                return;
+        }
+        c->data = behind;
+        wish(c, &d, "gateway.forget");
 }
 
 /* ---- elsewhere ------------------------------------------------------------------------------- */
@@ -290,7 +311,7 @@ static void on_changed(call *c, store_batch *b, int rc)
 
 typedef struct place {
         store_device d, other;
-        gateway_child child;
+        gateway_child child; /* as it will be */
         presence_row presence;
         store_account account;
         bool has_other, has_account, has_child;
@@ -298,7 +319,7 @@ typedef struct place {
 
 static bool put_rows(call *c, store_batch *b, place *p)
 {
-        store_op *child, *add, *patch;
+        store_op *child, *add, *patch, *route;
 
         if (!call_op(c, b, STORE_ROW_PUT, &child) || !call_op(c, b, STORE_ROW_ADD, &add) ||
             !call_op(c, b, STORE_ROW_PATCH, &patch))
@@ -311,14 +332,41 @@ static bool put_rows(call *c, store_batch *b, place *p)
         add->lenient = patch->lenient = true;
         patch->row = add->row;
         patch->row.fields = STORE_FIELD(PF_GATEWAY) | STORE_FIELD(PF_RELAYED);
+        if (!p->presence.relayed)
+                return true;
+        if (!call_op(c, b, STORE_DEVICE_PATCH, &route)) /* not by calls of its own, so far */
+                return false;
+        route->device_patch = (store_device_patch){
+                .fields = STORE_DF_ROUTE,
+                .to = {.id = p->d.id, .route = ODM_STR("gateway"), .updated = c->now}};
         return true;
+}
+
+/* What is wrong with the place `p` is to have, which is behind `g`. */
+static bool is_free(call *c, const place *p, const store_device *g)
+{
+        store *st = c->api->opt.store;
+        gateway_child other;
+        bool above = false;
+        int rc = gateway_is_above(st, g->id, p->d.id, &c->arena, &above);
+
+        if (rc == 0 && g->id == p->d.id)
+                problem_at(&c->problem, "gateway", "has to be another device");
+        else if (rc == 0 && above)
+                problem_at(&c->problem, "gateway", "is behind the device itself");
+        if (rc == 0)
+                rc = gateway_find_key(st, g->id, p->child.key, &c->arena, &other);
+        if (rc == 0 && other.device != p->d.id)
+                problem_at(&c->problem, "key", "is that of another device there");
+        else if (rc < 0 && rc != ODM_ENOENT)
+                problem_err(&c->problem, rc, "the gateway cannot be read");
+        return !problem_is(&c->problem);
 }
 
 static bool read_place(call *c, place *p)
 {
         odm_str name = ODM_ABSENT, key = ODM_ABSENT;
         unsigned mode = p->child.mode ? p->child.mode - 1 : GATEWAY_ADAPTATION - 1;
-        bool above = false;
         store_device g;
         gateway_row row;
         jread r;
@@ -343,23 +391,19 @@ static bool read_place(call *c, place *p)
                                 : ODM_ENOENT;
         if (rc == 0)
                 rc = gateway_find(c->api->opt.store, g.id, &c->arena, &row);
-        if (rc == 0)
-                rc = gateway_is_above(c->api->opt.store, g.id, p->d.id, &c->arena, &above);
         if (rc == ODM_ENOENT)
                 problem_at(&c->problem, "gateway", "is none that there is");
         else if (rc < 0)
                 problem_err(&c->problem, rc, "the gateway cannot be read");
-        else if (g.id == p->d.id)
-                problem_at(&c->problem, "gateway", "has to be another device");
-        else if (above)
-                problem_at(&c->problem, "gateway", "is behind the device itself");
         if (problem_is(&c->problem))
+                return false;
+        p->child.key = key;
+        if (!is_free(c, p, &g))
                 return false;
         p->child.moves += p->child.gateway && p->child.gateway != g.id;
         p->child.gateway = g.id;
-        p->child.key = key;
         p->child.mode = mode + 1;
-        p->child.since = c->now;
+        p->child.since = p->child.seen = c->now;
         p->child.lost = row.lost;
         return true;
 }
@@ -394,6 +438,32 @@ static void device_move(call *c)
 
 /* ---- a new unit under the old name ------------------------------------------------------------- */
 
+static bool is_other_unit(call *c, const place *p)
+{
+        store *st = c->api->opt.store;
+        bool above = false, below = false;
+        int rc;
+
+        if (p->other.id == p->d.id) {
+                problem_at(&c->problem, "devid", "is that of the device already");
+                return false;
+        }
+        if (!call_sees(c, p->other.name)) {
+                problem_at(&c->problem, "devid", "is that of a device this token does not see");
+                return false;
+        }
+        rc = gateway_is_above(st, p->d.id, p->other.id, &c->arena, &above);
+        if (rc == 0)
+                rc = gateway_is_above(st, p->other.id, p->d.id, &c->arena, &below);
+        if (rc < 0)
+                problem_err(&c->problem, rc, "the new unit cannot be read");
+        else if (above)
+                problem_at(&c->problem, "devid", "is that of a gateway in front of the device");
+        else if (below)
+                problem_at(&c->problem, "devid", "is that of a device behind it");
+        return !problem_is(&c->problem);
+}
+
 static bool read_unit(call *c, place *p)
 {
         store *st = c->api->opt.store;
@@ -415,17 +485,28 @@ static bool read_unit(call *c, place *p)
         }
         if (rc < 0)
                 problem_err(&c->problem, rc, "the new unit cannot be read");
-        else if (p->other.id == p->d.id)
-                problem_at(&c->problem, "devid", "is that of the device already");
-        else if (!call_sees(c, p->other.name))
-                problem_at(&c->problem, "devid", "is that of a device this token does not see");
-        if (rc == 0 && !problem_is(&c->problem)) {
+        else if (is_other_unit(c, p)) {
                 rc = store_account_get(st, p->other.id, &c->arena, &p->account);
                 p->has_account = rc == 0;
                 if (rc < 0 && rc != ODM_ENOENT)
                         problem_err(&c->problem, rc, "the new unit cannot be read");
         }
+        if (!store_device_welcome(p->other.state)) /* by this an operator lets it in */
+                p->other.state = STORE_DEVICE_PROVISIONED;
         return !problem_is(&c->problem);
+}
+
+/* Where the name is from now on: where the new unit is, or nowhere until that tells. */
+static bool find_place(call *c, place *p)
+{
+        if (p->has_other && !read_child(c, &p->other, &p->child, &p->has_child))
+                return false;
+        if (p->has_child)
+                return true;
+        if (!read_child(c, &p->d, &p->child, &p->has_child))
+                return false;
+        p->child.gateway = 0;
+        return true;
 }
 
 /* What was known of the unit that is new is known of the name now, and nothing of the old one. */
@@ -443,7 +524,8 @@ static bool put_unit(call *c, store_batch *b, place *p)
         op->device_patch = (store_device_patch){
                 .fields = STORE_DF_DEVID | STORE_DF_STATE | STORE_DF_MAKER | STORE_DF_MODEL |
                           STORE_DF_HWV | STORE_DF_FWV | STORE_DF_SWV | STORE_DF_DMV |
-                          STORE_DF_ADDRESS | STORE_DF_REACHED | STORE_DF_WAKE_REPORTED,
+                          STORE_DF_ADDRESS | STORE_DF_REACHED | STORE_DF_WAKE_REPORTED |
+                          STORE_DF_ROUTE | STORE_DF_LAST_CONTACT,
                 .expect_rev = p->d.rev,
                 .to = p->other};
         op->device_patch.to.id = p->d.id;
@@ -488,6 +570,26 @@ static bool tell_unit(call *c, store_batch *b, const place *p)
         return true;
 }
 
+/* That one is here ends what was said of the other's silence. */
+static bool tell_state(call *c, store_batch *b, const place *p)
+{
+        bool here = p->other.state == STORE_DEVICE_ACTIVE || p->other.state == STORE_DEVICE_ASLEEP;
+        store_op *op;
+
+        if (!here || p->d.state == p->other.state)
+                return true;
+        if (!call_op(c, b, STORE_EVENT_ADD, &op))
+                return false;
+        op->event = (store_event){.at = c->now,
+                                  .device = p->d.id,
+                                  .kind = p->other.state == STORE_DEVICE_ACTIVE
+                                                  ? ODM_STR("device.active")
+                                                  : ODM_STR("device.asleep"),
+                                  .data = odm_arena_fmt(&c->arena, "{\"from\":\"%s\"}",
+                                                        store_device_state_name(p->d.state))};
+        return op->event.data.p != NULL;
+}
+
 static void on_replaced(call *c, store_batch *b, int rc)
 {
         const place *p = c->data;
@@ -508,16 +610,15 @@ static void device_replace(call *c)
         gateway_row row;
         bool is_gateway = false;
 
-        if (p && call_device(c, &p->d) && read_unit(c, p) &&
-            read_child(c, p->has_other ? &p->other : &p->d, &p->child, &p->has_child)) {
-                is_gateway = gateway_find(c->api->opt.store, p->d.id, &c->arena, &row) == 0;
-                if (!p->has_other)
-                        p->child.gateway = 0; /* where it is, it will tell */
+        if (p && call_device(c, &p->d) && read_unit(c, p) && find_place(c, p)) {
+                is_gateway = gateway_find(c->api->opt.store, p->d.id, &c->arena, &row) == 0 ||
+                             (p->has_other &&
+                              gateway_find(c->api->opt.store, p->other.id, &c->arena, &row) == 0);
                 b = call_batch(c, "device.replace", p->d.id, p->d.name, "");
         }
         c->data = p;
         if (b && put_unit(c, b, p) && (!p->has_child || put_rows(c, b, p)) && tell_unit(c, b, p) &&
-            call_event(c, b, "device.placed", p->d.id, p->d.name) &&
+            tell_state(c, b, p) && call_event(c, b, "device.placed", p->d.id, p->d.name) &&
             (!is_gateway || call_event(c, b, "gateway.sync", p->d.id, p->d.name))) {
                 call_commit(c, b, on_replaced);
                 return;

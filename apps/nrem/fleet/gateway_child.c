@@ -9,6 +9,7 @@
 
 #define SWEEP_PAGE 100
 #define NAMES_TRIED 20
+#define WORD_MS 1000 /* gateways tell times in seconds */
 #define TAG ODM_STR("gateway")
 
 /* ---- gateways --------------------------------------------------------------------------- */
@@ -45,7 +46,9 @@ int gateway_known(gateways *s, fleet_turn *t, const store_device *g, gateway_row
         if (!op)
                 return ODM_ENOMEM;
         op->lenient = true;
-        *row = (gateway_row){.device = g->id, .work = 1, .found = t->now, .wanted = t->now};
+        /* one that was forgotten may have tasks left: their numbers are never given again */
+        *row = (gateway_row){
+                .device = g->id, .work = 1, .found = t->now, .wanted = t->now, .serial = t->now};
         *out = *row;
         return fleet_tell(t, g->id, "gateway.found",
                           json_pack("{s:s%}", "device", g->name.p, g->name.n));
@@ -69,20 +72,22 @@ int gateway_patch(fleet_turn *t, const gateway_row *r, uint64_t fields)
 
 /* ---- states ------------------------------------------------------------------------------- */
 
-/* What an operator decided here stands; what the gateway said of it may be said otherwise. */
-static bool may_set(const store_device *d, const gateway_child *c, store_device_state to)
+/* An operator here has switched it off, and not its gateway. */
+static bool is_off(const store_device *d, const gateway_child *was)
 {
-        switch (d->state) {
-        case STORE_DEVICE_HELD:
-        case STORE_DEVICE_REFUSED: return false;
-        case STORE_DEVICE_DEACTIVATED: return c->state == GATEWAY_DEACTIVATED;
-        default: break;
-        }
+        return d->state == STORE_DEVICE_DEACTIVATED && was->state != GATEWAY_DEACTIVATED;
+}
+
+/* What an operator decided here stands; what the gateway said of it may be said otherwise. */
+static bool may_set(const store_device *d, const gateway_child *was, const gateway_child *c,
+                    store_device_state to)
+{
+        if (d->state == STORE_DEVICE_HELD || d->state == STORE_DEVICE_REFUSED || is_off(d, was))
+                return false;
         if (to == STORE_DEVICE_PROVISIONED || to == d->state)
                 return false;
         /* one with sessions of its own shows by them that it is there */
-        return c->mode != GATEWAY_TRANSPARENT || to == STORE_DEVICE_DETACHED ||
-               to == STORE_DEVICE_DEACTIVATED;
+        return c->mode != GATEWAY_TRANSPARENT || to == STORE_DEVICE_DETACHED;
 }
 
 static int tell_state(fleet_turn *t, const store_device *d, const gateway_child *c,
@@ -114,9 +119,11 @@ static int enter(gateways *s, fleet_turn *t, const store_device *d, const gatewa
 {
         store_device_state to = gateway_device_state(c->state);
 
+        if (c->mode == GATEWAY_TRANSPARENT && to == STORE_DEVICE_DEACTIVATED)
+                to = STORE_DEVICE_DETACHED; /* whose sessions we refuse is not its to say */
         if (c->lost && (to == STORE_DEVICE_ACTIVE || to == STORE_DEVICE_ASLEEP))
                 to = STORE_DEVICE_UNREACHABLE;
-        if (!may_set(d, was, to))
+        if (!may_set(d, was, c, to))
                 return 0;
         p->fields |= STORE_DF_STATE;
         p->to.state = to;
@@ -166,7 +173,7 @@ int gateway_told(gateways *s, fleet_turn *t, const gateway_child *was, uint32_t 
 
         if (rc < 0)
                 return rc == ODM_ENOENT ? 0 : rc;
-        c.state = state;
+        c.state = is_off(&d, was) && state == GATEWAY_DEACTIVATED ? was->state : state;
         c.told = t->now;
         rc = enter(s, t, &d, was, &c, reason, &p);
         if (rc == 0)
@@ -241,7 +248,8 @@ int gateway_make(gateways *s, fleet_turn *t, const store_device *g, const gatewa
                           json_pack("{s:s%, s:s}", "device", name.p, name.n, "actor", "gateway"));
 }
 
-/* Who has proved itself to us is not taken over by somebody's word. */
+/* Who has proved itself to us is not taken over by somebody's word: what we heard last of it was
+ * its own call, by an account. */
 static int is_own(gateways *s, odm_arena *a, const store_device *d, const gateway_record *r,
                   bool *own)
 {
@@ -249,7 +257,7 @@ static int is_own(gateways *s, odm_arena *a, const store_device *d, const gatewa
         int rc;
 
         *own = false;
-        if (r->mode == GATEWAY_TRANSPARENT || !d->last_contact)
+        if (r->mode == GATEWAY_TRANSPARENT || !d->last_contact || odm_str_is(d->route, "gateway"))
                 return 0;
         rc = store_account_get(s->host->store, d->id, a, &acc);
         *own = rc == 0;
@@ -265,11 +273,26 @@ static void patch_text(store_device_patch *p, uint32_t which, odm_str *place, od
         p->fields |= which;
 }
 
+/* Whether the word is of now: not what another gateway remembers of a device that has left it, nor
+ * what it has to tell of a time before. */
+static bool is_news(const gateway_child *was, const store_device *g, const gateway_record *r)
+{
+        bool there = r->state < 0 || r->state == GATEWAY_ACTIVE || r->state == GATEWAY_ASLEEP;
+
+        if (!was->gateway || was->gateway == g->id)
+                return true;
+        if (!there || was->state == GATEWAY_DETACHED_STATE || was->state == GATEWAY_UNREACHABLE)
+                return there;
+        return !r->seen || r->seen + WORD_MS > was->seen;
+}
+
 static int patch_record(fleet_turn *t, const store_device *g, const store_device *d,
                         const gateway_record *r, bool there, store_device_patch *p)
 {
         odm_arena *a = store_batch_arena(t->batch);
 
+        if (r->mode == GATEWAY_TRANSPARENT && d->last_contact)
+                return 0; /* it tells all that by itself */
         patch_text(p, STORE_DF_MAKER, &p->to.maker, d->maker, r->maker, a);
         patch_text(p, STORE_DF_MODEL, &p->to.model, d->model, r->model, a);
         patch_text(p, STORE_DF_FWV, &p->to.fwv, d->fwv, r->fwv, a);
@@ -349,7 +372,9 @@ int gateway_take(gateways *s, fleet_turn *t, const store_device *g, const gatewa
         rc = gateway_find_child(s->host->store, d->id, t->arena, &was);
         if (rc < 0 && rc != ODM_ENOENT)
                 return rc;
-        rc = was.gateway == g->id ? 0 : is_own(s, t->arena, d, r, &own); /* it comes back to it */
+        if (!is_news(&was, g, r))
+                return 0;
+        rc = is_own(s, t->arena, d, r, &own);
         if (rc < 0 || above || own) {
                 if (rc == 0)
                         log_warn("a gateway tells of a device that is not behind it",
@@ -362,7 +387,8 @@ int gateway_take(gateways *s, fleet_turn *t, const store_device *g, const gatewa
         c.mode = (uint32_t)r->mode;
         if (r->component >= 0)
                 c.component = (uint32_t)r->component;
-        if (r->state >= 0 && r->state < GATEWAY_STATES)
+        if (r->state >= 0 && r->state < GATEWAY_STATES &&
+            !(is_off(d, &was) && r->state == GATEWAY_DEACTIVATED))
                 c.state = (uint32_t)r->state;
         else if (c.state == GATEWAY_STATES)
                 c.state = GATEWAY_ACTIVE;
@@ -379,6 +405,8 @@ int gateway_take(gateways *s, fleet_turn *t, const store_device *g, const gatewa
                 c.since = t->now;
                 c.moves += was.gateway != 0;
         }
+        if (r->state != GATEWAY_PROVISIONED)
+                c.seen = r->seen && r->seen < t->now ? r->seen : t->now;
         rc = patch_record(t, g, d, r, c.state == GATEWAY_ACTIVE || c.state == GATEWAY_ASLEEP, &p);
         if (rc == 0 && fresh)
                 rc = attach(s, t, g, d, &was, &c);
@@ -388,6 +416,49 @@ int gateway_take(gateways *s, fleet_turn *t, const store_device *g, const gatewa
         if (rc == 0)
                 rc = put_patch(t, d, &p);
         return rc == 0 ? put_child(t, &c) : rc;
+}
+
+/* It is behind none any more. */
+static int leave(fleet_turn *t, const gateway_child *was)
+{
+        gateway_child c = *was;
+        int rc = put_presence(t, c.device, 0, false);
+
+        c.gateway = 0;
+        c.lost = false;
+        c.since = t->now;
+        return rc == 0 ? put_child(t, &c) : rc;
+}
+
+int gateway_leave(fleet_turn *t, const store_device *d, const gateway_child *was)
+{
+        int rc;
+
+        if (!was->gateway || was->mode == GATEWAY_TRANSPARENT)
+                return 0;
+        rc = leave(t, was);
+        return rc == 0 ? fleet_tell(t, d->id, "device.placed",
+                                    json_pack("{s:s%}", "device", d->name.p, d->name.n))
+                       : rc;
+}
+
+/* Nobody reaches it, until it is told of again: who calls by itself goes on to. */
+static int abandon(gateways *s, fleet_turn *t, const store_device *d, const gateway_child *was)
+{
+        gateway_child c = *was;
+        store_device_patch p = {0};
+        int rc = 0;
+
+        if (c.mode != GATEWAY_TRANSPARENT) {
+                c.state = GATEWAY_DETACHED_STATE;
+                c.lost = false;
+                rc = enter(s, t, d, was, &c, "its gateway is none any more", &p);
+        }
+        if (rc == 0)
+                rc = put_patch(t, d, &p);
+        if (rc == 0)
+                rc = gateway_put_back_all(s, t, d->id);
+        return rc == 0 ? leave(t, &c) : rc;
 }
 
 /* ---- sweeps ---------------------------------------------------------------------------------- */
@@ -407,14 +478,8 @@ static int sweep_one(gateways *s, fleet_turn *t, const gateway_row *row, const g
         rc = store_device_get(s->host->store, was->device, t->arena, &d);
         if (rc < 0)
                 return rc == ODM_ENOENT ? 0 : rc;
-        if (row->sweep == GATEWAY_SWEEP_GONE) {
-                c.gateway = 0;
-                c.lost = false;
-                rc = put_presence(t, d.id, 0, false);
-                if (rc == 0)
-                        rc = gateway_put_back_all(s, t, d.id);
-                return rc == 0 ? put_child(t, &c) : rc;
-        }
+        if (row->sweep == GATEWAY_SWEEP_GONE)
+                return abandon(s, t, &d, was);
         c.lost = row->sweep == GATEWAY_SWEEP_LOST;
         if (c.lost == was->lost)
                 return 0;

@@ -108,7 +108,8 @@ static int on_attached(gateways *s, fleet_turn *t, const store_device *g, gatewa
                                   .protocol = w->protocol,
                                   .mode = w->mode,
                                   .component = w->component,
-                                  .state = GATEWAY_ACTIVE};
+                                  .state = GATEWAY_ACTIVE,
+                                  .seen = w->at};
         gateway_child c;
         store_device d;
         int rc;
@@ -284,6 +285,19 @@ static int on_removed(gateways *s, fleet_turn *t, const fleet_event *ev)
         return 0;
 }
 
+static int on_direct(gateways *s, fleet_turn *t, const fleet_event *ev)
+{
+        gateway_child c;
+        store_device d;
+        int rc = store_device_get(s->host->store, ev->e.device, t->arena, &d);
+
+        if (rc == 0)
+                rc = gateway_find_child(s->host->store, d.id, t->arena, &c);
+        if (rc == 0)
+                rc = gateway_leave(t, &d, &c);
+        return rc == ODM_ENOENT ? 0 : rc;
+}
+
 static int on_device(gateways *s, fleet_turn *t, const fleet_event *ev)
 {
         bool lost = odm_str_is(ev->e.kind, "device.unreachable");
@@ -292,6 +306,8 @@ static int on_device(gateways *s, fleet_turn *t, const fleet_event *ev)
 
         if (odm_str_is(ev->e.kind, "device.removed"))
                 return on_removed(s, t, ev);
+        if (odm_str_is(ev->e.kind, "device.direct"))
+                return on_direct(s, t, ev);
         if (odm_str_is(ev->e.kind, "device.active") || odm_str_is(ev->e.kind, "device.changed"))
                 gateway_poke(s, ev->e.device); /* it may have jobs again */
         if (!lost && !odm_str_is(ev->e.kind, "device.active"))
@@ -499,14 +515,9 @@ static int gateways_metrics(void *p, odm_buf *out)
         return rc;
 }
 
-static const store_table *const tables[] = {&table_gateway,
-                                            &table_gateway_child,
-                                            &table_gateway_want,
-                                            &table_gateway_relay,
-                                            &table_gateway_task,
-                                            &table_gateway_image,
-                                            &table_gateway_address,
-                                            NULL};
+static const store_table *const tables[] = {
+        &table_gateway,      &table_gateway_child, &table_gateway_want,    &table_gateway_relay,
+        &table_gateway_task, &table_gateway_image, &table_gateway_address, NULL};
 
 const fleet_part part_gateway = {.name = "gateway",
                                  .tables = tables,

@@ -24,6 +24,7 @@ static const fleet_part *const parts[] = {&part_alarm, &part_gateway, &part_pres
 #define STATE "urn:oma:at:x-xrem-gw:1.0:DeviceState"
 #define RESULTS "urn:oma:at:oma-gwmo:resultaggregation:1.0"
 #define RECORD(key) "./GwMO/Inventory/Records/" key
+#define GET_FWV "[{\"cmd\":\"get\",\"uri\":\"./DevDetail/FwV\"}]"
 
 static void begin(stage *s)
 {
@@ -36,15 +37,22 @@ static void run(stage *s)
         (void)stage_run(s, 500);
 }
 
-static int64_t gateway(stage *s, const char *name)
+static int64_t gateway_tagged(stage *s, const char *name, const char *tags)
 {
         const store_device d = {.name = odm_cstr(name),
                                 .devid = odm_arena_fmt(&s->a, "urn:gw:%s", name),
+                                .tags = odm_cstr(tags),
                                 .state = STORE_DEVICE_ACTIVE,
                                 .reached = ODM_STR("http://server:8080"),
                                 .last_contact = stage_ms};
 
         return stage_device(s, &d);
+}
+
+/* One that an operator trusts. */
+static int64_t gateway(stage *s, const char *name)
+{
+        return gateway_tagged(s, name, "big gateway");
 }
 
 static store_device get(stage *s, int64_t id)
@@ -83,15 +91,29 @@ static void alert(stage *s, int64_t gw, const char *type, const char *source, co
         json_decref(o);
 }
 
-static void attach(stage *s, int64_t gw, const char *key, const char *id)
+static const char *time_text(stage *s, int64_t ms)
+{
+        char text[ODM_WALL_TEXT];
+
+        odm_wall_format((odm_wall){ms / 1000}, text);
+        return odm_arena_copy(&s->a, odm_cstr(text)).p;
+}
+
+static void attach_as(stage *s, int64_t gw, const char *key, const char *id, int mode, int64_t at)
 {
         alert(s, gw, ATTACHED, odm_arena_fmt(&s->a, "./GwMO/Inventory/Records/%s", key).p,
               odm_arena_fmt(&s->a,
-                            "<DeviceAttach><DeviceID>%s</DeviceID><Mode>3</Mode>"
+                            "<DeviceAttach><DeviceID>%s</DeviceID><Mode>%d</Mode>"
                             "<Protocol>LWM2M/1.1</Protocol><ComponentType>0</ComponentType>"
-                            "<Time>20260101T000000Z</Time></DeviceAttach>",
-                            id)
+                            "<Time>%s</Time></DeviceAttach>",
+                            id, mode, time_text(s, at))
                       .p);
+        (void)stage_run(s, 500);
+}
+
+static void attach(stage *s, int64_t gw, const char *key, const char *id)
+{
+        attach_as(s, gw, key, id, 3, stage_ms);
 }
 
 /* The oldest job of the device that nobody has begun. */
@@ -168,15 +190,22 @@ static void answers(stage *s, int64_t gw, unsigned status, const char *uri, cons
         "<Node><NodeName>" name "</NodeName><RTProperties><Format><chr/></Format></RTProperties>" \
         "<Value>" value "</Value></Node>"
 
-static const char *record_xml(stage *s, const char *key, const char *id, const char *state)
+static const char *record_at(stage *s, const char *key, const char *id, const char *state,
+                             int64_t seen)
 {
         return odm_arena_fmt(&s->a,
                              "<Node><NodeName>%s</NodeName>" LEAF("DeviceID", "%s")
                                      LEAF("Mode", "3") LEAF("State", "%s") LEAF("Man", "Acme")
                                              LEAF("FwV", "1.0") LEAF("Protocol", "LWM2M/1.1")
-                                                     LEAF("Addr", "10.0.0.7:5683") "</Node>",
-                             key, id, state)
+                                                     LEAF("Addr", "10.0.0.7:5683")
+                                                             LEAF("LastSeen", "%s") "</Node>",
+                             key, id, state, time_text(s, seen))
                 .p;
+}
+
+static const char *record_xml(stage *s, const char *key, const char *id, const char *state)
+{
+        return record_at(s, key, id, state, stage_ms);
 }
 
 static void inventory(stage *s, int64_t gw, const char *records)
@@ -413,36 +442,318 @@ static void who_is_not_in_the_inventory_is_detached(void **state)
         stage_end(&s);
 }
 
-static void nobody_is_taken_over_by_hearsay(void **state)
+static void put_account(stage *s, int64_t id)
+{
+        store_batch *b = store_batch_new();
+
+        store_batch_add(b, STORE_ACCOUNT_PUT)->account = (store_account){.device = id};
+        stage_write(s, b);
+}
+
+/* A device that calls by an account of its own. */
+static int64_t own_device(stage *s)
 {
         const store_device own = {.name = ODM_STR("own"),
                                   .devid = ODM_STR("urn:own"),
+                                  .fwv = ODM_STR("4.2"),
                                   .state = STORE_DEVICE_ACTIVE,
-                                  .last_contact = 100 * DAY};
+                                  .route = ODM_STR("called"),
+                                  .last_contact = stage_ms};
+        int64_t id = stage_device(s, &own);
+
+        put_account(s, id);
+        return id;
+}
+
+static void nobody_is_taken_over_by_hearsay(void **state)
+{
         int64_t gw, id;
-        store_batch *b = store_batch_new();
         gateway_child c;
         stage s;
 
         (void)state;
         begin(&s);
         gw = gateway(&s, "gw");
-        id = stage_device(&s, &own);
-        store_batch_add(b, STORE_ACCOUNT_PUT)->account = (store_account){.device = id};
-        stage_write(&s, b);
+        id = own_device(&s);
         attach(&s, gw, "d0001", "urn:own");
-        run(&s);
         inventory(&s, gw, record_xml(&s, "d0001", "urn:own", "1"));
         assert_int_equal(gateway_find_child(s.st, id, &s.a, &c), ODM_ENOENT);
         attach(&s, gw, "d0002", "urn:gw:gw"); /* itself */
-        run(&s);
         assert_int_equal(gateway_find_child(s.st, gw, &s.a, &c), ODM_ENOENT);
         stage_end(&s);
 }
 
-/* ---- jobs ------------------------------------------------------------------------------------- */
+/* Said to be near its gateway, and then to be the gateway's. */
+static void nobody_is_taken_over_in_two_steps(void **state)
+{
+        int64_t gw, id;
+        stage s;
 
-#define GET_FWV "[{\"cmd\":\"get\",\"uri\":\"./DevDetail/FwV\"}]"
+        (void)state;
+        begin(&s);
+        gw = gateway(&s, "gw");
+        id = own_device(&s);
+        attach_as(&s, gw, "d1", "urn:own", GATEWAY_TRANSPARENT, stage_ms);
+        inventory(&s, gw,
+                  "<Node><NodeName>d1</NodeName>" LEAF("DeviceID", "urn:own") LEAF("Mode", "1")
+                          LEAF("State", "1") "</Node>");
+        assert_int_equal(child(&s, id).mode, GATEWAY_TRANSPARENT);
+        attach_as(&s, gw, "d1", "urn:own", GATEWAY_ADAPTATION, stage_ms);
+        assert_int_equal(child(&s, id).mode, GATEWAY_TRANSPARENT);
+        assert_true(odm_str_is(get(&s, id).route, "called"));
+        (void)order(&s, id, "[{\"cmd\":\"get\",\"uri\":\"./A\"}]");
+        run(&s);
+        assert_false(open_job(&s, gw, &(store_job){0}));
+        stage_end(&s);
+}
+
+/* What a device tells itself, and whether it may call, is not a gateway's to say. */
+static void who_calls_by_itself_is_not_switched_off(void **state)
+{
+        int64_t gw, id;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        gw = gateway(&s, "gw");
+        id = own_device(&s);
+        stage_say(&s, gw, "gateway.sync", NULL);
+        run(&s);
+        inventory(&s, gw,
+                  "<Node><NodeName>d1</NodeName>" LEAF("DeviceID", "urn:own") LEAF("Mode", "1")
+                          LEAF("State", "1") LEAF("FwV", "6.6") "</Node>");
+        assert_true(odm_str_is(get(&s, id).fwv, "4.2"));
+        assert_int_equal(get(&s, id).state, STORE_DEVICE_ACTIVE);
+        alert(&s, gw, STATE, RECORD("d1"), "5");
+        run(&s);
+        assert_int_equal(get(&s, id).state, STORE_DEVICE_DETACHED);
+        stage_end(&s);
+}
+
+static void set_state(stage *s, int64_t id, store_device_state to, const char *kind);
+
+static void what_an_operator_switched_off_stays_so(void **state)
+{
+        static const char *const told[] = {"5", "1", "2", "5", "1"};
+        int64_t id, gw;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        gw = with_meters(&s, "g", 1, &id);
+        set_state(&s, id, STORE_DEVICE_DEACTIVATED, "device.deactivated");
+        for (size_t i = 0; i < ODM_COUNT(told); i++) {
+                alert(&s, gw, STATE, RECORD("d1"), told[i]);
+                run(&s);
+                assert_int_equal(get(&s, id).state, STORE_DEVICE_DEACTIVATED);
+        }
+        stage_say(&s, gw, "gateway.sync", NULL);
+        run(&s);
+        inventory(&s, gw, record_xml(&s, "d1", "urn:g:1", "5"));
+        alert(&s, gw, STATE, RECORD("d1"), "1");
+        run(&s);
+        assert_int_equal(get(&s, id).state, STORE_DEVICE_DEACTIVATED);
+        stage_end(&s);
+}
+
+/* The account is of no matter while the device has not called by it. */
+static void a_device_with_an_account_comes_back_and_moves(void **state)
+{
+        const store_device known = {.name = ODM_STR("meter/1"), .devid = ODM_STR("urn:m:1")};
+        int64_t a, b, id;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        id = stage_device(&s, &known);
+        put_account(&s, id);
+        a = gateway(&s, "a");
+        b = gateway(&s, "b");
+        attach(&s, a, "d1", "urn:m:1");
+        inventory(&s, a, record_xml(&s, "d1", "urn:m:1", "1"));
+        assert_int_equal(child(&s, id).gateway, a);
+        alert(&s, a, DETACHED, RECORD("d1"),
+              "<DeviceDetach><DeviceID>urn:m:1</DeviceID><Reason>2</Reason></DeviceDetach>");
+        run(&s);
+        assert_int_equal(get(&s, id).state, STORE_DEVICE_DETACHED);
+        attach(&s, a, "d1", "urn:m:1");
+        assert_int_equal(get(&s, id).state, STORE_DEVICE_ACTIVE);
+        attach(&s, b, "d7", "urn:m:1");
+        assert_int_equal(child(&s, id).gateway, b);
+        assert_true(odm_str_is(get(&s, id).name, "meter/1"));
+        stage_end(&s);
+}
+
+static void who_calls_by_itself_leaves_its_gateway(void **state)
+{
+        store_batch *b = store_batch_new();
+        int64_t id, gw, job;
+        store_job k;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        gw = with_meters(&s, "g", 1, &id);
+        put_account(&s, id);
+        job = order(&s, id, "[{\"cmd\":\"get\",\"uri\":\"./A\"}]");
+        run(&s);
+        k = carrier(&s, gw);
+        store_batch_add(b, STORE_DEVICE_PATCH)->device_patch = (store_device_patch){
+                .fields = STORE_DF_LAST_CONTACT | STORE_DF_ROUTE,
+                .to = {.id = id, .last_contact = stage_ms, .route = ODM_STR("called")}};
+        stage_event(b, id, "device.direct", "{\"from\":\"gateway\"}");
+        stage_write(&s, b);
+        run(&s);
+        assert_int_equal(child(&s, id).gateway, 0);
+        assert_int_equal(stage_told(&s, "device.placed"), 1);
+        assert_int_equal(job_of(&s, k.id).state, STORE_JOB_CANCELLED);
+        assert_int_equal(job_of(&s, job).state, STORE_JOB_QUEUED); /* its own session takes it */
+        attach(&s, gw, "d1", "urn:g:1");
+        assert_int_equal(child(&s, id).gateway, 0);
+        stage_ms += 30 * DAY;
+        run(&s);
+        assert_int_equal(get(&s, id).state, STORE_DEVICE_UNREACHABLE); /* and is missed again */
+        stage_end(&s);
+}
+
+/* What gateway a says of a device that came behind b ten seconds ago. */
+static void late_words_move_nobody(void **state)
+{
+        static const struct {
+                const char *why;
+                const char *at_b;   /* its state there by now; NULL: active */
+                const char *record; /* of a; NULL: it tells that the device attached */
+                int64_t seen;       /* seconds before or after it came behind b */
+                bool moves;
+        } rows[] = {
+                {"it attached there later", NULL, NULL, 5, true},
+                {"it attached there before, which was told late", NULL, NULL, -5, false},
+                {"the same, but b has lost it", "3", NULL, -5, true},
+                {"it is there, and was seen later", NULL, "1", 5, true},
+                {"it sleeps there, and was seen later", NULL, "2", 5, true},
+                {"it should be there, but was seen before", NULL, "1", -5, false},
+                {"it is said to have left", NULL, "4", 5, false},
+                {"it is silent there", NULL, "3", 5, false},
+                {"it is silent there, and here as well", "3", "3", 5, false},
+                {"it is expected there", NULL, "0", 5, false},
+                {"it is switched off there", NULL, "5", 5, false},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                int64_t id, a, b, at;
+                stage s;
+
+                begin(&s);
+                a = with_meters(&s, "a", 1, &id);
+                b = gateway(&s, "b");
+                stage_ms += 60000;
+                at = stage_ms;
+                attach(&s, b, "d44", "urn:a:1");
+                inventory(&s, b, record_xml(&s, "d44", "urn:a:1", "1"));
+                assert_int_equal(child(&s, id).gateway, b);
+                if (rows[i].at_b)
+                        alert(&s, b, STATE, RECORD("d44"), rows[i].at_b);
+                run(&s);
+                stage_ms += 10000;
+                if (rows[i].record) {
+                        stage_say(&s, a, "gateway.sync", NULL);
+                        run(&s);
+                        inventory(&s, a,
+                                  record_at(&s, "d1", "urn:a:1", rows[i].record,
+                                            at + 1000 * rows[i].seen));
+                } else {
+                        attach_as(&s, a, "d1", "urn:a:1", 3, at + 1000 * rows[i].seen);
+                }
+                if (child(&s, id).gateway != (rows[i].moves ? a : b))
+                        fail_msg("%s", rows[i].why);
+                assert_true(odm_str_is(get(&s, id).name, "a/d1"));
+                stage_end(&s);
+        }
+}
+
+/* What is left of a gateway's devices when it is none any more, or is removed; and again when it
+ * tells of them. */
+static void a_forgotten_gateway_leaves_its_devices_detached(void **state)
+{
+        (void)state;
+        for (unsigned removed = 0; removed < 2; removed++) {
+                int64_t ids[150], gw, job;
+                store_batch *b = store_batch_new();
+                gateway_row row;
+                stage s;
+
+                begin(&s);
+                gw = with_meters(&s, "g", 150, ids);
+                job = order(&s, ids[0], "[{\"cmd\":\"get\",\"uri\":\"./A\"}]");
+                run(&s);
+                if (removed)
+                        store_batch_add(b, STORE_DEVICE_DELETE)->of = gw;
+                stage_event(b, gw, removed ? "device.removed" : "gateway.forget", "{}");
+                stage_write(&s, b);
+                run(&s);
+                for (unsigned i = 0; i < 150; i++) {
+                        assert_int_equal(get(&s, ids[i]).state, STORE_DEVICE_DETACHED);
+                        assert_int_equal(child(&s, ids[i]).gateway, 0);
+                }
+                assert_int_equal(stage_told(&s, "device.detached"), 150);
+                assert_int_equal(job_of(&s, job).state, STORE_JOB_QUEUED);
+                assert_int_equal(gateway_find(s.st, gw, &s.a, &row), ODM_ENOENT);
+                stage_ms += 1000;
+                if (removed)
+                        gw = gateway(&s, "new");
+                attach(&s, gw, "d1", "urn:g:1");
+                assert_int_equal(get(&s, ids[0]).state, STORE_DEVICE_ACTIVE);
+                assert_int_equal(child(&s, ids[0]).gateway, gw);
+                assert_int_equal(job_of(&s, job).state, STORE_JOB_WAITING);
+                stage_end(&s);
+        }
+}
+
+/* The place that the row has is not that of this answer: all of it is worked in. */
+static void an_answer_is_worked_in_from_its_beginning(void **state)
+{
+        int64_t gw, job;
+        gateway_row row;
+        store_batch *b;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        gw = gateway(&s, "g");
+        stage_say(&s, gw, "gateway.sync", NULL);
+        run(&s);
+        job = carrier(&s, gw).id;
+        inventory(&s, gw, record_xml(&s, "d1", "urn:g:1", "1"));
+        assert_int_equal(gateway_find(s.st, gw, &s.a, &row), 0);
+        assert_int_equal(row.job, 0);
+        stage_say(&s, gw, "gateway.sync", NULL);
+        run(&s);
+        job = carrier(&s, gw).id;
+        inventory(&s, gw,
+                  odm_arena_fmt(&s.a, "%s%s", record_xml(&s, "d1", "urn:g:1", "2"),
+                                record_xml(&s, "d2", "urn:g:2", "1"))
+                          .p);
+        assert_true(by_devid(&s, "urn:g:2") > 0);
+        /* the same answer, as a server that was killed finds it: said to be done, and not done */
+        assert_int_equal(gateway_find(s.st, gw, &s.a, &row), 0);
+        row.work = row.whole = 1;
+        row.job = job;
+        row.place = 2;
+        b = store_batch_new();
+        store_batch_add(b, STORE_ROW_PUT)->row =
+                (store_row_op){.table = &table_gateway, .row = &row};
+        store_batch_add(b, STORE_DEVICE_DELETE)->of = by_devid(&s, "urn:g:2");
+        stage_write(&s, b);
+        stage_open(&s);
+        run(&s);
+        assert_true(by_devid(&s, "urn:g:2") > 0);
+        assert_int_equal(gateway_find(s.st, gw, &s.a, &row), 0);
+        assert_int_equal(row.job, 0);
+        stage_end(&s);
+}
+
+/* ---- jobs ------------------------------------------------------------------------------------- */
 
 static void a_read_goes_through_the_gateway(void **state)
 {
@@ -998,6 +1309,14 @@ int main(void)
                 cmocka_unit_test(a_lost_gateway_hides_what_is_behind_it),
                 cmocka_unit_test(who_is_not_in_the_inventory_is_detached),
                 cmocka_unit_test(nobody_is_taken_over_by_hearsay),
+                cmocka_unit_test(nobody_is_taken_over_in_two_steps),
+                cmocka_unit_test(who_calls_by_itself_is_not_switched_off),
+                cmocka_unit_test(what_an_operator_switched_off_stays_so),
+                cmocka_unit_test(a_device_with_an_account_comes_back_and_moves),
+                cmocka_unit_test(who_calls_by_itself_leaves_its_gateway),
+                cmocka_unit_test(late_words_move_nobody),
+                cmocka_unit_test(a_forgotten_gateway_leaves_its_devices_detached),
+                cmocka_unit_test(an_answer_is_worked_in_from_its_beginning),
                 cmocka_unit_test(a_read_goes_through_the_gateway),
                 cmocka_unit_test(a_refusal_is_told_in_the_devices_own_words),
                 cmocka_unit_test(who_is_asleep_gets_it_when_it_wakes),

@@ -30,7 +30,7 @@ typedef enum gateway_sweep { /* of the devices behind it, page by page */
 #define GATEWAY_CHILD_FIELDS(X) \
         X(device, I64) X(gateway, I64) X(key, STR) X(mode, U32) X(component, U32) X(state, U32) \
         X(protocol, STR) X(addr, STR) X(addr_type, STR) X(called, STR) X(type, STR) \
-        X(wake_interval, I64) X(lost, BOOL) X(since, I64) X(told, I64) X(moves, U32)
+        X(wake_interval, I64) X(lost, BOOL) X(since, I64) X(told, I64) X(moves, U32) X(seen, I64)
 #define GATEWAY_WANT_FIELDS(X) \
         X(device, I64) X(key, STR) X(id, STR) X(protocol, STR) X(mode, I64) X(component, I64) \
         X(asked, BOOL)
@@ -74,6 +74,7 @@ typedef struct gateway_child { /* a device that is behind a gateway, or was told
         int64_t since;         /* behind this gateway */
         int64_t told;          /* ms since 1970: last word on it */
         uint32_t moves;        /* from one gateway to another */
+        int64_t seen;          /* when it was last, as its gateway says */
 } gateway_child;
 
 typedef struct gateway_want { /* a record that is to be read */

@@ -231,8 +231,8 @@ static int on_interval(self *s, fleet_turn *t, const fleet_event *ev)
 
 static int presence_event(void *p, fleet_turn *t, const fleet_event *ev)
 {
-        static const char *const heard[] = {"active",   "accepted",    "changed",
-                                            "detached", "deactivated", "expected"};
+        static const char *const heard[] = {"active",      "accepted", "changed", "detached",
+                                            "deactivated", "expected", "placed"};
         self *s = p;
 
         if (ev->e.device == 0)

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Gateways in REST: who may, what is refused and in which words, what is shown. */
+#include <unistd.h>
+
+#include "api_world.h"
+
+#define GW "/api/v1/gateways"
+#define DEV "/api/v1/devices"
+#define MOVE(to) "{\"gateway\":\"" to "\",\"key\":\"d1\"}"
+
+static const struct {
+        const char *why;
+        unsigned who;
+        const char *method, *path, *body;
+        unsigned status;
+        const char *says; /* somewhere in the answer; NULL: anything */
+} rows[] = {
+        {"a page", TOKEN_VIEWER, "GET", GW, NULL, 200, "\"name\":\"gw\""},
+        {"none of its own", SCOPED, "GET", GW, NULL, 200, "\"items\":[]"},
+        {"one", TOKEN_VIEWER, "GET", GW "/gw", NULL, 200, "\"devices\":0"},
+        {"another's", SCOPED, "GET", GW "/gw", NULL, 404, NULL},
+        {"no gateway", TOKEN_VIEWER, "GET", GW "/acme%2F1", NULL, 404, "acme/1 is no gateway"},
+        {"nobody behind it", TOKEN_VIEWER, "GET", GW "/gw/devices", NULL, 200, "\"items\":[]"},
+        {"addresses are an admin's", TOKEN_VIEWER, "GET", GW "/gw/devices?addresses=1", NULL, 403,
+         NULL},
+        {"a viewer moves nothing", TOKEN_VIEWER, "POST", DEV "/acme%2F1/move", MOVE("gw"), 403,
+         NULL},
+        {"to nowhere in particular", TOKEN_OPERATOR, "POST", DEV "/acme%2F1/move", "{}", 400,
+         "is missing"},
+        {"without a key", TOKEN_OPERATOR, "POST", DEV "/acme%2F1/move", "{\"gateway\":\"gw\"}", 400,
+         "is missing"},
+        {"with a key that is none", TOKEN_OPERATOR, "POST", DEV "/acme%2F1/move",
+         "{\"gateway\":\"gw\",\"key\":\"../d\"}", 400, "is none that a gateway can have"},
+        {"in no mode", TOKEN_OPERATOR, "POST", DEV "/acme%2F1/move",
+         "{\"gateway\":\"gw\",\"key\":\"d1\",\"mode\":\"magic\"}", 400, "mode"},
+        {"behind a device that is no gateway", TOKEN_OPERATOR, "POST", DEV "/acme%2F1/move",
+         MOVE("acme/2"), 400, "is none that there is"},
+        {"behind one that is not there", TOKEN_OPERATOR, "POST", DEV "/acme%2F1/move", MOVE("gone"),
+         400, "is none that there is"},
+        {"behind one that the token does not see", SCOPED, "POST", DEV "/acme%2F1/move", MOVE("gw"),
+         400, "is none that there is"},
+        {"behind itself", TOKEN_OPERATOR, "POST", DEV "/gw/move", MOVE("gw"), 400,
+         "has to be another device"},
+        {"a device that is not there", TOKEN_OPERATOR, "POST", DEV "/gone/move", MOVE("gw"), 404,
+         NULL},
+        {"behind the gateway", TOKEN_OPERATOR, "POST", DEV "/acme%2F1/move", MOVE("gw"), 204, NULL},
+        {"where it is already", TOKEN_OPERATOR, "POST", DEV "/acme%2F1/move", MOVE("gw"), 204,
+         NULL},
+        {"to the key of another", TOKEN_OPERATOR, "POST", DEV "/acme%2F2/move", MOVE("gw"), 400,
+         "is that of another device there"},
+        {"it is shown there", TOKEN_VIEWER, "GET", GW "/gw/devices", NULL, 200,
+         "\"device\":\"acme/1\""},
+        {"and with itself", TOKEN_VIEWER, "GET", DEV "/acme%2F1", NULL, 200,
+         "\"gateway\":{\"name\":\"gw\",\"key\":\"d1\""},
+        {"the gateway behind its own", TOKEN_OPERATOR, "POST", DEV "/gw/move", MOVE("acme/1"), 400,
+         "is none that there is"},
+
+        {"a new unit of no name", TOKEN_OPERATOR, "POST", DEV "/acme%2F1/replace", "{}", 400,
+         "is missing"},
+        {"by itself", TOKEN_OPERATOR, "POST", DEV "/acme%2F1/replace", "{\"devid\":\"acme/1\"}",
+         400, "is that of the device already"},
+        {"by its gateway", TOKEN_OPERATOR, "POST", DEV "/acme%2F1/replace", "{\"devid\":\"gw\"}",
+         400, "is that of a gateway in front of the device"},
+        {"its gateway by it", TOKEN_OPERATOR, "POST", DEV "/gw/replace", "{\"devid\":\"acme/1\"}",
+         400, "is that of a device behind it"},
+        {"by one that the token does not see", SCOPED, "POST", DEV "/acme%2F1/replace",
+         "{\"devid\":\"other\"}", 400, "does not see"},
+        {"a viewer replaces nothing", TOKEN_VIEWER, "POST", DEV "/acme%2F1/replace",
+         "{\"devid\":\"urn:new\"}", 403, NULL},
+        {"by one that nobody knows", TOKEN_OPERATOR, "POST", DEV "/acme%2F1/replace",
+         "{\"devid\":\"urn:new\"}", 204, NULL},
+        {"the name is the new one's", TOKEN_VIEWER, "GET", DEV "/acme%2F1", NULL, 200,
+         "\"devid\":\"urn:new\""},
+        {"which is behind none yet", TOKEN_VIEWER, "GET", GW "/gw/devices", NULL, 200,
+         "\"items\":[]"},
+        {"by one that is known", TOKEN_OPERATOR, "POST", DEV "/acme%2F1/replace",
+         "{\"devid\":\"acme/2\"}", 204, NULL},
+        {"whose own name goes", TOKEN_VIEWER, "GET", DEV "/acme%2F2", NULL, 404, NULL},
+
+        {"behind the gateway again", TOKEN_OPERATOR, "POST", DEV "/acme%2F1/move", MOVE("gw"), 204,
+         NULL},
+        {"and behind none", TOKEN_OPERATOR, "POST", DEV "/acme%2F1/move", "{\"gateway\":null}", 204,
+         NULL},
+        {"so it is shown", TOKEN_VIEWER, "GET", GW "/gw/devices", NULL, 200, "\"items\":[]"},
+        {"and back", TOKEN_OPERATOR, "POST", DEV "/acme%2F1/move", MOVE("gw"), 204, NULL},
+        {"a viewer forgets nothing", TOKEN_VIEWER, "DELETE", GW "/gw", NULL, 403, NULL},
+        {"no gateway is forgotten", TOKEN_OPERATOR, "DELETE", GW "/other", NULL, 404,
+         "other is no gateway"},
+        {"how many were behind it", TOKEN_OPERATOR, "DELETE", GW "/gw", NULL, 202, "\"devices\":1"},
+};
+
+static unsigned status_of(world *w, const char *path)
+{
+        answer a = world_ask(w, TOKEN_VIEWER, "GET", path, NULL);
+        unsigned status = a.status;
+
+        answer_done(&a);
+        return status;
+}
+
+static void wait_for(world *w, const char *path, unsigned status)
+{
+        for (unsigned tries = 0; status_of(w, path) != status; tries++) {
+                assert_true(tries < 4000);
+                (void)usleep(2000);
+        }
+}
+
+static void requests_are_answered(void **state)
+{
+        static const char *const names[] = {"gw", "acme/1", "acme/2", "other"};
+        answer a;
+        world w;
+
+        (void)state;
+        world_start(&w, NULL);
+        for (size_t i = 0; i < ODM_COUNT(names); i++)
+                world_device(&w, names[i]);
+        a = world_ask(&w, TOKEN_OPERATOR, "POST", GW "/gw/sync", NULL);
+        assert_int_equal(a.status, 202);
+        answer_done(&a);
+        wait_for(&w, GW "/gw", 200);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                char *text;
+
+                a = world_ask(&w, rows[i].who, rows[i].method, rows[i].path, rows[i].body);
+                text = a.json ? json_dumps(a.json, JSON_COMPACT) : NULL;
+                if (a.status != rows[i].status ||
+                    (rows[i].says && (!text || !strstr(text, rows[i].says))))
+                        fail_msg("%s: %u %s", rows[i].why, a.status, text ? text : "");
+                free(text);
+                answer_done(&a);
+        }
+        wait_for(&w, GW "/gw", 404);
+        a = world_ask(&w, TOKEN_VIEWER, "GET", DEV "/acme%2F1", NULL);
+        assert_string_equal(answer_text(&a, "state"), "detached");
+        answer_done(&a);
+        world_stop(&w);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(requests_are_answered),
+        };
+
+        return RUN_TESTS(tests);
+}
