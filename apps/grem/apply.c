@@ -9,6 +9,7 @@
 #include "log.h"
 #include "odm/codec.h"
 #include "odm/fanout.h"
+#include "rights.h"
 
 #define AT "./GwMO/Config/ConfigData"
 #define MEMORY_MAX ((size_t)8 << 20) /* of one order */
@@ -118,7 +119,7 @@ static int no_image(void *ctx, odm_str image, odm_arena *a, odm_str *out)
         return ODM_ENOENT;
 }
 
-static int add_commands(order *o, odm_str text, const char **why)
+static int add_commands(order *o, odm_str text, unsigned *needs, const char **why)
 {
         const odm_fanout_names names = {
                 .device_id = o->d->id, .name = o->d->name, .local_url = no_image};
@@ -126,14 +127,17 @@ static int add_commands(order *o, odm_str text, const char **why)
         odm_fanout_cmds c;
         int rc = odm_fanout_cmds_parse(text, &o->arena, &c, why);
 
-        if (rc == 0)
+        if (rc == 0) {
+                *needs = rights_needed(&c);
                 rc = odm_fanout_cmds_for(&c, &names, ODM_STR(TAG), &o->arena, &list);
+        }
         for (; rc == 0 && list; list = list->next)
                 rc = add_command(o, list);
         return rc;
 }
 
-static int add_text(order *o, odm_str text, const char **why)
+/* *needs: the rights that it takes. */
+static int add_text(order *o, odm_str text, unsigned *needs, const char **why)
 {
         odm_str rest = odm_str_trim(text);
         odm_limits lim;
@@ -142,11 +146,12 @@ static int add_text(order *o, odm_str text, const char **why)
 
         for (size_t i = 0; i + 9 <= rest.n && i < 1000; i++)
                 if (memcmp(rest.p + i, "<SyncBody", 9) == 0)
-                        return add_commands(o, text, why);
+                        return add_commands(o, text, needs, why);
         odm_limits_init(&lim);
         rc = odm_doc_decode_as(&odm_codec_xml, NULL, rest, &lim, &o->arena, &doc);
         if (rc == ODM_EMALFORMED)
                 *why = "neither SyncBody nor a TNDS document";
+        *needs = ODM_ACC_REPLACE;
         return rc == 0 ? add_document(o, doc) : rc;
 }
 
@@ -180,12 +185,23 @@ static int on_name(void *ctx, odm_str name)
 static int add_entry(order *o, odm_str name)
 {
         odm_str match = leaf(o, name, "Match"), autos = leaf(o, name, "AutoApply");
+        odm_str uri = odm_arena_fmt(&o->arena, AT "/%.*s", (int)name.n, name.p);
+        odm_command **mark = o->last;
         const char *why = "no memory";
+        unsigned needs = 0;
         int rc;
 
+        if (!uri.p)
+                return odm_arena_err(&o->arena);
         if (!gw_matches(o->d, match) || !(odm_str_ieq(autos, "true") || odm_str_is(autos, "1")))
                 return 0;
-        rc = add_text(o, leaf(o, name, "Data"), &why);
+        rc = add_text(o, leaf(o, name, "Data"), &needs, &why);
+        if (rc == 0 && !rights_writers_have(o->a->g, uri, o->d, needs)) {
+                log_warn("stored configuration is of a server without a right to the device",
+                         log_str("name", name), log_text("key", o->d->key));
+                *mark = NULL;
+                o->last = mark;
+        }
         if (rc < 0)
                 log_error("stored configuration cannot be applied", log_str("name", name),
                           log_text("reason", why));

@@ -10,11 +10,11 @@
  * device did not answer. */
 typedef void (*applied)(void *ctx, gw_device *d, unsigned status);
 
-/* Puts every ConfigData that fits the device and has AutoApply onto it, in the order of their
- * names, as one order.  What a TNDS document has as values is replaced; an Atomic is one as far as
- * the protocol can.  `done` may be NULL, and is not called after the record was removed. 1: begun;
- * 0: there is nothing to apply, and done is not called; ODM_EMALFORMED for what cannot be read,
- * which is logged, ODM_ENOMEM, ODM_ELIMIT. */
+/* Puts every ConfigData that fits the device, has AutoApply and is of servers with the right to do
+ * it there (rights.h) onto it, in the order of their names, as one order.  What a TNDS document has
+ * as values is replaced; an Atomic is one as far as the protocol can.  `done` may be NULL, and is
+ * not called after the record was removed. 1: begun; 0: there is nothing to apply, and done is not
+ * called; ODM_EMALFORMED for what cannot be read, which is logged, ODM_ENOMEM, ODM_ELIMIT. */
 ODM_MUST_USE int apply_config(gateway *g, gw_device *d, applied done, void *ctx);
 
 /* The commands it would be, in `a`; NULL for none.  0, ODM_EMALFORMED, ODM_ENOMEM, ODM_ELIMIT. */

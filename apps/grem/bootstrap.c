@@ -5,6 +5,8 @@
 
 #include "heap.h"
 #include "inner.h"
+#include "log.h"
+#include "rights.h"
 
 #define AT "./GwMO/Config/Bootstrap"
 #define DOC_MAX 65536
@@ -29,9 +31,18 @@ static int look(void *ctx, odm_str entry)
 {
         search *s = ctx;
         odm_str match = leaf(s, entry, "Match");
+        odm_str uri = odm_arena_fmt(s->a, AT "/%.*s", (int)entry.n, entry.p);
 
+        if (!uri.p)
+                return odm_arena_err(s->a);
         if (match.n && !gw_matches(s->device, match))
                 return 0;
+        if (!rights_writers_have(s->g, uri, gw_by_id(s->g, s->device->id),
+                                 ODM_ACC_ADD | ODM_ACC_REPLACE)) {
+                log_warn("an account is of a server without a right to the device",
+                         log_str("name", entry), log_str("id", s->device->id));
+                return 0;
+        }
         s->data = leaf(s, entry, "Data");
         return s->data.n > 0;
 }

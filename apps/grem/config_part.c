@@ -10,6 +10,7 @@
 #include "mo.h"
 #include "odm/inventory.h"
 #include "recover.h"
+#include "rights.h"
 
 #define AT "./GwMO/Config"
 #define RULES_MAX 256
@@ -176,6 +177,20 @@ static void on_changed(void *ctx)
 }
 
 /* The tree is read when the transaction is over. */
+/* What is done later, by what is written now, is done with the rights of who wrote it. */
+static int on_validate(void *ctx, odm_tree *t, const odm_change *list, unsigned *status)
+{
+        static const char *const lists[] = {AT "/Bootstrap", AT "/ConfigData",
+                                            AT "/Ext/Validation"};
+        int rc = 0;
+
+        (void)ctx;
+        (void)status;
+        for (size_t i = 0; i < ODM_COUNT(lists) && rc == 0; i++)
+                rc = rights_note(t, list, odm_cstr(lists[i]));
+        return rc;
+}
+
 static int on_commit(void *ctx, odm_tree *t, const odm_change *list)
 {
         config_part *p = ctx;
@@ -216,6 +231,7 @@ static void bind_all(config_part *p)
                                      .ctx = p,
                                      .commit = on_commit};
 }
+                                     .validate = on_validate,
 
 static void gwconfig_close(void *ctx)
 {

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "fanout_inner.h"
-#include "heap.h"
+#include "rights.h"
 
 #define DEV "dev:"
 #define GROUP "group:"
@@ -180,72 +180,20 @@ void fanout_who_list(fanout_who *w, fanout_list *out)
 
 /* ---- rights ------------------------------------------------------------------------------------------ */
 
-static unsigned needs(const odm_fanout_cmds *c)
-{
-        unsigned bits = 0;
-
-        for (uint32_t i = 0; i < c->n; i++)
-                switch (c->at[i]->kind) {
-                case ODM_CMD_GET: bits |= ODM_ACC_GET; break;
-                case ODM_CMD_ADD: bits |= ODM_ACC_ADD; break;
-                case ODM_CMD_REPLACE: bits |= ODM_ACC_REPLACE; break;
-                case ODM_CMD_DELETE: bits |= ODM_ACC_DELETE; break;
-                case ODM_CMD_EXEC: bits |= ODM_ACC_EXEC; break;
-                case ODM_CMD_COPY: bits |= ODM_ACC_GET | ODM_ACC_ADD; break;
-                default: break;
-                }
-        return bits;
-}
-
-/* The list of a node as it stands there; absent: it has none. */
-static odm_str own_list(fanout_part *p, odm_str at, odm_arena *a)
-{
-        const odm_op op = {.kind = ODM_CMD_GET,
-                           .target = odm_arena_fmt(a, "%.*s?prop=ACL", (int)at.n, at.p)};
-        odm_answer answer;
-
-        if (!op.target.p || odm_tree_do(p->host->tree, &op, loop_wall(), a, &answer) != 0 ||
-            !odm_status_ok(answer.status) || !answer.results)
-                return ODM_ABSENT;
-        return answer.results->value.data.n ? answer.results->value.data : ODM_ABSENT;
-}
-
-static bool grants(odm_str acl, unsigned bits, odm_str server)
-{
-        for (unsigned bit = 1; bit <= bits; bit <<= 1)
-                if ((bits & bit) && !odm_acl_allows(acl, bit, server))
-                        return false;
-        return true;
-}
-
-static odm_str inherited(fanout_part *p, odm_arena *a)
-{
-        odm_str acl = own_list(p, ODM_STR("./GwDev"), a);
-
-        return acl.p ? acl : own_list(p, ODM_STR("."), a);
-}
-
 int fanout_who_may(fanout_part *p, const fanout_list *l, odm_str server, const odm_fanout_cmds *c,
                    odm_arena *a, odm_presence **out)
 {
         odm_presence *v = odm_arena_get(a, (l->n ? l->n : 1) * sizeof *v);
-        unsigned bits = needs(c);
-        odm_str above = server.p ? inherited(p, a) : ODM_ABSENT;
+        unsigned bits = rights_needed(c);
+        odm_str above = server.p ? rights_above(p->g, a) : ODM_ABSENT;
 
         if (!v)
                 return odm_arena_err(a);
         for (size_t i = 0; i < l->n; i++) {
                 const gw_device *d = fanout_device(p, l->v[i]);
-                odm_arena one;
                 v[i] = d ? fanout_presence(d) : ODM_PRESENCE_UNKNOWN;
-                if (!d || !server.p)
-                        continue;
-                odm_arena_init(&one, &heap_mem, 65536);
-                odm_str at = odm_arena_fmt(&one, "./GwDev/%s", d->key);
-                odm_str acl = at.p ? own_list(p, at, &one) : ODM_ABSENT;
-                if (!grants(acl.p ? acl : above, bits, server))
+                if (d && !rights_have(p->g, d, above, server, bits))
                         v[i] = ODM_PRESENCE_DENIED;
-                odm_arena_done(&one);
         }
         *out = v;
         return 0;

@@ -18,6 +18,7 @@
 #include "part/notice.h"
 #include "recover.h"
 #include "spare.h"
+#include "rights.h"
 
 #define AT "./GwMO/Config/Ext/Validation"
 #define CAUSE "device-quarantined"
@@ -131,6 +132,28 @@ static int on_rule(void *ctx, odm_str name)
         return f->names[f->n++] ? 0 : ODM_ENOMEM;
 }
 
+/* Who wrote the rule may look at the device, put it into quarantine and heal it. */
+static bool may(recover *p, const char *rule, const gw_device *d)
+{
+        char uri[sizeof AT + 256];
+        int n = snprintf(uri, sizeof uri, AT "/%s", rule);
+
+        return n > 0 && (size_t)n < sizeof uri &&
+               rights_writers_have(p->g, odm_cstr(uri), d,
+                                   ODM_ACC_EXEC | ODM_ACC_GET | ODM_ACC_REPLACE);
+}
+
+static bool fits(recover *p, const char *rule, const gw_device *d)
+{
+        odm_arena a;
+        bool is;
+
+        odm_arena_init(&a, &heap_mem, 65536);
+        is = gw_matches(d, leaf(p, rule, "Match", &a)) && may(p, rule, d);
+        odm_arena_done(&a);
+        return is;
+}
+
 /* The name of the first rule that fits the device; NULL: none, and the device is left alone. */
 static char *rule_of(recover *p, const gw_device *d)
 {
@@ -142,13 +165,10 @@ static char *rule_of(recover *p, const gw_device *d)
         if (p->host->tree)
                 (void)odm_tree_children(p->host->tree, ODM_STR(AT), on_rule, f);
         for (size_t i = 0; i < f->n; i++) {
-                odm_arena a;
-                odm_arena_init(&a, &heap_mem, 65536);
-                if (!found && f->names[i] && gw_matches(d, leaf(p, f->names[i], "Match", &a))) {
+                if (!found && f->names[i] && fits(p, f->names[i], d)) {
                         found = f->names[i];
                         f->names[i] = NULL;
                 }
-                odm_arena_done(&a);
                 free(f->names[i]);
         }
         free(f);
@@ -539,9 +559,16 @@ static void act(ward *w, unsigned actions)
                 configure(w);
 }
 
+static void seen(recover *p, gw_device *d);
+
 static void on_timer(void *ctx)
 {
-        hear(ctx, ODM_HEAL_TIME, 0);
+        ward *w = ctx;
+
+        if (may(w->p, w->rule, w->d))
+                hear(w, ODM_HEAL_TIME, 0);
+        else
+                seen(w->p, w->d); /* the right was taken away */
 }
 
 /* ---- which devices ----------------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "heap.h"
 #include "images_inner.h"
 #include "support.h"
 #include "yard.h"
@@ -274,6 +275,119 @@ static void what_an_operator_switched_off_stays_off(void **arg)
         assert_string_equal(fake_value(f, "./Ext/Level"), "9");
 }
 
+/* ---- rights ------------------------------------------------------------------------------------- */
+
+static void set_acl(const char *uri, const char *acl)
+{
+        char at[64];
+        const odm_value v = {.data = odm_cstr(acl)};
+
+        snprintf(at, sizeof at, "%s?prop=ACL", uri);
+        assert_int_equal(odm_tree_write(yard.tree, odm_cstr(at), &v, loop_wall()), 0);
+}
+
+/* A server that may write what the gateway keeps, and has no right to devices. */
+static void let_two_write(void)
+{
+        set_acl("./GwMO/Config", "Add=srv+two&Delete=srv+two&Get=*&Replace=srv+two");
+}
+
+static unsigned by(const char *server, odm_cmd kind, const char *uri, const char *data,
+                   odm_format format)
+{
+        return yard_do(server, kind, uri, data, format);
+}
+
+static void add_by(const char *server, const char *data)
+{
+        assert_int_equal(by(server, ODM_CMD_ADD, CONFIG "ConfigData/c1", NULL, ODM_FMT_NODE), 200);
+        assert_int_equal(by(server, ODM_CMD_ADD, CONFIG "ConfigData/c1/ID", "c1", ODM_FMT_CHR),
+                         200);
+        assert_int_equal(
+                by(server, ODM_CMD_ADD, CONFIG "ConfigData/c1/Match", "man=Fake", ODM_FMT_CHR),
+                200);
+        assert_int_equal(by(server, ODM_CMD_ADD, CONFIG "ConfigData/c1/Data", data, ODM_FMT_XML),
+                         200);
+        assert_int_equal(
+                by(server, ODM_CMD_ADD, CONFIG "ConfigData/c1/AutoApply", "1", ODM_FMT_BOOL), 200);
+}
+
+static const char *level_after_attach(fake_device *f)
+{
+        fake_go(f, ADAPTER_DEREGISTERED);
+        fake_set(f, "./Ext/Level", "9", ODM_FMT_INT);
+        assert_non_null(fake_attach(f));
+        (void)yard_turn(100, NULL, NULL);
+        return fake_value(f, "./Ext/Level");
+}
+
+/* All who wrote a leaf of it need the right on the device. */
+static void configuration_has_the_rights_of_its_writers(void **arg)
+{
+        fake_device *f;
+
+        (void)arg;
+        let_two_write();
+        f = attach();
+        add_by("two", LEVEL("6"));
+        assert_string_equal(level_after_attach(f), "9");
+        set_acl("./GwDev/d0001", "Get=*&Replace=srv+two");
+        assert_string_equal(level_after_attach(f), "6");
+        set_acl("./GwDev/d0001", "Get=*&Replace=srv");
+        assert_string_equal(level_after_attach(f), "9");
+        assert_int_equal(
+                yard_do(NULL, ODM_CMD_DELETE, CONFIG "ConfigData/c1", NULL, ODM_FMT_ABSENT), 200);
+        add_by(NULL, LEVEL("7"));
+        assert_string_equal(level_after_attach(f), "7");
+        assert_int_equal(
+                by("two", ODM_CMD_REPLACE, CONFIG "ConfigData/c1/Data", LEVEL("8"), ODM_FMT_XML),
+                200);
+        assert_string_equal(level_after_attach(f), "9");
+        assert_int_equal(by("two", ODM_CMD_REPLACE, CONFIG "ConfigData/c1/Ext/Writers/Data", "srv",
+                            ODM_FMT_CHR),
+                         405);
+        assert_int_equal(
+                by(NULL, ODM_CMD_REPLACE, CONFIG "ConfigData/c1/Data", LEVEL("8"), ODM_FMT_XML),
+                200);
+        assert_string_equal(level_after_attach(f), "8");
+}
+
+static void a_rule_has_the_rights_of_its_writers(void **arg)
+{
+        (void)arg;
+        let_two_write();
+        assert_int_equal(by("two", ODM_CMD_ADD, RULE, NULL, ODM_FMT_NODE), 200);
+        assert_int_equal(by("two", ODM_CMD_ADD, RULE "/Match", "man=Fake", ODM_FMT_CHR), 200);
+        assert_int_equal(by("two", ODM_CMD_ADD, RULE "/FwV", "3.0", ODM_FMT_CHR), 200);
+        (void)attach();
+        assert_false(yard_turn(500, is_out, NULL));
+        set_acl("./GwDev/d0001", "Exec=srv+two&Get=*&Replace=srv+two");
+        recover_judge(yard.g);
+        assert_true(yard_turn(LIMIT_MS, is_out, NULL));
+        set_acl("./GwDev/d0001", "Exec=srv&Get=*&Replace=srv+two"); /* let go at the next look */
+        assert_true(yard_turn(LIMIT_MS, is_back, NULL));
+}
+
+static void an_account_has_the_rights_of_its_writers(void **arg)
+{
+        const adapter_device d = {.id = ODM_STR("urn:imei:1"), .man = ODM_STR("Fake")};
+        odm_arena a;
+        odm_str doc;
+
+        (void)arg;
+        let_two_write();
+        odm_arena_init(&a, &heap_mem, 65536);
+        assert_int_equal(by("two", ODM_CMD_ADD, CONFIG "Bootstrap/b1", NULL, ODM_FMT_NODE), 200);
+        assert_int_equal(by("two", ODM_CMD_ADD, CONFIG "Bootstrap/b1/Match", "", ODM_FMT_CHR), 200);
+        assert_int_equal(
+                by("two", ODM_CMD_ADD, CONFIG "Bootstrap/b1/Data", "<MgmtTree/>", ODM_FMT_XML),
+                200);
+        assert_int_equal(gw_bootstrap(yard.g, &d, &a, &doc), ODM_ENOENT);
+        set_acl("./GwDev", "Add=srv+two&Get=*&Replace=srv+two");
+        assert_int_equal(gw_bootstrap(yard.g, &d, &a, &doc), 0);
+        odm_arena_done(&a);
+}
+
 /* ---- the store -------------------------------------------------------------------------------- */
 
 /* The power went when the damaged file had been put aside: nothing is there, which is no clean
@@ -366,6 +480,9 @@ int main(void)
                 TEST(a_quarantine_outlives_the_gateway),
                 TEST(without_a_rule_nobody_is_touched),
                 TEST(what_an_operator_switched_off_stays_off),
+                TEST(configuration_has_the_rights_of_its_writers),
+                TEST(a_rule_has_the_rights_of_its_writers),
+                TEST(an_account_has_the_rights_of_its_writers),
                 TEST(a_store_that_is_half_mended_is_mended),
                 TEST(a_store_is_copied_while_it_is_in_use),
                 TEST(a_store_that_was_found_damaged_is_mended),

@@ -19,6 +19,7 @@
 #include "heap.h"
 #include "log.h"
 #include "mo.h"
+#include "rights.h"
 #include "trigger_part.h"
 
 #define AT "./GwMO/EDTrigger"
@@ -405,8 +406,22 @@ static int take_targets(trigger *t, const fanout_list *l)
         return 0;
 }
 
+/* Those that the server may have do something. */
+static void keep_allowed(trigger *t, odm_str server, fanout_list *l)
+{
+        odm_str above = rights_above(t->p->g, &t->arena);
+        size_t n = 0;
+
+        for (size_t i = 0; i < l->n; i++) {
+                const gw_device *d = fanout_device(t->p->g->fanout, l->v[i]);
+                if (!d || rights_have(t->p->g, d, above, server, ODM_ACC_EXEC))
+                        l->v[n++] = l->v[i];
+        }
+        l->n = n;
+}
+
 /* Who is meant; *status when it is nobody. */
-static int find_targets(trigger *t, odm_str target, unsigned *status)
+static int find_targets(trigger *t, odm_str target, odm_str server, unsigned *status)
 {
         fanout_who w = {.p = t->p->g->fanout, .a = &t->arena};
         fanout_list l = {.n = 0};
@@ -426,6 +441,11 @@ static int find_targets(trigger *t, odm_str target, unsigned *status)
                 l.n--;
         if (l.n == 0) {
                 *status = ODM_ST_NOT_FOUND;
+                return 0;
+        }
+        keep_allowed(t, server, &l);
+        if (l.n == 0) {
+                *status = ODM_ST_DENIED;
                 return 0;
         }
         return take_targets(t, &l);
@@ -473,7 +493,7 @@ static int prepare(trigger *t, const odm_op *op, unsigned *status)
         t->row.server = odm_arena_copy(&t->arena, op->server);
         t->row.correlator = odm_arena_copy(&t->arena, op->correlator);
         t->row.expire = loop_wall().s + (int64_t)s;
-        return find_targets(t, target, status);
+        return find_targets(t, target, op->server, status);
 }
 
 /* Begins it: 200 when that is all, 202 when the rest is kept. */

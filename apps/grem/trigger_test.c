@@ -158,6 +158,29 @@ static void targets_are_judged(void **arg)
         assert_int_equal(yard_do(NULL, ODM_CMD_REPLACE, AT "u?prop=Name", "v", ODM_FMT_CHR), 405);
 }
 
+/* Whom a server may have do nothing it does not wake either. */
+static void it_needs_a_right_to_the_device(void **arg)
+{
+        const odm_value acl = {.data = ODM_STR("Add=*&Delete=*&Exec=srv+two&Get=*&Replace=*")};
+        fake_device *one = yard_attach("one"), *two = yard_attach("two");
+
+        (void)arg;
+        fake_sleep(one, 0);
+        fake_sleep(two, 0);
+        assert_int_equal(
+                odm_tree_write(yard.tree, ODM_STR("./GwMO/EDTrigger?prop=ACL"), &acl, loop_wall()),
+                0);
+        make("t", "dev:one", NULL, NULL);
+        make("all", "all", NULL, NULL);
+        assert_int_equal(yard_do("two", EXEC, AT "t/Operations/Send", NULL, ODM_FMT_ABSENT), 425);
+        assert_int_equal(yard_do("two", EXEC, AT "all/Operations/Send", NULL, ODM_FMT_ABSENT), 425);
+        assert_string_equal(fake_log(yard.fake), "");
+        assert_int_equal(
+                odm_tree_write(yard.tree, ODM_STR("./GwDev/d0002?prop=ACL"), &acl, loop_wall()), 0);
+        assert_int_equal(yard_do("two", EXEC, AT "all/Operations/Send", NULL, ODM_FMT_ABSENT), 202);
+        assert_string_equal(fake_log(yard.fake), "wake d0002\n");
+}
+
 static void it_ends_with_its_time(void **arg)
 {
         (void)arg;
@@ -227,6 +250,7 @@ int main(void)
                 TEST(silent_ones_are_tried_when_they_come),
                 TEST(refusals_are_told),
                 TEST(targets_are_judged),
+                TEST(it_needs_a_right_to_the_device),
                 TEST(it_ends_with_its_time),
                 TEST(a_restart_forgets_nothing),
                 TEST(deleted_ones_are_gone),
