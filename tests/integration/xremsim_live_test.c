@@ -393,6 +393,38 @@ static void each_order_ends_once_whatever_fails(void **state)
         json_decref(o);
 }
 
+/* The power goes in mid-session, so the nonce by which the server proves itself has moved on one
+ * side only; the update is over before the next session, which brings its end and challenges the
+ * server.
+ */
+static void an_end_is_told_once_to_a_server_that_is_challenged(void **state)
+{
+        static const char text[] =
+                HEAD "[group n]\nprefix = nonce/\ncount = 2\n"
+                     "call = 3s\nstart = 100ms\ninstall = 50ms\nreboot = 100ms\n"
+                     "[fault cut]\nkind = power-cut\nstate = downloading\ndevices = 1\n";
+        int job[2];
+        pid_t pid;
+
+        (void)state;
+        write_scenario(text);
+        pid = start_sim("nonce.out", NULL);
+        wait_for_devices("nonce/", 2);
+        for (int i = 0; i < 2; i++) {
+                char name[32];
+                (void)snprintf(name, sizeof name, "nonce%%2F%d", i + 1);
+                job[i] = order_package(name, "DownloadAndUpdate");
+        }
+        for (int i = 0; i < 2; i++) {
+                char name[32];
+                (void)snprintf(name, sizeof name, "nonce%%2F%d", i + 1);
+                expect_end("nonce", job[i], "done", "");
+                expect_leaf("nonce", name, "./DevDetail/FwV", "2.0"); /* a session more */
+                expect_one_alert("nonce", name);
+        }
+        json_decref(stop_sim(pid, "nonce.out"));
+}
+
 static void a_killed_xremsim_goes_on(void **state)
 {
         static const char text[] =
@@ -559,6 +591,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(each_order_ends_once_whatever_fails),
+                cmocka_unit_test(an_end_is_told_once_to_a_server_that_is_challenged),
                 cmocka_unit_test(a_killed_xremsim_goes_on),
                 cmocka_unit_test(wake_ups_find_their_device),
                 cmocka_unit_test(alarms_are_raised_and_end),
