@@ -322,8 +322,20 @@ static void put_node(cache *c, const gw_device *d, const adapter_node *v)
 void cache_put(cache *c, const gw_device *d, const adapter_node *v, size_t n)
 {
         for (size_t i = 0; i < n; i++)
-                if (v[i].path.n > 2 && v[i].quality == ADAPTER_LIVE)
+                if (v[i].path.n > 2 && v[i].quality == ADAPTER_LIVE &&
+                    !(v[i].has_data && odm_is_secret(v[i].path)))
                         put_node(c, d, &v[i]);
+}
+
+void cache_renew(cache *c, const gw_device *d, const adapter_node *v)
+{
+        cache_row old;
+        odm_arena a;
+
+        odm_arena_init(&a, &heap_mem, 65536);
+        if (find(c, d, v->path, &a, &old) == 1 && old.has_data)
+                cache_put(c, d, v, 1);
+        odm_arena_done(&a);
 }
 
 /* ---- what is there no more ------------------------------------------------------------------------- */

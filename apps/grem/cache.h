@@ -3,7 +3,7 @@
  *
  * Values are written a moment after they were heard; reads see them at once.  What is lost in a
  * power cut is asked for again.  There are at most gateway.cache rows, CACHE_DEVICE_ROWS of one
- * device; what is more, or larger than CACHE_VALUE, is not kept. */
+ * device; what is more, or larger than CACHE_VALUE, is not kept, nor are credentials. */
 #ifndef GREM_CACHE_H
 #define GREM_CACHE_H
 
@@ -22,6 +22,9 @@ void cache_close(cache *c);
 
 /* Nodes of the device, heard now.  Without data: only that they are there. */
 void cache_put(cache *c, const gw_device *d, const adapter_node *v, size_t n);
+/* A value that was written: kept if the device has said one there itself, for what it never tells
+ * nobody else does. */
+void cache_renew(cache *c, const gw_device *d, const adapter_node *v);
 /* What is at and below `path` and not among the n nodes is there no more. */
 void cache_keep_only(cache *c, const gw_device *d, odm_str path, const adapter_node *v, size_t n);
 /* The node with all below it is gone; "." is all. */

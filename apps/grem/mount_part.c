@@ -260,7 +260,7 @@ static void heard_value(mount_part *p, gw_device *d, const odm_command *c, const
                 if (odm_b64_decode(a, it->data.bytes, &v.value.data) < 0)
                         return;
         }
-        cache_put(p->cache, d, &v, 1);
+        cache_renew(p->cache, d, &v);
 }
 
 /* What a device was asked, and said: it is as good as a live read. */

@@ -218,6 +218,36 @@ static void those_asleep_are_not(void **arg)
         run_rows(asleep_rows, 5);
 }
 
+/* What a device does not tell, its gateway does not either. */
+static void what_was_written_is_no_secret_told(void **arg)
+{
+        static const char secret[] = "./GwDev/d0001/DMAcc/a/AppAuth/1/AAuthSecret";
+
+        (void)arg;
+        fake_device *one = yard_attach("one");
+        fake_set(one, "./Ext/Pin", "", CHR);
+        fake_set(one, "./DMAcc/a/AppAuth/1/AAuthSecret", "old", CHR);
+        fake_refuse(one, "./Ext/Pin", 405, "write only");
+        assert_int_equal(yard_get("./GwDev/d0001/Ext/Pin"), 405);
+        fake_refuse(one, "./Ext/Pin", 0, NULL);
+        assert_int_equal(yard_do(NULL, REP, "./GwDev/d0001/Ext/Pin", "1234", CHR), 200);
+        assert_int_equal(yard_do(NULL, ADD, "./GwDev/d0001/Ext/New", "1", CHR), 200);
+        assert_int_equal(yard_get(secret), 200); /* it is the device's to say so */
+        assert_int_equal(yard_do(NULL, REP, secret, "hidden", CHR), 200);
+        fake_sleep(one, 60000);
+        assert_int_equal(yard_get("./GwDev/d0001/Ext/Pin"), 503);
+        assert_int_equal(yard_get("./GwDev/d0001/Ext/New"), 503);
+        assert_int_equal(yard_get(secret), 503);
+        assert_int_not_equal(yard_get("./GwDev/d0001/DMAcc?list=StructData"), 500);
+        assert_null(strstr(yard.text, "hidden"));
+        fake_wake(one, 0);
+        assert_int_equal(yard_get("./GwDev/d0001/Ext/New"), 200);
+        assert_int_equal(yard_do(NULL, REP, "./GwDev/d0001/Ext/New", "2", CHR), 200);
+        fake_sleep(one, 60000);
+        assert_int_equal(yard_get("./GwDev/d0001/Ext/New"), 200);
+        want(200, "./GwDev/d0001/Ext/New=2\n");
+}
+
 static bool has_rebooted(void *ctx)
 {
         (void)ctx;
@@ -458,6 +488,7 @@ int main(void)
                 TEST(a_transaction_of_the_session_is_waited_for),
                 TEST(devices_that_are_awake_are_asked),
                 TEST(those_asleep_are_not),
+                TEST(what_was_written_is_no_secret_told),
                 TEST(an_exec_waits_for_who_sleeps),
                 TEST(silent_ones_are_waited_for_a_while),
                 TEST(what_the_device_tells_by_itself_is_kept),

@@ -5,32 +5,19 @@
 
 #include "heap.h"
 
+#include "odm/view.h"
 static const odm_str mask = {READABLE_MASK, sizeof READABLE_MASK - 1};
-
-/* dm-stdobj.md 1: where DMAcc keeps secrets; AAuthData is the nonce */
-static const char *const secret_nodes[] = {"AAuthSecret", "AAuthData",   "AAuthPW",    "ClientPW",
-                                           "ServerPW",    "ClientNonce", "ServerNonce"};
 
 bool readable_is_secret(odm_str uri)
 {
-        size_t end = 0, begin;
-
-        while (end < uri.n && uri.p[end] != '?')
-                end++;
-        for (begin = end; begin > 0 && uri.p[begin - 1] != '/'; begin--)
-                ;
-        odm_str last = {uri.p + begin, end - begin};
-        for (size_t i = 0; i < ODM_COUNT(secret_nodes); i++)
-                if (odm_str_is(last, secret_nodes[i]))
-                        return true;
-        return false;
+        return odm_is_secret(uri);
 }
 
 /* Whether octets name a secret anywhere: a TNDS document that may carry one. */
 static bool mentions_secret(odm_str s)
 {
-        for (size_t i = 0; i < ODM_COUNT(secret_nodes); i++)
-                if (s.p && memmem(s.p, s.n, secret_nodes[i], strlen(secret_nodes[i])))
+        for (const char *const *name = odm_secret_nodes; *name; name++)
+                if (s.p && memmem(s.p, s.n, *name, strlen(*name)))
                         return true;
         return false;
 }

@@ -57,4 +57,11 @@ ODM_MUST_USE int odm_view_target(odm_str top, odm_str target, const odm_uri_limi
  * 0, ODM_ENOMEM, ODM_ELIMIT (the arena's). */
 ODM_MUST_USE int odm_view_get(const odm_view *v, odm_str target, odm_arena *a, odm_answer *out);
 
+/* ---- what is not for everybody --------------------------------------------------------------- */
+
+/* Names of nodes whose values are credentials (dm-stdobj.md 1), up to a NULL. */
+extern const char *const odm_secret_nodes[];
+/* Whether the last name of the address is one of them; a query does not matter. */
+bool odm_is_secret(odm_str uri);
+
 #endif

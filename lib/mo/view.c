@@ -523,3 +523,23 @@ int odm_view_get(const odm_view *v, odm_str target, odm_arena *a, odm_answer *ou
         *out = got;
         return 0;
 }
+
+/* ---- what is not for everybody ------------------------------------------------------------------- */
+
+/* AAuthData is the nonce. */
+const char *const odm_secret_nodes[] = {"AAuthSecret", "AAuthData",   "AAuthPW",     "ClientPW",
+                                        "ServerPW",    "ClientNonce", "ServerNonce", NULL};
+
+bool odm_is_secret(odm_str uri)
+{
+        size_t end = 0, begin;
+
+        while (end < uri.n && uri.p[end] != '?')
+                end++;
+        for (begin = end; begin > 0 && uri.p[begin - 1] != '/'; begin--)
+                ;
+        for (const char *const *name = odm_secret_nodes; *name; name++)
+                if (odm_str_is(odm_str_to(odm_str_from(uri, begin), end - begin), *name))
+                        return true;
+        return false;
+}

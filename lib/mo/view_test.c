@@ -289,6 +289,27 @@ static int torture_view(failing *f, void *arg)
         return rc;
 }
 
+static void credentials_are_known_by_their_names(void **state)
+{
+        static const struct {
+                const char *uri;
+                bool want;
+        } names[] = {
+                {"./DMAcc/a/AppAuth/1/AAuthSecret", true},
+                {"./DMAcc/a/AppAuth/1/AAuthData?prop=Size", true},
+                {"ClientPW", true},
+                {"./DMAcc/a/AppAuth/1/AAuthName", false},
+                {"./AAuthSecret/x", false},
+                {"", false},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(names); i++)
+                if (odm_is_secret(odm_cstr(names[i].uri)) != names[i].want)
+                        fail_msg("%s", names[i].uri);
+        assert_false(odm_is_secret(ODM_ABSENT));
+}
+
 static void memory_may_run_out(void **state)
 {
         (void)state;
@@ -305,6 +326,7 @@ int main(void)
                 cmocka_unit_test(an_empty_view_has_its_top),
                 cmocka_unit_test(documents_are_whole),
                 cmocka_unit_test(targets_say_what_is_needed),
+                cmocka_unit_test(credentials_are_known_by_their_names),
                 cmocka_unit_test(memory_may_run_out),
         };
 
