@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "device_inner.h"
+#include "fanout.h"
 #include "heap.h"
 #include "log.h"
 #include "rand.h"
@@ -386,7 +387,7 @@ static bool same_texts(gw_device *d, const odm_str t[DEVICE_TEXTS])
 /* Its mode is not to change now (gwmo.md 3). */
 static bool is_at_work(const gateway *g, const gw_device *d)
 {
-        return d->pending > 0 || gw_busy(g, d);
+        return d->pending > 0 || gw_busy(g, d) || fanout_at_work(g, d);
 }
 
 /* One that was told of is told of again: whose it is has changed. */
@@ -403,12 +404,12 @@ static void judge_mode(rec *r)
         gw_device *d = &r->d;
         int mode;
 
-        if (d->mode_set || (d->mode && is_at_work(r->v->g, d)))
+        if (d->mode_set)
                 return;
         mode = gw_config_mode(r->v->g, d);
         if (!mode)
                 mode = (int)odm_inv_by_capability(d->protocol, d->dms);
-        if (mode != (int)d->mode) {
+        if (mode != (int)d->mode && !(d->mode && is_at_work(r->v->g, d))) {
                 gw_mode was = d->mode;
                 d->mode = (gw_mode)mode;
                 mark(r);
@@ -561,6 +562,11 @@ void devices_gone(void *ctx, gw_device *d, adapter_gone why)
 }
 
 void devices_changed(void *ctx, gw_device *d, const adapter_node *v, size_t n)
+gw_device *devices_known(void *ctx, odm_str id)
+{
+        return gw_by_id(ctx, id);
+}
+
 {
         gateway *g = ctx;
 

@@ -14,6 +14,13 @@
  * much waits (420); ODM_ENOMEM, ODM_EIO. */
 ODM_MUST_USE int fanout_queue_exec(gateway *g, gw_device *d, const odm_op *op);
 
+/* Whether an alert of this type, with a correlator, ends an Exec: data of diagnostics and traps are
+ * events. */
+bool fanout_is_final(odm_str type);
+
+/* Whether a task is at work on the device, or awaits its final alert. */
+bool fanout_at_work(const gateway *g, const gw_device *d);
+
 #define FANOUT_TABLES 2
 extern const store_table gw_table_fanout, gw_table_target;
 

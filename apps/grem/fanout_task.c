@@ -60,6 +60,11 @@ odm_presence fanout_presence(const gw_device *d)
         return gw_is_awake(d) ? ODM_PRESENCE_AWAKE : ODM_PRESENCE_ASLEEP;
 }
 
+bool fanout_at_work(const gateway *g, const gw_device *d)
+{
+        return g->fanout && g->fanout->f && odm_fanout_runs(g->fanout->f, d->number);
+}
+
 void fanout_count(const fanout_part *p, uint32_t device)
 {
         gw_device *d = fanout_device(p, device);

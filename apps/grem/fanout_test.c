@@ -420,6 +420,30 @@ static void a_final_alert_ends_it(void **arg)
         assert_int_equal(alerts("urn:x:done"), 0); /* gathered, not relayed */
 }
 
+/* In another mode its alert would not come by us any more. */
+static void a_mode_waits_for_final_alerts(void **arg)
+{
+        const gw_change change = {
+                .mode = GW_PROXY, .wake_interval_s = -2, .awake_s = -2, .active = -1};
+        fake_device *d;
+
+        (void)arg;
+        d = yard_attach("one");
+        assert_int_equal(gw_change_device(yard.g, fake_record(d), &change), 0);
+        fake_later(d, 20000, "urn:x:done", 200);
+        make("t", "all", REBOOT);
+        assert_int_equal(exec("t", "Start"), 202);
+        (void)yard_turn(100, NULL, NULL);
+        assert_false(gw_busy(yard.g, fake_record(d)));
+        assert_int_equal(fake_record(d)->pending, 0);
+        gw_change back = change;
+        back.mode = GW_ADAPTATION;
+        assert_int_equal(gw_change_device(yard.g, fake_record(d), &back), ODM_ESTATE);
+        loop_skip(20001);
+        wait_state("t", 40);
+        assert_int_equal(gw_change_device(yard.g, fake_record(d), &back), 0);
+}
+
 static void an_exec_of_its_own_is_relayed(void **arg)
 {
         const odm_op op = {.kind = ODM_CMD_EXEC,
@@ -952,3 +976,4 @@ int main(void)
         };
         return RUN_TESTS(tests);
 }
+                cmocka_unit_test_setup_teardown(a_mode_waits_for_final_alerts, setup, teardown),

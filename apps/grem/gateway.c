@@ -209,6 +209,7 @@ static int open_adapters(gateway *g, diag *d)
                                          .changed = devices_changed,
                                          .alert = devices_alert,
                                          .bootstrap = gw_bootstrap,
+                                         .known = devices_known,
                                          .address = own_address,
                                          .ctx = g};
         for (size_t i = 0; rc == 0 && i < g->n_adapters; i++) {

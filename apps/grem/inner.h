@@ -34,6 +34,7 @@ void devices_asleep(void *ctx, gw_device *d, int64_t ms);
 void devices_gone(void *ctx, gw_device *d, adapter_gone why);
 void devices_changed(void *ctx, gw_device *d, const adapter_node *v, size_t n);
 int devices_alert(void *ctx, gw_device *d, const odm_alert *a, odm_wall at);
+gw_device *devices_known(void *ctx, odm_str id);
 /* The mode by rule or capability, where the server has set none; for all whose record is not busy.
  */
 void devices_judge(devices *v);

@@ -358,3 +358,5 @@ uint32_t odm_fanout_waiting(const odm_fanout *f, uint32_t device);
 size_t odm_fanout_bytes(const odm_fanout *f); /* of memory in use */
 
 #endif
+/* Whether a task runs on it, or awaits its final alerts. */
+bool odm_fanout_runs(const odm_fanout *f, uint32_t device);

@@ -213,6 +213,16 @@ uint32_t odm_fanout_waiting(const odm_fanout *f, uint32_t device)
         return n;
 }
 
+bool odm_fanout_runs(const odm_fanout *f, uint32_t device)
+{
+        for (uint32_t i = 0; i < f->n; i++) {
+                const target *x = odm_target_of(f->v[i], device);
+                if (x && x->state == ODM_TARGET_RUNNING)
+                        return true;
+        }
+        return false;
+}
+
 /* Whether what `t` has of the device still is to be read, or run, between two that replace. */
 static bool stands_between(const task *o, const task *early, const task *late, uint32_t device)
 {

@@ -3,6 +3,7 @@
  * that a gateway that begins anew knows them all, and they need not notice; what an update changes
  * beside the time is durable before that is answered. */
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,14 +50,22 @@ static uint64_t hash(odm_str s)
         return h ^ h >> 31;
 }
 
-static uint64_t hash_addr(const net_addr *a)
+static size_t addr_chain(const void *sa, socklen_t n)
 {
-        return hash((odm_str){(const char *)&a->sa, a->n});
+        return hash((odm_str){sa, n}) % CHAINS;
 }
 
-static bool same_addr(const net_addr *a, const net_addr *b)
+bool lw_client_is_at(const client *c, const net_addr *addr)
 {
-        return a->n == b->n && memcmp(&a->sa, &b->sa, a->n) == 0;
+        return c->addr.n == addr->n && memcmp(&c->addr.sa, &addr->sa, addr->n) == 0;
+}
+
+net_addr lw_client_addr(const client *c)
+{
+        net_addr out = {.n = c->addr.n};
+
+        memcpy(&out.sa, &c->addr.sa, c->addr.n);
+        return out;
 }
 
 client *lw_client_by_name(lwm2m *a, odm_str ep)
@@ -86,9 +95,9 @@ client *lw_client_by_location(lwm2m *a, odm_str location)
 
 client *lw_client_by_addr(lwm2m *a, const net_addr *addr, bool secure)
 {
-        client *c = a->by_addr[hash_addr(addr) % CHAINS];
+        client *c = a->by_addr[addr_chain(&addr->sa, addr->n)];
 
-        while (c && (c->secure != secure || !same_addr(&c->addr, addr)))
+        while (c && (c->secure != secure || !lw_client_is_at(c, addr)))
                 c = c->by_addr;
         return c;
 }
@@ -116,7 +125,7 @@ static void unlink_location(client *c)
 
 static void unlink_addr(client *c)
 {
-        client **at = &c->a->by_addr[hash_addr(&c->addr) % CHAINS];
+        client **at = &c->a->by_addr[addr_chain(&c->addr.sa, c->addr.n)];
 
         if (!c->addr.n)
                 return;
@@ -145,12 +154,14 @@ void lw_client_locate(client *c)
 
 void lw_client_move(client *c, const net_addr *addr, bool secure)
 {
-        client **at = &c->a->by_addr[hash_addr(addr) % CHAINS];
+        client **at = &c->a->by_addr[addr_chain(&addr->sa, addr->n)];
 
-        if (c->secure == secure && same_addr(&c->addr, addr))
+        assert(addr->n <= sizeof c->addr.v6);
+        if (c->secure == secure && lw_client_is_at(c, addr))
                 return;
         unlink_addr(c);
-        c->addr = *addr;
+        memcpy(&c->addr.sa, &addr->sa, addr->n);
+        c->addr.n = addr->n;
         c->secure = secure;
         c->by_addr = *at;
         *at = c;
@@ -172,10 +183,33 @@ int lw_client_text(char **at, odm_str s)
         return 0;
 }
 
+int lw_client_word(client *c, const char **at, odm_str s)
+{
+        const char *word = words_take(c->a->words, s);
+
+        if (!word)
+                return ODM_ENOMEM;
+        words_drop(c->a->words, *at);
+        *at = word;
+        return 0;
+}
+
+static void free_texts(client *c)
+{
+        words_drop(c->a->words, c->identity);
+        words_drop(c->a->words, c->root);
+        words_drop(c->a->words, c->links);
+        free(c->ep);
+}
+
 static void on_expiry(void *ctx)
 {
         client *c = ctx;
 
+        if (!lw_client_here(c)) {
+                lw_client_leave(c);
+                return;
+        }
         c->a->expiries++;
         log_info("registration expired", log_text("endpoint", c->ep));
         lw_client_gone(c, ADAPTER_EXPIRED);
@@ -196,12 +230,10 @@ client *lw_client_new(lwm2m *a, odm_str ep)
         c->a = a;
         c->expiry = (loop_timer){.fn = on_expiry, .ctx = c};
         c->jobs = (loop_timer){.fn = on_jobs, .ctx = c};
-        if (lw_client_text(&c->ep, ep) < 0 || lw_client_text(&c->identity, ODM_STR("")) < 0 ||
-            lw_client_text(&c->root, ODM_STR("")) < 0 ||
-            lw_client_text(&c->links, ODM_STR("")) < 0) {
-                free(c->ep);
-                free(c->identity);
-                free(c->root);
+        if (lw_client_text(&c->ep, ep) < 0 || lw_client_word(c, &c->identity, ODM_STR("")) < 0 ||
+            lw_client_word(c, &c->root, ODM_STR("")) < 0 ||
+            lw_client_word(c, &c->links, ODM_STR("")) < 0) {
+                free_texts(c);
                 free(c);
                 return NULL;
         }
@@ -223,10 +255,7 @@ void lw_client_free(client *c)
         unlink_location(c);
         unlink_addr(c);
         c->a->n--;
-        free(c->ep);
-        free(c->identity);
-        free(c->root);
-        free(c->links);
+        free_texts(c);
         free(c);
 }
 
@@ -263,9 +292,9 @@ int lw_client_offers(client *c, odm_str links, odm_str version)
         if (rc == 0)
                 rc = odm_bridge_offers(c->bridge, &l, version);
         if (rc == 0)
-                rc = lw_client_text(&c->links, links);
+                rc = lw_client_word(c, &c->links, links);
         if (rc == 0)
-                rc = lw_client_text(&c->root,
+                rc = lw_client_word(c, &c->root,
                                     odm_str_starts(l.root, "/") ? odm_str_from(l.root, 1) : l.root);
         if (rc == 0)
                 c->cts = l.cts;
@@ -280,9 +309,14 @@ co_end *lw_client_end(const client *c)
         return c->secure ? c->a->secure : c->a->plain;
 }
 
+bool lw_client_here(const client *c)
+{
+        return c->location[0] != 0;
+}
+
 bool lw_client_awake(const client *c)
 {
-        return !c->queue || !odm_time_reached(loop_now(), c->awake);
+        return lw_client_here(c) && (!c->queue || !odm_time_reached(loop_now(), c->awake));
 }
 
 static void live_on(client *c)
@@ -331,10 +365,11 @@ unsigned lw_client_introduce(client *c)
         odm_arena mem;
         adapter_device d = {.id = odm_cstr(c->ep)};
         odm_str *mos = NULL;
+        net_addr at = lw_client_addr(c);
         unsigned why = ODM_ST_FAILED;
 
         odm_arena_init(&mem, &heap_mem, 65536);
-        net_addr_format(&c->addr, addr);
+        net_addr_format(&at, addr);
         snprintf(protocol, sizeof protocol, "LWM2M/%s", c->version);
         d.protocol = odm_cstr(protocol);
         d.addr = odm_cstr(addr);
@@ -348,17 +383,54 @@ unsigned lw_client_introduce(client *c)
         return c->record ? 0 : why;
 }
 
+void lw_client_leave(client *c)
+{
+        if (lw_client_unsave(c) < 0)
+                log_error("a registration that is over stays on disk", log_text("endpoint", c->ep));
+        lw_client_free(c);
+}
+
+/* Its registration is over, but not what was ordered: many restart for their update so.  Its jobs
+ * wait for the device, each up to its deadline. */
+static void retire(client *c)
+{
+        loop_timer_stop(&c->expiry);
+        lw_errand_drop_all(c, ODM_ST_UNAVAILABLE);
+        lw_watch_stop_all(c);
+        unlink_location(c);
+        unlink_addr(c);
+        c->greeting = GREET_DUE;
+        if (lw_client_save(c, NULL, NULL) < 0)
+                log_error("what is under way is not kept", log_text("endpoint", c->ep));
+}
+
 void lw_client_gone(client *c, adapter_gone why)
 {
+        bool at_work = odm_bridge_job(c->bridge, 0) != NULL;
         gw_device *left = c->record;
         lwm2m *a = c->a;
 
-        if (lw_client_unsave(c) < 0)
-                log_error("a registration that is over stays on disk", log_text("endpoint", c->ep));
         c->record = NULL; /* nothing more is asked of it, and what is asked is cancelled */
+        if (at_work)
+                retire(c);
         if (left)
                 a->host.gone(a->host.ctx, left, why);
-        lw_client_free(c);
+        if (!at_work)
+                lw_client_leave(c);
+}
+
+void lw_client_settled(client *c)
+{
+        if (!lw_client_here(c) && !odm_bridge_job(c->bridge, 0) &&
+            loop_timer_set(c->a->loop, &c->expiry, loop_now()) < 0)
+                log_error("no memory for a timer");
+}
+
+gw_device *lw_client_record(const client *c)
+{
+        const adapter_host *h = &c->a->host;
+
+        return c->record ? c->record : h->known ? h->known(h->ctx, odm_cstr(c->ep)) : NULL;
 }
 
 /* ---- rows ------------------------------------------------------------------------------------------------- */
@@ -456,10 +528,11 @@ void lw_saver_close(lwm2m *a)
 static int fill_row(client *c, odm_arena *mem, lw_client_row *r)
 {
         char addr[NET_ADDR_TEXT];
+        net_addr at = lw_client_addr(c);
         odm_buf kept;
         int rc;
 
-        net_addr_format(&c->addr, addr);
+        net_addr_format(&at, addr);
         odm_buf_init(&kept, &heap_mem, KEPT_MAX);
         rc = odm_bridge_save(c->bridge, &kept);
         *r = (lw_client_row){.ep = odm_arena_copy(mem, odm_cstr(c->ep)),
@@ -538,22 +611,25 @@ static int load(lwm2m *a, const lw_client_row *r)
         int rc = 0;
 
         snprintf(text, sizeof text, "%.*s", (int)r->addr.n, r->addr.p);
-        if (r->ep.n == 0 || r->location.n == 0 || r->location.n >= LOCATION_MAX ||
-            net_hostport_parse(text, &addr) < 0 || (r->secure ? !a->secure : !a->plain))
+        if (r->ep.n == 0 || r->location.n >= LOCATION_MAX ||
+            (r->location.n > 0 &&
+             (net_hostport_parse(text, &addr) < 0 || (r->secure ? !a->secure : !a->plain))))
                 return 0; /* a listener that is no more: its devices come back or expire */
         c = lw_client_new(a, r->ep);
         if (!c)
                 return ODM_ELIMIT;
-        memcpy(c->location, r->location.p, r->location.n);
-        c->location[r->location.n] = 0;
-        link_location(c);
-        lw_client_move(c, &addr, r->secure);
+        if (r->location.n > 0) { /* else only its jobs are left */
+                memcpy(c->location, r->location.p, r->location.n);
+                c->location[r->location.n] = 0;
+                link_location(c);
+                lw_client_move(c, &addr, r->secure);
+        }
         snprintf(c->binding, sizeof c->binding, "%.*s", (int)r->binding.n,
                  r->binding.p ? r->binding.p : "");
         c->queue = r->queue;
         c->lifetime_s = r->lifetime_s;
         c->since.s = r->since;
-        rc = lw_client_text(&c->identity, r->identity);
+        rc = lw_client_word(c, &c->identity, r->identity);
         if (rc == 0)
                 rc = lw_client_offers(c, r->links, r->version);
         if (rc == 0 && r->kept.n)

@@ -74,13 +74,15 @@ void lw_errand_drop_all(client *c, unsigned status)
         for (size_t i = 0; i < ERRAND_CHAINS; i++)
                 for (lw_errand *e = a->errands[i], *next; e; e = next) {
                         uint64_t id = e->id;
+                        bool sent = e->ask != 0; /* it may be doing it */
 
                         next = e->chain;
                         if (e->c != c)
                                 continue;
                         lw_errand_free(e);
                         if (id && !a->closing)
-                                lw_reply_text(a, id, status, "the device is gone");
+                                lw_reply_text(a, id, sent ? (unsigned)ODM_ST_TIMEOUT : status,
+                                              "the device is gone");
                 }
 }
 
@@ -122,6 +124,8 @@ static void over(lw_errand *e)
                 c->a->host.reply(c->a->host.ctx, e->id, &out);
         }
         lw_errand_free(e);
+        if (odm_bridge_observe_news(c->bridge))
+                lw_watch_renew(c);
         lw_work_pump(c);
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "fsio.h"
+#include "gateway.h"
 #include "heap.h"
 #include "log.h"
 #include "lwm2m_inner.h"
@@ -143,6 +144,7 @@ static int fill_setup(lwm2m *a, const char *key, co_setup *s, diag *d)
         s->block = (unsigned)cfg_int(c, "lwm2m.block");
         s->body_max = (size_t)cfg_int(c, "lwm2m.max_body");
         s->peers_max = a->max + 256;
+        s->handshakes_max = a->max / 8 + 64; /* many come back at once when power does */
         s->asks_max = a->max * (WATCHES_MAX / 2);
         s->app = a->keys.path ? &app : &app_without_keys;
         s->ctx = a;
@@ -301,6 +303,7 @@ static void adapter_close(void *ctx)
         co_close(a->secure);
         lw_saver_close(a);
         lw_keys_close(a);
+        words_free(a->words);
         odm_map_free(a->map);
         odm_lw_registry_free(a->registry);
         free(a->folder);
@@ -322,7 +325,10 @@ static int adapter_open(const adapter_host *h, void **out, diag *d)
         a->store = h->store;
         a->max = (size_t)cfg_int(a->conf, "lwm2m.devices");
         a->awake_ms = cfg_ms(a->conf, "lwm2m.awake");
+        a->words = words_new();
         rc = lw_saver_open(a);
+        if (rc == 0 && !a->words)
+                rc = ODM_ENOMEM;
         if (rc == 0)
                 rc = make_folder(a, d);
         if (rc == 0)
@@ -365,8 +371,12 @@ static void enumerate(void *ctx)
         for (size_t i = 0; i < CHAINS; i++)
                 for (client *c = a->by_name[i], *next; c; c = next) {
                         next = c->by_name;
-                        if (lw_client_introduce(c) == 0)
+                        if (!lw_client_here(c)) {
+                                lw_work_pump(c);
+                                lw_client_settled(c);
+                        } else if (lw_client_introduce(c) == 0) {
                                 lw_client_resume(c);
+                        }
                 }
         lw_greet_all(a);
 }
@@ -382,15 +392,13 @@ static unsigned caps(void *a, gw_device *d, void *native)
 
 static void forget(void *a, gw_device *d, void *native)
 {
-        client *c = lw_client_of(a, d);
+        client *c = lw_client_by_name(a, d->id);
 
         (void)native;
-        if (!c)
+        if (!c || (lw_client_here(c) && c->record != d))
                 return;
         c->record = NULL;
-        if (lw_client_unsave(c) < 0)
-                log_error("a registration that is over stays on disk", log_text("endpoint", c->ep));
-        lw_client_free(c);
+        lw_client_leave(c);
 }
 
 static co_counts counts_of(const lwm2m *a)
@@ -415,6 +423,17 @@ static co_counts counts_of(const lwm2m *a)
         return all;
 }
 
+/* Without those of whom only jobs are left. */
+static size_t registered(const lwm2m *a)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < CHAINS; i++)
+                for (const client *c = a->by_name[i]; c; c = c->by_name)
+                        n += lw_client_here(c);
+        return n;
+}
+
 static int status(void *ctx, odm_buf *b)
 {
         const lwm2m *a = ctx;
@@ -425,7 +444,7 @@ static int status(void *ctx, odm_buf *b)
                            "addresses in use: %zu\n"
                            "with DTLS: %zu\n"
                            "requests and observations: %zu\n",
-                           a->n, n.peers, n.secured, n.open_asks);
+                           registered(a), n.peers, n.secured, n.open_asks);
 }
 
 static int metrics(void *ctx, odm_buf *b)
@@ -436,7 +455,7 @@ static int metrics(void *ctx, odm_buf *b)
                 const char *name, *kind;
                 uint64_t v;
         } rows[] = {
-                {"lwm2m_registered", "gauge", a->n},
+                {"lwm2m_registered", "gauge", registered(a)},
                 {"lwm2m_sessions_dtls", "gauge", n.secured},
                 {"lwm2m_registrations_total", "counter", a->registrations},
                 {"lwm2m_updates_total", "counter", a->updates},

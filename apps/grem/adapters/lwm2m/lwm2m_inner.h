@@ -19,12 +19,14 @@
 #ifndef GREM_LWM2M_INNER_H
 #define GREM_LWM2M_INNER_H
 
+#include <netinet/in.h>
 #include <pthread.h>
 
 #include "coap.h"
 #include "lwm2m.h"
 #include "odm/bridge.h"
 #include "table.h"
+#include "words.h"
 
 #define CHAINS 4096
 #define ERRAND_CHAINS 256
@@ -41,12 +43,22 @@ typedef struct lw_errand lw_errand;
 typedef struct watch { /* an observation */
         struct watch *next;
         client *c;
-        odm_lw_path path;
-        unsigned accept; /* ODM_LW_NO_CT: none is asked for */
         uint64_t ask;
         lw_errand *first; /* who waits for the first answer; NULL: nobody */
-        bool told;        /* ... which is there */
+        odm_lw_path path;
+        bool told;       /* the first answer is there */
+        bool ordered;    /* by a server */
+        unsigned accept; /* ODM_LW_NO_CT: none is asked for */
 } watch;
+
+typedef struct place { /* a net_addr, a fifth as large */
+        union {
+                struct sockaddr sa;
+                struct sockaddr_in v4;
+                struct sockaddr_in6 v6;
+        };
+        socklen_t n; /* 0: none */
+} place;
 
 typedef enum greeting { /* what is asked of a device after it has registered */
                         GREET_DUE,
@@ -59,13 +71,13 @@ struct client {
         lwm2m *a;
         char *ep;
         char location[LOCATION_MAX];
-        net_addr addr;
+        place addr;
         bool secure;
-        char *identity; /* DTLS; "" without */
-        char *root;     /* alternate path: "lwm2m"; "" for none */
-        char *links;    /* the object list, as it was told */
         char version[8], binding[8];
-        unsigned cts; /* formats that it said it has; bits of odm_lw_can */
+        const char *identity; /* words: of DTLS; "" without */
+        const char *root;     /* alternate path: "lwm2m"; "" for none */
+        const char *links;    /* the object list, as it was told */
+        unsigned cts;         /* formats that it said it has; bits of odm_lw_can */
         int64_t lifetime_s;
         odm_wall since, heard;
         bool queue;     /* it sleeps */
@@ -106,6 +118,7 @@ struct lwm2m {
         co_end *plain, *secure;
         odm_lw_registry *registry;
         odm_map *map;
+        words *words;
         client *by_name[CHAINS], *by_location[CHAINS], *by_addr[CHAINS];
         size_t n, max;
         int64_t awake_ms;
@@ -143,11 +156,17 @@ void lw_client_free(client *c); /* with all that goes on for it */
 void lw_client_free_all(lwm2m *a);
 void lw_client_locate(client *c); /* a new name for its registration */
 void lw_client_move(client *c, const net_addr *addr, bool secure);
+net_addr lw_client_addr(const client *c);
+bool lw_client_is_at(const client *c, const net_addr *addr);
 ODM_MUST_USE int lw_client_text(char **at, odm_str s); /* *at becomes a copy */
+/* *at, one of the client's words, becomes another. */
+ODM_MUST_USE int lw_client_word(client *c, const char **at, odm_str s);
 /* What the object list says; ODM_EMALFORMED: none.  A client without a bridge gets one. */
 ODM_MUST_USE int lw_client_offers(client *c, odm_str links, odm_str version);
 co_end *lw_client_end(const client *c);
-bool lw_client_awake(const client *c);
+/* It is registered; else only its jobs are left, which wait for it. */
+bool lw_client_here(const client *c);
+bool lw_client_awake(const client *c); /* and can be asked */
 /* It has just been heard: its lifetime, and when it sleeps its time awake, begin anew. */
 void lw_client_heard(client *c);
 /* It is known from a life before: its lifetime begins anew. */
@@ -156,8 +175,13 @@ void lw_client_resume(client *c);
 void lw_client_silent(client *c);
 /* Tells the gateway what is known of it.  0, or the status with which it is refused. */
 unsigned lw_client_introduce(client *c);
-/* Its registration is over. */
+/* Its registration is over.  Without jobs it is freed. */
 void lw_client_gone(client *c, adapter_gone why);
+/* Its last job may be over: one that is not registered goes soon. */
+void lw_client_settled(client *c);
+void lw_client_leave(client *c); /* its row too */
+/* Whose alerts its jobs tell; NULL: there is none any more. */
+gw_device *lw_client_record(const client *c);
 /* Writes its row; `done` may be NULL and is on the loop, not before this returns. */
 ODM_MUST_USE int lw_client_save(client *c, void (*done)(void *ctx, int rc), void *ctx);
 void lw_client_keep(client *c);               /* what the bridge keeps of it, when that changed */
@@ -189,6 +213,7 @@ struct lw_errand { /* a plan that is carried out */
         uint64_t ask;
         watch *watching; /* the observation whose first answer is awaited */
         odm_time due;
+        odm_str observes; /* the name of an observation that is ordered; absent: none */
         void (*over)(lw_errand *e, const odm_plan_result *r); /* of our own: it is freed after it */
 };
 
@@ -237,6 +262,8 @@ ODM_MUST_USE int lw_watch_start(client *c, odm_lw_path path, unsigned accept, lw
 unsigned lw_watch_format(const client *c, odm_lw_path path);
 void lw_watch_stop(client *c, odm_lw_path path);
 void lw_watch_stop_all(client *c);
+/* Asks for what servers ordered to be told, as it is now. */
+void lw_watch_renew(client *c);
 /* Values the device told: to the gateway, to jobs, as alerts. */
 void lw_watch_tell(client *c, odm_lw_path at, unsigned ct, odm_str payload);
 

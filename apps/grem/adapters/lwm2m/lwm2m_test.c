@@ -170,6 +170,11 @@ static int on_alert(void *ctx, gw_device *d, const odm_alert *a, odm_wall at)
         return 0;
 }
 
+static gw_device *on_known(void *ctx, odm_str id)
+{
+        return record_of(ctx, id);
+}
+
 static void open_adapter(stage *s)
 {
         adapter_host h = {.loop = s->l,
@@ -183,6 +188,7 @@ static void open_adapter(stage *s)
                           .reply = on_reply,
                           .changed = on_changed,
                           .alert = on_alert,
+                          .known = on_known,
                           .ctx = s};
         diag d = {0};
 
@@ -282,8 +288,10 @@ static void on_request(void *ctx, co_request *r, co_peer *p, const co_msg *m)
         co_msg a;
 
         (void)p;
-        snprintf(d->asked + n, sizeof d->asked - n, "%s %.*s%s\n", methods[m->code & 7],
-                 (int)m->path.n, m->path.p ? m->path.p : "", m->observe == 0 ? " observe" : "");
+        snprintf(d->asked + n, sizeof d->asked - n, "%s %.*s%s%.*s%s\n", methods[m->code & 7],
+                 (int)m->path.n, m->path.p ? m->path.p : "", m->n_query ? "?" : "",
+                 m->n_query ? (int)m->query[0].n : 0, m->n_query ? m->query[0].p : "",
+                 m->observe == 0 ? " observe" : "");
         if (d->mute && m->code == CO_PUT)
                 return;
         if (m->body.n && m->body.n <= sizeof d->body) {
@@ -894,10 +902,76 @@ static void observed_values_are_told(void **state)
                             ODM_STR("./DiagMon/Battery/DiagMonData/1/BatteryLevel"), &attrs, 5000);
         replied(&s, 1);
         assert_int_equal(s.status, 200);
-        assert_non_null(strstr(d.asked, "PUT 3/0/9\n"));
+        assert_non_null(strstr(d.asked, "PUT 3/0/9?pmin=5\n"));
         assert_non_null(strstr(d.asked, "GET 3/0/9 observe\n"));
         tell(&d, "3/0/9", ODM_STR("12"), ODM_LW_TEXT);
         until(&s, s.told, "BatteryLevel=12\n");
+        co_close(d.end);
+        end(&s);
+}
+
+static void reopen(stage *s)
+{
+        char listen[64];
+
+        snprintf(listen, sizeof listen, "lwm2m.listen=127.0.0.1:%u", lwm2m_port(s->adapter, false));
+        pass(s, 20); /* what it does is on its way to the store */
+        lwm2m_class.close(s->adapter);
+        assert_int_equal(cfg_set(s->conf, listen, NULL), 0);
+        open_adapter(s);
+}
+
+/* A server writes what it wants to know, and hears of it. */
+static void observations_are_ordered_by_nodes(void **state)
+{
+        adapter_node v[] = {
+                {.path = ODM_STR("./LwM2M/Observe/hot"), .value.format = ODM_FMT_NODE},
+                {.path = ODM_STR("./LwM2M/Observe/hot/Ref"),
+                 .value = {.format = ODM_FMT_CHR,
+                           .data = ODM_STR("./DiagMon/Battery/DiagMonData/1/BatteryLevel")},
+                 .has_data = true},
+                {.path = ODM_STR("./LwM2M/Observe/hot/gt"),
+                 .value = {.format = ODM_FMT_FLOAT, .data = ODM_STR("80")},
+                 .has_data = true},
+        };
+        stage s;
+        device d;
+        gw_device *r;
+
+        (void)state;
+        begin(&s);
+        device_begin(&s, &d, NULL);
+        enrol(&d, "ep=d1&lwm2m=1.0&lt=60");
+        until(&s, d.asked, "GET 5/0/5 observe");
+        r = s.records[0];
+        lwm2m_class.create(s.adapter, 1, r, r->native, v, ODM_COUNT(v), 5000);
+        replied(&s, 1);
+        assert_int_equal(s.status, 200);
+        until(&s, d.asked, "PUT 3/0/9?gt=80\n");
+        until(&s, d.asked, "GET 3/0/9 observe\n");
+        until(&s, s.told, "BatteryLevel urn:oma:at:diagmon:1.0:CollectedSimpleDataReport 77");
+        read_one(&s, 2, "./LwM2M/Observe/hot/Status");
+        assert_string_equal(s.nodes, "./LwM2M/Observe/hot/Status=200 ");
+        tell(&d, "3/0/9", ODM_STR("81"), ODM_LW_TEXT);
+        until(&s, s.told, "CollectedSimpleDataReport 81");
+        until(&s, s.told, "alert ./LwM2M/Observe/hot urn:oma:at:diagmon:1.0:TrapNotification 81");
+        tell(&d, "3/0/9", ODM_STR("80"), ODM_LW_TEXT);
+        until(&s, s.told, "TrapInactiveNotification 80");
+        reopen(&s); /* it is asked for again */
+        d.asked[0] = 0;
+        d.n_watched = 0;
+        enrol(&d, "ep=d1&lwm2m=1.0&lt=60");
+        until(&s, d.asked, "PUT 3/0/9?gt=80\n");
+        until(&s, d.asked, "GET 3/0/9 observe\n");
+        pass(&s, 20);
+        r = s.records[0];
+        lwm2m_class.remove(s.adapter, 3, r, r->native, ODM_STR("./LwM2M/Observe/hot"), 5000);
+        replied(&s, 3);
+        assert_int_equal(s.status, 200);
+        s.told[0] = 0;
+        tell(&d, "3/0/9", ODM_STR("90"), ODM_LW_TEXT);
+        pass(&s, 50);
+        assert_null(strstr(s.told, "=90"));
         co_close(d.end);
         end(&s);
 }
@@ -1049,6 +1123,80 @@ static void a_job_outlives_the_gateway(void **state)
         assert_int_equal(unlink(path), 0);
         co_close(d.end);
         end(&s);
+}
+
+static void has_registered(stage *s, const char *n)
+{
+        char line[32];
+        odm_buf b;
+
+        odm_buf_init(&b, &heap_mem, 4096);
+        assert_int_equal(lwm2m_class.status(s->adapter, &b), 0);
+        assert_int_equal(odm_buf_byte(&b, 0), 0);
+        snprintf(line, sizeof line, "registered: %s\n", n);
+        assert_non_null(strstr(b.p, line));
+        odm_buf_done(&b);
+}
+
+/* A device that restarts for its update may say good-bye first, or be silent for its lifetime. */
+static void a_job_outlives_a_registration(void **state)
+{
+        static const struct row {
+                const char *why;
+                bool expires, restart, back;
+                const char *end;
+        } rows[] = {
+                {"it says good-bye and comes back", false, false, true, " 200 c-1\n"},
+                {"it is silent and comes back", true, false, true, " 200 c-1\n"},
+                {"the gateway restarts meanwhile", false, true, true, " 200 c-1\n"},
+                {"it does not come back", false, false, false, " 409 c-1\n"},
+                {"nor after a restart of the gateway", false, true, false, " 409 c-1\n"},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                const struct row *r = &rows[i];
+                stage s;
+                device d;
+                char path[128];
+
+                begin(&s);
+                make_image(&s, path);
+                device_begin(&s, &d, NULL);
+                firmware_is(&d, 0, 0, 1);
+                enrol(&d, "ep=d1&lwm2m=1.0&lt=60");
+                until(&s, d.asked, "GET 5/0/5 observe");
+                order_firmware(&s, path);
+                until(&s, d.asked, "PUT 5/0/0\n");
+                firmware_is(&d, 2, 0, 1);
+                tell(&d, "5/0/3", ODM_STR("2"), ODM_LW_TEXT);
+                until(&s, d.asked, "POST 5/0/2\n");
+                pass(&s, 20);
+                if (r->expires)
+                        loop_skip(70000);
+                else
+                        say(&d, CO_DELETE, d.location, NULL, NULL);
+                until(&s, s.told, r->expires ? "gone d1 2\n" : "gone d1 1\n");
+                has_registered(&s, "0");
+                read_one(&s, 9, "./DevInfo/Man");
+                assert_int_equal(s.status, 503);
+                if (r->restart)
+                        reopen(&s);
+                assert_null(strstr(s.told, "downloadandupdate"));
+                if (r->back)
+                        come_back(&d);
+                else
+                        loop_skip(3700000);
+                until(&s, s.told, r->end);
+                pass(&s, 50);
+                has_registered(&s, r->back ? "1" : "0");
+                reopen(&s); /* nothing is told twice */
+                pass(&s, 50);
+                assert_null(strstr(strstr(s.told, r->end) + 1, r->end));
+                assert_int_equal(unlink(path), 0);
+                co_close(d.end);
+                end(&s);
+        }
 }
 
 static void a_sleeper_holds_up_no_package(void **state)
@@ -1566,9 +1714,11 @@ int main(void)
                 cmocka_unit_test(sleepers_are_asked_while_they_are_awake),
                 cmocka_unit_test(error_codes_become_traps),
                 cmocka_unit_test(observed_values_are_told),
+                cmocka_unit_test(observations_are_ordered_by_nodes),
                 cmocka_unit_test(firmware_is_pulled_from_the_gateway),
                 cmocka_unit_test(firmware_is_pushed_to_who_cannot_pull),
                 cmocka_unit_test(a_job_outlives_the_gateway),
+                cmocka_unit_test(a_job_outlives_a_registration),
                 cmocka_unit_test(a_sleeper_holds_up_no_package),
                 cmocka_unit_test(a_staged_package_outlives_a_registration),
                 cmocka_unit_test(a_refusal_ends_the_job),

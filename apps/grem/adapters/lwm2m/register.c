@@ -74,8 +74,10 @@ static void on_basics(lw_errand *e, const odm_plan_result *r)
         c->greeting = GREET_DONE;
         if (odm_status_ok(r->status))
                 tell_basics(c, r);
-        if (c->record)
-                observe_all(c);
+        if (!c->record)
+                return;
+        observe_all(c);
+        lw_watch_renew(c);
 }
 
 void lw_greet(client *c)
@@ -226,7 +228,7 @@ static int take(client *c, const odm_lw_register *q, const co_msg *m, const net_
         /* First what may be refused: until then it is as it was. */
         rc = lw_client_offers(c, m->body.p ? m->body : ODM_STR(""), q->version);
         if (rc == 0)
-                rc = lw_client_text(&c->identity, identity);
+                rc = lw_client_word(c, &c->identity, identity);
         if (rc < 0)
                 return rc;
         lw_watch_stop_all(c);
@@ -245,13 +247,12 @@ static void enter(lwm2m *a, co_request *r, co_peer *p, const co_msg *m, const od
 {
         bool secure = co_request_end(r) == a->secure;
         odm_str identity = co_peer_identity(p);
-        client *c = lw_client_by_name(a, q->ep);
+        client *known = lw_client_by_name(a, q->ep);
+        client *c = known ? known : lw_client_new(a, q->ep);
         net_addr from;
         unsigned why;
         int rc;
 
-        if (!c)
-                c = lw_client_new(a, q->ep);
         if (!c) {
                 refuse(a, r, CO_UNAVAILABLE, q->ep, "no room");
                 return;
@@ -260,8 +261,8 @@ static void enter(lwm2m *a, co_request *r, co_peer *p, const co_msg *m, const od
         rc = take(c, q, m, &from, identity.p ? identity : ODM_STR(""), secure);
         if (rc < 0) {
                 refuse(a, r, code_of(rc), q->ep, "its object list cannot be read");
-                if (!c->location[0])
-                        lw_client_free(c); /* it was not there before */
+                if (!known)
+                        lw_client_free(c);
                 return;
         }
         why = lw_client_introduce(c);
@@ -312,7 +313,7 @@ static bool is_own(const client *c, co_request *r, co_peer *p)
 /* 1: its row is to be written; 0: nothing changed; or an error. */
 static int change(client *c, const odm_lw_register *q, const co_msg *m, co_peer *p)
 {
-        net_addr from, was = c->addr;
+        net_addr from;
         int changed = 0, rc;
 
         if (m->body.p && m->body.n && !odm_str_is(m->body, c->links)) {
@@ -332,7 +333,7 @@ static int change(client *c, const odm_lw_register *q, const co_msg *m, co_peer 
                 changed = 1;
         }
         co_peer_addr(p, &from);
-        if (from.n == was.n && memcmp(&from.sa, &was.sa, was.n) == 0)
+        if (lw_client_is_at(c, &from))
                 return changed;
         lw_watch_stop_all(c); /* its notifications would come from elsewhere */
         lw_client_move(c, &from, c->secure);

@@ -46,6 +46,7 @@ int lw_send_ask(client *c, const odm_lw_request *rq, const co_file *file, int64_
         odm_str query[ODM_LW_QUERIES];
         odm_arena mem;
         co_how how = {.deadline_ms = deadline_ms};
+        net_addr to = lw_client_addr(c);
         co_msg m;
         int rc = 0;
 
@@ -69,7 +70,7 @@ int lw_send_ask(client *c, const odm_lw_request *rq, const co_file *file, int64_
                 rc = ODM_EINVAL;
         if (rc == 0) {
                 c->a->requests++;
-                rc = co_ask(lw_client_end(c), &c->addr, &m, &how, done, ctx, id);
+                rc = co_ask(lw_client_end(c), &to, &m, &how, done, ctx, id);
         }
         odm_arena_done(&mem);
         return rc;

@@ -103,6 +103,7 @@ int lw_watch_start(client *c, odm_lw_path path, unsigned accept, lw_errand *e)
         if (!w)
                 return ODM_ENOMEM;
         *w = (watch){.next = c->watches, .c = c, .path = path, .accept = accept, .first = e};
+        w->ordered = e && e->observes.p;
         rc = observe(w);
         if (rc < 0) {
                 free(w);
@@ -142,6 +143,72 @@ void lw_watch_stop_all(client *c)
                 stop(c->watches);
 }
 
+/* ---- those that servers ordered ----------------------------------------------------------------------- */
+
+static void note_status(client *c, odm_str name, unsigned status)
+{
+        if (odm_bridge_observed(c->bridge, name, status) < 0)
+                log_error("no room for how an observation went", log_text("endpoint", c->ep));
+        lw_client_keep(c);
+}
+
+static void on_ordered(lw_errand *e, const odm_plan_result *r)
+{
+        note_status(e->c, e->observes, r->status);
+}
+
+static void order(client *c, const odm_bridge_observation *o)
+{
+        lw_errand *e = o->there ? lw_errand_new(c, 0, REQUEST_MS) : NULL;
+
+        if (!o->there) {
+                note_status(c, o->name, ODM_ST_NOT_FOUND);
+                return;
+        }
+        if (!e)
+                return;
+        e->observes = odm_arena_copy(&e->mem, o->name);
+        e->over = on_ordered;
+        if (e->observes.p && odm_plan_watch(c->bridge, o, &e->mem, &e->plan) == 0)
+                lw_errand_go(e);
+        else
+                lw_errand_free(e);
+}
+
+static bool is_wanted(const client *c, odm_lw_path path)
+{
+        odm_bridge_observation v[ODM_BRIDGE_OBSERVE];
+        odm_lw_path own[ODM_BRIDGE_WATCH];
+        size_t n = odm_bridge_observations(c->bridge, v), m = odm_bridge_watch(c->bridge, own);
+        bool wanted = false;
+
+        for (size_t i = 0; i < n; i++)
+                wanted = wanted || (v[i].there && odm_lw_path_eq(v[i].path, path));
+        for (size_t i = 0; i < m; i++)
+                wanted = wanted || odm_lw_path_eq(own[i], path);
+        return wanted;
+}
+
+static watch *unwanted(const client *c)
+{
+        watch *w = c->watches;
+
+        while (w && (!w->ordered || is_wanted(c, w->path)))
+                w = w->next;
+        return w;
+}
+
+void lw_watch_renew(client *c)
+{
+        odm_bridge_observation v[ODM_BRIDGE_OBSERVE];
+
+        for (watch *w = unwanted(c); w; w = unwanted(c))
+                stop(w);
+        /* read anew each time: what is kept of one moves the others */
+        for (size_t i = 0; i < odm_bridge_observations(c->bridge, v); i++)
+                order(c, &v[i]);
+}
+
 static void pass_on(client *c, const odm_bridge_news *news)
 {
         lwm2m *a = c->a;
@@ -163,7 +230,8 @@ static void pass_on(client *c, const odm_bridge_news *news)
                 a->host.changed(a->host.ctx, c->record, v, news->nodes.n);
         odm_arena_done(&mem);
         for (size_t i = 0; i < news->n_alerts; i++)
-                if (a->host.alert(a->host.ctx, c->record, &news->alert[i], (odm_wall){0}) < 0)
+                if (a->host.alert(a->host.ctx, c->record, &news->alert[i],
+                                  (odm_wall){news->at[i]}) < 0)
                         log_error("an alert is lost", log_text("endpoint", c->ep),
                                   log_str("type", news->alert[i].type));
 }

@@ -265,10 +265,10 @@ static void task_end(task *t)
 static bool tell(task *t, const odm_alert *alert)
 {
         client *c = t->c;
+        gw_device *d = alert ? lw_client_record(c) : NULL;
         char *package;
 
-        if (c->record && alert &&
-            c->a->host.alert(c->a->host.ctx, c->record, alert, (odm_wall){0}) < 0)
+        if (d && c->a->host.alert(c->a->host.ctx, d, alert, (odm_wall){0}) < 0)
                 return false;
         package = alert && odm_str_is(alert->type, UPDATE) ? staged_name(c) : NULL;
         if (package)
@@ -385,6 +385,7 @@ void lw_work_pump(client *c)
         c->work->running = false;
         wait_for_next(c);
         lw_client_keep(c);
+        lw_client_settled(c);
 }
 
 void lw_work_drop(client *c)
