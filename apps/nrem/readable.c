@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "heap.h"
-
 #include "odm/view.h"
+
 static const odm_str mask = {READABLE_MASK, sizeof READABLE_MASK - 1};
 
 bool readable_is_secret(odm_str uri)

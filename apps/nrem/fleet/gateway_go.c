@@ -432,6 +432,7 @@ static int go_together(going *w, candidate *first)
                            .targets = targets,
                            .n_targets = n,
                            .priority = first->job.priority,
+                           .secret = gateway_has_secret(first->list),
                            .grouped = n > 1};
         gateway_new k = {.form = GATEWAY_FANOUT,
                          .priority = first->job.priority,

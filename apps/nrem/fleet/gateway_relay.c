@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "heap.h"
+#include "readable.h"
 
 #define DEPTH 4
 #define TASK_NAME "x" /* our tasks there are x1, x2 ... */
@@ -192,6 +193,23 @@ int gateway_body(const job_commands *all, const bool *skip, odm_str link, odm_st
         return rc < 0 ? rc : write_body(list, a, out);
 }
 
+bool gateway_has_secret(const json_t *commands)
+{
+        const json_t *o;
+        size_t i;
+
+        json_array_foreach(commands, i, o)
+        {
+                const json_t *inner = json_object_get(o, "commands"); /* no deeper than two more */
+
+                if (json_is_true(json_object_get(o, "secret")) ||
+                    readable_is_secret(odm_cstr(json_string_value(json_object_get(o, "uri")))) ||
+                    (inner && gateway_has_secret(inner)))
+                        return true;
+        }
+        return false;
+}
+
 /* ---- tasks --------------------------------------------------------------------------------- */
 
 static json_t *node(const char *cmd, odm_str uri, const char *format, odm_str data)
@@ -228,6 +246,16 @@ static bool number_leaf(json_t *list, const char *base, const char *rel, int64_t
         return leaf(list, base, rel, "int", odm_cstr(text));
 }
 
+/* Nobody sees more of what devices are told than in their own jobs. */
+static bool commands_leaf(json_t *list, const char *base, const gateway_order *o)
+{
+        bool ok = leaf(list, base, "Cmds", "xml", o->body);
+
+        return ok &&
+               (!o->secret || json_object_set_new(json_array_get(list, json_array_size(list) - 1),
+                                                  "secret", json_true()) == 0);
+}
+
 /* 0 is first there, higher goes first here. */
 static int64_t priority_of(int32_t p)
 {
@@ -257,7 +285,7 @@ static bool task_leaves(json_t *in, const char *base, const gateway_order *o)
                 ok = leaf(in, base, rel, NULL, odm_cstr(target));
         }
         odm_wall_format(expire, time);
-        return ok && leaf(in, base, "Cmds", "xml", o->body) &&
+        return ok && commands_leaf(in, base, o) &&
                leaf(in, base, "Expire", "time", odm_cstr(time)) &&
                number_leaf(in, base, "Priority", priority_of(o->priority)) &&
                number_leaf(in, base, "Operations/ReturnFormat", o->grouped ? 2 : 1);

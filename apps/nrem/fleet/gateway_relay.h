@@ -42,6 +42,9 @@ bool gateway_link_find(const json_t *commands, odm_str *link, package_path *out)
 ODM_MUST_USE int gateway_body(const job_commands *all, const bool *skip, odm_str link,
                               odm_str image, odm_arena *a, odm_str *out);
 
+/* Whether any of the commands has data that readers of the job are not shown. */
+bool gateway_has_secret(const json_t *commands);
+
 typedef struct gateway_order { /* a task for a gateway */
         int64_t id;
         const odm_str *targets; /* DeviceIDs */
@@ -49,6 +52,7 @@ typedef struct gateway_order { /* a task for a gateway */
         odm_str body;
         int64_t expire;   /* ms since 1970 */
         int32_t priority; /* of the job */
+        bool secret;      /* `body` is not for readers of the job */
         bool grouped;     /* results by outcome; else each device by itself */
 } gateway_order;
 /* Commands that make the task and start it, as JSON; those that end it; and, when it is over, those

@@ -324,6 +324,48 @@ static void a_link_becomes_the_gateways_own(void **state)
         odm_arena_done(&a);
 }
 
+/* What a job hides of its commands, the gateway's job hides as well. */
+static void secrets_stay_hidden_in_tasks(void **state)
+{
+        static const struct {
+                const char *why, *commands;
+                bool want;
+        } rows[] = {
+                {"a value", "[{\"cmd\":\"replace\",\"uri\":\"./Ext/A\",\"data\":\"1\"}]", false},
+                {"marked",
+                 "[{\"cmd\":\"get\",\"uri\":\"./A\"},{\"cmd\":\"replace\",\"uri\":\"./Ext/"
+                 "A\",\"data\":\"1\",\"secret\":true}]",
+                 true},
+                {"by its name, in an Atomic",
+                 "[{\"cmd\":\"atomic\",\"commands\":[{\"cmd\":\"replace\",\"uri\":\"./DMAcc/a/"
+                 "AppAuth/1/AAuthSecret\",\"data\":\"1\"}]}]",
+                 true},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                json_t *in = json_loads(rows[i].commands, 0, NULL), *out, *leaf;
+                gateway_order o = {.id = 7, .body = ODM_STR("<SyncBody/>")};
+                size_t k, found = 0;
+
+                o.secret = gateway_has_secret(in);
+                out = gateway_task_make(&o);
+                assert_non_null(out);
+                json_array_foreach(json_object_get(json_array_get(out, 0), "commands"), k, leaf)
+                {
+                        const char *uri = json_string_value(json_object_get(leaf, "uri"));
+                        bool cmds = strstr(uri, "/Cmds") != NULL;
+
+                        found += cmds;
+                        if (json_is_true(json_object_get(leaf, "secret")) != (cmds && rows[i].want))
+                                fail_msg("%s: %s", rows[i].why, uri);
+                }
+                assert_int_equal(found, 1);
+                json_decref(in);
+                json_decref(out);
+        }
+}
+
 static void tasks_have_numbers(void **state)
 {
         (void)state;
@@ -357,6 +399,7 @@ int main(void)
                 cmocka_unit_test(the_way_follows_from_commands_and_device),
                 cmocka_unit_test(every_address_goes_below_the_mount_point),
                 cmocka_unit_test(a_link_becomes_the_gateways_own),
+                cmocka_unit_test(secrets_stay_hidden_in_tasks),
                 cmocka_unit_test(tasks_have_numbers),
                 cmocka_unit_test(results_of_execs_are_told_in_their_objects_words),
         };
