@@ -49,8 +49,9 @@ typedef struct adapter_node { /* one node of a device's tree */
 
 typedef struct adapter_reply { /* texts are read during reply() only */
         unsigned status; /* of OMA DM: 200; 202 for an execute whose final alert follows; gwmo.md
-                            10, lwm2m.md 5.2 for refusals.  408: reachable, but silent; 503: known
-                            to be off-line; 406: the protocol cannot express it */
+                            10, lwm2m.md 5.2 for refusals.  408: silent, or gone after it was sent;
+                            503: known to be off-line, and it was not sent; 406: the protocol cannot
+                            express it */
         odm_str text;    /* why, for people; a native code belongs in it.  May be absent */
         const adapter_node *nodes; /* read: what was found, parents before children */
         size_t n;

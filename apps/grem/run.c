@@ -10,7 +10,9 @@
  * to the first that fails, the rest is 215, and the Atomic itself says what became of it: 507, or
  * 516 when something before had taken effect, for nothing takes that back.
  *
- * A device that is silent (408) or off (503) is not asked on: what is left has the same status. */
+ * A device that is silent (408) or off (503) is not asked on: what is left has the same status.
+ * 503 says that the device did nothing of it that a second time would do harm: what may have
+ * reached it, and is more than Get and Replace, is 408. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +54,9 @@ struct order {
         const odm_item *item;
         size_t batch, single; /* units of the read under way; those below are read by themselves */
         uint64_t call;        /* under way; 0: none */
+        bool whole;           /* it is of all units */
+        bool awake;           /* when it began */
+        odm_wall seen;        /* the device, when it began */
         bool stepping, more;  /* in run_on(), and it may go on at once */
         bool over;            /* to be ended with: */
         unsigned status;
@@ -219,12 +224,42 @@ static void give_up(struct order *o, unsigned status, odm_str text)
         end_with(o, some ? (unsigned)ODM_ST_OK : status, text);
 }
 
+/* The device may have what is under way, for it was there. */
+static bool may_have_it(const struct order *o)
+{
+        const gw_device *d = o->lane->d;
+
+        return o->call && (o->awake || gw_is_awake(d) || d->seen.s != o->seen.s);
+}
+
+/* Reading and writing what is under way once more does no harm. */
+static bool is_harmless(const struct order *o)
+{
+        size_t end = o->whole ? o->n : o->at + 1;
+
+        for (size_t i = o->at; i < end && i < o->n; i++) {
+                odm_cmd k = o->unit[i].cmd->kind;
+                if (k != ODM_CMD_GET && k != ODM_CMD_REPLACE && !is_container(k))
+                        return false;
+        }
+        return true;
+}
+
+/* Who hears 503 may give the order again: not what the device may be doing. */
+static void give_up_unheard(struct order *o, unsigned status, const char *why)
+{
+        bool doubt = status == ODM_ST_UNAVAILABLE && may_have_it(o) && !is_harmless(o);
+
+        give_up(o, doubt ? (unsigned)ODM_ST_TIMEOUT : status, odm_cstr(why));
+}
+
 static void on_deadline(void *ctx)
 {
         struct order *o = ctx;
 
-        give_up(o, o->lane->first == o ? call_silence(o->lane->d) : (unsigned)ODM_ST_TIMEOUT,
-                ODM_STR("not done in time"));
+        give_up_unheard(o,
+                        o->lane->first == o ? call_silence(o->lane->d) : (unsigned)ODM_ST_TIMEOUT,
+                        "not done in time");
 }
 
 /* ---- the list laid flat ------------------------------------------------------------------------------ */
@@ -509,6 +544,8 @@ static bool begin_call(struct order *o, run_heard heard, uint64_t *id)
                 return false;
         }
         o->call = *id;
+        o->awake = gw_is_awake(l->d);
+        o->seen = l->d->seen;
         return true;
 }
 
@@ -893,6 +930,7 @@ static void do_whole(struct order *o)
         gw_device *d = o->lane->d;
         uint64_t id;
 
+        o->whole = true;
         if (begin_call(o, never_heard, &id))
                 d->adapter->commands(d->adapter_self, id, d, d->native, o->list, left_of(o),
                                      on_whole, o->lane->r);
@@ -1111,7 +1149,7 @@ void runner_forget(runner *r, gw_device *d)
         struct lane *l = *lane_at(r, d);
 
         for (size_t n = l ? l->n : 0; n && *lane_at(r, d) == l; n--)
-                give_up(l->first, ODM_ST_UNAVAILABLE, ODM_STR("the device is gone"));
+                give_up_unheard(l->first, ODM_ST_UNAVAILABLE, "the device is gone");
         calls_forget(r->calls, d);
 }
 

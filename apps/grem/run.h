@@ -23,7 +23,8 @@ runner *gw_runner(gateway *g); /* in gateway.c */
 /* adapter_host.reply: ids that nobody waits for are ignored. */
 void runner_reply(runner *r, uint64_t id, const adapter_reply *a);
 /* The record is about to go, or its device was detached: what is under way on it and what waits
- * ends with 503.  Heard before this returns. */
+ * ends with 503, or 408 where the device may be doing what is under way.  Heard before this
+ * returns. */
 void runner_forget(runner *r, gw_device *d);
 
 /* Hears of each command of an order that is over, but containers: what it was, what it was

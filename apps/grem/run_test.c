@@ -170,6 +170,8 @@ static void turn(unsigned ms, const struct outcome *o)
 #define GET(target) "<Get><CmdID>1</CmdID>" ITEM(target) "</Get>"
 #define REPLACE(target, value) "<Replace><CmdID>1</CmdID>" SET(target, value) "</Replace>"
 #define EXEC(target) "<Exec><CmdID>1</CmdID><Correlator>c</Correlator>" ITEM(target) "</Exec>"
+#define ADD(target, value) "<Add><CmdID>1</CmdID>" SET(target, value) "</Add>"
+#define DELETE(target) "<Delete><CmdID>1</CmdID>" ITEM(target) "</Delete>"
 #define ATOMIC(body) "<Atomic><CmdID>1</CmdID>" body "</Atomic>"
 #define SEQUENCE(body) "<Sequence><CmdID>1</CmdID>" body "</Sequence>"
 
@@ -353,6 +355,46 @@ static void silent_devices_end_an_order(void **state)
         odm_arena_done(&a);
 }
 
+/* 503 means that it can be given again: not what the device may have begun. */
+static void what_may_have_been_done_is_not_off_line(void **state)
+{
+        static const struct {
+                const char *why, *list;
+                bool asleep, sleeps, goes; /* before; while it is under way; how it ends */
+                unsigned want;
+        } ends[] = {
+                {"a device that goes", EXEC("./Reboot/Now"), false, false, true, 408},
+                {"one that sleeps meanwhile", EXEC("./Reboot/Now"), false, true, false, 408},
+                {"one that slept all the time", EXEC("./Reboot/Now"), true, true, false, 503},
+                {"it goes without having been there", EXEC("./Reboot/Now"), true, true, true, 503},
+                {"a read does no harm", GET("./DevInfo/Man"), false, false, true, 503},
+                {"nor a write", REPLACE("./DevInfo/Lang", "fr"), false, true, false, 503},
+                {"creation", ADD("./Ext/A", "1"), false, false, true, 408},
+                {"removal", DELETE("./Ext"), false, false, true, 408},
+        };
+        struct outcome o;
+        odm_arena a;
+
+        (void)state;
+        odm_arena_init(&a, &heap_mem, 1 << 20);
+        for (size_t i = 0; i < ODM_COUNT(ends); i++) {
+                fake_wake(gw.device, 0);
+                fake_delay(gw.device, FAKE_SILENT);
+                if (ends[i].asleep)
+                        fake_sleep(gw.device, 0);
+                begin(&a, &gw.d, ends[i].list, ends[i].goes ? 5000 : 30, &o);
+                assert_int_equal(loop_once(gw.loop, 0), 0); /* it has begun */
+                if (ends[i].sleeps)
+                        fake_sleep(gw.device, 0);
+                if (ends[i].goes)
+                        runner_forget(gw.runner, &gw.d);
+                turn(5000, &o);
+                if (o.status != ends[i].want)
+                        fail_msg("%s: %u", ends[i].why, o.status);
+        }
+        odm_arena_done(&a);
+}
+
 static void one_order_after_the_other(void **state)
 {
         struct outcome o[3], far;
@@ -472,6 +514,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(lists_become_calls_as_the_table_says),
                 TEST(silent_devices_end_an_order),
+                TEST(what_may_have_been_done_is_not_off_line),
                 TEST(one_order_after_the_other),
                 TEST(a_queue_has_a_ceiling),
                 TEST(what_nests_too_deep_is_no_order),
