@@ -190,27 +190,61 @@ static int add_completion(piece *p)
 
 /* ---- groups of the result ---------------------------------------------------------------------------- */
 
-static int put_leaf(const fanout_task *t, odm_str uri, odm_str value)
-{
-        const odm_value v = {.format = ODM_FMT_CHR, .data = value};
+#define OK "ok"
+#define FAIL "fail"
 
-        return uri.p ? odm_tree_write(t->p->host->tree, uri, &v, loop_wall()) : ODM_ENOMEM;
+/* As the server of the task, with its rights; absent: the gateway itself. */
+static int order_tree(const fanout_task *t, odm_cmd kind, odm_str uri, odm_str value)
+{
+        const odm_op op = {.kind = kind,
+                           .target = uri,
+                           .server = t->row.server.n ? t->row.server : ODM_ABSENT,
+                           .has_value = value.p != NULL,
+                           .value = {.format = ODM_FMT_CHR, .data = value}};
+        odm_answer out;
+        odm_arena a;
+        int rc;
+
+        odm_arena_init(&a, &heap_mem, 65536);
+        rc = uri.p && (value.p || kind == ODM_CMD_DELETE)
+                     ? odm_tree_do(t->p->host->tree, &op, loop_wall(), &a, &out)
+                     : ODM_ENOMEM;
+        if (rc == 0 && !odm_status_ok(out.status))
+                rc = out.status == ODM_ST_DENIED ? ODM_EACCESS : ODM_EINVAL;
+        odm_arena_done(&a);
+        return rc;
+}
+
+/* The group as it is made first: nobody is in it. */
+static int make_group(const fanout_task *t, const char *what)
+{
+        odm_str task = t->row.task, at;
+        odm_arena a;
+        int rc = 0;
+
+        odm_arena_init(&a, &heap_mem, 65536);
+        at = odm_arena_fmt(&a, GW_GROUPS_AT "/%.*s-%s", (int)task.n, task.p, what);
+        if (at.p && odm_tree_exists(t->p->host->tree, at))
+                rc = order_tree(t, ODM_CMD_DELETE, at, ODM_ABSENT);
+        if (rc == 0)
+                rc = order_tree(t, ODM_CMD_ADD,
+                                odm_arena_fmt(&a, "%.*s/GroupID", (int)at.n, at.p ? at.p : ""),
+                                odm_arena_fmt(&a, "%.*s-%s", (int)task.n, task.p, what));
+        odm_arena_done(&a);
+        return rc;
 }
 
 static int put_member(const fanout_task *t, const fanout_target_row *r)
 {
-        const char *what = r->state == ODM_TARGET_OK ? "ok" : "fail";
+        const char *what = r->state == ODM_TARGET_OK ? OK : FAIL;
         odm_str task = t->row.task, uri;
         odm_arena a;
         int rc;
 
         odm_arena_init(&a, &heap_mem, 65536);
-        uri = odm_arena_fmt(&a, GW_GROUPS_AT "/%.*s-%s/GroupID", (int)task.n, task.p, what);
-        rc = put_leaf(t, uri, odm_arena_fmt(&a, "%.*s-%s", (int)task.n, task.p, what));
         uri = odm_arena_fmt(&a, GW_GROUPS_AT "/%.*s-%s/Members/%.*s", (int)task.n, task.p, what,
                             (int)r->key.n, r->key.p);
-        if (rc == 0)
-                rc = put_leaf(t, uri, r->id);
+        rc = order_tree(t, ODM_CMD_ADD, uri, r->id);
         odm_arena_done(&a);
         return rc;
 }
@@ -250,6 +284,10 @@ static void make_groups(const fanout_task *t)
         bool more = true;
         int rc = odm_name_ok(t->row.task) ? 0 : ODM_EMALFORMED;
 
+        if (rc == 0)
+                rc = make_group(t, OK);
+        if (rc == 0)
+                rc = make_group(t, FAIL);
         while (rc == 0 && more)
                 rc = put_members(t, &last, &n, &more);
         if (rc == 0)

@@ -545,6 +545,38 @@ static void groups_of_the_result(void **arg)
         assert_string_equal(leaf("again", "Results"), "d0002");
 }
 
+/* A second run has its own members, and who may not make groups makes none. */
+static void groups_are_made_anew_by_who_may(void **arg)
+{
+        const odm_value acl = {.data = ODM_STR("Add=*&Delete=*&Exec=*&Get=*&Replace=*")};
+
+        (void)arg;
+        yard_attach("one");
+        fake_refuse(yard_attach("two"), "./Reboot/Now", 405, "no");
+        make("t", "all", REBOOT);
+        assert_int_equal(put("t", "Operations/MakeGroups", "true", ODM_FMT_BOOL), 200);
+        assert_int_equal(exec("t", "Start"), 202);
+        wait_state("t", 41);
+        assert_int_equal(yard_get("./GwMO/Inventory/Groups/t-fail/Members/d0002"), 200);
+        fake_refuse(fake_find(yard.fake, "two"), "./Reboot/Now", 0, NULL);
+        assert_int_equal(exec("t", "Start"), 202);
+        wait_state("t", 40);
+        assert_int_equal(yard_get("./GwMO/Inventory/Groups/t-fail/Members/d0002"), 404);
+        assert_int_equal(yard_get("./GwMO/Inventory/Groups/t-ok/Members/d0002"), 200);
+
+        /* another server, which has rights on tasks and devices, and not on groups */
+        assert_int_equal(
+                odm_tree_write(yard.tree, ODM_STR("./GwMO/Fanout?prop=ACL"), &acl, loop_wall()), 0);
+        assert_int_equal(odm_tree_write(yard.tree, ODM_STR("./GwDev?prop=ACL"), &acl, loop_wall()),
+                         0);
+        fake_refuse(fake_find(yard.fake, "two"), "./Reboot/Now", 405, "no");
+        assert_int_equal(
+                yard_do("two", ODM_CMD_EXEC, TASKS "t/Operations/Start", NULL, ODM_FMT_ABSENT),
+                202);
+        wait_state("t", 41);
+        assert_int_equal(yard_get("./GwMO/Inventory/Groups/t-ok/Members/d0002"), 200);
+}
+
 static void rights_are_those_of_the_mount(void **arg)
 {
         (void)arg;
@@ -966,6 +998,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(it_is_held_and_cancelled, setup, teardown),
                 cmocka_unit_test_setup_teardown(failures_in_full, setup, teardown),
                 cmocka_unit_test_setup_teardown(groups_of_the_result, setup, teardown),
+                cmocka_unit_test_setup_teardown(groups_are_made_anew_by_who_may, setup, teardown),
                 cmocka_unit_test_setup_teardown(rights_are_those_of_the_mount, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_crowd_is_told_in_parts, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_gateway_below_has_the_task_for_its_own, setup,
