@@ -49,7 +49,7 @@ typedef struct world {
         bool seen, refuse, known_at_once;
         unsigned n_seen, n_awake, n_asleep;
         heard heard[16];
-        size_t n_heard;
+        size_t n_heard, n_large;
         int alert_rc;
         unsigned reply;
         char reply_text[128];
@@ -176,11 +176,15 @@ static void changed(void *ctx, gw_device *d, const adapter_node *v, size_t n)
 static int alert(void *ctx, gw_device *d, const odm_alert *x, odm_wall at)
 {
         world *w = ctx;
-        heard *h = &w->heard[w->n_heard];
+        heard *h = &w->heard[w->n_heard % ODM_COUNT(w->heard)];
 
         assert_ptr_equal(d, &w->record);
         if (w->alert_rc < 0)
                 return w->alert_rc;
+        if (x->data.n > sizeof h->data) {
+                w->n_large++;
+                return 0;
+        }
         assert_true(w->n_heard < ODM_COUNT(w->heard));
         *h = (heard){.format = x->format, .at = at};
         PUT(h->type, x->type);
@@ -575,6 +579,56 @@ static void an_alert_waits_until_it_is_taken(void **state)
         assert_int_equal(n, 1);
 }
 
+#define LARGE ((size_t)1 << 20)
+
+static void put_large(store *st, unsigned n)
+{
+        static char text[LARGE + 128];
+        int head = snprintf(text, sizeof text,
+                            "{\"code\":1226,\"type\":\"urn:x\",\"source\":\"./A\",\"data\":\"");
+        store_device d;
+        odm_arena a;
+
+        memset(text + head, 'x', LARGE);
+        memcpy(text + head + LARGE, "\"}", 2);
+        odm_arena_init(&a, &heap_mem, 1 << 20);
+        assert_int_equal(store_device_by_devid(st, ODM_STR(DEVICE), &a, &d), 0);
+        for (unsigned i = 0; i < n; i++) {
+                store_batch *b = store_batch_new();
+                store_op *op = store_batch_add(b, STORE_EVENT_ADD);
+
+                assert_non_null(op);
+                op->event = (store_event){.device = d.id,
+                                          .kind = ODM_STR("alert"),
+                                          .data = {text, (size_t)head + LARGE + 2}};
+                assert_int_equal(store_write_sync(st, b), 0);
+                store_batch_free(b);
+        }
+        odm_arena_done(&a);
+}
+
+/* More of them than a page can hold in memory. */
+static void large_alerts_hold_up_nothing(void **state)
+{
+        char where[128], why[STORE_DIAG];
+        world *w = *state;
+        store_opt o;
+
+        attach(w);
+        close_agent(w);
+        close_gateway(w);
+        (void)snprintf(where, sizeof where, "sqlite:%s/grem.db", w->dir);
+        store_opt_init(&o);
+        o.where = where;
+        o.tables = omadm_class.tables;
+        o.n_tables = 1;
+        assert_int_equal(store_open(&o, &w->store, why), 0);
+        put_large(w->store, 70);
+        store_close(w->store);
+        open_gateway(w);
+        RUN_UNTIL(w, w->n_large == 70);
+}
+
 /* A device that cannot be woken is awaited, and what waits for it goes with its next session. */
 static void a_sleeper_gets_it_in_its_session(void **state)
 {
@@ -849,6 +903,7 @@ int main(void)
                 T(items_of_one_command_have_one_answer),
                 T(the_end_of_an_exec_is_its_alert),
                 T(an_alert_waits_until_it_is_taken),
+                T(large_alerts_hold_up_nothing),
                 T(a_sleeper_gets_it_in_its_session),
                 T(an_order_can_be_taken_back),
                 T(a_restart_in_the_middle),

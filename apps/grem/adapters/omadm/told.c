@@ -108,16 +108,32 @@ static void keep_place(omadm *a)
                 store_batch_free(b); /* with the next one */
 }
 
+/* Those behind the place.  Alerts may be large: then they are fewer. */
+static int read_page(omadm *a, uint32_t *most, odm_arena *m, store_event_list *l)
+{
+        int rc = store_event_find(a->store, a->place, 0, PAGE, m, l);
+
+        *most = PAGE;
+        while (rc == ODM_ELIMIT && *most > 1) {
+                *most = *most / 4 + 1;
+                odm_arena_done(m);
+                odm_arena_init(m, &heap_mem, READ_MEMORY);
+                rc = store_event_find(a->store, a->place, 0, *most, m, l);
+        }
+        return rc;
+}
+
 /* A page.  True: there may be more. */
 static bool page(omadm *a)
 {
         store_event_list l = {0};
         int64_t before = a->place;
+        uint32_t most;
         odm_arena m;
         int rc;
 
         odm_arena_init(&m, &heap_mem, READ_MEMORY);
-        rc = store_event_find(a->store, a->place, 0, PAGE, &m, &l);
+        rc = read_page(a, &most, &m, &l);
         for (size_t i = 0; rc == 0 && i < l.n; i++) {
                 rc = one(a, &l.v[i]);
                 if (rc == 0)
@@ -131,7 +147,7 @@ static bool page(omadm *a)
                 if (loop_timer_set(a->loop, &a->again, odm_time_add(loop_now(), AGAIN_MS)) < 0)
                         log_warn("no memory for a timer");
         }
-        return rc == 0 && l.n == PAGE;
+        return rc == 0 && l.n == most;
 }
 
 void told_read(omadm *a)
