@@ -10,6 +10,7 @@
 #include "job_event.h"
 #include "odm/msg.h"
 #include "odm/result.h"
+#include "reach.h"
 #include "readable.h"
 
 #define TTL_MAX 31536000
@@ -70,9 +71,10 @@ static bool put_result(call *c, json_t *o, const store_result *r)
 }
 
 /* Walks the commands in document order, which is how results are numbered, and puts to each what
- * came of it.  Secrets that were written are not shown. */
-static bool put_results(call *c, json_t *list, const store_result_list *l, uint32_t *index,
-                        size_t *at)
+ * came of it.  Secrets that were written are not shown, nor what is of devices that the token does
+ * not see. */
+static bool put_results(call *c, int64_t device, json_t *list, const store_result_list *l,
+                        uint32_t *index, size_t *at)
 {
         json_t *o;
         size_t i;
@@ -80,17 +82,19 @@ static bool put_results(call *c, json_t *list, const store_result_list *l, uint3
         json_array_foreach(list, i, o)
         {
                 uint32_t me = (*index)++;
+                odm_str uri = odm_cstr(json_string_value(json_object_get(o, "uri")));
+                bool shown = !device || !uri.p || reach_shows(c, device, uri);
                 while (*at < l->n && l->v[*at].index < me)
                         ++*at;
-                if (*at < l->n && l->v[*at].index == me && !put_result(c, o, &l->v[*at]))
+                if (*at < l->n && l->v[*at].index == me && shown && !put_result(c, o, &l->v[*at]))
                         return false;
-                if (json_is_true(json_object_get(o, "secret")) ||
-                    readable_is_secret(odm_cstr(json_string_value(json_object_get(o, "uri"))))) {
+                if (!shown || json_is_true(json_object_get(o, "secret")) ||
+                    readable_is_secret(uri)) {
                         (void)json_object_del(o, "data");
                         (void)json_object_del(o, "data_base64");
                 }
                 json_t *inner = json_object_get(o, "commands"); /* no deeper than two more */
-                if (inner && !put_results(c, inner, l, index, at))
+                if (inner && !put_results(c, device, inner, l, index, at))
                         return false;
         }
         return true;
@@ -105,7 +109,7 @@ static bool put_commands(call *c, json_t *o, const store_job *j)
         size_t at = 0;
         bool ok = json_is_array(list) &&
                   store_job_results(c->api->opt.store, j->device, j->id, &c->arena, &l) == 0 &&
-                  put_results(c, list, &l, &index, &at);
+                  put_results(c, j->device, list, &l, &index, &at);
 
         return json_object_set_new(o, "commands", list) == 0 && ok;
 }
@@ -385,7 +389,7 @@ static json_t *fresh_job(call *c, const making *m)
         size_t at = 0;
 
         j.id = m->id;
-        if (put_job(o, &j, m->device) && put_results(c, list, &none, &index, &at) &&
+        if (put_job(o, &j, m->device) && put_results(c, 0, list, &none, &index, &at) &&
             json_object_set(o, "commands", list) == 0)
                 return o;
         json_decref(o);
@@ -435,7 +439,8 @@ void job_create(call *c)
         read_job(c, m, &list);
         (void)read_key(c, &m->job.key);
         if (list)
-                (void)command_check(list, m->job.atomic, &c->problem);
+                (void)(command_check(list, m->job.atomic, &c->problem) &&
+                       reach_commands(c, d.id, list));
         if (problem_is(&c->problem)) {
                 call_fail(c);
                 return;

@@ -580,6 +580,123 @@ static void no_gateway_is_behind_itself(void **state)
         world_stop(&w);
 }
 
+static void move_behind(world *w, const char *path, const char *gateway, const char *key)
+{
+        char body[64];
+        answer a;
+
+        (void)snprintf(body, sizeof body, "{\"gateway\":\"%s\",\"key\":\"%s\"}", gateway, key);
+        a = world_ask(w, O, "POST", path, body);
+        assert_int_equal(a.status, 204);
+        answer_done(&a);
+}
+
+#define ONE(cmd, uri) "{\"commands\":[{\"cmd\":\"" cmd "\",\"uri\":\"" uri "\"}]}"
+#define REPLACE(uri) "{\"commands\":[{\"cmd\":\"replace\",\"uri\":\"" uri "\",\"data\":\"1\"}]}"
+
+/* A gateway is no way around what a token sees, nor around what was decided about a device. */
+static void reaches_through_gateways_what_it_sees(void **state)
+{
+        static const char deep[] =
+                "{\"commands\":[{\"cmd\":\"sequence\",\"commands\":[{\"cmd\":\"exec\","
+                "\"uri\":\"./GwDev/d2/Reboot/Now\"}]}]}";
+        static const struct {
+                const char *why, *body;
+                unsigned who, status;
+        } cases[] = {
+                {"its own tree", ONE("get", "./DevInfo/Man"), SCOPED, 201},
+                {"one that it sees", ONE("get", "./GwDev/d1/DevInfo/Man"), SCOPED, 201},
+                {"one that it does not", ONE("get", "./GwDev/d2/DevInfo/Man"), SCOPED, 404},
+                {"within others", deep, SCOPED, 404},
+                {"with a query", ONE("get", "./GwDev/d2?list=StructData"), SCOPED, 404},
+                {"through two", ONE("get", "./GwDev/d1/GwDev/d5/DevInfo/Man"), SCOPED, 404},
+                {"that nobody knows", ONE("get", "./GwDev/d9/DevInfo/Man"), SCOPED, 404},
+                {"what all of them are told", REPLACE("./GwMO/Config/ConfigData/x/Data"), SCOPED,
+                 403},
+                {"and their rights", REPLACE("./GwDev?prop=ACL"), SCOPED, 403},
+                {"reading that", ONE("get", "./GwMO/Config/Mode"), SCOPED, 201},
+                {"who sees all", ONE("get", "./GwDev/d2/DevInfo/Man"), O, 201},
+                {"what nobody knows too", ONE("get", "./GwDev/d9/DevInfo/Man"), O, 201},
+                {"what was switched off", ONE("get", "./GwDev/d3/DevInfo/Man"), O, 409},
+        };
+        world w;
+        answer a;
+
+        (void)state;
+        world_start(&w, NULL);
+        make_gateway(&w, "acme/gw");
+        make_gateway(&w, "acme/d1");
+        world_device(&w, "other/d2");
+        world_device(&w, "acme/d3");
+        world_device(&w, "other/d5");
+        move_behind(&w, DEV "/acme%2Fd1/move", "acme/gw", "d1");
+        move_behind(&w, DEV "/other%2Fd2/move", "acme/gw", "d2");
+        move_behind(&w, DEV "/acme%2Fd3/move", "acme/gw", "d3");
+        move_behind(&w, DEV "/other%2Fd5/move", "acme/d1", "d5");
+        a = world_ask(&w, O, "PATCH", DEV "/acme%2Fd3", "{\"state\":\"deactivated\"}");
+        assert_int_equal(a.status, 200);
+        answer_done(&a);
+        for (size_t i = 0; i < ODM_COUNT(cases); i++) {
+                a = world_ask(&w, cases[i].who, "POST", DEV "/acme%2Fgw/jobs", cases[i].body);
+                if (a.status != cases[i].status)
+                        fail_msg("%s: %u", cases[i].why, a.status);
+                answer_done(&a);
+        }
+        a = world_ask(&w, SCOPED, "GET", DEV "/acme%2Fgw/tree?live=1&uri=./GwDev/d2", NULL);
+        assert_int_equal(a.status, 404);
+        answer_done(&a);
+        /* when all of them are its own, it may tell all of them */
+        a = world_ask(&w, O, "POST", DEV "/other%2Fd2/move", "{\"gateway\":null}");
+        assert_int_equal(a.status, 204);
+        answer_done(&a);
+        a = world_ask(&w, SCOPED, "POST", DEV "/acme%2Fgw/jobs",
+                      REPLACE("./GwMO/Config/ConfigData/x/Data"));
+        assert_int_equal(a.status, 403); /* one is behind who is behind it */
+        answer_done(&a);
+        a = world_ask(&w, O, "POST", DEV "/other%2Fd5/move", "{\"gateway\":null}");
+        assert_int_equal(a.status, 204);
+        answer_done(&a);
+        a = world_ask(&w, SCOPED, "POST", DEV "/acme%2Fgw/jobs",
+                      REPLACE("./GwMO/Config/ConfigData/x/Data"));
+        assert_int_equal(a.status, 201);
+        answer_done(&a);
+        world_stop(&w);
+}
+
+/* Commands for a device that the token does not see, and what came of them. */
+static void shows_nothing_of_devices_it_does_not_see(void **state)
+{
+        store_value v = {.uri = ODM_STR("./GwDev/d2/DevInfo/Man"),
+                         .format = ODM_STR("chr"),
+                         .data = ODM_STR("Maker")};
+        const store_result r = {.status = 200, .sent = true, .items = &v, .n_items = 1};
+        char path[64];
+        world w;
+        answer a;
+
+        (void)state;
+        world_start(&w, NULL);
+        make_gateway(&w, "acme/gw");
+        world_device(&w, "other/d2");
+        move_behind(&w, DEV "/other%2Fd2/move", "acme/gw", "d2");
+        a = world_ask(&w, O, "POST", DEV "/acme%2Fgw/jobs", REPLACE("./GwDev/d2/Ext/A"));
+        assert_int_equal(a.status, 201);
+        int64_t id = strtoll(answer_text(&a, "id"), NULL, 10);
+        answer_done(&a);
+        world_finish_job(&w, id, STORE_JOB_DONE, &r, 1);
+        (void)snprintf(path, sizeof path, "/api/v1/jobs/%lld", (long long)id);
+        for (unsigned i = 0; i < 2; i++) {
+                a = world_ask(&w, i ? SCOPED : O, "GET", path, NULL);
+                const json_t *cmd = first_of(&a, "commands");
+
+                assert_int_equal(a.status, 200);
+                assert_true((json_object_get(cmd, "data") != NULL) == (i == 0));
+                assert_true((json_object_get(cmd, "results") != NULL) == (i == 0));
+                answer_done(&a);
+        }
+        world_stop(&w);
+}
+
 static void renames_switches_off_and_on(void **state)
 {
         world w;
@@ -1172,7 +1289,10 @@ static void shows_the_mirror_with_ages(void **state)
 
 static odm_str a_message(odm_buf *out)
 {
-        odm_item item = {.target = ODM_STR("./DMAcc/x/AppAuth/s/AAuthSecret"),
+        odm_item place = {.target = ODM_STR("./GwMO/Inventory/Records/d1/Addr"),
+                          .data = {ODM_DATA_TEXT, ODM_STR("10.9.8.7:5683")}};
+        odm_item item = {.next = &place,
+                         .target = ODM_STR("./DMAcc/x/AppAuth/s/AAuthSecret"),
                          .data = {ODM_DATA_TEXT, ODM_STR("hush-hush")}};
         odm_command cmd = {.kind = ODM_CMD_REPLACE, .cmd_id = ODM_STR("1"), .items = &item};
         odm_msg m = {
@@ -1251,12 +1371,18 @@ static void shows_messages_without_their_secrets(void **state)
                 assert_non_null(xml);
                 assert_non_null(strstr(xml, "AAuthSecret"));
                 assert_int_equal(strstr(xml, "hush-hush") != NULL, who == A);
+                assert_int_equal(strstr(xml, "10.9.8.7") != NULL, who == A);
                 assert_int_equal(strstr(xml, "dTpwYXNzd29yZA==") != NULL, who == A);
                 assert_int_equal(json_object_get(m, "raw_base64") != NULL, who == A);
                 assert_true(json_is_true(json_object_get(json_array_get(list, 1), "broken")));
                 assert_null(json_object_get(a.json, "peer"));
                 answer_done(&a);
         }
+        a = world_ask(&w, A, "GET", DEV "/d/sessions/1?addresses=1", NULL);
+        const char *places = json_string_value(json_object_get(first_of(&a, "messages"), "xml"));
+        assert_non_null(strstr(places, "10.9.8.7"));
+        assert_null(strstr(places, "hush-hush"));
+        answer_done(&a);
         a = world_ask(&w, A, "GET", DEV "/d/sessions?addresses=1", NULL);
         const json_t *s = first_of(&a, "items");
         assert_told_of(s, "Session");
@@ -1313,6 +1439,8 @@ int main(void)
                 cmocka_unit_test(asks_nothing_of_an_open_account),
                 cmocka_unit_test(approves_with_a_password),
                 cmocka_unit_test(no_gateway_is_behind_itself),
+                cmocka_unit_test(reaches_through_gateways_what_it_sees),
+                cmocka_unit_test(shows_nothing_of_devices_it_does_not_see),
                 cmocka_unit_test(renames_switches_off_and_on),
                 cmocka_unit_test(shows_what_came_of_a_job),
                 cmocka_unit_test(local_addresses_are_the_admins),

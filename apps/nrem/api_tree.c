@@ -15,6 +15,7 @@
 #include "api_job.h"
 #include "command.h"
 #include "odm/msg.h"
+#include "reach.h"
 #include "readable.h"
 
 #define DEPTH_MAX 64
@@ -430,6 +431,8 @@ void tree_show(call *c)
         }
         if (live_asked && c->role < TOKEN_OPERATOR) {
                 problem_set(&c->problem, PROBLEM_FORBIDDEN, "live=1 needs the role operator.");
+                call_fail(c);
+        } else if (live_asked && !reach_uri(c, d.id, uri)) {
                 call_fail(c);
         } else if (live_asked) {
                 show_live(c, &d, uri, depth, timeout);

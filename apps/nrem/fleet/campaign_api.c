@@ -6,6 +6,7 @@
 #include "campaign_item.h"
 #include "campaign_part.h"
 #include "command.h"
+#include "reach.h"
 
 #define NAME_MOST 128
 #define URL_MOST 2048
@@ -375,7 +376,7 @@ static void read_commands(call *c, jread *r, campaign *row)
         jread_bool(r, "atomic", &row->atomic);
         if (jread_list(r, "commands", 1, COMMANDS_MAX, &list) != 1)
                 return;
-        if (command_check(list, row->atomic, &c->problem))
+        if (command_check(list, row->atomic, &c->problem) && reach_none(c, list))
                 check_variables(c, list);
         row->commands = keep_json(c, list);
 }

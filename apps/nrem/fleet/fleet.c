@@ -186,6 +186,23 @@ bool fleet_describe(fleet *f, const store_device *d, odm_str scope, bool address
         return ok;
 }
 
+int fleet_behind(fleet *f, int64_t gateway, odm_str key, odm_arena *a, int64_t *out)
+{
+        for (size_t i = 0; f && i < f->n; i++)
+                if (f->slots[i].part->behind)
+                        return f->slots[i].part->behind(f->slots[i].self, gateway, key, a, out);
+        return ODM_ENOENT;
+}
+
+int fleet_covers(fleet *f, int64_t gateway, odm_str scope, odm_arena *a, bool *out)
+{
+        for (size_t i = 0; f && i < f->n; i++)
+                if (f->slots[i].part->covers)
+                        return f->slots[i].part->covers(f->slots[i].self, gateway, scope, a, out);
+        *out = true;
+        return 0;
+}
+
 void fleet_job_created(fleet *f, int64_t device, int64_t job)
 {
         bool any = false;

@@ -94,6 +94,11 @@ typedef struct fleet_part { /* functions may be NULL */
          * `scope`, and addresses or not.  False when memory is out.  Any thread. */
         bool (*describe)(void *p, const store_device *d, odm_str scope, bool addresses,
                          odm_arena *a, json_t *o);
+        /* Devices behind others.  Any thread.  behind: the number of the one that has that key at
+         * `gateway`; 0, ODM_ENOENT, or as reads.  covers: whether the names of all that are behind
+         * it, through other gateways too, are below `scope`. */
+        int (*behind)(void *p, int64_t gateway, odm_str key, odm_arena *a, int64_t *out);
+        int (*covers)(void *p, int64_t gateway, odm_str scope, odm_arena *a, bool *out);
         /* Lines of /metrics; any thread. */
         int (*metrics)(void *p, odm_buf *out);
         /* The server is about to end and no more events are heard: requests that wait for the part
@@ -134,6 +139,10 @@ void fleet_job_created(fleet *f, int64_t device, int64_t job);
 /* What the parts say of a device, as their describe(); nothing without a fleet. */
 bool fleet_describe(fleet *f, const store_device *d, odm_str scope, bool addresses, odm_arena *a,
                     json_t *o);
+
+/* As the part that knows of them says; without one there is nobody behind anybody. */
+ODM_MUST_USE int fleet_behind(fleet *f, int64_t gateway, odm_str key, odm_arena *a, int64_t *out);
+ODM_MUST_USE int fleet_covers(fleet *f, int64_t gateway, odm_str scope, odm_arena *a, bool *out);
 
 /* ---- for parts: what comes of an event ---------------------------------------------- */
 

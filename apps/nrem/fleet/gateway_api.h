@@ -13,5 +13,8 @@ extern const call_route gateway_routes[GATEWAY_ROUTES];
 /* fleet_part.describe: the gateway that the device is behind. */
 bool gateway_describe(void *p, const store_device *d, odm_str scope, bool addresses, odm_arena *a,
                       json_t *o);
+/* fleet_part.behind, .covers: gateway_reach.c. */
+int gateway_behind(void *p, int64_t gateway, odm_str key, odm_arena *a, int64_t *out);
+int gateway_covers(void *p, int64_t gateway, odm_str scope, odm_arena *a, bool *out);
 
 #endif

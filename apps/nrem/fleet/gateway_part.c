@@ -529,5 +529,7 @@ const fleet_part part_gateway = {.name = "gateway",
                                  .tick = gateways_tick,
                                  .created = gateways_created,
                                  .describe = gateway_describe,
+                                 .behind = gateway_behind,
+                                 .covers = gateway_covers,
                                  .metrics = gateways_metrics,
                                  .close = gateways_close};

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kept.h"
+#include "reach.h"
 #include "rule_part.h"
 
 #define NAME_LONGEST 128
@@ -85,6 +86,15 @@ static void check_members(call *c)
         }
 }
 
+static void check_reach(call *c, const json_t *actions)
+{
+        const json_t *v;
+        size_t i;
+
+        json_array_foreach(actions, i, v)
+                (void)reach_none(c, json_object_get(json_object_get(v, "job"), "commands"));
+}
+
 /* What it says, from the body, and what was there before where the body says nothing. */
 static void read_spec(call *c, rule *r)
 {
@@ -106,6 +116,7 @@ static void read_spec(call *c, rule *r)
                 if (c->who.scope.n &&
                     (!read.of_devices || !selector_within(&read.devices, c->who.scope)))
                         problem_at(&c->problem, "devices", "reaches beyond the token's scope");
+                check_reach(c, read.actions);
                 text = json_dumps(spec, JSON_COMPACT);
         }
         if (text && strlen(text) > RULE_TEXT)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kept.h"
+#include "reach.h"
 #include "template_part.h"
 
 #define NAME_LONGEST 128
@@ -291,6 +292,7 @@ static void read_spec(call *c, template_row *r)
         if (template_read(spec, &c->problem, &c->arena, &read)) {
                 if (!selector_within(&read.devices, c->who.scope))
                         problem_at(&c->problem, "devices", "reaches beyond the token's scope");
+                (void)reach_none(c, read.nodes);
                 text = json_dumps(spec, JSON_COMPACT);
         }
         if (text && strlen(text) > TEMPLATE_TEXT)
