@@ -1,15 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-# Performance data: memory (and temperature) of this machine sampled by dremd, asked for by the server, shown
+# Performance data: memory and temperature of this machine sampled by dremd, asked for by the server, shown
 # as CSV with a gap where dremd was away; thresholds.  Sourced by tests/acceptance/run, whose world it uses.
 
 mt=$home/metric-things
 memory=memory.RAMTotal
+zone=$mt/machine/sys/class/thermal/thermal_zone0
+
+# Where the machine has no thermal zone one is made up; all else is its own.
+make_zone()
+{
+        mkdir -p "$zone" && ln -s /proc "$mt/machine/proc" && echo board >"$zone/type" && echo 38500 >"$zone/temp"
+}
 
 start_metric_world()
 {
+        local root=
         mkdir -p "$mt"
+        [ -e /sys/class/thermal/thermal_zone0/temp ] || { make_zone && root="root = $mt/machine"; } || return 1
         start_server server-metric && add_device gauge && add_device other || return 1
-        start_device gauge "http://127.0.0.1:$plain_port/dm" && eventually 20 is_active gauge
+        start_device gauge "http://127.0.0.1:$plain_port/dm" '' '[diag]' "$root" && eventually 20 is_active gauge
 }
 
 samples_of() # metric: how many there are
@@ -41,7 +50,9 @@ answers_questions()
 {
         ask=$("$xrem" metric collect ram=./DiagMon/Memory/DiagMonData/RAMTotal --every 1 --prefix gau) &&
                 eventually 20 has_samples ram 2 && is_this_machine ram &&
-                "$xrem" metric collections | grep -q 'ram\|RAMTotal'
+                "$xrem" metric collections | grep -q 'ram\|RAMTotal' || return 1
+        heat=$("$xrem" metric collect temperature=./DiagMon/Sensor/DiagMonData/zone0/Value --every 1 --device gauge) &&
+                eventually 20 has_samples temperature 2
 }
 
 # dremd is away for longer than a sample and a half of both.
@@ -49,10 +60,21 @@ marks_the_gap()
 {
         local before away
         before=$(samples_of ram)
-        stop gauge && away=$SECONDS && eventually 20 overdue && run_device gauge || return 1
+        stop gauge && away=$SECONDS && eventually 20 overdue || return 1
+        [ ! -d "$zone" ] || echo 41250 >"$zone/temp"
+        run_device gauge || return 1
         eventually 20 has_samples ram $((before + 2)) && eventually 20 has_gap ram && eventually 20 has_gap $memory || { tail -n 8 "$mt/csv"; return 1; }
         "$xrem" metric get gauge ram --from -10m --step raw | grep -q 'gap until' &&
                 "$xrem" --json metric get gauge ram --from -10m --step raw | grep -q '"gap": true'
+}
+
+# Before the gap it was another one than after it.
+shows_the_temperature()
+{
+        eventually 20 has_gap temperature || { tail -n 8 "$mt/csv"; return 1; }
+        awk -F, -v made="$([ -d "$zone" ] && echo 1)" 'NR > 1 && $5 != "" {gap = 1}
+                NR > 1 && $4 != "" {if (made ? $4 != (gap ? 41.25 : 38.5) : $4 < -40 || $4 > 130) bad = 1}
+                END {exit bad || !gap}' "$mt/csv" || { cat "$mt/csv"; return 1; }
 }
 
 overdue() # both of them, and long enough: what is reported in one message is late before it is missed
@@ -107,7 +129,7 @@ crossed() # how often
 
 stops()
 {
-        "$xrem" metric stop "$run" && "$xrem" metric stop "$ask" &&
+        "$xrem" metric stop "$run" && "$xrem" metric stop "$ask" && "$xrem" metric stop "$heat" &&
                 eventually 20 sh -c "! '$xrem' metric collections 2>/dev/null | grep -q ." &&
                 eventually 20 sh -c "'$xrem' get gauge ./DiagMon/Memory/Status | grep -qx 30"
 }
@@ -117,6 +139,7 @@ promise 'a device that measures' start_metric_world
 promise 'memory of this machine arrives as sampled reports' reports_samples
 promise 'and when it is asked for every second' answers_questions
 promise 'while dremd is away there is a gap, and nothing made up' marks_the_gap
+promise 'the temperature of this machine as CSV, its gap marked' shows_the_temperature
 promise 'a roll-up says the same' rolls_up
 promise 'kill -9 of the server loses and doubles nothing' goes_on_after_a_kill
 promise 'what others measured is taken once, and crosses thresholds' takes_what_others_measured
