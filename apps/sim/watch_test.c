@@ -212,7 +212,7 @@ static void values_are_of_their_time(void **state)
         }
         for (int64_t s = 0; s < 86400; s += 600) { /* of every hour */
                 assert_int_equal(measure(MEASURE_BATTERY, &who, wall(s), a), 3);
-                int level = atoi(a[0].text);
+                long level = strtol(a[0].text, NULL, 10);
                 assert_true(level >= 5 && level <= 90);
         }
 }
