@@ -147,7 +147,8 @@ enum store_account_flag {
         STORE_ACCOUNT_BASIC = 1,      /* auth-basic is good enough */
         STORE_ACCOUNT_DM11 = 2,       /* DM/1.1 may be spoken */
         STORE_ACCOUNT_NO_RESYNC = 4,  /* never wake it with the default nonce */
-        STORE_ACCOUNT_CERTIFICATE = 8 /* a TLS client certificate named for it is enough */
+        STORE_ACCOUNT_CERTIFICATE = 8, /* a TLS client certificate named for it is enough */
+        STORE_ACCOUNT_MADE_UP = 16     /* nobody asked for it: no credential of it was given */
 };
 
 /* Nothing but the DM endpoint calls this. */

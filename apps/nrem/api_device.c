@@ -364,6 +364,13 @@ static void set_flag(store_account *a, uint32_t flag, bool on)
         a->flags = (a->flags & ~flag) | (on ? flag : 0);
 }
 
+/* Somebody means to give the device an account of its own, and not only a name. */
+static bool names_credentials(const wishes *w)
+{
+        return w->user.p || w->password.p || w->server_user.p || w->server_password.p ||
+               w->has_auth == 1;
+}
+
 /* ---- creation -------------------------------------------------------------------- */
 
 typedef struct creation {
@@ -382,6 +389,7 @@ static bool fill_account(call *c, const wishes *w, creation *n)
         if (w->accept_basic)
                 a->flags |= STORE_ACCOUNT_BASIC;
         set_flag(a, STORE_ACCOUNT_DM11, w->accept_dm11);
+        set_flag(a, STORE_ACCOUNT_MADE_UP, !names_credentials(w));
         if (!password.p) {
                 password = generate(c);
                 if (needs_password(a))
@@ -585,6 +593,8 @@ static bool wish_account(call *c, const wishes *w, odm_str devid, store_account 
 
         if (account_wrong(c, w, a))
                 return false;
+        if (names_credentials(w))
+                set_flag(a, STORE_ACCOUNT_MADE_UP, false);
         if (w->has_auth == 1 || !a->secret.p)
                 set_auth(a, w->has_auth == 1 ? w->auth : ODM_AUTH_MD5);
         if (w->has_accept == 1)

@@ -384,7 +384,8 @@ static bool read_place(call *c, place *p)
         jread_end(&r);
         if (problem_is(&c->problem))
                 return false;
-        p->child.gateway = 0;
+        p->child.gateway = p->child.claimed = 0;
+        p->child.claim_key = ODM_STR("");
         if (has == 2)
                 return true;
         rc = call_sees(c, name) ? store_device_by_name(c->api->opt.store, name, &c->arena, &g)

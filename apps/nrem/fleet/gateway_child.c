@@ -152,8 +152,8 @@ static int put_child(fleet_turn *t, const gateway_child *c)
 {
         odm_arena *a = store_batch_arena(t->batch);
         gateway_child *row = odm_new(a, gateway_child);
-        odm_str *texts[] = {&row->key,       &row->protocol, &row->addr,
-                            &row->addr_type, &row->called,   &row->type};
+        odm_str *texts[] = {&row->key,    &row->protocol, &row->addr,     &row->addr_type,
+                            &row->called, &row->type,     &row->claim_key};
 
         if (!row || !fleet_row(t, STORE_ROW_PUT, &table_gateway_child, row))
                 return ODM_ENOMEM;
@@ -161,6 +161,35 @@ static int put_child(fleet_turn *t, const gateway_child *c)
         for (size_t i = 0; i < ODM_COUNT(texts); i++)
                 *texts[i] = odm_arena_copy(a, *texts[i]);
         return a->err ? odm_arena_err(a) : 0;
+}
+
+/* Whether its gateway says that it is there, if switched off. */
+static bool is_there(const gateway_child *c)
+{
+        return c->gateway && !c->lost &&
+               (c->state == GATEWAY_ACTIVE || c->state == GATEWAY_ASLEEP ||
+                c->state == GATEWAY_DEACTIVATED);
+}
+
+/* Nobody has it any more: who claimed it meanwhile is asked again. */
+static int release(gateways *s, fleet_turn *t, gateway_child *c)
+{
+        gateway_row row;
+        int rc;
+
+        if (!c->claimed || is_there(c))
+                return 0;
+        rc = gateway_find(s->host->store, c->claimed, t->arena, &row);
+        if (rc == 0)
+                rc = gateway_want_put(t,
+                                      &(gateway_want){.device = c->claimed, .key = c->claim_key});
+        if (rc == 0) {
+                row.work = 1;
+                rc = gateway_patch(t, &row, STORE_FIELD(GW_work));
+        }
+        c->claimed = 0;
+        c->claim_key = ODM_STR("");
+        return rc == ODM_ENOENT ? 0 : rc;
 }
 
 int gateway_told(gateways *s, fleet_turn *t, const gateway_child *was, uint32_t state,
@@ -178,6 +207,8 @@ int gateway_told(gateways *s, fleet_turn *t, const gateway_child *was, uint32_t 
         rc = enter(s, t, &d, was, &c, reason, &p);
         if (rc == 0)
                 rc = put_patch(t, &d, &p);
+        if (rc == 0)
+                rc = release(s, t, &c);
         return rc == 0 ? put_child(t, &c) : rc;
 }
 
@@ -248,20 +279,52 @@ int gateway_make(gateways *s, fleet_turn *t, const store_device *g, const gatewa
                           json_pack("{s:s%, s:s}", "device", name.p, name.n, "actor", "gateway"));
 }
 
+/* An operator has said that it is a gateway. */
+static bool is_trusted(const store_device *g)
+{
+        return has_tag(g->tags, TAG);
+}
+
 /* Who has proved itself to us is not taken over by somebody's word: what we heard last of it was
- * its own call, by an account. */
-static int is_own(gateways *s, odm_arena *a, const store_device *d, const gateway_record *r,
-                  bool *own)
+ * its own call, by an account.  Nor is one that was given an account, and has not called yet, but
+ * by who is trusted. */
+static int is_own(gateways *s, odm_arena *a, const store_device *g, const store_device *d,
+                  const gateway_record *r, bool *own)
 {
         store_account acc;
         int rc;
 
         *own = false;
-        if (r->mode == GATEWAY_TRANSPARENT || !d->last_contact || odm_str_is(d->route, "gateway"))
+        if (r->mode == GATEWAY_TRANSPARENT || odm_str_is(d->route, "gateway") ||
+            (!d->last_contact && is_trusted(g)))
                 return 0;
         rc = store_account_get(s->host->store, d->id, a, &acc);
-        *own = rc == 0;
+        *own = rc == 0 && (d->last_contact || !(acc.flags & STORE_ACCOUNT_MADE_UP));
         return rc == ODM_ENOENT ? 0 : rc;
+}
+
+/* One that is there with another gateway stays, until that says otherwise, or an operator does: its
+ * orders are not for whoever says its name. */
+static int claim(fleet_turn *t, const store_device *g, const store_device *d,
+                 const gateway_child *was, const gateway_record *r)
+{
+        gateway_child c = *was;
+        char id[24], behind[24];
+        int rc;
+
+        if (was->claimed == g->id && odm_str_eq(was->claim_key, r->key))
+                return 0;
+        log_warn("a gateway tells of a device that is with another one",
+                 log_str("gateway", g->name), log_str("device", d->name));
+        c.claimed = g->id;
+        c.claim_key = r->key;
+        (void)snprintf(id, sizeof id, "%lld", (long long)g->id);
+        (void)snprintf(behind, sizeof behind, "%lld", (long long)was->gateway);
+        rc = fleet_tell(t, d->id, "device.claimed",
+                        json_pack("{s:s%, s:s, s:s%, s:s%, s:s}", "device", d->name.p, d->name.n,
+                                  "gateway", id, "by", g->name.p, g->name.n, "key", r->key.p,
+                                  r->key.n, "behind", behind));
+        return rc == 0 ? put_child(t, &c) : rc;
 }
 
 static void patch_text(store_device_patch *p, uint32_t which, odm_str *place, odm_str known,
@@ -374,16 +437,20 @@ int gateway_take(gateways *s, fleet_turn *t, const store_device *g, const gatewa
                 return rc;
         if (!is_news(&was, g, r))
                 return 0;
-        rc = is_own(s, t->arena, d, r, &own);
+        rc = is_own(s, t->arena, g, d, r, &own);
         if (rc < 0 || above || own) {
                 if (rc == 0)
                         log_warn("a gateway tells of a device that is not behind it",
                                  log_str("gateway", g->name), log_str("device", d->name));
                 return rc;
         }
+        if (was.gateway != g->id && is_there(&was) && !is_trusted(g))
+                return claim(t, g, d, &was, r);
         c = was;
         c.gateway = g->id;
         c.key = r->key;
+        c.claimed = 0;
+        c.claim_key = ODM_STR("");
         c.mode = (uint32_t)r->mode;
         if (r->component >= 0)
                 c.component = (uint32_t)r->component;
@@ -419,7 +486,7 @@ int gateway_take(gateways *s, fleet_turn *t, const store_device *g, const gatewa
 }
 
 /* It is behind none any more. */
-static int leave(fleet_turn *t, const gateway_child *was)
+static int leave(gateways *s, fleet_turn *t, const gateway_child *was)
 {
         gateway_child c = *was;
         int rc = put_presence(t, c.device, 0, false);
@@ -427,16 +494,18 @@ static int leave(fleet_turn *t, const gateway_child *was)
         c.gateway = 0;
         c.lost = false;
         c.since = t->now;
+        if (rc == 0)
+                rc = release(s, t, &c);
         return rc == 0 ? put_child(t, &c) : rc;
 }
 
-int gateway_leave(fleet_turn *t, const store_device *d, const gateway_child *was)
+int gateway_leave(gateways *s, fleet_turn *t, const store_device *d, const gateway_child *was)
 {
         int rc;
 
         if (!was->gateway || was->mode == GATEWAY_TRANSPARENT)
                 return 0;
-        rc = leave(t, was);
+        rc = leave(s, t, was);
         return rc == 0 ? fleet_tell(t, d->id, "device.placed",
                                     json_pack("{s:s%}", "device", d->name.p, d->name.n))
                        : rc;
@@ -458,7 +527,7 @@ static int abandon(gateways *s, fleet_turn *t, const store_device *d, const gate
                 rc = put_patch(t, d, &p);
         if (rc == 0)
                 rc = gateway_put_back_all(s, t, d->id);
-        return rc == 0 ? leave(t, &c) : rc;
+        return rc == 0 ? leave(s, t, &c) : rc;
 }
 
 /* ---- sweeps ---------------------------------------------------------------------------------- */
@@ -486,6 +555,8 @@ static int sweep_one(gateways *s, fleet_turn *t, const gateway_row *row, const g
         rc = enter(s, t, &d, was, &c, "its gateway is back", &p);
         if (rc == 0)
                 rc = put_patch(t, &d, &p);
+        if (rc == 0)
+                rc = release(s, t, &c);
         return rc == 0 ? put_child(t, &c) : rc;
 }
 

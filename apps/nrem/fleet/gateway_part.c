@@ -294,7 +294,7 @@ static int on_direct(gateways *s, fleet_turn *t, const fleet_event *ev)
         if (rc == 0)
                 rc = gateway_find_child(s->host->store, d.id, t->arena, &c);
         if (rc == 0)
-                rc = gateway_leave(t, &d, &c);
+                rc = gateway_leave(s, t, &d, &c);
         return rc == ODM_ENOENT ? 0 : rc;
 }
 

@@ -70,7 +70,8 @@ ODM_MUST_USE int gateway_make(gateways *s, fleet_turn *t, const store_device *g,
 ODM_MUST_USE int gateway_told(gateways *s, fleet_turn *t, const gateway_child *c, uint32_t state,
                               const char *reason);
 /* The device has called by itself, and is reached so from now on; device.placed tells the rest. */
-ODM_MUST_USE int gateway_leave(fleet_turn *t, const store_device *d, const gateway_child *was);
+ODM_MUST_USE int gateway_leave(gateways *s, fleet_turn *t, const store_device *d,
+                               const gateway_child *was);
 /* A page of the gateway's sweep. */
 ODM_MUST_USE int gateway_sweep_page(gateways *s, fleet_turn *t, gateway_row *row);
 

@@ -30,7 +30,8 @@ typedef enum gateway_sweep { /* of the devices behind it, page by page */
 #define GATEWAY_CHILD_FIELDS(X) \
         X(device, I64) X(gateway, I64) X(key, STR) X(mode, U32) X(component, U32) X(state, U32) \
         X(protocol, STR) X(addr, STR) X(addr_type, STR) X(called, STR) X(type, STR) \
-        X(wake_interval, I64) X(lost, BOOL) X(since, I64) X(told, I64) X(moves, U32) X(seen, I64)
+        X(wake_interval, I64) X(lost, BOOL) X(since, I64) X(told, I64) X(moves, U32) X(seen, I64) \
+        X(claimed, I64) X(claim_key, STR)
 #define GATEWAY_WANT_FIELDS(X) \
         X(device, I64) X(key, STR) X(id, STR) X(protocol, STR) X(mode, I64) X(component, I64) \
         X(asked, BOOL)
@@ -75,6 +76,8 @@ typedef struct gateway_child { /* a device that is behind a gateway, or was told
         int64_t told;          /* ms since 1970: last word on it */
         uint32_t moves;        /* from one gateway to another */
         int64_t seen;          /* when it was last, as its gateway says */
+        int64_t claimed;       /* by another gateway, which has to wait; 0: by none */
+        odm_str claim_key;     /* of the device there */
 } gateway_child;
 
 typedef struct gateway_want { /* a record that is to be read */
