@@ -14,6 +14,7 @@ static const odm_auth_type auth_types[] = {ODM_AUTH_MD5, ODM_AUTH_BASIC, ODM_AUT
 static const char *const protocol_words[] = {"dm", "lwm2m", NULL};
 static const char *const version_words[] = {"1.0", "1.1", NULL};
 static const char *const security_words[] = {"none", "psk", "cert", NULL};
+static const char *const fetch_words[] = {"coap", "", "http"}; /* as /5/0/8 counts */
 static const char *const format_words[] = {"tlv", "json", "senml-json", "senml-cbor"};
 static const char *const delivery_words[] = {"pull", "push", "both", NULL};
 static const char *const severity_words[] = {"warning", "minor", "major", "critical", NULL};
@@ -83,6 +84,8 @@ const cfg_key scenario_keys[] = {
         {"group *.bootstrap", CFG_BOOL, "no",
          "lwm2m: the server gives them their accounts (/bs), with which they then register."},
         {"group *.farewell", CFG_BOOL, "no", "lwm2m: they deregister before they restart."},
+        {"group *.protocols", CFG_LIST, NULL,
+         "lwm2m: by which they fetch packages, of coap and http. Default: both."},
         {"group *.formats", CFG_LIST, NULL,
          "lwm2m: what they speak besides text and octets, of tlv json senml-json senml-cbor.\n"
          "Default: the first two, with version = 1.1 all."},
@@ -151,20 +154,33 @@ static int read_names(group *g, const cfg *c, diag *d)
         return 0;
 }
 
+/* A list of words as bits.  False: another word. */
+static bool read_bits(const cfg *c, const char *key, const char *const *words, size_t n_words,
+                      unsigned otherwise, unsigned *out)
+{
+        size_t n = cfg_list_n(c, key);
+
+        *out = n ? 0 : otherwise;
+        for (size_t i = 0; i < n; i++) {
+                const char *word = cfg_list_at(c, key, i);
+                size_t k = 0;
+                while (k < n_words && (!words[k][0] || strcmp(word, words[k]) != 0))
+                        k++;
+                if (k == n_words)
+                        return false;
+                *out |= 1u << k;
+        }
+        return true;
+}
+
 static int read_formats(group *g, const cfg *c, diag *d)
 {
-        size_t n = cfg_list_n(c, "group *.formats");
-
-        g->formats = n ? 0 : g->v11 ? 0xf : 0x3;
-        for (size_t i = 0; i < n; i++) {
-                const char *word = cfg_list_at(c, "group *.formats", i);
-                size_t k = 0;
-                while (k < ODM_COUNT(format_words) && strcmp(word, format_words[k]) != 0)
-                        k++;
-                if (k == ODM_COUNT(format_words))
-                        return wrong(d, c, "group", "formats: tlv, json, senml-json, senml-cbor");
-                g->formats |= 1u << k;
-        }
+        if (!read_bits(c, "group *.formats", format_words, ODM_COUNT(format_words),
+                       g->v11 ? 0xf : 0x3, &g->formats))
+                return wrong(d, c, "group", "formats: are tlv, json, senml-json, senml-cbor");
+        if (!read_bits(c, "group *.protocols", fetch_words, ODM_COUNT(fetch_words), 0x5,
+                       &g->protocols))
+                return wrong(d, c, "group", "protocols: are coap and http");
         return 0;
 }
 

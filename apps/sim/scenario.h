@@ -40,13 +40,14 @@ typedef struct group {
         unsigned diag; /* functions of DiagMon, a bit of measure_of each; MEASURES: Restart */
         bool software, traps;
         /* LwM2M */
-        bool v11; /* LwM2M 1.1, else 1.0 */
-        bool psk; /* the password is the key of DTLS */
+        bool v11;   /* LwM2M 1.1, else 1.0 */
+        bool psk;   /* the password is the key of DTLS */
         bool certs; /* DTLS with certificates; {n} in the names of the files is the number */
         const char *cert_file, *key_file, *ca_file;
-        bool bootstrap;   /* `server` gives them their accounts */
-        bool farewell;    /* they deregister before they restart */
-        unsigned formats; /* bits of odm_lw_can */
+        bool bootstrap;     /* `server` gives them their accounts */
+        bool farewell;      /* they deregister before they restart */
+        unsigned formats;   /* bits of odm_lw_can */
+        unsigned protocols; /* how they fetch packages, bits as /5/0/8 counts */
         int64_t lifetime_ms;
         int64_t awake_ms; /* queue mode: so long after the last exchange; 0: they always listen */
         unsigned battery; /* per cent at the start; of OMA DM devices as well */

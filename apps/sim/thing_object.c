@@ -232,8 +232,9 @@ static void read_firmware(reader *r, uint16_t id)
         case 6: text(r, -1, s->name); break;
         case 7: text(r, -1, s->version); break;
         case 8:
-                number(r, 0, 0); /* coap */
-                number(r, 1, 2); /* http */
+                for (uint16_t k = 0, n = 0; k < 3; k++)
+                        if (r->t->group->protocols >> k & 1)
+                                number(r, n++, k);
                 break;
         case 9: number(r, -1, methods[r->t->group->delivery]); break;
         default: break;

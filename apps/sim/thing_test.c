@@ -22,7 +22,8 @@ static group meters(group_delivery delivery)
                        .lifetime_ms = 60000,
                        .battery = 100,
                        .drain_ms = 1000,
-                       .delivery = delivery};
+                       .delivery = delivery,
+                       .protocols = 5};
 }
 
 static odm_lw_registry *registry(void)

@@ -209,6 +209,10 @@ static int create(turn *u)
 
         if (rc != 0)
                 return rc;
+        if (l.n && l.v[0].path.depth == 2) { /* an instance that is empty, but has a number */
+                instance = l.v[0].path.id[1];
+                l = (odm_lw_list){l.v + 1, l.n - 1};
+        }
         rc = thing_create(&u->d->t, u->at.id[0], &instance);
         if (rc != ODM_COAP_CREATED)
                 return rc;
@@ -306,9 +310,9 @@ void things_request(void *ctx, co_request *r, co_peer *p, const co_msg *m)
         odm_arena_init_on(&a, &heap_mem, LIST_MAX + m->body.n, block, sizeof block);
         odm_buf_init(&b, &heap_mem, ANSWER_MAX);
         co_msg_init(&u.answer, 0);
-        code = things_boots(d)                           ? things_boot_request(d, m)
+        code = things_boots(d)                         ? things_boot_request(d, m)
                : odm_lw_path_parse(m->path, &u.at) < 0 ? ODM_COAP_NOT_FOUND
-                                                         : handle(&u);
+                                                       : handle(&u);
         if (m->code != CO_GET && m->code != CO_FETCH)
                 things_settle(d);
         answer(&u, code);

@@ -152,6 +152,13 @@ static int get_http(node *d)
         return downloads_get(d->all->pool, &d->get);
 }
 
+static bool can_fetch(const node *d, const char *scheme)
+{
+        int bit = strcmp(scheme, "coap") == 0 ? 0 : strcmp(scheme, "http") == 0 ? 2 : -1;
+
+        return bit >= 0 && (things_group(d)->protocols >> bit & 1);
+}
+
 static void fetch(node *d)
 {
         net_url u;
@@ -159,7 +166,7 @@ static void fetch(node *d)
 
         if (rc < 0)
                 settle_soon(d, THING_URI, 0);
-        else if (strcmp(u.scheme, "coap") != 0 && strcmp(u.scheme, "http") != 0)
+        else if (!can_fetch(d, u.scheme))
                 settle_soon(d, THING_PROTOCOL, 0);
         else if ((u.scheme[0] == 'c' ? get_coap(d, &u) : get_http(d)) < 0)
                 settle_soon(d, THING_URI, 0);

@@ -144,7 +144,7 @@ static void on_told(void *ctx, co_end_of why, const co_msg *m)
         (void)snprintf(w->seen[w->told++], sizeof w->seen[0], "%.*s", (int)m->body.n, m->body.p);
 }
 
-static void ask(world *w, uint8_t code, const char *path, const char *body, int accept)
+static void ask_as(world *w, uint8_t code, const char *path, odm_str body, int format, int accept)
 {
         co_msg m;
         co_how how = {.deadline_ms = 2000};
@@ -152,13 +152,22 @@ static void ask(world *w, uint8_t code, const char *path, const char *body, int 
 
         co_msg_init(&m, code);
         m.path = odm_cstr(path);
-        m.body = body ? odm_cstr(body) : ODM_ABSENT;
-        m.format = !body ? -1 : body == package ? 42 : 0;
+        m.body = body;
+        m.format = format;
         m.accept = accept;
         w->answered = false;
         w->body[0] = w->path[0] = '\0';
         assert_int_equal(co_ask(w->server, &w->device, &m, &how, on_done, w, &id), 0);
         until(w, w->answered);
+}
+
+static void ask(world *w, uint8_t code, const char *path, const char *body, int accept)
+{
+        ask_as(w, code, path, body ? odm_cstr(body) : ODM_ABSENT,
+               !body             ? -1
+               : body == package ? 42
+                                 : 0,
+               accept);
 }
 
 static void observe_as(world *w, const char *path, int accept)
@@ -225,6 +234,9 @@ static void they_register_and_answer(void **state)
         ask(&w, CO_POST, "9", NULL, -1);
         assert_int_equal(w.code, CO_CREATED);
         assert_string_equal(w.path, "9/0");
+        ask_as(&w, CO_POST, "9", ODM_STR("\x00\x03"), 11542, -1); /* an empty one of a number */
+        assert_int_equal(w.code, CO_CREATED);
+        assert_string_equal(w.path, "9/3");
         until(&w, w.updated); /* what it has is other than it said */
         close_world(&w);
 }

@@ -7,6 +7,8 @@
 
 #define JOB_TEXT_MAX ((size_t)64 << 10)
 #define JOB_POLL_MS 30000 /* between two looks at a device that tells nothing by itself */
+#define JOB_FIRST_MS 1000 /* to the first of those, where nothing is observed; then twice as long \
+                           */
 #define JOB_LOOK_MS 2000  /* between looks at what is done at once */
 #define JOB_LOOKS 5       /* of those */
 #define JOB_DEADLINE_MS ((int64_t)3600 * 1000)
@@ -75,7 +77,7 @@ struct odm_job {
         bool executed;     /* the order was given */
         bool back;         /* and the device registered after it */
         bool anew;         /* it registered anew in the middle of a download */
-        unsigned looks;
+        unsigned looks, polls;
         unsigned items; /* wipe: how many were chosen */
         unsigned code;
         odm_alert alert;

@@ -196,6 +196,19 @@ static int installed(odm_job *j)
         return activates(j->task) ? change(j) : done(j);
 }
 
+/* Instances come and go, and are not observed: they are looked at, soon at first. */
+static void wait_long(odm_job *j, enum phase to)
+{
+        int64_t ms = JOB_FIRST_MS;
+
+        if (j->phase != to)
+                j->polls = 0;
+        for (unsigned i = 0; i < j->polls && ms < JOB_POLL_MS; i++)
+                ms *= 2;
+        j->polls++;
+        odm_job_wait(j, to, ms < JOB_POLL_MS ? ms : JOB_POLL_MS);
+}
+
 static int judge_working(odm_job *j)
 {
         unsigned code = j->result >= 0 ? odm_bridge_scomo_result(j->result, ODM_PHASE_INSTALL) : 0;
@@ -204,7 +217,7 @@ static int judge_working(odm_job *j)
                 return installed(j);
         if (code >= 1400)
                 return fail(j, code);
-        odm_job_wait(j, PHASE_WORKING, JOB_POLL_MS);
+        wait_long(j, PHASE_WORKING);
         return 0;
 }
 
@@ -223,7 +236,7 @@ static int judge_loading(odm_job *j)
                 return installs(j->task) ? install(j) : done(j);
         if (code >= 1400)
                 return fail(j, code);
-        odm_job_wait(j, PHASE_LOADING, JOB_POLL_MS);
+        wait_long(j, PHASE_LOADING);
         return 0;
 }
 

@@ -190,6 +190,15 @@ static const struct scene {
          "told /9/1\nwait\nset /9/1/7 3\nset /9/1/9 3\ntold /9/1\n> Execute /9/1/4\nwait\n"
          "set /9/1/7 4\nset /9/1/9 2\ntold /9/1\n> Execute /9/1/10\nset /9/1/12 1\n> Read /9/1\n"
          "over 1200 ./SCM/Download/a/Operations/DownloadInstall ./SCM/Inventory/Deployed/1"},
+        {"it tells nothing by itself: it is looked at, soon at first",
+         SCM "Download",
+         {{"./SCM/Download/a/PkgURL", "coap://s/sw"}},
+         false,
+         "set /9/2/7 0\n> Read /9\n> Read /9/2\n> Read /5/0/8\n"
+         "> Write /9/2/3 /9/2/3=coap://s/sw\nset /9/2/7 1\nwait\ntick 1000\n> Read /9/2\nwait\n"
+         "tick 1000\nwait\ntick 1000\n> Read /9/2\ntick 4000\n> Read /9/2\ntick 8000\n"
+         "> Read /9/2\ntick 16000\n> Read /9/2\ntick 30000\n> Read /9/2\ntick 30000\n"
+         "set /9/2/7 3\nset /9/2/9 3\n> Read /9/2\nover 1200"},
         {"its download alone, in an idle instance",
          SCM "Download",
          {{"./SCM/Download/a/PkgID", "p"}, {"./SCM/Download/a/PkgURL", "coap://s/sw"}},

@@ -37,11 +37,13 @@ run_gateway() # name: with the configuration it has; the same ports again
                 return 1
         }
         gw_dm=$(port_of "$log" "$mark" 'OMA DM')
-        gw_coap=$(port_of "$log" "$mark" 'LwM2M')
+        gw_coap=$(port_of "$log" "$mark" 'LwM2M.* dtls=false')
+        gw_coaps=$(port_of "$log" "$mark" 'LwM2M.* dtls=true')
         gw_metrics=$(port_of "$log" "$mark" 'metrics=true')
         sed -i "/^\[omadm\]/,/^\[/s/^listen = 127.0.0.1:0/listen = 127.0.0.1:$gw_dm/
                 /^\[lwm2m\]/,/^\[/s/^listen = 127.0.0.1:0/listen = 127.0.0.1:$gw_coap/
                 s/^metrics = 127.0.0.1:0/metrics = 127.0.0.1:$gw_metrics/" "$dir/gremd.conf"
+                s/^listen_secure = 127.0.0.1:0/listen_secure = 127.0.0.1:$gw_coaps/
 }
 
 behind_dm() # group, prefix, first, count, then lines: OMA DM devices behind the gateway, as a scenario
