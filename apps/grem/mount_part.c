@@ -11,7 +11,10 @@
  *              Exec of one asleep: into the queue, 202; its final alert follows
  *              others: 503; the server sends a Fanout task
  *
- * A value that was kept tells its age by TStamp.  The device's objects keep their identifiers. */
+ * A value that was kept tells its age by TStamp.  The device's objects keep their identifiers.
+ *
+ * A trap or a schedule that looks at a value (odm_op.at_hand) is told what the device said last;
+ * one that is awake is asked anew meanwhile, for the next look. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -512,6 +515,20 @@ static int begin(served *s, const odm_op *op)
         return 0;
 }
 
+/* NULL: no memory, or too many are under way. */
+static served *take(mount_part *p, uint64_t id, gw_device *d)
+{
+        served *s = p->n_served < SERVED_MAX ? calloc(1, sizeof *s) : NULL;
+
+        if (s == NULL)
+                return NULL;
+        *s = (served){.next = p->served, .p = p, .id = id, .d = d};
+        odm_arena_init(&s->arena, &heap_mem, ARENA_MAX);
+        p->served = s;
+        p->n_served++;
+        return s;
+}
+
 static int mount_serve(void *ctx, uint64_t id, const odm_op *op)
 {
         mount_part *p = ctx;
@@ -523,16 +540,23 @@ static int mount_serve(void *ctx, uint64_t id, const odm_op *op)
             !odm_str_is(u.seg[0], "GwDev"))
                 return ODM_EUNSUPPORTED;
         gw_device *d = p->g ? gw_by_key(p->g, key) : NULL;
-        served *s = d && p->n_served < SERVED_MAX ? calloc(1, sizeof *s) : NULL;
+        served *s = d ? take(p, id, d) : NULL;
         if (s == NULL) {
                 p->host->answer(p->host->ctx, id, &r);
                 return 0;
         }
-        *s = (served){.next = p->served, .p = p, .id = id, .d = d};
-        odm_arena_init(&s->arena, &heap_mem, ARENA_MAX);
-        p->served = s;
-        p->n_served++;
         return begin(s, op);
+}
+
+/* Asks for a value that nobody waits for: what it says is kept. */
+static void refresh(mount_part *p, gw_device *d, const odm_op *op)
+{
+        served *s = take(p, 0, d);
+
+        if (s == NULL)
+                return;
+        s->dropped = true;
+        (void)begin(s, op);
 }
 
 /* The device goes on with it; what it answers is still worth knowing. */
@@ -603,8 +627,10 @@ static int mount_forward(void *ctx, const odm_op *op, const odm_at *at, odm_aren
         out->status = refusal(p, op, at, d);
         if (out->status)
                 return 0;
-        if (gw_is_awake(d))
+        if (gw_is_awake(d) && !op->at_hand)
                 return ODM_LATER;
+        if (gw_is_awake(d))
+                refresh(p, d, op);
         if (op->kind == ODM_CMD_EXEC && d->state == GW_ASLEEP) {
                 out->status = queue_exec(p, d, op);
                 return 0;

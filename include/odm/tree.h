@@ -134,6 +134,8 @@ typedef struct odm_op {
         odm_str correlator; /* EXEC */
         bool quiet;         /* device only: leave TStamp and VerNo alone (nonces) */
         size_t max_result;  /* GET: larger values answer 413; 0 = no limit */
+        bool at_hand;       /* device only, GET: nobody waits for a value that lives elsewhere; what
+                               is known of it is the answer (odm_provider.forward) */
 } odm_op;
 
 typedef struct odm_result { /* GET: one per node, first the one asked for */

@@ -142,7 +142,8 @@ static void look_timer(struct item *it, struct cond *c, const odm_schedule_now *
 /* The owner's rights count: what it may not read does not start its runs. */
 static int sample(const struct item *it, const struct cond *c, struct pen *p, bool *reached)
 {
-        const odm_op op = {.kind = ODM_CMD_GET, .target = c->ref, .server = it->plan->server};
+        const odm_op op = {
+                .kind = ODM_CMD_GET, .target = c->ref, .server = it->plan->server, .at_hand = true};
         const int64_t million = 1000000;
         odm_answer out = {0};
         int64_t v;

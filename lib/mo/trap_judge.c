@@ -203,7 +203,7 @@ static void say(struct conf *c, odm_trap_verdict *v, const char *before, int64_t
  * value by a trap either. */
 static bool read_ref(struct conf *c, odm_wall now, int64_t *out)
 {
-        odm_op op = {.kind = ODM_CMD_GET};
+        odm_op op = {.kind = ODM_CMD_GET, .at_hand = true};
         odm_answer got = {0};
 
         c->rc = odm_trap_leaf(c->tree, c->trap, "TrapConfig/Ref", c->a, &op.target);
