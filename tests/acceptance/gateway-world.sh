@@ -5,13 +5,14 @@
 gremd=$bin/grem/gremd
 xremsim=$bin/sim/xremsim
 
-start_gateway() # name, then lines of configuration beyond the usual; sets gw_dm, gw_coap, gw_metrics
+# name, then lines of configuration beyond the usual; gw_url: where its server is.  Sets gw_dm, gw_coap, gw_metrics
+start_gateway()
 {
         local dir=$home/$1
         add_device "$1" && mkdir -p "$dir/objects" && "$xremsim" --print-objects >"$dir/objects/simulated.xml" || return 1
         {
                 printf '[agent]\nstate = %s\n[device]\nid = urn:test:%s\n' "$dir" "$1"
-                printf '[account]\nserver_id = xrem\nurl = http://127.0.0.1:%s/dm\nuser = %s\n' "$plain_port" "$1"
+                printf '[account]\nserver_id = xrem\nurl = %s\nuser = %s\n' "${gw_url:-http://127.0.0.1:$plain_port/dm}" "$1"
                 printf 'password = pw-%s\nserver_password = sv-%s\n' "$1" "$1"
                 printf '[wake]\nlisten = 127.0.0.1:0\nmin_interval = 0s\n[session]\nretry_min = 200ms\n'
                 printf '[gateway]\nmetrics = 127.0.0.1:0\n'
@@ -42,8 +43,8 @@ run_gateway() # name: with the configuration it has; the same ports again
         gw_metrics=$(port_of "$log" "$mark" 'metrics=true')
         sed -i "/^\[omadm\]/,/^\[/s/^listen = 127.0.0.1:0/listen = 127.0.0.1:$gw_dm/
                 /^\[lwm2m\]/,/^\[/s/^listen = 127.0.0.1:0/listen = 127.0.0.1:$gw_coap/
-                s/^metrics = 127.0.0.1:0/metrics = 127.0.0.1:$gw_metrics/" "$dir/gremd.conf"
                 s/^listen_secure = 127.0.0.1:0/listen_secure = 127.0.0.1:$gw_coaps/
+                s/^metrics = 127.0.0.1:0/metrics = 127.0.0.1:$gw_metrics/" "$dir/gremd.conf"
 }
 
 behind_dm() # group, prefix, first, count, then lines: OMA DM devices behind the gateway, as a scenario
