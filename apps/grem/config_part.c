@@ -176,7 +176,6 @@ static void on_changed(void *ctx)
         recover_judge(p->g);
 }
 
-/* The tree is read when the transaction is over. */
 /* What is done later, by what is written now, is done with the rights of who wrote it. */
 static int on_validate(void *ctx, odm_tree *t, const odm_change *list, unsigned *status)
 {
@@ -191,6 +190,7 @@ static int on_validate(void *ctx, odm_tree *t, const odm_change *list, unsigned 
         return rc;
 }
 
+/* The tree is read when the transaction is over. */
 static int on_commit(void *ctx, odm_tree *t, const odm_change *list)
 {
         config_part *p = ctx;
@@ -229,9 +229,9 @@ static void bind_all(config_part *p)
                                      .bind = p->bind,
                                      .n_bind = n,
                                      .ctx = p,
+                                     .validate = on_validate,
                                      .commit = on_commit};
 }
-                                     .validate = on_validate,
 
 static void gwconfig_close(void *ctx)
 {

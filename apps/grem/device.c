@@ -561,12 +561,12 @@ void devices_gone(void *ctx, gw_device *d, adapter_gone why)
         (void)hear(rec_of(d), ODM_INV_GONE, 0, why);
 }
 
-void devices_changed(void *ctx, gw_device *d, const adapter_node *v, size_t n)
 gw_device *devices_known(void *ctx, odm_str id)
 {
         return gw_by_id(ctx, id);
 }
 
+void devices_changed(void *ctx, gw_device *d, const adapter_node *v, size_t n)
 {
         gateway *g = ctx;
 
