@@ -993,6 +993,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(the_last_value_wins, setup, teardown),
                 cmocka_unit_test_setup_teardown(too_much_is_420, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_final_alert_ends_it, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_mode_waits_for_final_alerts, setup, teardown),
                 cmocka_unit_test_setup_teardown(what_was_told_is_not_forgotten, setup, teardown),
                 cmocka_unit_test_setup_teardown(an_exec_of_its_own_is_relayed, setup, teardown),
                 cmocka_unit_test_setup_teardown(it_is_held_and_cancelled, setup, teardown),
@@ -1009,4 +1010,3 @@ int main(void)
         };
         return RUN_TESTS(tests);
 }
-                cmocka_unit_test_setup_teardown(a_mode_waits_for_final_alerts, setup, teardown),
