@@ -2,7 +2,6 @@
 /* ./GwDev: keys follow the records, reads are live or from what was said last, the waiting rules,
  * rights, restarts. */
 #include "cache.h"
-#include "heap.h"
 #include "odm/inventory.h"
 #include "support.h"
 #include "yard.h"
@@ -249,59 +248,6 @@ static void what_was_written_is_no_secret_told(void **arg)
         want(200, "./GwDev/d0001/Ext/New=2\n");
 }
 
-/* A look of a trap or a schedule: the status, and the value if there is one. */
-static unsigned look(const char *uri, char value[32])
-{
-        const odm_op op = {
-                .kind = GET, .target = odm_cstr(uri), .server = ODM_STR("srv"), .at_hand = true};
-        odm_answer got = {0};
-        odm_arena a;
-
-        odm_arena_init(&a, &heap_mem, 65536);
-        assert_int_equal(odm_tree_do(yard.tree, &op, loop_wall(), &a, &got), 0);
-        value[0] = '\0';
-        if (got.results)
-                snprintf(value, 32, "%.*s", (int)got.results->value.data.n,
-                         got.results->value.data.p);
-        odm_arena_done(&a);
-        return got.status;
-}
-
-static bool is_read(void *ctx)
-{
-        return strstr(fake_log(yard.fake), ctx) != NULL;
-}
-
-/* What it said last, while it is asked for what it says now. */
-static void who_only_looks_does_not_wait(void **arg)
-{
-        static const char level[] = "./GwDev/d0001/Ext/Level";
-        static char read[] = "read d0001 ./Ext/Level\n";
-        char value[32];
-
-        (void)arg;
-        fake_device *one = yard_attach("one");
-        fake_set(one, "./Ext/Level", "7", CHR);
-        assert_int_equal(look(level, value), 503);
-        assert_true(yard_turn(5000, is_read, read));
-        yard_settle();
-        assert_int_equal(look(level, value), 200);
-        assert_string_equal(value, "7");
-        yard_settle();
-        fake_set(one, "./Ext/Level", "8", CHR);
-        assert_int_equal(look(level, value), 200);
-        assert_string_equal(value, "7");
-        yard_settle();
-        fake_sleep(one, 60000);
-        fake_log_clear(yard.fake);
-        assert_int_equal(look(level, value), 200);
-        assert_string_equal(value, "8");
-        yard_settle();
-        assert_string_equal(fake_log(yard.fake), "");
-        fake_wake(one, 0);
-        assert_int_equal(look("./GwDev/d0001/DevInfo/Man", value), 503); /* and it goes meanwhile */
-}
-
 static bool has_rebooted(void *ctx)
 {
         (void)ctx;
@@ -532,6 +478,61 @@ static void what_nobody_waits_for_is_still_done(void **arg)
         assert_false(gw_busy(yard.g, gw_by_key(yard.g, ODM_STR("d0001"))));
 }
 
+/* ---- what waits for the server ------------------------------------------------------------------- */
+
+#define LARGE ((size_t)1 << 20)
+
+static int count_large(void *ctx, const odm_alert *a)
+{
+        *(unsigned *)ctx += a->data.n == LARGE;
+        return 0;
+}
+
+static unsigned large_ones(void)
+{
+        unsigned n = 0;
+
+        assert_int_equal(north_alerts(yard.g->north, ODM_STR(YARD_SERVER), count_large, &n), 0);
+        north_rest(yard.g->north, false);
+        return n;
+}
+
+static void tell_large(unsigned many, unsigned each)
+{
+        static char data[LARGE + 1];
+        char id[16];
+
+        memset(data, 'x', LARGE);
+        for (unsigned i = 0; i < many; i++) {
+                snprintf(id, sizeof id, "d%u", i);
+                fake_device *d = yard_attach(id);
+                for (unsigned k = 0; k < each; k++)
+                        assert_int_equal(fake_alert(d, "./Ext", "urn:example:at:large", data, NULL),
+                                         0);
+        }
+}
+
+/* More of them than are read at once: they are told, and do not keep the gateway from its start. */
+static void large_alerts_wait_as_others_do(void **arg)
+{
+        (void)arg;
+        tell_large(3, 24);
+        assert_int_equal(large_ones(), 72);
+        yard_stop();
+        yard_start(classes);
+        assert_int_equal(large_ones(), 72);
+}
+
+static void what_waits_has_a_size(void **arg)
+{
+        (void)arg;
+        yard_stop();
+        yard_set("gateway.alerts_size=32M");
+        yard_start(classes);
+        tell_large(2, 24);
+        assert_int_equal(large_ones(), 31); /* and what is around them */
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -543,7 +544,6 @@ int main(void)
                 TEST(devices_that_are_awake_are_asked),
                 TEST(those_asleep_are_not),
                 TEST(what_was_written_is_no_secret_told),
-                TEST(who_only_looks_does_not_wait),
                 TEST(an_exec_waits_for_who_sleeps),
                 TEST(silent_ones_are_waited_for_a_while),
                 TEST(what_the_device_tells_by_itself_is_kept),
@@ -554,6 +554,8 @@ int main(void)
                 TEST(nothing_of_a_device_is_in_a_transaction),
                 TEST(orders_below_commands_are_the_adapters),
                 TEST(the_cache_has_a_ceiling),
+                TEST(large_alerts_wait_as_others_do),
+                TEST(what_waits_has_a_size),
                 TEST(gateways_may_be_behind_it),
                 TEST(what_nobody_waits_for_is_still_done),
         };

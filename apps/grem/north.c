@@ -47,6 +47,7 @@ enum event { OTHER, ATTACH, DETACH, STATE, REQUEST };
 typedef struct entry {
         int64_t id, due; /* due: of the loop's clock */
         uint32_t device; /* of an event; 0: none */
+        uint32_t octets; /* of the row */
         uint8_t cls, event;
         bool durable, told, dead;
 } entry;
@@ -55,6 +56,7 @@ struct north {
         gateway *g;
         entry *v; /* in the order of ids */
         size_t n, cap, dead;
+        uint64_t octets; /* of all rows */
         int64_t next, reserved;
         loop_timer due;
         bool begun, asked;
@@ -95,6 +97,7 @@ static void bury(north *n, entry *e)
         size_t to = 0;
 
         e->dead = true;
+        n->octets -= e->octets;
         n->dead++;
         if (n->dead < 64 || n->dead * 2 < n->n)
                 return;
@@ -103,6 +106,13 @@ static void bury(north *n, entry *e)
                         n->v[to++] = n->v[i];
         n->n = to;
         n->dead = 0;
+}
+
+/* What it takes on the disk, about. */
+static uint32_t octets_of(const north_row *row)
+{
+        return (uint32_t)(100 + row->type.n + row->source.n + row->source_name.n + row->target.n +
+                          row->mark.n + row->correlator.n + row->data.n);
 }
 
 static int add_entry(north *n, const north_row *row, int64_t wait_ms, bool durable)
@@ -119,9 +129,11 @@ static int add_entry(north *n, const north_row *row, int64_t wait_ms, bool durab
         n->v[n->n++] = (entry){.id = row->id,
                                .due = odm_time_add(loop_now(), wait_ms).ms,
                                .device = row->device,
+                               .octets = octets_of(row),
                                .cls = (uint8_t)row->cls,
                                .event = (uint8_t)event_of(row->type),
                                .durable = durable};
+        n->octets += octets_of(row);
         return 0;
 }
 
@@ -193,22 +205,32 @@ static int put_next(north *n, store_batch *b)
         return 0;
 }
 
-/* The oldest of those that can be spared goes when there are too many. */
-static int make_room(north *n, store_batch *b)
+static entry *oldest_spare(const north *n)
 {
-        if (north_waiting(n) < (size_t)cfg_int(n->g->conf, "gateway.alerts"))
-                return 0;
         for (size_t i = 0; i < n->n; i++) {
                 entry *e = &n->v[i];
-                if (e->dead || e->told || !e->durable || e->cls != NORTH_RELAY)
-                        continue;
+                if (!e->dead && !e->told && e->durable && e->cls == NORTH_RELAY)
+                        return e;
+        }
+        return NULL;
+}
+
+/* The oldest of those that can be spared go when there are too many, or they are too large. */
+static int make_room(north *n, store_batch *b, uint32_t octets)
+{
+        const uint64_t most = (uint64_t)cfg_int(n->g->conf, "gateway.alerts_size");
+
+        while (north_waiting(n) >= (size_t)cfg_int(n->g->conf, "gateway.alerts") ||
+               n->octets + octets > most) {
+                entry *e = oldest_spare(n);
+                if (!e)
+                        return ODM_ELIMIT;
                 log_warn("too many alerts wait: the oldest of a device is dropped");
                 if (delete_row(b, e->id) < 0)
                         return ODM_ENOMEM;
                 bury(n, e);
-                return 0;
         }
-        return ODM_ELIMIT;
+        return 0;
 }
 
 static int put_row(north *n, store_batch *b, const north_row *from)
@@ -241,7 +263,7 @@ static int add(north *n, store_batch *b, uint32_t cls, uint32_t device, const od
                                .mark = a->mark,
                                .correlator = a->correlator,
                                .data = a->data};
-        int rc = a->data.n > DATA_MAX ? ODM_ELIMIT : make_room(n, b);
+        int rc = a->data.n > DATA_MAX ? ODM_ELIMIT : make_room(n, b, octets_of(&row));
 
         if (rc == 0 && n->next >= n->reserved)
                 rc = put_next(n, b);
@@ -400,9 +422,24 @@ static int tell_row(north *n, const north_row *row, int (*fn)(void *ctx, const o
         return rc;
 }
 
+/* A page behind `last`, in `a`.  Rows may be large: then it is one. */
+static int read_page(north *n, const north_row *last, odm_arena *a, store_rows *rows)
+{
+        store_scan s = {.table = &gw_table_north, .after = last->id ? last : NULL, .limit = PAGE};
+        int rc;
+
+        odm_arena_init(a, &heap_mem, PAGE_BYTES);
+        rc = store_row_find(n->g->store, &s, a, rows);
+        if (rc != ODM_ELIMIT)
+                return rc;
+        odm_arena_done(a);
+        odm_arena_init(a, &heap_mem, PAGE_BYTES);
+        s.limit = 1;
+        return store_row_find(n->g->store, &s, a, rows);
+}
+
 int north_alerts(north *n, odm_str server, int (*fn)(void *ctx, const odm_alert *a), void *ctx)
 {
-        store_scan s = {.table = &gw_table_north, .limit = PAGE};
         north_row last = {.id = 0};
         bool more = n->n > n->dead && is_owner(n, server);
         int rc = 0;
@@ -410,13 +447,10 @@ int north_alerts(north *n, odm_str server, int (*fn)(void *ctx, const odm_alert 
         while (rc == 0 && more) {
                 odm_arena a;
                 store_rows rows;
-                odm_arena_init(&a, &heap_mem, PAGE_BYTES);
-                rc = store_row_find(n->g->store, &s, &a, &rows);
+                rc = read_page(n, &last, &a, &rows);
                 more = rc == 0 && rows.more && rows.n > 0;
-                if (more) {
+                if (more)
                         last.id = ((const north_row *)rows.v)[rows.n - 1].id;
-                        s.after = &last;
-                }
                 for (size_t i = 0; rc == 0 && i < rows.n; i++)
                         rc = tell_row(n, (const north_row *)rows.v + i, fn, ctx);
                 odm_arena_done(&a);
@@ -546,7 +580,6 @@ static int load_row(north *n, const north_row *row)
 
 static int load_rows(north *n)
 {
-        store_scan s = {.table = &gw_table_north, .limit = PAGE};
         north_row last = {.id = 0};
         bool more = true;
         int rc = 0;
@@ -554,15 +587,12 @@ static int load_rows(north *n)
         while (rc == 0 && more) {
                 odm_arena a;
                 store_rows rows;
-                odm_arena_init(&a, &heap_mem, PAGE_BYTES);
-                rc = store_row_find(n->g->store, &s, &a, &rows);
+                rc = read_page(n, &last, &a, &rows);
                 for (size_t i = 0; rc == 0 && i < rows.n; i++)
                         rc = load_row(n, (const north_row *)rows.v + i);
                 more = rc == 0 && rows.more && rows.n > 0;
-                if (more) {
+                if (more)
                         last.id = ((const north_row *)rows.v)[rows.n - 1].id;
-                        s.after = &last;
-                }
                 odm_arena_done(&a);
         }
         return rc;
