@@ -2,6 +2,7 @@
 /* ./GwDev: keys follow the records, reads are live or from what was said last, the waiting rules,
  * rights, restarts. */
 #include "cache.h"
+#include "heap.h"
 #include "odm/inventory.h"
 #include "support.h"
 #include "yard.h"
@@ -246,6 +247,59 @@ static void what_was_written_is_no_secret_told(void **arg)
         fake_sleep(one, 60000);
         assert_int_equal(yard_get("./GwDev/d0001/Ext/New"), 200);
         want(200, "./GwDev/d0001/Ext/New=2\n");
+}
+
+/* A look of a trap or a schedule: the status, and the value if there is one. */
+static unsigned look(const char *uri, char value[32])
+{
+        const odm_op op = {
+                .kind = GET, .target = odm_cstr(uri), .server = ODM_STR("srv"), .at_hand = true};
+        odm_answer got = {0};
+        odm_arena a;
+
+        odm_arena_init(&a, &heap_mem, 65536);
+        assert_int_equal(odm_tree_do(yard.tree, &op, loop_wall(), &a, &got), 0);
+        value[0] = '\0';
+        if (got.results)
+                snprintf(value, 32, "%.*s", (int)got.results->value.data.n,
+                         got.results->value.data.p);
+        odm_arena_done(&a);
+        return got.status;
+}
+
+static bool is_read(void *ctx)
+{
+        return strstr(fake_log(yard.fake), ctx) != NULL;
+}
+
+/* What it said last, while it is asked for what it says now. */
+static void who_only_looks_does_not_wait(void **arg)
+{
+        static const char level[] = "./GwDev/d0001/Ext/Level";
+        static char read[] = "read d0001 ./Ext/Level\n";
+        char value[32];
+
+        (void)arg;
+        fake_device *one = yard_attach("one");
+        fake_set(one, "./Ext/Level", "7", CHR);
+        assert_int_equal(look(level, value), 503);
+        assert_true(yard_turn(5000, is_read, read));
+        yard_settle();
+        assert_int_equal(look(level, value), 200);
+        assert_string_equal(value, "7");
+        yard_settle();
+        fake_set(one, "./Ext/Level", "8", CHR);
+        assert_int_equal(look(level, value), 200);
+        assert_string_equal(value, "7");
+        yard_settle();
+        fake_sleep(one, 60000);
+        fake_log_clear(yard.fake);
+        assert_int_equal(look(level, value), 200);
+        assert_string_equal(value, "8");
+        yard_settle();
+        assert_string_equal(fake_log(yard.fake), "");
+        fake_wake(one, 0);
+        assert_int_equal(look("./GwDev/d0001/DevInfo/Man", value), 503); /* and it goes meanwhile */
 }
 
 static bool has_rebooted(void *ctx)
@@ -544,6 +598,7 @@ int main(void)
                 TEST(devices_that_are_awake_are_asked),
                 TEST(those_asleep_are_not),
                 TEST(what_was_written_is_no_secret_told),
+                TEST(who_only_looks_does_not_wait),
                 TEST(an_exec_waits_for_who_sleeps),
                 TEST(silent_ones_are_waited_for_a_while),
                 TEST(what_the_device_tells_by_itself_is_kept),
