@@ -46,6 +46,15 @@ reaches_behind_the_gateway()
                 equal "$(as_its_user xrem get meter/33 ./DevDetail/FwV --timeout 20)" 1.0 'FwV of meter/33'
 }
 
+does_the_same_to_them()
+{
+        local restart=./DiagMon/Restart/Operations/Start battery=./DiagMon/Battery/DiagMonData/1/BatteryLevel level
+        equal "$(as_its_user xrem exec meter/5 $restart --timeout 30)" 1200 'restart of meter/5' || return 1
+        level=$(as_its_user xrem get meter/3 $battery --timeout 20) && [ "$level" -gt 0 ] && [ "$level" -le 100 ] || fail "battery: $level" || return 1
+        as_its_user code_of 3 xrem exec meter/25 $restart --timeout 20 2>"$home/demo.refusal" && grep -q '404 Not found' "$home/demo.refusal" &&
+                as_its_user code_of 3 xrem get meter/30 $battery --timeout 20 2>"$home/demo.refusal" && grep -q '404 Not found' "$home/demo.refusal"
+}
+
 all_behind()
 {
         [ "$(as_its_user xrem device list --tag behind --state active | grep -c '^meter/')" = 40 ]
@@ -75,5 +84,6 @@ promise 'the demo starts, with all it needs' starts_the_demo
 promise 'its device takes the image that comes with it' demo_is_managed
 promise 'two hundred simulated devices live beside it, and take theirs' has_simulated_devices
 promise 'forty devices behind a gateway are managed like the others' reaches_behind_the_gateway
+promise 'what they can do they do, else they say why not' does_the_same_to_them
 promise 'its power can be cut, and it comes back' demo_is_cut
 promise 'it ends with all that it started' demo_leaves_nothing
