@@ -532,7 +532,8 @@ static void a_device_that_is_switched_on_again_is_there(void **state)
         open_all(w);
         run_sessions(w, 1);
         write_config(w, "Alerts/BatchWindow", "0", ODM_FMT_INT);
-        d = fake_record(attach("a"));
+        one = attach("a");
+        d = fake_record(one);
         run_until_told(w);
         assert_int_equal(gw_change_device(w->g, d, &c), 0);
         run_reported(w, "alert " RECORDS "/d0001  5\n");
@@ -568,6 +569,7 @@ static const char *fetch(uint16_t port, const char *path)
         text[n] = 0;
         close(fd);
         return text;
+        fake_device *one;
 }
 
 static void counters_are_told_over_http(void **state)
@@ -579,12 +581,15 @@ static void counters_are_told_over_http(void **state)
         open_all(w);
         run_sessions(w, 1);
         attach("a");
+        assert_int_equal(fake_alert(one, "./A", "urn:x:switched-off", "1", "critical"), 0);
         loop_skip(1500);
         settle(w);
         port = meter_port(w->g->meter);
         assert_non_null(strstr(fetch(port, "/metrics"), "\ngrem_devices{state=\"active\"} 1\n"));
         assert_non_null(strstr(fetch(port, "/metrics"), "\ngrem_north_sessions_total 1\n"));
         assert_non_null(strstr(fetch(port, "/"), "404"));
+        assert_int_equal(count_in(w, "urn:x:switched-off"), 0); /* what it said is nobody's */
+        assert_int_equal(north_waiting(w->g->north), 0);
         agent_sync(w->agent, "test"); /* told as soon as it is over, not a second later */
         while (w->g->counts.north_sessions < 2)
                 assert_int_equal(loop_once(w->l, 20), 0);

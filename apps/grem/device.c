@@ -562,6 +562,12 @@ void devices_gone(void *ctx, gw_device *d, adapter_gone why)
 }
 
 gw_device *devices_known(void *ctx, odm_str id)
+/* Switched off by an operator: what it says is nobody's business. */
+static bool is_off(const gw_device *d)
+{
+        return d->state == GW_DEACTIVATED && !gw_is_quarantined(d);
+}
+
 {
         return gw_by_id(ctx, id);
 }
@@ -570,7 +576,8 @@ void devices_changed(void *ctx, gw_device *d, const adapter_node *v, size_t n)
 {
         gateway *g = ctx;
 
-        GW_TELL(g, changed, d, v, n);
+        if (!is_off(d))
+                GW_TELL(g, changed, d, v, n);
 }
 
 /* A bucket that loses an alert each second. */
@@ -620,6 +627,8 @@ static int relay(gateway *g, gw_device *d, const odm_alert *a, odm_wall at)
 {
         odm_alert up = *a;
         odm_arena arena;
+        if (is_off(d))
+                return 0;
         int rc;
 
         odm_arena_init(&arena, &heap_mem, 65536);

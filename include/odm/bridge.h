@@ -276,6 +276,9 @@ typedef struct odm_bridge_news {
  * set off, and which were ordered to be reported.  In `a`.  Goes to the jobs as well.  0, ODM_ENOMEM, ODM_ELIMIT. */
 ODM_MUST_USE int odm_bridge_told(odm_bridge *b, const odm_lw_list *l, odm_time now, odm_arena *a,
                                  odm_bridge_news *out);
+/* An alert of those could not be kept: the next values of its resource tell it again.  0,
+ * ODM_ENOMEM, ODM_ELIMIT. */
+ODM_MUST_USE int odm_bridge_untold(odm_bridge *b, const odm_alert *alert);
 
 /* ---- numbers of one world in the other (lwm2m.md 5.1) -------------------------------------------------- */
 

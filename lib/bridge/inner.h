@@ -122,6 +122,7 @@ bool odm_bridge_observe_full(const odm_bridge *b);
 /* Whether a value can be kept in a leaf of this format: numbers have to be some. */
 bool odm_bridge_kept_fits(odm_format format, odm_str text);
 /* Adds what servers ordered to be told of these values. */
+int odm_bridge_untold_observed(odm_bridge *b, const odm_alert *alert);
 int odm_bridge_tell_observed(odm_bridge *b, const odm_lw_list *l, const odm_bridge_nodes *v,
                              odm_arena *a, odm_bridge_news *out);
 

@@ -139,10 +139,15 @@ void odm_job_fetch(odm_job *j, enum phase to)
 
 void odm_job_wait(odm_job *j, enum phase to, int64_t ms)
 {
+        odm_time t = odm_time_add(j->now, ms);
+
+        /* a device that tells other things all the while is looked at when it is time */
+        if (j->phase == to && j->want == ODM_JOB_WAIT && !odm_time_reached(j->now, j->until) &&
+            j->until.ms < t.ms)
+                t = j->until;
         if (j->phase != to)
                 odm_job_enter(j, to);
         want(j, ODM_JOB_WAIT);
-        odm_time t = odm_time_add(j->now, ms);
         j->until = t.ms < j->deadline.ms ? t : j->deadline;
 }
 

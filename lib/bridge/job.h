@@ -7,8 +7,7 @@
 
 #define JOB_TEXT_MAX ((size_t)64 << 10)
 #define JOB_POLL_MS 30000 /* between two looks at a device that tells nothing by itself */
-#define JOB_FIRST_MS 1000 /* to the first of those, where nothing is observed; then twice as long \
-                           */
+#define JOB_FIRST_MS 500  /* to the first look where nothing is observed; then twice as long */
 #define JOB_LOOK_MS 2000  /* between looks at what is done at once */
 #define JOB_LOOKS 5       /* of those */
 #define JOB_DEADLINE_MS ((int64_t)3600 * 1000)

@@ -205,7 +205,6 @@ static void wait_long(odm_job *j, enum phase to)
                 j->polls = 0;
         for (unsigned i = 0; i < j->polls && ms < JOB_POLL_MS; i++)
                 ms *= 2;
-        j->polls++;
         odm_job_wait(j, to, ms < JOB_POLL_MS ? ms : JOB_POLL_MS);
 }
 
@@ -395,6 +394,7 @@ static int look(odm_job *j)
                      (j->phase == PHASE_LOADING || j->phase == PHASE_WORKING ||
                       j->phase == PHASE_SWITCHED);
 
+        j->polls += waits;
         return waits ? odm_job_read(j, j->phase, INSTANCE(j)) : 0;
 }
 

@@ -195,8 +195,10 @@ static const struct scene {
          {{"./SCM/Download/a/PkgURL", "coap://s/sw"}},
          false,
          "set /9/2/7 0\n> Read /9\n> Read /9/2\n> Read /5/0/8\n"
-         "> Write /9/2/3 /9/2/3=coap://s/sw\nset /9/2/7 1\nwait\ntick 1000\n> Read /9/2\nwait\n"
-         "tick 1000\nwait\ntick 1000\n> Read /9/2\ntick 4000\n> Read /9/2\ntick 8000\n"
+         "> Write /9/2/3 /9/2/3=coap://s/sw\nset /9/2/7 1\nwait\ntold /3/0/9\nwait\ntick 300\n"
+         "told /3/0/9\nwait\ntick 200\n> Read /9/2\nwait\n"
+         "tick 500\nwait\ntick 500\n> Read /9/2\ntick 2000\n> Read /9/2\ntick 4000\n"
+         "> Read /9/2\ntick 8000\n"
          "> Read /9/2\ntick 16000\n> Read /9/2\ntick 30000\n> Read /9/2\ntick 30000\n"
          "set /9/2/7 3\nset /9/2/9 3\n> Read /9/2\nover 1200"},
         {"its download alone, in an idle instance",

@@ -226,6 +226,23 @@ static int judge(odm_bridge *b, const odm_bridge_observation *o, const odm_bridg
         return rc == ODM_ELIMIT ? 0 : rc;
 }
 
+int odm_bridge_untold_observed(odm_bridge *b, const odm_alert *alert)
+{
+        char key[sizeof "=beyond/" + LEAF_MAX];
+        odm_str name;
+        int n;
+
+        if (!odm_bridge_is_observe(alert->source) || !odm_str_starts(alert->type, TRAP))
+                return 0; /* a sample: the next one counts */
+        name = name_of(alert->source);
+        n = snprintf(key, sizeof key, "=beyond/%.*s", (int)name.n, name.p);
+        if (n < 0 || (size_t)n >= sizeof key)
+                return 0;
+        return odm_bridge_keep(b, (odm_str){key, (size_t)n},
+                               odm_str_is(alert->type, TRAP "Notification") ? ODM_ABSENT
+                                                                            : ODM_STR("1"));
+}
+
 /* A value of an observation: it is reported, and judged by its limits. */
 static int tell(odm_bridge *b, const odm_bridge_observation *o, const odm_bridge_node *n,
                 odm_arena *a, odm_bridge_news *out)

@@ -2,7 +2,6 @@
 /* Orders that change something: Write, Create, Delete, Execute, Observe.  Several values are one
  * request or none at all, since LwM2M can take nothing back; what the gateway itself keeps is
  * changed last. */
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,7 +98,10 @@ static int set_row(odm_plan *p, const struct row *row, odm_str name, const odm_b
                 return 0;
         }
         const odm_lw_resource *res = odm_lw_resource_find(p->b->reg, src.id[0], src.id[2]);
-        assert(res != NULL); /* the map was checked */
+        if (res == NULL) { /* a definition that came later has it no more */
+                odm_plan_refuse(p, ODM_ST_NOT_FOUND, "the object has no such resource");
+                return 0;
+        }
         out->node.path = src;
         int rc = odm_bridge_to_lw(row, res->type, &v->value, p->a, &out->node.value);
         if (rc == ODM_EMALFORMED || (rc == ODM_ELIMIT && p->a->err == 0)) {

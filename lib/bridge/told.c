@@ -218,6 +218,22 @@ static void keep_traps(odm_bridge *b, const odm_lw_list *l)
         b->dirty = true;
 }
 
+int odm_bridge_untold(odm_bridge *b, const odm_alert *alert)
+{
+        const struct row *row = trap_row(b);
+        size_t n = row ? (size_t)(row->seg[row->star].p - row->node.p) : 0;
+        int code;
+
+        if (row == NULL || alert->source.n <= n || memcmp(alert->source.p, row->node.p, n) != 0)
+                return odm_bridge_untold_observed(b, alert);
+        code = odm_bridge_trap_code(odm_str_from(alert->source, n));
+        if (code < 0)
+                return 0;
+        b->trap_active ^= 1ull << code;
+        b->dirty = true;
+        return 0;
+}
+
 int odm_bridge_told(odm_bridge *b, const odm_lw_list *l, odm_time now, odm_arena *a,
                     odm_bridge_news *out)
 {

@@ -316,7 +316,8 @@ bool lw_client_here(const client *c)
 
 bool lw_client_awake(const client *c)
 {
-        return lw_client_here(c) && (!c->queue || !odm_time_reached(loop_now(), c->awake));
+        return lw_client_here(c) && !c->joining &&
+               (!c->queue || !odm_time_reached(loop_now(), c->awake));
 }
 
 static void live_on(client *c)

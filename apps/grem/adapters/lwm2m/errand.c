@@ -192,7 +192,26 @@ static void carry_on(lw_errand *e)
 
 void lw_errand_go(lw_errand *e)
 {
-        carry_on(e);
+        e->held = e->c->joining;
+        if (!e->held)
+                carry_on(e);
+}
+
+static lw_errand *held_one(client *c)
+{
+        for (size_t i = 0; i < ERRAND_CHAINS; i++)
+                for (lw_errand *e = c->a->errands[i]; e; e = e->chain)
+                        if (e->c == c && e->held)
+                                return e;
+        return NULL;
+}
+
+void lw_errand_release(client *c)
+{
+        for (lw_errand *e = held_one(c); e; e = held_one(c)) {
+                e->held = false;
+                carry_on(e);
+        }
 }
 
 void lw_errand_answered(lw_errand *e, const odm_lw_answer *r)
@@ -213,7 +232,7 @@ static lw_errand *begin(lwm2m *a, const gw_device *d, uint64_t id, int64_t deadl
 
         if (!c)
                 lw_reply_text(a, id, ODM_ST_UNAVAILABLE, "the device is gone");
-        else if (!lw_client_awake(c))
+        else if (!lw_client_awake(c) && !c->joining)
                 lw_reply_text(a, id, ODM_ST_UNAVAILABLE, "the device sleeps");
         else if (!(e = lw_errand_new(c, id, deadline_ms)))
                 lw_reply_text(a, id, ODM_ST_FAILED, "no memory");

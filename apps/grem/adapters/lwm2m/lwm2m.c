@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The adapter put together: settings, listeners, start and end. */
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +15,6 @@
 
 #define SECOND ((int64_t)1000)
 #define HOUR (3600 * SECOND)
-#define DEFINITION_MAX ((size_t)1 << 20) /* octets of an object definition */
 #define MAP_MAX ((size_t)1 << 20)
 #define PATH_ROOM 4096
 
@@ -58,7 +56,8 @@ static const cfg_key keys[] = {
         {"lwm2m.max_body", CFG_SIZE, "64k", "Largest message taken, all blocks together.", 1024,
          (int64_t)16 << 20},
         {"lwm2m.objects", CFG_PATH, NULL,
-         "Folder of object definitions (OMA LwM2M XML, *.xml), beside those that are built in."},
+         "Folder of object definitions (OMA LwM2M XML, *.xml), beside those that are built in.\n"
+         "What is added or changed there is read when a device registers."},
         {"lwm2m.bootstrap", CFG_PATH, NULL,
          "File of accounts for devices that ask for one (/bs), a line for each: endpoint, URI of\n"
          "the server, and identity and key in hexadecimal unless it is one without protection."},
@@ -213,49 +212,6 @@ static int open_secure(lwm2m *a, diag *d)
         return rc == 0 ? say_open(a, a->secure, &s.at, true) : rc;
 }
 
-static int load_definition(lwm2m *a, const char *path, diag *d)
-{
-        odm_buf text;
-        const char *why = NULL;
-        int rc;
-
-        odm_buf_init(&text, &heap_mem, DEFINITION_MAX);
-        rc = fsio_read(path, DEFINITION_MAX, &text, d);
-        if (rc == 0) {
-                rc = odm_lw_registry_load(a->registry, odm_buf_view(&text), NULL, &why);
-                if (rc < 0)
-                        diag_set(d, rc, "%s: %s", path, why ? why : odm_err_text(rc));
-        }
-        odm_buf_done(&text);
-        return rc;
-}
-
-static int load_definitions(lwm2m *a, diag *d)
-{
-        const char *folder = cfg_str(a->conf, "lwm2m.objects");
-        DIR *dir = folder ? opendir(folder) : NULL;
-        struct dirent *e;
-        char path[PATH_ROOM];
-        int rc = 0;
-
-        if (!folder)
-                return 0;
-        if (!dir)
-                return diag_set(d, ODM_EIO, "lwm2m.objects: %s cannot be read", folder);
-        while (rc == 0 && (e = readdir(dir))) {
-                size_t n = strlen(e->d_name);
-
-                if (n < 5 || strcmp(e->d_name + n - 4, ".xml") != 0)
-                        continue;
-                if (snprintf(path, sizeof path, "%s/%s", folder, e->d_name) >= (int)sizeof path)
-                        rc = diag_set(d, ODM_ELIMIT, "%s: too long a name", e->d_name);
-                else
-                        rc = load_definition(a, path, d);
-        }
-        closedir(dir);
-        return rc;
-}
-
 static int load_map(lwm2m *a, diag *d)
 {
         const char *path = cfg_str(a->conf, "lwm2m.map");
@@ -297,6 +253,7 @@ static void adapter_close(void *ctx)
                 return;
         a->closing = true;
         loop_timer_stop(&a->greet);
+        loop_timer_stop(&a->retell);
         lw_client_free_all(a);
         lw_boot_drop_all(a);
         co_close(a->plain);
@@ -336,7 +293,7 @@ static int adapter_open(const adapter_host *h, void **out, diag *d)
         if (rc == 0)
                 rc = odm_lw_registry_new(&heap_mem, &a->registry);
         if (rc == 0)
-                rc = load_definitions(a, d);
+                rc = lw_objects_open(a, d);
         if (rc == 0)
                 rc = load_map(a, d);
         if (rc == 0)

@@ -11,6 +11,7 @@
  *   serve.c     images by block transfer
  *   keys.c      keys of DTLS
  *   boot.c      bootstrap server
+ *   objects.c   definitions of objects
  *
  *     register -> row durable -> 2.01 -> record seen, awake -> read /3/0 -> observe
  *     order -> plan -> request -> answer -> ... -> reply
@@ -87,6 +88,8 @@ struct client {
         odm_bridge *bridge;
         gw_device *record; /* NULL: not introduced, or refused */
         greeting greeting;
+        bool joining; /* its registration is not answered: orders are held until then */
+        bool retell;  /* an alert of it could not be kept */
         lw_errand *greeter;
         watch *watches;
         size_t n_watches;
@@ -124,6 +127,8 @@ struct lwm2m {
         int64_t awake_ms;
         lw_errand *errands[ERRAND_CHAINS];
         keyring keys;
+        uint64_t objects; /* by which the folder of definitions is known */
+        odm_time objects_seen;
         bool open, closing;
         char *url, *secure_url; /* of our listeners, for images; NULL: not told */
 
@@ -131,6 +136,7 @@ struct lwm2m {
         pthread_mutex_t lock;
         saved *done, **done_tail;
 
+        loop_timer retell;             /* clients whose alerts could not be kept */
         loop_timer greet;              /* devices of before are greeted, a few at a time */
         size_t greeted;                /* chains of by_name that were */
         struct push *pushing, *pushes; /* one goes, the others wait */
@@ -166,7 +172,7 @@ ODM_MUST_USE int lw_client_offers(client *c, odm_str links, odm_str version);
 co_end *lw_client_end(const client *c);
 /* It is registered; else only its jobs are left, which wait for it. */
 bool lw_client_here(const client *c);
-bool lw_client_awake(const client *c); /* and can be asked */
+bool lw_client_awake(const client *c); /* and can be asked: it was answered, and listens */
 /* It has just been heard: its lifetime, and when it sleeps its time awake, begin anew. */
 void lw_client_heard(client *c);
 /* It is known from a life before: its lifetime begins anew. */
@@ -199,15 +205,16 @@ void lw_deregister_request(lwm2m *a, co_request *r, co_peer *p, odm_str location
 void lw_send_request(lwm2m *a, co_request *r, co_peer *p, const co_msg *m);
 /* What is to be asked of a device that is there, when it was not yet. */
 void lw_greet(client *c);
-void lw_greet_all(lwm2m *a); /* ... by and by */
+void lw_greet_all(lwm2m *a);    /* ... by and by */
+void lw_observe_all(client *c); /* what the bridge wants of every device */
 
 /* ---- errand.c ---------------------------------------------------------------------------------- */
 
 struct lw_errand { /* a plan that is carried out */
         lw_errand *chain;
         client *c;
-        uint64_t id; /* the gateway's; 0: our own */
-        bool linked;
+        uint64_t id;       /* the gateway's; 0: our own */
+        bool linked, held; /* held: until the registration is answered */
         odm_arena mem;
         odm_plan *plan;
         uint64_t ask;
@@ -237,6 +244,7 @@ void lw_errand_cancel(void *a, uint64_t id);
 /* One of our own; the caller makes e->plan in e->mem and calls lw_errand_go().  NULL: no memory. */
 lw_errand *lw_errand_new(client *c, uint64_t id, int64_t deadline_ms);
 void lw_errand_go(lw_errand *e);
+void lw_errand_release(client *c);                             /* those that were held */
 void lw_errand_answered(lw_errand *e, const odm_lw_answer *r); /* the request that it made */
 void lw_errand_free(lw_errand *e);
 void lw_errand_drop_all(client *c, unsigned status);
@@ -264,8 +272,14 @@ void lw_watch_stop(client *c, odm_lw_path path);
 void lw_watch_stop_all(client *c);
 /* Asks for what servers ordered to be told, as it is now. */
 void lw_watch_renew(client *c);
+/* Looks at a device whose alert could not be kept, when it can be asked. */
+void lw_watch_retell(client *c);
 /* Values the device told: to the gateway, to jobs, as alerts. */
 void lw_watch_tell(client *c, odm_lw_path at, unsigned ct, odm_str payload);
+/* The same but for the jobs' next steps.  0 when its alerts are durable; ODM_EMALFORMED and others
+ * of odm_lw_decode(); ODM_EIO, ODM_ELIMIT, ODM_ENOMEM: an alert is not, and is told by a later look
+ * at the device. */
+ODM_MUST_USE int lw_watch_take(client *c, odm_lw_path at, unsigned ct, odm_str payload);
 
 /* ---- work.c ------------------------------------------------------------------------------------------ */
 
@@ -292,6 +306,11 @@ bool lw_keys_hex(odm_str hex, uint8_t key[CO_KEY_MAX], size_t *n);
 /* Whether an identity may register as `ep`, and whether `ep` must not come without one. */
 bool lw_keys_may_be(lwm2m *a, odm_str identity, odm_str ep);
 bool lw_keys_need(lwm2m *a, odm_str ep);
+
+/* ---- objects.c -------------------------------------------------------------------------------------------- */
+
+ODM_MUST_USE int lw_objects_open(lwm2m *a, diag *d);
+void lw_objects_refresh(lwm2m *a); /* when the folder has changed */
 
 /* ---- boot.c ---------------------------------------------------------------------------------------------- */
 

@@ -11,6 +11,7 @@
 #include "cert.h"
 #include "coap.h"
 #include "fsio.h"
+#include "gateway.h"
 #include "heap.h"
 #include "images.h"
 #include "odm/lwm2m.h"
@@ -59,12 +60,15 @@ typedef struct stage {
         gw_device *records[RECORDS];
         size_t n;
         unsigned refuse; /* status with which all devices are refused */
+        bool full;       /* no alert can be kept */
+        loop_timer soon; /* an order as soon as a device is seen */
         char told[8192]; /* a line a word of the adapter */
         uint64_t replied;
         unsigned status;
         uint64_t open; /* an order that is cancelled when its device is gone */
         char text[256];
-        char nodes[2048]; /* of the reply, "path=value " */
+        char nodes[2048];  /* of the reply, "path=value " */
+        odm_format format; /* of its last node */
 } stage;
 
 static void note(stage *s, const char *fmt, ...) ODM_PRINTF(2, 3);
@@ -103,6 +107,8 @@ static gw_device *on_seen(void *ctx, const adapter_class *k, const adapter_devic
                 r->id = exact_bytes(d->id.p, d->id.n);
         }
         r->native = native;
+        if (s->soon.fn)
+                assert_int_equal(loop_timer_set(s->l, &s->soon, loop_now()), 0);
         if (s->n < 50)
                 note(s, "seen %.*s %.*s man=%.*s fw=%.*s\n", (int)d->id.n, d->id.p,
                      (int)d->protocol.n, d->protocol.p ? d->protocol.p : "", (int)d->man.n,
@@ -146,6 +152,7 @@ static void on_reply(void *ctx, uint64_t id, const adapter_reply *r)
                 size_t n = strlen(s->nodes);
                 const adapter_node *v = &r->nodes[i];
 
+                s->format = v->value.format;
                 snprintf(s->nodes + n, sizeof s->nodes - n, "%.*s%s%.*s ", (int)v->path.n,
                          v->path.p, v->has_data ? "=" : "", v->has_data ? (int)v->value.data.n : 0,
                          v->has_data ? v->value.data.p : "");
@@ -164,6 +171,8 @@ static int on_alert(void *ctx, gw_device *d, const odm_alert *a, odm_wall at)
 {
         (void)d;
         (void)at;
+        if (((stage *)ctx)->full)
+                return ODM_EIO;
         note(ctx, "alert %.*s %.*s %.*s %.*s\n", (int)a->source.n, a->source.p ? a->source.p : "",
              (int)a->type.n, a->type.p ? a->type.p : "", (int)a->data.n, a->data.p ? a->data.p : "",
              (int)a->correlator.n, a->correlator.p ? a->correlator.p : "");
@@ -619,6 +628,61 @@ static void a_device_leaves_and_comes_back(void **state)
         end(&s);
 }
 
+static void order_soon(void *ctx)
+{
+        const odm_str path = ODM_STR("./DevDetail/FwV");
+        stage *s = ctx;
+        gw_device *r = s->records[0];
+
+        s->soon.fn = NULL;
+        lwm2m_class.read(s->adapter, 7, r, r->native, &path, 1, ADAPTER_LIST_NONE, 5000);
+}
+
+/* Nor is a sleeper's lost, which is awake by what it says. */
+static void nothing_is_asked_before_the_answer(void **state)
+{
+        static const char *const queries[] = {"ep=d1&lwm2m=1.0&lt=60",
+                                              "ep=d1&lwm2m=1.0&lt=60&b=UQ"};
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(queries); i++) {
+                stage s;
+                device d;
+
+                begin(&s);
+                device_begin(&s, &d, NULL);
+                s.soon = (loop_timer){.fn = order_soon, .ctx = &s};
+                enrol(&d, queries[i]);
+                assert_false(d.early);
+                replied(&s, 7);
+                assert_int_equal(s.status, 200);
+                co_close(d.end);
+                end(&s);
+        }
+}
+
+static void one_that_is_switched_off_is_refused(void **state)
+{
+        stage s;
+        device d;
+
+        (void)state;
+        begin(&s);
+        device_begin(&s, &d, NULL);
+        enrol(&d, "ep=d1&lwm2m=1.0&lt=60");
+        until(&s, d.asked, "GET 5/0/5 observe");
+        s.records[0]->state = GW_DEACTIVATED;
+        s.refuse = ODM_ST_FORBIDDEN; /* as the gateway does then */
+        say(&d, CO_POST, d.location, NULL, NULL);
+        assert_int_equal(d.code, CO_FORBIDDEN);
+        s.records[0]->state = GW_ACTIVE;
+        s.refuse = 0;
+        say(&d, CO_POST, d.location, NULL, NULL);
+        assert_int_equal(d.code, CO_CHANGED);
+        co_close(d.end);
+        end(&s);
+}
+
 static void a_device_may_be_refused(void **state)
 {
         stage s;
@@ -881,6 +945,60 @@ static void error_codes_become_traps(void **state)
         assert_int_equal(d.code, CO_BAD_REQUEST);
         tell(&d, "3/0/11", ODM_STR("\x83\x0b\x41\x00\x00"), ODM_LW_TLV);
         until(&s, s.told, "TrapInactiveNotification");
+        co_close(d.end);
+        end(&s);
+}
+
+static void send_values(device *d, odm_str body)
+{
+        odm_time last = odm_time_add(loop_now(), PATIENCE_MS);
+        unsigned before = d->answered;
+        co_msg m;
+        uint64_t id;
+
+        co_msg_init(&m, CO_POST);
+        m.path = ODM_STR("dp");
+        m.format = ODM_LW_SENML_JSON;
+        m.body = body;
+        assert_int_equal(co_ask(d->end, &d->to, &m, NULL, on_done, d, &id), 0);
+        while (d->answered == before) {
+                assert_false(odm_time_reached(loop_now(), last));
+                assert_int_equal(loop_once(d->s->l, 50), 0);
+        }
+}
+
+/* What a device sends is answered when it is read, and its alerts are kept. */
+static void alerts_are_kept_before_they_are_answered(void **state)
+{
+        stage s;
+        device d;
+
+        (void)state;
+        begin(&s);
+        device_begin(&s, &d, NULL);
+        enrol(&d, "ep=d1&lwm2m=1.1&lt=60");
+        until(&s, d.asked, "GET 5/0/5 observe");
+        pass(&s, 20);
+        send_values(&d, ODM_STR("[{\"n\":"));
+        assert_int_equal(d.code, CO_BAD_REQUEST);
+        s.full = true;
+        have(&d, "3/0/11", ODM_STR("\x83\x0b\x41\x00\x07"), ODM_LW_TLV);
+        send_values(&d, ODM_STR("[{\"bn\":\"/3/0/11/0\",\"v\":7}]"));
+        assert_int_equal(d.code, CO_UNAVAILABLE);
+        s.full = false;
+        send_values(&d, ODM_STR("[{\"bn\":\"/3/0/11/0\",\"v\":7}]"));
+        assert_int_equal(d.code, CO_CHANGED);
+        assert_non_null(strstr(s.told, "alert ./Trap/error7 urn:oma:at:diagmon:1.0:TrapNot"));
+        /* so with a notification, which is looked for again */
+        s.full = true;
+        s.told[0] = 0;
+        tell(&d, "3/0/11", ODM_STR("\x83\x0b\x41\x00\x00"), ODM_LW_TLV);
+        have(&d, "3/0/11", ODM_STR("\x83\x0b\x41\x00\x00"), ODM_LW_TLV);
+        pass(&s, 50);
+        assert_null(strstr(s.told, "alert"));
+        s.full = false;
+        loop_skip(5000);
+        until(&s, s.told, "alert ./Trap/error7 urn:oma:at:diagmon:1.0:TrapInactive");
         co_close(d.end);
         end(&s);
 }
@@ -1466,6 +1584,70 @@ static void without_a_session_an_order_is_503(void **state)
         end(&s);
 }
 
+static void write_definition(const stage *s, const char *type)
+{
+        char path[128], xml[1024];
+
+        snprintf(path, sizeof path, "%s/objects/x.xml", s->folder);
+        snprintf(xml, sizeof xml,
+                 "<LWM2M><Object ObjectType=\"MODefinition\"><Name>X</Name>"
+                 "<ObjectID>33000</ObjectID><ObjectURN>urn:oma:lwm2m:x:33000</ObjectURN>"
+                 "<MultipleInstances>Single</MultipleInstances><Mandatory>Optional</Mandatory>"
+                 "<Resources><Item ID=\"1\"><Name>Y</Name><Operations>RW</Operations>"
+                 "<MultipleInstances>Single</MultipleInstances><Mandatory>Mandatory</Mandatory>"
+                 "<Type>%s</Type></Item></Resources></Object></LWM2M>",
+                 type);
+        assert_int_equal(fsio_write(NULL, path, odm_cstr(xml), 0600, NULL), 0);
+}
+
+static odm_format format_of_y(stage *s)
+{
+        s->format = ODM_FMT_ABSENT;
+        s->replied = 0;
+        read_one(s, 11, "./LwM2M/33000/0/1");
+        assert_int_equal(s->status, 200);
+        return s->format;
+}
+
+/* A definition that comes, or is another one, while the gateway runs. */
+static void definitions_are_read_when_they_change(void **state)
+{
+        stage s;
+        device d;
+        char folder[96], more[160];
+
+        (void)state;
+        begin(&s);
+        snprintf(folder, sizeof folder, "%s/objects", s.folder);
+        assert_int_equal(mkdir(folder, 0700), 0);
+        lwm2m_class.close(s.adapter);
+        s.adapter = NULL;
+        snprintf(more, sizeof more, "[lwm2m]\nobjects = %s\n", folder);
+        assert_int_equal(cfg_parse(s.conf, odm_cstr(more), "test", NULL), 0);
+        open_adapter(&s);
+        device_begin(&s, &d, NULL);
+        have(&d, "33000/0/1", ODM_STR("5"), ODM_LW_TEXT);
+        say(&d, CO_POST, "rd", "ep=d1&lwm2m=1.0", "</1/0>,</3/0>,</33000/0>");
+        assert_int_equal(format_of_y(&s), ODM_FMT_CHR); /* as text is, when nobody knows */
+        write_definition(&s, "Integer");
+        loop_skip(2000);
+        say(&d, CO_POST, "rd", "ep=d1&lwm2m=1.0", "</1/0>,</3/0>,</33000/0>");
+        assert_int_equal(format_of_y(&s), ODM_FMT_INT);
+        write_definition(&s, "Float");
+        loop_skip(2000);
+        say(&d, CO_POST, "rd", "ep=d1&lwm2m=1.0", "</1/0>,</3/0>,</33000/0>");
+        assert_int_equal(format_of_y(&s), ODM_FMT_FLOAT);
+        write_definition(&s, "No such type");
+        loop_skip(2000);
+        say(&d, CO_POST, "rd", "ep=d1&lwm2m=1.0", "</1/0>,</3/0>,</33000/0>");
+        assert_int_equal(format_of_y(&s), ODM_FMT_FLOAT); /* what was known stays */
+        snprintf(more, sizeof more, "%s/x.xml", folder);
+        assert_int_equal(unlink(more), 0);
+        assert_int_equal(rmdir(folder), 0);
+        co_close(d.end);
+        end(&s);
+}
+
 static void files_of_keys_that_cannot_be(void **state)
 {
         static const struct row {
@@ -1704,6 +1886,8 @@ int main(void)
                 cmocka_unit_test(a_device_is_introduced_and_observed),
                 cmocka_unit_test(updates_keep_a_registration),
                 cmocka_unit_test(a_device_leaves_and_comes_back),
+                cmocka_unit_test(nothing_is_asked_before_the_answer),
+                cmocka_unit_test(one_that_is_switched_off_is_refused),
                 cmocka_unit_test(a_device_may_be_refused),
                 cmocka_unit_test(a_gateway_that_begins_anew_knows_its_devices),
                 cmocka_unit_test(values_are_read_and_written),
@@ -1713,6 +1897,7 @@ int main(void)
                 cmocka_unit_test(a_device_that_is_gone_is_asked_nothing),
                 cmocka_unit_test(sleepers_are_asked_while_they_are_awake),
                 cmocka_unit_test(error_codes_become_traps),
+                cmocka_unit_test(alerts_are_kept_before_they_are_answered),
                 cmocka_unit_test(observed_values_are_told),
                 cmocka_unit_test(observations_are_ordered_by_nodes),
                 cmocka_unit_test(firmware_is_pulled_from_the_gateway),
@@ -1726,6 +1911,7 @@ int main(void)
                 cmocka_unit_test(a_registration_is_its_owners),
                 cmocka_unit_test(a_device_changes_to_dtls_while_it_is_asked),
                 cmocka_unit_test(without_a_session_an_order_is_503),
+                cmocka_unit_test(definitions_are_read_when_they_change),
                 cmocka_unit_test(files_of_keys_that_cannot_be),
                 cmocka_unit_test(without_protection_it_listens_here_only),
                 cmocka_unit_test(a_certificate_names_the_endpoint),

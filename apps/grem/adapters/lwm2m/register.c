@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway.h"
 #include "heap.h"
 #include "log.h"
 #include "lwm2m_inner.h"
@@ -20,7 +21,7 @@ static const char *const basics[] = {
 
 /* ---- after a registration ------------------------------------------------------------------------------ */
 
-static void observe_all(client *c)
+void lw_observe_all(client *c)
 {
         odm_lw_path v[ODM_BRIDGE_WATCH];
         size_t n = odm_bridge_watch(c->bridge, v);
@@ -76,7 +77,7 @@ static void on_basics(lw_errand *e, const odm_plan_result *r)
                 tell_basics(c, r);
         if (!c->record)
                 return;
-        observe_all(c);
+        lw_observe_all(c);
         lw_watch_renew(c);
 }
 
@@ -140,6 +141,7 @@ static void settle(client *c)
 {
         lw_client_heard(c);
         lw_greet(c);
+        lw_watch_retell(c);
         lw_work_pump(c);
 }
 
@@ -164,10 +166,15 @@ static void on_saved(void *ctx, int rc)
         if (m.code == CO_CREATED)
                 m.path = odm_cstr(path);
         co_answer(j->r, &m);
+        if (c)
+                c->joining = false;
         if (c && rc == 0) {
                 if (!j->update)
                         tell_jobs(c);
                 settle(c);
+                lw_errand_release(c);
+        } else if (c) {
+                lw_errand_drop_all(c, ODM_ST_UNAVAILABLE);
         }
         free(j);
 }
@@ -183,6 +190,8 @@ static void save_and_answer(client *c, co_request *r, bool update)
         }
         if (j && lw_client_save(c, on_saved, j) == 0)
                 return;
+        c->joining = false;
+        lw_errand_drop_all(c, ODM_ST_UNAVAILABLE);
         free(j);
         co_answer_code(r, CO_SERVER_ERROR);
 }
@@ -265,8 +274,10 @@ static void enter(lwm2m *a, co_request *r, co_peer *p, const co_msg *m, const od
                         lw_client_free(c);
                 return;
         }
+        c->joining = true; /* what is ordered from here on goes after the answer */
         why = lw_client_introduce(c);
         if (why) {
+                c->joining = false;
                 refuse(a, r, why == ODM_ST_FORBIDDEN ? CO_FORBIDDEN : CO_UNAVAILABLE, q->ep,
                        "not to be served");
                 lw_client_gone(c, ADAPTER_OPERATOR);
@@ -284,6 +295,7 @@ void lw_register_request(lwm2m *a, co_request *r, co_peer *p, const co_msg *m)
         const char *why;
         int rc;
 
+        lw_objects_refresh(a);
         rc = odm_lw_register_parse(m->query, m->n_query, false, &q);
         if (rc == 0 && (q.lt == 0 || q.lt > LIFETIME_MAX))
                 rc = ODM_EMALFORMED;
@@ -341,6 +353,12 @@ static int change(client *c, const odm_lw_register *q, const co_msg *m, co_peer 
         return 1;
 }
 
+/* An operator has switched it off; one in quarantine is to be healed. */
+static bool is_off(const gw_device *d)
+{
+        return d->state == GW_DEACTIVATED && !odm_str_is(d->reason, GW_QUARANTINE);
+}
+
 void lw_update_request(lwm2m *a, co_request *r, co_peer *p, const co_msg *m, odm_str location)
 {
         client *c = lw_client_by_location(a, location);
@@ -359,7 +377,7 @@ void lw_update_request(lwm2m *a, co_request *r, co_peer *p, const co_msg *m, odm
                 return;
         }
         a->updates++;
-        if (!c->record || (rc > 0 && c->greeting == GREET_DUE)) {
+        if (!c->record || is_off(c->record) || (rc > 0 && c->greeting == GREET_DUE)) {
                 if (lw_client_introduce(c)) {
                         co_answer_code(r, CO_FORBIDDEN);
                         return;
@@ -391,6 +409,7 @@ void lw_send_request(lwm2m *a, co_request *r, co_peer *p, const co_msg *m)
 {
         net_addr from;
         client *c;
+        int rc;
 
         co_peer_addr(p, &from);
         c = lw_client_by_addr(a, &from, co_request_end(r) == a->secure);
@@ -402,7 +421,10 @@ void lw_send_request(lwm2m *a, co_request *r, co_peer *p, const co_msg *m)
                 co_answer_code(r, CO_UNSUPPORTED_FORMAT);
                 return;
         }
-        co_answer_code(r, CO_CHANGED);
         lw_client_heard(c);
-        lw_watch_tell(c, (odm_lw_path){0}, (unsigned)m->format, m->body);
+        rc = lw_watch_take(c, (odm_lw_path){0}, (unsigned)m->format, m->body);
+        co_answer_code(r, rc == 0                                          ? CO_CHANGED
+                          : rc == ODM_EMALFORMED || rc == ODM_EUNSUPPORTED ? CO_BAD_REQUEST
+                                                                           : CO_UNAVAILABLE);
+        lw_work_pump(c);
 }

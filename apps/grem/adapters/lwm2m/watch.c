@@ -6,6 +6,8 @@
 #include "log.h"
 #include "lwm2m_inner.h"
 
+#define RETELL_MS 2000 /* until a device is looked at again, whose alert could not be kept */
+
 static watch *find(client *c, odm_lw_path path)
 {
         for (watch *w = c->watches; w; w = w->next)
@@ -209,8 +211,60 @@ void lw_watch_renew(client *c)
                 order(c, &v[i]);
 }
 
-static void pass_on(client *c, const odm_bridge_news *news)
+/* ---- what is told ---------------------------------------------------------------------------------------- */
+
+/* What could not be kept is found again by a look at what is observed: the first answer tells it.
+ */
+void lw_watch_retell(client *c)
 {
+        if (!c->retell || !c->record || !lw_client_awake(c))
+                return;
+        c->retell = false;
+        lw_observe_all(c);
+        lw_watch_renew(c);
+}
+
+static void on_retell(void *ctx)
+{
+        lwm2m *a = ctx;
+
+        for (size_t i = 0; i < CHAINS; i++)
+                for (client *c = a->by_name[i], *next; c; c = next) {
+                        next = c->by_name;
+                        lw_watch_retell(c);
+                }
+}
+
+static void retell_later(client *c)
+{
+        lwm2m *a = c->a;
+
+        c->retell = true;
+        a->retell.fn = on_retell;
+        a->retell.ctx = a;
+        if (!a->retell.in &&
+            loop_timer_set(a->loop, &a->retell, odm_time_add(loop_now(), RETELL_MS)) < 0)
+                log_error("no memory for a timer");
+}
+
+/* 0, or why an alert is not durable. */
+static int alert(client *c, const odm_alert *what, int64_t at)
+{
+        int rc = c->a->host.alert(c->a->host.ctx, c->record, what, (odm_wall){at});
+
+        if (rc == 0)
+                return 0;
+        log_error("an alert waits", log_text("endpoint", c->ep), log_str("type", what->type),
+                  log_err(rc));
+        if (odm_bridge_untold(c->bridge, what) < 0)
+                log_error("no memory: it is lost");
+        retell_later(c);
+        return rc;
+}
+
+static int pass_on(client *c, const odm_bridge_news *news)
+{
+        int worst = 0;
         lwm2m *a = c->a;
         odm_arena mem;
         adapter_node *v;
@@ -229,14 +283,15 @@ static void pass_on(client *c, const odm_bridge_news *news)
         if (v)
                 a->host.changed(a->host.ctx, c->record, v, news->nodes.n);
         odm_arena_done(&mem);
-        for (size_t i = 0; i < news->n_alerts; i++)
-                if (a->host.alert(a->host.ctx, c->record, &news->alert[i],
-                                  (odm_wall){news->at[i]}) < 0)
-                        log_error("an alert is lost", log_text("endpoint", c->ep),
-                                  log_str("type", news->alert[i].type));
+        for (size_t i = 0; i < news->n_alerts; i++) {
+                int rc = alert(c, &news->alert[i], news->at[i]);
+
+                worst = rc < 0 ? rc : worst;
+        }
+        return worst;
 }
 
-void lw_watch_tell(client *c, odm_lw_path at, unsigned ct, odm_str payload)
+int lw_watch_take(client *c, odm_lw_path at, unsigned ct, odm_str payload)
 {
         odm_lw_frame f = {.reg = c->a->registry, .at = at};
         odm_arena mem;
@@ -254,8 +309,14 @@ void lw_watch_tell(client *c, odm_lw_path at, unsigned ct, odm_str payload)
                 log_warn("what a device tells cannot be read", log_text("endpoint", c->ep),
                          log_err(rc));
         else if (c->record)
-                pass_on(c, &news);
+                rc = pass_on(c, &news);
         odm_arena_done(&mem);
         lw_client_keep(c);
+        return rc;
+}
+
+void lw_watch_tell(client *c, odm_lw_path at, unsigned ct, odm_str payload)
+{
+        (void)!lw_watch_take(c, at, ct, payload);
         lw_work_pump(c);
 }

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Object definitions as OMA publishes them, a folder of XML.  The folder is looked at again when a
+ * device registers, and what is new or changed is read: what cannot be read then is told, and what
+ * was known stays. */
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "fsio.h"
+#include "heap.h"
+#include "log.h"
+#include "lwm2m_inner.h"
+
+#define DEFINITION_MAX ((size_t)1 << 20) /* octets of an object definition */
+#define PATH_ROOM 4096
+#define LOOK_MS 1000 /* the folder is looked at no more often */
+
+static int load(lwm2m *a, const char *path, diag *d)
+{
+        odm_buf text;
+        const char *why = NULL;
+        int rc;
+
+        odm_buf_init(&text, &heap_mem, DEFINITION_MAX);
+        rc = fsio_read(path, DEFINITION_MAX, &text, d);
+        if (rc == 0) {
+                rc = odm_lw_registry_load(a->registry, odm_buf_view(&text), NULL, &why);
+                if (rc < 0)
+                        diag_set(d, rc, "%s: %s", path, why ? why : odm_err_text(rc));
+        }
+        odm_buf_done(&text);
+        return rc;
+}
+
+/* Calls fn for each definition, until one returns other than 0, which is returned. */
+static int each(lwm2m *a, int (*fn)(lwm2m *a, const char *path, void *ctx), void *ctx, diag *d)
+{
+        const char *folder = cfg_str(a->conf, "lwm2m.objects");
+        DIR *dir = opendir(folder);
+        struct dirent *e;
+        char path[PATH_ROOM];
+        int rc = 0;
+
+        if (!dir)
+                return diag_set(d, ODM_EIO, "lwm2m.objects: %s cannot be read", folder);
+        while (rc == 0 && (e = readdir(dir))) {
+                size_t n = strlen(e->d_name);
+
+                if (n < 5 || strcmp(e->d_name + n - 4, ".xml") != 0)
+                        continue;
+                if (snprintf(path, sizeof path, "%s/%s", folder, e->d_name) >= (int)sizeof path)
+                        rc = diag_set(d, ODM_ELIMIT, "%s: too long a name", e->d_name);
+                else
+                        rc = fn(a, path, ctx);
+        }
+        closedir(dir);
+        return rc;
+}
+
+/* ---- what is there, and whether it changed ------------------------------------------------------------------ */
+
+/* The same whatever order a folder is read in. */
+static int add_stamp(lwm2m *a, const char *path, void *ctx)
+{
+        uint64_t *sum = ctx, h = 1469598103934665603u;
+        struct stat st;
+        int64_t v[4] = {0};
+
+        (void)a;
+        if (stat(path, &st) == 0) {
+                v[0] = st.st_mtim.tv_sec;
+                v[1] = st.st_mtim.tv_nsec;
+                v[2] = (int64_t)st.st_ino;
+                v[3] = (int64_t)st.st_size;
+        }
+        for (const char *p = path; *p; p++)
+                h = (h ^ (uint8_t)*p) * 1099511628211u;
+        for (size_t i = 0; i < sizeof v; i++)
+                h = (h ^ ((const uint8_t *)v)[i]) * 1099511628211u;
+        *sum += h;
+        return 0;
+}
+
+static int load_one(lwm2m *a, const char *path, void *ctx)
+{
+        return load(a, path, ctx);
+}
+
+static int load_what_can_be(lwm2m *a, const char *path, void *ctx)
+{
+        diag d = {0};
+
+        (void)ctx;
+        if (load(a, path, &d) < 0)
+                log_error("an object definition is not taken", log_text("why", d.text));
+        return 0;
+}
+
+int lw_objects_open(lwm2m *a, diag *d)
+{
+        if (!cfg_str(a->conf, "lwm2m.objects"))
+                return 0;
+        a->objects_seen = loop_now();
+        if (each(a, add_stamp, &a->objects, d) < 0)
+                return ODM_EIO;
+        return each(a, load_one, d, d);
+}
+
+void lw_objects_refresh(lwm2m *a)
+{
+        uint64_t now = 0;
+        diag d = {0};
+
+        if (!cfg_str(a->conf, "lwm2m.objects") ||
+            !odm_time_reached(loop_now(), odm_time_add(a->objects_seen, LOOK_MS)))
+                return;
+        a->objects_seen = loop_now();
+        if (each(a, add_stamp, &now, &d) < 0 || now == a->objects)
+                return;
+        a->objects = now;
+        (void)!each(a, load_what_can_be, NULL, &d);
+        log_info("object definitions are read again");
+}
