@@ -527,6 +527,7 @@ static void a_device_that_is_switched_on_again_is_there(void **state)
 {
         world *w = *state;
         gw_change c = {.wake_interval_s = -2, .awake_s = -2, .reason = ODM_STR("operator")};
+        fake_device *one;
         gw_device *d;
 
         open_all(w);
@@ -539,12 +540,15 @@ static void a_device_that_is_switched_on_again_is_there(void **state)
         run_reported(w, "alert " RECORDS "/d0001  5\n");
         assert_string_equal(node(w, RECORDS "/d0001/StateReason"), "operator");
         assert_false(gw_is_awake(d));
+        assert_int_equal(fake_alert(one, "./A", "urn:x:switched-off", "1", "critical"), 0);
         c = (gw_change){.wake_interval_s = -2, .awake_s = -2, .active = 1};
         assert_int_equal(gw_change_device(w->g, d, &c), 0);
         assert_int_equal(d->state, GW_ACTIVE);
         assert_true(gw_is_awake(d));
         run_until_told(w);
         assert_int_equal(count_in(w, "<DeviceAttach><DeviceID>a<"), 2);
+        assert_int_equal(count_in(w, "urn:x:switched-off"), 0); /* what it said is nobody's */
+        assert_int_equal(north_waiting(w->g->north), 0);
         assert_string_equal(node(w, RECORDS "/d0001/StateReason"), "");
 }
 
@@ -569,7 +573,6 @@ static const char *fetch(uint16_t port, const char *path)
         text[n] = 0;
         close(fd);
         return text;
-        fake_device *one;
 }
 
 static void counters_are_told_over_http(void **state)
@@ -581,15 +584,12 @@ static void counters_are_told_over_http(void **state)
         open_all(w);
         run_sessions(w, 1);
         attach("a");
-        assert_int_equal(fake_alert(one, "./A", "urn:x:switched-off", "1", "critical"), 0);
         loop_skip(1500);
         settle(w);
         port = meter_port(w->g->meter);
         assert_non_null(strstr(fetch(port, "/metrics"), "\ngrem_devices{state=\"active\"} 1\n"));
         assert_non_null(strstr(fetch(port, "/metrics"), "\ngrem_north_sessions_total 1\n"));
         assert_non_null(strstr(fetch(port, "/"), "404"));
-        assert_int_equal(count_in(w, "urn:x:switched-off"), 0); /* what it said is nobody's */
-        assert_int_equal(north_waiting(w->g->north), 0);
         agent_sync(w->agent, "test"); /* told as soon as it is over, not a second later */
         while (w->g->counts.north_sessions < 2)
                 assert_int_equal(loop_once(w->l, 20), 0);

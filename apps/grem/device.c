@@ -561,13 +561,13 @@ void devices_gone(void *ctx, gw_device *d, adapter_gone why)
         (void)hear(rec_of(d), ODM_INV_GONE, 0, why);
 }
 
-gw_device *devices_known(void *ctx, odm_str id)
 /* Switched off by an operator: what it says is nobody's business. */
 static bool is_off(const gw_device *d)
 {
         return d->state == GW_DEACTIVATED && !gw_is_quarantined(d);
 }
 
+gw_device *devices_known(void *ctx, odm_str id)
 {
         return gw_by_id(ctx, id);
 }
@@ -627,10 +627,10 @@ static int relay(gateway *g, gw_device *d, const odm_alert *a, odm_wall at)
 {
         odm_alert up = *a;
         odm_arena arena;
-        if (is_off(d))
-                return 0;
         int rc;
 
+        if (is_off(d))
+                return 0;
         odm_arena_init(&arena, &heap_mem, 65536);
         up.source = mounted(&arena, d, a->source.p ? a->source : ODM_STR("."));
         up.target = mounted(&arena, d, a->target);
