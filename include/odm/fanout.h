@@ -355,8 +355,8 @@ ODM_MUST_USE int odm_fanout_find(const odm_fanout *f, uint64_t task, uint32_t de
                                  odm_fanout_row *out);
 /* Commands that wait for the device, of all tasks. */
 uint32_t odm_fanout_waiting(const odm_fanout *f, uint32_t device);
+/* Whether a task runs on it, or awaits its final alerts. */
+bool odm_fanout_runs(const odm_fanout *f, uint32_t device);
 size_t odm_fanout_bytes(const odm_fanout *f); /* of memory in use */
 
 #endif
-/* Whether a task runs on it, or awaits its final alerts. */
-bool odm_fanout_runs(const odm_fanout *f, uint32_t device);
