@@ -17,8 +17,8 @@
 #include "odm/inventory.h"
 #include "part/notice.h"
 #include "recover.h"
-#include "spare.h"
 #include "rights.h"
+#include "spare.h"
 
 #define AT "./GwMO/Config/Ext/Validation"
 #define CAUSE "device-quarantined"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* reach.h - what a request reaches through a gateway.  ./GwDev/<key>/... of a gateway is the tree of
- * another device, and is for those alone who may have that by its name; what has a gateway act on
- * all of its devices (fan-outs, triggers, stored configuration, schedules) is for those who may have
- * all of them. */
+/* reach.h - what a request reaches through a gateway.  ./GwDev/<key>/... of a gateway is the tree
+ * of another device, and is for those alone who may have that by its name; what has a gateway act
+ * on all of its devices (fan-outs, triggers, stored configuration, schedules) is for those who may
+ * have all of them. */
 #ifndef NREM_REACH_H
 #define NREM_REACH_H
 
@@ -16,8 +16,8 @@ bool reach_commands(call *c, int64_t device, const json_t *list);
 bool reach_uri(call *c, int64_t device, odm_str uri);
 /* Whether what is at the address may be shown to the token. */
 bool reach_shows(call *c, int64_t device, odm_str uri);
-/* For commands (or nodes, each with its "uri") of whichever device: true when all of them are for a device itself, or the token sees
- * all devices; else false with the problem set. */
+/* For commands (or nodes, each with its "uri") of whichever device: true when all of them are for a
+ * device itself, or the token sees all devices; else false with the problem set. */
 bool reach_none(call *c, const json_t *list);
 
 #endif

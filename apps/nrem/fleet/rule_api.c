@@ -91,8 +91,8 @@ static void check_reach(call *c, const json_t *actions)
         const json_t *v;
         size_t i;
 
-        json_array_foreach(actions, i, v)
-                (void)reach_none(c, json_object_get(json_object_get(v, "job"), "commands"));
+        json_array_foreach(actions, i, v)(void)
+                reach_none(c, json_object_get(json_object_get(v, "job"), "commands"));
 }
 
 /* What it says, from the body, and what was there before where the body says nothing. */
