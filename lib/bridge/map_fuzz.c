@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any octets as a map, and behind a zero as what a gateway saved: neither breaks anything. */
+/* Any octets as a map, and behind a zero as what a gateway saved: neither breaks anything, nor what
+ * a device then tells. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,25 @@ static void read_one(odm_bridge *b, const odm_mem *mem)
         odm_arena_done(&a);
 }
 
+/* A device tells something, with whatever was kept of it: observations, traps, jobs. */
+static void tell_some(odm_bridge *b, const odm_mem *mem)
+{
+        odm_lw_node v[] = {
+                {.path = ODM_LW_PATH3(3, 0, 9), .value = {.type = ODM_LW_T_INTEGER, .i = 42}},
+                {.path = ODM_LW_PATH4(3, 0, 11, 0), .value = {.type = ODM_LW_T_INTEGER, .i = 7}},
+        };
+        const odm_lw_list l = {v, ODM_COUNT(v)};
+        odm_bridge_news news;
+        odm_arena a;
+
+        odm_arena_init(&a, mem, 4 << 20);
+        if (odm_bridge_told(b, &l, (odm_time){0}, &a, &news) == 0)
+                for (size_t i = 0; i < news.n_alerts; i++)
+                        if (odm_bridge_untold(b, &news.alert[i]) < 0)
+                                break;
+        odm_arena_done(&a);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
         odm_mem mem = {resize, NULL};
@@ -50,8 +70,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
         odm_lw_links links = {.v = &link, .n = 1};
         if (odm_bridge_new(&opt, &b) == 0) {
                 if (odm_bridge_offers(b, &links, ODM_STR("1.0")) == 0 &&
-                    odm_bridge_load(b, saved, (odm_time){0}) == 0)
+                    odm_bridge_load(b, saved, (odm_time){0}) == 0) {
                         read_one(b, &mem);
+                        tell_some(b, &mem);
+                }
                 odm_bridge_free(b);
         }
         odm_map_free(m);
