@@ -9,7 +9,6 @@
 
 #define SWEEP_PAGE 100
 #define NAMES_TRIED 20
-#define WORD_MS 1000 /* gateways tell times in seconds */
 #define TAG ODM_STR("gateway")
 
 /* ---- gateways --------------------------------------------------------------------------- */
@@ -346,7 +345,16 @@ static bool is_news(const gateway_child *was, const store_device *g, const gatew
                 return true;
         if (!there || was->state == GATEWAY_DETACHED_STATE || was->state == GATEWAY_UNREACHABLE)
                 return there;
-        return !r->seen || r->seen + WORD_MS > was->seen;
+        return !r->seen || r->seen >= was->seen;
+}
+
+/* When the device was there last, as far as its gateway has told; never later than now. */
+static int64_t seen_at(const fleet_turn *t, const gateway_child *was, const store_device *g,
+                       const gateway_record *r)
+{
+        int64_t at = r->seen && r->seen < t->now ? r->seen : t->now;
+
+        return was->gateway == g->id && was->seen > at ? was->seen : at;
 }
 
 static int patch_record(fleet_turn *t, const store_device *g, const store_device *d,
@@ -473,7 +481,7 @@ int gateway_take(gateways *s, fleet_turn *t, const store_device *g, const gatewa
                 c.moves += was.gateway != 0;
         }
         if (r->state != GATEWAY_PROVISIONED)
-                c.seen = r->seen && r->seen < t->now ? r->seen : t->now;
+                c.seen = seen_at(t, &was, g, r);
         rc = patch_record(t, g, d, r, c.state == GATEWAY_ACTIVE || c.state == GATEWAY_ASLEEP, &p);
         if (rc == 0 && fresh)
                 rc = attach(s, t, g, d, &was, &c);

@@ -12,6 +12,7 @@
 #include "metrics.h"
 
 #define MOST 10000
+#define WORD_MS 999   /* gateways tell whole seconds: it attached then, or so much later */
 #define MANY_MS 60000 /* a count of many devices is good for so long */
 #define MOST_COUNTED 1000000
 
@@ -109,7 +110,7 @@ static int on_attached(gateways *s, fleet_turn *t, const store_device *g, gatewa
                                   .mode = w->mode,
                                   .component = w->component,
                                   .state = GATEWAY_ACTIVE,
-                                  .seen = w->at};
+                                  .seen = w->at ? w->at + WORD_MS : 0};
         gateway_child c;
         store_device d;
         int rc;

@@ -738,6 +738,8 @@ static void late_words_move_nobody(void **state)
                 {"it is there, and was seen later", NULL, "1", 5, true},
                 {"it sleeps there, and was seen later", NULL, "2", 5, true},
                 {"it should be there, but was seen before", NULL, "1", -5, false},
+                {"it was seen there in the second in which it left", NULL, "1", 0, false},
+                {"it attached there in that second", NULL, NULL, 0, true},
                 {"it is said to have left", NULL, "4", 5, false},
                 {"it is silent there", NULL, "3", 5, false},
                 {"it is silent there, and here as well", "3", "3", 5, false},
@@ -753,7 +755,7 @@ static void late_words_move_nobody(void **state)
                 begin(&s);
                 a = with_meters(&s, "a", 1, &id);
                 b = gateway(&s, "b");
-                stage_ms += 60000;
+                stage_ms += 60400;
                 at = stage_ms;
                 attach(&s, b, "d44", "urn:a:1");
                 inventory(&s, b, record_xml(&s, "d44", "urn:a:1", "1"));
