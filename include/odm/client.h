@@ -197,9 +197,13 @@ typedef struct odm_request {
         unsigned status;
 } odm_request;
 
+#define ODM_CLIENT_TEXT 255
 typedef struct odm_reply { /* answer to a request */
         unsigned status;
         const odm_result *results; /* NODE with GET */
+        odm_str text;              /* EXEC, NODE refused: why, for people, as Item/Data of the
+                                      Status, cut after ODM_CLIENT_TEXT octets; absent, or what XML
+                                      cannot carry: nothing is said */
         const odm_str *items;      /* USER: the text, or numbers of choices */
         size_t n_items;
 } odm_reply;

@@ -152,6 +152,7 @@ typedef struct odm_answer {
         odm_str failing;     /* Add with implicit parents: the parent that failed, or absent */
         odm_result *results; /* GET */
         odm_str created;     /* Inbox: where the object went */
+        odm_str text;        /* forward(), of a refusal: why, for people; or absent */
 } odm_answer;
 
 /* ---- providers ------------------------------------------------------------------- */

@@ -246,7 +246,8 @@ static int outcome(odm_client *c, const odm_item *item, unsigned code)
 static bool all_alike(const struct outcome *o)
 {
         for (const struct outcome *x = o; x; x = x->next)
-                if (x->code != o->code || x->failing.p || x->created.p)
+                if (x->code != o->code || x->failing.p || x->created.p ||
+                    !odm_str_eq(x->text, o->text))
                         return false;
         return true;
 }
@@ -281,6 +282,22 @@ static int add_hint(odm_client *c, struct entry *e, odm_str uri)
         return 0;
 }
 
+/* Says why it is refused: `text` as Data of an Item (dm-protocol.md 2). */
+static int add_text(odm_client *c, struct entry *e, odm_str text)
+{
+        odm_item *it;
+
+        if (text.p == NULL)
+                return 0;
+        if (e->cmd.items == NULL)
+                e->cmd.items = odm_new(&c->box.arena, odm_item);
+        it = e->cmd.items;
+        if (it == NULL)
+                return arena_rc(&c->box.arena);
+        it->data = (odm_data){ODM_DATA_TEXT, text};
+        return 0;
+}
+
 static int one_status(odm_client *c, const struct outcome *o, struct entry **out)
 {
         struct entry *e = odm_outbox_status(c, c->run.cmd, o->code);
@@ -294,6 +311,8 @@ static int one_status(odm_client *c, const struct outcome *o, struct entry **out
                 rc = add_refs(c, e, o->item);
         if (rc == 0)
                 rc = add_hint(c, e, o->failing.p ? o->failing : o->created);
+        if (rc == 0)
+                rc = add_text(c, e, o->text);
         if (o->item == NULL)
                 e->cmd.items = o->items;
         *out = e;
@@ -367,6 +386,16 @@ static int lend(odm_client *c)
         return DONE;
 }
 
+/* What can be said of it. */
+static odm_str text_of(odm_str text)
+{
+        size_t most = text.n < ODM_CLIENT_TEXT ? text.n : ODM_CLIENT_TEXT;
+
+        if (text.n == 0 || !odm_xml_can_carry(text))
+                return ODM_ABSENT;
+        return odm_str_to(text, odm_utf8_cut(text, most));
+}
+
 static int take_answer(odm_client *c, const odm_item *item, const odm_answer *a, bool late)
 {
         odm_item *items = NULL;
@@ -389,7 +418,10 @@ static int take_answer(odm_client *c, const odm_item *item, const odm_answer *a,
         o->items = took_effect(code) ? items : NULL;
         o->failing = odm_outbox_copy(c, a->failing);
         o->created = odm_outbox_copy(c, a->created);
-        bool lost = (a->failing.p && !o->failing.p) || (a->created.p && !o->created.p);
+        odm_str text = took_effect(code) ? ODM_ABSENT : text_of(a->text);
+        o->text = odm_outbox_copy(c, text);
+        bool lost = (a->failing.p && !o->failing.p) || (a->created.p && !o->created.p) ||
+                    (text.p && !o->text.p);
         return lost ? arena_rc(&c->box.arena) : MORE;
 }
 
@@ -569,7 +601,7 @@ static int take_user(odm_client *c, const odm_reply *r)
 static int take_node(odm_client *c, const odm_reply *r)
 {
         const odm_item *item = c->run.item;
-        odm_answer a = {.status = r->status, .results = NULL};
+        odm_answer a = {.status = r->status, .text = r->text};
         odm_result *first = NULL, **last = &first;
 
         for (const odm_result *x = r->results; x; x = x->next) {

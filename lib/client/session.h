@@ -73,8 +73,8 @@ struct outcome { /* of one item */
         struct outcome *next;
         const odm_item *item; /* NULL for a whole command (user interaction) */
         unsigned code;
-        odm_str failing, created; /* in the outbox's arena */
-        odm_item *items;          /* Results of a Get, or texts of the user; there too */
+        odm_str failing, created, text; /* in the outbox's arena */
+        odm_item *items;                /* Results of a Get, or texts of the user; there too */
         bool late;
         uint64_t op; /* the tree's number of the operation */
 };

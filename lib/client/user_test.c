@@ -414,6 +414,65 @@ static void what_the_host_did_is_not_rolled_back(void **state)
         }
 }
 
+/* What the host says of a refusal is Data of an Item. */
+static void refusals_say_why(void **state)
+{
+        static const struct {
+                const char *why, *text, *heard;
+                unsigned status;
+        } said[] = {
+                {"a refusal", "there is none", "Status 1/1 Replace 405 [./Far/x] ='there is none'",
+                 405},
+                {"it says nothing", NULL, "Status 1/1 Replace 405 [./Far/x]", 405},
+                {"a success needs no reason", "done", "Status 1/1 Replace 200 [./Far/x]", 200},
+                {"what XML cannot carry", "a\001b", "Status 1/1 Replace 405 [./Far/x]", 405},
+        };
+        char two[256];
+
+        (void)state;
+        FOR_BOTH_CODECS(codec)
+        {
+                for (size_t i = 0; i < ODM_COUNT(said); i++) {
+                        struct stage s;
+                        const odm_reply r = {.status = said[i].status,
+                                             .text = odm_cstr(said[i].text)};
+                        begins(&s, codec, STAGE_OPEN);
+                        starts(&s);
+                        says(&s, HDR_OK(1) REPLACE("1", "./Far/x", "1") "<Final/>");
+                        assert_int_equal(odm_client_answer(s.c, asks(&s)->id, &r, s.now, s.wall),
+                                         0);
+                        assert_int_equal(stage_listen(&s), 0);
+                        (void)snprintf(two, sizeof two, OK1 "%s | Final", said[i].heard);
+                        if (!odm_str_is(s.line, two))
+                                print_error("%s\n", said[i].why);
+                        hears(&s, two);
+                        stage_close(&s);
+                }
+        }
+}
+
+/* Items that are refused for several reasons have a Status each, and a reason is cut. */
+static void reasons_are_kept_apart(void **state)
+{
+        struct stage s;
+        char text[400];
+        odm_reply r = {.status = 405, .text = ODM_STR("one")};
+
+        (void)state;
+        begins(&s, &odm_codec_xml, STAGE_OPEN);
+        starts(&s);
+        says(&s, HDR_OK(1) CMD("Replace", "1",
+                               ITEM("./Far/x", DATA("1")) ITEM("./Far/y", DATA("2"))) "<Final/>");
+        assert_int_equal(odm_client_answer(s.c, asks(&s)->id, &r, s.now, s.wall), 0);
+        memset(text, 'x', sizeof text);
+        r.text = (odm_str){text, sizeof text};
+        assert_int_equal(odm_client_answer(s.c, asks(&s)->id, &r, s.now, s.wall), 0);
+        assert_int_equal(stage_listen(&s), 0);
+        hears(&s, OK1 "Status 1/1 Replace 405 [./Far/x] ='one' | "
+                      "Status 1/1 Replace 405 [./Far/y] ='...255' | Final");
+        stage_close(&s);
+}
+
 static void alerts_have_a_ceiling(void **state)
 {
         struct stage s;
@@ -599,6 +658,8 @@ int main(void)
                 cmocka_unit_test(alerts_may_need_more_than_a_message),
                 cmocka_unit_test(an_unanswered_alert_is_not_told),
                 cmocka_unit_test(what_the_host_did_is_not_rolled_back),
+                cmocka_unit_test(refusals_say_why),
+                cmocka_unit_test(reasons_are_kept_apart),
                 cmocka_unit_test(alerts_have_a_ceiling),
                 cmocka_unit_test(the_first_message_is_small),
                 cmocka_unit_test(the_user_can_stop_it_all),
