@@ -315,6 +315,10 @@ ODM_MUST_USE int odm_fanout_restore(odm_fanout *f, const odm_fanout_plan *p,
 ODM_MUST_USE int odm_fanout_pause(odm_fanout *f, uint64_t task, const odm_fanout_now *now);
 ODM_MUST_USE int odm_fanout_resume(odm_fanout *f, uint64_t task, const odm_fanout_now *now);
 ODM_MUST_USE int odm_fanout_cancel(odm_fanout *f, uint64_t task, const odm_fanout_now *now);
+/* Takes one target out of it: one that has not begun is SKIPPED (214), and is not run any more; one
+ * that awaits a final alert times out (408), for what becomes of it is not known; one that runs
+ * comes to its end.  0; ODM_ENOENT: none that is open; ODM_ESTATE: it runs. */
+ODM_MUST_USE int odm_fanout_withdraw(odm_fanout *f, uint64_t task, uint32_t device);
 /* Forgets it at once; runs, rows and reports under way are then unknown. */
 void odm_fanout_drop(odm_fanout *f, uint64_t task);
 

@@ -374,14 +374,19 @@ int odm_fanout_restore(odm_fanout *f, const odm_fanout_plan *p, const odm_fanout
 
 /* ---- stopping ------------------------------------------------------------------------------------- */
 
+/* Given to the host, which has not answered yet. */
+static bool is_out(const target *x)
+{
+        return x->state == ODM_TARGET_RUNNING && !(x->flags & TARGET_CLAIM) &&
+               !(x->flags & TARGET_QUEUED);
+}
+
 /* All that does not run ends; who awaits an alert too, unless `spare`. */
 static void end_open(odm_fanout *f, task *t, odm_fanout_target state, unsigned status, bool spare)
 {
         for (uint32_t i = 0; i < t->n; i++) {
                 target *x = &t->v[i];
-                bool lent = x->state == ODM_TARGET_RUNNING && !(x->flags & TARGET_CLAIM) &&
-                            !(x->flags & TARGET_QUEUED);
-                if (odm_target_over(x->state) || (lent && !(x->flags & TARGET_AWAITS)) ||
+                if (odm_target_over(x->state) || (is_out(x) && !(x->flags & TARGET_AWAITS)) ||
                     (spare && (x->flags & TARGET_AWAITS)))
                         continue;
                 odm_target_end(f, t, x, state, status);
@@ -421,6 +426,23 @@ int odm_fanout_cancel(odm_fanout *f, uint64_t id, const odm_fanout_now *now)
                 return ODM_ESTATE;
         t->stop = ODM_FANOUT_CANCELLED;
         stop(f, t, ODM_FANOUT_CANCELLED, ODM_TARGET_CANCELLED, ODM_ST_CANCELLED, false);
+        return 0;
+}
+
+int odm_fanout_withdraw(odm_fanout *f, uint64_t id, uint32_t device)
+{
+        task *t = odm_fanout_task(f, id);
+        target *x = t ? odm_target_of(t, device) : NULL;
+
+        if (!x || odm_target_over(x->state))
+                return ODM_ENOENT;
+        if (x->flags & TARGET_AWAITS)
+                odm_target_end(f, t, x, ODM_TARGET_TIMEOUT, ODM_ST_TIMEOUT);
+        else if (is_out(x))
+                return ODM_ESTATE;
+        else
+                odm_target_end(f, t, x, ODM_TARGET_SKIPPED, ODM_ST_CANCELLED);
+        odm_fanout_unblock(f, device);
         return 0;
 }
 

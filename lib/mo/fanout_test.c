@@ -274,7 +274,8 @@ static void go(world *w, int64_t until_ms)
 /* ---- stories -------------------------------------------------------------------------------------- */
 
 /* Events: "SECONDS what", what being a device and its presence ("3Z", "3A", "3G", "3B", "3-" for
- * removed), P pause, R resume, C cancel, K kill and start again, X the disk fails once. */
+ * removed, "3W" withdrawn), P pause, R resume, C cancel, K kill and start again, X the disk fails
+ * once. */
 static const struct story {
         const char *why, *devices, *answers, *events;
         bool again;
@@ -312,6 +313,12 @@ static const struct story {
         {"a pause", "ZA", "o o", "5 P 10 1A 100 R", .state = 40, .want = "33", .ran = "11"},
         {"cancelled while it sleeps", "ZA", "o o", "50 C", .state = 50, .want = "83", .ran = "01"},
         {"cancelled while an alert is awaited", "AA", "n o", "50 C", .state = 50, .want = "83"},
+        {"taken back while it sleeps", "ZZ", "o o", "50 1W 90 1A 95 2A", .state = 41, .want = "73",
+         .ran = "01"},
+        {"taken back while an alert is awaited", "AA", "n o", "50 1W", .state = 41, .want = "53",
+         .ran = "11"},
+        {"taken back before its time, and after a kill", "AA", "o o", "3 1W 4 K", .not_before = 60,
+         .state = 41, .want = "73", .ran = "01"},
         {"cancelled in its pause", "ZA", "o o", "50 P 60 C", .state = 50, .want = "83"},
         {"failures stop it", "AAAAAAAAAAAA", "f f f f f f f f f f f f", "", .parallel = 1,
          .stop_pct = 20, .state = 70, .want = "444888888888", .ran = "111000000000"},
@@ -379,6 +386,11 @@ static void order(world *w, const char *what)
         assert_int_equal(sscanf(what, "%u%c", &number, &c), 2);
         if (c == '-') {
                 odm_fanout_removed(w->f, number, &t);
+                return;
+        }
+        if (c == 'W') {
+                assert_int_equal(odm_fanout_withdraw(w->f, 7, number), 0);
+                assert_int_equal(odm_fanout_withdraw(w->f, 7, number), ODM_ENOENT);
                 return;
         }
         w->v[number - 1].presence = presence_of(c);
@@ -696,6 +708,7 @@ static void bad_plans_are_refused(void **state)
         assert_int_equal(odm_fanout_pause(w.f, 7, &t), ODM_ENOENT);
         assert_int_equal(odm_fanout_resume(w.f, 7, &t), ODM_ENOENT);
         assert_int_equal(odm_fanout_cancel(w.f, 7, &t), ODM_ENOENT);
+        assert_int_equal(odm_fanout_withdraw(w.f, 7, 1), ODM_ENOENT);
         assert_int_equal(odm_fanout_look(w.f, 7, &view), ODM_ENOENT);
         assert_int_equal(odm_fanout_final(w.f, 7, 1, true, 200, &t), ODM_ENOENT);
         odm_fanout_free(w.f);
