@@ -25,7 +25,7 @@ typedef struct config_part {
         const part_host *host;
         gateway *g; /* NULL for a bootstrap */
         odm_provider provider;
-        odm_binding bind[13];
+        odm_binding bind[14];
         rule rules[RULES_MAX];
         size_t n_rules;
         loop_timer changed;
@@ -41,6 +41,7 @@ static const struct limit {
         {"Mode", 1, 3},
         {"Priority", 0, INT32_MAX},
         {"BatchWindow", 0, 86400},
+        {"ResultWindow", 0, 86400},
         {"DetachGrace", 0, 31536000},
         {"MaxQueue", 1, 1000000},
         {"DefaultTTL", 1, 31536000},
@@ -208,6 +209,7 @@ static const char *const numbers[] = {"Mode",
                                       "ModeRules/*/Priority",
                                       "ModeRules/*/Mode",
                                       "Alerts/BatchWindow",
+                                      "Alerts/ResultWindow",
                                       "Alerts/DetachGrace",
                                       "SAF/MaxQueue",
                                       "SAF/DefaultTTL",

@@ -271,6 +271,47 @@ static void what_is_critical_does_not_wait(void **state)
         assert_int_equal(dm_fake_done(&w->f), 2);
 }
 
+static int final_of(world *w, const char *id, const char *type)
+{
+        const odm_alert a = {.code = ODM_ALERT_GENERIC,
+                             .source = ODM_STR("./FUMO/main"),
+                             .type = odm_cstr(type),
+                             .mark = ODM_STR("informational"),
+                             .correlator = ODM_STR("c-7"),
+                             .format = ODM_FMT_INT,
+                             .data = ODM_STR("200")};
+
+        return devices_alert(w->g, gw_by_id(w->g, odm_cstr(id)), &a, (odm_wall){0});
+}
+
+/* Somebody waits for how his order ended; several that end together are one session. */
+static void a_final_alert_does_not_wait(void **state)
+{
+        static const char update[] = "org.openmobilealliance.dm.firmwareupdate.update";
+        world *w = *state;
+
+        open_all(w);
+        run_sessions(w, 1);
+        write_config(w, "Alerts/BatchWindow", "3600", ODM_FMT_INT);
+        assert_string_equal(node(w, "./GwMO/Config/Alerts/ResultWindow"), "1");
+        attach("a");
+        attach("b");
+        assert_int_equal(final_of(w, "a", "urn:oma:at:diagmon:1.0:CollectedSimpleDataReport"), 0);
+        settle(w);
+        assert_int_equal(north_waiting(w->g->north), 3);
+        assert_int_equal(dm_fake_done(&w->f), 1);
+        assert_int_equal(final_of(w, "a", update), 0);
+        assert_int_equal(final_of(w, "b", update), 0);
+        run_until_told(w);
+        assert_int_equal(dm_fake_done(&w->f), 2);
+        assert_true(dm_fake_reported(&w->f, "alert ./GwDev/d0001/FUMO/main c-7 200\n"));
+        assert_true(dm_fake_reported(&w->f, "alert ./GwDev/d0002/FUMO/main c-7 200\n"));
+        write_config(w, "Alerts/ResultWindow", "3600", ODM_FMT_INT);
+        assert_int_equal(final_of(w, "a", update), 0);
+        settle(w);
+        assert_int_equal(north_waiting(w->g->north), 1);
+}
+
 static void an_alert_is_told_until_it_is_answered(void **state)
 {
         world *w = *state;
@@ -728,6 +769,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(
                         going_and_coming_in_one_window_is_no_news_but_counted, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(what_is_critical_does_not_wait, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(a_final_alert_does_not_wait, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(an_alert_is_told_until_it_is_answered, set_up,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(keys_stay_for_ever, set_up, tear_down),

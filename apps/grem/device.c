@@ -25,7 +25,8 @@
 #define TEXT_MAX 255    /* of another text */
 #define LIST_MAX 2000   /* of mos and dms */
 #define DOC_MAX 4096
-#define ALERT_BURST 60 /* alerts of one device at once, and then */
+#define ALERT_BURST 60  /* alerts of one device at once, and then */
+#define GRAVE_BURST 300 /* fatal ones and final ones have more */
 #define ALERT_EVERY_MS 1000
 #define TALKS_EVERY_MS 60000 /* that a device talks too much is logged */
 #define HASH_MIN 1024
@@ -581,34 +582,31 @@ void devices_changed(void *ctx, gw_device *d, const adapter_node *v, size_t n)
 }
 
 /* A bucket that loses an alert each second. */
-static bool talks_too_much(rec *r)
+static bool talks_too_much(rec *r, bool matters)
 {
-        int64_t now = loop_now().ms;
+        int64_t now = loop_now().ms, burst = matters ? GRAVE_BURST : ALERT_BURST;
 
         if (r->alerts_at < now)
                 r->alerts_at = now;
-        if (r->alerts_at - now > (ALERT_BURST - 1) * ALERT_EVERY_MS)
+        if (r->alerts_at - now > (burst - 1) * ALERT_EVERY_MS)
                 return true;
         r->alerts_at += ALERT_EVERY_MS;
         return false;
 }
 
-/* One too many: an adapter that has to offer it again holds back those of all others meanwhile, so
- * only what is grave is worth that. */
-static int one_too_many(rec *r, odm_str mark)
+/* One too many is dropped: were it to be offered again, those of all others would wait behind it.
+ */
+static void one_too_many(rec *r)
 {
         int64_t now = loop_now().ms;
-        bool grave = odm_str_ieq(mark, "fatal") || odm_str_ieq(mark, "critical");
 
-        if (!grave)
-                r->dropped++;
-        if (now >= r->talks_told) {
-                log_warn("a device talks too much", log_text("key", r->d.key),
-                         log_int("dropped", r->dropped));
-                r->talks_told = now + TALKS_EVERY_MS;
-                r->dropped = 0;
-        }
-        return grave ? ODM_ELIMIT : 0;
+        r->dropped++;
+        if (now < r->talks_told)
+                return;
+        log_warn("a device talks too much", log_text("key", r->d.key),
+                 log_int("dropped", r->dropped));
+        r->talks_told = now + TALKS_EVERY_MS;
+        r->dropped = 0;
 }
 
 /* "./FUMO/main" of a device, below its mount. */
@@ -623,7 +621,7 @@ static odm_str mounted(odm_arena *a, const gw_device *d, odm_str uri)
         return odm_arena_fmt(a, "./GwDev/%s/%.*s", d->key, (int)rel.n, rel.p);
 }
 
-static int relay(gateway *g, gw_device *d, const odm_alert *a, odm_wall at)
+static int relay(gateway *g, gw_device *d, north_class k, const odm_alert *a, odm_wall at)
 {
         odm_alert up = *a;
         odm_arena arena;
@@ -636,7 +634,7 @@ static int relay(gateway *g, gw_device *d, const odm_alert *a, odm_wall at)
         up.target = mounted(&arena, d, a->target);
         rc = arena.err;
         if (rc == 0)
-                rc = north_add(g, NULL, NORTH_RELAY, &up, at, NULL);
+                rc = north_relay(g->north, d->number, k, &up, at);
         odm_arena_done(&arena);
         return rc;
 }
@@ -663,6 +661,8 @@ int devices_alert(void *ctx, gw_device *d, const odm_alert *a, odm_wall at)
 {
         gateway *g = ctx;
         rec *r = rec_of(d);
+        /* the server's own correlator: somebody waits for it */
+        bool final = a->correlator.n && fanout_is_final(a->type);
 
         if (odm_str_ieq(a->type, ODM_INV_DMS_ALERT))
                 return take_dms(r, a->data);
@@ -671,9 +671,11 @@ int devices_alert(void *ctx, gw_device *d, const odm_alert *a, odm_wall at)
                 if (rc != 0)
                         return rc < 0 ? rc : 0;
         }
-        if (talks_too_much(r))
-                return one_too_many(r, a->mark);
-        return relay(g, d, a, at.s > 0 ? at : loop_wall());
+        if (talks_too_much(r, final || north_is_grave(a->mark))) {
+                one_too_many(r);
+                return 0;
+        }
+        return relay(g, d, final ? NORTH_FINAL : NORTH_RELAY, a, at.s > 0 ? at : loop_wall());
 }
 
 /* ---- what the server and the operator say ---------------------------------------------------------- */

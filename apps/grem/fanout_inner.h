@@ -169,6 +169,8 @@ ODM_MUST_USE int fanout_begin(fanout_part *p, const fanout_order *o, unsigned *s
 void fanout_refuse(fanout_part *p, odm_str name, odm_str task_id);
 /* PAUSED, RUNNING (again) or CANCELLED; as fanout_begin(). */
 ODM_MUST_USE int fanout_turn(fanout_part *p, fanout_task *t, odm_fanout_state to, unsigned *status);
+/* One target is wanted no more: it is not begun, and what has begun is not waited for. */
+void fanout_take_back(fanout_part *p, const fanout_task *t, uint32_t device);
 /* Its node is gone, or has a newer run: rows go. */
 void fanout_forget(fanout_part *p, fanout_task *t);
 /* All that is kept, at the start.  0 or an error. */

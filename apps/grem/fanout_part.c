@@ -539,12 +539,30 @@ static int validate(void *ctx, odm_tree *t, const odm_change *list, unsigned *st
                 task = fanout_by_name(p, name);
                 if (c->kind == ODM_CHANGE_ADD && odm_tree_exists(t, c->uri))
                         rc = complete(t, c->uri, status);
-                else if (c->kind == ODM_CHANGE_DELETE && task && task->open)
+                else if (c->kind == ODM_CHANGE_DELETE && task && task->open &&
+                         task->row.state != ODM_FANOUT_CANCELLED)
                         *status = ODM_ST_NOT_ALLOWED; /* it is to be cancelled first */
                 else if (c->kind == ODM_CHANGE_PROP && c->prop == ODM_PROP_NAME)
                         *status = ODM_ST_NOT_ALLOWED; /* results are told by the name */
         }
         return rc;
+}
+
+/* One of its targets is taken back: "x7/Targets/d0001". */
+static void withdraw(fanout_part *p, odm_str rel, odm_str target)
+{
+        static const char targets[] = "/Targets/", dev[] = "dev:";
+        size_t n = 0;
+
+        while (n < rel.n && rel.p[n] != '/')
+                n++;
+        if (!odm_str_starts(odm_str_from(rel, n), targets) || !odm_str_starts(target, dev))
+                return;
+        const fanout_task *t = fanout_by_name(p, odm_str_to(rel, n));
+        const gw_device *d = gw_by_id(p->g, odm_str_from(target, sizeof dev - 1));
+        if (!t || !t->open || !d)
+                return;
+        fanout_take_back(p, t, d->number);
 }
 
 static int commit(void *ctx, odm_tree *t, const odm_change *list)
@@ -554,8 +572,11 @@ static int commit(void *ctx, odm_tree *t, const odm_change *list)
         for (const odm_change *c = list; c; c = c->next) {
                 fanout_task *task;
                 odm_str name;
-                if (c->kind != ODM_CHANGE_DELETE || !is_task(c->uri, &name) ||
-                    odm_tree_exists(t, c->uri))
+                bool gone = c->kind == ODM_CHANGE_DELETE && !odm_tree_exists(t, c->uri);
+                if (gone && !is_task(c->uri, &name) && p->opened &&
+                    odm_str_starts(c->uri, FANOUT_TASKS))
+                        withdraw(p, name, odm_change_value(c, ODM_STR("")));
+                if (!gone || !is_task(c->uri, &name))
                         continue;
                 task = fanout_by_name(p, name);
                 if (task)

@@ -365,6 +365,18 @@ int fanout_turn(fanout_part *p, fanout_task *t, odm_fanout_state to, unsigned *s
         return rc == ODM_ENOMEM ? rc : 0;
 }
 
+void fanout_take_back(fanout_part *p, const fanout_task *t, uint32_t device)
+{
+        static const odm_str why = {"taken back while the device was at it", 37};
+        fanout_outcome *o = fanout_outcome_of(p, (uint64_t)t->row.id, device, false);
+
+        if (o && o->text.n == 0 && odm_buf_str(&o->text, why) < 0)
+                log_warn("why a target ended is not told");
+        if (odm_fanout_withdraw(p->f, (uint64_t)t->row.id, device) == 0)
+                fanout_count(p, device);
+        fanout_wake(p);
+}
+
 /* ---- forgetting ------------------------------------------------------------------------------------------ */
 
 static int purge(fanout_part *p, int64_t id, bool whole)

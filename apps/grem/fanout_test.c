@@ -508,6 +508,54 @@ static void it_is_held_and_cancelled(void **arg)
         assert_string_equal(leaf("u", "Results"), "");
 }
 
+/* One that has not begun is skipped, and is not run when it wakes. */
+static void one_target_is_taken_back(void **arg)
+{
+        fake_device *one;
+
+        (void)arg;
+        one = yard_attach("one");
+        yard_attach("two");
+        fake_sleep(one, 60000);
+        make("t", "dev:one,dev:two", REBOOT);
+        assert_int_equal(exec("t", "Start"), 202);
+        assert_int_equal(yard_do(NULL, ODM_CMD_DELETE, TASKS "t/Targets/1", NULL, ODM_FMT_ABSENT),
+                         200);
+        wait_state("t", 41);
+        assert_string_equal(leaf("t", "Results/d0001/State"), "7");
+        assert_string_equal(leaf("t", "Results/d0002/State"), "3");
+        fake_wake(one, 0);
+        (void)yard_turn(100, NULL, NULL);
+        assert_string_equal(fake_log(yard.fake), "exec d0002 ./Reboot/Now\n");
+        /* nothing of a task that is over */
+        assert_int_equal(yard_do(NULL, ODM_CMD_DELETE, TASKS "t/Targets/2", NULL, ODM_FMT_ABSENT),
+                         200);
+        assert_int_equal(state_of("t"), 41);
+}
+
+/* What is cancelled leaves no node, though a device is still at it. */
+static void a_cancelled_task_can_be_deleted_at_once(void **arg)
+{
+        fake_device *one;
+
+        (void)arg;
+        one = yard_attach("one");
+        fake_delay(one, FAKE_SILENT);
+        make("t", "dev:one", REBOOT);
+        assert_int_equal(exec("t", "Start"), 202);
+        (void)yard_turn(100, NULL, NULL);
+        assert_int_equal(fake_waiting(yard.fake), 1);
+        assert_int_equal(yard_do(NULL, ODM_CMD_DELETE, TASKS "t", NULL, ODM_FMT_ABSENT), 405);
+        assert_int_equal(exec("t", "Cancel"), 200);
+        assert_int_equal(yard_do(NULL, ODM_CMD_DELETE, TASKS "t", NULL, ODM_FMT_ABSENT), 200);
+        (void)yard_turn(60, NULL, NULL);
+        assert_int_equal(fake_waiting(yard.fake), 0);
+        assert_int_equal(yard_get(TASKS "t/State"), 404);
+        yard_stop();
+        yard_start(classes);
+        assert_int_equal(yard_get(TASKS "t/State"), 404);
+}
+
 static void failures_in_full(void **arg)
 {
         (void)arg;
@@ -997,6 +1045,9 @@ int main(void)
                 cmocka_unit_test_setup_teardown(what_was_told_is_not_forgotten, setup, teardown),
                 cmocka_unit_test_setup_teardown(an_exec_of_its_own_is_relayed, setup, teardown),
                 cmocka_unit_test_setup_teardown(it_is_held_and_cancelled, setup, teardown),
+                cmocka_unit_test_setup_teardown(one_target_is_taken_back, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_cancelled_task_can_be_deleted_at_once, setup,
+                                                teardown),
                 cmocka_unit_test_setup_teardown(failures_in_full, setup, teardown),
                 cmocka_unit_test_setup_teardown(groups_of_the_result, setup, teardown),
                 cmocka_unit_test_setup_teardown(groups_are_made_anew_by_who_may, setup, teardown),

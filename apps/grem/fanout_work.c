@@ -430,7 +430,7 @@ void fanout_work(fanout_part *p)
 
 /* ---- final alerts ------------------------------------------------------------------------------------------ */
 
-static bool is_final(odm_str type)
+bool fanout_is_final(odm_str type)
 {
         static const char *const others[] = {"urn:oma:at:diagmon:1.0:CollectedSimpleDataReport",
                                              "urn:oma:at:diagmon:1.0:TrapNotification",
@@ -467,8 +467,9 @@ static fanout_task *owner(const fanout_part *p, const gw_device *d, const odm_al
         odm_str tag;
         uint64_t id;
 
-        if (!a->correlator.n || !is_final(a->type) || odm_fanout_tag(a->correlator, &tag, n) < 0 ||
-            tag.p[0] != FANOUT_TAG || odm_str_u64(odm_str_from(tag, 1), INT64_MAX, &id) < 0)
+        if (!a->correlator.n || !fanout_is_final(a->type) ||
+            odm_fanout_tag(a->correlator, &tag, n) < 0 || tag.p[0] != FANOUT_TAG ||
+            odm_str_u64(odm_str_from(tag, 1), INT64_MAX, &id) < 0)
                 return NULL;
         t = fanout_by_id(p, id);
         if (!t || !t->open || *n >= t->cmds.n || odm_fanout_find(p->f, id, d->number, row) < 0)

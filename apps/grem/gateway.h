@@ -138,14 +138,15 @@ typedef enum north_class {
         NORTH_EVENT,  /* attach, detach, DeviceState: waits for BatchWindow */
         NORTH_RELAY,  /* a device's alert: as an event, but fatal and critical ones go within 1 s */
         NORTH_REPORT, /* a result, an image: within 1 s */
+        NORTH_FINAL,  /* how a device's order ended, for which somebody waits: for ResultWindow */
 } north_class;
 
 /* Puts an alert into the batch `b`, or writes it at once (b NULL; durable on return).  It leaves
  * with the next session, one of which is begun when the window has passed, and is told until the
  * server has answered it.  `a->source` is an address of the gateway's tree.  `at` is when it was.
  * *id is its number, rising; may be NULL (and is 0 until the batch is durable).
- * 0, ODM_ENOMEM, ODM_EIO, ODM_ELIMIT (more wait than north.max; the oldest relayed ones go first).
- */
+ * 0, ODM_ENOMEM, ODM_EIO, ODM_ELIMIT (more wait than gateway.alerts, and none can be spared: the
+ * oldest relayed one goes of the device that has most). */
 ODM_MUST_USE int north_add(gateway *g, store_batch *b, north_class k, const odm_alert *a,
                            odm_wall at, int64_t *id);
 /* Called when the server has answered an alert for good (2xx), with its number.  One owner. */

@@ -57,6 +57,12 @@ void north_close(north *n); /* NULL is allowed */
 /* An attach, a detach or a change of state of a device. */
 ODM_MUST_USE int north_event(north *n, store_batch *b, uint32_t device, const odm_alert *a,
                              odm_wall at);
+/* What a device tells: NORTH_RELAY or NORTH_FINAL.  Durable on return; as north_add().  Of one
+ * device so many wait: one more, and its oldest goes. */
+ODM_MUST_USE int north_relay(north *n, uint32_t device, north_class k, const odm_alert *a,
+                             odm_wall at);
+/* Marked fatal or critical: does not wait. */
+bool north_is_grave(odm_str mark);
 /* What asks the server for a task, unless that waits already.  Durable on return. */
 ODM_MUST_USE int north_request(north *n, const odm_alert *a);
 /* A batch with rows of ours is durable (rc 0) or was refused. */

@@ -345,7 +345,7 @@ static void served_free(served *s)
 static void answer(served *s, const odm_answer *got)
 {
         const part_host *h = s->p->host;
-        const odm_reply r = {.status = got->status, .results = got->results};
+        const odm_reply r = {.status = got->status, .results = got->results, .text = got->text};
 
         if (!s->dropped)
                 h->answer(h->ctx, s->id, &r);
@@ -399,6 +399,7 @@ static void on_done(void *ctx, unsigned status, odm_str text, const gw_answer *v
         if (!odm_status_ok(got.status))
                 log_debug("a device refuses", log_str("uri", s->target),
                           log_int("status", got.status), log_str("text", n ? v[0].text : text));
+        got.text = n ? v[0].text : text;
         answer(s, &got);
         served_free(s);
 }
@@ -505,7 +506,8 @@ static int begin(served *s, const odm_op *op)
                 rc = gw_run(s->p->g, s->d, &o, on_done, s, &s->order);
                 if (rc == 0)
                         return 0;
-                got.status = ODM_ST_UNAVAILABLE; /* too many wait for it */
+                got.status = ODM_ST_UNAVAILABLE;
+                got.text = ODM_STR("too many orders wait for the device");
                 rc = 0;
         }
         if (rc < 0)
@@ -602,6 +604,22 @@ static unsigned refusal(const mount_part *p, const odm_op *op, const odm_at *at,
         return 0;
 }
 
+/* Why it is not asked; NULL: it is. */
+static const char *why_not(const gw_device *d)
+{
+        switch (d->state) {
+        case GW_DEACTIVATED:
+                return gw_is_quarantined(d) ? "the gateway has it in quarantine"
+                                            : "it is switched off at its gateway";
+        case GW_ASLEEP: return "the device is asleep";
+        case GW_UNREACHABLE: return "the gateway does not reach the device";
+        case GW_PROVISIONED:
+        case GW_DETACHED: return "the device is not at its gateway";
+        case GW_ACTIVE: break;
+        }
+        return gw_is_awake(d) ? NULL : "the device is asleep";
+}
+
 /* An Exec of a device that sleeps waits for it; durable before the 202. */
 static unsigned queue_exec(const mount_part *p, gw_device *d, const odm_op *op)
 {
@@ -625,6 +643,7 @@ static int mount_forward(void *ctx, const odm_op *op, const odm_at *at, odm_aren
         int rc;
 
         out->status = refusal(p, op, at, d);
+        out->text = odm_cstr(d ? why_not(d) : NULL);
         if (out->status)
                 return 0;
         if (gw_is_awake(d) && !op->at_hand)
@@ -643,7 +662,9 @@ static int mount_forward(void *ctx, const odm_op *op, const odm_at *at, odm_aren
                    : odm_arena_err(a);
         if (rc < 0 || !odm_status_ok(out->status))
                 return rc;
-        return from_cache(p, d, path, op->target, op->max_result, ODM_ST_UNAVAILABLE, a, out);
+        rc = from_cache(p, d, path, op->target, op->max_result, ODM_ST_UNAVAILABLE, a, out);
+        out->text = odm_cstr(why_not(d));
+        return rc;
 }
 
 /* ---- life --------------------------------------------------------------------------------------------- */

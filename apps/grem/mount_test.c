@@ -24,6 +24,7 @@ static int setup(void **arg)
         (void)arg;
         yard_open();
         yard_set("gateway.live=100ms");
+        yard_set("gateway.ask=no");
         yard_start(classes);
         return 0;
 }
@@ -302,6 +303,24 @@ static void who_only_looks_does_not_wait(void **arg)
         assert_int_equal(look("./GwDev/d0001/DevInfo/Man", value), 503); /* and it goes meanwhile */
 }
 
+/* In the adapter's words, without the place. */
+static void refusals_say_why(void **arg)
+{
+        (void)arg;
+        fake_device *one = yard_attach("one");
+        fake_refuse(one, "./Reboot/Now", 405, "4.05 of coap://10.0.0.7:5683, which has none");
+        assert_int_equal(yard_do(NULL, EXEC, "./GwDev/d0001/Reboot/Now", NULL, ABS), 405);
+        assert_string_equal(yard.why, "4.05 of (address), which has none");
+        fake_caps(one, ADAPTER_READ);
+        assert_int_equal(yard_do(NULL, REP, "./GwDev/d0001/Ext/Level", "1", CHR), 405);
+        assert_string_equal(yard.why, "nothing can be written on this device");
+        assert_int_equal(yard_get("./GwDev/d0001/DevInfo/Man"), 200);
+        assert_string_equal(yard.why, "");
+        fake_sleep(one, 60000);
+        assert_int_equal(yard_do(NULL, REP, "./GwDev/d0001/Ext/Level", "1", CHR), 503);
+        assert_string_equal(yard.why, "the device is asleep");
+}
+
 static bool has_rebooted(void *ctx)
 {
         (void)ctx;
@@ -374,6 +393,33 @@ static int alert_of(fake_device *d, const char *mark)
         return fake_alert(d, "./Ext", "urn:x:chatter", "1", mark);
 }
 
+struct told {
+        unsigned n, most;
+        char text[8192];
+};
+
+static int hear_some(void *ctx, const odm_alert *a)
+{
+        struct told *t = ctx;
+        size_t at = strlen(t->text);
+
+        if (t->n == t->most)
+                return ODM_ELIMIT;
+        t->n++;
+        (void)snprintf(t->text + at, sizeof t->text - at, "%.*s ", (int)a->source.n, a->source.p);
+        return 0;
+}
+
+static const char *first_told(unsigned n)
+{
+        static struct told t;
+
+        t = (struct told){.most = n};
+        (void)north_alerts(yard.g->north, ODM_STR(YARD_SERVER), hear_some, &t);
+        north_rest(yard.g->north, false);
+        return t.text;
+}
+
 /* An adapter that is told to wait holds back what other devices tell. */
 static void one_that_talks_too_much_holds_nobody_back(void **arg)
 {
@@ -381,17 +427,48 @@ static void one_that_talks_too_much_holds_nobody_back(void **arg)
 
         (void)arg;
         fake_device *one = yard_attach("one"), *two = yard_attach("two");
-        for (int i = 0; i < 200; i++)
+        for (int i = 0; i < 100; i++)
                 assert_int_equal(alert_of(one, "minor"), 0);
         before = north_waiting(yard.g->north);
-        assert_int_equal(alert_of(one, NULL), 0);
-        assert_int_equal(north_waiting(yard.g->north), before); /* dropped */
-        assert_int_equal(alert_of(one, "critical"), ODM_ELIMIT);
-        assert_int_equal(alert_of(one, "fatal"), ODM_ELIMIT);
+        assert_int_equal(before, 62); /* both attached */
+        for (int i = 0; i < 400; i++)
+                assert_int_equal(alert_of(one, i % 2 ? "critical" : "fatal"), 0);
+        assert_int_equal(north_waiting(yard.g->north), 201); /* 200 of one device */
         assert_int_equal(alert_of(two, "minor"), 0);
-        assert_int_equal(north_waiting(yard.g->north), before + 1);
-        loop_skip(2000);
+        assert_int_equal(north_waiting(yard.g->north), 202);
+        assert_string_equal(first_told(4), "./GwMO/Inventory/Records/d0001 "
+                                           "./GwMO/Inventory/Records/d0002 ./GwDev/d0001/Ext "
+                                           "./GwDev/d0002/Ext ");
+        /* who has something urgent comes first */
+        assert_string_equal(first_told(1), "./GwMO/Inventory/Records/d0001 ");
+        yard_attach("three");
+        assert_string_equal(first_told(3), "./GwMO/Inventory/Records/d0001 "
+                                           "./GwMO/Inventory/Records/d0002 "
+                                           "./GwMO/Inventory/Records/d0003 ");
+        loop_skip(20000);
         assert_int_equal(alert_of(one, "critical"), 0);
+        assert_int_equal(north_waiting(yard.g->north), 203);
+}
+
+/* Oldest first of who told most, when all of them are too much. */
+static void the_alerts_have_a_ceiling(void **arg)
+{
+        char id[16];
+
+        (void)arg;
+        yard_stop();
+        yard_set("gateway.alerts=100");
+        yard_start(classes);
+        fake_device *one = yard_attach("one");
+        for (int i = 0; i < 60; i++)
+                assert_int_equal(alert_of(one, "minor"), 0);
+        for (int i = 0; i < 30; i++) {
+                snprintf(id, sizeof id, "x%d", i);
+                assert_int_equal(alert_of(yard_attach(id), "minor"), 0);
+        }
+        assert_int_equal(north_waiting(yard.g->north), 100);
+        (void)first_told(100);
+        assert_non_null(strstr(first_told(100), "./GwDev/d0031/Ext")); /* no other has lost any */
 }
 
 static void what_was_taken_back_stays_so(void **arg)
@@ -603,6 +680,8 @@ int main(void)
                 TEST(silent_ones_are_waited_for_a_while),
                 TEST(what_the_device_tells_by_itself_is_kept),
                 TEST(one_that_talks_too_much_holds_nobody_back),
+                TEST(the_alerts_have_a_ceiling),
+                TEST(refusals_say_why),
                 TEST(what_was_taken_back_stays_so),
                 TEST(values_show_their_age),
                 TEST(deactivated_ones_are_left_alone),

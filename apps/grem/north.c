@@ -23,6 +23,10 @@
 #define OVER_MAX 500   /* answered ones that are deleted at once */
 #define NEXT_ID "gw.north.next"
 #define DATA_MAX ((size_t)16 << 20)
+#define OF_ONE 200    /* of one device wait; then its oldest go */
+#define TELL_MOST 900 /* in a session, which others need as well */
+#define ID_SLOTS 8192 /* powers of two */
+#define LANE_SLOTS 4096
 
 typedef struct north_row {
         int64_t id;
@@ -44,21 +48,39 @@ const store_table gw_table_north = {.name = "gw_north", .rec = &row_record, .n_k
 
 enum event { OTHER, ATTACH, DETACH, STATE, REQUEST };
 
+typedef struct lane lane;
+
 typedef struct entry {
+        struct entry *next, *prev;     /* all, in the order of ids */
+        struct entry *later, *earlier; /* of its lane */
+        struct entry *chain;           /* of its slot */
+        lane *lane;
         int64_t id, due; /* due: of the loop's clock */
-        uint32_t device; /* of an event; 0: none */
         uint32_t octets; /* of the row */
         uint8_t cls, event;
-        bool durable, told, dead;
+        bool urgent; /* does not wait for BatchWindow */
+        bool durable, told;
 } entry;
+
+struct lane {                      /* what waits of one device; of 0 the gateway's own */
+        lane *next, *prev, *chain; /* next: whose turn it is after it */
+        uint32_t device;
+        size_t n, urgent;
+        uint64_t octets;
+        entry *first, *last;
+        entry *at; /* in a session that is filled: the next one */
+        bool served;
+};
 
 struct north {
         gateway *g;
-        entry *v; /* in the order of ids */
-        size_t n, cap, dead;
+        entry *first, *last, *slot[ID_SLOTS];
+        lane *turn, *turn_last, *lane_slot[LANE_SLOTS];
+        size_t n, n_lanes;
         uint64_t octets; /* of all rows */
         int64_t next, reserved;
         loop_timer due;
+        int64_t soonest; /* none is due before */
         bool begun, asked;
         size_t told;       /* in the session that is open */
         store_batch *over; /* rows that were answered, to be deleted */
@@ -66,6 +88,54 @@ struct north {
         void (*answered)(void *ctx, int64_t id, odm_str type, odm_str source);
         void *ctx;
 };
+
+/* ---- lanes -------------------------------------------------------------------------------------- */
+
+static lane **lane_at(north *n, uint32_t device)
+{
+        lane **at = &n->lane_slot[device & (LANE_SLOTS - 1)];
+
+        while (*at && (*at)->device != device)
+                at = &(*at)->chain;
+        return at;
+}
+
+static void put_turn(north *n, lane *l)
+{
+        l->next = NULL;
+        l->prev = n->turn_last;
+        *(n->turn_last ? &n->turn_last->next : &n->turn) = l;
+        n->turn_last = l;
+}
+
+static void take_turn(north *n, lane *l)
+{
+        *(l->prev ? &l->prev->next : &n->turn) = l->next;
+        *(l->next ? &l->next->prev : &n->turn_last) = l->prev;
+}
+
+static lane *lane_of(north *n, uint32_t device)
+{
+        lane **at = lane_at(n, device);
+
+        if (*at)
+                return *at;
+        lane *l = calloc(1, sizeof *l);
+        if (!l)
+                return NULL;
+        l->device = device;
+        put_turn(n, l);
+        n->n_lanes++;
+        return *at = l;
+}
+
+static void drop_lane(north *n, lane *l)
+{
+        take_turn(n, l);
+        *lane_at(n, l->device) = l->chain;
+        n->n_lanes--;
+        free(l);
+}
 
 /* ---- entries ------------------------------------------------------------------------------------ */
 
@@ -78,34 +148,45 @@ static enum event event_of(odm_str type)
                                                           : OTHER;
 }
 
-static entry *find(const north *n, int64_t id)
+static bool is_urgent(uint32_t cls, odm_str mark)
 {
-        size_t lo = 0, hi = n->n;
-
-        while (lo < hi) {
-                size_t mid = lo + (hi - lo) / 2;
-                if (n->v[mid].id < id)
-                        lo = mid + 1;
-                else
-                        hi = mid;
-        }
-        return lo < n->n && n->v[lo].id == id && !n->v[lo].dead ? &n->v[lo] : NULL;
+        return cls == NORTH_REPORT || cls == NORTH_FINAL ||
+               (cls == NORTH_RELAY && north_is_grave(mark));
 }
 
+static entry **slot_of(north *n, int64_t id)
+{
+        entry **at = &n->slot[id & (ID_SLOTS - 1)];
+
+        while (*at && (*at)->id != id)
+                at = &(*at)->chain;
+        return at;
+}
+
+static entry *find(north *n, int64_t id)
+{
+        return *slot_of(n, id);
+}
+
+/* Forgets it; its lane goes with the last one. */
 static void bury(north *n, entry *e)
 {
-        size_t to = 0;
+        lane *l = e->lane;
 
-        e->dead = true;
+        *slot_of(n, e->id) = e->chain;
+        *(e->prev ? &e->prev->next : &n->first) = e->next;
+        *(e->next ? &e->next->prev : &n->last) = e->prev;
+        *(e->earlier ? &e->earlier->later : &l->first) = e->later;
+        *(e->later ? &e->later->earlier : &l->last) = e->earlier;
+        if (l->at == e)
+                l->at = e->later;
+        l->urgent -= e->urgent;
+        l->octets -= e->octets;
         n->octets -= e->octets;
-        n->dead++;
-        if (n->dead < 64 || n->dead * 2 < n->n)
-                return;
-        for (size_t i = 0; i < n->n; i++)
-                if (!n->v[i].dead)
-                        n->v[to++] = n->v[i];
-        n->n = to;
-        n->dead = 0;
+        n->n--;
+        if (--l->n == 0)
+                drop_lane(n, l);
+        free(e);
 }
 
 /* What it takes on the disk, about. */
@@ -117,44 +198,64 @@ static uint32_t octets_of(const north_row *row)
 
 static int add_entry(north *n, const north_row *row, int64_t wait_ms, bool durable)
 {
-        if (n->n == n->cap) {
-                size_t cap = n->cap ? n->cap * 2 : 64;
-                entry *v = realloc(n->v, cap * sizeof *v);
-                if (!v)
-                        return ODM_ENOMEM;
-                n->v = v;
-                n->cap = cap;
+        entry *e = calloc(1, sizeof *e);
+        lane *l = e ? lane_of(n, row->device) : NULL;
+
+        if (!l) {
+                free(e);
+                return ODM_ENOMEM;
         }
-        assert(n->n == 0 || n->v[n->n - 1].id < row->id);
-        n->v[n->n++] = (entry){.id = row->id,
-                               .due = odm_time_add(loop_now(), wait_ms).ms,
-                               .device = row->device,
-                               .octets = octets_of(row),
-                               .cls = (uint8_t)row->cls,
-                               .event = (uint8_t)event_of(row->type),
-                               .durable = durable};
-        n->octets += octets_of(row);
+        assert(!n->last || n->last->id < row->id);
+        *e = (entry){.prev = n->last,
+                     .earlier = l->last,
+                     .chain = n->slot[row->id & (ID_SLOTS - 1)],
+                     .lane = l,
+                     .id = row->id,
+                     .due = odm_time_add(loop_now(), wait_ms).ms,
+                     .cls = (uint8_t)row->cls,
+                     .octets = octets_of(row),
+                     .event = (uint8_t)event_of(row->type),
+                     .urgent = is_urgent(row->cls, row->mark),
+                     .durable = durable};
+        *(n->last ? &n->last->next : &n->first) = e;
+        *(l->last ? &l->last->later : &l->first) = e;
+        n->last = l->last = e;
+        n->slot[e->id & (ID_SLOTS - 1)] = e;
+        l->urgent += e->urgent;
+        l->octets += e->octets;
+        n->octets += e->octets;
+        l->n++;
+        n->n++;
         return 0;
 }
 
 size_t north_waiting(const north *n)
 {
-        return n->n - n->dead;
+        return n->n;
 }
 
 /* ---- when a session is to be ------------------------------------------------------------------- */
 
 static void arm(north *n)
 {
-        int64_t due = INT64_MAX;
-
-        if (!n->begun || n->asked)
-                return;
-        for (size_t i = 0; i < n->n; i++)
-                if (!n->v[i].dead && n->v[i].durable && n->v[i].due < due)
-                        due = n->v[i].due;
-        if (loop_timer_set(n->g->loop, &n->due, (odm_time){due}) < 0)
+        if (n->begun && !n->asked &&
+            loop_timer_set(n->g->loop, &n->due, (odm_time){n->soonest}) < 0)
                 log_error("no memory for a timer");
+}
+
+/* One is durable, or is to be told again. */
+static void expect(north *n, const entry *e)
+{
+        if (e->durable && e->due < n->soonest)
+                n->soonest = e->due;
+}
+
+/* The soonest may have been taken back since. */
+static void look(north *n)
+{
+        n->soonest = INT64_MAX;
+        for (const entry *e = n->first; e; e = e->next)
+                expect(n, e);
 }
 
 static void on_due(void *ctx)
@@ -163,14 +264,25 @@ static void on_due(void *ctx)
 
         if (!n->g->host)
                 return;
+        look(n);
+        if (n->soonest > loop_now().ms) {
+                arm(n);
+                return;
+        }
         n->asked = true;
         n->g->host->tell(n->g->host->ctx, ODM_ABSENT);
 }
 
+bool north_is_grave(odm_str mark)
+{
+        return odm_str_ieq(mark, "fatal") || odm_str_ieq(mark, "critical");
+}
+
 static int64_t wait_of(north *n, uint32_t cls, odm_str mark)
 {
-        if (cls == NORTH_REPORT ||
-            (cls == NORTH_RELAY && (odm_str_ieq(mark, "fatal") || odm_str_ieq(mark, "critical"))))
+        if (cls == NORTH_FINAL)
+                return gw_config_int(n->g, "Alerts/ResultWindow", 1) * 1000;
+        if (is_urgent(cls, mark))
                 return 0;
         return gw_config_int(n->g, "Alerts/BatchWindow", 30) * 1000;
 }
@@ -205,32 +317,61 @@ static int put_next(north *n, store_batch *b)
         return 0;
 }
 
-static entry *oldest_spare(const north *n)
+/* The oldest of a lane that can be spared; NULL: none. */
+static entry *spare(const lane *l, bool finals)
 {
-        for (size_t i = 0; i < n->n; i++) {
-                entry *e = &n->v[i];
-                if (!e->dead && !e->told && e->durable && e->cls == NORTH_RELAY)
+        for (entry *e = l->first; e; e = e->later)
+                if (!e->told && e->durable &&
+                    (e->cls == NORTH_RELAY || (finals && e->cls == NORTH_FINAL)))
                         return e;
-        }
         return NULL;
 }
 
-/* The oldest of those that can be spared go when there are too many, or they are too large. */
-static int make_room(north *n, store_batch *b, uint32_t octets)
+static int drop_one(north *n, store_batch *b, entry *e, const char *why)
+{
+        log_warn(why, log_int("device", e->lane->device));
+        if (delete_row(b, e->id) < 0)
+                return ODM_ENOMEM;
+        bury(n, e);
+        return 0;
+}
+
+/* The lane that has most, by number or by octets, and something that can be spared. */
+static lane *greatest(const north *n, bool by_octets)
+{
+        lane *most = NULL;
+
+        for (lane *l = n->turn; l; l = l->next)
+                if ((!most || (by_octets ? l->octets > most->octets : l->n > most->n)) &&
+                    spare(l, false))
+                        most = l;
+        return most;
+}
+
+/* A device that has told too much loses the oldest of what it told; when all of them together are
+ * too much, that which told most. */
+static int make_room(north *n, store_batch *b, uint32_t device, uint32_t octets)
 {
         const uint64_t most = (uint64_t)cfg_int(n->g->conf, "gateway.alerts_size");
+        lane *own = device ? *lane_at(n, device) : NULL;
+        entry *e = own && own->n >= OF_ONE ? spare(own, true) : NULL;
+        int rc = e ? drop_one(n, b, e,
+                              "a device tells more than is kept of it: its oldest "
+                              "alert is dropped")
+                   : 0;
 
-        while (north_waiting(n) >= (size_t)cfg_int(n->g->conf, "gateway.alerts") ||
-               n->octets + octets > most) {
-                entry *e = oldest_spare(n);
-                if (!e)
-                        return ODM_ELIMIT;
-                log_warn("too many alerts wait: the oldest of a device is dropped");
-                if (delete_row(b, e->id) < 0)
-                        return ODM_ENOMEM;
-                bury(n, e);
+        while (rc == 0) {
+                bool large = n->octets + octets > most;
+                lane *l;
+                if (!large && n->n < (size_t)cfg_int(n->g->conf, "gateway.alerts"))
+                        return 0;
+                l = greatest(n, large);
+                rc = l ? drop_one(n, b, spare(l, false),
+                                  "too many alerts wait: the oldest of the device that told most "
+                                  "is dropped")
+                       : ODM_ELIMIT;
         }
-        return 0;
+        return rc;
 }
 
 static int put_row(north *n, store_batch *b, const north_row *from)
@@ -263,7 +404,7 @@ static int add(north *n, store_batch *b, uint32_t cls, uint32_t device, const od
                                .mark = a->mark,
                                .correlator = a->correlator,
                                .data = a->data};
-        int rc = a->data.n > DATA_MAX ? ODM_ELIMIT : make_room(n, b, octets_of(&row));
+        int rc = a->data.n > DATA_MAX ? ODM_ELIMIT : make_room(n, b, device, octets_of(&row));
 
         if (rc == 0 && n->next >= n->reserved)
                 rc = put_next(n, b);
@@ -284,26 +425,35 @@ int north_event(north *n, store_batch *b, uint32_t device, const odm_alert *a, o
         return add(n, b, NORTH_EVENT, device, a, at, NULL);
 }
 
+static int add_now(north *n, uint32_t cls, uint32_t device, const odm_alert *a, odm_wall at,
+                   int64_t *id)
+{
+        store_batch *b = store_batch_new();
+        int rc = b ? add(n, b, cls, device, a, at, id) : ODM_ENOMEM;
+
+        if (rc == 0)
+                rc = gw_write(n->g, b);
+        store_batch_free(b);
+        return rc;
+}
+
+int north_relay(north *n, uint32_t device, north_class k, const odm_alert *a, odm_wall at)
+{
+        return add_now(n, k, device, a, at, NULL);
+}
+
 int north_add(gateway *g, store_batch *b, north_class k, const odm_alert *a, odm_wall at,
               int64_t *id)
 {
-        store_batch *own = NULL;
-        int rc;
-
-        if (b)
-                return add(g->north, b, k, 0, a, at, id);
-        own = store_batch_new();
-        rc = own ? add(g->north, own, k, 0, a, at, id) : ODM_ENOMEM;
-        if (rc == 0)
-                rc = gw_write(g, own);
-        store_batch_free(own);
-        return rc;
+        return b ? add(g->north, b, k, 0, a, at, id) : add_now(g->north, k, 0, a, at, id);
 }
 
 int north_request(north *n, const odm_alert *a)
 {
-        for (size_t i = 0; i < n->n; i++)
-                if (!n->v[i].dead && n->v[i].event == REQUEST)
+        const lane *own = *lane_at(n, 0);
+
+        for (const entry *e = own ? own->first : NULL; e; e = e->later)
+                if (e->event == REQUEST)
                         return 0;
         return north_add(n->g, NULL, NORTH_REPORT, a, loop_wall(), NULL);
 }
@@ -311,10 +461,10 @@ int north_request(north *n, const odm_alert *a)
 bool north_cancel(north *n, store_batch *b, uint32_t device, odm_str type)
 {
         enum event what = event_of(type);
+        const lane *l = *lane_at(n, device);
 
-        for (size_t i = n->n; i-- > 0;) {
-                entry *e = &n->v[i];
-                if (e->dead || e->told || e->device != device || e->event != what)
+        for (entry *e = l ? l->last : NULL; e; e = e->earlier) {
+                if (e->told || e->event != what)
                         continue;
                 if (delete_row(b, e->id) < 0)
                         return false;
@@ -341,10 +491,12 @@ void north_written(north *n, const store_batch *b, int rc)
                 if (!e)
                         continue;
                 any = true;
-                if (rc == 0)
+                if (rc == 0) {
                         e->durable = true;
-                else
+                        expect(n, e);
+                } else {
                         bury(n, e);
+                }
         }
         if (any && rc == 0)
                 arm(n);
@@ -391,11 +543,10 @@ static odm_str or_absent(odm_str s)
         return s.n ? s : ODM_ABSENT;
 }
 
-static int tell_row(north *n, const north_row *row, int (*fn)(void *ctx, const odm_alert *a),
-                    void *ctx)
+static int tell_row(north *n, entry *e, const north_row *row,
+                    int (*fn)(void *ctx, const odm_alert *a), void *ctx)
 {
         char when[ODM_WALL_TEXT];
-        entry *e = find(n, row->id);
         odm_alert a = {.id = (uint64_t)row->id,
                        .code = ODM_ALERT_GENERIC,
                        .source = or_absent(row->source),
@@ -408,53 +559,92 @@ static int tell_row(north *n, const north_row *row, int (*fn)(void *ctx, const o
                        .format = (odm_format)row->format};
         int rc;
 
-        if (!e || !e->durable || e->told)
-                return 0;
         if (!a.source_name.p && row->at > 0 && loop_wall().s - row->at > LATE_S) {
                 odm_wall_format((odm_wall){row->at}, when);
                 a.source_name = odm_cstr(when);
         }
         rc = fn(ctx, &a);
         if (rc == 0) {
-                e->told = true;
+                e->told = e->lane->served = true;
                 n->told++;
         }
         return rc;
 }
 
-/* A page behind `last`, in `a`.  Rows may be large: then it is one. */
-static int read_page(north *n, const north_row *last, odm_arena *a, store_rows *rows)
+static int tell_entry(north *n, entry *e, int (*fn)(void *ctx, const odm_alert *a), void *ctx)
 {
-        store_scan s = {.table = &gw_table_north, .after = last->id ? last : NULL, .limit = PAGE};
+        north_row row = {.id = e->id};
+        odm_arena a;
         int rc;
 
-        odm_arena_init(a, &heap_mem, PAGE_BYTES);
-        rc = store_row_find(n->g->store, &s, a, rows);
-        if (rc != ODM_ELIMIT)
-                return rc;
-        odm_arena_done(a);
-        odm_arena_init(a, &heap_mem, PAGE_BYTES);
-        s.limit = 1;
-        return store_row_find(n->g->store, &s, a, rows);
+        odm_arena_init(&a, &heap_mem, PAGE_BYTES);
+        rc = store_row_get(n->g->store, &gw_table_north, &row, &a, &row);
+        if (rc == 0)
+                rc = tell_row(n, e, &row, fn, ctx);
+        odm_arena_done(&a);
+        return rc == ODM_ENOENT ? 0 : rc; /* answered, and not yet gone from memory */
+}
+
+/* The next of a lane that can be told now; its turn is over then. */
+static entry *next_of(lane *l)
+{
+        entry *e = l->at;
+
+        while (e && (!e->durable || e->told))
+                e = e->later;
+        l->at = e ? e->later : NULL;
+        return e;
+}
+
+/* Lanes in their turn: the gateway's own, those with something urgent, the others. */
+static size_t line_up(north *n, lane **v)
+{
+        size_t k = 0;
+
+        for (int pass = 0; pass < 3; pass++)
+                for (lane *l = n->turn; l; l = l->next)
+                        if (pass == (l->device == 0 ? 0 : l->urgent ? 1 : 2)) {
+                                l->at = l->first;
+                                v[k++] = l;
+                        }
+        return k;
+}
+
+/* One of each lane, round after round, so that who tells much holds back nobody; the gateway's own
+ * are told first. */
+static int tell_lanes(north *n, lane **v, size_t k, int (*fn)(void *ctx, const odm_alert *a),
+                      void *ctx)
+{
+        int rc = 0;
+
+        while (k > 0 && rc == 0) {
+                size_t left = 0;
+                for (size_t i = 0; i < k && rc == 0; i++) {
+                        entry *e = next_of(v[i]);
+                        while (e && rc == 0 && n->told < TELL_MOST) {
+                                rc = tell_entry(n, e, fn, ctx);
+                                e = v[i]->device == 0 ? next_of(v[i]) : NULL;
+                        }
+                        if (v[i]->at)
+                                v[left++] = v[i];
+                }
+                k = n->told < TELL_MOST ? left : 0;
+        }
+        return rc;
 }
 
 int north_alerts(north *n, odm_str server, int (*fn)(void *ctx, const odm_alert *a), void *ctx)
 {
-        north_row last = {.id = 0};
-        bool more = n->n > n->dead && is_owner(n, server);
-        int rc = 0;
+        lane **v;
+        int rc;
 
-        while (rc == 0 && more) {
-                odm_arena a;
-                store_rows rows;
-                rc = read_page(n, &last, &a, &rows);
-                more = rc == 0 && rows.more && rows.n > 0;
-                if (more)
-                        last.id = ((const north_row *)rows.v)[rows.n - 1].id;
-                for (size_t i = 0; rc == 0 && i < rows.n; i++)
-                        rc = tell_row(n, (const north_row *)rows.v + i, fn, ctx);
-                odm_arena_done(&a);
-        }
+        if (n->n == 0 || !is_owner(n, server))
+                return 0;
+        v = calloc(n->n_lanes, sizeof *v);
+        if (!v)
+                return ODM_ENOMEM;
+        rc = tell_lanes(n, v, line_up(n, v), fn, ctx);
+        free(v);
         return rc;
 }
 
@@ -512,6 +702,21 @@ static void count(north *n)
         }
 }
 
+/* Who was heard in this session is behind the others in the next. */
+static void give_turns(north *n)
+{
+        lane *last = n->turn_last, *next;
+
+        for (lane *l = n->turn; l; l = next) {
+                next = l == last ? NULL : l->next;
+                if (l->served) {
+                        take_turn(n, l);
+                        put_turn(n, l);
+                }
+                l->served = false;
+        }
+}
+
 void north_rest(north *n, bool good)
 {
         int64_t later = odm_time_add(loop_now(), AGAIN_MS).ms;
@@ -521,17 +726,20 @@ void north_rest(north *n, bool good)
         north_flush(n);
         n->told = 0;
         n->asked = false;
-        for (size_t i = 0; i < n->n; i++) {
-                if (n->v[i].told || !good) /* sessions that fail are begun again by the agent */
-                        n->v[i].due = n->v[i].due > later ? n->v[i].due : later;
-                n->v[i].told = false;
+        for (entry *e = n->first; e; e = e->next) {
+                if (e->told || !good) /* sessions that fail are begun again by the agent */
+                        e->due = e->due > later ? e->due : later;
+                e->told = false;
         }
+        give_turns(n);
+        look(n);
         arm(n);
 }
 
 void north_begin(north *n)
 {
         n->begun = true;
+        look(n);
         arm(n);
 }
 
@@ -578,6 +786,28 @@ static int load_row(north *n, const north_row *row)
         return add_entry(n, row, 0, true);
 }
 
+/* A page behind `last`.  Rows may be large: then they are fewer. */
+static int load_page(north *n, north_row *last, uint32_t most, bool *more)
+{
+        const store_scan s = {
+                .table = &gw_table_north, .after = last->id ? last : NULL, .limit = most};
+        store_rows rows;
+        odm_arena a;
+        int rc;
+
+        odm_arena_init(&a, &heap_mem, PAGE_BYTES);
+        rc = store_row_find(n->g->store, &s, &a, &rows);
+        for (size_t i = 0; rc == 0 && i < rows.n; i++) {
+                const north_row *row = (const north_row *)rows.v + i;
+                rc = load_row(n, row);
+                last->id = row->id;
+        }
+        if (rc == 0)
+                *more = rows.more && rows.n > 0;
+        odm_arena_done(&a);
+        return rc;
+}
+
 static int load_rows(north *n)
 {
         north_row last = {.id = 0};
@@ -585,15 +815,9 @@ static int load_rows(north *n)
         int rc = 0;
 
         while (rc == 0 && more) {
-                odm_arena a;
-                store_rows rows;
-                rc = read_page(n, &last, &a, &rows);
-                for (size_t i = 0; rc == 0 && i < rows.n; i++)
-                        rc = load_row(n, (const north_row *)rows.v + i);
-                more = rc == 0 && rows.more && rows.n > 0;
-                if (more)
-                        last.id = ((const north_row *)rows.v)[rows.n - 1].id;
-                odm_arena_done(&a);
+                rc = load_page(n, &last, PAGE, &more);
+                if (rc == ODM_ELIMIT)
+                        rc = load_page(n, &last, 1, &more);
         }
         return rc;
 }
@@ -607,6 +831,7 @@ int north_open(gateway *g, north **out, diag *d)
                 return diag_set(d, ODM_ENOMEM, "out of memory");
         n->g = g;
         n->due = (loop_timer){.fn = on_due, .ctx = n};
+        n->soonest = INT64_MAX;
         rc = load_next(n);
         if (rc == 0)
                 rc = load_rows(n);
@@ -624,6 +849,7 @@ void north_close(north *n)
                 return;
         loop_timer_stop(&n->due);
         store_batch_free(n->over);
-        free(n->v);
+        while (n->first)
+                bury(n, n->first);
         free(n);
 }

@@ -20,6 +20,7 @@
 #include "call.h"
 #include "heap.h"
 #include "odm/view.h"
+#include "plain.h"
 
 #define LANES 1024 /* a power of two */
 #define UNITS_MAX 4096
@@ -184,6 +185,16 @@ static void tell_watcher(const struct order *o)
                         r->watcher(r->watcher_ctx, o->lane->d, o->unit[i].cmd, &o->answer[i]);
 }
 
+#define TEXT_MAX 1024
+
+/* What is said of it goes to people who do not know the place. */
+static odm_str keep_text(struct order *o, odm_str text)
+{
+        return plain_text(
+                odm_str_to(text, odm_utf8_cut(text, text.n < TEXT_MAX ? text.n : TEXT_MAX)),
+                o->lane->d->addr, &o->arena);
+}
+
 /* Ends the order. */
 static void finish(struct order *o)
 {
@@ -201,14 +212,14 @@ static void end_with(struct order *o, unsigned status, odm_str text)
 {
         o->over = true;
         o->status = status;
-        o->text = odm_arena_copy(&o->arena, text);
+        o->text = keep_text(o, text);
         run_on(o);
 }
 
 /* The device is silent or gone: what has no answer yet gets this one. */
 static void give_up(struct order *o, unsigned status, odm_str text)
 {
-        odm_str copy = odm_arena_copy(&o->arena, text);
+        odm_str copy = keep_text(o, text);
         bool some = false;
 
         for (size_t i = 0; i < o->n; i++)
@@ -327,7 +338,7 @@ static void answer(struct order *o, size_t unit, unsigned status, odm_str text)
 
         o->unit[unit].answered = true;
         a->status = status;
-        a->text = odm_arena_copy(&o->arena, text);
+        a->text = keep_text(o, text);
 }
 
 static bool took_effect(const struct order *o, size_t unit)
@@ -554,6 +565,27 @@ static bool has_cap(const gw_device *d, unsigned cap)
         return (run_caps((gw_device *)(uintptr_t)d) & cap) != 0;
 }
 
+static void refuse_item(struct order *o, unsigned status, const char *why)
+{
+        go_on(o, o->at, status, odm_cstr(why));
+        o->more = true;
+}
+
+/* What `cap` is wanted for cannot be asked of the device; NULL: it can. */
+static const char *lacks(const gw_device *d, unsigned cap)
+{
+        if (has_cap(d, cap))
+                return NULL;
+        switch (cap) {
+        case ADAPTER_READ: return "nothing can be read of this device";
+        case ADAPTER_LIST: return "this device cannot be asked for lists";
+        case ADAPTER_WRITE: return "nothing can be written on this device";
+        case ADAPTER_CREATE: return "nothing can be added on this device";
+        case ADAPTER_DELETE: return "nothing can be deleted on this device";
+        default: return "nothing can be executed on this device";
+        }
+}
+
 static void read_batch(struct order *o, const odm_str *path, size_t n)
 {
         gw_device *d = o->lane->d;
@@ -576,13 +608,14 @@ static void get_item(struct order *o)
                                             [ODM_VIEW_DATA] = ADAPTER_LIST_DATA};
         uint64_t id;
 
-        if (odm_status_ok(status) && need != ODM_VIEW_NODE && !has_cap(d, ADAPTER_LIST))
+        const char *why = NULL;
+
+        if (odm_status_ok(status) && need != ODM_VIEW_NODE && (why = lacks(d, ADAPTER_LIST)))
                 status = ODM_ST_UNSUPPORTED;
-        if (odm_status_ok(status) && !has_cap(d, ADAPTER_READ))
+        if (odm_status_ok(status) && (why = lacks(d, ADAPTER_READ)))
                 status = ODM_ST_NOT_ALLOWED;
         if (!odm_status_ok(status)) {
-                go_on(o, o->at, status, ODM_ABSENT);
-                o->more = true;
+                refuse_item(o, status, why);
                 return;
         }
         if (begin_call(o, on_get, &id))
@@ -696,7 +729,7 @@ static void on_item(void *ctx, const adapter_reply *r)
         if (a->status == 0 || r->status > a->status)
                 a->status = r->status;
         if (!odm_status_ok(r->status) && a->text.p == NULL)
-                a->text = odm_arena_copy(&o->arena, r->text);
+                a->text = keep_text(o, r->text);
         o->item = o->item->next;
         if (o->item == NULL) {
                 odm_str text = a->text;
@@ -705,24 +738,19 @@ static void on_item(void *ctx, const adapter_reply *r)
         run_on(o);
 }
 
-static void refuse_item(struct order *o, unsigned status)
-{
-        go_on(o, o->at, status, ODM_ABSENT);
-        o->more = true;
-}
-
 static void do_add(struct order *o)
 {
         gw_device *d = o->lane->d;
         const odm_command *c = o->unit[o->at].cmd;
         adapter_node *v = odm_arena_get(&o->arena, (count_items(c) + 1) * sizeof *v);
         unsigned status = v ? nodes_of(o, c, v, &(size_t){0}) : ODM_ST_FAILED;
+        const char *why = NULL;
         uint64_t id;
 
-        if (odm_status_ok(status) && !has_cap(d, ADAPTER_CREATE))
+        if (odm_status_ok(status) && (why = lacks(d, ADAPTER_CREATE)))
                 status = ODM_ST_NOT_ALLOWED;
         if (!odm_status_ok(status)) {
-                refuse_item(o, status);
+                refuse_item(o, status, why);
                 return;
         }
         if (begin_call(o, on_command, &id))
@@ -735,14 +763,15 @@ static void do_replace(struct order *o)
         gw_device *d = o->lane->d;
         adapter_node v = {.has_data = false};
         unsigned status = node_of(o, o->unit[o->at].cmd, o->item, &v);
+        const char *why = NULL;
         uint64_t id;
 
         if (odm_status_ok(status) && v.value.format == ODM_FMT_NODE)
                 status = ODM_ST_NOT_ALLOWED;
-        if (odm_status_ok(status) && !has_cap(d, ADAPTER_WRITE))
+        if (odm_status_ok(status) && (why = lacks(d, ADAPTER_WRITE)))
                 status = ODM_ST_NOT_ALLOWED;
         if (!odm_status_ok(status)) {
-                refuse_item(o, status);
+                refuse_item(o, status, why);
                 return;
         }
         if (begin_call(o, on_item, &id))
@@ -755,14 +784,15 @@ static void do_remove(struct order *o)
         odm_view_need need;
         odm_str path = ODM_ABSENT;
         unsigned status = wanted(o, o->item, &path, &need);
+        const char *why = NULL;
         uint64_t id;
 
         if (odm_status_ok(status) && memchr(o->item->target.p, '?', o->item->target.n))
                 status = ODM_ST_NOT_ALLOWED;
-        if (odm_status_ok(status) && (!has_cap(d, ADAPTER_DELETE) || odm_str_is(path, ".")))
+        if (odm_status_ok(status) && ((why = lacks(d, ADAPTER_DELETE)) || odm_str_is(path, ".")))
                 status = ODM_ST_NOT_ALLOWED;
         if (!odm_status_ok(status)) {
-                refuse_item(o, status);
+                refuse_item(o, status, why);
                 return;
         }
         if (begin_call(o, on_item, &id))
@@ -776,13 +806,14 @@ static void do_exec(struct order *o)
         odm_view_need need;
         odm_str path = ODM_ABSENT;
         unsigned status = wanted(o, o->item, &path, &need);
+        const char *why = NULL;
         uint64_t id;
 
-        if (odm_status_ok(status) &&
-            (!has_cap(d, ADAPTER_EXECUTE) || memchr(o->item->target.p, '?', o->item->target.n)))
+        if (odm_status_ok(status) && ((why = lacks(d, ADAPTER_EXECUTE)) ||
+                                      memchr(o->item->target.p, '?', o->item->target.n)))
                 status = ODM_ST_NOT_ALLOWED;
         if (!odm_status_ok(status)) {
-                refuse_item(o, status);
+                refuse_item(o, status, why);
                 return;
         }
         if (begin_call(o, on_item, &id))
@@ -870,7 +901,9 @@ static void do_atomic(struct order *o)
                 if (begin_call(o, on_atomic, &id))
                         d->adapter->write(d->adapter_self, id, d, d->native, v, n, left_of(o));
         } else if (o->exact || o->unit[top].atomic != top) {
-                refuse_atomic(o, top, ODM_ST_UNSUPPORTED, ODM_ABSENT);
+                refuse_atomic(o, top, ODM_ST_UNSUPPORTED,
+                              ODM_STR("on this device nothing but Replace can be done wholly or "
+                                      "not at all"));
                 o->more = true;
         } else {
                 answer(o, top, ODM_ST_OK, ODM_ABSENT);
@@ -943,7 +976,7 @@ static void do_items(struct order *o)
         if (o->item == NULL)
                 o->item = o->unit[o->at].cmd->items;
         if (o->item == NULL) {
-                refuse_item(o, ODM_ST_INCOMPLETE);
+                refuse_item(o, ODM_ST_INCOMPLETE, NULL);
                 return;
         }
         switch (o->unit[o->at].cmd->kind) {
@@ -960,13 +993,13 @@ static void one_unit(struct order *o)
         switch (c->kind) {
         case ODM_CMD_GET:
                 if (c->items == NULL)
-                        refuse_item(o, ODM_ST_INCOMPLETE);
+                        refuse_item(o, ODM_ST_INCOMPLETE, NULL);
                 else
                         do_get(o);
                 break;
         case ODM_CMD_ADD:
                 if (c->items == NULL)
-                        refuse_item(o, ODM_ST_INCOMPLETE);
+                        refuse_item(o, ODM_ST_INCOMPLETE, NULL);
                 else
                         do_add(o);
                 break;
@@ -979,7 +1012,7 @@ static void one_unit(struct order *o)
                 o->at++;
                 o->more = true;
                 break;
-        default: refuse_item(o, ODM_ST_UNSUPPORTED); break;
+        default: refuse_item(o, ODM_ST_UNSUPPORTED, "a gateway cannot do this on a device"); break;
         }
 }
 

@@ -4,6 +4,7 @@
 #include "fake.h"
 #include "heap.h"
 #include "odm/codec.h"
+#include "plain.h"
 #include "run.h"
 #include "support.h"
 
@@ -507,12 +508,48 @@ static void single_calls_are_heard_once(void **state)
         assert_int_equal(fake_waiting(gw.fake), 0);
 }
 
+static void texts_name_no_place(void **state)
+{
+        static const struct {
+                const char *why, *text, *own, *want;
+        } texts[] = {
+                {"nothing to hide", "4.04 not found", NULL, "4.04 not found"},
+                {"a link", "no such thing at coap://10.0.0.7:5683/rd.", NULL,
+                 "no such thing at (address)."},
+                {"numbers", "192.168.1.20:5683 is silent", NULL, "(address) is silent"},
+                {"in brackets", "silent ([2001:db8::1]:5683)", NULL, "silent ((address))"},
+                {"a link-local one", "via fe80::1%eth0", NULL, "via (address)"},
+                {"of a network card", "02:42:ac:11:00:02 left", NULL, "(address) left"},
+                {"this machine", "localhost:8480 refused it", NULL, "(address) refused it"},
+                {"its own, as the adapter writes it", "tty7/unit3: no answer", "tty7/unit3",
+                 "(address): no answer"},
+                {"in the middle of a word", "at=[tty7]", "tty7", "at=[(address)]"},
+                {"a time is none", "since 12:30:45", NULL, "since 12:30:45"},
+                {"nor is a version", "needs 1.0.7 or 2.1", NULL, "needs 1.0.7 or 2.1"},
+                {"nor a node", "./GwDev/d0001/Ext", NULL, "./GwDev/d0001/Ext"},
+                {"too short to be told from words", "a", "a", "a"},
+                {"empty", "", NULL, ""},
+        };
+        odm_arena a;
+
+        (void)state;
+        odm_arena_init(&a, &heap_mem, 65536);
+        for (size_t i = 0; i < ODM_COUNT(texts); i++) {
+                odm_str got = plain_text(odm_cstr(texts[i].text), odm_cstr(texts[i].own), &a);
+                if (!odm_str_is(got, texts[i].want))
+                        fail_msg("%s: %.*s", texts[i].why, (int)got.n, got.p);
+        }
+        assert_null(plain_text(ODM_ABSENT, ODM_ABSENT, &a).p);
+        odm_arena_done(&a);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(lists_become_calls_as_the_table_says),
+                cmocka_unit_test(texts_name_no_place),
                 TEST(silent_devices_end_an_order),
                 TEST(what_may_have_been_done_is_not_off_line),
                 TEST(one_order_after_the_other),

@@ -167,11 +167,17 @@ static void tell(const odm_result *r)
         }
 }
 
+static void say_why(odm_str text)
+{
+        (void)snprintf(yard.why, sizeof yard.why, "%.*s", (int)text.n, text.n ? text.p : "");
+}
+
 static void on_answer(void *ctx, uint64_t id, const odm_reply *r)
 {
         (void)ctx, (void)id;
         yard.answered = true;
         yard.status = r->status;
+        say_why(r->text);
         tell(r->results);
 }
 
@@ -207,6 +213,7 @@ unsigned yard_do(const char *server, odm_cmd kind, const char *uri, const char *
         } else {
                 assert_int_equal(rc, 0);
                 yard.status = out.status;
+                say_why(out.text);
                 tell(out.results);
         }
         odm_arena_done(&a);

@@ -26,6 +26,7 @@ extern struct yard {
         bool answered;
         unsigned status;
         char text[8192]; /* "URI=value\n" of each result */
+        char why[512];   /* what was said of a refusal */
         unsigned later;  /* operations that a part was lent */
 } yard;
 
