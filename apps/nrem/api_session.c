@@ -110,7 +110,7 @@ void session_list(call *c)
         call_reply(c, 200, page_new(items, l.more ? id_text(l.v[l.n - 1].id) : NULL));
 }
 
-static bool put_decoded(call *c, json_t *o, const store_message *m, bool secrets)
+static bool put_decoded(call *c, json_t *o, const store_message *m, bool secrets, bool addresses)
 {
         odm_str xml, b64;
         int rc;
@@ -119,7 +119,7 @@ static bool put_decoded(call *c, json_t *o, const store_message *m, bool secrets
                 return put_bool(o, "missing", true);
         if (m->bytes.n == 0)
                 return true;
-        rc = readable_xml(m->bytes, secrets, &c->arena, &xml);
+        rc = readable_xml(m->bytes, secrets, secrets || addresses, &c->arena, &xml);
         if (rc == ODM_ENOMEM)
                 return false;
         if (rc < 0 ? !put_bool(o, "broken", true) : !put_text(o, "xml", xml))
@@ -130,25 +130,26 @@ static bool put_decoded(call *c, json_t *o, const store_message *m, bool secrets
         return b64.p && put_text(o, "raw_base64", b64);
 }
 
-static json_t *message_json(call *c, const store_message *m, bool secrets)
+static json_t *message_json(call *c, const store_message *m, bool secrets, bool addresses)
 {
         json_t *o = json_object();
 
         if (put_cstr(o, "direction", m->out ? "out" : "in") && put_ms(o, "time", m->at) &&
             put_int(o, "size", (int64_t)m->size) &&
             put_text(o, "content_type", m->mime.p ? m->mime : ODM_STR("")) &&
-            put_bool(o, "mac", m->hmac.p != NULL) && put_decoded(c, o, m, secrets))
+            put_bool(o, "mac", m->hmac.p != NULL) && put_decoded(c, o, m, secrets, addresses))
                 return o;
         json_decref(o);
         return NULL;
 }
 
-static json_t *messages_json(call *c, const store_message_list *l, bool secrets)
+static json_t *messages_json(call *c, const store_message_list *l, bool secrets, bool addresses)
 {
         json_t *list = json_array();
 
         for (size_t i = 0; i < l->n; i++)
-                if (json_array_append_new(list, message_json(c, &l->v[i], secrets)) < 0) {
+                if (json_array_append_new(list, message_json(c, &l->v[i], secrets, addresses)) <
+                    0) {
                         json_decref(list);
                         return NULL;
                 }
@@ -230,7 +231,7 @@ void session_show(call *c)
         }
         c->secret = secrets;
         o = session_json(&s, d.name, addresses);
-        if (o && json_object_set_new(o, "messages", messages_json(c, &l, secrets)) < 0) {
+        if (o && json_object_set_new(o, "messages", messages_json(c, &l, secrets, addresses)) < 0) {
                 json_decref(o);
                 o = NULL;
         }

@@ -1289,7 +1289,10 @@ static void shows_the_mirror_with_ages(void **state)
 
 static odm_str a_message(odm_buf *out)
 {
-        odm_item item = {.target = ODM_STR("./DMAcc/x/AppAuth/s/AAuthSecret"),
+        odm_item place = {.target = ODM_STR("./GwMO/Inventory/Records/d1/Addr"),
+                          .data = {ODM_DATA_TEXT, ODM_STR("10.9.8.7:5683")}};
+        odm_item item = {.next = &place,
+                         .target = ODM_STR("./DMAcc/x/AppAuth/s/AAuthSecret"),
                          .data = {ODM_DATA_TEXT, ODM_STR("hush-hush")}};
         odm_command cmd = {.kind = ODM_CMD_REPLACE, .cmd_id = ODM_STR("1"), .items = &item};
         odm_msg m = {
@@ -1368,12 +1371,18 @@ static void shows_messages_without_their_secrets(void **state)
                 assert_non_null(xml);
                 assert_non_null(strstr(xml, "AAuthSecret"));
                 assert_int_equal(strstr(xml, "hush-hush") != NULL, who == A);
+                assert_int_equal(strstr(xml, "10.9.8.7") != NULL, who == A);
                 assert_int_equal(strstr(xml, "dTpwYXNzd29yZA==") != NULL, who == A);
                 assert_int_equal(json_object_get(m, "raw_base64") != NULL, who == A);
                 assert_true(json_is_true(json_object_get(json_array_get(list, 1), "broken")));
                 assert_null(json_object_get(a.json, "peer"));
                 answer_done(&a);
         }
+        a = world_ask(&w, A, "GET", DEV "/d/sessions/1?addresses=1", NULL);
+        const char *places = json_string_value(json_object_get(first_of(&a, "messages"), "xml"));
+        assert_non_null(strstr(places, "10.9.8.7"));
+        assert_null(strstr(places, "hush-hush"));
+        answer_done(&a);
         a = world_ask(&w, A, "GET", DEV "/d/sessions?addresses=1", NULL);
         const json_t *s = first_of(&a, "items");
         assert_told_of(s, "Session");

@@ -170,6 +170,10 @@ const cfg_key conf_keys[] = {
         {"gateways.tagged", CFG_BOOL, "no",
          "Only devices with the tag \"gateway\" are believed what they tell of others."},
         {"gateways.devices", CFG_INT, "10000", "Devices behind one gateway.", 1, 1000000},
+        {"gateways.parallel", CFG_INT, "32",
+         "Devices that a gateway works on at once when many of them get the same, unless their\n"
+         "campaign says how many.",
+         1, 10000},
 
         {"packages.url", CFG_STRING, NULL,
          "URL below which devices fetch packages. Default: scheme, host and port of dm.url, or by\n"

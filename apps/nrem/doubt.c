@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Execs of lost sessions: did the device ever get them?
+/* Execs of lost sessions: did the device, or the gateway, ever get them?
  *
  * A device of ours keeps each accepted Exec in ./Vendor/Task until we have answered its final alert
  * (task.h).  That answer leaves after the alert is durable here.  So, once the alerts of a session
@@ -7,6 +7,10 @@
  * did not arrive.  Only then it is sent again.
  *
  *     names of ./Vendor/Task -> Exec and Correlator of each -> jobs moved
+ *
+ * A gateway tells of its fan-outs and images by their State, which is 0 until they are begun; each
+ * has a node of its own, which it keeps until we delete it.  Those States are asked for with the
+ * names.
  *
  * A refusal of any of it leaves everything as it is: the device has no such list, or we may not
  * read it. */
@@ -19,12 +23,21 @@
 #define LIST "./Vendor/Task"
 #define TASKS_MOST 64 /* twice what a device of ours keeps */
 #define JOBS_MOST 200
+#define STATES_MOST 64
 #define DOUBT_MEMORY ((size_t)256 << 20)
 
 typedef enum asking { ASK_NAMES, ASK_LEAVES, ASK_NO_MORE } asking;
 
+typedef struct stated { /* an Exec of a gateway that has a State */
+        odm_str uri, correlator, state;
+        bool known, begun;
+} stated;
+
 struct doubt {
         asking next;
+        stated *v; /* n_v of them; questions behind the list */
+        size_t n_v;
+        bool list;      /* the list is asked for */
         odm_job job;    /* what was asked last */
         bool known;     /* all of it is answered as it should be, so far */
         job_task *task; /* n of them, in the order of the list */
@@ -89,14 +102,36 @@ static void move(session *s, const doubted *d, const job_verdict *v)
                 s->look = s->put_back = true; /* to be claimed when the batch is durable */
 }
 
+/* What is to be asked about the job. */
+static void want(session *s, const doubted *d)
+{
+        doubt *q = s->doubt;
+
+        for (uint32_t i = 0; i < d->n; i++) {
+                const odm_command *c = d->all.flat[d->exec[i]].c;
+                odm_str state = job_exec_state(job_uri(c), &s->a);
+                if (!state.p) {
+                        q->list = true;
+                } else if (q->n_v < STATES_MOST) {
+                        q->v[q->n_v++] =
+                                (stated){.uri = odm_arena_copy(&s->a, job_uri(c)),
+                                         .correlator = odm_arena_copy(&s->a, c->correlator),
+                                         .state = state};
+                }
+        }
+        if (s->a.err)
+                session_failed(s);
+}
+
 /* One that was told of in a message whose package never ended has no more to wait for. */
 static void look_at(session *s, doubted *d, void *ctx)
 {
         job_verdict v;
 
-        if (d->n)
+        if (d->n) {
                 *(bool *)ctx = true;
-        else if (d->job->state == STORE_JOB_WAITING && job_is_told(&d->all, d->ans)) {
+                want(s, d);
+        } else if (d->job->state == STORE_JOB_WAITING && job_is_told(&d->all, d->ans)) {
                 job_told(&d->all, d->ans, &v);
                 move(s, d, &v);
         }
@@ -115,15 +150,48 @@ static bool any_in_doubt(session *s)
         return any;
 }
 
+static const stated *state_of(const doubt *q, const odm_command *c)
+{
+        for (size_t i = 0; i < q->n_v; i++)
+                if (odm_str_eq(q->v[i].uri, job_uri(c)) &&
+                    odm_str_eq(q->v[i].correlator, c->correlator))
+                        return &q->v[i];
+        return NULL;
+}
+
+static bool list_known(const doubt *q)
+{
+        return q->known && q->leaves == 2 * q->n;
+}
+
+/* Whether all of its Execs are known to have begun, or not to. */
+static bool is_told(const doubt *q, const doubted *d)
+{
+        for (uint32_t i = 0; i < d->n; i++) {
+                const odm_command *c = d->all.flat[d->exec[i]].c;
+                const stated *v = state_of(q, c);
+                if (!(v ? v->known : job_exec_is_task(job_uri(c)) && list_known(q)))
+                        return false;
+        }
+        return true;
+}
+
+static bool has_begun(const doubt *q, const odm_command *c)
+{
+        const stated *v = state_of(q, c);
+
+        return v ? v->begun : job_is_kept(c, q->task, q->n);
+}
+
 static void judge(session *s, doubted *d, void *ctx)
 {
         const doubt *q = ctx;
         job_verdict v;
 
-        if (d->n == 0)
+        if (d->n == 0 || !is_told(q, d))
                 return;
         for (uint32_t i = 0; i < d->n; i++) {
-                if (!job_is_kept(d->all.flat[d->exec[i]].c, q->task, q->n))
+                if (!has_begun(q, d->all.flat[d->exec[i]].c))
                         continue;
                 d->ans[d->exec[i]] =
                         (job_answer){.has = true, .pending = true, .status = ODM_ST_ACCEPTED};
@@ -163,14 +231,18 @@ static bool add_get(session *s, odm_str uri, odm_command ***end)
         return true;
 }
 
-/* Exec and Correlator of each task, or the names of all. */
+/* Exec and Correlator of each task; or the names of all, and the States of gateways' own. */
 static odm_command *questions(session *s)
 {
         doubt *q = s->doubt;
         odm_command *list = NULL, **end = &list;
         odm_str rest = q->names;
-        bool ok = q->next == ASK_LEAVES || add_get(s, ODM_STR(LIST), &end);
+        bool ok = true;
 
+        if (q->next == ASK_NAMES && q->list)
+                ok = add_get(s, ODM_STR(LIST), &end);
+        for (size_t i = 0; ok && q->next == ASK_NAMES && i < q->n_v; i++)
+                ok = add_get(s, q->v[i].state, &end);
         for (size_t i = 0; ok && i < q->n; i++) {
                 const char *slash = memchr(rest.p, '/', rest.n);
                 odm_str name = odm_str_to(rest, slash ? (size_t)(slash - rest.p) : rest.n);
@@ -189,7 +261,9 @@ bool doubt_ask(session *s)
 
         if (!q) {
                 q = s->doubt = odm_arena_zget(&s->a, sizeof *q);
-                if (!q)
+                if (q)
+                        q->v = odm_arena_zget(&s->a, STATES_MOST * sizeof *q->v);
+                if (!q || !q->v)
                         session_failed(s);
                 else if (!any_in_doubt(s))
                         q->next = ASK_NO_MORE;
@@ -253,11 +327,26 @@ static void take_leaf(session *s, const odm_event *ev)
                 session_failed(s);
 }
 
+/* A node that is not there was never begun. */
+static void take_state(doubt *q, size_t i, const odm_event *ev)
+{
+        stated *v = &q->v[i];
+        uint64_t n = 0;
+
+        v->known = ev->status == ODM_ST_NOT_FOUND ||
+                   (ev->status == ODM_ST_OK && ev->results &&
+                    odm_str_u64(odm_str_trim(ev->results->data.bytes), UINT32_MAX, &n) == 0);
+        v->begun = n > 0;
+}
+
 void doubt_result(session *s, const odm_event *ev)
 {
         doubt *q = s->doubt;
 
-        if (ev->sent && q->next == ASK_NAMES && ev->command == 0)
+        if (ev->sent && q->next == ASK_NAMES && ev->command >= q->list &&
+            ev->command - q->list < q->n_v)
+                take_state(q, ev->command - q->list, ev);
+        else if (ev->sent && q->next == ASK_NAMES && q->list && ev->command == 0)
                 take_names(s, ev);
         else if (ev->sent && q->next == ASK_LEAVES && ev->command < 2 * q->n)
                 take_leaf(s, ev);
@@ -272,6 +361,6 @@ void doubt_done(session *s)
                 return;
         }
         q->next = ASK_NO_MORE;
-        if (q->known && q->leaves == 2 * q->n && !s->failed)
+        if (!s->failed)
                 judge_all(s);
 }

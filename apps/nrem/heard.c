@@ -330,7 +330,10 @@ static odm_str alert_json(session *s, const odm_event *ev, odm_str type, const s
         set_text(o, "correlator", ev->alert->correlator);
         set_text(o, "mark", odm_meta_of(ev->alert, ev->item).mark);
         set_text(o, "time", ev->item->source_name);
-        if (command_value_put(o, v->format, odm_str_to(v->data, data_kept(s, type)), a) < 0)
+        odm_str data = v->data;
+        if (gateway_news_of(type) == GATEWAY_IMAGE)
+                data = gateway_without_places(data, a);
+        if (command_value_put(o, v->format, odm_str_to(data, data_kept(s, type)), a) < 0)
                 session_failed(s);
         dump = json_dumps(o, JSON_COMPACT);
         json_decref(o);

@@ -47,6 +47,17 @@ static bool is_waived(const job_cmd *f, const job_answer *a)
         }
 }
 
+#define SAID_MOST 60 /* octets: with an address and a status it fits into a reason */
+
+/* Why the device refused, in its own words. */
+static odm_str said_of(const job_answer *a)
+{
+        if (a->alert.p || !a->text.n || odm_str_starts(a->text, "at ") || !odm_utf8_ok(a->text))
+                return ODM_ABSENT;
+        return odm_str_to(a->text,
+                          odm_utf8_cut(a->text, a->text.n < SAID_MOST ? a->text.n : SAID_MOST));
+}
+
 static void say_failure(const job_commands *all, const job_answer *ans, uint32_t i, job_verdict *v)
 {
         uint32_t k = cause_of(all, ans, i);
@@ -55,10 +66,13 @@ static void say_failure(const job_commands *all, const job_answer *ans, uint32_t
                            : ans[k].alert.p ? odm_result_text(ans[k].alert, ans[k].status)
                                             : odm_result_status(whole, ans[k].status);
 
+        odm_str said = said_of(&ans[k]);
+
         v->to = STORE_JOB_FAILED;
-        (void)snprintf(v->reason, sizeof v->reason, "%s%s%.*s: %u %s",
+        (void)snprintf(v->reason, sizeof v->reason, "%s%s%.*s: %u %s%s%.*s%s",
                        odm_cmd_name(all->flat[k].c->kind), uri.n ? " " : "", (int)uri.n,
-                       uri.p ? uri.p : "", ans[k].status, text);
+                       uri.p ? uri.p : "", ans[k].status, text, said.n ? " (" : "", (int)said.n,
+                       said.n ? said.p : "", said.n ? ")" : "");
 }
 
 void job_finish(const job_commands *all, const job_answer *ans, job_verdict *out)
@@ -128,9 +142,32 @@ bool job_exec_is_task(odm_str uri)
         return false;
 }
 
+#define OF_TASK GATEWAY_TASKS "/*/Operations/"
+#define OF_IMAGE GATEWAY_IMAGES "/*/Operations/"
+
+static bool is_gateways(odm_str uri)
+{
+        return matches(uri, OF_TASK "Start") || matches(uri, OF_IMAGE "Download");
+}
+
+odm_str job_exec_state(odm_str uri, odm_arena *a)
+{
+        static const char operations[] = "/Operations/";
+        const char *at =
+                is_gateways(uri) ? memmem(uri.p, uri.n, operations, strlen(operations)) : NULL;
+
+        return at ? odm_arena_fmt(a, "%.*s/State", (int)(at - uri.p), uri.p) : ODM_ABSENT;
+}
+
 static bool can_be_asked(const odm_command *c)
 {
-        return c->correlator.n && job_exec_is_task(job_uri(c));
+        return c->correlator.n && (job_exec_is_task(job_uri(c)) || is_gateways(job_uri(c)));
+}
+
+/* Done twice it does no more than once. */
+static bool may_go_twice(const odm_command *c)
+{
+        return c->kind != ODM_CMD_EXEC || matches(job_uri(c), OF_TASK "Cancel");
 }
 
 void job_lost(const job_commands *all, const job_answer *ans, bool given, uint32_t attempts,
@@ -143,7 +180,7 @@ void job_lost(const job_commands *all, const job_answer *ans, bool given, uint32
                 if (ans[i].has || is_holder(c))
                         continue;
                 left = true;
-                if (!given || c->kind != ODM_CMD_EXEC)
+                if (!given || may_go_twice(c))
                         continue;
                 odm_str uri = odm_str_to(job_uri(c), 100);
                 out->to = STORE_JOB_WAITING;
@@ -177,6 +214,7 @@ void job_answers(const job_commands *all, const store_result_list *l, job_answer
                         .has = true,
                         .status = r->status,
                         .alert = command_alert_type(r->text),
+                        .text = r->text,
                         .pending = r->status == ODM_ST_ACCEPTED &&
                                    all->flat[r->index].c->kind == ODM_CMD_EXEC,
                 };
@@ -287,7 +325,7 @@ uint32_t job_in_doubt(const job_commands *all, const job_answer *ans, uint32_t *
         uint32_t n = 0;
 
         for (uint32_t i = 0; i < all->n; i++) {
-                if (all->flat[i].c->kind != ODM_CMD_EXEC || ans[i].has)
+                if (may_go_twice(all->flat[i].c) || ans[i].has)
                         continue;
                 if (!can_be_asked(all->flat[i].c))
                         return 0; /* it would be sent again with the others */

@@ -31,6 +31,7 @@ typedef struct job_answer {
         bool told;    /* an alert of this session told it, and more of its kind may follow */
         uint32_t status;
         odm_str alert; /* type of the alert that told it; absent: a Status did */
+        odm_str text;  /* what was said beside it; borrowed */
 } job_answer;
 
 #define JOB_REASON 240
@@ -67,6 +68,9 @@ typedef struct job_task {
 /* Whether an Exec of this node begins a task on devices that have ./Vendor/Task, or repeats nothing
  * when it is sent twice (places: mo-others.md 1.6). */
 bool job_exec_is_task(odm_str uri);
+/* The node of a gateway that tells whether what an Exec of `uri` begins was ever begun: its State
+ * is 0 until then (gwmo.md 6, 9).  In `a`; absent: there is none. */
+odm_str job_exec_state(odm_str uri, odm_arena *a);
 /* The Execs without an answer, when the tasks of the device tell of all of them: calls out for each
  * number, returns how many. */
 uint32_t job_in_doubt(const job_commands *all, const job_answer *ans, uint32_t *out);

@@ -523,6 +523,64 @@ static void a_lost_job_goes_by_the_rules(void **state)
         }
 }
 
+/* What a gateway has is known by its State; to cancel twice does no harm. */
+static void gateways_are_asked_by_state(void **state)
+{
+        static const struct {
+                const char *uri, *node;
+        } rows[] = {
+                {"./GwMO/Fanout/Fanout/x1/Operations/Start", "./GwMO/Fanout/Fanout/x1/State"},
+                {"./GwMO/ImageInventory/Images/i0/Operations/Download",
+                 "./GwMO/ImageInventory/Images/i0/State"},
+                {"./GwMO/Fanout/Fanout/x1/Operations/Cancel", NULL},
+                {"./GwMO/Fanout/Fanout/x1/y/Operations/Start", NULL},
+                {"./FUMO/main/Update", NULL},
+                {"", NULL},
+        };
+        job_commands all = decode("[{\"cmd\":\"exec\",\"uri\":\"./GwMO/Fanout/Fanout/x1/"
+                                  "Operations/Cancel\",\"optional\":true}]",
+                                  false);
+        job_answer ans[1] = {{.has = false}};
+        uint32_t exec[1];
+        job_verdict v;
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                odm_str s = job_exec_state(odm_cstr(rows[i].uri), &arena);
+                if (rows[i].node ? !odm_str_is(s, rows[i].node) : s.p != NULL)
+                        fail_msg("%s", rows[i].uri);
+        }
+        job_lost(&all, ans, true, 1, 3, ODM_STR("c"), &v);
+        assert_int_equal(v.to, STORE_JOB_QUEUED);
+        assert_int_equal(job_in_doubt(&all, ans, exec), 0);
+        ans[0] = (job_answer){.has = true, .status = 405, .text = ODM_STR("it is over")};
+        job_finish(&all, ans, &v); /* it is optional */
+        assert_int_equal(v.to, STORE_JOB_DONE);
+}
+
+static void a_failure_is_told_in_the_devices_words(void **state)
+{
+        static const struct {
+                const char *text, *reason;
+        } rows[] = {
+                {NULL, "Replace ./A: 405 Command not allowed"},
+                {"nothing can be written", "Replace ./A: 405 Command not allowed (nothing can be "
+                                           "written)"},
+                {"at ./A/b", "Replace ./A: 405 Command not allowed"},
+                {"\xff", "Replace ./A: 405 Command not allowed"},
+        };
+        job_commands all = decode("[{\"cmd\":\"replace\",\"uri\":\"./A\",\"data\":\"1\"}]", false);
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                job_answer ans[1] = {{.has = true, .status = 405, .text = odm_cstr(rows[i].text)}};
+                job_verdict v;
+
+                job_finish(&all, ans, &v);
+                assert_string_equal(v.reason, rows[i].reason);
+        }
+}
+
 static void adds_are_checked_before_they_are_repeated(void **state)
 {
         (void)state;
@@ -959,6 +1017,8 @@ int main(void)
                 T(a_walk_goes_down_level_by_level),
                 T(a_walk_ends_where_there_is_nothing),
                 T(a_walk_has_a_ceiling),
+                T(gateways_are_asked_by_state),
+                T(a_failure_is_told_in_the_devices_words),
                 T(adds_are_checked_before_they_are_repeated),
                 T(a_device_is_asked_for_what_it_keeps),
                 T(execs_in_doubt_go_by_the_list),

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "gateway.h"
 #include "heap.h"
 #include "odm/view.h"
 
@@ -12,6 +13,10 @@ bool readable_is_secret(odm_str uri)
 {
         return odm_is_secret(uri);
 }
+
+typedef struct masked { /* what is not shown */
+        bool secrets, addresses;
+} masked;
 
 /* Whether octets name a secret anywhere: a TNDS document that may carry one. */
 static bool mentions_secret(odm_str s)
@@ -37,7 +42,18 @@ static void mask_cred(odm_cred *c)
         mask_meta(&c->meta);
 }
 
-static void mask_item(odm_item *i)
+/* The address of the node that the item of a command, of Results or of an alert is about. */
+static bool tells_place(const odm_command *c, const odm_item *i)
+{
+        odm_meta m = odm_meta_of(c, i);
+        odm_str format =
+                m.format == ODM_FMT_ABSENT ? ODM_STR("chr") : odm_cstr(odm_format_name(m.format));
+
+        return (i->source.p && gateway_has_addresses(i->source, format)) ||
+               (i->target.p && gateway_has_addresses(i->target, format));
+}
+
+static void mask_secret(odm_item *i)
 {
         mask_meta(&i->meta);
         if (i->data.kind == ODM_DATA_ABSENT)
@@ -47,34 +63,41 @@ static void mask_item(odm_item *i)
                 i->data = (odm_data){ODM_DATA_TEXT, mask};
 }
 
-static void mask_list(odm_command *c)
+static void mask_list(odm_command *c, const masked *m)
 {
         for (; c; c = c->next) {
-                mask_meta(&c->meta); /* or a Status' chal, which is the same */
-                if (c->cred)
+                if (m->secrets)
+                        mask_meta(&c->meta); /* or a Status' chal, which is the same */
+                if (m->secrets && c->cred)
                         mask_cred(c->cred);
-                for (odm_item *i = c->items; i; i = i->next)
-                        mask_item(i);
+                for (odm_item *i = c->items; i; i = i->next) {
+                        if (m->secrets)
+                                mask_secret(i);
+                        if (m->addresses && i->data.kind != ODM_DATA_ABSENT && tells_place(c, i))
+                                i->data = (odm_data){ODM_DATA_TEXT, mask};
+                }
         }
 }
 
 /* Sequence holds Atomic at most, and the decoder's depth is limited: three levels. */
-static void mask_message(odm_msg *m)
+static void mask_message(odm_msg *m, const masked *w)
 {
-        mask_cred(&m->hdr.cred);
-        mask_meta(&m->hdr.meta);
-        mask_list(m->body);
+        if (w->secrets) {
+                mask_cred(&m->hdr.cred);
+                mask_meta(&m->hdr.meta);
+        }
+        mask_list(m->body, w);
         for (odm_command *c = m->body; c; c = c->next) {
-                mask_list(c->body);
+                mask_list(c->body, w);
                 for (odm_command *d = c->body; d; d = d->next) {
-                        mask_list(d->body);
+                        mask_list(d->body, w);
                         for (odm_command *e = d->body; e; e = e->next)
                                 e->body = NULL; /* nothing of DM is that deep: not shown */
                 }
         }
 }
 
-int readable_xml(odm_str bytes, bool secrets, odm_arena *a, odm_str *out)
+int readable_xml(odm_str bytes, bool secrets, bool addresses, odm_arena *a, odm_str *out)
 {
         const odm_codec *codec = odm_codec_guess(bytes);
         odm_limits lim;
@@ -96,8 +119,8 @@ int readable_xml(odm_str bytes, bool secrets, odm_arena *a, odm_str *out)
                 rc = 0;
         if (rc < 0)
                 goto out;
-        if (!secrets)
-                mask_message(m);
+        if (!secrets || !addresses)
+                mask_message(m, &(masked){!secrets, !addresses});
         rc = odm_encode(&odm_codec_xml, m, &flat);
         if (rc == 0)
                 rc = odm_xml_pretty(odm_buf_view(&flat), &lim, &pretty);

@@ -8,9 +8,11 @@
 #define READABLE_MASK "(masked)"
 
 /* Decodes `bytes`, and writes indented XML into `a`.  Without `secrets`, credentials, nonces and
- * the values of AAuthSecret and AAuthData nodes are replaced by READABLE_MASK.
+ * the values of AAuthSecret and AAuthData nodes are replaced by READABLE_MASK; without `addresses`,
+ * what gateways tell of local addresses (gateway_has_addresses()).
  * Returns 0, ODM_EMALFORMED for what is no message, ODM_ELIMIT, ODM_ENOMEM. */
-ODM_MUST_USE int readable_xml(odm_str bytes, bool secrets, odm_arena *a, odm_str *out);
+ODM_MUST_USE int readable_xml(odm_str bytes, bool secrets, bool addresses, odm_arena *a,
+                              odm_str *out);
 
 /* Whether a node's value is a credential: its name is AAuthSecret, AAuthData, or the like. */
 bool readable_is_secret(odm_str uri);

@@ -635,6 +635,7 @@ static void command_result(session *s, live *l, const odm_event *ev)
         l->ans[index] =
                 (job_answer){.has = true,
                              .status = r.status,
+                             .text = odm_arena_copy(&l->a, r.text),
                              .pending = c->kind == ODM_CMD_EXEC && r.status == ODM_ST_ACCEPTED};
         dm_count(s->dm, job_status_ok(r.status) ? METRIC_COMMANDS_OK : METRIC_COMMANDS_FAILED, 1);
         work_put_result(s, &l->job, index, &r);

@@ -438,6 +438,80 @@ static void what_was_told_in_part_is_over_all_the_same(void **state)
         expect_results(w, job, "1200");
 }
 
+/* ---- gateways ------------------------------------------------------------------------------ */
+
+#define TASK "./GwMO/Fanout/Fanout/x1"
+#define FANOUT                                                                         \
+        "[{\"cmd\":\"add\",\"uri\":\"" TASK "\",\"format\":\"node\"},"                 \
+        "{\"cmd\":\"add\",\"uri\":\"" TASK "/Operations\",\"format\":\"node\"},"       \
+        "{\"cmd\":\"add\",\"uri\":\"" TASK "/Operations/Start\",\"format\":\"null\"}," \
+        "{\"cmd\":\"exec\",\"uri\":\"" TASK "/Operations/Start\",\"correlator\":"      \
+        "\"c-7\"}]"
+
+static unsigned begun;
+
+static int start_task(void *ctx, const odm_at *at, const odm_op *op, unsigned *status)
+{
+        (void)ctx, (void)at, (void)op;
+        begun++;
+        *status = ODM_ST_ACCEPTED;
+        return 0;
+}
+
+static int read_task(void *ctx, const odm_at *at, odm_arena *a, odm_value *out)
+{
+        (void)ctx, (void)at;
+        *out = (odm_value){.format = ODM_FMT_INT, .data = odm_arena_number(a, begun ? 20 : 0)};
+        return out->data.p ? 0 : odm_arena_err(a);
+}
+
+static world *warm_up_gateway(home *h, odm_provider *p)
+{
+        static const odm_binding bind[] = {
+                {.path = "Fanout/*/Operations/Start", .exec = start_task},
+                {.path = "Fanout/*/State", .read = read_task}};
+
+        *p = (odm_provider){
+                .name = "gateway", .mo = &odm_mo_gwfanout, .bind = bind, .n_bind = ODM_COUNT(bind)};
+        begun = 0;
+        world_start(&h->w);
+        assert_int_equal(odm_tree_mount(h->w.dev.tree, NULL, p), 0);
+        expect_done(&h->w);
+        return &h->w;
+}
+
+/* A fan-out that was never started is started in the next session, one that was is not. */
+static void a_fanout_is_started_once(void **state)
+{
+        static odm_provider p;
+        home *h = *state;
+        world *w = warm_up_gateway(h, &p);
+        int64_t job = world_job(w, FANOUT, false);
+
+        lose(w, true);
+        assert_int_equal(begun, 0);
+        expect_done(w);
+        assert_int_equal(begun, 1);
+        expect_job(w, job, "waiting: accepted by the device");
+        expect_attempts(w, job, 2);
+}
+
+static void a_fanout_that_began_is_waited_for(void **state)
+{
+        static odm_provider p;
+        home *h = *state;
+        world *w = warm_up_gateway(h, &p);
+        int64_t job = world_job(w, FANOUT, false);
+
+        lose(w, false);
+        assert_int_equal(begun, 1);
+        expect_done(w);
+        expect_job(w, job, "waiting: the device has it");
+        expect_done(w);
+        expect_attempts(w, job, 1);
+        assert_int_equal(begun, 1);
+}
+
 #define ON(setup, t)                                         \
         {                                                    \
 #t " (" #setup ")", t, setup, teardown, NULL \
@@ -462,6 +536,8 @@ int main(void)
                 ON(setup, every_component_is_heard),
                 ON(setup_sqlite, every_component_is_heard),
                 ON(setup, what_was_told_in_part_is_over_all_the_same),
+                ON(setup, a_fanout_is_started_once),
+                ON(setup, a_fanout_that_began_is_waited_for),
         };
 
         return RUN_TESTS(tests);

@@ -247,10 +247,18 @@ static bool is_within(odm_str path, odm_str top)
                (path.n == top.n || path.p[top.n] == '/');
 }
 
+static bool ends_with(odm_str s, const char *z)
+{
+        size_t n = strlen(z);
+
+        return s.n >= n && memcmp(s.p + s.n - n, z, n) == 0;
+}
+
 bool gateway_has_addresses(odm_str uri, odm_str format)
 {
         static const odm_str mount = {&GATEWAY_MOUNT[2], sizeof GATEWAY_MOUNT - 4};
         static const odm_str records = {&GATEWAY_RECORDS[2], sizeof GATEWAY_RECORDS - 3};
+        static const odm_str images = {&GATEWAY_IMAGES[2], sizeof GATEWAY_IMAGES - 3};
         odm_str p = bare_path(uri);
 
         while (p.n > mount.n && is_within(p, mount)) {
@@ -262,8 +270,23 @@ bool gateway_has_addresses(odm_str uri, odm_str format)
         }
         if (p.n && is_within(p, records))
                 return true;
+        if (p.n > images.n && is_within(p, images))
+                return odm_str_is(format, "xml") || ends_with(p, "/LocalURL");
         return !odm_str_is(format, "node") &&
-               (p.n == 0 || odm_str_eq(p, mount) || is_within(records, p));
+               (p.n == 0 || odm_str_eq(p, mount) || is_within(records, p) || is_within(images, p));
+}
+
+odm_str gateway_without_places(odm_str xml, odm_arena *a)
+{
+        static const char open[] = "<LocalURL>", close[] = "</LocalURL>";
+        const char *at = xml.p ? memmem(xml.p, xml.n, open, strlen(open)) : NULL;
+        size_t from = at ? (size_t)(at - xml.p) + strlen(open) : 0;
+        odm_str rest = odm_str_from(xml, from);
+        const char *end = at ? memmem(rest.p, rest.n, close, strlen(close)) : NULL;
+
+        if (!end)
+                return xml;
+        return odm_arena_join(a, odm_str_to(xml, from), odm_str_from(rest, (size_t)(end - rest.p)));
 }
 
 odm_str gateway_record_key(odm_str uri)

@@ -66,9 +66,11 @@ odm_str gateway_mount_join(odm_str key, odm_str uri, odm_arena *a);
 odm_str gateway_record_key(odm_str uri);
 bool gateway_key_ok(odm_str key);
 /* Whether the value at `uri`, a device's or one behind it, may carry local addresses: it is a node
- * of the records, or a document (a `format` other than node) of a part of the tree with them
- * inside. */
+ * of the records, where an image is served, or a document (a `format` other than node) of a part of
+ * the tree with them inside. */
 bool gateway_has_addresses(odm_str uri, odm_str format);
+/* What an alert on an image says, without where it is served.  In `a`, or `xml` itself. */
+odm_str gateway_without_places(odm_str xml, odm_arena *a);
 
 /* ---- records ------------------------------------------------------------------------------ */
 

@@ -203,8 +203,10 @@ static int take_result(ending *e, const store_result *r)
         op->result.job = e->relay->job;
         op->result.r = *r;
         op->result.r.at = e->t->now;
-        e->ans[r->index] = (job_answer){
-                .has = true, .status = r->status, .alert = command_alert_type(r->text)};
+        e->ans[r->index] = (job_answer){.has = true,
+                                        .status = r->status,
+                                        .alert = command_alert_type(r->text),
+                                        .text = r->text};
         rc = mirror_answer(&e->mirror, e->all.flat[r->index].c, r->status, r->items, r->n_items);
         for (size_t i = 0; i < r->n_items && job_status_ok(r->status); i++)
                 lift(e, &r->items[i]);
@@ -431,6 +433,27 @@ static odm_str outcome_text(const ending *e, uint32_t index, const odm_fanout_cm
         return job_status_ok(c->status) ? ODM_ABSENT : odm_arena_copy(a, why);
 }
 
+/* The device's final alert, which its gateway has kept as a result: it is news as that of any
+ * device, alarms hang on it. */
+static int tell_alert(const ending *e, uint32_t index, const odm_fanout_cmd *c)
+{
+        const odm_command *cmd = e->all.flat[index].c;
+        odm_str type = gateway_alert_of(job_uri(cmd)), source = gateway_alert_source(job_uri(cmd));
+        json_t *o;
+
+        if (!type.n || !c->result)
+                return 0;
+        o = json_pack("{s:i, s:s%, s:s%, s:o, s:s, s:s, s:o}", "code", 1226, "type", type.p, type.n,
+                      "source", source.p, source.n, "gateway",
+                      json_sprintf("%lld", (long long)e->relay->gateway), "format", "int", "mark",
+                      job_status_ok(c->result % 1000) ? "informational" : "critical", "data",
+                      json_sprintf("%u", c->result));
+        if (o && cmd->correlator.n && odm_utf8_ok(cmd->correlator))
+                (void)json_object_set_new(o, "correlator",
+                                          json_stringn(cmd->correlator.p, cmd->correlator.n));
+        return fleet_tell(e->t, e->relay->device, "alert", o);
+}
+
 static int take_outcome(ending *e, uint32_t index, const odm_fanout_cmd *c, odm_str why)
 {
         odm_arena *a = store_batch_arena(e->t->batch);
@@ -450,6 +473,8 @@ static int take_outcome(ending *e, uint32_t index, const odm_fanout_cmd *c, odm_
         r.text = outcome_text(e, index, c, why, a);
         if (a->err)
                 return odm_arena_err(a);
+        if (rc == 0 && !e->ans[index].has)
+                rc = tell_alert(e, index, c);
         return rc == 0 ? take_result(e, &r) : rc;
 }
 
@@ -819,18 +844,6 @@ int gateway_task_ended(gateways *s, fleet_turn *t, const fleet_event *ev, int64_
 
 /* ---- taken back -------------------------------------------------------------------------------- */
 
-int gateway_withdrawn(gateways *s, fleet_turn *t, int64_t device, int64_t job)
-{
-        const gateway_relay key = {.device = device, .job = job};
-        gateway_relay r;
-        int rc = store_row_get(s->host->store, &table_gateway_relay, &key, t->arena, &r);
-
-        if (rc < 0)
-                return rc == ODM_ENOENT ? 0 : rc;
-        rc = drop_relay(t, &r);
-        return rc == 0 && r.task > 0 ? look_at_task(t, r.gateway, r.task) : rc;
-}
-
 static int find_job(gateways *s, fleet_turn *t, const gateway_task *k, store_job *out)
 {
         const store_job_filter f = {
@@ -847,10 +860,96 @@ static int find_job(gateways *s, fleet_turn *t, const gateway_task *k, store_job
         return rc < 0 ? rc : ODM_ENOENT;
 }
 
+/* It was in a session, if only in one that was lost. */
 static bool is_begun(const store_job *j)
 {
-        return !((STORE_JOB_BIT(STORE_JOB_QUEUED) | STORE_JOB_BIT(STORE_JOB_NOTIFIED)) &
+        return j->attempts > 0 ||
+               !((STORE_JOB_BIT(STORE_JOB_QUEUED) | STORE_JOB_BIT(STORE_JOB_NOTIFIED)) &
                  STORE_JOB_BIT(j->state));
+}
+
+static int end_fanout(fleet_turn *t, gateways *s, const gateway_task *k, int32_t priority,
+                      json_t *commands)
+{
+        gateway_row row;
+        int64_t before, id;
+        const gateway_new n = {.form = GATEWAY_STOP,
+                               .commands = commands,
+                               .priority = priority,
+                               .deadline = t->now + INT64_C(86400000),
+                               .actor = ODM_STR("gateway")};
+        int rc = gateway_find(s->host->store, k->device, t->arena, &row);
+
+        if (rc < 0) {
+                json_decref(commands);
+                return rc == ODM_ENOENT ? 0 : rc;
+        }
+        before = row.serial;
+        rc = gateway_task_new(t, &row, &n, &id);
+        return rc == 0 ? gateway_count(t, &row, before, 0) : rc;
+}
+
+/* Whether the task is still wanted for another device. */
+static int others_wait(gateways *s, fleet_turn *t, const gateway_relay *r, bool *any)
+{
+        store_rows l = {0};
+        const gateway_relay *v;
+        int rc = find_members(s, t->arena, r->gateway, r->task, &l);
+
+        v = l.v;
+        *any = false;
+        for (size_t i = 0; i < l.n && rc == 0 && !*any; i++) {
+                store_job j;
+                if (v[i].device == r->device)
+                        continue;
+                rc = store_job_get(s->host->store, v[i].job, t->arena, &j);
+                *any = rc == 0 && !is_over(j.state);
+                rc = rc == ODM_ENOENT ? 0 : rc;
+        }
+        return rc;
+}
+
+/* Has the gateway take the device out of a fan-out: behind the task itself, where that has not gone
+ * yet.  *asked: it will say what came of that. */
+static int take_out(gateways *s, fleet_turn *t, const gateway_relay *r, bool *asked)
+{
+        const gateway_task key = {.device = r->gateway, .id = r->task};
+        gateway_row row;
+        gateway_task k;
+        store_job j;
+        size_t room = 0;
+        int rc = store_row_get(s->host->store, &table_gateway_task, &key, t->arena, &k);
+
+        *asked = false;
+        if (rc == 0 && k.form != GATEWAY_FANOUT)
+                rc = ODM_ENOENT;
+        if (rc == 0)
+                rc = find_job(s, t, &k, &j);
+        if (rc == 0)
+                rc = gateway_find(s->host->store, r->gateway, t->arena, &row);
+        if (rc == 0)
+                rc = gateway_room(s, t->arena, r->gateway, &room);
+        if (rc == 0 && room)
+                rc = end_fanout(t, s, &k, j.priority, gateway_target_stop(k.id, r->key));
+        *asked = rc == 0 && room;
+        return rc == ODM_ENOENT ? 0 : rc;
+}
+
+int gateway_withdrawn(gateways *s, fleet_turn *t, int64_t device, int64_t job)
+{
+        const gateway_relay key = {.device = device, .job = job};
+        bool others = false;
+        gateway_relay r;
+        int rc = store_row_get(s->host->store, &table_gateway_relay, &key, t->arena, &r);
+
+        if (rc < 0)
+                return rc == ODM_ENOENT ? 0 : rc;
+        rc = drop_relay(t, &r);
+        if (rc == 0 && r.task > 0)
+                rc = look_at_task(t, r.gateway, r.task);
+        if (rc == 0 && r.task > 0)
+                rc = others_wait(s, t, &r, &others);
+        return rc == 0 && others ? take_out(s, t, &r, &(bool){false}) : rc;
 }
 
 /* To read or to replace once more does no harm. */
@@ -889,22 +988,31 @@ static int is_in_doubt(gateways *s, fleet_turn *t, const gateway_relay *r, const
         return rc;
 }
 
-/* It goes on behind the new gateway, or ends here. */
+/* It goes on behind the new gateway; or when the old one has said that it never began there; or
+ * ends here. */
 static int take_along(gateways *s, fleet_turn *t, gateway_relay *r)
 {
-        bool doubt = false;
+        bool doubt = false, asked = false, others = false;
         store_job j;
         int rc = store_job_get(s->host->store, r->job, t->arena, &j);
 
         if (rc == 0 && !is_over(j.state))
                 rc = is_in_doubt(s, t, r, &j, &doubt);
+        if (rc == 0 && r->task > 0)
+                rc = others_wait(s, t, r, &others);
+        if (rc == 0 && (doubt || others))
+                rc = take_out(s, t, r, &asked);
         if (rc < 0 && rc != ODM_ENOENT)
                 return rc;
-        if (!doubt) {
+        if (doubt && asked)
+                return 0;
+        rc = r->task > 0 ? look_at_task(t, r->gateway, r->task) : 0;
+        if (rc == 0 && !doubt) {
                 r->plain = false;
                 return gateway_put_back(s, t, r, "the device is behind another gateway now");
         }
-        rc = drop_relay(t, r);
+        if (rc == 0)
+                rc = drop_relay(t, r);
         return rc == 0 ? move_job(t, &j, STORE_JOB_OPEN, STORE_JOB_FAILED,
                                   "it left its gateway meanwhile; what became of it is not known")
                        : rc;
@@ -920,32 +1028,9 @@ int gateway_put_back_all(gateways *s, fleet_turn *t, int64_t device)
         int rc = store_row_find(s->host->store, &scan, t->arena, &l);
 
         v = l.v;
-        for (size_t i = 0; i < l.n && rc == 0; i++) {
-                if (v[i].task > 0)
-                        rc = look_at_task(t, v[i].gateway, v[i].task);
-                if (rc == 0)
-                        rc = take_along(s, t, &v[i]);
-        }
+        for (size_t i = 0; i < l.n && rc == 0; i++)
+                rc = take_along(s, t, &v[i]);
         return rc;
-}
-
-static int end_fanout(fleet_turn *t, gateways *s, const gateway_task *k, json_t *commands)
-{
-        gateway_row row;
-        int64_t before, id;
-        const gateway_new n = {.form = GATEWAY_STOP,
-                               .commands = commands,
-                               .deadline = t->now + INT64_C(86400000),
-                               .actor = ODM_STR("gateway")};
-        int rc = gateway_find(s->host->store, k->device, t->arena, &row);
-
-        if (rc < 0) {
-                json_decref(commands);
-                return rc == ODM_ENOENT ? 0 : rc;
-        }
-        before = row.serial;
-        rc = gateway_task_new(t, &row, &n, &id);
-        return rc == 0 ? gateway_count(t, &row, before, 0) : rc;
 }
 
 /* It is over: the gateway, which has a ceiling of tasks, need not keep it.  Without room for a job
@@ -957,7 +1042,7 @@ static int clear_fanout(fleet_turn *t, gateways *s, const gateway_task *k)
 
         if (rc < 0 || !room)
                 return rc;
-        return end_fanout(t, s, k, gateway_task_clear(k->id));
+        return end_fanout(t, s, k, 0, gateway_task_clear(k->id));
 }
 
 /* Nobody waits for it any more, or it is over. */
@@ -971,7 +1056,7 @@ static int cancel_task(gateways *s, fleet_turn *t, const gateway_task *k)
                 return rc == 0 ? drop_task(t, k->device, k->id) : rc;
         }
         if (rc == 0 && k->form == GATEWAY_FANOUT && is_begun(&j))
-                rc = end_fanout(t, s, k, gateway_task_stop(k->id));
+                rc = end_fanout(t, s, k, j.priority, gateway_task_stop(k->id));
         if (rc == 0)
                 rc = move_job(t, &j, STORE_JOB_BIT(j.state), STORE_JOB_CANCELLED,
                               "the job that it was made for is over");

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "campaign_row.h"
 #include "gateway_part.h"
 #include "gateway_relay.h"
 #include "job_event.h"
@@ -18,7 +19,9 @@
 #define EXPIRE_MS (INT64_C(30) * 86400000) /* of tasks whose jobs have no deadline */
 #define QUEUED (STORE_JOB_BIT(STORE_JOB_QUEUED) | STORE_JOB_BIT(STORE_JOB_NOTIFIED))
 #define REACHES_MAX 128
-#define OPEN_MOST 1000 /* jobs.open_max */
+#define OPEN_MOST 1000      /* jobs.open_max */
+#define PARALLEL 32         /* gateways.parallel */
+#define PARALLEL_MOST 10000 /* what a gateway takes */
 
 typedef struct candidate {
         struct candidate *next; /* of its group */
@@ -423,14 +426,50 @@ static size_t gather(going *w, candidate *first)
         return n;
 }
 
+/* What the campaign of a job says; 0: it is of none, or says nothing. */
+static uint32_t campaign_parallel(const going *w, odm_str key)
+{
+        static const char of[] = "campaign/";
+        odm_str s = odm_str_starts(key, of) ? odm_str_from(key, sizeof of - 1) : ODM_ABSENT;
+        campaign k = {0}, row;
+        json_int_t v = 0;
+        uint64_t id;
+        json_t *plan;
+        size_t n = 0;
+
+        while (n < s.n && s.p[n] != '/')
+                n++;
+        if (odm_str_u64(odm_str_to(s, n), INT64_MAX, &id) < 0)
+                return 0;
+        k.id = (int64_t)id;
+        if (store_row_get(w->s->host->store, &table_campaign, &k, w->t->arena, &row) < 0)
+                return 0;
+        plan = json_loadb(row.plan.p ? row.plan.p : "", row.plan.n, 0, NULL);
+        v = json_integer_value(json_object_get(plan, "parallel"));
+        json_decref(plan);
+        return v > 0 && v <= PARALLEL_MOST ? (uint32_t)v : 0;
+}
+
+/* Devices of a task at once: what its campaign allows in all, else as is set. */
+static uint32_t parallel_of(const going *w, const candidate *first)
+{
+        const cfg *c = w->s->host->conf;
+        uint32_t n = campaign_parallel(w, first->job.key);
+
+        return n ? n : c ? (uint32_t)cfg_int(c, "gateways.parallel") : PARALLEL;
+}
+
 static int go_together(going *w, candidate *first)
 {
         odm_arena *a = w->t->arena;
         size_t n = gather(w, first), i = 0;
         odm_str *targets = odm_arena_get(a, n * sizeof *targets);
+        odm_str *keys = targets ? odm_arena_get(a, n * sizeof *keys) : NULL;
         gateway_order o = {.id = w->row.serial + 1,
                            .targets = targets,
+                           .keys = keys,
                            .n_targets = n,
+                           .parallel = n > 1 ? parallel_of(w, first) : 0,
                            .priority = first->job.priority,
                            .secret = gateway_has_secret(first->list),
                            .grouped = n > 1};
@@ -439,10 +478,10 @@ static int go_together(going *w, candidate *first)
                          .deadline = first->job.deadline,
                          .actor = first->job.actor};
         int64_t id;
-        int rc = targets ? gateway_body(&first->all, first->skip,
-                                        first->image.n ? first->link : ODM_ABSENT, first->image, a,
-                                        &o.body)
-                         : odm_arena_err(a);
+        int rc = keys ? gateway_body(&first->all, first->skip,
+                                     first->image.n ? first->link : ODM_ABSENT, first->image, a,
+                                     &o.body)
+                      : odm_arena_err(a);
 
         if (rc == ODM_EMALFORMED || rc == ODM_ELIMIT) { /* too large, or no text */
                 for (candidate *c = first; c; c = c->next) {
@@ -455,6 +494,7 @@ static int go_together(going *w, candidate *first)
         if (rc < 0)
                 return rc;
         for (candidate *c = first; c; c = c->next) {
+                keys[i] = c->child.key;
                 targets[i++] = c->d.devid;
                 if (!c->job.deadline || (k.deadline && c->job.deadline > k.deadline))
                         k.deadline = c->job.deadline;

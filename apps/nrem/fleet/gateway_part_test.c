@@ -896,7 +896,10 @@ static void a_read_goes_through_the_gateway(void **state)
 
 static void a_refusal_is_told_in_the_devices_own_words(void **state)
 {
+        const store_result no = {
+                .status = 404, .sent = true, .text = ODM_STR("no resource is mapped to it")};
         int64_t id, gw, job;
+        store_job k;
         stage s;
 
         (void)state;
@@ -904,9 +907,11 @@ static void a_refusal_is_told_in_the_devices_own_words(void **state)
         gw = with_meters(&s, "g", 1, &id);
         job = order(&s, id, "[{\"cmd\":\"replace\",\"uri\":\"./X/Y\",\"data\":\"1\"}]");
         run(&s);
-        answers(&s, gw, 404, "", NULL);
+        k = carrier(&s, gw);
+        ends(&s, &k, STORE_JOB_FAILED, &no, 1);
         assert_int_equal(job_of(&s, job).state, STORE_JOB_FAILED);
-        assert_true(odm_str_starts(job_of(&s, job).reason, "Replace ./X/Y: 404"));
+        assert_true(odm_str_is(job_of(&s, job).reason,
+                               "Replace ./X/Y: 404 Not found (no resource is mapped to it)"));
         stage_end(&s);
 }
 
@@ -1004,6 +1009,8 @@ static void the_same_for_many_is_one_task(void **state)
                 assert_int_equal(job_of(&s, jobs[i]).state, STORE_JOB_DONE);
         assert_int_equal(job_of(&s, jobs[7]).state, STORE_JOB_FAILED);
         assert_true(says(job_of(&s, jobs[7]).reason, ": 402 "));
+        run(&s); /* alarms are those of a device that tells by itself */
+        assert_int_equal(stage_told(&s, "alarm.raised"), 1);
         assert_int_equal(job_of(&s, jobs[8]).state, STORE_JOB_WAITING);
         ends(&s, &k, STORE_JOB_DONE, NULL, 0); /* the gateway says that it is complete */
         assert_int_equal(job_of(&s, jobs[8]).state, STORE_JOB_FAILED);
@@ -1159,12 +1166,111 @@ static void what_is_cancelled_is_taken_back(void **state)
         ends(&s, &j, STORE_JOB_CANCELLED, NULL, 0);
         assert_int_equal(job_of(&s, k.id).state, STORE_JOB_QUEUED); /* the other wants it */
         ends(&s, &k, STORE_JOB_WAITING, NULL, 0);                   /* it was accepted */
+        j = carrier(&s, gw);                                        /* but not for the first one */
+        assert_true(says(j.commands, "\"delete\"") && says(j.commands, "/Targets/d1\""));
+        ends(&s, &j, STORE_JOB_DONE, NULL, 0);
         j = job_of(&s, jobs[1]);
         ends(&s, &j, STORE_JOB_EXPIRED, NULL, 0);
         assert_int_equal(job_of(&s, k.id).state, STORE_JOB_CANCELLED);
-        k = carrier(&s, gw);
-        assert_true(says(k.commands, "/Operations/Cancel"));
+        k = carrier(&s, gw); /* and it leaves no node */
+        assert_true(says(k.commands, "/Operations/Cancel\",\"optional\":true"));
+        assert_true(says(k.commands, "\"cmd\":\"delete\""));
         stage_end(&s);
+}
+
+/* One that was in a session which was lost may be there. */
+static void what_may_have_arrived_is_taken_back_too(void **state)
+{
+        int64_t ids[2], jobs[2], gw;
+        store_job k, j;
+        store_batch *b;
+        store_op *op;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        gw = with_meters(&s, "g", 2, ids);
+        for (unsigned i = 0; i < 2; i++)
+                jobs[i] = order(&s, ids[i], UPDATE);
+        run(&s);
+        k = carrier(&s, gw);
+        b = store_batch_new();
+        op = store_batch_add(b, STORE_JOB_MOVE);
+        op->job_move.device = gw;
+        op->job_move.job = k.id;
+        op->job_move.from = STORE_JOB_OPEN;
+        op->job_move.to = STORE_JOB_QUEUED;
+        op->job_move.attempt = 1;
+        op->job_move.at = stage_ms;
+        stage_write(&s, b);
+        for (unsigned i = 0; i < 2; i++) {
+                j = job_of(&s, jobs[i]);
+                ends(&s, &j, STORE_JOB_CANCELLED, NULL, 0);
+        }
+        assert_int_equal(job_of(&s, k.id).state, STORE_JOB_CANCELLED);
+        j = carrier(&s, gw);
+        if (says(j.commands, "/Targets/")) {
+                ends(&s, &j, STORE_JOB_DONE, NULL, 0);
+                j = carrier(&s, gw);
+        }
+        assert_true(says(j.commands, "/Operations/Cancel"));
+        stage_end(&s);
+}
+
+/* What the old gateway keeps for a sleeper goes on behind the new one, when it was not begun. */
+static void an_order_kept_for_a_sleeper_follows_it(void **state)
+{
+        static const struct {
+                const char *why, *entry;
+                store_job_state to;
+                const char *reason;
+        } cases[] = {
+                {"it was not begun", "State=\"7\"><Cmd Status=\"214\"/>", STORE_JOB_WAITING,
+                 "with its gateway b"},
+                {"it was done before",
+                 "State=\"3\"><Cmd CmdRef=\"1\" Status=\"200\"/>"
+                 "<Cmd CmdRef=\"2\" Status=\"202\" Result=\"200\"/>",
+                 STORE_JOB_DONE, ""},
+                {"nobody knows", "State=\"5\" Text=\"taken back\"><Cmd Status=\"408\"/>",
+                 STORE_JOB_FAILED, "taken back"},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(cases); i++) {
+                int64_t id, a, b, job;
+                store_job k, stop;
+                stage s;
+
+                begin(&s);
+                a = with_meters(&s, "a", 1, &id);
+                set_state(&s, id, STORE_DEVICE_ASLEEP, "device.asleep");
+                job = order(&s, id, UPDATE);
+                run(&s);
+                k = carrier(&s, a);
+                assert_true(says(k.commands, "/Targets/d1\""));
+                ends(&s, &k, STORE_JOB_WAITING, NULL, 0);
+                b = gateway(&s, "b");
+                attach(&s, b, "d9", "urn:a:1");
+                run(&s);
+                assert_int_equal(job_of(&s, job).state, STORE_JOB_WAITING);
+                stop = carrier(&s, a);
+                assert_true(says(stop.commands, "\"delete\"") &&
+                            says(stop.commands, "/Targets/d1\""));
+                assert_int_equal(count_jobs(&s, b, STORE_JOB_OPEN), 1); /* its inventory */
+                ends(&s, &stop, STORE_JOB_DONE, NULL, 0);
+                results(&s, a, task_of(&k),
+                        odm_arena_fmt(&s.a, "<Device ID=\"urn:a:1\" Key=\"d1\" %s</Device>",
+                                      cases[i].entry)
+                                .p);
+                if (job_of(&s, job).state != cases[i].to ||
+                    !odm_str_is(job_of(&s, job).reason, cases[i].reason))
+                        fail_msg("%s: %s %s", cases[i].why,
+                                 store_job_state_name(job_of(&s, job).state),
+                                 odm_arena_fmt(&s.a, "%.*s", (int)job_of(&s, job).reason.n,
+                                               job_of(&s, job).reason.p)
+                                         .p);
+                stage_end(&s);
+        }
 }
 
 static void a_device_that_moves_takes_its_jobs_along(void **state)
@@ -1436,6 +1542,8 @@ int main(void)
                 cmocka_unit_test(a_gateway_that_serves_it_nowhere_is_no_use),
                 cmocka_unit_test(a_gateway_without_fanouts_gets_them_one_by_one),
                 cmocka_unit_test(what_is_cancelled_is_taken_back),
+                cmocka_unit_test(what_may_have_arrived_is_taken_back_too),
+                cmocka_unit_test(an_order_kept_for_a_sleeper_follows_it),
                 cmocka_unit_test(a_device_that_moves_takes_its_jobs_along),
                 cmocka_unit_test(what_had_begun_is_not_done_twice),
                 cmocka_unit_test(a_gateway_is_not_drowned),

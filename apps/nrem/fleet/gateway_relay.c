@@ -275,11 +275,11 @@ static json_t *with_exec(json_t *list, const char *uri, bool ok)
 static bool task_leaves(json_t *in, const char *base, const gateway_order *o)
 {
         const odm_wall expire = {o->expire / 1000};
-        char time[ODM_WALL_TEXT], rel[32], target[GATEWAY_ID_MAX + 8];
+        char time[ODM_WALL_TEXT], rel[GATEWAY_KEY_MAX + 16], target[GATEWAY_ID_MAX + 8];
         bool ok = leaf(in, base, "TaskID", NULL, odm_cstr(strrchr(base, '/') + 1));
 
         for (size_t i = 0; ok && i < o->n_targets; i++) {
-                (void)snprintf(rel, sizeof rel, "Targets/%zu", i + 1);
+                (void)snprintf(rel, sizeof rel, "Targets/%.*s", (int)o->keys[i].n, o->keys[i].p);
                 (void)snprintf(target, sizeof target, "dev:%.*s", (int)o->targets[i].n,
                                o->targets[i].p);
                 ok = leaf(in, base, rel, NULL, odm_cstr(target));
@@ -288,6 +288,7 @@ static bool task_leaves(json_t *in, const char *base, const gateway_order *o)
         return ok && commands_leaf(in, base, o) &&
                leaf(in, base, "Expire", "time", odm_cstr(time)) &&
                number_leaf(in, base, "Priority", priority_of(o->priority)) &&
+               (!o->parallel || number_leaf(in, base, "MaxParallel", o->parallel)) &&
                number_leaf(in, base, "Operations/ReturnFormat", o->grouped ? 2 : 1);
 }
 
@@ -308,30 +309,56 @@ json_t *gateway_task_make(const gateway_order *o)
         return with_exec(list, uri, ok);
 }
 
+/* One that may be refused: it is over, or was never begun. */
+static bool perhaps(json_t *list, const char *cmd, const char *uri)
+{
+        json_t *o = node(cmd, odm_cstr(uri), NULL, ODM_ABSENT);
+
+        if (o && json_object_set_new(o, "optional", json_true()) < 0) {
+                json_decref(o);
+                o = NULL;
+        }
+        return json_array_append_new(list, o) == 0;
+}
+
+static json_t *whole(json_t *list, bool ok)
+{
+        if (ok)
+                return list;
+        json_decref(list);
+        return NULL;
+}
+
 json_t *gateway_task_stop(int64_t id)
 {
         char uri[96];
+        json_t *list = json_array();
+        bool ok;
 
         (void)snprintf(uri, sizeof uri, GATEWAY_TASKS "/" TASK_NAME "%lld/Operations/Cancel",
                        (long long)id);
-        return with_exec(json_array(), uri, true);
+        ok = perhaps(list, "exec", uri);
+        (void)snprintf(uri, sizeof uri, GATEWAY_TASKS "/" TASK_NAME "%lld", (long long)id);
+        return whole(list, ok && perhaps(list, "delete", uri));
+}
+
+json_t *gateway_target_stop(int64_t id, odm_str key)
+{
+        char uri[GATEWAY_KEY_MAX + 96];
+        json_t *list = json_array();
+
+        (void)snprintf(uri, sizeof uri, GATEWAY_TASKS "/" TASK_NAME "%lld/Targets/%.*s",
+                       (long long)id, (int)key.n, key.p);
+        return whole(list, perhaps(list, "delete", uri));
 }
 
 json_t *gateway_task_clear(int64_t id)
 {
         char uri[64];
-        json_t *list = json_array(), *o;
+        json_t *list = json_array();
 
         (void)snprintf(uri, sizeof uri, GATEWAY_TASKS "/" TASK_NAME "%lld", (long long)id);
-        o = node("delete", odm_cstr(uri), NULL, ODM_ABSENT);
-        if (o && json_object_set_new(o, "optional", json_true()) < 0) {
-                json_decref(o);
-                o = NULL;
-        }
-        if (json_array_append_new(list, o) == 0)
-                return list;
-        json_decref(list);
-        return NULL;
+        return whole(list, perhaps(list, "delete", uri));
 }
 
 int64_t gateway_task_number(odm_str uri)
@@ -420,6 +447,19 @@ json_t *gateway_inventory_get(const odm_str *keys, size_t n)
 }
 
 /* ---- results ----------------------------------------------------------------------------------- */
+
+odm_str gateway_alert_source(odm_str uri)
+{
+        size_t n = uri.n;
+
+        if (odm_str_starts(uri, "./SCM/"))
+                return uri;
+        for (unsigned up = odm_str_starts(uri, "./DiagMon/") ? 2 : 1; up && n; up--)
+                do
+                        n--;
+                while (n && uri.p[n] != '/');
+        return odm_str_to(uri, n);
+}
 
 odm_str gateway_alert_of(odm_str uri)
 {

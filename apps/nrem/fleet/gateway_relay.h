@@ -48,17 +48,22 @@ bool gateway_has_secret(const json_t *commands);
 typedef struct gateway_order { /* a task for a gateway */
         int64_t id;
         const odm_str *targets; /* DeviceIDs */
+        const odm_str *keys;    /* and the devices' keys, by which they are called */
         size_t n_targets;
+        uint32_t parallel; /* devices at once; 0: as the gateway likes */
         odm_str body;
         int64_t expire;   /* ms since 1970 */
         int32_t priority; /* of the job */
         bool secret;      /* `body` is not for readers of the job */
         bool grouped;     /* results by outcome; else each device by itself */
 } gateway_order;
-/* Commands that make the task and start it, as JSON; those that end it; and, when it is over, those
- * that take it away.  NULL: memory is out. */
+/* Commands that make the task and start it, as JSON; those that end it, and take it away; those
+ * that take one device out of it; and, when it is over, those that take it away.  NULL: memory is
+ * out.
+ */
 json_t *gateway_task_make(const gateway_order *o);
 json_t *gateway_task_stop(int64_t id);
+json_t *gateway_target_stop(int64_t id, odm_str key);
 json_t *gateway_task_clear(int64_t id);
 /* The number of the task in a Source or TaskID; 0: it is none of ours. */
 int64_t gateway_task_number(odm_str uri);
@@ -70,5 +75,7 @@ json_t *gateway_inventory_get(const odm_str *keys, size_t n);
 
 /* What an alert that ends an Exec of `uri` is called, for its result code; absent: not known. */
 odm_str gateway_alert_of(odm_str uri);
+/* The node that such an alert comes from, when a device sends it itself. */
+odm_str gateway_alert_source(odm_str uri);
 
 #endif

@@ -81,6 +81,13 @@ static void what_may_carry_local_addresses_is_known(void **state)
                 {"a device's own node", "./GwDev/d1/DevInfo/Man", "chr", false},
                 {"a name that begins alike", "./GwMO/Inventory/RecordsX", "chr", false},
                 {"another of the gateway", "./GwMO/Fanout/Fanout/x1/State", "int", false},
+                {"where an image is served", "./GwMO/ImageInventory/Images/i1/LocalURL", "chr",
+                 true},
+                {"a document of an image", "./GwMO/ImageInventory/Images/i1", "xml", true},
+                {"of all images", "./GwMO/ImageInventory", "xml", true},
+                {"their names", "./GwMO/ImageInventory/Images", "node", false},
+                {"what else is known of one", "./GwMO/ImageInventory/Images/i1/State", "int",
+                 false},
                 {"any", "./DevInfo/Man", "chr", false},
         };
 
@@ -92,6 +99,32 @@ static void what_may_carry_local_addresses_is_known(void **state)
                         fail_msg("%s", rows[i].why);
                 exact_free(in);
         }
+}
+
+static void alerts_of_images_name_no_place(void **state)
+{
+        static const struct {
+                const char *said, *want;
+        } rows[] = {
+                {"<ImageReady><LocalURL>http://10.0.0.1/i coap://10.0.0.1/i</LocalURL>"
+                 "<Result>200</Result></ImageReady>",
+                 "<ImageReady><LocalURL></LocalURL><Result>200</Result></ImageReady>"},
+                {"<ImageReady><LocalURL>x", "<ImageReady><LocalURL>x"},
+                {"<ImageReady/>", "<ImageReady/>"},
+                {"", ""},
+        };
+        odm_arena a;
+
+        (void)state;
+        odm_arena_init(&a, &heap, 65536);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                odm_str in = exact_copy(rows[i].said), out = gateway_without_places(in, &a);
+
+                if (!odm_str_is(out, rows[i].want))
+                        fail_msg("%s", rows[i].said);
+                exact_free(in);
+        }
+        odm_arena_done(&a);
 }
 
 static void addresses_are_joined(void **state)
@@ -392,6 +425,7 @@ int main(void)
                 cmocka_unit_test(alerts_are_known_by_their_types),
                 cmocka_unit_test(addresses_are_split_at_the_mount_point),
                 cmocka_unit_test(what_may_carry_local_addresses_is_known),
+                cmocka_unit_test(alerts_of_images_name_no_place),
                 cmocka_unit_test(addresses_are_joined),
                 cmocka_unit_test(documents_are_read_or_refused),
                 cmocka_unit_test(images_tell_how_it_went),
