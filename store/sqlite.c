@@ -365,11 +365,21 @@ static const char *explain(int rc)
         }
 }
 
+static int set_cache(sqlite *s)
+{
+        char sql[64];
+
+        snprintf(sql, sizeof sql, "PRAGMA cache_size=-%zu", s->opt.cache_bytes / 1024);
+        return db_exec(&s->w, sql);
+}
+
 static int prepare_file(sqlite *s)
 {
         int rc = db_open(&s->w, s->file, false);
 
         s->w.owner = s;
+        if (rc == 0)
+                rc = set_cache(s);
         if (rc == 0)
                 rc = sqlite_device_functions(&s->w);
         if (rc == 0)

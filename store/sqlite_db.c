@@ -59,7 +59,7 @@ int db_open(db *x, const char *file, bool read_only)
         sqlite3_extended_result_codes(x->c, 1);
         rc = read_only ? db_exec(x, "PRAGMA query_only=1")
                        : db_exec(x, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-                                    "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16384;"
+                                    "PRAGMA temp_store=MEMORY;"
                                     "PRAGMA wal_autocheckpoint=4000"); /* 16 MB of log */
 out:
         if (rc < 0) {

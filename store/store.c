@@ -521,6 +521,7 @@ void store_opt_init(store_opt *o)
                 .queue_bytes = (size_t)64 << 20,
                 .group_max = 256,
                 .readers = 4,
+                .cache_bytes = (size_t)16 << 20,
                 .sessions_kept = 20,
                 .session_bytes = (size_t)1 << 20,
                 .mirror_value_max = 4096,

@@ -144,9 +144,9 @@ typedef struct store_account {
 } store_account;
 
 enum store_account_flag {
-        STORE_ACCOUNT_BASIC = 1,      /* auth-basic is good enough */
-        STORE_ACCOUNT_DM11 = 2,       /* DM/1.1 may be spoken */
-        STORE_ACCOUNT_NO_RESYNC = 4,  /* never wake it with the default nonce */
+        STORE_ACCOUNT_BASIC = 1,       /* auth-basic is good enough */
+        STORE_ACCOUNT_DM11 = 2,        /* DM/1.1 may be spoken */
+        STORE_ACCOUNT_NO_RESYNC = 4,   /* never wake it with the default nonce */
         STORE_ACCOUNT_CERTIFICATE = 8, /* a TLS client certificate named for it is enough */
         STORE_ACCOUNT_MADE_UP = 16     /* nobody asked for it: no credential of it was given */
 };
@@ -612,6 +612,7 @@ typedef struct store_opt {
         size_t queue_bytes;      /* octets of waiting batches; default 64 MiB */
         uint32_t group_max;      /* batches in one transaction; default 256 */
         uint32_t readers;        /* read connections kept; default 4 */
+        size_t cache_bytes;      /* of the file, kept by the writer; default 16 MiB */
         uint32_t sessions_kept;  /* a device; default 20 */
         size_t session_bytes;    /* octets of messages kept a session; default 1 MiB */
         size_t mirror_value_max; /* larger values are not mirrored; default 4096 */

@@ -360,8 +360,9 @@ static void merge(odm_str t[DEVICE_TEXTS], gw_device *mine, const adapter_device
         const odm_str v[DEVICE_TEXTS] = {
                 d->id,
                 m->name,
-                pick(d->protocol, m->protocol),
                 pick(d->addr, m->addr),
+                m->reason,
+                pick(d->protocol, m->protocol),
                 pick(d->addr_type, m->addr_type),
                 pick(d->man, m->man),
                 pick(d->mod, m->mod),
@@ -371,7 +372,6 @@ static void merge(odm_str t[DEVICE_TEXTS], gw_device *mine, const adapter_device
                 pick(d->hwv, m->hwv),
                 d->n_mos ? mos : m->mos,
                 d->dms.p ? cut(d->dms, LIST_MAX) : m->dms,
-                m->reason,
         };
 
         memcpy(t, v, sizeof v);
@@ -838,10 +838,11 @@ int devices_open(gateway *g, devices **out, diag *d)
         v->g = g;
         v->hash_n = HASH_MIN;
         v->hash = calloc(v->hash_n, sizeof(rec *));
+        v->kinds = words_new();
         v->flush = (loop_timer){.fn = on_flush, .ctx = v};
         v->absent = (loop_timer){.fn = on_absent, .ctx = v};
         rand_bytes(&v->seed, sizeof v->seed);
-        if (v->hash)
+        if (v->hash && v->kinds)
                 rc = device_load_next(v);
         if (rc == 0)
                 rc = device_load_rows(v);
@@ -883,6 +884,7 @@ void devices_close(devices *v)
         for (size_t i = 0; i < v->n; i++)
                 device_rec_free(v->all[i]);
         store_batch_free(v->b);
+        words_free(v->kinds);
         free(v->all);
         free(v->hash);
         free(v);

@@ -6,13 +6,16 @@
 
 #include "inner.h"
 #include "odm/inventory.h"
+#include "words.h"
 
-#define DEVICE_TEXTS 14 /* of a record, all in one block */
+#define DEVICE_TEXTS 14 /* of a record */
+#define DEVICE_OWN 4    /* the first of them are its own, the others like those of its model */
 
 typedef struct rec {
         gw_device d; /* the first member: a gw_device is its rec */
         struct devices *v;
-        char *block;      /* its texts */
+        char *block;      /* its own texts */
+        const char *kind; /* the others, one word */
         struct rec *next; /* of the same hash */
         struct rec *next_dirty;
         loop_timer timer;
@@ -32,6 +35,7 @@ struct devices {
         rec **hash;
         size_t hash_n; /* a power of two */
         uint64_t seed;
+        words *kinds;
         uint32_t next;
         bool next_changed;
         size_t by_state[ODM_INV_STATES];
@@ -47,7 +51,8 @@ odm_str *device_text(gw_device *d, size_t i);
 rec *device_find(const devices *v, odm_str id); /* NULL: none */
 /* The place of the first record whose number is not below. */
 size_t device_at(const devices *v, uint32_t number);
-/* All texts anew; those of `t` may be the record's own.  0 or ODM_ENOMEM. */
+/* All texts anew; those of `t` may be the record's own.  0 or ODM_ENOMEM (they are as they were).
+ */
 ODM_MUST_USE int device_set_texts(rec *r, const odm_str t[DEVICE_TEXTS]);
 /* A record with its number and texts, not in any list; NULL: no memory. */
 rec *device_rec_new(devices *v, uint32_t number, char prefix, const odm_str t[DEVICE_TEXTS]);

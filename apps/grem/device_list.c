@@ -8,13 +8,13 @@
 #include "device_inner.h"
 #include "log.h"
 
-/* Texts of a record, all in one block. */
+/* Texts of a record: DEVICE_OWN of its own, then what those of a model have in common. */
 const size_t device_texts[DEVICE_TEXTS] = {
-        offsetof(gw_device, id),   offsetof(gw_device, name),      offsetof(gw_device, protocol),
-        offsetof(gw_device, addr), offsetof(gw_device, addr_type), offsetof(gw_device, man),
-        offsetof(gw_device, mod),  offsetof(gw_device, dev_type),  offsetof(gw_device, fwv),
-        offsetof(gw_device, swv),  offsetof(gw_device, hwv),       offsetof(gw_device, mos),
-        offsetof(gw_device, dms),  offsetof(gw_device, reason),
+        offsetof(gw_device, id),     offsetof(gw_device, name),     offsetof(gw_device, addr),
+        offsetof(gw_device, reason), offsetof(gw_device, protocol), offsetof(gw_device, addr_type),
+        offsetof(gw_device, man),    offsetof(gw_device, mod),      offsetof(gw_device, dev_type),
+        offsetof(gw_device, fwv),    offsetof(gw_device, swv),      offsetof(gw_device, hwv),
+        offsetof(gw_device, mos),    offsetof(gw_device, dms),
 };
 
 odm_str *device_text(gw_device *d, size_t i)
@@ -118,26 +118,73 @@ bool gw_matches(const gw_device *d, odm_str selector)
 
 /* ---- records ------------------------------------------------------------------------------------ */
 
-/* All texts anew; those of `t` may be the record's own. */
-int device_set_texts(rec *r, const odm_str t[DEVICE_TEXTS])
+/* Texts one after the other; with their lengths before them they are one text that only those with
+ * the same texts have. */
+static void write_texts(const odm_str *t, size_t n, char *at)
 {
-        size_t total = 1;
-        char *block, *at;
-
-        for (size_t i = 0; i < DEVICE_TEXTS; i++)
-                total += t[i].n;
-        block = malloc(total);
-        if (!block)
-                return ODM_ENOMEM;
-        at = block;
-        for (size_t i = 0; i < DEVICE_TEXTS; i++) {
+        for (size_t i = 0; i < n; i++) {
                 if (t[i].n)
                         memcpy(at, t[i].p, t[i].n);
-                *device_text(&r->d, i) = (odm_str){at, t[i].n};
                 at += t[i].n;
         }
+}
+
+static void take_texts(rec *r, size_t from, const uint32_t *n, size_t count, const char *at)
+{
+        for (size_t i = 0; i < count; i++) {
+                *device_text(&r->d, from + i) = (odm_str){at, n[i]};
+                at += n[i];
+        }
+}
+
+static size_t lengths(const odm_str *t, size_t count, uint32_t *n)
+{
+        size_t total = 0;
+
+        for (size_t i = 0; i < count; i++) {
+                n[i] = (uint32_t)t[i].n;
+                total += t[i].n;
+        }
+        return total;
+}
+
+/* The word of what it shares; NULL: no memory. */
+static const char *kind_of(devices *v, const odm_str *t, const uint32_t *n, size_t total)
+{
+        const size_t head = sizeof *n * (DEVICE_TEXTS - DEVICE_OWN);
+        char *whole = malloc(head + total);
+        const char *kind;
+
+        if (!whole)
+                return NULL;
+        memcpy(whole, n, head);
+        write_texts(t, DEVICE_TEXTS - DEVICE_OWN, whole + head);
+        kind = words_take(v->kinds, (odm_str){whole, head + total});
+        free(whole);
+        return kind;
+}
+
+int device_set_texts(rec *r, const odm_str t[DEVICE_TEXTS])
+{
+        uint32_t n[DEVICE_TEXTS];
+        size_t own = lengths(t, DEVICE_OWN, n);
+        size_t shared = lengths(t + DEVICE_OWN, DEVICE_TEXTS - DEVICE_OWN, n + DEVICE_OWN);
+        const char *kind = kind_of(r->v, t + DEVICE_OWN, n + DEVICE_OWN, shared);
+        char *block = malloc(own + 1);
+
+        if (!kind || !block) {
+                words_drop(r->v->kinds, kind);
+                free(block);
+                return ODM_ENOMEM;
+        }
+        write_texts(t, DEVICE_OWN, block);
+        take_texts(r, 0, n, DEVICE_OWN, block);
+        take_texts(r, DEVICE_OWN, n + DEVICE_OWN, DEVICE_TEXTS - DEVICE_OWN,
+                   kind + sizeof *n * (DEVICE_TEXTS - DEVICE_OWN));
         free(r->block);
+        words_drop(r->v->kinds, r->kind);
         r->block = block;
+        r->kind = kind;
         return 0;
 }
 
@@ -203,6 +250,7 @@ rec *device_rec_new(devices *v, uint32_t number, char prefix, const odm_str t[DE
 void device_rec_free(rec *r)
 {
         loop_timer_stop(&r->timer);
+        words_drop(r->v->kinds, r->kind);
         free(r->block);
         free(r);
 }

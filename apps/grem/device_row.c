@@ -117,10 +117,10 @@ store_op *device_delete_row(store_batch *b, uint32_t number)
 
 static int load_row(devices *v, const gw_row *row)
 {
-        const odm_str t[DEVICE_TEXTS] = {row->id,        row->name,  row->protocol, row->addr,
-                                         row->addr_type, row->man,   row->mod,      row->dev_type,
-                                         row->fwv,       row->swv,   row->hwv,      row->mos,
-                                         row->dms,       row->reason};
+        const odm_str t[DEVICE_TEXTS] = {row->id,       row->name,      row->addr, row->reason,
+                                         row->protocol, row->addr_type, row->man,  row->mod,
+                                         row->dev_type, row->fwv,       row->swv,  row->hwv,
+                                         row->mos,      row->dms};
         int64_t now = loop_now().ms, wall = loop_wall().s;
         rec *r;
 

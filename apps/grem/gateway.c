@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gateway.c - gremd put together; see gateway.h. */
 #include <assert.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,8 @@
 #include "settings.h"
 
 #define CONFIG_AT "./GwMO/Config/"
+#define STORE_CACHE ((size_t)4 << 20) /* rows are written far oftener than they are read */
+#define TRIM_MS 60000
 
 /* ---- what others ask ------------------------------------------------------------------------------- */
 
@@ -112,6 +115,19 @@ void gw_hook_del(gateway *g, gw_hook *h)
                 }
 }
 
+/* ---- memory ------------------------------------------------------------------------------------------ */
+
+/* What a storm of registrations or a large answer took, and gave back in pieces, is given back to
+ * the system: most of the time nothing goes on here. */
+static void on_trim(void *ctx)
+{
+        gateway *g = ctx;
+
+        (void)malloc_trim(0);
+        if (loop_timer_set(g->loop, &g->trim, odm_time_add(loop_now(), TRIM_MS)) < 0)
+                log_error("no memory for a timer");
+}
+
 /* ---- life -------------------------------------------------------------------------------------------- */
 
 static size_t count_tables(const store_table *const *list)
@@ -151,6 +167,7 @@ static int open_store(gateway *g, diag *d)
 
         store_opt_init(&opt);
         opt.where = given ? given : path;
+        opt.cache_bytes = STORE_CACHE;
         if (opt.where)
                 rc = gather_tables(g, &opt.n_tables);
         opt.tables = g->tables;
@@ -295,6 +312,8 @@ int gateway_start(gateway *g, diag *d)
 {
         (void)d;
         g->started = true;
+        g->trim = (loop_timer){.fn = on_trim, .ctx = g};
+        on_trim(g);
         ask_for_config(g);
         for (size_t i = 0; i < g->n_adapters; i++)
                 if (g->adapters[i].k->enumerate)
@@ -321,6 +340,7 @@ void gateway_stop(gateway *g)
         if (!g->started)
                 return;
         g->started = false;
+        loop_timer_stop(&g->trim);
         applier_free(g->applier);
         g->applier = NULL;
         runner_free(g->runner);

@@ -132,6 +132,7 @@ struct gateway {
         adapter_host adapter_host;
         gw_adapter adapters[GW_ADAPTERS_MAX];
         size_t n_adapters;
+        loop_timer trim;
 };
 
 /* Tables of the gateway and its parts, up to a NULL; tables.c. */
