@@ -234,7 +234,7 @@ static int free_name(gateways *s, fleet_turn *t, const store_device *g, const ga
         return ODM_EEXIST;
 }
 
-static int room(gateways *s, int64_t gateway, bool *any)
+int gateway_places(gateways *s, int64_t gateway, size_t *out)
 {
         const gateway_child at = {.gateway = gateway};
         const store_scan scan = {
@@ -242,24 +242,22 @@ static int room(gateways *s, int64_t gateway, bool *any)
         uint64_t n = 0;
         int rc = store_row_count(s->host->store, &scan, s->most, &n);
 
-        *any = n < s->most;
+        *out = n < s->most ? (size_t)(s->most - n) : 0;
         return rc;
 }
 
 int gateway_make(gateways *s, fleet_turn *t, const store_device *g, const gateway_record *r,
-                 bool *made)
+                 size_t *places, bool *made)
 {
         odm_arena *a = store_batch_arena(t->batch);
         odm_str name = ODM_ABSENT;
         store_op *op;
-        int rc = room(s, g->id, made);
+        int rc = *places ? free_name(s, t, g, r, &name) : ODM_EEXIST;
 
-        if (rc == 0 && *made)
-                rc = free_name(s, t, g, r, &name);
-        if (rc == ODM_EEXIST || (rc == 0 && !*made)) {
+        *made = false;
+        if (rc == ODM_EEXIST) {
                 log_warn("a device behind a gateway is not taken: there is no room, or no name",
                          log_str("gateway", g->name), log_str("device", r->id));
-                *made = false;
                 return 0;
         }
         if (rc < 0)
@@ -274,6 +272,8 @@ int gateway_make(gateways *s, fleet_turn *t, const store_device *g, const gatewa
                                     .updated = t->now};
         if (!op->device.name.p || !op->device.devid.p)
                 return odm_arena_err(a);
+        --*places;
+        *made = true;
         return fleet_tell(t, STORE_LAST, "device.created",
                           json_pack("{s:s%, s:s}", "device", name.p, name.n, "actor", "gateway"));
 }

@@ -833,6 +833,7 @@ int gateway_task_ended(gateways *s, fleet_turn *t, const fleet_event *ev, int64_
         case GATEWAY_FANOUT: return fanout_ended(s, t, &k, job, to, reason);
         case GATEWAY_LOAD: rc = load_ended(s, t, &k, job, to, reason); break;
         case GATEWAY_INVENTORY:
+        case GATEWAY_NAMES:
         case GATEWAY_LOOK:
                 rc = gateway_list_ended(s, t, &k, job, to == STORE_JOB_DONE, reason);
                 break;

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inventories: the whole of a gateway that is new, single records of devices that are.  What comes
- * is worked in page by page: first the devices that are not there are made, then all are taken. */
+/* Inventories: the whole of a gateway that is new, single records of devices that are.  One thing
+ * is asked for at a time, and what comes is worked in page by page: first the devices that are not
+ * there are made, then all are taken.
+ *
+ *     few devices     all records with one Get
+ *     many            the keys of all with one Get; each is a want then, and wants are asked for
+ *                     LOOK_MOST at a time.  When none is left, the whole was read */
 #include <string.h>
 
 #include "gateway_part.h"
@@ -8,8 +13,10 @@
 #include "heap.h"
 #include "log.h"
 
-#define PAGE 100     /* records a batch */
-#define LOOK_MOST 20 /* records asked for one by one; beyond that, the whole inventory */
+#define PAGE 100       /* records a batch */
+#define LOOK_MOST 50   /* records asked for by one job */
+#define WHOLE_MOST 200 /* of a gateway that may have so many, the keys are asked for first */
+#define NAMES_PAGE 500
 #define INVENTORY_MS 86400000
 #define READ_MEMORY ((size_t)256 << 20)
 
@@ -27,28 +34,31 @@ int gateway_want_put(fleet_turn *t, const gateway_want *w)
         return a->err ? odm_arena_err(a) : 0;
 }
 
-static int find_wants(gateways *s, odm_arena *a, int64_t gateway, store_rows *out)
+static int find_wants(gateways *s, odm_arena *a, int64_t gateway, bool asked, store_rows *out)
 {
-        const gateway_want at = {.device = gateway};
-        const store_scan scan = {
-                .table = &table_gateway_want, .same = 1, .at = &at, .limit = 10000};
+        const gateway_want at = {.device = gateway, .asked = asked};
+        const store_scan scan = {.table = &table_gateway_want,
+                                 .index = WANT_BY_ASKED,
+                                 .same = 2,
+                                 .at = &at,
+                                 .limit = WHOLE_MOST};
 
         return store_row_find(s->host->store, &scan, a, out);
 }
 
 /* ---- asking ------------------------------------------------------------------------------- */
 
-/* The wants of `l` are asked for by what is made now. */
-static int mark_asked(fleet_turn *t, const store_rows *l)
+/* The first `n` wants of `l` are asked for by what is made now. */
+static int mark_asked(fleet_turn *t, const store_rows *l, size_t n)
 {
         const gateway_want *v = l->v;
         int rc = 0;
 
-        for (size_t i = 0; i < l->n && rc == 0; i++) {
+        for (size_t i = 0; i < n && rc == 0; i++) {
                 gateway_want w = v[i];
 
                 w.asked = true;
-                rc = w.asked == v[i].asked ? 0 : gateway_want_put(t, &w);
+                rc = gateway_want_put(t, &w);
         }
         return rc;
 }
@@ -56,23 +66,53 @@ static int mark_asked(fleet_turn *t, const store_rows *l)
 static int ask(fleet_turn *t, gateway_row *row, gateway_form form, json_t *commands,
                uint64_t fields)
 {
-        int64_t before = row->serial, id;
+        int64_t before = row->serial;
         const gateway_new n = {.form = form,
                                .commands = commands,
                                .deadline = t->now + INVENTORY_MS,
                                .actor = ODM_STR("gateway")};
-        int rc = gateway_task_new(t, row, &n, &id);
+        int rc = gateway_task_new(t, row, &n, &row->asking);
 
+        row->asked_at = t->now;
+        fields |= STORE_FIELD(GW_asking) | STORE_FIELD(GW_asked_at);
         return rc == 0 ? gateway_count(t, row, before, fields) : rc;
 }
 
-static int ask_all(fleet_turn *t, gateway_row *row)
+/* What was asked for is not there yet; a job that nobody has told the end of does not count for
+ * ever. */
+static bool is_asking(const fleet_turn *t, const gateway_row *row)
 {
+        return row->asking && t->now < row->asked_at + 2 * INVENTORY_MS;
+}
+
+static int is_large(gateways *s, const gateway_row *row, const store_rows *wants, bool *out)
+{
+        const gateway_child at = {.gateway = row->device};
+        const store_scan scan = {
+                .table = &table_gateway_child, .index = CHILD_BY_KEY, .same = 1, .at = &at};
+        uint64_t n = 0;
+        int rc = store_row_count(s->host->store, &scan, WHOLE_MOST, &n);
+
+        *out = row->large || wants->n + n >= WHOLE_MOST;
+        return rc;
+}
+
+static int ask_all(gateways *s, fleet_turn *t, gateway_row *row, const store_rows *wants)
+{
+        bool large;
+        int rc = is_large(s, row, wants, &large);
+
+        if (rc < 0)
+                return rc;
         row->wanted = 0;
         row->begun = t->now;
         row->reason = ODM_STR("");
-        return ask(t, row, GATEWAY_INVENTORY, gateway_inventory_get(NULL, 0),
-                   STORE_FIELD(GW_wanted) | STORE_FIELD(GW_begun) | STORE_FIELD(GW_reason));
+        row->listing = false;
+        rc = ask(t, row, large ? GATEWAY_NAMES : GATEWAY_INVENTORY,
+                 large ? gateway_names_get() : gateway_inventory_get(NULL, 0),
+                 STORE_FIELD(GW_wanted) | STORE_FIELD(GW_begun) | STORE_FIELD(GW_reason) |
+                         STORE_FIELD(GW_listing));
+        return rc < 0 || large ? rc : mark_asked(t, wants, wants->n);
 }
 
 static int ask_some(fleet_turn *t, gateway_row *row, const store_rows *l)
@@ -80,22 +120,12 @@ static int ask_some(fleet_turn *t, gateway_row *row, const store_rows *l)
         const gateway_want *v = l->v;
         odm_str keys[LOOK_MOST];
         size_t n = 0;
+        int rc;
 
-        for (size_t i = 0; i < l->n && n < LOOK_MOST; i++)
-                if (!v[i].asked)
-                        keys[n++] = v[i].key;
-        return ask(t, row, GATEWAY_LOOK, gateway_inventory_get(keys, n), 0);
-}
-
-/* What waits to be asked for. */
-static size_t not_asked(const store_rows *l)
-{
-        const gateway_want *v = l->v;
-        size_t n = 0;
-
-        for (size_t i = 0; i < l->n; i++)
-                n += !v[i].asked;
-        return n;
+        for (; n < l->n && n < LOOK_MOST; n++)
+                keys[n] = v[n].key;
+        rc = ask(t, row, GATEWAY_LOOK, gateway_inventory_get(keys, n), 0);
+        return rc == 0 ? mark_asked(t, l, n) : rc;
 }
 
 /* ---- working in ----------------------------------------------------------------------------- */
@@ -105,7 +135,8 @@ void gateway_list_forget(gateways *s)
         odm_arena_done(&s->read_arena);
         odm_arena_init(&s->read_arena, &heap_mem, READ_MEMORY);
         s->read = NULL;
-        s->n_read = s->n_refused = 0;
+        s->read_names = NULL;
+        s->n_read = s->n_refused = s->n_names = 0;
         s->read_job = 0;
 }
 
@@ -115,7 +146,7 @@ static int add_wanted(gateways *s, int64_t gateway)
         store_rows l = {0};
         gateway_record *v;
         const gateway_want *w;
-        int rc = find_wants(s, &s->read_arena, gateway, &l);
+        int rc = find_wants(s, &s->read_arena, gateway, true, &l);
 
         w = l.v;
         v = rc == 0 ? odm_arena_zget(&s->read_arena, (s->n_read + l.n + 1) * sizeof *v) : NULL;
@@ -128,7 +159,7 @@ static int add_wanted(gateways *s, int64_t gateway)
 
                 for (size_t k = 0; k < s->n_read && !there; k++)
                         there = odm_str_eq(v[k].key, w[i].key);
-                if (there || !w[i].asked || !w[i].id.n || !gateway_mode_name(w[i].mode))
+                if (there || !w[i].id.n || !gateway_mode_name(w[i].mode))
                         continue;
                 v[s->n_read++] = (gateway_record){.key = w[i].key,
                                                   .id = w[i].id,
@@ -138,6 +169,34 @@ static int add_wanted(gateways *s, int64_t gateway)
                                                   .state = GATEWAY_ACTIVE};
         }
         s->read = v;
+        return 0;
+}
+
+/* The names in a list of children, "d0001/d0002". */
+static int read_names(gateways *s, const store_value *items, size_t n)
+{
+        odm_str all = ODM_ABSENT;
+        size_t most = 1;
+
+        for (size_t i = 0; i < n && !all.p; i++)
+                if (odm_str_is(items[i].uri, GATEWAY_RECORDS))
+                        all = items[i].data;
+        for (size_t i = 0; i < all.n; i++)
+                most += all.p[i] == '/';
+        s->read_names = odm_arena_get(&s->read_arena, most * sizeof *s->read_names);
+        if (!s->read_names)
+                return odm_arena_err(&s->read_arena);
+        while (all.n) {
+                size_t end = 0;
+                odm_str key;
+
+                while (end < all.n && all.p[end] != '/')
+                        end++;
+                key = odm_str_to(all, end);
+                if (gateway_key_ok(key))
+                        s->read_names[s->n_names++] = key;
+                all = odm_str_from(all, end + 1);
+        }
         return 0;
 }
 
@@ -160,9 +219,12 @@ static int read_answer(gateways *s, const gateway_row *row)
         for (size_t i = 0; i < l.n; i++)
                 for (size_t j = 0; j < l.v[i].n_items; j++)
                         items[k++] = l.v[i].items[j];
-        rc = gateway_records_read(items, n, s->most, &s->read_arena, &s->read, &s->n_read,
-                                  &s->n_refused);
-        if (rc == 0 && !row->whole)
+        if (row->names)
+                rc = read_names(s, items, n);
+        else
+                rc = gateway_records_read(items, n, s->most, &s->read_arena, &s->read, &s->n_read,
+                                          &s->n_refused);
+        if (rc == 0 && !row->names && !row->whole)
                 rc = add_wanted(s, row->device);
         if (rc == 0)
                 s->read_job = row->job;
@@ -173,7 +235,8 @@ static int read_answer(gateways *s, const gateway_row *row)
 static int make_missing(gateways *s, fleet_turn *t, const store_device *g, size_t from, size_t to,
                         bool *all)
 {
-        int rc = 0;
+        size_t places = 0;
+        int rc = gateway_places(s, g->id, &places);
 
         *all = true;
         for (size_t i = from; i < to && rc == 0; i++) {
@@ -187,11 +250,24 @@ static int make_missing(gateways *s, fleet_turn *t, const store_device *g, size_
                         if (odm_str_eq(s->read[k].id, s->read[i].id))
                                 rc = 0; /* two keys for one */
                 if (rc == ODM_ENOENT)
-                        rc = gateway_make(s, t, g, &s->read[i], &made);
+                        rc = gateway_make(s, t, g, &s->read[i], &places, &made);
                 if (made)
                         *all = false;
         }
         return rc;
+}
+
+static int forget_want(fleet_turn *t, int64_t gateway, odm_str key)
+{
+        odm_arena *a = store_batch_arena(t->batch);
+        gateway_want *w = odm_new(a, gateway_want);
+        store_op *op = w ? fleet_row(t, STORE_ROW_DELETE, &table_gateway_want, w) : NULL;
+
+        if (!op)
+                return ODM_ENOMEM;
+        *w = (gateway_want){.device = gateway, .key = odm_arena_copy(a, key)};
+        op->lenient = true;
+        return w->key.p ? 0 : ODM_ENOMEM;
 }
 
 static int take_page(gateways *s, fleet_turn *t, const store_device *g, const gateway_row *row,
@@ -205,53 +281,93 @@ static int take_page(gateways *s, fleet_turn *t, const store_device *g, const ga
                 rc = store_device_by_devid(s->host->store, s->read[i].id, t->arena, &d);
                 if (rc == 0)
                         rc = gateway_take(s, t, g, row, &d, &s->read[i]);
-                rc = rc == ODM_ENOENT ? 0 : rc;
+                if (rc == ODM_ENOENT)
+                        rc = 0;
+                if (rc == 0 && row->whole)
+                        rc = forget_want(t, g->id, s->read[i].key);
         }
         return rc;
 }
 
+/* What was asked for was answered, or will not be. */
 static int forget_wants(fleet_turn *t, gateways *s, int64_t gateway)
 {
         store_rows l = {0};
-        gateway_want *v;
-        int rc = find_wants(s, store_batch_arena(t->batch), gateway, &l);
+        const gateway_want *v;
+        int rc = find_wants(s, t->arena, gateway, true, &l);
 
         v = l.v;
-        for (size_t i = 0; i < l.n && rc == 0 && t->batch->n < 2000; i++)
-                if (v[i].asked) {
-                        store_op *op = fleet_row(t, STORE_ROW_DELETE, &table_gateway_want, &v[i]);
-
-                        if (!op)
-                                return ODM_ENOMEM;
-                        op->lenient = true;
-                }
+        for (size_t i = 0; i < l.n && rc == 0; i++)
+                rc = forget_want(t, gateway, v[i].key);
         return rc;
+}
+
+/* Who was not told of since it was asked for is detached by a sweep. */
+static int whole_is_in(fleet_turn *t, const store_device *g, gateway_row *row, size_t devices,
+                       size_t refused, uint64_t fields)
+{
+        int rc;
+
+        row->read_at = t->now;
+        row->sweep = GATEWAY_SWEEP_MISSING;
+        row->swept = ODM_STR("");
+        row->listing = false;
+        log_info("the inventory of a gateway was read", log_str("gateway", g->name),
+                 log_int("devices", (int64_t)devices), log_int("refused", (int64_t)refused));
+        rc = fleet_tell(t, g->id, "gateway.inventory",
+                        json_pack("{s:s%, s:I, s:I}", "device", g->name.p, g->name.n, "devices",
+                                  (json_int_t)devices, "refused", (json_int_t)refused));
+        fields |= STORE_FIELD(GW_read_at) | STORE_FIELD(GW_sweep) | STORE_FIELD(GW_swept) |
+                  STORE_FIELD(GW_listing);
+        return rc == 0 ? gateway_patch(t, row, fields) : rc;
 }
 
 static int all_in(gateways *s, fleet_turn *t, const store_device *g, gateway_row *row)
 {
-        uint64_t fields = STORE_FIELD(GW_job) | STORE_FIELD(GW_place);
-        int rc;
+        uint64_t fields = STORE_FIELD(GW_job) | STORE_FIELD(GW_place) | STORE_FIELD(GW_listed);
+        size_t devices = s->n_read, refused = s->n_refused;
+        int rc = forget_wants(t, s, row->device);
 
         row->job = row->place = 0;
-        if (row->whole) {
-                row->read_at = t->now;
-                row->sweep = GATEWAY_SWEEP_MISSING;
-                row->swept = ODM_STR("");
-                fields |= STORE_FIELD(GW_read_at) | STORE_FIELD(GW_sweep) | STORE_FIELD(GW_swept);
-                log_info("the inventory of a gateway was read", log_str("gateway", g->name),
-                         log_int("devices", (int64_t)s->n_read),
-                         log_int("refused", (int64_t)s->n_refused));
-                rc = fleet_tell(t, g->id, "gateway.inventory",
-                                json_pack("{s:s%, s:I, s:I}", "device", g->name.p, g->name.n,
-                                          "devices", (json_int_t)s->n_read, "refused",
-                                          (json_int_t)s->n_refused));
-                if (rc < 0)
-                        return rc;
-        }
+        row->listed += (int64_t)devices;
         gateway_list_forget(s);
-        rc = forget_wants(t, s, row->device);
-        return rc == 0 ? gateway_patch(t, row, fields) : rc;
+        if (rc < 0)
+                return rc;
+        return row->whole ? whole_is_in(t, g, row, devices, refused, fields)
+                          : gateway_patch(t, row, fields);
+}
+
+/* Each key is a want; of those that are there already more is known. */
+static int want_names(gateways *s, fleet_turn *t, gateway_row *row)
+{
+        size_t from = s->read_job == row->job ? (size_t)row->place : 0, to;
+        uint64_t fields = STORE_FIELD(GW_place);
+        int rc = read_answer(s, row);
+
+        to = from + NAMES_PAGE < s->n_names ? from + NAMES_PAGE : s->n_names;
+        for (size_t i = from; i < to && rc == 0; i++) {
+                gateway_want *w = odm_new(store_batch_arena(t->batch), gateway_want);
+                store_op *op = w ? fleet_row(t, STORE_ROW_ADD, &table_gateway_want, w) : NULL;
+
+                if (!op)
+                        return ODM_ENOMEM;
+                *w = (gateway_want){.device = row->device, .key = s->read_names[i]};
+                w->key = odm_arena_copy(store_batch_arena(t->batch), w->key);
+                op->lenient = true;
+                rc = w->key.p ? 0 : ODM_ENOMEM;
+        }
+        if (rc < 0)
+                return rc;
+        row->place = (int64_t)to;
+        if (to == s->n_names) {
+                row->job = row->place = row->listed = 0;
+                row->names = false;
+                row->listing = true;
+                fields |= STORE_FIELD(GW_job) | STORE_FIELD(GW_listed) | STORE_FIELD(GW_names) |
+                          STORE_FIELD(GW_listing);
+                gateway_list_forget(s);
+        }
+        return gateway_patch(t, row, fields);
 }
 
 static int work_in(gateways *s, fleet_turn *t, const store_device *g, gateway_row *row)
@@ -280,25 +396,51 @@ int gateway_list_work(gateways *s, fleet_turn *t, gateway_row *row, bool *again)
 {
         store_device g;
         store_rows l = {0};
-        size_t waiting;
         int rc = store_device_get(s->host->store, row->device, t->arena, &g);
 
         if (rc < 0)
                 return rc == ODM_ENOENT ? 0 : rc;
         if (row->job) {
                 *again = true;
-                return work_in(s, t, &g, row);
+                return row->names ? want_names(s, t, row) : work_in(s, t, &g, row);
         }
-        rc = find_wants(s, t->arena, row->device, &l);
-        waiting = not_asked(&l);
-        if (rc < 0 || (!row->wanted && !waiting))
+        if (is_asking(t, row))
+                return 0;
+        rc = find_wants(s, t->arena, row->device, false, &l);
+        if (rc < 0 || (!row->wanted && !l.n && !row->listing))
                 return rc;
         *again = true;
-        if (!row->wanted && waiting <= LOOK_MOST)
-                rc = ask_some(t, row, &l);
-        else
-                rc = ask_all(t, row);
-        return rc == 0 ? mark_asked(t, &l) : rc;
+        if (row->wanted)
+                return ask_all(s, t, row, &l);
+        if (l.n)
+                return ask_some(t, row, &l);
+        return whole_is_in(t, &g, row, (size_t)row->listed, 0, 0);
+}
+
+/* Whether one of the job's commands was answered so. */
+static bool was_answered(gateways *s, fleet_turn *t, int64_t device, int64_t job, unsigned status)
+{
+        store_result_list l = {0};
+        bool was = false;
+
+        if (store_job_results(s->host->store, device, job, t->arena, &l) < 0)
+                return false;
+        for (size_t i = 0; i < l.n; i++)
+                was = was || l.v[i].status == status;
+        return was;
+}
+
+/* It could not be read; in smaller pieces, perhaps. */
+static uint64_t all_failed(gateways *s, fleet_turn *t, gateway_row *row, int64_t job,
+                           odm_str reason)
+{
+        if (!row->large && was_answered(s, t, row->device, job, ODM_ST_TOO_LARGE)) {
+                row->large = true;
+                row->wanted = t->now;
+                return STORE_FIELD(GW_large) | STORE_FIELD(GW_wanted);
+        }
+        row->reason = odm_str_to(reason, odm_utf8_cut(reason, 240));
+        return STORE_FIELD(GW_reason);
 }
 
 int gateway_list_ended(gateways *s, fleet_turn *t, const gateway_task *k, int64_t job, bool done,
@@ -311,17 +453,23 @@ int gateway_list_ended(gateways *s, fleet_turn *t, const gateway_task *k, int64_
         if (rc < 0)
                 return rc == ODM_ENOENT ? 0 : rc;
         row.work = 1;
+        if (k->id == row.asking) {
+                row.asking = 0;
+                fields |= STORE_FIELD(GW_asking);
+        }
         if (row.job) { /* another answer is being worked in: then all once more */
                 row.wanted = t->now;
                 return gateway_patch(t, &row, fields | STORE_FIELD(GW_wanted));
         }
-        if (k->form == GATEWAY_INVENTORY && !done) {
-                row.reason = odm_str_to(reason, odm_utf8_cut(reason, 240));
-                fields |= STORE_FIELD(GW_reason);
-        }
+        if (k->form != GATEWAY_LOOK && !done)
+                fields |= all_failed(s, t, &row, job, reason);
+        row.names = k->form == GATEWAY_NAMES;
+        if (row.names && !done)
+                return gateway_patch(t, &row, fields);
         row.job = job;
         row.place = 0;
         row.whole = k->form == GATEWAY_INVENTORY && done;
-        fields |= STORE_FIELD(GW_job) | STORE_FIELD(GW_place) | STORE_FIELD(GW_whole);
+        fields |= STORE_FIELD(GW_job) | STORE_FIELD(GW_place) | STORE_FIELD(GW_whole) |
+                  STORE_FIELD(GW_names);
         return gateway_patch(t, &row, fields);
 }

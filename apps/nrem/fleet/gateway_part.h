@@ -41,6 +41,8 @@ typedef struct gateways {
         int64_t read_job;
         gateway_record *read;
         size_t n_read, n_refused;
+        odm_str *read_names; /* or the keys that it has */
+        size_t n_names;
         bool full; /* jobs were left where they are, for their gateway had too many */
         /* ---- any thread */
         atomic_uint_fast64_t direct, fanned, tasks, ended, loads;
@@ -62,10 +64,12 @@ bool gateway_allowed(const gateways *s, const store_device *g);
 ODM_MUST_USE int gateway_take(gateways *s, fleet_turn *t, const store_device *g,
                               const gateway_row *row, const store_device *d,
                               const gateway_record *r);
-/* A device for the record; it is told by device.created.  *made: false when there is no room, or no
- * name. */
+/* How many devices more the gateway may have behind it. */
+ODM_MUST_USE int gateway_places(gateways *s, int64_t gateway, size_t *out);
+/* A device for the record, in one of `places`; it is told by device.created.  *made: false when
+ * there is no room, or no name. */
 ODM_MUST_USE int gateway_make(gateways *s, fleet_turn *t, const store_device *g,
-                              const gateway_record *r, bool *made);
+                              const gateway_record *r, size_t *places, bool *made);
 /* The State that was told of a child, and what its device is by that. */
 ODM_MUST_USE int gateway_told(gateways *s, fleet_turn *t, const gateway_child *c, uint32_t state,
                               const char *reason);

@@ -223,6 +223,11 @@ static void inventory(stage *s, int64_t gw, const char *records)
         ends(s, &j, STORE_JOB_DONE, &r, 1);
 }
 
+static bool says(odm_str text, const char *z)
+{
+        return text.p && memmem(text.p, text.n, z, strlen(z)) != NULL;
+}
+
 /* A gateway with meters d1 .. dN behind it, whose ids are given. */
 static int64_t with_meters(stage *s, const char *name, unsigned n, int64_t *ids)
 {
@@ -439,6 +444,75 @@ static void who_is_not_in_the_inventory_is_detached(void **state)
         assert_int_equal(get(&s, ids[0]).state, STORE_DEVICE_ACTIVE);
         assert_int_equal(get(&s, ids[1]).state, STORE_DEVICE_DETACHED);
         assert_int_equal(get(&s, ids[2]).state, STORE_DEVICE_ASLEEP);
+        stage_end(&s);
+}
+
+/* Records d<from> .. of the job that looks at some; how many it asks for. */
+static unsigned look_at(stage *s, int64_t gw, unsigned from)
+{
+        store_value item[64];
+        store_result r[64];
+        store_job j = carrier(s, gw);
+        unsigned n = 0;
+
+        for (; n < 64; n++) {
+                const char *key = odm_arena_fmt(&s->a, "d%04u", from + n).p;
+                const char *uri = odm_arena_fmt(&s->a, RECORD("%s?"), key).p;
+
+                if (!says(j.commands, uri))
+                        break;
+                item[n] = (store_value){
+                        .uri = odm_arena_fmt(&s->a, RECORD("%s"), key),
+                        .format = ODM_STR("xml"),
+                        .type = ODM_STR("application/vnd.syncml.dmtnds+xml"),
+                        .data = odm_arena_fmt(
+                                &s->a, "<MgmtTree><VerDTD>1.2</VerDTD>%s</MgmtTree>",
+                                record_xml(s, key, odm_arena_fmt(&s->a, "urn:%s", key).p, "1"))};
+                r[n] = (store_result){
+                        .index = n, .status = 200, .sent = true, .items = &item[n], .n_items = 1};
+        }
+        ends(s, &j, STORE_JOB_DONE, r, n);
+        return n;
+}
+
+static void a_large_inventory_is_read_in_pieces(void **state)
+{
+        const unsigned all = 120;
+        odm_str names = ODM_STR("d0001");
+        int64_t gw, gone;
+        unsigned n = 0;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        gw = with_meters(&s, "g", 1, &gone);
+        stage_ms += 1000;
+        stage_say(&s, gw, "gateway.sync", NULL);
+        run(&s);
+        attach(&s, gw, "d0001", "urn:d0001");
+        attach(&s, gw, "d0002", "urn:d0002");
+        run(&s);
+        assert_int_equal(count_jobs(&s, gw, STORE_JOB_OPEN), 1); /* one thing at a time */
+        answers(&s, gw, ODM_ST_TOO_LARGE, "", NULL);
+        for (unsigned i = 2; i <= all; i++)
+                names = odm_arena_fmt(&s.a, "%.*s/d%04u", (int)names.n, names.p, i);
+        assert_true(says(carrier(&s, gw).commands, "\"./GwMO/Inventory/Records\""));
+        answers(&s, gw, 200, "./GwMO/Inventory/Records", names.p);
+        while (n < all) {
+                unsigned more = look_at(&s, gw, n + 1);
+
+                assert_in_range(more, 1, 50);
+                assert_int_equal(count_jobs(&s, gw, STORE_JOB_OPEN), n + more < all);
+                n += more;
+        }
+        assert_int_equal(n, all);
+        assert_int_equal(stage_told(&s, "gateway.inventory"), 2);
+        assert_true(odm_str_is(get(&s, by_devid(&s, "urn:d0120")).name, "g/d0120"));
+        assert_int_equal(get(&s, by_devid(&s, "urn:d0120")).state, STORE_DEVICE_ACTIVE);
+        assert_int_equal(get(&s, gone).state, STORE_DEVICE_DETACHED); /* it was in none of them */
+        stage_say(&s, gw, "gateway.sync", NULL);
+        run(&s); /* it is remembered */
+        assert_true(says(carrier(&s, gw).commands, "\"./GwMO/Inventory/Records\""));
         stage_end(&s);
 }
 
@@ -934,11 +1008,6 @@ static int64_t task_of(const store_job *k)
         assert_true(odm_str_starts(k->key, "gateway/"));
         assert_int_equal(odm_str_u64(odm_str_from(k->key, 8), INT64_MAX, &v), 0);
         return (int64_t)v;
-}
-
-static bool says(odm_str text, const char *z)
-{
-        return text.p && memmem(text.p, text.n, z, strlen(z)) != NULL;
 }
 
 static void who_is_asleep_gets_it_when_it_wakes(void **state)
@@ -1522,6 +1591,7 @@ int main(void)
                 cmocka_unit_test(states_are_those_that_gateways_tell),
                 cmocka_unit_test(a_lost_gateway_hides_what_is_behind_it),
                 cmocka_unit_test(who_is_not_in_the_inventory_is_detached),
+                cmocka_unit_test(a_large_inventory_is_read_in_pieces),
                 cmocka_unit_test(nobody_is_taken_over_by_hearsay),
                 cmocka_unit_test(nobody_is_taken_over_in_two_steps),
                 cmocka_unit_test(a_stranger_pulls_nobody_over),

@@ -421,6 +421,17 @@ json_t *gateway_image_load(const package *p, odm_str url)
         return with_exec(list, uri, ok);
 }
 
+json_t *gateway_names_get(void)
+{
+        json_t *list = json_array();
+
+        if (list && json_array_append_new(
+                            list, node("get", ODM_STR(GATEWAY_RECORDS), NULL, ODM_ABSENT)) == 0)
+                return list;
+        json_decref(list);
+        return NULL;
+}
+
 json_t *gateway_inventory_get(const odm_str *keys, size_t n)
 {
         json_t *list = json_array();

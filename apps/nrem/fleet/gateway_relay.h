@@ -72,6 +72,8 @@ int64_t gateway_task_number(odm_str uri);
 json_t *gateway_image_load(const package *p, odm_str url);
 /* A Get of all records, or of those with these keys. */
 json_t *gateway_inventory_get(const odm_str *keys, size_t n);
+/* Those that have all get the keys alone; NULL: out of memory. */
+ODM_MUST_USE json_t *gateway_names_get(void);
 
 /* What an alert that ends an Exec of `uri` is called, for its result code; absent: not known. */
 odm_str gateway_alert_of(odm_str uri);

@@ -29,6 +29,8 @@ static const store_index child_index[] = {{.name = "key", .fields = {GC_gateway,
 static const store_index relay_index[] = {
         {.name = "task", .fields = {GE_gateway, GE_task, GE_device}, .n = 3},
         {.name = "image", .fields = {GE_gateway, GE_task, GE_image, GE_device}, .n = 4}};
+static const store_index want_index[] = {
+        {.name = "asked", .fields = {GN_device, GN_asked, GN_key}, .n = 3}};
 static const store_index task_index[] = {{.name = "work", .fields = {GT_work}, .n = 1}};
 
 const store_table table_gateway = {
@@ -38,7 +40,8 @@ const store_table table_gateway_child = {.name = "gateway_child",
                                          .n_key = 1,
                                          .index = child_index,
                                          .n_index = 1};
-const store_table table_gateway_want = {.name = "gateway_want", .rec = &record_want, .n_key = 2};
+const store_table table_gateway_want = {
+        .name = "gateway_want", .rec = &record_want, .n_key = 2, .index = want_index, .n_index = 1};
 const store_table table_gateway_relay = {.name = "gateway_relay",
                                          .rec = &record_relay,
                                          .n_key = 2,

@@ -26,7 +26,8 @@ typedef enum gateway_sweep { /* of the devices behind it, page by page */
 #define GATEWAY_ROW_FIELDS(X) \
         X(device, I64) X(work, I64) X(found, I64) X(wanted, I64) X(read_at, I64) X(job, I64) \
         X(place, I64) X(whole, BOOL) X(begun, I64) X(sweep, U32) X(swept, STR) X(serial, I64) \
-        X(no_tasks, BOOL) X(no_images, BOOL) X(lost, BOOL) X(reason, STR)
+        X(no_tasks, BOOL) X(no_images, BOOL) X(lost, BOOL) X(reason, STR) X(asking, I64) \
+        X(asked_at, I64) X(names, BOOL) X(large, BOOL) X(listing, BOOL) X(listed, I64)
 #define GATEWAY_CHILD_FIELDS(X) \
         X(device, I64) X(gateway, I64) X(key, STR) X(mode, U32) X(component, U32) X(state, U32) \
         X(protocol, STR) X(addr, STR) X(addr_type, STR) X(called, STR) X(type, STR) \
@@ -62,6 +63,12 @@ typedef struct gateway_row { /* a device that is a gateway */
         bool no_images;
         bool lost;
         odm_str reason; /* why its inventory could not be read; empty */
+        int64_t asking; /* the task that asks for records, one at a time; 0: none */
+        int64_t asked_at;
+        bool names;     /* the answer that is worked in has the keys of all records */
+        bool large;     /* its inventory is too large for one answer */
+        bool listing;   /* all keys are wants: when none is left, the whole was read */
+        int64_t listed; /* records read since */
 } gateway_row;
 
 typedef struct gateway_child { /* a device that is behind a gateway, or was told of by one */
@@ -107,6 +114,7 @@ typedef enum gateway_form {
         GATEWAY_LOOK,      /* at some */
         GATEWAY_STOP,      /* a fan-out that nobody wants any more */
         GATEWAY_TRIGGER,   /* a device is to call us */
+        GATEWAY_NAMES,     /* keys of all records */
 } gateway_form;
 
 typedef struct gateway_task { /* what was given to a gateway; its job has the key gateway/<id> */
@@ -171,6 +179,7 @@ extern const store_table table_gateway, table_gateway_child, table_gateway_want,
 #define RELAY_BY_TASK 1   /* gateway, task, device */
 #define RELAY_BY_IMAGE 2  /* gateway, task, image, device */
 #define TASK_BY_WORK 1    /* work */
+#define WANT_BY_ASKED 1   /* device, asked, key */
 
 /* The device behind `gateway` that has that key there; ODM_ENOENT, or as reads. */
 ODM_MUST_USE int gateway_find_key(store *st, int64_t gateway, odm_str key, odm_arena *a,
