@@ -10,7 +10,7 @@
  *     adapters: omadm  lwm2m  plug-ins
  *
  * Everything here is the loop's thread.  What must not be forgotten is in the store (rows of
- * store/table.h) before it is acknowledged; the records of devices are in memory as well, some 300
+ * store/table.h) before it is acknowledged; the records of devices are in memory as well, some 500
  * octets each.  Facts: gwmo.md; xrem.md G1-G11. */
 #ifndef GREM_GATEWAY_H
 #define GREM_GATEWAY_H
