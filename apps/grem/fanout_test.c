@@ -396,7 +396,7 @@ static void a_final_alert_ends_it(void **arg)
         one = yard_attach("one");
         two = yard_attach("two");
         fake_later(one, 50, "urn:x:done", 200);
-        fake_later(two, 50, "urn:x:done", 410);
+        fake_later(two, 100, "urn:x:done", 410);
         make("t", "all", REBOOT);
         assert_int_equal(exec("t", "Start"), 202);
         wait_state("t", 41);
