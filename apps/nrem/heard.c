@@ -298,10 +298,12 @@ static void find_speaker(session *s, odm_str uri, speaker *out)
         }
 }
 
-/* The results of a fan-out are needed whole. */
+/* The results of a fan-out are needed whole, and so are measurements. */
 static size_t data_kept(const session *s, odm_str type)
 {
-        return gateway_news_of(type) == GATEWAY_RESULTS && s->dm->opt.behind
+        gateway_news news = gateway_news_of(type);
+
+        return (news == GATEWAY_RESULTS || news == GATEWAY_VALUES) && s->dm->opt.behind
                        ? ODM_FANOUT_DOC_MAX
                        : s->dm->opt.alert_data;
 }

@@ -5,6 +5,7 @@
 
 #include "job_codec.h"
 #include "odm/codec.h"
+#include "odm/values.h"
 #include "xml.h"
 
 #define DOC_DEPTH 8
@@ -27,6 +28,7 @@ gateway_news gateway_news_of(odm_str type)
                 {"urn:oma:at:oma-gwmo:AssociatedGateway:1.0", GATEWAY_ADDRESS},
                 {"urn:oma:at:x-xrem-gw:1.0:DeviceState", GATEWAY_STATE},
                 {"urn:oma:at:x-xrem-gw:1.0:TaskRequest", GATEWAY_REQUEST},
+                {ODM_VALUES_ALERT, GATEWAY_VALUES},
         };
 
         for (size_t i = 0; i < ODM_COUNT(types); i++)

@@ -36,6 +36,7 @@ typedef enum gateway_news {
         GATEWAY_REQUEST,   /* a task is wanted of us */
         GATEWAY_SERVERS,   /* a device's servers have changed (it tells its gateway) */
         GATEWAY_ADDRESS,   /* a device tells its gateway's address */
+        GATEWAY_VALUES,    /* measurements of devices (odm/values.h) */
 } gateway_news;
 gateway_news gateway_news_of(odm_str type);
 

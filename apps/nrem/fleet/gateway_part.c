@@ -251,6 +251,9 @@ static int on_alert(gateways *s, fleet_turn *t, const fleet_event *ev)
         case GATEWAY_RESULTS: return gateway_results(s, t, ev);
         case GATEWAY_REQUEST: return hear_request(s, t, ev, &d);
         case GATEWAY_ADDRESS: return gateway_address_told(t, d.id, fleet_text(ev, "data"));
+        case GATEWAY_VALUES:
+                return gateway_allowed(s, &d) ? gateway_values(s, t, d.id, fleet_text(ev, "data"))
+                                              : 0;
         default: return 0; /* those end jobs of the gateway */
         }
 }

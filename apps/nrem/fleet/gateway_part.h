@@ -4,6 +4,7 @@
  *     gateway_part.c     events and the clock; which gateway has work
  *     gateway_child.c    devices: found, made, moved, as they are told to be
  *     gateway_list.c     inventories are asked for, and worked in page by page
+ *     gateway_values.c   measurements
  *     gateway_go.c       jobs of devices become tasks of their gateways
  *     gateway_end.c      what came of those
  *     gateway_api.c      REST
@@ -89,6 +90,12 @@ ODM_MUST_USE int gateway_list_work(gateways *s, fleet_turn *t, gateway_row *row,
 ODM_MUST_USE int gateway_list_ended(gateways *s, fleet_turn *t, const gateway_task *k, int64_t job,
                                     bool done, odm_str reason);
 void gateway_list_forget(gateways *s);
+
+/* ---- gateway_values.c ----------------------------------------------------------------------- */
+
+/* Values that the gateway tells of devices behind it become samples of theirs; others are left
+ * out.  0, ODM_ENOMEM, ODM_EIO. */
+ODM_MUST_USE int gateway_values(gateways *s, fleet_turn *t, int64_t gateway, odm_str doc);
 
 /* ---- gateway_go.c ---------------------------------------------------------------------------- */
 
