@@ -635,7 +635,7 @@ static int find_servers(things *f, diag *d)
                         continue;
                 if (net_url_parse(odm_cstr(g->o.server), &u) < 0 ||
                     net_addr_parse(strcmp(u.host, "localhost") == 0 ? "127.0.0.1" : u.host,
-                                   u.port   ? u.port
+                                   u.port               ? u.port
                                    : g->psk || g->certs ? 5684
                                                         : 5683,
                                    &f->server[i]) < 0)

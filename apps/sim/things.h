@@ -22,7 +22,7 @@ typedef struct things_stats {
         uint32_t observers;                               /* now */
         uint64_t registrations, updates, refused, silent; /* of them without an answer */
         uint64_t requests, notifications;
-        uint64_t octets_in, octets_out; /* of bodies */
+        uint64_t octets_in, octets_out;   /* of bodies */
         uint64_t composites;              /* of the requests */
         uint64_t formats[THINGS_FORMATS]; /* bodies that went either way, by things_formats */
         uint64_t bootstrapped;

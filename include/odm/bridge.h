@@ -273,7 +273,8 @@ typedef struct odm_bridge_news {
 } odm_bridge_news;
 
 /* Values of a notification or a Send, or of any answer: what they are in the tree, which traps they
- * set off, and which were ordered to be reported.  In `a`.  Goes to the jobs as well.  0, ODM_ENOMEM, ODM_ELIMIT. */
+ * set off, and which were ordered to be reported.  In `a`.  Goes to the jobs as well.  0,
+ * ODM_ENOMEM, ODM_ELIMIT. */
 ODM_MUST_USE int odm_bridge_told(odm_bridge *b, const odm_lw_list *l, odm_time now, odm_arena *a,
                                  odm_bridge_news *out);
 /* An alert of those could not be kept: the next values of its resource tell it again.  0,
