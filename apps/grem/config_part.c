@@ -10,6 +10,7 @@
 #include "mo.h"
 #include "odm/inventory.h"
 #include "recover.h"
+#include "report.h"
 #include "rights.h"
 
 #define AT "./GwMO/Config"
@@ -25,7 +26,7 @@ typedef struct config_part {
         const part_host *host;
         gateway *g; /* NULL for a bootstrap */
         odm_provider provider;
-        odm_binding bind[14];
+        odm_binding bind[20];
         rule rules[RULES_MAX];
         size_t n_rules;
         loop_timer changed;
@@ -42,10 +43,14 @@ static const struct limit {
         {"Priority", 0, INT32_MAX},
         {"BatchWindow", 0, 86400},
         {"ResultWindow", 0, 86400},
+        {"ReportWindow", 0, 86400},
         {"DetachGrace", 0, 31536000},
         {"MaxQueue", 1, 1000000},
         {"DefaultTTL", 1, 31536000},
         {"MaxBytes", 1024, INT32_MAX},
+        {"Interval", 0, 31536000},
+        {"Least", 0, 31536000},
+        {"Most", 0, 31536000},
 };
 
 static int check_number(void *ctx, const odm_at *at, const odm_value *v, unsigned *status)
@@ -175,12 +180,13 @@ static void on_changed(void *ctx)
         load_rules(p);
         devices_judge(p->g->devices);
         recover_judge(p->g);
+        report_judge(p->g);
 }
 
 /* What is done later, by what is written now, is done with the rights of who wrote it. */
 static int on_validate(void *ctx, odm_tree *t, const odm_change *list, unsigned *status)
 {
-        static const char *const lists[] = {AT "/Bootstrap", AT "/ConfigData",
+        static const char *const lists[] = {AT "/Bootstrap", AT "/ConfigData", AT "/Ext/Reports",
                                             AT "/Ext/Validation"};
         int rc = 0;
 
@@ -210,12 +216,17 @@ static const char *const numbers[] = {"Mode",
                                       "ModeRules/*/Mode",
                                       "Alerts/BatchWindow",
                                       "Alerts/ResultWindow",
+                                      "Alerts/ReportWindow",
                                       "Alerts/DetachGrace",
                                       "SAF/MaxQueue",
                                       "SAF/DefaultTTL",
-                                      "SAF/MaxBytes"};
+                                      "SAF/MaxBytes",
+                                      "Ext/Reports/*/Interval",
+                                      "Ext/Reports/*/Least",
+                                      "Ext/Reports/*/Most"};
 static const char *const matches[] = {"Bootstrap/*/Match", "ModeRules/*/Match",
-                                      "ConfigData/*/Match", "Ext/Validation/*/Match"};
+                                      "ConfigData/*/Match", "Ext/Reports/*/Match",
+                                      "Ext/Validation/*/Match"};
 
 static void bind_all(config_part *p)
 {

@@ -9,6 +9,7 @@
 #include "httpd.h"
 #include "inner.h"
 #include "log.h"
+#include "report.h"
 
 #define TEXT_MAX 65536
 #define TICK_MS 1000
@@ -44,6 +45,7 @@ static int put_devices(gateway *g, odm_buf *b)
 static int format(gateway *g, odm_buf *b)
 {
         const gw_counts *c = &g->counts;
+        const report_counts m = report_counted(g);
         const struct {
                 const char *name, *help;
                 uint64_t n;
@@ -62,6 +64,9 @@ static int format(gateway *g, odm_buf *b)
                  c->reads_cached},
                 {"grem_images_served_total", "Images that devices took from here",
                  c->images_served},
+                {"grem_samples_total", "Measurements that were kept for the server", m.kept},
+                {"grem_samples_same_total", "Measurements that were no news, and not told", m.same},
+                {"grem_samples_dropped_total", "Measurements that had to make room", m.dropped},
         };
         int rc = put_devices(g, b);
 
@@ -70,6 +75,9 @@ static int format(gateway *g, odm_buf *b)
         if (rc == 0)
                 rc = put(b, "grem_alerts_waiting", "gauge", "Alerts that wait for the server",
                          north_waiting(g->north));
+        if (rc == 0)
+                rc = put(b, "grem_samples_waiting", "gauge",
+                         "Measurements that are not on their way to the server", m.waiting);
         for (size_t i = 0; rc == 0 && i < g->n_adapters; i++)
                 if (g->adapters[i].opened && g->adapters[i].k->metrics)
                         rc = g->adapters[i].k->metrics(g->adapters[i].self, b);

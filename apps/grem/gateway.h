@@ -152,6 +152,8 @@ ODM_MUST_USE int north_add(gateway *g, store_batch *b, north_class k, const odm_
 /* Called when the server has answered an alert for good (2xx), with its number.  One owner. */
 void north_watch(gateway *g, void (*answered)(void *ctx, int64_t id, odm_str type, odm_str source),
                  void *ctx);
+/* Whether the server has not answered it for good yet. */
+bool north_waits(const gateway *g, int64_t id);
 /* Octets and sessions saved and spent, for G5 (counts.c): see gw_counts. */
 typedef struct gw_counts {
         uint64_t north_sessions, north_bytes; /* spent */

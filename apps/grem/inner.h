@@ -122,6 +122,7 @@ struct gateway {
         struct applier *applier;
         struct fanout_part *fanout; /* while it is open */
         struct recover *recover;    /* while it is open */
+        struct report *report;      /* while it is open */
         recover_mended mended;      /* what was done about the store when it was opened */
         gw_hook *hooks;
         const part_host *host; /* while the agent's parts are mounted */

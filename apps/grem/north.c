@@ -229,6 +229,11 @@ static int add_entry(north *n, const north_row *row, int64_t wait_ms, bool durab
         return 0;
 }
 
+bool north_waits(const gateway *g, int64_t id)
+{
+        return find(g->north, id) != NULL;
+}
+
 size_t north_waiting(const north *n)
 {
         return n->n;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* parts.c - what makes an agent a gateway. */
 #include "inner.h"
+#include "report.h"
 
 const part_class *const gw_parts[] = {
         &part_gwconfig,    /* ./GwMO/Config: first, since others ask for its settings */
@@ -9,6 +10,7 @@ const part_class *const gw_parts[] = {
         &part_gwmount,     /* ./GwDev */
         &part_gwfanout,    /* ./GwMO/Fanout */
         &part_gwtrigger,   /* ./GwMO/EDTrigger */
+        &part_gwreport,    /* measurements, as alerts */
         &part_gwnorth,     /* alerts of all of them */
         &part_gwtraffic,   /* ./DiagMon/Traffic */
         &part_gwrecover,   /* what is damaged */

@@ -49,6 +49,9 @@ static const cfg_key gateway_keys[] = {
          "Times a device in quarantine is healed before the gateway gives it up.", 1, 100},
         {"gateway.heal_time", CFG_DURATION, "1h", "How long an image may take to heal one.", SECOND,
          DAY},
+        {"gateway.samples", CFG_INT, "200000",
+         "Most measurements of devices that are kept for the server; then the oldest go.", 1000,
+         100000000},
         {"gateway.metrics", CFG_STRING, NULL,
          "Address for /metrics, such as 127.0.0.1:9465; none if not set."},
 

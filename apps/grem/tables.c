@@ -5,6 +5,7 @@
 #include "fanout.h"
 #include "images_inner.h"
 #include "inner.h"
+#include "report.h"
 #include "trigger_part.h"
 
 const store_table *const gw_tables[] = {
@@ -15,5 +16,6 @@ const store_table *const gw_tables[] = {
         &gw_table_target,  /* ... each of these */
         &gw_table_trigger, /* wake-ups that wait */
         &image_table,      /* images that are ready */
+        &gw_table_sample,  /* measurements of devices that the server has not been told */
         NULL,
 };
