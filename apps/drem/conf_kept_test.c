@@ -118,7 +118,7 @@ static void write_conf(const char *rest)
 
 static void flip(const char *path, off_t at)
 {
-        char c;
+        char c = 0;
         int fd = open(path, O_RDWR);
 
         assert_true(fd >= 0 && pread(fd, &c, 1, at) == 1);

@@ -26,7 +26,7 @@ tnds_secret() # name, level, user, password
 
 account_of_the_gateway()
 {
-        printf '<MgmtTree xmlns="syncml:dmddf1.2"><VerDTD>1.2</VerDTD><Node><NodeName>door</NodeName><RTProperties><Format><node/></Format>'
+        printf '<MgmtTree xmlns="syncml:dmddf1.2"><VerDTD>1.2</VerDTD><Node><NodeName>porch</NodeName><RTProperties><Format><node/></Format>'
         printf '<Type><DDFName>urn:oma:mo:oma-dm-dmacc:1.0</DDFName></Type></RTProperties>'
         tnds_leaf AppID w7
         tnds_leaf ServerID gw
@@ -38,14 +38,14 @@ account_of_the_gateway()
 starts_a_transparent_gateway()
 {
         local relay
-        start_server gtserver && start_gateway door '[omadm]' 'bootstrap_key = known-to-both' 'relay = 127.0.0.1:0' || return 1
-        relay=$(sed -n 's/.*wake-ups of other servers are passed on.* port=\([0-9]*\).*/\1/p' "$home/door.log")
+        start_server gtserver && start_gateway porch '[omadm]' 'bootstrap_key = known-to-both' 'relay = 127.0.0.1:0' || return 1
+        relay=$(sed -n 's/.*wake-ups of other servers are passed on.* port=\([0-9]*\).*/\1/p' "$home/porch.log")
         account_of_the_gateway >"$gt/account.xml"
-        eventually 20 is_active door && "$xrem" set door ./GwMO/Config/Alerts/BatchWindow 0 &&
-                "$xrem" set door ./GwMO/Config/GwAddress/Addr "udp://127.0.0.1:$relay" &&
-                "$xrem" add door ./GwMO/Config/Bootstrap/edge --node &&
-                "$xrem" add door ./GwMO/Config/Bootstrap/edge/Match 'id=urn:test:edge' &&
-                "$xrem" add door ./GwMO/Config/Bootstrap/edge/Data --file "$gt/account.xml" --format xml
+        eventually 20 is_active porch && "$xrem" set porch ./GwMO/Config/Alerts/BatchWindow 0 &&
+                "$xrem" set porch ./GwMO/Config/GwAddress/Addr "udp://127.0.0.1:$relay" &&
+                "$xrem" add porch ./GwMO/Config/Bootstrap/edge --node &&
+                "$xrem" add porch ./GwMO/Config/Bootstrap/edge/Match 'id=urn:test:edge' &&
+                "$xrem" add porch ./GwMO/Config/Bootstrap/edge/Data --file "$gt/account.xml" --format xml
 }
 
 has_its_own_server()
@@ -65,19 +65,19 @@ is_bootstrapped()
 
 is_told_of() # name, word of its record
 {
-        "$xrem" tree door $record | grep -q "$1.*$2"
+        "$xrem" tree porch $record | grep -q "$1.*$2"
 }
 
 attaches_as_transparent()
 {
         eventually 20 is_told_of Mode 1 && eventually 20 is_told_of '[0-9]' 'xrem$' || return 1
-        eventually 20 sh -c "'$xrem' gateway devices door | grep -q '^edge .*transparent'"
+        eventually 20 sh -c "'$xrem' gateway devices porch | grep -q '^edge .*transparent'"
 }
 
 knows_its_gateway()
 {
         eventually 20 sh -c "'$xrem' get edge ./GwMO/Config/Mode --timeout 5 | grep -qx 1" &&
-                equal "$("$xrem" get edge ./GwMO/Config/GwAddress/Addr)" "$("$xrem" get door ./GwMO/Config/GwAddress/Addr)" address
+                equal "$("$xrem" get edge ./GwMO/Config/GwAddress/Addr)" "$("$xrem" get porch ./GwMO/Config/GwAddress/Addr)" address
 }
 
 tells_its_server()
@@ -98,9 +98,9 @@ job_went() # route, words of its log
 
 is_woken_through_its_gateway()
 {
-        job_went 'gateway trigger' 'sent through its gateway door' && eventually 20 is_idle &&
+        job_went 'gateway trigger' 'sent through its gateway porch' && eventually 20 is_idle &&
                 [ "$("$xrem" get edge ./Vendor/xrem/Config/Note)" = 'gateway trigger' ] &&
-                "$xrem" tree door ./GwMO/EDTrigger | grep -q 'Status'
+                "$xrem" tree porch ./GwMO/EDTrigger | grep -q 'Status'
 }
 
 is_idle()
@@ -110,8 +110,8 @@ is_idle()
 
 is_woken_by_the_relay()
 {
-        "$xrem" gateway forget door || return 1
-        eventually 20 sh -c "! '$xrem' gateway devices door 2>/dev/null | grep -q '^edge '" || return 1
+        "$xrem" gateway forget porch || return 1
+        eventually 20 sh -c "! '$xrem' gateway devices porch 2>/dev/null | grep -q '^edge '" || return 1
         job_went 'gateway relay' 'relay of its gateway'
 }
 
@@ -124,7 +124,7 @@ promise 'it tells its server where it is, and its gateway whose it is' tells_its
 promise 'a job wakes it through the gateway, and is done in its own session' is_woken_through_its_gateway
 promise 'a server that does not manage the gateway wakes it by the address it told' is_woken_by_the_relay
 promise 'the device ends cleanly' stop edge
-promise 'and its gateway' stop door
+promise 'and its gateway' stop porch
 promise 'and its server' stop gtserver
 
 step_back

@@ -9,6 +9,7 @@ xremsim=$bin/sim/xremsim
 start_gateway()
 {
         local dir=$home/$1
+        [ ! -e "$dir" ] || { echo "$1 is the name of another one" >&2 && return 1; } # whose account it would have
         add_device "$1" && mkdir -p "$dir/objects" && "$xremsim" --print-objects >"$dir/objects/simulated.xml" || return 1
         {
                 printf '[agent]\nstate = %s\n[device]\nid = urn:test:%s\n' "$dir" "$1"

@@ -41,6 +41,11 @@ rule_that_rests()
         eventually 20 has_rule_job ru-one 'done' 2 && "$xrem" rule list | grep -Eq 'ping on heat.* 2 ' || { "$xrem" rule list; return 1; }
 }
 
+has_begun() # campaign
+{
+        ! "$xrem" campaign show "$1" | grep -q '^State *draft'
+}
+
 # A draft that waits for its day.
 rule_that_starts_a_campaign()
 {
@@ -51,7 +56,8 @@ rule_that_starts_a_campaign()
         echo '{"name": "cool down", "on": "alarm.raised", "where": {"cause": "fire"}, "again_after": 0, "do": [{"campaign": "'"$id"'"}]}' |
                 "$xrem" --quiet rule add - >/dev/null || return 1
         "$xrem" campaign show "$id" | grep -q '^State *draft' || return 1
-        "$xrem" --quiet alarm raise ru-one fire --severity major --source w >/dev/null && "$xrem" campaign watch "$id" --for 30 || return 1
+        "$xrem" --quiet alarm raise ru-one fire --severity major --source w >/dev/null || return 1
+        eventually 20 has_begun "$id" && "$xrem" campaign watch "$id" --for 30 || return 1
         equal "$("$xrem" get ru-one ./Vendor/xrem/Config/Interval)" 600 interval
 }
 
