@@ -150,6 +150,7 @@ static void arm_window(report *p)
 {
         int64_t ms = gw_config_int(p->g, "Alerts/ReportWindow", WINDOW_S) * 1000;
 
+        ms = ms < SOON_MS ? SOON_MS : ms;
         if (!p->window.in &&
             loop_timer_set(p->g->loop, &p->window, odm_time_add(loop_now(), ms)) < 0)
                 log_error("no memory for a timer");
@@ -434,8 +435,8 @@ static watch *watch_new(report *p, gw_device *d, const rule *r)
         return w;
 }
 
-/* The device is here, or here again; which rules are about it is decided anew. */
-static void look_at(report *p, gw_device *d)
+/* Which rules are about the device is decided anew; `here`: it attached, and all begins again. */
+static void look_at(report *p, gw_device *d, bool here)
 {
         for (const rule *r = p->rules; r; r = r->next) {
                 watch *w = watch_of(p, d, r);
@@ -443,7 +444,7 @@ static void look_at(report *p, gw_device *d)
                               rights_writers_have(p->g, r->uri, d, ODM_ACC_GET);
                 if (!wanted && w)
                         watch_free(w);
-                else if (wanted && (w || (w = watch_new(p, d, r))))
+                else if (wanted && (w ? here : (w = watch_new(p, d, r)) != NULL))
                         watch_begin(w);
         }
 }
@@ -453,7 +454,7 @@ static void look_at(report *p, gw_device *d)
 static void on_attached(void *ctx, gw_device *d, bool back)
 {
         (void)back;
-        look_at(ctx, d);
+        look_at(ctx, d, true);
 }
 
 static void on_awake(void *ctx, gw_device *d)
@@ -589,41 +590,84 @@ static int on_rule(void *ctx, odm_str name)
         return 0;
 }
 
-static void drop_rules(report *p)
+static bool same_number(double a, double b)
 {
-        rule *next;
-
-        for (size_t i = 0; i < BUCKETS; i++)
-                while (p->bucket[i])
-                        watch_free(p->bucket[i]);
-        for (rule *r = p->rules; r; r = next) {
-                next = r->next;
-                rule_free(r);
-        }
-        p->rules = NULL;
+        return (isnan(a) && isnan(b)) || (a >= b && a <= b);
 }
 
+static bool same_rule(const rule *a, const rule *b)
+{
+        bool same = odm_str_eq(a->uri, b->uri) && odm_str_eq(a->match, b->match) && a->n == b->n &&
+                    a->interval_ms == b->interval_ms && a->least_s == b->least_s &&
+                    a->most_s == b->most_s && same_number(a->step, b->step) &&
+                    same_number(a->low, b->low) && same_number(a->high, b->high);
+
+        for (size_t i = 0; same && i < a->n; i++)
+                same = odm_str_eq(a->node[i], b->node[i]);
+        return same;
+}
+
+/* The rule goes, and what it is about. */
+static void end_rule(report *p, rule *r)
+{
+        for (size_t i = 0; i < BUCKETS; i++)
+                for (watch *w = p->bucket[i], *next; w; w = next) {
+                        next = w->next;
+                        if (w->r == r)
+                                watch_free(w);
+                }
+        rule_free(r);
+}
+
+static void drop_rules(report *p)
+{
+        while (p->rules) {
+                rule *r = p->rules;
+                p->rules = r->next;
+                end_rule(p, r);
+        }
+}
+
+/* In place of a rule that was read anew, the one there is, taken out of `old`. */
+static rule *known(rule **old, rule *fresh)
+{
+        for (; *old; old = &(*old)->next)
+                if (same_rule(*old, fresh)) {
+                        rule *r = *old;
+                        *old = r->next;
+                        r->next = fresh->next;
+                        rule_free(fresh);
+                        return r;
+                }
+        return fresh;
+}
+
+/* Rules that are as they were go on as they are. */
 static void on_judge(void *ctx)
 {
         report *p = ctx;
+        rule *old = p->rules, **at;
         size_t n = 0;
 
-        drop_rules(p);
+        p->rules = NULL;
         if (odm_tree_children(p->host->tree, ODM_STR(AT), on_rule, p) < 0)
                 log_error("no memory for the rules of reports");
-        for (rule **r = &p->rules; *r;) {
-                rule *more = *r;
-                if (n++ < REPORT_RULES) {
-                        r = &more->next;
-                        continue;
-                }
+        for (at = &p->rules; *at && n < REPORT_RULES; at = &(*at)->next, n++)
+                *at = known(&old, *at);
+        while (*at) {
+                rule *more = *at;
                 log_warn("too many rules of reports", log_int("most", REPORT_RULES));
-                *r = more->next;
+                *at = more->next;
                 rule_free(more);
+        }
+        while (old) {
+                rule *r = old;
+                old = r->next;
+                end_rule(p, r);
         }
         for (gw_device *d = p->rules ? gw_next(p->g, NULL) : NULL; d; d = gw_next(p->g, d))
                 if (d->adapter && d->state != GW_DETACHED && d->state != GW_DEACTIVATED)
-                        look_at(p, d);
+                        look_at(p, d, false);
 }
 
 void report_judge(gateway *g)
@@ -733,14 +777,16 @@ static size_t on_way(report *p)
         return p->n_way = n;
 }
 
-/* While the server does not answer, rows are the better place: they fill the next document. */
+/* While the server does not answer, rows are the better place: they fill the next document, after
+ * the session in which it does. */
 static void on_window(void *ctx)
 {
         report *p = ctx;
 
-        if (on_way(p) == 0)
-                tell(p);
-        if (p->c.waiting)
+        if (on_way(p) > 0)
+                return;
+        tell(p);
+        if (p->c.waiting && p->n_way == 0) /* the store would not */
                 arm_window(p);
 }
 

@@ -88,20 +88,28 @@ static void told(unsigned alerts)
                 fail_msg("%u alerts: %s", yard_alerts(ODM_VALUES_ALERT), yard.text);
 }
 
+static struct {
+        uint64_t id[64];
+        size_t n;
+} heard;
+
 static int hear(void *ctx, const odm_alert *a)
 {
         (void)ctx;
-        (void)a;
+        assert_true(heard.n < ODM_COUNT(heard.id));
+        heard.id[heard.n++] = a->id;
         return 0;
 }
 
-/* One that nothing came of. */
-/* One that nothing came of. */
-static void session(void)
+/* With the server: it answers all alerts, or none. */
+static void session(bool answered)
 {
+        heard.n = 0;
         assert_int_equal(parts_alerts(yard.parts, ODM_STR(YARD_SERVER), loop_wall(), hear, NULL),
                          0);
-        parts_rest(yard.parts, false);
+        for (size_t i = 0; answered && i < heard.n; i++)
+                parts_alerted(yard.parts, heard.id[i], 200);
+        parts_rest(yard.parts, answered);
 }
 
 static void what_a_device_tells_is_kept_when_it_changed(void **arg)
@@ -119,9 +127,13 @@ static void what_a_device_tells_is_kept_when_it_changed(void **arg)
         until_kept(2);
         assert_int_equal(report_counted(yard.g).kept, 2);
         assert_true(report_counted(yard.g).same >= 1);
-        told(2);
+        session(false);
+        assert_int_equal(report_counted(yard.g).waiting, 1); /* the first is not answered */
+        told(1);
         assert_non_null(strstr(yard.text, "<Node URI=\"" LEVEL "\" Format=\"int\">"
                                           "<V Key=\"d0001\" At=\"0\">10</V></Node>"));
+        session(true);
+        told(1);
         assert_non_null(strstr(yard.text, ">11</V>"));
         assert_int_equal(report_counted(yard.g).waiting, 0);
 }
@@ -191,7 +203,7 @@ static void they_are_told_together_and_outlive_a_restart(void **arg)
         fake_changed(one, LEVEL);
         until_kept(1);
         /* a session that is held anyway takes them along */
-        session();
+        session(false);
         told(1);
         assert_non_null(strstr(yard.text, ">1</V>"));
         assert_non_null(strstr(yard.text, "Key=\"d0002\""));
@@ -238,7 +250,7 @@ static void many_are_several_alerts_but_not_all_at_once(void **arg)
         }
         until_kept(900);
         size_t before = north_waiting(yard.g->north);
-        session();
+        session(false);
         assert_int_equal(north_waiting(yard.g->north) - before, REPORT_ALERTS);
         assert_true(report_counted(yard.g).waiting > 0);
 }
@@ -259,6 +271,23 @@ static void who_may_not_read_a_device_is_told_nothing(void **arg)
         rule("mine", LEVEL, NULL, 1); /* and not two */
         (void)yard_turn(700, NULL, NULL);
         assert_int_equal(report_counted(yard.g).watched, 1);
+}
+
+static void other_settings_change_nothing(void **arg)
+{
+        (void)arg;
+        fake_device *d = a_meter("one", "1");
+        rule("level", LEVEL, NULL, 1);
+        fake_changed(d, LEVEL);
+        until_kept(1);
+        fake_log_clear(yard.fake);
+        assert_int_equal(yard_do(NULL, ODM_CMD_REPLACE, "./GwMO/Config/Alerts/BatchWindow", "7",
+                                 ODM_FMT_INT),
+                         200);
+        rule("second", "./DevDetail/FwV", NULL, 1);
+        (void)yard_turn(1500, NULL, NULL);
+        assert_null(strstr(fake_log(yard.fake), LEVEL)); /* it is not asked for anew */
+        assert_int_equal(report_counted(yard.g).kept, 1);
 }
 
 static void a_rule_that_goes_ends_it(void **arg)
@@ -286,6 +315,7 @@ int main(void)
                 TEST(the_oldest_make_room),
                 TEST(many_are_several_alerts_but_not_all_at_once),
                 TEST(who_may_not_read_a_device_is_told_nothing),
+                TEST(other_settings_change_nothing),
                 TEST(a_rule_that_goes_ends_it),
         };
 
