@@ -78,7 +78,7 @@ conn *httpd_conn_new(listener *l, struct MHD_Connection *c)
         if (k->next)
                 k->next->prev = &k->next;
         l->conns = k;
-        if (++l->n_conns > l->mark)
+        if (++l->n_conns == 1 || l->n_conns > l->mark) /* the first: it may sleep for long */
                 pthread_cond_signal(&h->wake);
         pthread_mutex_unlock(&h->watch);
         return k;
