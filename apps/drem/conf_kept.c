@@ -13,6 +13,7 @@
 #include "proof.h"
 
 #define HEAD_MAX (CONF_KEPT_PATH + 256)
+#define TICK_NS 20000000 /* writes that are nearer to each other may have the same time */
 
 typedef struct stamp {                  /* what a write changes */
         int64_t size, written, changed; /* octets; nanoseconds */
@@ -223,7 +224,8 @@ static void find_facts(const conf_source *s, const text *t, copy *k, const char 
         f->there = t->there;
         f->empty = t->b.n == 0 && k->body.n > 0;
         f->same = f->kept_whole && t->there && strcmp(t->hash, k->hash) == 0;
-        f->untouched = f->kept_whole && t->there && same_stamp(&t->at, &k->at);
+        f->untouched = f->kept_whole && t->there && same_stamp(&t->at, &k->at) &&
+                       k->t.at.written - k->at.changed > TICK_NS;
         f->kept_good = f->kept_whole && parse(s, k->body, kept, &d) == 0;
         f->refuse = f->kept_good && cfg_enum(*kept, "integrity.edited") == 1;
 }

@@ -33,8 +33,8 @@ typedef struct conf_facts {
         bool kept, kept_whole; /* a copy of this file; it is what was written */
         bool kept_good;        /* and is read without an error */
         bool same;             /* octets of both */
-        bool untouched;        /* size and times of the file are those that were kept */
-        bool refuse;           /* says the copy */
+        bool untouched; /* size and times of the file are those that were kept, and tell apart */
+        bool refuse;    /* says the copy */
 } conf_facts;
 conf_was conf_judge(const conf_facts *f);
 
