@@ -327,13 +327,32 @@ static void name_item(odm_server *s, struct status_out *st, const odm_item *item
         st->c.source_refs = f;
 }
 
-static unsigned alert_item_status(const odm_command *c, const odm_item *item)
+static unsigned alert_item_status(const odm_meta *meta, const odm_item *item)
+{
+        if (odm_str_trim(meta->type).n == 0)
+                return ODM_ST_INCOMPLETE;
+        return odm_data_has_nul(meta->format, &item->data) ? STATUS_NUL : ODM_ST_OK;
+}
+
+/* *out: the item, once it is whole. */
+static int take_alert_item(odm_server *s, const odm_command *c, const odm_item *item,
+                           unsigned *code, odm_item **out)
 {
         odm_meta meta = odm_meta_of(c, item);
+        int rc = 0;
 
-        if (odm_str_trim(meta.type).n == 0)
-                return ODM_ST_INCOMPLETE;
-        return odm_data_has_nul(meta.format, &item->data) ? STATUS_NUL : ODM_ST_OK;
+        if (odm_large_is_part(s, c, item)) {
+                rc = odm_large_take(s, c, item, code, out);
+                if (rc == 0 && *out)
+                        *code = alert_item_status(&(*out)->meta, *out);
+                return rc;
+        }
+        odm_large_drop(s);
+        *code = alert_item_status(&meta, item);
+        if (*code != ODM_ST_OK)
+                return 0;
+        *out = odm_item_copy(&s->arena, &meta, item, false);
+        return *out ? 0 : nomem(s);
 }
 
 /* 1224 and 1226: each Item is an event of its own (dm-protocol.md 5.1, 5.2). */
@@ -342,17 +361,19 @@ static int on_device_alert(odm_server *s, const odm_command *c)
         if (c->items == NULL)
                 return odm_status_add(s, c, ODM_ST_INCOMPLETE) ? 0 : nomem(s);
         for (const odm_item *it = c->items; it; it = it->next) {
-                unsigned code = alert_item_status(c, it);
+                odm_item *copy = NULL;
+                unsigned code;
+                int rc = take_alert_item(s, c, it, &code, &copy);
+                if (rc < 0)
+                        return rc;
                 struct status_out *st = odm_status_add(s, c, code);
-                odm_meta meta = odm_meta_of(c, it);
                 if (st == NULL)
                         return nomem(s);
                 name_item(s, st, it);
                 if (code != ODM_ST_OK)
                         continue;
                 struct told *t = odm_session_tell(s, ODM_EV_ALERT);
-                odm_item *copy = odm_item_copy(&s->arena, &meta, it, false);
-                if (t == NULL || copy == NULL)
+                if (t == NULL)
                         return nomem(s);
                 t->ev.alert = c;
                 t->ev.item = copy;

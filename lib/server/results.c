@@ -65,7 +65,7 @@ static void taking_add(odm_server *s, const odm_item *item, unsigned *status)
 }
 
 /* Size may count what travelled or what it means (dm-protocol.md 4). */
-static bool size_fits(const struct taking *t)
+bool odm_taking_fits(const struct taking *t)
 {
         odm_str text = odm_str_trim(odm_buf_view(&t->data));
 
@@ -83,7 +83,7 @@ static int taking_end(odm_server *s, unsigned *status)
         odm_data data = {t->item.data.kind, odm_buf_view(&t->data)};
         struct object *o;
 
-        if (!size_fits(t)) {
+        if (!odm_taking_fits(t)) {
                 *status = taking_fail(s, ODM_ST_SIZE_MISMATCH);
                 return 0;
         }

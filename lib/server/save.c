@@ -191,6 +191,15 @@ static void put_statuses(struct out *o, const struct status_out *st)
         put_u(o, 0);
 }
 
+static void put_telling(struct out *o, const odm_server *s)
+{
+        put_u(o, s->telling_code);
+        put_u(o, s->telling.has_size);
+        put_u(o, s->telling.size);
+        put_items(o, &s->telling.item);
+        put_str(o, odm_buf_view(&s->telling.data));
+}
+
 int odm_server_save(const odm_server *s, odm_buf *out)
 {
         struct out o = {.b = out};
@@ -206,8 +215,10 @@ int odm_server_save(const odm_server *s, odm_buf *out)
         put_statuses(&o, s->late_list);
         put_str(&o, odm_buf_view(&s->reply));
         put_str(&o, odm_buf_view(&s->mac));
-        if (s->said_list)
+        if (s->said_list || s->telling.open)
                 put_statuses(&o, s->said_list);
+        if (s->telling.open)
+                put_telling(&o, s);
         if (o.rc < 0)
                 odm_buf_cut(out, before);
         return o.rc;
@@ -520,6 +531,26 @@ static void get_statuses(struct in *in, odm_server *s, odm_arena *a, struct stat
                 in->rc = odm_session_arena_err(s, a);
 }
 
+static void get_telling(struct in *in, odm_server *s)
+{
+        odm_item **tail, *item;
+        odm_str data;
+
+        s->telling_code = (unsigned)get_u(in, 1999);
+        s->telling.has_size = get_u(in, 1) == 1;
+        s->telling.size = get_u(in, UINT64_MAX);
+        item = get_items(in, &s->telling_text, &tail);
+        data = get_str(in);
+        if (in->rc == 0 && item == NULL)
+                bad(in);
+        if (in->rc < 0)
+                return;
+        s->telling.item = *item;
+        s->telling.item.next = NULL;
+        s->telling.open = true;
+        in->rc = odm_buf_str(&s->telling.data, data);
+}
+
 static void get_reply(struct in *in, odm_server *s)
 {
         odm_str body = get_str(in), mac = get_str(in);
@@ -546,6 +577,8 @@ static int load_into(odm_server *s, odm_str saved)
         get_reply(&in, s);
         if (in.rc == 0 && in.rest.n != 0)
                 get_statuses(&in, s, &s->said, &s->said_list);
+        if (in.rc == 0 && in.rest.n != 0)
+                get_telling(&in, s);
         if (in.rc == 0 && in.rest.n != 0)
                 bad(&in);
         return in.rc == ODM_ENOMEM ? odm_session_nomem(s) : in.rc;

@@ -367,6 +367,8 @@ static void hear(play *p, const odm_event *ev)
                 add(p->log, "alert %u %.*s %.*s", ev->alert->code, (int)ev->item->meta.type.n,
                     ev->item->meta.type.p, (int)ev->alert->correlator.n,
                     ev->alert->correlator.p ? ev->alert->correlator.p : "");
+                if (ev->item->data.bytes.n > 8)
+                        add(p->log, "%.*s", (int)ev->item->data.bytes.n, ev->item->data.bytes.p);
                 odm_server_alert_status(p->s, p->alert_status);
                 break;
         case ODM_EV_RESULT:

@@ -211,6 +211,8 @@ int odm_server_new(const odm_server_opt *opt, odm_server **out)
         odm_buf_init(&s->mac, &s->mem, 1024);
         odm_buf_init(&s->sending.value, &s->mem, opt->max_memory);
         odm_buf_init(&s->taking.data, &s->mem, opt->max_obj_size);
+        odm_buf_init(&s->telling.data, &s->mem, opt->max_obj_size);
+        odm_arena_init(&s->telling_text, &s->mem, opt->max_memory);
         odm_arena_init(&s->held, &s->mem, opt->max_memory);
         odm_arena_init(&s->late, &s->mem, opt->max_memory);
         odm_arena_init(&s->said, &s->mem, opt->max_memory);
@@ -281,6 +283,8 @@ void odm_server_free(odm_server *s)
         odm_buf_done(&s->mac);
         odm_buf_done(&s->sending.value);
         odm_buf_done(&s->taking.data);
+        odm_buf_done(&s->telling.data);
+        odm_arena_done(&s->telling_text);
         odm_session_free_str(s, &s->device);
         if (s->text) {
                 odm_wipe(s->text, s->text_n);

@@ -1515,6 +1515,91 @@ static void send_chunk(play *p, const char *text, size_t size, bool more)
         it->meta = (odm_meta){.present = true, .has_size = size > 0, .size = size};
 }
 
+static void send_alert_chunk(play *p, const char *type, const char *text, size_t size, bool more)
+{
+        odm_command *c = say_command(p, ODM_CMD_ALERT);
+        odm_item *it = typed_item(p, c, type, text);
+
+        c->code = 1226;
+        c->correlator = ODM_STR("c1");
+        it->more = more;
+        it->meta.has_size = size > 0;
+        it->meta.size = size;
+}
+
+/* One event, once all of it is there. */
+static void takes_chunked_alerts(void **state)
+{
+        static const struct row {
+                const char *why;
+                size_t size, again; /* again: it comes once more, from its start */
+                const char *first, *last, *log;
+        } rows[] = {
+                {"whole", 12, 0, "213", "200", "alert 1226 com.x/a c1onetwosixten; "},
+                {"begun anew", 12, 12, "213", "200", "alert 1226 com.x/a c1onetwosixten; "},
+                {"another Size", 13, 0, "213", "424", ""},
+                {"no Size", 0, 0, "411", NULL, NULL},
+                {"too large", 99999999, 0, "413", NULL, NULL},
+        };
+        (void)state;
+        for (size_t r = 0; r < ODM_COUNT(rows); r++)
+                for (int saved = 0; saved < 2; saved++)
+                        EACH_CODEC(i)
+                        {
+                                char want[PLAY_LOG];
+                                play p;
+                                open_play(&p, i);
+                                p.save_each = saved;
+                                p.no_final = true;
+                                send_alert_chunk(&p, "com.x/a", "onetwo", rows[r].size, true);
+                                post(&p);
+                                (void)snprintf(want, sizeof want, "S0=212! S1=%s 1222",
+                                               rows[r].first);
+                                expect(&p, want);
+                                heard(&p, "auth; nonces c");
+                                if (rows[r].again) {
+                                        say(&p, "status 0 200");
+                                        send_alert_chunk(&p, "com.x/a", "onetwo", rows[r].again,
+                                                         true);
+                                        post(&p);
+                                        expect(&p, "S0=200 S2=213 1222");
+                                }
+                                if (rows[r].last) {
+                                        p.no_final = false;
+                                        say(&p, "status 0 200");
+                                        send_alert_chunk(&p, "com.x/a", "sixten", 0, false);
+                                        post(&p);
+                                        (void)snprintf(want, sizeof want, "S0=200 S2=%s Final",
+                                                       rows[r].last);
+                                        expect(&p, want);
+                                        (void)snprintf(want, sizeof want, "%send 1", rows[r].log);
+                                        heard(&p, want);
+                                }
+                                play_close(&p);
+                        }
+}
+
+/* Half of one that is never gone on with is not mixed with the next. */
+static void a_chunk_of_an_alert_is_forgotten(void **state)
+{
+        play p;
+
+        (void)state;
+        open_play(&p, 0);
+        p.no_final = true;
+        send_alert_chunk(&p, "com.x/a", "onetwo", 12, true);
+        post(&p);
+        p.no_final = false;
+        say(&p, "status 0 200");
+        odm_command *c = say_command(&p, ODM_CMD_ALERT);
+        c->code = 1226;
+        typed_item(&p, c, "com.x/b", "1")->source = ODM_STR("./Vendor/Y");
+        post(&p);
+        expect(&p, "S0=200 S2=200 Final");
+        heard(&p, "auth; nonces c; alert 1226 com.x/b ; end 1");
+        play_close(&p);
+}
+
 static void takes_chunked_results(void **state)
 {
         static const struct row {
@@ -2224,6 +2309,8 @@ int main(void)
                 cmocka_unit_test(chunk_refused),
                 cmocka_unit_test(chunk_challenged),
                 cmocka_unit_test(chunk_after_a_refusal),
+                cmocka_unit_test(takes_chunked_alerts),
+                cmocka_unit_test(a_chunk_of_an_alert_is_forgotten),
                 cmocka_unit_test(takes_chunked_results),
                 cmocka_unit_test(results_that_break_off),
                 cmocka_unit_test(base64_results),

@@ -104,7 +104,7 @@ struct sending {
         odm_buf value; /* a value in the form of the codec, kept while it is sent */
 };
 
-/* A Results item that arrives in chunks. */
+/* A Results item, or an alert's, that arrives in chunks. */
 struct taking {
         bool open;
         uint32_t entry;
@@ -165,6 +165,9 @@ struct odm_server {
         struct object *objects;
         struct sending sending;
         struct taking taking;
+        struct taking telling; /* an alert's; its text in telling_text */
+        unsigned telling_code;
+        odm_arena telling_text;
         odm_arena late; /* Statuses that are to be in the next message, from before it */
         struct status_out *late_list;
         odm_arena said; /* those of alerts in our last message, which the device may not believe */
@@ -265,6 +268,19 @@ ODM_MUST_USE int odm_reply_end(odm_server *s);
 struct status_out *odm_status_add(odm_server *s, const odm_command *of, unsigned code);
 /* The device did not believe our last message: what it said of alerts is said again in the next. */
 ODM_MUST_USE int odm_status_again(odm_server *s);
+
+/* ---- large.c: alerts whose Data come in chunks --------------------------- */
+
+/* Whether the item of the Alert is a chunk, the last one too. */
+bool odm_large_is_part(const odm_server *s, const odm_command *c, const odm_item *item);
+/* Takes it.  *status: 213, more is awaited; 200 with *whole, in the message's arena; or why the
+ * object is refused.  0 or an error. */
+ODM_MUST_USE int odm_large_take(odm_server *s, const odm_command *c, const odm_item *item,
+                                unsigned *status, odm_item **whole);
+/* Something else began: what came so far is forgotten, and the device tells it again. */
+void odm_large_drop(odm_server *s);
+/* Whether as much has come as was said. */
+bool odm_taking_fits(const struct taking *t);
 
 /* ---- chunk.c: objects that leave in chunks ------------------------------ */
 
