@@ -414,7 +414,8 @@ static int sync_folder(const char *path, diag *d)
         return rc;
 }
 
-/* Into its place; a removal that has begun leaves it alone. */
+/* Into its place; a removal that has begun leaves it alone.  An upload that was dropped meanwhile,
+ * since the same came by another way, is not there to be moved. */
 static int move_in(blobs *b, int64_t id, odm_str sha256, diag *d)
 {
         char from[BLOB_PATH], to[BLOB_PATH];
@@ -425,8 +426,8 @@ static int move_in(blobs *b, int64_t id, odm_str sha256, diag *d)
         pthread_mutex_lock(&b->lock);
         if (odm_str_is(sha256, b->doomed))
                 b->doomed[0] = 0;
-        if (rename(from, to) < 0)
-                rc = failed(d, to, "rename");
+        if (rename(from, to) < 0 && (errno != ENOENT || access(to, F_OK) < 0))
+                rc = errno == ENOENT ? ODM_ESTATE : failed(d, to, "rename");
         pthread_mutex_unlock(&b->lock);
         return rc == 0 ? sync_folder(b->folder, d) : rc;
 }
