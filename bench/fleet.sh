@@ -111,10 +111,13 @@ sessions() # count, stride: into $dir/sim.out; sets spent, microseconds of the s
         spent=$((($(cpu "$pid") - before) / $1))
 }
 
-# All of $1 devices have called, and raise an alarm in the same moment.
+alarms() { "$xrem" --json alarm counts | python3 -c 'import json,sys; print(json.load(sys.stdin)["active"]["major"])'; }
+
+# All of $1 devices have called, and raise an alarm in the same moment: one that no run before has left in the store.
 run_storm()
 {
-        local all=0
+        local before
+        before=$(alarms)
         cat >"$dir/storm" <<END
 [run]
 seed = 1
@@ -127,7 +130,7 @@ call = 1h
 start = 1s
 [fault storm]
 kind = alarm
-alarm = power-failure
+alarm = storm-$(date +%s)
 after = $2s
 END
         "$sim" --scenario "$dir/storm" --server "$url/dm" --json -q >"$dir/storm.out" 2>"$dir/storm.err" &
@@ -135,10 +138,10 @@ END
         pids="$pids $runs"
         for _ in $(seq 1200); do
                 sleep 0.2
-                all=$("$xrem" --json alarm counts | tr -d ' \n' | sed -n 's/.*"major":\([0-9]*\).*/\1/p')
-                [ "${all:-0}" -lt "$1" ] || break
+                [ $(($(alarms) - before)) -lt "$1" ] || break
         done
-        kill "$runs" && wait "$runs" || { cat "$dir/storm.err" "$dir/storm.out" >&2 && exit 1; }
+        kill "$runs" && wait "$runs" && [ "$(number alarms "$dir/storm.out")" = "$1" ] ||
+                { cat "$dir/storm.err" "$dir/storm.out" >&2 && exit 1; }
         pids=${pids/ $runs/}
 }
 

@@ -2,23 +2,27 @@
 # SPDX-License-Identifier: Apache-2.0
 # bench/gateway.sh - what devices cost behind a gateway, and what the backhaul is spared.
 #
-#     bench/gateway.sh [--build DIR] [--quick] [--devices N]
+#     bench/gateway.sh [--build DIR] [--quick] [--devices N] [--features]
 #
 # All on loopback.  gremd with N LwM2M devices of xremsim, all registered: resident memory of gremd above that of an empty one, for each,
 # once nremd has read the whole inventory; what that and the alerts before it cost.
 # One Get of the firmware's version of all of them as a fan-out of nremd's: sessions and octets between nremd and gremd, as gremd logs
 # them.  Reads of one device by CoAP straight, and through gremd's tree by a session of nremd's.  The start of gremd with all of them.
 # Then, in the same run, N OMA DM devices that each call nremd and are asked the same.
+# With --features instead: 200 devices come, and each has its battery measured once a second, which changes each five; then 50 that sleep
+# are asked for their firmware's version, each by a job.  Sessions and octets between nremd and gremd, once with nothing that spares them
+# (events and values told at once and again, no values kept), once with all of it.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-build=$root/build/release devices=10000
+build=$root/build/release devices=10000 features=
 while [ $# -gt 0 ]; do
         case $1 in
         --build) build=$2 && shift ;;
         --quick) devices=1000 ;;
         --devices) devices=$2 && shift ;;
-        *) sed -n '3,12s/^# \{0,1\}//p' "$0" && exit 2 ;;
+        --features) features=1 devices=400 ;;
+        *) sed -n '3,15s/^# \{0,1\}//p' "$0" && exit 2 ;;
         esac
         shift
 done
@@ -73,7 +77,7 @@ url=http://127.0.0.1:$(port_of "$dir/nremd.log" listening)
 XREM_SERVER=$url XREM_TOKEN=$(cat "$dir/nremd/admin.token")
 export XREM_SERVER XREM_TOKEN
 "$xrem" --quiet device add gate --devid urn:bench:gate --user gate --password pw-gate-1 --server-user xrem --server-password sv-gate-1 >/dev/null
-gateway_conf() # name, port of CoAP
+gateway_conf() # name, port of CoAP, lines of [gateway]
 {
         cat <<END
 [agent]
@@ -91,6 +95,7 @@ listen = 127.0.0.1:0
 min_interval = 0s
 [gateway]
 devices = $((devices + 10))
+${3:-}
 [lwm2m]
 listen = 127.0.0.1:$2
 END
@@ -128,11 +133,71 @@ sim_start() # name; sets runs
         runs=$!
         pids="$pids $runs"
 }
+# A gateway of its own, with windows of so many seconds, values told again after so many (0: when they are others), so many of them kept.
+# 200 devices come within ten seconds, and are measured for forty more; 50 that sleep are asked something.
+with_features() # name, window, again, kept
+{
+        local at=./GwMO/Config/Ext/Reports/battery log=$dir/$1.log mark n
+        say "$1: 200 devices, measured each second"
+        "$xrem" --quiet device add "$1" --devid "urn:bench:$1" --user "$1" --password pw-gate-1 --server-user xrem --server-password sv-gate-1 >/dev/null
+        { gateway_conf "$1" 0 "cache = $4" && echo 'awake = 1s'; } >"$dir/$1.conf"
+        gateway_start "$1"
+        until_true 30 'the first session of gremd' sh -c "'$xrem' --json device show $1 | grep -q '\"state\": *\"active\"'"
+        {
+                "$xrem" set "$1" ./GwMO/Config/Alerts/BatchWindow "$2" && "$xrem" set "$1" ./GwMO/Config/Alerts/ReportWindow "$2"
+                "$xrem" add "$1" $at --node && "$xrem" add "$1" $at/Match 'id=*awake*' && "$xrem" add "$1" $at/Interval 1 --format int
+                "$xrem" add "$1" $at/Nodes ./DiagMon/Battery/DiagMonData/1/BatteryLevel && "$xrem" add "$1" $at/Most "$3" --format int
+        } >"$dir/$1.set"
+        idle() { tail -n 1 "$log" | grep -q 'session done'; }
+        until_true 20 'the end of that session' idle
+        mark=$(wc -l <"$log")
+        behind 200 10 | sed "s|^prefix = .*|prefix = $1/awake/|; \$adrain = 5s" >"$dir/$1.awake"
+        sim_start "$1.awake"
+        came() { [ "$(tail -n +$((mark + 1)) "$log" | grep -c 'state=1 before=0')" -ge 200 ]; }
+        until_true 60 'the registration of all' came
+        sleep 40
+        "$xrem" delete "$1" $at >>"$dir/$1.set"
+        sleep $(($2 + 5)) # what waits is told
+        traffic "$log" $((mark + 1)) >"$dir/$1.measured"
+        sim_stop "$1.awake"
+
+        say "$1: 50 devices that sleep are asked"
+        for n in $(seq 50); do
+                "$xrem" --quiet device add "$1/asleep/$n" --devid "urn:xremsim:$1/asleep/$n" >/dev/null
+        done
+        behind 50 2 | sed "s|^prefix = .*|prefix = $1/asleep/|; s/^call = .*/call = 20s/; \$aawake = 1s" >"$dir/$1.asleep"
+        sim_start "$1.asleep"
+        known() { [ "$("$xrem" gateway devices "$1" | grep -c "^$1/asleep/.*asleep")" = 50 ]; }
+        until_true 120 'the sleep of all' known "$1"
+        sleep $(($2 + 5))
+        mark=$(wc -l <"$log")
+        for n in $(seq 50); do
+                "$xrem" get "$1/asleep/$n" ./DevDetail/FwV --no-wait
+        done >"$dir/$1.jobs"
+        answered() { for n in $(cat "$1"); do [ "$("$xrem" job show "$n" | grep -c '^State  *done')" = 1 ] || return 1; done; }
+        until_true 120 'their answers' answered "$dir/$1.jobs"
+        traffic "$log" $((mark + 1)) >"$dir/$1.asked"
+        sim_stop "$1.asleep"
+        kill $gate && wait $gate || true
+        pids=${pids/ $gate/}
+}
 sim_stop() # name
 {
         kill $runs && wait $runs || { cat "$dir/$1.err" >&2 && exit 1; }
         pids=${pids/ $runs/}
 }
+if [ -n "$features" ]; then
+        with_features off 0 1 0
+        with_features on 30 0 200000
+        say ''
+        for f in off on; do
+                read -r sessions octets <"$dir/$f.measured"
+                row "features $f, 200 devices measured: sessions" "$sessions" 'octets of them' "$octets"
+                read -r sessions octets <"$dir/$f.asked"
+                row "features $f, 50 sleepers asked: sessions" "$sessions" 'octets of them' "$octets"
+        done
+        exit 0
+fi
 say "$devices LwM2M devices register"
 behind "$devices" $((devices / 500 + 1)) >"$dir/behind"
 mark=$(wc -l <"$dir/gate.log")

@@ -118,6 +118,30 @@ static int read_pem(const char *path, odm_buf *b, gnutls_datum_t *out, diag *d)
         return rc;
 }
 
+int cert_end(const char *path, odm_wall *out, diag *d)
+{
+        gnutls_x509_crt_t crt = NULL;
+        gnutls_datum_t pem;
+        odm_buf b;
+        time_t end = -1;
+        int rc;
+
+        odm_buf_init(&b, &heap_mem, 1u << 16);
+        rc = read_pem(path, &b, &pem, d);
+        if (rc == 0 && gnutls_x509_crt_init(&crt) < 0)
+                rc = diag_set(d, ODM_ENOMEM, "out of memory");
+        if (rc == 0 && gnutls_x509_crt_import(crt, &pem, GNUTLS_X509_FMT_PEM) == 0)
+                end = gnutls_x509_crt_get_expiration_time(crt);
+        if (rc == 0 && end == (time_t)-1)
+                rc = diag_set(d, ODM_EMALFORMED, "%s is no certificate", path);
+        if (crt)
+                gnutls_x509_crt_deinit(crt);
+        odm_buf_done(&b);
+        if (rc == 0)
+                out->s = end;
+        return rc;
+}
+
 static int load_ca(const char *cert_path, const char *key_path, pair *ca, diag *d)
 {
         gnutls_datum_t pem;

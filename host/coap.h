@@ -74,6 +74,8 @@ void co_code_format(uint8_t code, char out[CO_CODE_TEXT]);
 typedef struct co_file { /* a body in a file, read as it is sent */
         int fd;
         uint64_t size;
+        _Atomic uint64_t *sent; /* its octets are added here as they go, those of a packet that is
+                                   repeated once, until the end is closed; NULL: nobody counts */
 } co_file;
 
 /* A request or a response.  Zero it, or use co_msg_init(): absent texts are left out. */

@@ -242,6 +242,8 @@ static odm_str payload_of(co_asked *a, char *room, co_wire *w)
                 return (odm_str){a->f->body + a->f->sent, n};
         if (pread(a->f->fd, room, n, (off_t)a->f->sent) != (ssize_t)n)
                 return ODM_ABSENT;
+        if (a->f->count)
+                *a->f->count += n;
         return (odm_str){room, n};
 }
 
@@ -416,8 +418,10 @@ static int ask_new(co_end *e, const co_addr *to, const co_msg *m, const co_how *
         a->chain = *place_of(e, a->id);
         *place_of(e, a->id) = a;
         e->n_asks++;
-        if (m->file)
+        if (m->file) {
                 a->f->fd = m->file->fd;
+                a->f->count = m->file->sent;
+        }
         *out = a;
         return 0;
 }

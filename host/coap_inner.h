@@ -107,7 +107,8 @@ typedef struct co_served { /* Block2: a body that goes out */
         int64_t max_age;
         char *p;
         size_t n;
-        int fd; /* -1: it is at p */
+        int fd;                  /* -1: it is at p */
+        _Atomic uint64_t *count; /* of octets that go out; may be NULL */
         odm_time at;
 } co_served;
 
@@ -156,9 +157,10 @@ typedef enum ask_state {
         ASK_OVER,    /* only the word is to be said */
 } ask_state;
 
-typedef struct co_flight { /* what an ask needs until it is answered */
-        char *body;        /* `total` octets; NULL: it is in `fd`, or there is none */
-        int fd;            /* -1: none */
+typedef struct co_flight {       /* what an ask needs until it is answered */
+        char *body;              /* `total` octets; NULL: it is in `fd`, or there is none */
+        int fd;                  /* -1: none */
+        _Atomic uint64_t *count; /* of octets that go out; may be NULL */
         uint64_t total;
         uint64_t sent; /* octets of the body that are confirmed */
         uint8_t szx;

@@ -233,6 +233,7 @@ static co_served *serve_keep(co_request *r, const co_msg *m)
         memcpy(s->etag, &h, sizeof s->etag);
         if (m->file) {
                 s->fd = m->file->fd;
+                s->count = m->file->sent;
         } else {
                 s->p = malloc(m->body.n + 1);
                 if (!s->p)
@@ -306,6 +307,8 @@ static void answer_block(co_request *r, co_served *s)
         s->at = loop_now();
         if (s->p)
                 memcpy(room, s->p + off, n);
+        if (s->count)
+                *s->count += n;
         if (!w.block2.more) /* who asks for a block again has it from the application */
                 served_free(s);
         answer_write(r, &w, (odm_str){room, n});

@@ -358,7 +358,8 @@ static void files_are_given_in_blocks(void **state)
         char name[] = "/tmp/coap-test-XXXXXX";
         stage s;
         co_msg m;
-        co_file f = {.size = 3333};
+        _Atomic uint64_t sent = 0;
+        co_file f = {.size = 3333, .sent = &sent};
         uint64_t id;
 
         (void)state;
@@ -376,6 +377,7 @@ static void files_are_given_in_blocks(void **state)
         assert_int_equal(s.code, CO_CONTENT);
         assert_int_equal(s.body.n, 3333);
         assert_int_equal((uint8_t)s.body.p[3000], 3000 % 251);
+        assert_int_equal(sent, 3333);
 
         /* and the other way: the answer to a request that is held */
         ask(&s, s.client, &s.to, CO_GET, "hold", ODM_ABSENT);
@@ -391,6 +393,7 @@ static void files_are_given_in_blocks(void **state)
         co_answer(s.open[0], &m);
         until(&s, 2);
         assert_int_equal(s.body.n, 3333);
+        assert_int_equal(sent, 2 * 3333);
         end(&s);
 }
 

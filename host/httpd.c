@@ -97,6 +97,16 @@ static int open_socket(listener *l, const net_addr *at, diag *d)
         return fd;
 }
 
+/* Who comes while we stop is let go.  MHD_quiesce_daemon() is for that, but it races with the
+ * library's own threads for the descriptor, and the one that loses ends the process. */
+static enum MHD_Result may_connect(void *ctx, const struct sockaddr *from, socklen_t n)
+{
+        const listener *l = ctx;
+
+        (void)from, (void)n;
+        return atomic_load(&l->h->stopping) ? MHD_NO : MHD_YES;
+}
+
 static int start_daemon(listener *l, const httpd_listener *o, diag *d)
 {
         const httpd_opt *h = &l->h->opt;
@@ -121,8 +131,8 @@ static int start_daemon(listener *l, const httpd_listener *o, diag *d)
         }
         items[n] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
         l->daemon = MHD_start_daemon(
-                flags, 0, NULL, NULL, httpd_on_access, l, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-                MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, httpd_on_uri, l,
+                flags, 0, may_connect, l, httpd_on_access, l, MHD_OPTION_EXTERNAL_LOGGER, on_log,
+                NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, httpd_on_uri, l,
                 MHD_OPTION_NOTIFY_COMPLETED, httpd_on_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION,
                 httpd_on_connection, l, MHD_OPTION_CONNECTION_MEMORY_LIMIT, h->connection_memory,
                 MHD_OPTION_CONNECTION_LIMIT, h->max_connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
@@ -298,40 +308,19 @@ static void abandon_kept(httpd *h)
         }
 }
 
-/* The descriptor stays open: a thread of the library may be about to use it, and would end the
- * process over a closed one. */
-static void stop_listening(httpd *h)
-{
-        for (size_t i = 0; h->l && i < h->n; i++) {
-                listener *l = &h->l[i];
-                l->quiet_fd = l->daemon ? MHD_quiesce_daemon(l->daemon) : -1;
-                if (l->quiet_fd >= 0)
-                        (void)shutdown(l->quiet_fd, SHUT_RDWR);
-        }
-}
-
-static void stop_daemon(listener *l)
-{
-        if (!l->daemon)
-                return;
-        MHD_stop_daemon(l->daemon);
-        if (l->quiet_fd >= 0)
-                close(l->quiet_fd);
-}
-
 void httpd_stop(httpd *h, int64_t ms)
 {
         if (!h)
                 return;
-        atomic_store(&h->stopping, true);
-        stop_listening(h);
+        atomic_store(&h->stopping, true); /* from here on may_connect() says no */
         httpd_streams_end(h);
         wait_quiet(h, ms);
         abandon_kept(h);
         wait_quiet(h, ms > 0 ? 500 : 0); /* for the 503s to leave */
         httpd_watch_stop(h);
         for (size_t i = 0; h->l && i < h->n; i++)
-                stop_daemon(&h->l[i]);
+                if (h->l[i].daemon)
+                        MHD_stop_daemon(h->l[i].daemon);
         free_all(h);
 }
 

@@ -148,6 +148,8 @@ typedef struct httpd_file {
         odm_str etag; /* an opaque tag without its quotes, which stands for these very octets */
         const http_field *fields; /* more headers */
         size_t n_fields;
+        _Atomic uint64_t *sent; /* what of it goes out is added here, on any thread, until the
+                                   server stops; NULL: nobody counts, which is cheaper */
 } httpd_file;
 
 /* Replies with the file, never compressed: 200; 206 with the range that is asked for, unless

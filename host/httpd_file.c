@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* httpd_file.c - replies that are files: the whole, or the range that was asked for (RFC 9110 13.1,
- * 14).  The library sends from the descriptor, without TLS by sendfile(). */
+ * 14).  The library sends from the descriptor, without TLS by sendfile(); what is counted it has
+ * from us piece by piece. */
 #include "httpd_inner.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#define PIECE ((size_t)64 << 10)
 #define FIELDS_OWN 3
 #define FIELDS_GIVEN 8
 
@@ -56,14 +60,54 @@ static slice find_slice(const httpd_req *r, const httpd_file *f)
         return s;
 }
 
-static struct MHD_Response *body_of(const slice *s, int *fd)
+typedef struct counted { /* a slice on its way */
+        int fd;
+        uint64_t first;
+        _Atomic uint64_t *sent;
+} counted;
+
+static ssize_t read_piece(void *ctx, uint64_t at, char *buf, size_t max)
+{
+        const counted *c = ctx;
+        ssize_t n = pread(c->fd, buf, max, (off_t)(c->first + at));
+
+        if (n <= 0) /* it was longer when the reply began */
+                return MHD_CONTENT_READER_END_WITH_ERROR;
+        atomic_fetch_add(c->sent, (uint64_t)n);
+        return n;
+}
+
+static void free_counted(void *ctx)
+{
+        counted *c = ctx;
+
+        close(c->fd);
+        free(c);
+}
+
+static struct MHD_Response *counted_body(const slice *s, int fd, _Atomic uint64_t *sent)
+{
+        counted *c = malloc(sizeof *c);
+        struct MHD_Response *m;
+
+        if (!c)
+                return NULL;
+        *c = (counted){fd, s->first, sent};
+        m = MHD_create_response_from_callback(s->n, PIECE, read_piece, c, free_counted);
+        if (!m)
+                free(c);
+        return m;
+}
+
+static struct MHD_Response *body_of(const slice *s, const httpd_file *f, int *fd)
 {
         struct MHD_Response *m;
 
         if (s->n == 0)
                 return MHD_create_response_from_buffer(0, (void *)(uintptr_t) "",
                                                        MHD_RESPMEM_PERSISTENT);
-        m = MHD_create_response_from_fd_at_offset64(s->n, *fd, s->first);
+        m = f->sent ? counted_body(s, *fd, f->sent)
+                    : MHD_create_response_from_fd_at_offset64(s->n, *fd, s->first);
         if (m)
                 *fd = -1; /* the response's */
         return m;
@@ -97,7 +141,7 @@ static struct MHD_Response *file_response(const httpd_req *r, const httpd_file *
                 all[n++] = field("Content-Range", range);
         for (size_t i = 0; i < f->n_fields; i++)
                 all[n++] = f->fields[i];
-        return httpd_finish_headers(r, body_of(s, fd), f->type, all, n);
+        return httpd_finish_headers(r, body_of(s, f, fd), f->type, all, n);
 }
 
 void httpd_send_file(httpd_req *r, const httpd_file *f)

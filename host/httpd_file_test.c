@@ -28,6 +28,7 @@ typedef struct world {
         /* the sink */
         int out;
         atomic_ulong took;
+        _Atomic uint64_t sent;
         atomic_int begun, handled, gone, failed;
 } world;
 
@@ -92,6 +93,8 @@ static void send_file(world *w, httpd_req *r)
         assert_true(f.fd >= 0);
         if (empty)
                 f.size = 0;
+        if (odm_str_is(httpd_path(r), "/counted"))
+                f.sent = &w->sent;
         httpd_send_file(r, &f);
 }
 
@@ -282,6 +285,25 @@ static void files_and_their_parts(void **state)
         for (size_t i = 0; i < ODM_COUNT(file_rows); i++)
                 for (int tls = 0; tls < 2; tls++)
                         check_row(*state, &file_rows[i], tls);
+}
+
+static void what_goes_out_is_counted(void **state)
+{
+        world *w = *state;
+
+        for (size_t i = 0; i < ODM_COUNT(file_rows); i++)
+                for (int tls = 0; tls < 2; tls++) {
+                        struct file_row row = file_rows[i];
+                        uint64_t before = atomic_load(&w->sent);
+
+                        if (strcmp(row.path, "/f") != 0)
+                                continue;
+                        row.path = "/counted";
+                        check_row(w, &row, tls);
+                        if (atomic_load(&w->sent) - before != row.n)
+                                fail_msg("%s: counted %llu", row.why,
+                                         (unsigned long long)(atomic_load(&w->sent) - before));
+                }
 }
 
 /* ---- raw ------------------------------------------------------------------------------ */
@@ -530,15 +552,11 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
         const struct CMUnitTest tests[] = {
-                T(files_and_their_parts),
-                T(a_slow_reader_gets_all),
-                T(files_are_closed_when_the_peer_goes),
-                T(a_body_goes_to_its_sink),
-                T(a_sink_hears_when_the_body_does_not_come),
-                T(a_full_disk_ends_the_body),
-                T(a_body_in_chunks_has_its_ceiling),
-                T(a_body_that_drips_is_late),
-                T(stopping_ends_sinks),
+                T(files_and_their_parts),     T(what_goes_out_is_counted),
+                T(a_slow_reader_gets_all),    T(files_are_closed_when_the_peer_goes),
+                T(a_body_goes_to_its_sink),   T(a_sink_hears_when_the_body_does_not_come),
+                T(a_full_disk_ends_the_body), T(a_body_in_chunks_has_its_ceiling),
+                T(a_body_that_drips_is_late), T(stopping_ends_sinks),
         };
 
         return RUN_TESTS(tests);

@@ -49,7 +49,6 @@ typedef struct listener {
         bool asks_client;
         struct MHD_Daemon *daemon;
         uint16_t port;
-        int quiet_fd; /* that listened, once it does not any more */
         listener_files files;
         char *key, *cert, *trust; /* PEM texts, which the daemon borrows */
         /* under h->watch */

@@ -259,8 +259,8 @@ static int inflate_body(httpd_req *r)
         odm_buf plain;
         int rc;
 
-        if (r->too_large)
-                return ODM_ELIMIT;
+        if (r->too_large || r->no_memory)
+                return r->too_large ? ODM_ELIMIT : ODM_ENOMEM;
         if (leaves_as_is(coding) || r->body.n == 0)
                 return r->body.n > r->max_body ? ODM_ELIMIT : 0;
         odm_buf_init(&plain, r->h->opt.mem, r->max_body);

@@ -1207,6 +1207,19 @@ static void *stop_soon(void *arg)
         return NULL;
 }
 
+/* Whether a connection is answered; one that is let go ends without a word. */
+static bool is_answered(uint16_t port)
+{
+        static const char ask_it[] = "GET /e HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        char buf[64];
+        int fd = raw_connect(port);
+        bool got = send(fd, ask_it, sizeof ask_it - 1, MSG_NOSIGNAL) > 0 &&
+                   recv(fd, buf, sizeof buf, 0) > 0;
+
+        close(fd);
+        return got;
+}
+
 static void stopping_waits_for_what_runs(void **state)
 {
         world *w = *state;
@@ -1217,8 +1230,10 @@ static void stopping_waits_for_what_runs(void **state)
         ask_held(fd);
         while (!w->held)
                 usleep(1000);
+        assert_true(is_answered(w->plain));
         assert_int_equal(pthread_create(&t, NULL, stop_soon, w), 0);
-        usleep(100000);
+        while (is_answered(w->plain)) /* until who comes is let go */
+                usleep(1000);
         httpd_send_text(w->held, 200, "finished");
         pthread_join(t, NULL);
         assert_true(recv(fd, buf, sizeof buf - 1, 0) > 0);

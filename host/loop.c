@@ -70,9 +70,14 @@ odm_time loop_now(void)
         return (odm_time){read_clock(CLOCK_BOOTTIME)};
 }
 
+int64_t loop_wall_ms(void)
+{
+        return read_clock(CLOCK_REALTIME);
+}
+
 odm_wall loop_wall(void)
 {
-        return (odm_wall){read_clock(CLOCK_REALTIME) / 1000};
+        return (odm_wall){loop_wall_ms() / 1000};
 }
 
 /* ---- descriptors --------------------------------------------------------------- */

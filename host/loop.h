@@ -26,6 +26,7 @@ void loop_stop(loop *l); /* any thread */
  * counts), and UTC. */
 odm_time loop_now(void);
 odm_wall loop_wall(void);
+int64_t loop_wall_ms(void); /* the same in milliseconds since 1970 */
 /* Both clocks of this process go ahead by `ms`, as those of a machine do that slept: so that tests
  * need not wait.  While no other thread reads them; not for programs. */
 void loop_skip(int64_t ms);

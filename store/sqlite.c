@@ -359,7 +359,7 @@ static const char *explain(int rc)
         switch (rc) {
         case ODM_EMALFORMED: return "is damaged, or is no store of xrem";
         case ODM_EACCESS: return "may not be written";
-        case ODM_EUNSUPPORTED: return "is of a newer version";
+        case ODM_EUNSUPPORTED: return "is not for this program";
         case ODM_ENOMEM: return "needs more memory than there is";
         default: return "cannot be opened";
         }

@@ -436,7 +436,7 @@ int db_migrate(db *x, const char *const *scripts, unsigned n)
         if (tables && application != APPLICATION) {
                 snprintf(x->diag, sizeof x->diag,
                          "it is the database of another program; name another file");
-                return ODM_EMALFORMED;
+                return ODM_EUNSUPPORTED;
         }
         if (version < 0 || version > n) {
                 snprintf(x->diag, sizeof x->diag,

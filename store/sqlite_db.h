@@ -48,7 +48,7 @@ ODM_MUST_USE int db_exec(db *x, const char *sql); /* statements without results 
 int db_error(db *x, int code);
 
 /* Brings the file to version n by scripts[user_version .. n-1], each in a transaction of its own.
- * ODM_EUNSUPPORTED: written by a newer version; ODM_EMALFORMED: somebody else's file. */
+ * ODM_EUNSUPPORTED: written by a newer version, or somebody else's file. */
 ODM_MUST_USE int db_migrate(db *x, const char *const *scripts, unsigned n);
 
 /* A statement ready to be bound; NULL when it cannot be had (x->rc).  `sql` must be a constant. */

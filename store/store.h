@@ -629,8 +629,8 @@ void store_opt_init(store_opt *o);
 
 #define STORE_DIAG 400
 /* Opens (and creates, migrates) the store and starts its writer.  ODM_EINVAL for an unknown engine;
- * ODM_EIO, ODM_EUNSUPPORTED (written by a newer version), ODM_EMALFORMED (damaged), ODM_EACCESS
- * (may not be written): `diag` then has a sentence for the operator. */
+ * ODM_EIO, ODM_EUNSUPPORTED (of a newer version, or another program's), ODM_EMALFORMED (damaged),
+ * ODM_EACCESS (may not be written): `diag` then has a sentence for the operator. */
 ODM_MUST_USE int store_open(const store_opt *opt, store **out, char diag[STORE_DIAG]);
 /* Lets waiting batches finish, then closes.  NULL is allowed.  No other call may be running. */
 void store_close(store *st);

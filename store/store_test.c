@@ -1621,7 +1621,7 @@ static void what_is_no_store_is_refused_with_a_reason(void **state)
         assert_int_equal(db_open(&x, path, false), 0);
         assert_int_equal(db_exec(&x, "CREATE TABLE t(a)"), 0);
         db_close(&x);
-        expect_open(path, ODM_EMALFORMED, "another program");
+        expect_open(path, ODM_EUNSUPPORTED, "another program");
         drop_file(path);
         snprintf(path, sizeof path, "%s-lock", f->dir); /* of the try to open the folder */
         unlink(path);

@@ -233,6 +233,12 @@ static void tell_errors(int code, const char *title, const json_t *errors)
         }
 }
 
+/* It says all by itself. */
+static bool is_sentence(const char *s)
+{
+        return s && *s && s[strlen(s) - 1] == '.';
+}
+
 static int tell_problem(xrem *c, const struct xrem_link *k, const json_t *problem)
 {
         const char *title = xrem_json_z(problem, "title"), *detail = xrem_json_z(problem, "detail");
@@ -244,6 +250,8 @@ static int tell_problem(xrem *c, const struct xrem_link *k, const json_t *proble
                 title = xrem_fmt(c, "the server answered %u", k->status);
         if (json_array_size(errors))
                 tell_errors(code, title, errors);
+        else if (is_sentence(detail))
+                xrem_fail(code, "%s", detail);
         else
                 xrem_fail(code, "%s%s%s", title, detail ? ": " : "", detail ? detail : "");
         if (k->status == 401 && c->set.token == NULL)
@@ -251,6 +259,13 @@ static int tell_problem(xrem *c, const struct xrem_link *k, const json_t *proble
         if (k->status == 504 && job)
                 xrem_fail(code, "xrem job show %s tells more", job);
         return code;
+}
+
+static bool is_exists(const json_t *problem)
+{
+        const char *type = xrem_json_z(problem, "type"), *word = type ? strrchr(type, ':') : NULL;
+
+        return word && strcmp(word, ":exists") == 0;
 }
 
 static int take_answer(xrem *c, const xrem_ask *ask, json_t **out)
@@ -271,6 +286,10 @@ static int take_answer(xrem *c, const xrem_ask *ask, json_t **out)
                 j = json_loadb(k->body.p, k->body.n, JSON_ALLOW_NUL, NULL);
                 if (j)
                         xrem_own(c, j);
+        }
+        if (ask->exists && k->status == 409 && is_exists(j)) {
+                *ask->exists = j;
+                return XREM_REFUSED;
         }
         if (!ask->any_status && (k->status < 200 || k->status > 299))
                 return tell_problem(c, k, j);

@@ -19,8 +19,10 @@ typedef struct xrem_ask {
         unsigned wait_s;         /* how long the server may take before it answers at all */
         xrem_progress *progress; /* drawn meanwhile; NULL for none */
         bool any_status;         /* answers that are no success are answers too */
-        bool *away;              /* set, without a word, when the server cannot be reached or is
-                                    busy: the caller tries again.  NULL: that is an error */
+        json_t **exists; /* set to the document of a problem "exists", without a word, so that the
+                            caller can ask whether that is meant.  NULL: as any other */
+        bool *away;      /* set, without a word, when the server cannot be reached or is
+                            busy: the caller tries again.  NULL: that is an error */
 } xrem_ask;
 
 /* Asks, and gives the JSON of a success, which lives as long as the program; NULL for an answer

@@ -83,7 +83,7 @@ static const struct route {
         {"GET", "/api/v1/events", 200,
          "{\"items\":[{\"id\":\"7\",\"time\":\"2026-01-01T00:00:00Z\",\"kind\":\"job.done\","
          "\"device\":\"this\",\"data\":{\"device\":\"this\",\"key\":\"k\\u001b[31m\"}}],"
-         "\"last\":\"7\"}"},
+         "\"last\":\"7\",\"missed\":3}"},
         {"GET", "/api/v1/campaigns", 200,
          "{\"items\":[{\"id\":\"7\",\"name\":\"spring\",\"state\":\"running\",\"kind\":"
          "\"firmware\",\"wave\":2,\"devices\":{\"all\":100,\"succeeded\":95,\"failed\":5}}]}"},
@@ -165,6 +165,9 @@ static const struct route {
         {"POST", "/api/v1/gateways/gw/sync", 202, ""},
         {"DELETE", "/api/v1/gateways/gw", 202, "{\"devices\":60}"},
         {"POST", "/api/v1/devices/this/replace", 204, ""},
+        {"POST", "/api/v1/devices/taken/replace", 409,
+         "{\"type\":\"urn:xrem:problem:exists\",\"title\":\"It exists already\",\"detail\":"
+         "\"d0012 has that DevId, and would be removed\"}"},
         {"POST", "/api/v1/devices/this/move", 204, ""},
         {"GET", "/api/v1/alarms", 200,
          "{\"items\":[{\"id\":\"17\",\"device\":\"this\",\"state\":\"active\",\"severity\":"

@@ -296,6 +296,7 @@ is "shows events" 0 '2026-01-01T00:00:00Z       7  job.done                this 
 check "the newest" asked 'GET /api/v1/events?limit=20'
 is "as a line of JSON each" 0 '{"id":"7","time":"2026-01-01T00:00:00Z","kind":"job.done","device":"this","data":{"device":"this","key":"k\u001B[31m"}}' event --json --kind job. --after 3 -n 5
 check "those asked for" asked 'GET /api/v1/events?kind=job.&after=3&limit=5'
+err "tells what is not kept any more" 0 "3 events are not kept any more" event --after 3
 follows() {
         timeout --preserve-status -s INT 1 "$xrem" event --follow --after 3 >"$tmp/said"
         [ $? = 0 ] && grep -q 'job.done' "$tmp/said" && asked 'GET /api/v1/events?limit=1000&after=7&wait=25'
@@ -318,7 +319,7 @@ for act in approve start resume cancel retry; do
 done
 has "retries one class" 0 "spring" campaign retry 7 --class corrupt
 check "asking for it" asked 'POST /api/v1/campaigns/7/retry?class=corrupt'
-err "what cannot be done now" 1 "Only a running campaign is paused" campaign pause 7
+err "what cannot be done now" 1 "xrem: Only a running campaign is paused." campaign pause 7
 has "rolls back" 0 "spring" campaign rollback 7 --url http://dl/old --to 1.0
 check "to that" asked 'POST /api/v1/campaigns/7/rollback?url=http%3A%2F%2Fdl%2Fold&version=1.0'
 has "watches one that ends with failures" 1 "5 failed" campaign watch 7
@@ -346,6 +347,10 @@ is "has an inventory read" 0 "" gateway sync gw
 check "by asking" asked 'POST /api/v1/gateways/gw/sync?'
 is "replaces a unit" 0 "" gateway replace this urn:imei:2
 check "by the new one's DevId" asked 'POST /api/v1/devices/this/replace? {"devid":"urn:imei:2"}'
+err "removes no other device without a word" 1 "xrem: d0012 has that DevId, and would be removed; --yes does it" gateway replace taken urn:imei:2
+check "asks for none to be removed" asked 'POST /api/v1/devices/taken/replace? {"devid":"urn:imei:2"}'
+err "with --yes it says so" 1 "d0012 has that DevId" gateway replace taken urn:imei:2 --yes
+check "to the server" asked 'POST /api/v1/devices/taken/replace? {"devid":"urn:imei:2","remove":true}'
 is "moves a device" 0 "" gateway move this --gateway gw --key d0001
 check "to that place" asked 'POST /api/v1/devices/this/move? {"gateway":"gw","key":"d0001"}'
 is "takes a device from behind a gateway" 0 "" gateway move this --none
@@ -535,6 +540,15 @@ progress() {
         script -qec "'$xrem' get asleep ./A --timeout 2; true" /dev/null | grep -q 'notified (job j3), 1 s'
 }
 on_terminal "progress on terminals" progress
+asks() { # answer
+        echo "$1" | script -qec "'$xrem' gateway replace taken urn:imei:3; true" /dev/null >"$tmp/asked"
+        grep -q 'd0012 has that DevId, and would be removed. Is that meant? \[y/N\]' "$tmp/asked"
+}
+meant() {
+        local yes='POST /api/v1/devices/taken/replace? {"devid":"urn:imei:3","remove":true}'
+        asks n && ! asked "$yes" && asks y && asked "$yes"
+}
+on_terminal "a person is asked whether that is meant" meant
 colours() {
         script -qec "env -u NO_COLOR TERM=xterm '$xrem' device list" /dev/null | grep -q $'\033\[1m' &&
                 ! script -qec "TERM=xterm '$xrem' device list" /dev/null | grep -q $'\033\['

@@ -111,6 +111,9 @@ static const xrem_opt gateway_devices_opts[] = {
         {0, "addresses", NULL, "where the gateway finds them, too (role admin)"},
         {'n', "limit", "N", "at most so many; default all"},
 };
+static const xrem_opt gateway_replace_opts[] = {
+        {'y', "yes", NULL, "remove another device that has the DevId, without asking"},
+};
 static const xrem_opt gateway_move_opts[] = {
         {0, "gateway", "NAME", "the gateway that it is behind"},
         {0, "key", "KEY", "what it is called there"},
@@ -474,7 +477,8 @@ static const char expect_text[] =
         "misses its calls is unreachable (docs/presence.md).\n";
 static const char gateway_replace_text[] =
         "The name, its tags, jobs, alarms and measurements stay. A device that has that DevId\n"
-        "already goes, and its account and place are the name's (docs/gateways.md).\n";
+        "already goes, and its account and place are the name's (docs/gateways.md): you are asked\n"
+        "whether that is meant.\n";
 static const char gateway_move_text[] =
         "Devices that attach elsewhere move by themselves; this is for what no gateway tells.\n";
 static const char alarm_list_text[] =
@@ -572,7 +576,7 @@ const xrem_cmd xrem_commands[] = {
         {"gateway", "sync", "NAME", "Read a gateway's whole inventory", NULL, NULL, 0, 1, 1, "d",
          xrem_run_gateway_sync},
         {"gateway", "replace", "NAME DEVID", "Put a new unit in the place of a broken one",
-         gateway_replace_text, NULL, 0, 2, 2, "d-", xrem_run_gateway_replace},
+         gateway_replace_text, OPTS(gateway_replace_opts), 2, 2, "d-", xrem_run_gateway_replace},
         {"gateway", "move", "NAME", "Say behind which gateway a device is", gateway_move_text,
          OPTS(gateway_move_opts), 1, 1, "d", xrem_run_gateway_move},
         {"gateway", "forget", "NAME", "Forget that a device is a gateway", NULL, NULL, 0, 1, 1, "d",

@@ -13,6 +13,14 @@
 #define ID_TEXT 24
 #define DATA_SHOWN 160
 
+static void note_missed(xrem *c, const json_t *answer)
+{
+        json_int_t n = json_integer_value(json_object_get(answer, "missed"));
+
+        if (n > 0)
+                xrem_note(c, "xrem: %lld events are not kept any more", (long long)n);
+}
+
 static const char *path_of(xrem *c, const xrem_args *a)
 {
         const char *p = xrem_query(c, "/api/v1/events", "kind", xrem_value(a, "kind"));
@@ -91,6 +99,7 @@ static int follow_once(xrem *c, const xrem_args *a, char last[ID_TEXT], bool *aw
         if (rc == XREM_OK && j) {
                 odm_str at = xrem_json_str(j, "last");
 
+                note_missed(c, j);
                 rc = print_all(c, json_object_get(j, "items"));
                 if (at.n && at.n < ID_TEXT)
                         (void)snprintf(last, ID_TEXT, "%.*s", (int)at.n, at.p);
@@ -147,6 +156,7 @@ int xrem_run_event(xrem *c, const xrem_args *a)
                 rc = xrem_api(c, &ask, &j);
                 if (rc != XREM_OK)
                         return rc;
+                note_missed(c, j);
                 if (limit)
                         rc = print_all(c, json_object_get(j, "items"));
                 odm_str at = xrem_json_str(j, "last");

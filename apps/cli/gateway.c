@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "fields.h"
+#include "term.h"
 
 static const char *path_of(xrem *c, const char *name, const char *rest)
 {
@@ -120,14 +121,35 @@ int xrem_run_gateway_forget(xrem *c, const xrem_args *a)
         return XREM_OK;
 }
 
-int xrem_run_gateway_replace(xrem *c, const xrem_args *a)
+static int replace(xrem *c, const xrem_args *a, bool removes, json_t **exists)
 {
         json_t *o = json_object();
-        xrem_ask ask = {
-                .method = "POST", .path = xrem_device_path(c, a->word[0], "/replace"), .body = o};
+        xrem_ask ask = {.method = "POST",
+                        .path = xrem_device_path(c, a->word[0], "/replace"),
+                        .body = o,
+                        .exists = exists};
 
         xrem_json_set(o, "devid", xrem_json_text(c, odm_cstr(a->word[1])));
+        if (removes)
+                xrem_json_set(o, "remove", json_true());
         return xrem_api(c, &ask, NULL);
+}
+
+/* Who attached already under another name loses that name with all that hangs on it: not without a
+ * word. */
+int xrem_run_gateway_replace(xrem *c, const xrem_args *a)
+{
+        json_t *exists = NULL;
+        const char *why;
+        int rc = replace(c, a, xrem_has(a, "yes"), &exists);
+
+        if (!exists)
+                return rc;
+        why = xrem_json_z(exists, "detail");
+        why = why ? why : "another device has that DevId, and would be removed";
+        if (!xrem_confirm(c, xrem_fmt(c, "%s. Is that meant?", why)))
+                return xrem_fail(rc, "%s; --yes does it", why);
+        return replace(c, a, true, NULL);
 }
 
 int xrem_run_gateway_move(xrem *c, const xrem_args *a)

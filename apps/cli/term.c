@@ -94,3 +94,15 @@ const char *xrem_colour(const xrem *c, enum xrem_colour k)
 
         return c->out_colour ? codes[k] : "";
 }
+
+bool xrem_confirm(xrem *c, const char *question)
+{
+        odm_str s = xrem_visible(c, odm_cstr(question), false);
+        char line[16];
+
+        if (!c->err_tty || isatty(STDIN_FILENO) != 1)
+                return false;
+        (void)fprintf(stderr, "%.*s [y/N] ", (int)s.n, s.p);
+        (void)fflush(stderr);
+        return fgets(line, sizeof line, stdin) && (line[0] == 'y' || line[0] == 'Y');
+}

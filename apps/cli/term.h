@@ -20,6 +20,8 @@ unsigned xrem_term_width(const xrem *c);
 odm_str xrem_visible(xrem *c, odm_str s, bool lines);
 /* Writes `s` to stdout: as it is when piped, made visible on a terminal. */
 void xrem_put_text(xrem *c, odm_str s);
+/* Asks the person at the terminal; true: it was answered with yes.  Nobody there is a no. */
+bool xrem_confirm(xrem *c, const char *question);
 /* Escape sequences, or "" when stdout shows no colours. */
 const char *xrem_colour(const xrem *c, enum xrem_colour k);
 

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent_lab.h"
 #include "cert.h"
 #include "dm_fake.h"
 #include "fsio.h"
@@ -22,20 +23,6 @@ typedef struct world {
         agent *g;
 } world;
 
-static void set(world *w, const char *fmt, ...) ODM_PRINTF(2, 3);
-static void set(world *w, const char *fmt, ...)
-{
-        char text[512];
-        diag d = {{0}};
-        va_list ap;
-
-        va_start(ap, fmt);
-        vsnprintf(text, sizeof text, fmt, ap);
-        va_end(ap);
-        if (cfg_set(w->c, text, &d) < 0)
-                fail_msg("%s", d.text);
-}
-
 static int set_up(void **state)
 {
         world *w = calloc(1, sizeof *w);
@@ -43,10 +30,7 @@ static int set_up(void **state)
         static const char *const names[] = {"localhost", NULL};
         const cert_request r = {"localhost", names, 5, true, false};
 
-        log_init("agent_test", getenv("AGENT_TEST_LOG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR,
-                 LOG_FORM_TEXT, 2, NULL);
-        snprintf(w->dir, sizeof w->dir, "/tmp/agent_test.XXXXXX");
-        assert_non_null(mkdtemp(w->dir));
+        lab_begin(w->dir, "agent_test");
         snprintf(ca, sizeof ca, "%s/ca.pem", w->dir);
         snprintf(ca_key, sizeof ca_key, "%s/ca.key", w->dir);
         snprintf(cert, sizeof cert, "%s/s.pem", w->dir);
@@ -55,16 +39,12 @@ static int set_up(void **state)
         assert_int_equal(cert_make(&r, ca, ca_key, cert, key, NULL), 0);
         dm_fake_start(&w->f, cert, key);
         assert_int_equal(cfg_new(conf_keys, conf_keys_n, &w->c), 0);
-        set(w, "agent.state=%s/state", w->dir);
-        set(w, "account.server_id=" FAKE_ID);
-        set(w, "account.url=http://localhost:%u/dm", w->f.plain);
-        set(w, "account.user=" FAKE_USER);
-        set(w, "account.password=" FAKE_USER_PASSWORD);
-        set(w, "account.server_password=" FAKE_PASSWORD);
-        set(w, "device.id=urn:uuid:test-device");
-        set(w, "wake.listen=127.0.0.1:0");
-        set(w, "session.retry_min=200ms");
-        set(w, "transport.ca_file=%s", ca);
+        lab_set(w->c, "agent.state=%s/state", w->dir);
+        lab_account(w->c, FAKE_ID, "localhost", w->f.plain, FAKE_USER, FAKE_USER_PASSWORD,
+                    FAKE_PASSWORD);
+        lab_set(w->c, "device.id=urn:uuid:test-device");
+        lab_set(w->c, "wake.listen=127.0.0.1:0");
+        lab_set(w->c, "transport.ca_file=%s", ca);
         assert_int_equal(loop_new(&w->l), 0);
         *state = w;
         return 0;
@@ -73,24 +53,19 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
         world *w = *state;
-        char command[96];
 
         agent_close(w->g);
         loop_free(w->l);
         cfg_free(w->c);
         dm_fake_stop(&w->f);
-        snprintf(command, sizeof command, "rm -r %s", w->dir);
-        assert_int_equal(system(command), 0);
+        lab_remove(w->dir);
         free(w);
         return 0;
 }
 
 static void open_agent(world *w)
 {
-        diag d = {{0}};
-
-        if (agent_open(w->c, w->l, "0.0", false, NULL, &w->g, &d) < 0)
-                fail_msg("%s", d.text);
+        lab_open(w->c, w->l, NULL, &w->g);
 }
 
 static void restart_agent(world *w)
@@ -100,25 +75,12 @@ static void restart_agent(world *w)
         open_agent(w);
 }
 
-static bool status_has(world *w, const char *text)
-{
-        odm_buf b;
-        bool found;
-
-        odm_buf_init(&b, &heap_mem, 65536);
-        assert_int_equal(agent_status(w->g, &b), 0);
-        assert_int_equal(odm_buf_byte(&b, 0), 0);
-        found = strstr(b.p, text) != NULL;
-        odm_buf_done(&b);
-        return found;
-}
-
 /* Runs the loop until the status says `text`, for some seconds at most. */
 static void run_until(world *w, const char *text)
 {
         odm_time limit = odm_time_add(loop_now(), 15000);
 
-        while (!status_has(w, text)) {
+        while (!lab_status_has(w->g, text)) {
                 if (odm_time_reached(loop_now(), limit)) {
                         odm_buf b;
                         odm_buf_init(&b, &heap_mem, 65536);
@@ -191,8 +153,8 @@ static void first_session_shows_the_machine(void **state)
         run_until(w, "last-outcome: done");
         check_reads(w);
         assert_int_equal(w->f.alerts_1201, 1);
-        assert_true(status_has(w, "next-session: in 30 s") ||
-                    status_has(w, "next-session: in 29 s"));
+        assert_true(lab_status_has(w->g, "next-session: in 30 s") ||
+                    lab_status_has(w->g, "next-session: in 29 s"));
 }
 
 static void every_way_of_talking_works(void **state)
@@ -226,18 +188,18 @@ static void every_way_of_talking_works(void **state)
                 w->f.n_jobs = ODM_COUNT(reads);
                 w->f.next_job = 0;
                 w->f.report[0] = 0;
-                set(w, "session.codec=%s", rows[i].codec);
-                set(w, "transport.gzip=%s", rows[i].gzip);
-                set(w, "session.dm13=%s", rows[i].dm13);
-                set(w, "account.auth=%s", rows[i].auth);
-                set(w, "account.server_auth=%s",
-                    strcmp(rows[i].auth, "hmac") == 0 ? "hmac" : "digest");
-                set(w, "account.url=%s://localhost:%u/dm", rows[i].scheme,
-                    tls ? w->f.tls : w->f.plain);
+                lab_set(w->c, "session.codec=%s", rows[i].codec);
+                lab_set(w->c, "transport.gzip=%s", rows[i].gzip);
+                lab_set(w->c, "session.dm13=%s", rows[i].dm13);
+                lab_set(w->c, "account.auth=%s", rows[i].auth);
+                lab_set(w->c, "account.server_auth=%s",
+                        strcmp(rows[i].auth, "hmac") == 0 ? "hmac" : "digest");
+                lab_set(w->c, "account.url=%s://localhost:%u/dm", rows[i].scheme,
+                        tls ? w->f.tls : w->f.plain);
                 open_agent(w);
                 run_until(w, "last-outcome: ");
                 run_until(w, "last-session-ended: 2");
-                if (!status_has(w, "last-outcome: done"))
+                if (!lab_status_has(w->g, "last-outcome: done"))
                         fail_msg("%s: the session failed", rows[i].why);
                 check_reads(w);
         }
@@ -262,10 +224,10 @@ static void basic_is_shown_only_where_allowed(void **state)
                 w->g = NULL;
                 snprintf(command, sizeof command, "rm -rf %s/state", w->dir);
                 assert_int_equal(system(command), 0);
-                set(w, "account.auth=none");
-                set(w, "session.basic=%s", rows[i].basic);
-                set(w, "account.url=%s://localhost:%u/dm", rows[i].scheme,
-                    strcmp(rows[i].scheme, "https") == 0 ? w->f.tls : w->f.plain);
+                lab_set(w->c, "account.auth=none");
+                lab_set(w->c, "session.basic=%s", rows[i].basic);
+                lab_set(w->c, "account.url=%s://localhost:%u/dm", rows[i].scheme,
+                        strcmp(rows[i].scheme, "https") == 0 ? w->f.tls : w->f.plain);
                 open_agent(w);
                 run_until(w, rows[i].want);
         }
@@ -278,7 +240,7 @@ static void accounts_and_nonces_survive_a_restart(void **state)
         open_agent(w);
         run_until(w, "last-outcome: done");
         assert_int_equal(w->f.auth_failed, 0);
-        set(w, "account.url=http://localhost:1/nowhere"); /* read no more */
+        lab_set(w->c, "account.url=http://localhost:1/nowhere"); /* read no more */
         for (unsigned i = 2; i < 5; i++) {
                 restart_agent(w);
                 run_until(w, "last-outcome: done");
@@ -295,26 +257,26 @@ static void wrong_passwords_are_given_up_and_tried_later(void **state)
         w->f.password = "another";
         open_agent(w);
         run_until(w, "last-outcome: auth-refused");
-        assert_true(status_has(w, "failures-in-a-row: 1"));
+        assert_true(lab_status_has(w->g, "failures-in-a-row: 1"));
         run_until(w, "failures-in-a-row: 2");
         pthread_mutex_lock(&w->f.lock);
         w->f.password = FAKE_USER_PASSWORD;
         pthread_mutex_unlock(&w->f.lock);
         run_until(w, "last-outcome: done");
-        assert_true(status_has(w, "failures-in-a-row: 0"));
+        assert_true(lab_status_has(w->g, "failures-in-a-row: 0"));
 }
 
 static void a_server_that_cannot_prove_itself_gets_nothing(void **state)
 {
         world *w = *state;
 
-        set(w, "account.server_password=other");
+        lab_set(w->c, "account.server_password=other");
         w->f.jobs = reads;
         w->f.n_jobs = ODM_COUNT(reads);
         open_agent(w);
         run_until(w, "sessions-failed: 1");
         assert_false(dm_fake_reported(&w->f, "200 ./Vendor"));
-        assert_false(status_has(w, "last-outcome: done"));
+        assert_false(lab_status_has(w->g, "last-outcome: done"));
 }
 
 static void busy_servers_are_left_alone_as_they_ask(void **state)
@@ -325,9 +287,9 @@ static void busy_servers_are_left_alone_as_they_ask(void **state)
         w->f.retry_after = "100";
         open_agent(w);
         run_until(w, "last-outcome: transport");
-        assert_true(status_has(w, "HTTP status 503"));
-        assert_true(status_has(w, "next-session: in 100 s") ||
-                    status_has(w, "next-session: in 101 s"));
+        assert_true(lab_status_has(w->g, "HTTP status 503"));
+        assert_true(lab_status_has(w->g, "next-session: in 100 s") ||
+                    lab_status_has(w->g, "next-session: in 101 s"));
 }
 
 static void redirections_are_not_followed(void **state)
@@ -344,7 +306,7 @@ static void plain_http_stays_on_this_machine(void **state)
 {
         world *w = *state;
 
-        set(w, "transport.plain_http=no");
+        lab_set(w->c, "transport.plain_http=no");
         open_agent(w);
         run_until(w, "plain_http does not allow");
         assert_int_equal(w->f.requests, 0);
@@ -354,8 +316,8 @@ static void without_tls_the_server_must_have_credentials(void **state)
 {
         world *w = *state;
 
-        set(w, "account.server_auth=none");
-        set(w, "account.server_password=");
+        lab_set(w->c, "account.server_auth=none");
+        lab_set(w->c, "account.server_password=");
         open_agent(w);
         run_until(w, "must prove itself");
         assert_int_equal(w->f.requests, 0);
@@ -365,7 +327,7 @@ static void a_lost_reply_is_asked_for_again(void **state)
 {
         world *w = *state;
 
-        set(w, "session.reply_time=1s");
+        lab_set(w->c, "session.reply_time=1s");
         w->f.jobs = reads;
         w->f.n_jobs = ODM_COUNT(reads);
         w->f.stall_at = 2;
@@ -388,7 +350,7 @@ static void sync_brings_another_session_and_its_alert(void **state)
         open_agent(w);
         run_until(w, "\nsessions: 1");
         assert_true(dm_fake_reported(&w->f, "202 ./Vendor/xrem/Sync"));
-        assert_true(status_has(w, "alerts-waiting: 1"));
+        assert_true(lab_status_has(w->g, "alerts-waiting: 1"));
         assert_false(dm_fake_reported(&w->f, "alert "));
         run_until(w, "\nsessions: 2");
         assert_true(dm_fake_reported(&w->f, "alert ./Vendor/xrem/Sync job-7 200"));
@@ -407,11 +369,11 @@ static void alerts_wait_for_the_server_through_a_restart(void **state)
         open_agent(w);
         run_until(w, "\nsessions: 1");
         restart_agent(w);
-        assert_true(status_has(w, "alerts-waiting: 1"));
+        assert_true(lab_status_has(w->g, "alerts-waiting: 1"));
         run_until(w, "alerts-waiting: 0");
         assert_true(dm_fake_reported(&w->f, "alert ./Vendor/xrem/Sync job-8 200"));
         restart_agent(w);
-        assert_true(status_has(w, "alerts-waiting: 0"));
+        assert_true(lab_status_has(w->g, "alerts-waiting: 0"));
 }
 
 /* ---- wake-ups --------------------------------------------------------------------------- */
@@ -484,7 +446,7 @@ static void wake_ups_are_followed_once(void **state)
         send_wake(w, 0x1235, "guess", &nonce); /* forged */
         run_until(w, "wake-ups-ignored: 2");
         run_for(w, 300);
-        assert_true(status_has(w, "\nsessions: 2\n"));
+        assert_true(lab_status_has(w->g, "\nsessions: 2\n"));
         nonce = server_nonce(w);
         send_wake(w, 0x1236, FAKE_PASSWORD, &nonce);
         run_until(w, "\nsessions: 3");
@@ -502,7 +464,7 @@ static void default_nonces_bring_a_resync_once_and_for_all(void **state)
         pthread_mutex_unlock(&w->f.lock);
         send_wake(w, 7, FAKE_PASSWORD, &odm_nonce_default_zero);
         run_until(w, "\nsessions: 2");
-        assert_true(status_has(w, "last-outcome: done"));
+        assert_true(lab_status_has(w->g, "last-outcome: done"));
         send_wake(w, 7, FAKE_PASSWORD, &odm_nonce_default_zero);
         run_until(w, "wake-ups-ignored: 1");
         restart_agent(w); /* remembered */
@@ -510,14 +472,14 @@ static void default_nonces_bring_a_resync_once_and_for_all(void **state)
         send_wake(w, 7, FAKE_PASSWORD, &odm_nonce_default_zero);
         run_until(w, "wake-ups-ignored: 1");
         run_for(w, 300);
-        assert_true(status_has(w, "\nsessions: 1\n"));
+        assert_true(lab_status_has(w->g, "\nsessions: 1\n"));
 }
 
 static void floods_are_dropped(void **state)
 {
         world *w = *state;
 
-        set(w, "wake.min_interval=1h");
+        lab_set(w->c, "wake.min_interval=1h");
         open_agent(w);
         run_until(w, "\nsessions: 1");
         for (uint16_t i = 0; i < 35; i++)
@@ -542,9 +504,9 @@ static void with_firmware(world *w)
         snprintf(path, sizeof path, "%s/fetch", w->dir);
         assert_int_equal(fsio_write(NULL, path, ODM_STR("#!/bin/sh\nexec sleep 60\n"), 0755, NULL),
                          0);
-        set(w, "firmware.installer=slots");
-        set(w, "firmware.slots=%s/slots", w->dir);
-        set(w, "firmware.fetch=%s", path);
+        lab_set(w->c, "firmware.installer=slots");
+        lab_set(w->c, "firmware.slots=%s/slots", w->dir);
+        lab_set(w->c, "firmware.fetch=%s", path);
         w->f.jobs = an_order;
         w->f.n_jobs = ODM_COUNT(an_order);
         open_agent(w);
@@ -560,13 +522,13 @@ static void tasks_without_an_installer_are_told(void **state)
         world *w = *state;
 
         with_firmware(w);
-        set(w, "firmware.installer=none");
+        lab_set(w->c, "firmware.installer=none");
         restart_agent(w);
         for (int i = 0; i < 100 && !dm_fake_reported(&w->f, alert); i++)
                 run_for(w, 50);
         assert_true(dm_fake_reported(&w->f, alert));
         run_until(w, "last-outcome: done");
-        assert_false(status_has(w, "task-1"));
+        assert_false(lab_status_has(w->g, "task-1"));
 }
 
 static void stopping_ends_the_loop(void **state)
@@ -577,7 +539,7 @@ static void stopping_ends_the_loop(void **state)
         run_until(w, "state: in session");
         agent_stop(w->g);
         assert_int_equal(loop_run(w->l), 0);
-        assert_true(status_has(w, "state: stopping"));
+        assert_true(lab_status_has(w->g, "state: stopping"));
         restart_agent(w);
         run_until(w, "last-outcome: done");
         agent_stop(w->g);

@@ -7,7 +7,7 @@
  *
  *     adapter -> gateway   seen, awake, asleep, gone     devices come and go
  *                          changed, alert                what they say by themselves
- *     gateway -> adapter   read, write, create, delete, execute, observe, download, wake
+ *     gateway -> adapter   read, write, create, delete, execute, observe, wake
  *     adapter -> gateway   reply(id)                     exactly once for each of them
  *
  * All of it happens on the loop's thread, and nothing may block it: a call takes its id and
@@ -122,6 +122,9 @@ typedef struct adapter_host { /* lent until close */
         /* Where the gateway is reached from outside (GwAddress/Addr and AddrType of ./GwMO/Config),
          * in `a`; empty: nobody said.  0, ODM_ENOMEM, ODM_ELIMIT. */
         int (*address)(void *ctx, odm_arena *a, odm_str *addr, odm_str *type);
+        /* Images that devices take from the adapter itself are counted here, on any thread: those
+         * that began to go, and octets of them. */
+        _Atomic uint64_t *images_served, *image_octets;
 } adapter_host;
 
 /* ---- what an adapter offers ----------------------------------------------------------------- */
@@ -134,10 +137,9 @@ enum adapter_cap {
         ADAPTER_DELETE = 1 << 3,
         ADAPTER_EXECUTE = 1 << 4,
         ADAPTER_OBSERVE = 1 << 5,
-        ADAPTER_DOWNLOAD = 1 << 6, /* takes an image that the gateway holds */
-        ADAPTER_WAKE = 1 << 7,
-        ADAPTER_LIST = 1 << 8,     /* read with `list` */
-        ADAPTER_COMMANDS = 1 << 9, /* whole lists of commands */
+        ADAPTER_WAKE = 1 << 6,
+        ADAPTER_LIST = 1 << 7,     /* read with `list` */
+        ADAPTER_COMMANDS = 1 << 8, /* whole lists of commands */
 };
 
 typedef enum adapter_list {                    /* what of the nodes at and below a path is wanted */
@@ -152,15 +154,6 @@ typedef struct adapter_attrs { /* of an observation; a NAN or negative one is no
         double gt, lt, st;
         bool off; /* ends it */
 } adapter_attrs;
-
-typedef struct adapter_image { /* a file that the gateway holds */
-        odm_str name, version;
-        const char *path; /* on disk */
-        uint64_t size;
-        odm_str sha256;             /* 32 octets */
-        odm_str url_http, url_coap; /* where the gateway serves it; absent: it does not */
-        odm_str object;             /* "./FUMO/main", or "./SCM/Download/x": for whose sake */
-} adapter_image;
 
 /* An answer to each command of commands(), in document order, members of Sequence and Atomic
  * counted. */
@@ -204,10 +197,6 @@ typedef struct adapter_class { /* functions that are NULL are not offered */
                         odm_str correlator, int64_t deadline_ms);
         void (*observe)(void *a, uint64_t id, gw_device *d, void *native, odm_str path,
                         const adapter_attrs *attrs, int64_t deadline_ms);
-        /* Has the device take the image and put it to use, as its object would; 202, and the final
-         * alert of that object follows. */
-        void (*download)(void *a, uint64_t id, gw_device *d, void *native, const adapter_image *i,
-                         odm_str correlator, int64_t deadline_ms);
         /* Tries to have a sleeping device call; `notification` is a whole package 0, or absent: the
          * protocol's own way. */
         void (*wake)(void *a, uint64_t id, gw_device *d, void *native, odm_str notification,

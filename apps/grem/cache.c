@@ -140,9 +140,41 @@ static bool take_room(cache *c, const gw_device *d)
         return true;
 }
 
+/* The row that was counted is not kept. */
+static void give_room(cache *c, const gw_device *d)
+{
+        uint16_t *n = count_of(c, d->number);
+
+        c->rows--;
+        if (n && *n != UNKNOWN)
+                --*n;
+}
+
+/* What was counted is not what is there: it is counted anew. */
+static int count_all(cache *c)
+{
+        const store_scan all = {.table = &gw_table_cache};
+        uint64_t n = 0;
+        int rc = store_row_count(gw_store(c->g), &all, c->most, &n);
+
+        if (rc < 0)
+                return rc;
+        c->rows = (size_t)n;
+        for (size_t i = 0; i < c->n_count; i++)
+                c->count[i] = UNKNOWN;
+        return 0;
+}
+
 /* ---- batches ----------------------------------------------------------------------------------------- */
 
 static void flush(cache *c);
+
+static void not_kept(cache *c, int rc)
+{
+        log_error("values of devices are not kept", log_text("reason", odm_err_text(rc)));
+        if (count_all(c) < 0)
+                log_error("values of devices cannot be counted");
+}
 
 static void on_written(void *ctx, store_batch *b, int rc)
 {
@@ -150,7 +182,7 @@ static void on_written(void *ctx, store_batch *b, int rc)
         struct layer *l = &c->layer[!c->filling];
 
         if (rc < 0)
-                log_error("values of devices are not kept", log_text("reason", odm_err_text(rc)));
+                not_kept(c, rc);
         for (size_t i = 0; rc == 0 && i < b->n; i++) {
                 const store_op *op = b->ops[i];
                 size_t gone = 0;
@@ -180,7 +212,7 @@ static void flush(cache *c)
         int rc = gw_write_then(c->g, l->b, on_written, c);
         if (rc == 0)
                 return;
-        log_error("values of devices are not kept", log_text("reason", odm_err_text(rc)));
+        not_kept(c, rc);
         c->writing = false;
         store_batch_free(l->b);
         l->b = NULL;
@@ -271,7 +303,8 @@ static bool fill_row(cache_row *r, const adapter_node *v, int64_t at, odm_arena 
         return r->data.p && (r->type.p || v->value.type.p == NULL);
 }
 
-static void put_row(cache *c, const gw_device *d, const adapter_node *v, int64_t at)
+/* False: it is not kept. */
+static bool put_row(cache *c, const gw_device *d, const adapter_node *v, int64_t at)
 {
         struct layer *l = open_layer(c);
         cache_row *r = l ? new_row(l, d, v->path) : NULL;
@@ -280,9 +313,10 @@ static void put_row(cache *c, const gw_device *d, const adapter_node *v, int64_t
         if (r && fill_row(r, v, at, store_batch_arena(l->b)))
                 op = store_batch_add(l->b, STORE_ROW_PUT);
         if (op == NULL)
-                return;
+                return false;
         op->row = (store_row_op){.table = &gw_table_cache, .row = r};
         l->v[l->n++] = (struct change){r, false};
+        return true;
 }
 
 /* A value that came without its format or type has those of before. */
@@ -314,8 +348,10 @@ static void put_node(cache *c, const gw_device *d, const adapter_node *v)
         int rc = find(c, d, v->path, &a, &old);
         if (rc == 1)
                 n = like(v, &old);
-        if (rc == 1 ? is_news(&old, &n, at) : rc == 0 && take_room(c, d))
-                put_row(c, d, &n, at);
+        if (rc == 1 && is_news(&old, &n, at))
+                (void)put_row(c, d, &n, at);
+        if (rc == 0 && take_room(c, d) && !put_row(c, d, &n, at))
+                give_room(c, d);
         odm_arena_done(&a);
 }
 
@@ -519,20 +555,17 @@ int cache_read(cache *c, const gw_device *d, odm_str path, odm_arena *a, odm_vie
 
 int cache_open(gateway *g, cache **out)
 {
-        const store_scan all = {.table = &gw_table_cache};
         cache *c = calloc(1, sizeof *c);
-        uint64_t n = 0;
 
         if (c == NULL)
                 return ODM_ENOMEM;
         *c = (cache){.g = g, .most = (size_t)cfg_int(gw_conf(g), "gateway.cache")};
         c->timer = (loop_timer){.fn = on_timer, .ctx = c};
-        int rc = store_row_count(gw_store(g), &all, c->most, &n);
+        int rc = count_all(c);
         if (rc < 0) {
                 free(c);
                 return rc;
         }
-        c->rows = (size_t)n;
         *out = c;
         return 0;
 }

@@ -5,7 +5,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent.h"
+#include "agent_lab.h"
+#include "device_inner.h"
 #include "dm_fake.h"
 #include "fake.h"
 #include "heap.h"
@@ -30,43 +31,22 @@ typedef struct world {
         agent_app app;
 } world;
 
-static void set(world *w, const char *fmt, ...) ODM_PRINTF(2, 3);
-static void set(world *w, const char *fmt, ...)
-{
-        char text[512];
-        diag d = {{0}};
-        va_list ap;
-
-        va_start(ap, fmt);
-        vsnprintf(text, sizeof text, fmt, ap);
-        va_end(ap);
-        if (cfg_set(w->c, text, &d) < 0)
-                fail_msg("%s", d.text);
-}
-
 static int set_up(void **state)
 {
         world *w = calloc(1, sizeof *w);
         size_t n;
 
-        log_init("core_test", getenv("CORE_TEST_LOG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR,
-                 LOG_FORM_TEXT, 2, NULL);
-        snprintf(w->dir, sizeof w->dir, "/tmp/core_test.XXXXXX");
-        assert_non_null(mkdtemp(w->dir));
+        lab_begin(w->dir, "core_test");
         dm_fake_start(&w->f, NULL, NULL);
         assert_int_equal(settings_keys(&w->keys, &n), 0);
         assert_int_equal(cfg_new(w->keys, n, &w->c), 0);
-        set(w, "agent.state=%s/state", w->dir);
-        set(w, "account.server_id=" FAKE_ID);
-        set(w, "account.url=http://localhost:%u/dm", w->f.plain);
-        set(w, "account.user=" FAKE_USER);
-        set(w, "account.password=" FAKE_USER_PASSWORD);
-        set(w, "account.server_password=" FAKE_PASSWORD);
-        set(w, "device.id=urn:uuid:test-gateway");
-        set(w, "session.retry_min=200ms");
-        set(w, "wake.enabled=no");
-        set(w, "diag.enabled=no");
-        set(w, "gateway.ask=no");
+        lab_set(w->c, "agent.state=%s/state", w->dir);
+        lab_account(w->c, FAKE_ID, "localhost", w->f.plain, FAKE_USER, FAKE_USER_PASSWORD,
+                    FAKE_PASSWORD);
+        lab_set(w->c, "device.id=urn:uuid:test-gateway");
+        lab_set(w->c, "wake.enabled=no");
+        lab_set(w->c, "diag.enabled=no");
+        lab_set(w->c, "gateway.ask=no");
         assert_int_equal(loop_new(&w->l), 0);
         *state = w;
         return 0;
@@ -80,8 +60,8 @@ static void open_all(world *w)
                 fail_msg("%s", d.text);
         w->app = gateway_app;
         w->app.app = w->g;
-        if (agent_open(w->c, w->l, "0.0", false, &w->app, &w->agent, &d) < 0 ||
-            gateway_start(w->g, &d) < 0)
+        lab_open(w->c, w->l, &w->app, &w->agent);
+        if (gateway_start(w->g, &d) < 0)
                 fail_msg("%s", d.text);
 }
 
@@ -98,15 +78,13 @@ static void close_all(world *w)
 static int tear_down(void **state)
 {
         world *w = *state;
-        char command[96];
 
         close_all(w);
         loop_free(w->l);
         cfg_free(w->c);
         free(w->keys);
         dm_fake_stop(&w->f);
-        snprintf(command, sizeof command, "rm -r %s", w->dir);
-        assert_int_equal(system(command), 0);
+        lab_remove(w->dir);
         free(w);
         return 0;
 }
@@ -225,6 +203,119 @@ static void devices_that_come_together_are_one_session(void **state)
         assert_string_equal(node(w, "./DiagMon/Traffic/DiagMonData/SavedSessions"), "9");
 }
 
+#define ALL RECORDS "  "
+
+/* Who sleeps is told once, all of them together, and waking for a moment never. */
+static void sleepers_are_told_once(void **state)
+{
+        world *w = *state;
+        fake_device *d[3];
+
+        open_all(w);
+        run_sessions(w, 1);
+        write_config(w, "Alerts/BatchWindow", "0", ODM_FMT_INT);
+        for (int i = 0; i < 3; i++)
+                d[i] = attach((const char *[]){"a", "b", "c"}[i]);
+        run_until_told(w);
+        fake_sleep(d[0], 0);
+        fake_sleep(d[2], 0);
+        run_reported(w, "alert " ALL "2 d0001 d0003\n");
+        run_until_told(w);
+        for (int i = 0; i < 3; i++) {
+                fake_wake(d[0], i ? 0 : 50);
+                fake_sleep(d[0], 0);
+                fake_wake(d[1], 50);
+                fake_wake(d[1], 0);
+                settle(w);
+        }
+        device_many_tell(w->g->devices);
+        settle(w);
+        assert_int_equal(north_waiting(w->g->north), 0);
+        close_all(w); /* nor once more after a restart */
+        open_all(w);
+        run_sessions(w, dm_fake_done(&w->f) + 1);
+        fake_sleep(attach("c"), 0);
+        device_many_tell(w->g->devices);
+        settle(w);
+        assert_int_equal(count_in(w, "alert " ALL), 1);
+        assert_int_equal(north_waiting(w->g->north), 0);
+}
+
+/* It attaches anew, or is up for long: then it is no sleeper, until it sleeps again. */
+static void who_does_not_sleep_any_more_is_told_of(void **state)
+{
+        world *w = *state;
+        fake_device *d;
+        rec *r;
+
+        open_all(w);
+        run_sessions(w, 1);
+        write_config(w, "Alerts/BatchWindow", "0", ODM_FMT_INT);
+        d = attach("a");
+        fake_sleep(d, 0);
+        run_reported(w, "alert " ALL "2 d0001\n");
+        fake_wake(d, 0);
+        r = (rec *)(void *)gw_by_id(w->g, ODM_STR("a"));
+        assert_true(w->g->devices->many.in != NULL); /* it is looked at in an hour */
+        r->woke_at -= 3600000;
+        device_many_tell(w->g->devices);
+        run_reported(w, "alert " ALL "1 d0001\n");
+        fake_sleep(d, 0);
+        device_many_tell(w->g->devices);
+        settle(w);
+        assert_int_equal(north_waiting(w->g->north), 1);
+        run_until_told(w);
+        fake_go(d, ADAPTER_LINK_LOST);
+        settle(w);
+        run_until_told(w);
+        attach("a"); /* which says that it is awake */
+        settle(w);
+        run_until_told(w);
+        fake_sleep(d, 0);
+        device_many_tell(w->g->devices);
+        run_until_told(w);
+        assert_int_equal(count_in(w, "alert " ALL "2 d0001\n"), 3);
+        assert_int_equal(count_in(w, "alert " ALL "1 d0001\n"), 1);
+}
+
+/* Who made it, and what it runs, may be known only when its attach was told.  A restart in between
+ * forgets nothing. */
+static void records_that_are_new_are_told_of_together(void **state)
+{
+        world *w = *state;
+        fake_device *d[2];
+
+        open_all(w);
+        run_sessions(w, 1);
+        write_config(w, "Alerts/BatchWindow", "0", ODM_FMT_INT);
+        for (int i = 0; i < 2; i++)
+                d[i] = attach((const char *[]){"a", "b"}[i]);
+        (void)attach("c");
+        run_until_told(w);
+        fake_set(d[0], "./DevDetail/FwV", "9", ODM_FMT_CHR);
+        fake_set(d[1], "./DevInfo/Mod", "M9", ODM_FMT_CHR);
+        for (const char **id = (const char *[]){"a", "b", "c", NULL}; *id; id++)
+                (void)attach(*id);
+        run_reported(w, "alert " ALL "d0001 d0002\n");
+        run_until_told(w);
+        fake_set(d[0], "./DevDetail/FwV", "10", ODM_FMT_CHR);
+        (void)attach("a");
+        assert_int_equal(north_waiting(w->g->north), 0); /* not yet */
+        close_all(w);
+        open_all(w);
+        run_reported(w, "alert " ALL "d0001\n");
+        run_until_told(w);
+        device_many_tell(w->g->devices);
+        assert_int_equal(north_waiting(w->g->north), 0);
+        write_config(w, "Alerts/BatchWindow", "3600", ODM_FMT_INT);
+        d[0] = attach("d");
+        fake_set(d[0], "./DevDetail/FwV", "11", ODM_FMT_CHR);
+        (void)attach("d");
+        device_many_tell(w->g->devices);
+        settle(w);
+        assert_int_equal(north_waiting(w->g->north), 1); /* its attach, which is enough */
+}
+
 static void going_and_coming_in_one_window_is_no_news_but_counted(void **state)
 {
         world *w = *state;
@@ -269,6 +360,136 @@ static void what_is_critical_does_not_wait(void **state)
         assert_true(dm_fake_reported(&w->f, "alert ./GwDev/d0001/FUMO/main  17\n"));
         assert_true(dm_fake_reported(&w->f, "alert ./GwDev/d0001/FUMO/main  18\n"));
         assert_int_equal(dm_fake_done(&w->f), 2);
+}
+
+struct session { /* as the agent fills one */
+        uint64_t id[16];
+        size_t data[16], n;
+        bool full; /* for what is large */
+        char sources[512];
+};
+
+static int take(void *ctx, const odm_alert *a)
+{
+        struct session *s = ctx;
+
+        if (s->full && a->data.n > 100000)
+                return ODM_ELIMIT;
+        assert_true(s->n < ODM_COUNT(s->id));
+        s->id[s->n] = a->id;
+        s->data[s->n++] = a->data.n;
+        snprintf(s->sources + strlen(s->sources), sizeof s->sources - strlen(s->sources), "%.*s ",
+                 (int)a->source.n, a->source.p);
+        return 0;
+}
+
+/* Tells of what is said; answers it when `good`.  How many were told; *largest: octets of one. */
+static size_t hold(world *w, bool full, bool good, size_t *largest)
+{
+        struct session s = {.full = full, .sources = ""};
+        int rc = north_alerts(w->g->north, ODM_STR(FAKE_ID), take, &s);
+
+        assert_true(rc == 0 || rc == ODM_ELIMIT);
+        *largest = 0;
+        for (size_t i = 0; i < s.n; i++) {
+                if (s.data[i] > *largest)
+                        *largest = s.data[i];
+                if (good)
+                        north_alerted(w->g->north, s.id[i], 200);
+        }
+        north_rest(w->g->north, good);
+        return s.n;
+}
+
+static int say(world *w, const char *id, size_t octets)
+{
+        char *text = malloc(octets);
+        odm_alert a = {.code = ODM_ALERT_GENERIC,
+                       .source = ODM_STR("./X"),
+                       .type = ODM_STR("urn:x:log"),
+                       .mark = ODM_STR("critical"),
+                       .format = ODM_FMT_CHR};
+        int rc;
+
+        assert_non_null(text);
+        memset(text, 'x', octets);
+        a.data = (odm_str){text, octets};
+        rc = devices_alert(w->g, gw_by_id(w->g, odm_cstr(id)), &a, (odm_wall){0});
+        free(text);
+        return rc;
+}
+
+/* A large alert has a session to itself; whatever comes of that, others are told in theirs. */
+static void a_large_alert_holds_back_nobody(void **state)
+{
+        world *w = *state;
+        size_t largest;
+
+        open_all(w);
+        run_sessions(w, 1);
+        write_config(w, "Alerts/BatchWindow", "0", ODM_FMT_INT);
+        attach("a");
+        attach("b");
+        run_until_told(w);
+        assert_int_equal(say(w, "a", 2 << 20), 0);
+        assert_int_equal(say(w, "b", 10), 0);
+        assert_int_equal(say(w, "a", 20), 0); /* behind the large one, whose lane it is in */
+        assert_int_equal(hold(w, false, true, &largest), 1);
+        assert_int_equal(largest, 10);
+        assert_int_equal(say(w, "b", 11), 0);
+        assert_int_equal(hold(w, false, true, &largest), 1);
+        assert_int_equal(hold(w, true, true, &largest), 0); /* it does not fit */
+        assert_int_equal(say(w, "b", 12), 0);
+        assert_int_equal(hold(w, true, true, &largest), 1);
+        assert_int_equal(largest, 12);
+        assert_int_equal(hold(w, false, false, &largest), 0); /* not now again */
+        assert_int_equal(north_waiting(w->g->north), 2);
+}
+
+/* Nor do they hold it back for ever. */
+static void a_large_alert_has_its_turn(void **state)
+{
+        world *w = *state;
+        size_t largest, told = 0;
+
+        open_all(w);
+        run_sessions(w, 1);
+        write_config(w, "Alerts/BatchWindow", "0", ODM_FMT_INT);
+        attach("a");
+        attach("b");
+        run_until_told(w);
+        assert_int_equal(say(w, "a", 2 << 20), 0);
+        for (int i = 0; i < 5; i++) {
+                assert_int_equal(say(w, "b", 10), 0);
+                told += hold(w, false, true, &largest);
+        }
+        assert_int_equal(largest, 2 << 20);
+        assert_int_equal(told, 5); /* the last one was alone */
+        assert_int_equal(hold(w, false, true, &largest), 1);
+        assert_int_equal(north_waiting(w->g->north), 0);
+}
+
+/* What is said of many at once stands where it was said among what was said of each. */
+static void who_sleeps_is_told_in_its_place(void **state)
+{
+        world *w = *state;
+        struct session s = {.sources = ""};
+        fake_device *d;
+
+        open_all(w);
+        run_sessions(w, 1);
+        write_config(w, "Alerts/BatchWindow", "3600", ODM_FMT_INT);
+        (void)attach("a");
+        d = attach("b");
+        fake_sleep(d, 0);
+        device_many_tell(w->g->devices);
+        settle(w);
+        (void)attach("c");
+        settle(w);
+        assert_int_equal(north_alerts(w->g->north, ODM_STR(FAKE_ID), take, &s), 0);
+        assert_string_equal(s.sources,
+                            RECORDS "/d0001 " RECORDS "/d0002 " RECORDS " " RECORDS "/d0003 ");
+        north_rest(w->g->north, true);
 }
 
 static int final_of(world *w, const char *id, const char *type)
@@ -395,7 +616,7 @@ static void a_server_reads_and_changes_records(void **state)
         world *w = *state;
         fake_device *d;
 
-        set(w, "session.on_start=no");
+        lab_set(w->c, "session.on_start=no");
         open_all(w);
         d = attach("a");
         settle(w);
@@ -448,7 +669,7 @@ static void a_gateway_without_configuration_asks_for_one(void **state)
 {
         world *w = *state;
 
-        set(w, "gateway.ask=yes");
+        lab_set(w->c, "gateway.ask=yes");
         w->f.alert_status = 500; /* heard, but not taken */
         open_all(w);
         run_sessions(w, 1);
@@ -520,8 +741,8 @@ static void expected_devices_have_records_before_they_come(void **state)
         world *w = *state;
         fake_device *d;
 
-        set(w, "session.on_start=no");
-        set(w, "gateway.provisioned_only=yes");
+        lab_set(w->c, "session.on_start=no");
+        lab_set(w->c, "gateway.provisioned_only=yes");
         open_all(w);
         w->f.jobs = jobs;
         w->f.n_jobs = ODM_COUNT(jobs);
@@ -621,7 +842,7 @@ static void counters_are_told_over_http(void **state)
         world *w = *state;
         uint16_t port;
 
-        set(w, "gateway.metrics=127.0.0.1:0");
+        lab_set(w->c, "gateway.metrics=127.0.0.1:0");
         open_all(w);
         run_sessions(w, 1);
         attach("a");
@@ -654,7 +875,7 @@ static void a_session_waits_for_a_device(void **state)
         world *w = *state;
         fake_device *d;
 
-        set(w, "session.on_start=no");
+        lab_set(w->c, "session.on_start=no");
         open_all(w);
         d = fake_new(fake_latest(), "a");
         fake_set(d, "./Ext/Level", "1", ODM_FMT_INT);
@@ -682,7 +903,7 @@ static void a_session_that_ends_drops_what_it_waits_for(void **state)
         odm_time limit = odm_time_add(loop_now(), LIMIT_MS);
         fake_device *d;
 
-        set(w, "session.on_start=no");
+        lab_set(w->c, "session.on_start=no");
         w->f.jobs = jobs;
         w->f.n_jobs = ODM_COUNT(jobs);
         for (int orderly = 0; orderly < 2; orderly++) {
@@ -753,7 +974,7 @@ static void a_kill_loses_nothing_that_was_taken(void **state)
         while ((n = read(fd[0], octets, sizeof octets)) > 0)
                 taken += (size_t)n;
         close(fd[0]);
-        set(w, "session.on_start=no");
+        lab_set(w->c, "session.on_start=no");
         open_all(w);
         assert_true(north_waiting(w->g->north) >= taken);
         assert_true(gw_count(w->g, -1) > 0 && gw_count(w->g, -1) <= KILLED_DEVICES);
@@ -769,6 +990,14 @@ int main(void)
                 cmocka_unit_test_setup_teardown(
                         going_and_coming_in_one_window_is_no_news_but_counted, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(what_is_critical_does_not_wait, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(sleepers_are_told_once, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(records_that_are_new_are_told_of_together, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(who_does_not_sleep_any_more_is_told_of, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(who_sleeps_is_told_in_its_place, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(a_large_alert_holds_back_nobody, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(a_large_alert_has_its_turn, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_final_alert_does_not_wait, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(an_alert_is_told_until_it_is_answered, set_up,
                                                 tear_down),

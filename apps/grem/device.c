@@ -44,7 +44,7 @@ static void flush_soon(devices *v, int64_t ms)
                 log_error("no memory for a timer");
 }
 
-static void mark(rec *r)
+void device_mark(rec *r)
 {
         devices *v = r->v;
 
@@ -56,9 +56,14 @@ static void mark(rec *r)
         flush_soon(v, FLUSH_MS);
 }
 
-/* The batch that waits, made when there is none; NULL: no memory. */
-static store_batch *open_batch(devices *v)
+static int flush_once(devices *v);
+
+/* The batch that waits, made when there is none; NULL: no memory.  One that has much goes before.
+ */
+store_batch *device_batch(devices *v)
 {
+        if (v->b && v->b->n >= BATCH_OPS / 2)
+                (void)flush_once(v); /* else it gets fuller */
         if (!v->b)
                 v->b = store_batch_new();
         if (!v->b)
@@ -77,9 +82,9 @@ static void on_written(void *ctx, store_batch *b, int rc)
         log_error("records of devices cannot be kept", log_text("reason", odm_err_text(rc)));
         v->next_changed = true;
         for (size_t i = 0; i < v->n; i++)
-                mark(v->all[i]);
+                device_mark(v->all[i]);
         loop_timer_stop(&v->flush);
-        if (open_batch(v) && north_again(v->g->north, v->b, b) < 0)
+        if (device_batch(v) && north_again(v->g->north, v->b, b) < 0)
                 log_error("alerts are lost: no memory");
         loop_timer_stop(&v->flush);
         flush_soon(v, AGAIN_MS);
@@ -104,7 +109,7 @@ static int gather(devices *v, store_batch *b)
 
 static int flush_once(devices *v)
 {
-        store_batch *b = open_batch(v);
+        store_batch *b = v->b ? v->b : device_batch(v);
         int rc = b ? gather(v, b) : ODM_ENOMEM;
 
         loop_timer_stop(&v->flush);
@@ -132,7 +137,7 @@ static void on_flush(void *ctx)
 
 static int add_event(devices *v, rec *r, const char *type, odm_str data, odm_format format)
 {
-        store_batch *b = open_batch(v);
+        store_batch *b = device_batch(v);
         odm_alert a = {.code = ODM_ALERT_GENERIC,
                        .type = odm_cstr(type),
                        .format = format,
@@ -161,7 +166,7 @@ static void tell_presence(devices *v, rec *r, bool attach, unsigned reason)
 
         if (!gw_config_bool(v->g, attach ? "Alerts/Attach" : "Alerts/Detach", true))
                 return;
-        batch = open_batch(v);
+        batch = device_batch(v);
         if (batch && north_cancel(v->g->north, batch, r->d.number, odm_cstr(other))) {
                 r->d.flaps++;
                 return;
@@ -172,6 +177,8 @@ static void tell_presence(devices *v, rec *r, bool attach, unsigned reason)
         if (rc == 0)
                 rc = add_event(v, r, type, odm_buf_view(&b), ODM_FMT_XML);
         odm_buf_done(&b);
+        if (rc == 0 && attach)
+                r->told_asleep = false;
         if (rc < 0)
                 log_error("an alert is lost", log_text("type", type),
                           log_text("reason", odm_err_text(rc)));
@@ -181,13 +188,15 @@ static void tell_presence(devices *v, rec *r, bool attach, unsigned reason)
 static void tell_state(devices *v, rec *r)
 {
         char digit[2] = {(char)('0' + r->d.state), 0};
-        store_batch *b = open_batch(v);
+        store_batch *b = device_batch(v);
         int rc = ODM_ENOMEM;
 
         if (b) {
                 (void)north_cancel(v->g->north, b, r->d.number, ODM_STR(ODM_INV_STATE_ALERT));
                 rc = add_event(v, r, ODM_INV_STATE_ALERT, odm_cstr(digit), ODM_FMT_INT);
         }
+        if (rc == 0)
+                r->told_asleep = r->d.state == GW_ASLEEP;
         if (rc < 0)
                 log_error("an alert is lost", log_text("type", ODM_INV_STATE_ALERT),
                           log_text("reason", odm_err_text(rc)));
@@ -270,7 +279,7 @@ static void follow(rec *r, unsigned news, gw_state from, adapter_gone why)
         if (news & ODM_INV_ATTACHED)
                 d->attached = loop_wall();
         if (news & (ODM_INV_MOVED | ODM_INV_ATTACHED) || d->seen.s - r->written_seen > SEEN_S)
-                mark(r);
+                device_mark(r);
         if (news & ODM_INV_MOVED)
                 log_info("device", log_text("key", d->key), log_str("id", d->id),
                          log_int("state", d->state), log_int("before", from));
@@ -282,6 +291,7 @@ static void follow(rec *r, unsigned news, gw_state from, adapter_gone why)
                 tell_presence(v, r, false, (unsigned)why);
         if (news & ODM_INV_TELL)
                 tell_state(v, r);
+        device_many_heard(r, (news & (ODM_INV_WOKE | ODM_INV_ATTACHED)) != 0);
         set_timer(r);
         if (news & ODM_INV_MOVED)
                 GW_TELL(g, moved, d, from);
@@ -385,6 +395,19 @@ static bool same_texts(gw_device *d, const odm_str t[DEVICE_TEXTS])
         return true;
 }
 
+/* Who made it, and what it runs: what the server finds a device by.  Its addresses are not. */
+static bool same_description(const gw_device *d, const odm_str t[DEVICE_TEXTS])
+{
+        gw_device said = {0};
+
+        for (size_t i = 0; i < DEVICE_TEXTS; i++)
+                *device_text(&said, i) = t[i];
+        return odm_str_eq(d->name, said.name) && odm_str_eq(d->man, said.man) &&
+               odm_str_eq(d->mod, said.mod) && odm_str_eq(d->dev_type, said.dev_type) &&
+               odm_str_eq(d->fwv, said.fwv) && odm_str_eq(d->swv, said.swv) &&
+               odm_str_eq(d->hwv, said.hwv);
+}
+
 /* Its mode is not to change now (gwmo.md 3). */
 static bool is_at_work(const gateway *g, const gw_device *d)
 {
@@ -413,7 +436,7 @@ static void judge_mode(rec *r)
         if (mode != (int)d->mode && !(d->mode && is_at_work(r->v->g, d))) {
                 gw_mode was = d->mode;
                 d->mode = (gw_mode)mode;
-                mark(r);
+                device_mark(r);
                 tell_mode(r, was);
                 GW_TELL(r->v->g, moved, d, d->state);
         }
@@ -429,14 +452,18 @@ void devices_judge(devices *v)
 /* A new record in no state but the first. */
 static rec *make(devices *v, char prefix, const odm_str t[DEVICE_TEXTS])
 {
-        rec *r = device_rec_new(v, v->next, prefix, t);
+        int64_t number;
+        rec *r;
 
+        if (marks_next(v->g->marks, MARKS_DEVICE, &number) < 0 || number >= UINT32_MAX)
+                return NULL;
+        r = device_rec_new(v, (uint32_t)number, prefix, t);
         if (r && device_put_in(v, r) < 0) {
                 device_rec_free(r);
                 r = NULL;
         }
         if (r) {
-                v->next++;
+                v->next = (uint32_t)number + 1;
                 v->next_changed = true;
         }
         return r;
@@ -520,9 +547,13 @@ gw_device *devices_seen(void *ctx, const adapter_class *k, const adapter_device 
                 r = NULL;
         }
         if (r && !same_texts(&r->d, t)) {
+                bool news = r->d.attached.s > 0 && !same_description(&r->d, t) &&
+                            !north_holds(g->north, r->d.number, ODM_STR(ODM_INV_ATTACHED_ALERT));
                 if (device_set_texts(r, t) < 0)
                         log_error("no memory for what a device says of itself");
-                mark(r);
+                device_mark(r);
+                if (news)
+                        device_many_renewed(r);
         }
         odm_buf_done(&mos);
         if (!r) {
@@ -621,6 +652,16 @@ static odm_str mounted(odm_arena *a, const gw_device *d, odm_str uri)
         return odm_arena_fmt(a, "./GwDev/%s/%.*s", d->key, (int)rel.n, rel.p);
 }
 
+/* What a device says is not kept before the device is: a key that nobody has would tell it. */
+static int keep_first(rec *r)
+{
+        int rc = 0;
+
+        while (rc == 0 && r->dirty && r->written_seen == 0)
+                rc = flush_once(r->v);
+        return rc;
+}
+
 static int relay(gateway *g, gw_device *d, north_class k, const odm_alert *a, odm_wall at)
 {
         odm_alert up = *a;
@@ -632,7 +673,7 @@ static int relay(gateway *g, gw_device *d, north_class k, const odm_alert *a, od
         odm_arena_init(&arena, &heap_mem, 65536);
         up.source = mounted(&arena, d, a->source.p ? a->source : ODM_STR("."));
         up.target = mounted(&arena, d, a->target);
-        rc = arena.err;
+        rc = arena.err ? odm_arena_err(&arena) : keep_first(rec_of(d));
         if (rc == 0)
                 rc = north_relay(g->north, d->number, k, &up, at);
         odm_arena_done(&arena);
@@ -651,7 +692,7 @@ static int take_dms(rec *r, odm_str dms)
                                : *device_text(&r->d, i);
         rc = device_set_texts(r, t);
         if (rc == 0) {
-                mark(r);
+                device_mark(r);
                 judge_mode(r);
         }
         return rc;
@@ -763,7 +804,6 @@ int devices_provision(gateway *g, odm_str id, odm_str name, int mode, gw_device 
         devices *v = g->devices;
         odm_str t[DEVICE_TEXTS] = {id, name};
         rec *r;
-        int rc;
 
         if (id.n == 0 || id.n > ID_MAX || name.n > TEXT_MAX)
                 return ODM_EINVAL;
@@ -776,12 +816,7 @@ int devices_provision(gateway *g, odm_str id, odm_str name, int mode, gw_device 
                 return ODM_ENOMEM;
         r->d.mode = mode ? (gw_mode)mode : GW_ADAPTATION;
         r->d.mode_set = mode != 0;
-        rc = write_now(r);
-        if (rc < 0) {
-                device_take_out(v, r);
-                device_rec_free(r);
-                return rc;
-        }
+        device_mark(r);
         *out = &r->d;
         return 0;
 }
@@ -800,7 +835,7 @@ static void drop(devices *v, rec *r)
 
 static void remove_record(devices *v, rec *r)
 {
-        store_batch *b = open_batch(v);
+        store_batch *b = device_batch(v);
 
         log_info("record removed", log_text("key", r->d.key), log_str("id", r->d.id));
         if (!b ||
@@ -811,19 +846,10 @@ static void remove_record(devices *v, rec *r)
 
 int devices_remove(gateway *g, gw_device *d)
 {
-        rec *r = rec_of(d);
-        store_batch *b;
-        int rc = ODM_ENOMEM;
-
         if (d->state == GW_ACTIVE || d->state == GW_ASLEEP || d->state == GW_UNREACHABLE)
                 return ODM_ESTATE;
-        b = store_batch_new();
-        if (b && device_delete_row(b, d->number))
-                rc = gw_write(g, b);
-        store_batch_free(b);
-        if (rc == 0)
-                drop(g->devices, r);
-        return rc;
+        remove_record(g->devices, rec_of(d));
+        return 0;
 }
 
 /* ---- life ------------------------------------------------------------------------------------------- */
@@ -841,6 +867,7 @@ int devices_open(gateway *g, devices **out, diag *d)
         v->kinds = words_new();
         v->flush = (loop_timer){.fn = on_flush, .ctx = v};
         v->absent = (loop_timer){.fn = on_absent, .ctx = v};
+        v->many = (loop_timer){.fn = device_many_tell, .ctx = v};
         rand_bytes(&v->seed, sizeof v->seed);
         if (v->hash && v->kinds)
                 rc = device_load_next(v);
@@ -850,6 +877,7 @@ int devices_open(gateway *g, devices **out, diag *d)
                 devices_close(v);
                 return diag_set(d, rc, "the records of devices: %s", odm_err_text(rc));
         }
+        marks_floor(g->marks, MARKS_DEVICE, v->next);
         *out = v;
         return 0;
 }
@@ -881,6 +909,7 @@ void devices_close(devices *v)
                 return;
         loop_timer_stop(&v->flush);
         loop_timer_stop(&v->absent);
+        loop_timer_stop(&v->many);
         for (size_t i = 0; i < v->n; i++)
                 device_rec_free(v->all[i]);
         store_batch_free(v->b);

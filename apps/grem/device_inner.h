@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* device_inner.h - what the files of the records share: the lists (device_list.c), the rows
- * (device_row.c), and what happens to them (device.c). */
+ * (device_row.c), what happens to them (device.c), what is told of many (device_many.c). */
 #ifndef GREM_DEVICE_INNER_H
 #define GREM_DEVICE_INNER_H
 
@@ -21,6 +21,9 @@ typedef struct rec {
         loop_timer timer;
         int64_t heard, wake_due; /* of the loop's clock; 0: not known */
         int64_t woke, gap;       /* a sleeper's pattern, learnt */
+        int64_t woke_at;         /* of the loop's clock: awake since */
+        bool told_asleep;        /* the server knows it as a sleeper, or will */
+        bool renewed;            /* its record is to be read anew by the server */
         int64_t alerts_at;       /* when so many alerts will have been forgotten */
         int64_t written_seen;    /* LastSeen as it is kept */
         int64_t talks_told;      /* when it may be logged again that it talks too much */
@@ -41,7 +44,7 @@ struct devices {
         size_t by_state[ODM_INV_STATES];
         rec *dirty;
         store_batch *b; /* alerts and what goes with them, to be written */
-        loop_timer flush, absent;
+        loop_timer flush, absent, many;
 };
 
 /* ---- device_list.c --------------------------------------------------------------------------- */
@@ -75,5 +78,17 @@ ODM_MUST_USE int device_load_rows(devices *v);
 /* ---- device.c -------------------------------------------------------------------------------- */
 
 void device_on_time(void *ctx); /* of a record's timer */
+/* The row is to be written. */
+void device_mark(rec *r);
+/* The batch that alerts go with, made when there is none; NULL: no memory. */
+store_batch *device_batch(devices *v);
+
+/* ---- device_many.c --------------------------------------------------------------------------- */
+
+/* Something happened to it; `woke`: it is awake since now. */
+void device_many_heard(rec *r, bool woke);
+/* It says something else of itself, and its attach was told. */
+void device_many_renewed(rec *r);
+void device_many_tell(void *ctx); /* of devices.many */
 
 #endif

@@ -14,23 +14,25 @@ typedef struct gw_row { /* as it is kept */
         uint32_t state, mode, flaps;
         bool mode_set, is_gateway;
         int64_t attached, seen, wake_interval, awake, wake_set, next_wake, lifetime;
+        bool told_asleep, renewed;
 } gw_row;
 
 static const field row_fields[] = {
-        STORE_FIELD_OF(gw_row, number, I64),      STORE_FIELD_OF(gw_row, key, STR),
-        STORE_FIELD_OF(gw_row, id, STR),          STORE_FIELD_OF(gw_row, name, STR),
-        STORE_FIELD_OF(gw_row, protocol, STR),    STORE_FIELD_OF(gw_row, addr, STR),
-        STORE_FIELD_OF(gw_row, addr_type, STR),   STORE_FIELD_OF(gw_row, man, STR),
-        STORE_FIELD_OF(gw_row, mod, STR),         STORE_FIELD_OF(gw_row, dev_type, STR),
-        STORE_FIELD_OF(gw_row, fwv, STR),         STORE_FIELD_OF(gw_row, swv, STR),
-        STORE_FIELD_OF(gw_row, hwv, STR),         STORE_FIELD_OF(gw_row, mos, STR),
-        STORE_FIELD_OF(gw_row, dms, STR),         STORE_FIELD_OF(gw_row, reason, STR),
-        STORE_FIELD_OF(gw_row, state, U32),       STORE_FIELD_OF(gw_row, mode, U32),
-        STORE_FIELD_OF(gw_row, flaps, U32),       STORE_FIELD_OF(gw_row, mode_set, BOOL),
-        STORE_FIELD_OF(gw_row, is_gateway, BOOL), STORE_FIELD_OF(gw_row, attached, I64),
-        STORE_FIELD_OF(gw_row, seen, I64),        STORE_FIELD_OF(gw_row, wake_interval, I64),
-        STORE_FIELD_OF(gw_row, awake, I64),       STORE_FIELD_OF(gw_row, wake_set, I64),
-        STORE_FIELD_OF(gw_row, next_wake, I64),   STORE_FIELD_OF(gw_row, lifetime, I64),
+        STORE_FIELD_OF(gw_row, number, I64),       STORE_FIELD_OF(gw_row, key, STR),
+        STORE_FIELD_OF(gw_row, id, STR),           STORE_FIELD_OF(gw_row, name, STR),
+        STORE_FIELD_OF(gw_row, protocol, STR),     STORE_FIELD_OF(gw_row, addr, STR),
+        STORE_FIELD_OF(gw_row, addr_type, STR),    STORE_FIELD_OF(gw_row, man, STR),
+        STORE_FIELD_OF(gw_row, mod, STR),          STORE_FIELD_OF(gw_row, dev_type, STR),
+        STORE_FIELD_OF(gw_row, fwv, STR),          STORE_FIELD_OF(gw_row, swv, STR),
+        STORE_FIELD_OF(gw_row, hwv, STR),          STORE_FIELD_OF(gw_row, mos, STR),
+        STORE_FIELD_OF(gw_row, dms, STR),          STORE_FIELD_OF(gw_row, reason, STR),
+        STORE_FIELD_OF(gw_row, state, U32),        STORE_FIELD_OF(gw_row, mode, U32),
+        STORE_FIELD_OF(gw_row, flaps, U32),        STORE_FIELD_OF(gw_row, mode_set, BOOL),
+        STORE_FIELD_OF(gw_row, is_gateway, BOOL),  STORE_FIELD_OF(gw_row, attached, I64),
+        STORE_FIELD_OF(gw_row, seen, I64),         STORE_FIELD_OF(gw_row, wake_interval, I64),
+        STORE_FIELD_OF(gw_row, awake, I64),        STORE_FIELD_OF(gw_row, wake_set, I64),
+        STORE_FIELD_OF(gw_row, next_wake, I64),    STORE_FIELD_OF(gw_row, lifetime, I64),
+        STORE_FIELD_OF(gw_row, told_asleep, BOOL), STORE_FIELD_OF(gw_row, renewed, BOOL),
 };
 static const record row_record = STORE_RECORD_OF(gw_row, row_fields);
 static const store_index row_index[] = {{.name = "id", .fields = {2}, .n = 1, .unique = true}};
@@ -39,8 +41,10 @@ const store_table gw_table_device = {
 
 #define NEXT_KEY "gw.device.next" /* setting: the number of the next record */
 
-static void fill_row(const gw_device *d, gw_row *row)
+static void fill_row(const rec *r, gw_row *row)
 {
+        const gw_device *d = &r->d;
+
         *row = (gw_row){.number = d->number,
                         .key = odm_cstr(d->key),
                         .id = d->id,
@@ -68,7 +72,9 @@ static void fill_row(const gw_device *d, gw_row *row)
                         .awake = d->awake_s,
                         .wake_set = d->wake_set_s,
                         .next_wake = d->next_wake.s,
-                        .lifetime = d->lifetime_s};
+                        .lifetime = d->lifetime_s,
+                        .told_asleep = r->told_asleep,
+                        .renewed = r->renewed};
 }
 
 /* The number of the next record goes with the first batch that knows a new one. */
@@ -96,7 +102,7 @@ int device_put_row(rec *r, store_batch *b)
 
         if (!op)
                 return ODM_ENOMEM;
-        fill_row(&r->d, row);
+        fill_row(r, row);
         op->row = (store_row_op){.table = &gw_table_device, .row = row};
         r->written_seen = r->d.seen.s;
         return record_copy(&row_record, row, store_batch_arena(b));
@@ -144,6 +150,7 @@ static int load_row(devices *v, const gw_row *row)
         d->wake_set_s = row->wake_set;
         d->next_wake.s = row->next_wake;
         d->lifetime_s = row->lifetime;
+        r->told_asleep = row->told_asleep;
         r->heard = now - (wall > row->seen ? wall - row->seen : 0) * 1000;
         if (row->next_wake > 0) {
                 r->wake_due = now + (row->next_wake - wall) * 1000;
@@ -153,6 +160,8 @@ static int load_row(devices *v, const gw_row *row)
                 device_rec_free(r);
                 return ODM_ENOMEM;
         }
+        if (row->renewed)
+                device_many_renewed(r);
         if (v->next <= d->number)
                 v->next = d->number + 1;
         return 0;

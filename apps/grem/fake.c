@@ -41,7 +41,7 @@ struct fake_device {
         int later_result;
 };
 
-enum what { READ, WRITE, CREATE, REMOVE, EXEC, OBSERVE, DOWNLOAD, WAKE, COMMANDS };
+enum what { READ, WRITE, CREATE, REMOVE, EXEC, OBSERVE, WAKE, COMMANDS };
 
 struct call {
         struct call *next;
@@ -119,8 +119,8 @@ static void __attribute__((format(printf, 2, 3))) note(fake *f, const char *fmt,
                                                                    : sizeof f->log - f->logged - 1;
 }
 
-static const char *const words[] = {"read",    "write",    "create", "remove",  "exec",
-                                    "observe", "download", "wake",   "commands"};
+static const char *const words[] = {"read", "write",   "create", "remove",
+                                    "exec", "observe", "wake",   "commands"};
 
 static void note_call(const struct call *c)
 {
@@ -366,6 +366,36 @@ static unsigned may_write(const fake_device *d, const adapter_node *v)
         return n->value && !can_exec(n) ? ODM_ST_OK : ODM_ST_NOT_ALLOWED;
 }
 
+#define TASKS "./GwMO/Fanout/Fanout"
+#define TASKS_MAX 1000
+
+/* A task of a gateway's, which can be started then. */
+static bool is_task(const fake_device *d, odm_str path)
+{
+        return d->is_gateway && is_below(path, ODM_STR(TASKS)) &&
+               levels_below(path, ODM_STR(TASKS)) == 1;
+}
+
+static bool has_room(const fake_device *d)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < d->n; i++)
+                n += is_task(d, odm_cstr(d->v[i].path));
+        return n < TASKS_MAX;
+}
+
+static void put_new(fake_device *d, const adapter_node *v)
+{
+        char path[128];
+
+        put(d, v->path, v->value);
+        if (!is_task(d, v->path))
+                return;
+        (void)snprintf(path, sizeof path, "%.*s/Operations/Start", (int)v->path.n, v->path.p);
+        fake_exec(d, path);
+}
+
 static void do_change(struct call *c, const adapter_node *v, size_t n, bool create,
                       struct answer *a)
 {
@@ -376,11 +406,13 @@ static void do_change(struct call *c, const adapter_node *v, size_t n, bool crea
                         a->status = may_write(c->d, &v[i]);
                 else if (find(c->d, v[i].path))
                         a->status = ODM_ST_EXISTS;
+                else if (is_task(c->d, v[i].path) && !has_room(c->d))
+                        a->status = ODM_ST_FULL;
                 if (a->status != ODM_ST_OK)
                         return;
         }
         for (size_t i = 0; i < n; i++)
-                put(c->d, v[i].path, v[i].value);
+                put_new(c->d, &v[i]);
 }
 
 static void do_remove(struct call *c, odm_str path, struct answer *a)
@@ -611,12 +643,6 @@ static void do_call(struct call *c, struct answer *a)
                 if (!refuse(c->d, c->v[0].path, a) && find(c->d, c->v[0].path) == NULL)
                         a->status = ODM_ST_NOT_FOUND;
                 break;
-        case DOWNLOAD:
-                if (!refuse(c->d, c->v[0].path, a))
-                        a->status = ODM_ST_ACCEPTED;
-                if (a->status == ODM_ST_ACCEPTED && c->d->later_type)
-                        final_begin(c->d, c->v[0].path, c->correlator);
-                break;
         case WAKE: refuse(c->d, ODM_ABSENT, a); break;
         case COMMANDS: break;
         }
@@ -759,13 +785,6 @@ static void f_observe(void *a, uint64_t id, gw_device *d, void *native, odm_str 
                 ODM_ABSENT);
 }
 
-static void f_download(void *a, uint64_t id, gw_device *d, void *native, const adapter_image *i,
-                       odm_str correlator, int64_t deadline_ms)
-{
-        (void)a, (void)d, (void)deadline_ms;
-        on_path(native, id, DOWNLOAD, i->object, i->name, correlator);
-}
-
 static void f_wake(void *a, uint64_t id, gw_device *d, void *native, odm_str notification,
                    odm_str server_id)
 {
@@ -824,7 +843,7 @@ fake_device *fake_new(fake *f, const char *id)
                 .next = f->devices, .f = f, .id = dup_z(id), .protocol = dup_z("FAKE/1")};
         d->nap = (loop_timer){.fn = on_nap, .ctx = d};
         d->caps = ADAPTER_READ | ADAPTER_WRITE | ADAPTER_CREATE | ADAPTER_DELETE | ADAPTER_EXECUTE |
-                  ADAPTER_OBSERVE | ADAPTER_DOWNLOAD | ADAPTER_WAKE | ADAPTER_LIST;
+                  ADAPTER_OBSERVE | ADAPTER_WAKE | ADAPTER_LIST;
         f->devices = d;
         fake_interior(d, "./DevInfo", "urn:oma:mo:oma-dm-devinfo:1.1");
         fake_set(d, "./DevInfo/DevId", id, ODM_FMT_CHR);
@@ -980,6 +999,16 @@ void fake_go(fake_device *d, adapter_gone why)
 bool fake_is_awake(const fake_device *d)
 {
         return d->awake;
+}
+
+size_t fake_children(const fake_device *d, const char *path)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < d->n; i++)
+                n += is_below(odm_cstr(d->v[i].path), odm_cstr(path)) &&
+                     levels_below(odm_cstr(d->v[i].path), odm_cstr(path)) == 1;
+        return n;
 }
 
 void fake_delay(fake_device *d, int64_t ms)
@@ -1174,7 +1203,6 @@ const adapter_class fake_class = {
         .remove = f_remove,
         .execute = f_execute,
         .observe = f_observe,
-        .download = f_download,
         .wake = f_wake,
         .commands = f_commands,
         .cancel = f_cancel,

@@ -47,6 +47,8 @@ fake_device *fake_find(fake *f, const char *id);
 /* What seen() tells beyond DevInfo and DevDetail, to be set before fake_attach(); protocol "FAKE/1"
  * unless said otherwise. */
 void fake_protocol(fake_device *d, const char *protocol);
+/* Below a gateway's ./GwMO/Fanout/Fanout there is room for 1000 nodes, each with Operations/Start.
+ */
 void fake_is_gateway(fake_device *d, bool is);
 void fake_pattern(fake_device *d, int64_t wake_interval_s, int64_t awake_s);
 void fake_lifetime(fake_device *d, int64_t s);
@@ -67,6 +69,7 @@ void fake_exec(fake_device *d, const char *path);
 void fake_drop(fake_device *d, const char *path); /* and all below */
 /* NULL: no such leaf.  Lent until the next change. */
 const char *fake_value(const fake_device *d, const char *path);
+size_t fake_children(const fake_device *d, const char *path);
 
 void fake_delay(fake_device *d, int64_t ms); /* 0, FAKE_SILENT */
 /* Every operation on exactly this path is answered so; 0 ends it.  An absent path: all. */
@@ -83,8 +86,8 @@ void fake_caps(fake_device *d, unsigned caps); /* of adapter_cap */
 void fake_commands(fake_device *d, bool on);   /* offers ADAPTER_COMMANDS */
 
 /* A line for each call, "read KEY PATH PATH ..", "write KEY PATH=VALUE ..", "create", "remove",
- * "exec KEY PATH [ARG]", "observe KEY PATH", "download KEY NAME", "wake KEY", "commands KEY N",
- * "cancel KEY", KEY being what fake_key() gave (else the id).  Cut after 16 KiB. */
+ * "exec KEY PATH [ARG]", "observe KEY PATH", "wake KEY", "commands KEY N", "cancel KEY", KEY being
+ * what fake_key() gave (else the id).  Cut after 16 KiB. */
 const char *fake_log(const fake *f);
 void fake_log_clear(fake *f);
 void fake_key(fake_device *d, const char *key);

@@ -6,6 +6,7 @@
  *     fanout_work.c    what the engine (odm/fanout.h) asks for, done: orders, rows, final alerts
  *     fanout_tell.c    results and completions north
  *     fanout_row.c     the rows
+ *     fanout_nest.c    a gateway below as a target; fanout_below.c: what is left there
  *
  * A task's row is written before its Exec is answered; a target's row before what cannot be done
  * twice is done, and when it ended; results go north in the batch that says so in the task's row.
@@ -104,6 +105,7 @@ typedef struct fanout_task { /* the latest run of a node, or an Exec */
         odm_fanout_cmds cmds;
         fanout_list list;
         bool open; /* the engine has it */
+        bool gone; /* forgotten, while a report was on its way: it goes when that is through */
         /* a report under way */
         bool telling, writing, last;
         uint32_t upto;
@@ -124,7 +126,9 @@ typedef struct fanout_run { /* an order on a device */
         fanout_part *p;
         uint64_t task, order;
         uint32_t device;
-        bool nested; /* of a gateway, which has the task */
+        bool nested; /* of a gateway, which gets the task */
+        bool given;  /* and has it: it is started */
+        int64_t due; /* of the loop's clock: its deadline */
         odm_arena a;
 } fanout_run;
 
@@ -138,6 +142,7 @@ struct fanout_part {
         fanout_task *tasks;
         fanout_outcome *slot[FANOUT_SLOTS];
         fanout_run *runs;
+        struct fanout_below *below;
         loop_timer timer, sweep;
         gw_hook hook;
         bool opened, writing, working;
@@ -177,6 +182,8 @@ void fanout_forget(fanout_part *p, fanout_task *t);
 ODM_MUST_USE int fanout_load(fanout_part *p);
 void fanout_sweep(fanout_part *p); /* results that are too old go */
 void fanout_free_task(fanout_task *t);
+/* Out of the list, and freed. */
+void fanout_bury(fanout_task *t);
 /* It is over: what is not needed any more is given back.  `t->row` says how it ended. */
 void fanout_close_task(fanout_task *t);
 
@@ -223,13 +230,23 @@ ODM_MUST_USE int fanout_tell_document(fanout_task *t, store_batch *b, const odm_
 
 /* ---- gateways below: fanout_nest.c --------------------------------------------------------------------- */
 
-/* The commands that give it the task; in `a`. */
-ODM_MUST_USE int fanout_nest_list(const fanout_task *t, odm_str tag, odm_arena *a,
-                                  const odm_command **out);
-/* What their answers amount to: 202 when it is at it. */
+/* The commands that give it the task; in `a`.  It is not to be started unless all are 2xx: what is
+ * there then may be another one. */
+ODM_MUST_USE int fanout_nest_list(const fanout_task *t, odm_arena *a, const odm_command **out);
+/* That which starts it. */
+ODM_MUST_USE int fanout_nest_start(const fanout_task *t, odm_str tag, odm_arena *a,
+                                   const odm_command **out);
+/* What their answers amount to: the first that is no success, or the last. */
 unsigned fanout_nest_status(const gw_answer *v, size_t n, odm_str *text);
 unsigned fanout_nest_result(odm_str completion);
 /* Its document goes on as ours; durable when it returns 0. */
 ODM_MUST_USE int fanout_nest_pass(fanout_task *t, const gw_device *d, odm_str document);
+
+/* ---- ... and what is left there: fanout_below.c ----------------------------------------------------------- */
+
+/* A device is awake, or (`dirty`) a task on it has ended: where it is a gateway, nodes of tasks
+ * that are over are removed there, now or when it is awake. */
+void fanout_below_look(fanout_part *p, gw_device *d, bool dirty);
+void fanout_below_drop(fanout_part *p, uint32_t device); /* 0: all */
 
 #endif

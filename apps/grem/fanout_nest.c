@@ -2,9 +2,9 @@
 /* A gateway behind this one as a target: it is given the task as one of its own, for all of its
  * devices, and what it tells of them goes on as results of ours (gwmo.md 8).
  *
- *     RUN -> Add ./GwMO/Fanout/Fanout/p<id>, Exec Start  -> 202
+ *     RUN -> Add ./GwMO/Fanout/Fanout/p<id> -> 2xx -> Exec Start  -> 202
  *     resultaggregation of it -> the same entries, keys "g0007/d0003", our TaskID and Seq
- *     completionstatus of it  -> the end of the target */
+ *     completionstatus of it  -> the end of the target; the node there goes (fanout_below.c) */
 #include <stdio.h>
 
 #include "fanout_inner.h"
@@ -86,10 +86,10 @@ static void put_settings(writer *w)
         put_number(w, "/Operations/ReturnFormat", r->format);
 }
 
-int fanout_nest_list(const fanout_task *t, odm_str tag, odm_arena *a, const odm_command **out)
+int fanout_nest_list(const fanout_task *t, odm_arena *a, const odm_command **out)
 {
         writer w = {.t = t, .a = a};
-        odm_command *node = NULL, *leaves = NULL, *start = NULL;
+        odm_command *node = NULL, *leaves = NULL;
 
         if (command(&w, ODM_CMD_ADD, &node))
                 put(&w, "", ODM_FMT_NODE, ODM_ABSENT);
@@ -97,28 +97,42 @@ int fanout_nest_list(const fanout_task *t, odm_str tag, odm_arena *a, const odm_
                 node->next = leaves;
                 put_settings(&w);
         }
-        if (leaves && command(&w, ODM_CMD_EXEC, &start)) {
-                leaves->next = start;
-                put(&w, "/Operations/Start", ODM_FMT_ABSENT, ODM_ABSENT);
-                start->correlator = odm_arena_fmt(a, "%.*s.0", (int)tag.n, tag.p);
-                start->items->meta.present = false;
-                w.failed |= !start->correlator.p;
-        }
         if (w.failed)
                 return odm_arena_err(a);
         *out = node;
         return 0;
 }
 
+int fanout_nest_start(const fanout_task *t, odm_str tag, odm_arena *a, const odm_command **out)
+{
+        writer w = {.t = t, .a = a};
+        odm_command *start = NULL;
+
+        if (command(&w, ODM_CMD_EXEC, &start)) {
+                put(&w, "/Operations/Start", ODM_FMT_ABSENT, ODM_ABSENT);
+                start->correlator = odm_arena_fmt(a, "%.*s.0", (int)tag.n, tag.p);
+                w.failed |= !start->correlator.p;
+        }
+        if (w.failed)
+                return odm_arena_err(a);
+        start->items->meta.present = false;
+        *out = start;
+        return 0;
+}
+
 unsigned fanout_nest_status(const gw_answer *v, size_t n, odm_str *text)
 {
-        unsigned status = v[n - 1].status;
+        size_t i = 0;
 
-        if (status == ODM_ST_NOT_ALLOWED && v[0].status == ODM_ST_EXISTS)
-                return ODM_ST_ACCEPTED; /* it was given before, and is at it */
-        if (!odm_status_ok(status))
-                *text = v[n - 1].text;
-        return status;
+        while (i + 1 < n && odm_status_ok(v[i].status))
+                i++;
+        if (!odm_status_ok(v[i].status))
+                *text = v[i].text;
+        if (v[i].status != ODM_ST_EXISTS)
+                return v[i].status;
+        /* of a run that was cut short, or of nobody: it goes, and what may be done twice is */
+        *text = ODM_STR("it has a task of that number");
+        return ODM_ST_TIMEOUT;
 }
 
 /* What the state that a task below ended in is as a result. */

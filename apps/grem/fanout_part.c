@@ -344,6 +344,28 @@ static int exec_turn(void *ctx, const odm_at *at, const odm_op *op, unsigned *st
         return fanout_turn(p, fanout_by_name(p, at->name[0]), to, status);
 }
 
+/* An Exec that waits for its device, by its correlator: 200 when it is certain that it was not
+ * begun and will not be, 404 else. */
+static int exec_take_back(void *ctx, const odm_at *at, const odm_op *op, unsigned *status)
+{
+        fanout_part *p = ctx;
+        odm_str correlator = odm_str_trim(op->value.data);
+
+        (void)at;
+        *status = ODM_ST_NOT_FOUND;
+        for (const fanout_task *t = p->tasks; t && correlator.n; t = t->next) {
+                const fanout_row *r = &t->row;
+                if (!t->open || r->kind != FANOUT_QUEUED || t->list.n != 1 ||
+                    !odm_str_eq(r->correlator, correlator) || !odm_str_eq(r->server, op->server) ||
+                    !odm_fanout_rests(p->f, (uint64_t)r->id, t->list.v[0]))
+                        continue;
+                fanout_take_back(p, t, t->list.v[0]);
+                *status = ODM_ST_OK;
+                break;
+        }
+        return 0;
+}
+
 /* ---- live leaves ------------------------------------------------------------------------------------- */
 
 static int put_number(odm_arena *a, odm_value *out, uint64_t n)
@@ -769,7 +791,11 @@ static void now_is(fanout_part *p, gw_device *d, odm_presence presence)
 
 static void on_awake(void *ctx, gw_device *d)
 {
-        now_is(ctx, d, fanout_presence(d));
+        fanout_part *p = ctx;
+
+        now_is(p, d, fanout_presence(d));
+        if (p->opened)
+                fanout_below_look(p, d, false);
 }
 
 static void on_asleep(void *ctx, gw_device *d)
@@ -791,6 +817,7 @@ static void on_removed(void *ctx, gw_device *d)
         if (!p->opened)
                 return;
         odm_fanout_removed(p->f, d->number, &now);
+        fanout_below_drop(p, d->number);
         fanout_wake(p);
 }
 
@@ -826,6 +853,7 @@ static const odm_binding bindings[] = {
         {.path = TASK "/Operations/Cancel", .exec = exec_turn},
         {.path = TASK "/Operations/Pause", .exec = exec_turn},
         {.path = TASK "/Operations/Resume", .exec = exec_turn},
+        {.path = "Ext/TakeBack", .exec = exec_take_back},
         {.path = TASK "/State", .read = read_count},
         {.path = TASK "/Total", .read = read_count},
         {.path = TASK "/Done", .read = read_count},
@@ -854,6 +882,7 @@ static void gwfanout_close(void *ctx)
         loop_timer_stop(&p->sweep);
         if (p->opened)
                 fanout_stop_runs(p, 0);
+        fanout_below_drop(p, 0);
         while ((t = p->tasks) != NULL) {
                 p->tasks = t->next;
                 fanout_free_task(t);

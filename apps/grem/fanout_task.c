@@ -96,6 +96,12 @@ static void unlink_task(fanout_task *t)
         *at = t->next;
 }
 
+void fanout_bury(fanout_task *t)
+{
+        unlink_task(t);
+        fanout_free_task(t);
+}
+
 static fanout_task *new_task(fanout_part *p, const fanout_row *row)
 {
         fanout_task *t = calloc(1, sizeof *t);
@@ -177,14 +183,14 @@ static void recount(const fanout_task *t)
 static int write_start(fanout_task *t, const fanout_task *before)
 {
         store_batch *b = store_batch_new();
-        int rc = b ? fanout_put(b, &t->row) : ODM_ENOMEM;
+        int rc = b ? marks_next(t->p->g->marks, MARKS_FANOUT, &t->row.id) : ODM_ENOMEM;
 
+        if (rc == 0)
+                rc = fanout_put(b, &t->row);
         if (rc == 0 && before)
                 rc = fanout_purge(b, before->row.id, true);
         if (rc == 0)
                 rc = gw_write(t->p->g, b);
-        if (rc == 0)
-                t->row.id = b->ops[0]->id;
         store_batch_free(b);
         return rc;
 }
@@ -263,10 +269,8 @@ int fanout_begin(fanout_part *p, const fanout_order *o, unsigned *status)
                 rc = start(t, o->presence);
                 if (rc < 0)
                         take_back(t);
-                if (before) {
-                        unlink_task(before);
-                        fanout_free_task(before);
-                }
+                if (before)
+                        fanout_bury(before);
         }
         *status = status_of(rc);
         if (rc < 0) {
@@ -297,10 +301,8 @@ void fanout_refuse(fanout_part *p, odm_str name, odm_str task_id)
                 fanout_free_task(t);
                 return;
         }
-        if (before) {
-                unlink_task(before);
-                fanout_free_task(before);
-        }
+        if (before)
+                fanout_bury(before);
         link_task(p, t);
 }
 
@@ -396,10 +398,20 @@ void fanout_forget(fanout_part *p, fanout_task *t)
         if (t->open)
                 odm_fanout_drop(p->f, (uint64_t)t->row.id);
         fanout_stop_runs(p, (uint64_t)t->row.id);
+        for (size_t i = 0; t->open && i < t->list.n; i++) {
+                gw_device *d = fanout_device(p, t->list.v[i]);
+                if (d)
+                        fanout_below_look(p, d, true);
+        }
         if (purge(p, t->row.id, true) < 0) /* the next start sees that its node is gone */
                 log_warn("rows of a task stay until the next start");
-        unlink_task(t);
-        fanout_free_task(t);
+        if (!t->writing) {
+                fanout_bury(t);
+                return;
+        }
+        t->gone = true; /* what is on its way comes back to it */
+        t->open = t->telling = false;
+        t->row.name = ODM_ABSENT;
 }
 
 void fanout_sweep(fanout_part *p)
@@ -501,6 +513,91 @@ static int restore(fanout_task *t)
         return rc;
 }
 
+/* ---- after the store was mended --------------------------------------------------------------------------- */
+
+#define SEQ_AHEAD 65536 /* documents that may have been told since the copy was made */
+
+/* Whether what became of it since the copy was made does not matter: it only reads, or its time has
+ * not come yet. */
+static bool is_harmless(const fanout_task *t)
+{
+        if (t->row.not_before > loop_wall().s)
+                return true;
+        for (uint32_t i = 0; i < t->cmds.n; i++) {
+                odm_cmd k = t->cmds.at[i]->kind;
+                if (k != ODM_CMD_GET && k != ODM_CMD_SEQUENCE)
+                        return false;
+        }
+        return true;
+}
+
+/* The number of the target that ended last; of none, 0. */
+static int last_ended(const fanout_task *t, odm_arena *a, uint32_t *out)
+{
+        const fanout_target_row at = {.task = t->row.id};
+        const store_scan s = {.table = &gw_table_target,
+                              .index = TARGET_BY_ENDED,
+                              .same = 1,
+                              .at = &at,
+                              .down = true,
+                              .limit = 1};
+        store_rows rows;
+        int rc = store_row_find(gw_store(t->p->g), &s, a, &rows);
+
+        if (rc == 0)
+                *out = rows.n ? ((const fanout_target_row *)rows.v)->ended : 0;
+        return rc;
+}
+
+/* What has not ended by the copy, and does not await a final alert, has timed out. */
+static int doubt_target(const fanout_task *t, store_batch *b, uint32_t device, odm_arena *a,
+                        uint32_t *ended)
+{
+        const gw_device *d = fanout_device(t->p, device);
+        fanout_target_row row = {.task = t->row.id, .device = device};
+        int rc = store_row_get(gw_store(t->p->g), &gw_table_target, &row, a, &row);
+
+        if (rc < 0 && rc != ODM_ENOENT)
+                return rc;
+        if (row.ended || row.awaits)
+                return 0;
+        row.state = ODM_TARGET_TIMEOUT;
+        row.status = ODM_ST_TIMEOUT;
+        row.ended = ++*ended;
+        row.key = d ? odm_cstr(d->key) : ODM_ABSENT;
+        row.id = d ? d->id : ODM_ABSENT;
+        row.at = loop_wall().s;
+        row.outcome = ODM_STR("<Cmd Status=\"408\"/>");
+        row.text = ODM_STR("the gateway's store was damaged: nobody knows whether it was done");
+        return fanout_put_target(b, &row);
+}
+
+/* A task of a copy of the store. */
+static int doubt(fanout_task *t)
+{
+        store_batch *b = store_batch_new();
+        uint32_t ended = 0;
+        odm_arena a;
+        int rc = b ? 0 : ODM_ENOMEM;
+
+        odm_arena_init(&a, &heap_mem, FANOUT_BYTES);
+        t->row.seq += SEQ_AHEAD;
+        if (rc == 0)
+                rc = fanout_patch(b, &t->row, STORE_FIELD(FANOUT_F_SEQ));
+        if (rc == 0)
+                rc = last_ended(t, &a, &ended);
+        for (size_t i = 0; rc == 0 && !is_harmless(t) && i < t->list.n; i++) {
+                odm_arena_reset(&a);
+                if (t->list.v[i] < FANOUT_STRANGER)
+                        rc = doubt_target(t, b, t->list.v[i], &a, &ended);
+        }
+        if (rc == 0)
+                rc = gw_write(t->p->g, b);
+        odm_arena_done(&a);
+        store_batch_free(b);
+        return rc;
+}
+
 static int load_open(fanout_task *t)
 {
         const char *why;
@@ -508,6 +605,8 @@ static int load_open(fanout_task *t)
 
         if (rc == 0)
                 rc = fanout_unpack(t->row.targets, &t->keep, &t->list);
+        if (rc == 0 && t->p->g->mended == RECOVER_COPY)
+                rc = doubt(t);
         if (rc == 0)
                 rc = restore(t);
         t->open = rc == 0;
@@ -533,10 +632,13 @@ static bool has_node(const fanout_part *p, const fanout_row *r)
 
 static int load_task(fanout_part *p, const fanout_row *r)
 {
+        /* the tree, which did not go back, has no node: it had ended when that went */
+        bool over = r->finished || (p->g->mended == RECOVER_COPY && r->name.n);
         fanout_task *t;
         int rc = 0;
 
-        if (r->finished && !has_node(p, r)) {
+        marks_floor(p->g->marks, MARKS_FANOUT, r->id + 1);
+        if (over && !has_node(p, r)) {
                 (void)(purge(p, r->id, true) == 0); /* else the next start does it */
                 return 0;
         }

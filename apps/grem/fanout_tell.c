@@ -336,6 +336,10 @@ static void on_told(void *ctx, store_batch *b, int rc)
         const fanout_row *row = rc == 0 ? b->ops[0]->row.row : NULL;
 
         t->writing = false;
+        if (t->gone) {
+                fanout_bury(t);
+                return;
+        }
         if (rc < 0) {
                 log_error("results are not told yet", log_text("reason", odm_err_text(rc)));
                 p->hold = odm_time_add(loop_now(), HOLD_MS).ms;

@@ -471,6 +471,41 @@ static void an_exec_of_its_own_is_relayed(void **arg)
         want_alerts(DONE, "./GwDev/d0001/Reboot/Now:mine:200");
 }
 
+/* As long as it waits it can be taken back, and is not done then; by whom it is of. */
+static void an_exec_that_waits_is_taken_back(void **arg)
+{
+        static const char take[] = "./GwMO/Fanout/Ext/TakeBack";
+        const odm_op op = {.kind = ODM_CMD_EXEC,
+                           .target = ODM_STR("./GwDev/d0001/Reboot/Now"),
+                           .server = ODM_STR(YARD_SERVER),
+                           .correlator = ODM_STR("mine")};
+        fake_device *d;
+
+        (void)arg;
+        d = yard_attach("one");
+        fake_sleep(d, 60000);
+        assert_int_equal(fanout_queue_exec(yard.g, fake_record(d), &op), 0);
+        assert_int_equal(yard_do(NULL, ODM_CMD_EXEC, take, "yours", ODM_FMT_CHR), 404);
+        assert_int_equal(yard_do(NULL, ODM_CMD_EXEC, take, NULL, ODM_FMT_ABSENT), 404);
+        assert_int_equal(yard_do("other", ODM_CMD_EXEC, take, "mine", ODM_FMT_CHR), 425);
+        assert_int_equal(fake_record(d)->pending, 1);
+        assert_int_equal(yard_do(NULL, ODM_CMD_EXEC, take, "mine", ODM_FMT_CHR), 200);
+        assert_int_equal(fake_record(d)->pending, 0);
+        assert_int_equal(yard_do(NULL, ODM_CMD_EXEC, take, "mine", ODM_FMT_CHR), 404);
+        assert_true(yard_turn(LIMIT_MS, is_told, NULL));
+        want_alerts(DONE, "./GwDev/d0001/Reboot/Now:mine:214");
+        fake_log_clear(yard.fake);
+        fake_wake(d, 5000);
+        (void)yard_turn(200, NULL, NULL);
+        assert_null(strstr(fake_log(yard.fake), "exec"));
+        fake_sleep(d, 60000); /* what the device has is not taken back */
+        assert_int_equal(fanout_queue_exec(yard.g, fake_record(d), &op), 0);
+        fake_delay(d, FAKE_SILENT);
+        fake_wake(d, 5000);
+        (void)yard_turn(200, NULL, NULL);
+        assert_int_equal(yard_do(NULL, ODM_CMD_EXEC, take, "mine", ODM_FMT_CHR), 404);
+}
+
 /* ---- turns ------------------------------------------------------------------------------------------------ */
 
 static void it_is_held_and_cancelled(void **arg)
@@ -554,6 +589,31 @@ static void a_cancelled_task_can_be_deleted_at_once(void **arg)
         yard_stop();
         yard_start(classes);
         assert_int_equal(yard_get(TASKS "t/State"), 404);
+}
+
+static bool is_written(void *ctx)
+{
+        (void)ctx;
+        return yard.g->fanout->tasks->writing;
+}
+
+/* What is told of it is on its way to the disk when its node goes. */
+static void a_task_can_be_deleted_while_it_is_told(void **arg)
+{
+        const odm_str name = ODM_STR("t");
+
+        (void)arg;
+        fake_sleep(yard_attach("one"), 0);
+        make("t", "dev:one", REBOOT);
+        assert_int_equal(exec("t", "Start"), 202);
+        assert_int_equal(exec("t", "Cancel"), 200);
+        assert_true(yard_turn(LIMIT_MS, is_written, NULL));
+        assert_int_equal(yard_do(NULL, ODM_CMD_DELETE, TASKS "t", NULL, ODM_FMT_ABSENT), 200);
+        assert_null(fanout_by_name(yard.g->fanout, name));
+        (void)yard_turn(60, NULL, NULL);
+        assert_null(yard.g->fanout->tasks);
+        make("t", "dev:one", REBOOT);
+        assert_int_equal(exec("t", "Start"), 202);
 }
 
 static void failures_in_full(void **arg)
@@ -690,6 +750,7 @@ static void a_crowd_is_told_in_parts(void **arg)
                 fake_set(d, "./DevDetail/FwV", i % 10 ? "1.0" : "1.1", ODM_FMT_CHR);
                 assert_non_null(fake_attach(d));
         }
+        assert_true(north_waiting(yard.g->north) >= CROWD); /* that they are here: each of them */
         make("t", "all", FWV);
         assert_int_equal(put("t", "MaxParallel", "100", ODM_FMT_INT), 200);
         assert_int_equal(exec("t", "Start"), 202);
@@ -723,7 +784,7 @@ static void a_gateway_below_has_the_task_for_its_own(void **arg)
         (void)arg;
         d = fake_new(yard.fake, "below");
         fake_is_gateway(d, true);
-        fake_exec(d, "./GwMO/Fanout/Fanout/p1/Operations/Start");
+        fake_interior(d, "./GwMO/Fanout/Fanout", NULL);
         fake_later(d, 100, DONE, 40);
         yard_attach("below");
         make("t", "all", FWV);
@@ -1044,8 +1105,11 @@ int main(void)
                 cmocka_unit_test_setup_teardown(a_mode_waits_for_final_alerts, setup, teardown),
                 cmocka_unit_test_setup_teardown(what_was_told_is_not_forgotten, setup, teardown),
                 cmocka_unit_test_setup_teardown(an_exec_of_its_own_is_relayed, setup, teardown),
+                cmocka_unit_test_setup_teardown(an_exec_that_waits_is_taken_back, setup, teardown),
                 cmocka_unit_test_setup_teardown(it_is_held_and_cancelled, setup, teardown),
                 cmocka_unit_test_setup_teardown(one_target_is_taken_back, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_task_can_be_deleted_while_it_is_told, setup,
+                                                teardown),
                 cmocka_unit_test_setup_teardown(a_cancelled_task_can_be_deleted_at_once, setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(failures_in_full, setup, teardown),

@@ -192,6 +192,30 @@ static int take_answers(fanout_run *r, const fanout_task *t, const gw_answer *a,
         return rc;
 }
 
+static int start_nested(fanout_run *r, const fanout_task *t);
+
+/* A gateway has the task, or has begun it, or not. */
+static void on_nested(fanout_run *r, const fanout_task *t, const gw_answer *a, size_t n,
+                      odm_str text)
+{
+        fanout_part *p = r->p;
+        gw_device *d = fanout_device(p, r->device);
+        odm_fanout_cmd one = {.status = fanout_nest_status(a, n, &text)};
+        bool good = odm_status_ok(one.status);
+
+        if (good && !r->given) {
+                if (t && start_nested(r, t) == 0)
+                        return;
+                good = false;
+                one.status = ODM_ST_UNAVAILABLE;
+        }
+        take_early(p, r, &one, 1);
+        ran(p, r->task, r->device, &one, 1, text);
+        unlink_run(r);
+        if (d && !good)
+                fanout_below_look(p, d, true);
+}
+
 static void on_done(void *ctx, unsigned status, odm_str text, const gw_answer *a, size_t n)
 {
         fanout_run *r = ctx;
@@ -200,10 +224,10 @@ static void on_done(void *ctx, unsigned status, odm_str text, const gw_answer *a
         odm_fanout_cmd *v = NULL, one = {.status = status};
 
         if (r->nested && n > 0) {
-                one.status = fanout_nest_status(a, n, &text);
-                take_early(p, r, &one, 1);
-                ran(p, r->task, r->device, &one, 1, text);
-        } else if (t && n > 0 && n <= t->cmds.n && take_answers(r, t, a, n, &v, &text) == 0) {
+                on_nested(r, t, a, n, text);
+                return;
+        }
+        if (t && n > 0 && n <= t->cmds.n && take_answers(r, t, a, n, &v, &text) == 0) {
                 take_early(p, r, v, n);
                 ran(p, r->task, r->device, v, n, text);
         } else {
@@ -236,23 +260,45 @@ static void own_correlator(const fanout_task *t, const odm_command *list)
                 c->correlator = t->row.correlator.n ? t->row.correlator : ODM_ABSENT;
 }
 
+#define TAG_MAX 24
+
+static odm_str tag_of(const fanout_run *r, char out[TAG_MAX])
+{
+        (void)snprintf(out, TAG_MAX, "%c%llu", FANOUT_TAG, (unsigned long long)r->task);
+        return odm_cstr(out);
+}
+
 static int order(fanout_run *r, const fanout_task *t, gw_device *d, int64_t deadline_ms)
 {
         url_of url = {r->p, d};
         const odm_fanout_names names = {d->id, d->name, local_url, &url};
         gw_order o = {.deadline_ms = deadline_ms};
-        char tag[24];
+        char tag[TAG_MAX];
         int rc;
 
-        (void)snprintf(tag, sizeof tag, "%c%llu", FANOUT_TAG, (unsigned long long)r->task);
+        r->due = odm_time_add(loop_now(), deadline_ms).ms;
         r->nested = d->is_gateway && t->row.kind == FANOUT_TASK;
-        rc = r->nested ? fanout_nest_list(t, odm_cstr(tag), &r->a, &o.list)
-                       : odm_fanout_cmds_for(&t->cmds, &names, odm_cstr(tag), &r->a, &o.list);
+        rc = r->nested ? fanout_nest_list(t, &r->a, &o.list)
+                       : odm_fanout_cmds_for(&t->cmds, &names, tag_of(r, tag), &r->a, &o.list);
         if (rc < 0)
                 return rc;
         if (!r->nested)
                 own_correlator(t, o.list);
         return gw_run(r->p->g, d, &o, on_done, r, &r->order);
+}
+
+static int start_nested(fanout_run *r, const fanout_task *t)
+{
+        gw_device *d = fanout_device(r->p, r->device);
+        int64_t left = r->due - loop_now().ms;
+        gw_order o = {.deadline_ms = left > 0 ? left : 1};
+        char tag[TAG_MAX];
+        int rc = d ? fanout_nest_start(t, tag_of(r, tag), &r->a, &o.list) : ODM_ENOENT;
+
+        if (rc == 0)
+                rc = gw_run(r->p->g, d, &o, on_done, r, &r->order);
+        r->given = rc == 0;
+        return rc;
 }
 
 static void run(fanout_part *p, const odm_fanout_ask *a)
@@ -343,8 +389,11 @@ static void on_kept(void *ctx, store_batch *b, int rc)
         }
         for (size_t i = 0; i < b->n && rc == 0; i++) {
                 const fanout_target_row *row = b->ops[i]->row.row;
+                gw_device *d = row->ended ? fanout_device(p, (uint32_t)row->device) : NULL;
                 if (row->ended)
                         fanout_outcome_drop(p, (uint64_t)row->task, (uint32_t)row->device);
+                if (d)
+                        fanout_below_look(p, d, true);
         }
         fanout_work(p);
 }

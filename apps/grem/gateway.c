@@ -17,6 +17,8 @@
 
 #define CONFIG_AT "./GwMO/Config/"
 #define STORE_CACHE ((size_t)4 << 20) /* rows are written far oftener than they are read */
+#define JOBS_KEPT 50      /* finished ones of a device: what came of them is told long before */
+#define EVENTS_KEPT 65536 /* alerts that wait to be told of are among them */
 #define TRIM_MS 60000
 
 /* ---- what others ask ------------------------------------------------------------------------------- */
@@ -168,11 +170,15 @@ static int open_store(gateway *g, diag *d)
         store_opt_init(&opt);
         opt.where = given ? given : path;
         opt.cache_bytes = STORE_CACHE;
+        opt.sessions_kept = 2; /* those of OMA DM devices, which nobody looks at */
+        opt.session_bytes = 0;
+        opt.jobs_kept = JOBS_KEPT;
+        opt.events_kept = EVENTS_KEPT;
         if (opt.where)
                 rc = gather_tables(g, &opt.n_tables);
         opt.tables = g->tables;
         if (rc == 0)
-                rc = recover_store_open(path, &opt, &g->store, why, &g->mended);
+                rc = recover_store_open(path, &opt, g->marks, &g->store, why, &g->mended);
         if (rc < 0)
                 diag_set(d, rc, "the store: %s", why[0] ? why : odm_err_text(rc));
         free(path);
@@ -228,6 +234,8 @@ static int open_adapters(gateway *g, diag *d)
                                          .bootstrap = gw_bootstrap,
                                          .known = devices_known,
                                          .address = own_address,
+                                         .images_served = &g->counts.images_served,
+                                         .image_octets = &g->counts.image_bytes_out,
                                          .ctx = g};
         for (size_t i = 0; rc == 0 && i < g->n_adapters; i++) {
                 gw_adapter *a = &g->adapters[i];
@@ -245,6 +253,8 @@ static int open_all(gateway *g, diag *d)
 
         if (rc == 0)
                 rc = find_adapters(g, d);
+        if (rc == 0)
+                rc = marks_open(NULL, g->folder, !cfg_str(g->conf, "gateway.store"), &g->marks, d);
         if (rc == 0)
                 rc = open_store(g, d);
         if (rc == 0)
@@ -284,42 +294,19 @@ int gateway_open(const cfg *c, loop *l, const char *version, gateway **out, diag
         return 0;
 }
 
-/* Without a configuration the server is asked for one (G3). */
-static void ask_for_config(gateway *g)
-{
-        odm_alert a = {.code = ODM_ALERT_GENERIC,
-                       .source = ODM_STR("./GwMO/Config"),
-                       .type = ODM_STR(ODM_INV_REQUEST_ALERT),
-                       .format = ODM_FMT_XML,
-                       .mark = ODM_STR("informational")};
-        odm_buf b;
-        int rc;
-
-        if (!cfg_bool(g->conf, "gateway.ask") || !config_is_empty(g))
-                return;
-        odm_buf_init(&b, &heap_mem, 1024);
-        rc = odm_inv_request_doc(ODM_STR("config"), ODM_STR("this gateway has no configuration"),
-                                 &b);
-        a.data = odm_buf_view(&b);
-        if (rc == 0)
-                rc = north_request(g->north, &a);
-        odm_buf_done(&b);
-        if (rc < 0)
-                log_error("the server cannot be asked", log_text("reason", odm_err_text(rc)));
-}
-
 int gateway_start(gateway *g, diag *d)
 {
         (void)d;
         g->started = true;
         g->trim = (loop_timer){.fn = on_trim, .ctx = g};
         on_trim(g);
-        ask_for_config(g);
+        gw_requests_begin(g);
         for (size_t i = 0; i < g->n_adapters; i++)
                 if (g->adapters[i].k->enumerate)
                         g->adapters[i].k->enumerate(g->adapters[i].self);
         devices_start(g->devices);
         north_begin(g->north);
+        marks_settled(g->marks); /* parts have seen to what they keep */
         return 0;
 }
 
@@ -341,6 +328,7 @@ void gateway_stop(gateway *g)
                 return;
         g->started = false;
         loop_timer_stop(&g->trim);
+        gw_requests_end(g);
         applier_free(g->applier);
         g->applier = NULL;
         runner_free(g->runner);
@@ -355,10 +343,11 @@ static void keep_store(gateway *g)
 {
         bool own = g->store && !cfg_str(g->conf, "gateway.store");
         char *path = own ? fsio_join(g->folder, "gateway.db") : NULL;
+        bool copied;
 
         store_close(g->store);
-        if (path)
-                recover_store_keep(path);
+        copied = path && recover_store_keep(path) == 0;
+        marks_close(g->marks, copied);
         free(path);
 }
 

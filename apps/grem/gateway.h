@@ -160,7 +160,9 @@ typedef struct gw_counts {
         uint64_t north_bytes_in;              /* of these */
         uint64_t sessions_saved,
                 bytes_saved; /* what each device by itself would have cost, less that */
-        uint64_t alerts_gathered, results_merged, reads_cached, images_served;
+        uint64_t alerts_gathered, results_merged, reads_cached;
+        uint64_t image_bytes_in; /* of images that were fetched; not among north_bytes */
+        _Atomic uint64_t images_served, image_bytes_out; /* that devices took from here */
 } gw_counts;
 gw_counts *gw_counts_of(gateway *g);
 
@@ -201,6 +203,7 @@ extern const part_class part_gwmount;     /* ./GwDev */
 extern const part_class part_gwfanout;    /* ./GwMO/Fanout */
 extern const part_class part_gwtrigger;   /* ./GwMO/EDTrigger */
 extern const part_class part_gwimages;    /* ./GwMO/ImageInventory */
+extern const part_class part_gwpolicy;    /* traps of devices, for ./Schedule */
 extern const part_class part_gwnorth;     /* alerts to the server */
 extern const part_class part_gwrecover;   /* what is damaged is mended, devices too */
 extern const part_class part_gwtraffic;   /* ./DiagMon/Traffic */

@@ -8,16 +8,26 @@
 #include "images_inner.h"
 #include "net.h"
 
-static const field image_fields[] = {
-        STORE_FIELD_OF(image_row, node, STR),       STORE_FIELD_OF(image_row, id, STR),
-        STORE_FIELD_OF(image_row, name, STR),       STORE_FIELD_OF(image_row, version, STR),
-        STORE_FIELD_OF(image_row, vendor, STR),     STORE_FIELD_OF(image_row, match, STR),
-        STORE_FIELD_OF(image_row, kind, I64),       STORE_FIELD_OF(image_row, hash, STR),
-        STORE_FIELD_OF(image_row, size, U64),       STORE_FIELD_OF(image_row, ready, I64),
-        STORE_FIELD_OF(image_row, previous, STR),   STORE_FIELD_OF(image_row, state, I64),
-        STORE_FIELD_OF(image_row, result, I64),     STORE_FIELD_OF(image_row, delivered, BOOL),
-        STORE_FIELD_OF(image_row, correlator, STR), STORE_FIELD_OF(image_row, signature, BLOB),
-        STORE_FIELD_OF(image_row, unproved, BOOL)};
+static const field image_fields[] = {STORE_FIELD_OF(image_row, node, STR),
+                                     STORE_FIELD_OF(image_row, id, STR),
+                                     STORE_FIELD_OF(image_row, name, STR),
+                                     STORE_FIELD_OF(image_row, version, STR),
+                                     STORE_FIELD_OF(image_row, vendor, STR),
+                                     STORE_FIELD_OF(image_row, match, STR),
+                                     STORE_FIELD_OF(image_row, kind, I64),
+                                     STORE_FIELD_OF(image_row, hash, STR),
+                                     STORE_FIELD_OF(image_row, size, U64),
+                                     STORE_FIELD_OF(image_row, ready, I64),
+                                     STORE_FIELD_OF(image_row, previous, STR),
+                                     STORE_FIELD_OF(image_row, state, I64),
+                                     STORE_FIELD_OF(image_row, result, I64),
+                                     STORE_FIELD_OF(image_row, delivered, BOOL),
+                                     STORE_FIELD_OF(image_row, correlator, STR),
+                                     STORE_FIELD_OF(image_row, signature, BLOB),
+                                     STORE_FIELD_OF(image_row, unproved, BOOL),
+                                     STORE_FIELD_OF(image_row, previous_signature, BLOB),
+                                     STORE_FIELD_OF(image_row, backward, BOOL),
+                                     STORE_FIELD_OF(image_row, older, BOOL)};
 enum { F_NODE, F_ID, F_READY = 9 };
 
 static const record image_record = STORE_RECORD_OF(image_row, image_fields);
@@ -136,10 +146,6 @@ static int fill(store *st, const char *folder, const image_row *r, odm_arena *a,
                 i.url_http = image_url(a, base, r->id);
         if (rc < 0 && rc != ODM_ENOENT)
                 return rc;
-        if (r->previous.n) {
-                i.previous = image_path(a, folder, r->previous);
-                i.previous_hash = octets(r->previous, a);
-        }
         if (a->err)
                 return odm_arena_err(a);
         *out = i;

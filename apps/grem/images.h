@@ -28,9 +28,6 @@ typedef struct gw_image { /* one that is ready; texts in the arena of who asked 
                               none */
         odm_str url_http;  /* where the gateway serves it; absent: it has no listener */
         int64_t ready;     /* since when, milliseconds since 1970 */
-        odm_str previous;  /* the file that was offered before this one under the same node,
-                              for going back; absent: none */
-        odm_str previous_hash; /* its SHA-256 */
 } gw_image;
 
 /* All: 0; ODM_ENOENT: no such image, or it is not ready; ODM_ESTATE: it is being proved again, or

@@ -256,6 +256,9 @@ static void an_image_is_fetched_proved_and_served(void **unused)
         expect("another", get(url, NULL, body, sizeof body), 404);
         yard_settle();
         assert_int_equal(gw_counts_of(yard.g)->images_served, 1); /* a rest is no image */
+        assert_int_equal(gw_counts_of(yard.g)->image_bytes_out, strlen("the first image") + 5);
+        assert_int_equal(gw_counts_of(yard.g)->image_bytes_in,
+                         strlen("the first image") + 64); /* its signature too */
 }
 
 static void what_is_not_proved_is_not_offered(void **unused)
@@ -286,24 +289,18 @@ static void what_is_not_proved_is_not_offered(void **unused)
 static void the_one_before_is_kept(void **unused)
 {
         char url[256], body[64];
-        gw_image i;
-        odm_arena a;
 
         (void)unused;
         add("fw", "fw");
         fetch("fw", "one", "40");
         url_of("fw", url, sizeof url);
+        expect("nothing before it", yard_get(AT "/Previous"), 404);
         fetch("fw", "bare", "50"); /* what is offered stays */
         expect_served("fw", "the first image");
         fetch("fw", "two", "40");
         expect("the same address", get(url, NULL, body, sizeof body), 200);
         assert_string_equal(body, "the second image!");
         assert_int_equal(files(), 2);
-        odm_arena_init(&a, &heap_mem, 1 << 20);
-        assert_int_equal(gw_image_get(gw_store(yard.g), gw_folder(yard.g), ODM_STR("fw"), &a, &i),
-                         0);
-        assert_true(access(i.previous.p, R_OK) == 0 && i.previous_hash.n == 32);
-        odm_arena_done(&a);
         fetch("fw", "three", "40");
         assert_int_equal(files(), 2);
 }
@@ -592,6 +589,153 @@ static void a_damaged_delivery_is_the_servers_to_repeat(void **unused)
         assert_int_equal(files(), 0);
 }
 
+static void back(unsigned want)
+{
+        expect("back", yard_do(NULL, ODM_CMD_EXEC, AT "/Operations/Rollback", NULL, 0), want);
+}
+
+static void back_to(const char *content, unsigned alerts)
+{
+        back(202);
+        assert_true(yard_turn(10000, is_told, &alerts));
+        wait_for("fw", "40");
+        expect_served("fw", content);
+}
+
+static void hash_of(const char *file, char hash[65])
+{
+        char path[WORKSHOP_PATH];
+
+        workshop_path(file, path);
+        assert_int_equal(proof_hash(path, hash, NULL), 0);
+}
+
+static void expect_before(const char *file)
+{
+        char hash[65];
+
+        hash_of(file, hash);
+        expect("the one before", yard_get(AT "/Previous"), 200);
+        if (!strstr(yard.text, hash))
+                fail_msg("%s instead of %s", yard.text, hash);
+}
+
+static void it_goes_back_and_forth(void **unused)
+{
+        (void)unused;
+        add("fw", "fw");
+        back(405);
+        fetch("fw", "one", "40");
+        back(405);
+        fetch("fw", "two", "40");
+        expect_before("one");
+        back_to("the first image", 3);
+        assert_int_equal(yard_alerts(READY), 3);
+        assert_non_null(strstr(yard.text, ":c1:")); /* what the job of it waits for */
+        expect_before("two");
+        restart();
+        expect_served("fw", "the first image");
+        expect_before("two");
+        back_to("the second image!", 4);
+        assert_int_equal(files(), 2);
+        back_to("the first image", 5);
+        fetch("fw", "three", "40");
+        expect_before("one");
+        assert_int_equal(files(), 2);
+}
+
+static void go_back(void)
+{
+        back(202);
+}
+
+static void a_kill_does_not_stop_the_way_back(void **unused)
+{
+        (void)unused;
+        add("fw", "fw");
+        fetch("fw", "one", "40");
+        fetch("fw", "two", "40");
+        killed_before_the_end(go_back);
+        wait_for("fw", "40");
+        expect_served("fw", "the first image");
+        expect_before("two");
+        assert_int_equal(yard_alerts(READY), 3);
+}
+
+/* The file of what is kept to go back to has another content from now on. */
+static void damage_before(const char *of, const char *text)
+{
+        char hash[65], path[256];
+
+        hash_of(of, hash);
+        snprintf(path, sizeof path, "%s/images/%s.img", gw_folder(yard.g), hash);
+        assert_int_equal(access(path, R_OK), 0);
+        assert_int_equal(fsio_write(NULL, path, odm_cstr(text), 0600, NULL), 0);
+}
+
+static bool is_lost(void *ctx)
+{
+        (void)ctx;
+        return yard_get(AT "/Previous") == 404;
+}
+
+static void what_was_before_is_read_before_it_is_offered(void **unused)
+{
+        char *large = test_malloc(5 << 20);
+
+        (void)unused;
+        memset(large, 'x', (5 << 20) - 1);
+        large[(5 << 20) - 1] = 0;
+        workshop_put("large", large, 0644);
+        workshop_sign("large");
+        add("fw", "fw");
+        fetch("fw", "one", "40");
+        fetch("fw", "two", "40");
+        damage_before("one", "the first imagE");
+        back(202);
+        wait_for("fw", "50");
+        expect("Result", yard_get(AT "/Result"), 200);
+        assert_non_null(strstr(yard.text, "=402\n"));
+        expect_served("fw", "the second image!");
+        back(405);
+        assert_int_equal(files(), 1);
+
+        fetch("fw", "three", "40");
+        damage_before("two", "the second imag");
+        restart(); /* it is looked at by itself */
+        expect("no more", yard_get(AT "/Previous"), 404);
+        expect_served("fw", "and a third one");
+        assert_int_equal(files(), 1);
+
+        fetch("fw", "large", "40");
+        fetch("fw", "one", "40");
+        large[1000]++;
+        damage_before("large", large);
+        restart(); /* beside everything else */
+        expect_served("fw", "the first image");
+        assert_true(yard_turn(10000, is_lost, NULL));
+        assert_int_equal(files(), 1);
+        test_free(large);
+}
+
+/* Its address has the one that the server went back from. */
+static void what_was_gone_back_to_is_not_fetched_anew(void **unused)
+{
+        unsigned four = 4;
+
+        (void)unused;
+        add("fw", "fw");
+        fetch("fw", "one", "40");
+        fetch("fw", "two", "40");
+        back_to("the first image", 3);
+        damage(15, "the first imagE");
+        restart();
+        assert_true(yard_turn(10000, is_told, &four));
+        wait_for("fw", "50");
+        expect("offered no more", yard_get(AT "/LocalURL"), 404);
+        back_to("the second image!", 5);
+}
+
 static void a_deleted_image_makes_room(void **unused)
 {
         char url[256], body[64];
@@ -630,6 +774,10 @@ int main(void)
                 T(an_image_is_fetched_proved_and_served),
                 T(what_is_not_proved_is_not_offered),
                 T(the_one_before_is_kept),
+                T(it_goes_back_and_forth),
+                T(a_kill_does_not_stop_the_way_back),
+                T(what_was_before_is_read_before_it_is_offered),
+                T(what_was_gone_back_to_is_not_fetched_anew),
                 cmocka_unit_test_setup_teardown(a_server_may_deliver_it, set_up_bare, tear_down),
                 T(others_find_it),
                 T(a_restart_goes_on),

@@ -4,6 +4,7 @@
 #define GREM_INNER_H
 
 #include "gateway.h"
+#include "marks.h"
 #include "recover_store.h"
 #include "run.h"
 
@@ -39,9 +40,9 @@ gw_device *devices_known(void *ctx, odm_str id);
  */
 void devices_judge(devices *v);
 /* A device the server expects: a record that was never seen.  0 with *out; ODM_EEXIST: it has one;
- * ODM_ELIMIT, ODM_ENOMEM, ODM_EIO.  Durable on return. */
+ * ODM_ELIMIT, ODM_ENOMEM.  Written a moment later, with others. */
 ODM_MUST_USE int devices_provision(gateway *g, odm_str id, odm_str name, int mode, gw_device **out);
-/* Forgets a record; ODM_ESTATE when its device is here.  Durable on return. */
+/* Forgets a record; ODM_ESTATE when its device is here.  Written a moment later, with others. */
 ODM_MUST_USE int devices_remove(gateway *g, gw_device *d);
 
 /* ---- bootstrap.c ----------------------------------------------------------------------------------- */
@@ -54,7 +55,9 @@ ODM_MUST_USE int gw_bootstrap(void *ctx, const adapter_device *d, odm_arena *a, 
 typedef struct north north;
 ODM_MUST_USE int north_open(gateway *g, north **out, diag *d);
 void north_close(north *n); /* NULL is allowed */
-/* An attach, a detach or a change of state of a device. */
+/* An attach, a detach or a change of state of a device; or of many, whose number is NORTH_MANY:
+ * that is told behind all events before it, and before those after it. */
+#define NORTH_MANY UINT32_MAX
 ODM_MUST_USE int north_event(north *n, store_batch *b, uint32_t device, const odm_alert *a,
                              odm_wall at);
 /* What a device tells: NORTH_RELAY or NORTH_FINAL.  Durable on return; as north_add().  Of one
@@ -63,7 +66,7 @@ ODM_MUST_USE int north_relay(north *n, uint32_t device, north_class k, const odm
                              odm_wall at);
 /* Marked fatal or critical: does not wait. */
 bool north_is_grave(odm_str mark);
-/* What asks the server for a task, unless that waits already.  Durable on return. */
+/* What asks the server for a task, unless the same waits already.  Durable on return. */
 ODM_MUST_USE int north_request(north *n, const odm_alert *a);
 /* A batch with rows of ours is durable (rc 0) or was refused. */
 void north_written(north *n, const store_batch *b, int rc);
@@ -72,6 +75,7 @@ ODM_MUST_USE int north_again(north *n, store_batch *b, const store_batch *failed
 /* Takes back the latest event of a device and of that type that waits and is not on its way, by
  * adding to `b`; false when there is none. */
 bool north_cancel(north *n, store_batch *b, uint32_t device, odm_str type);
+bool north_holds(north *n, uint32_t device, odm_str type); /* whether there is one */
 size_t north_waiting(const north *n);
 /* The agent's side: part_gwnorth. */
 int north_alerts(north *n, odm_str server, int (*fn)(void *ctx, const odm_alert *a), void *ctx);
@@ -100,6 +104,15 @@ bool config_is_empty(gateway *g);
 /* The mode that ModeRules give a device; 0: none fits. */
 int gw_config_mode(gateway *g, const gw_device *d);
 
+/* ---- request.c -------------------------------------------------------------------------------------- */
+
+/* Asks the server for a task about the node `source`: "config", "resync", "update" or
+ * "certificate"; `detail` is for people.  Durable on return; what fails is logged. */
+void gw_request(gateway *g, odm_str source, const char *kind, odm_str detail);
+/* What is to be asked for from the start on; adapters are there. */
+void gw_requests_begin(gateway *g);
+void gw_requests_end(gateway *g);
+
 /* ---- the gateway ------------------------------------------------------------------------------------ */
 
 typedef struct gw_adapter {
@@ -124,6 +137,7 @@ struct gateway {
         struct recover *recover;    /* while it is open */
         struct report *report;      /* while it is open */
         recover_mended mended;      /* what was done about the store when it was opened */
+        marks *marks;
         gw_hook *hooks;
         const part_host *host; /* while the agent's parts are mounted */
         void *config;          /* of config_part.c, as long */
@@ -133,7 +147,7 @@ struct gateway {
         adapter_host adapter_host;
         gw_adapter adapters[GW_ADAPTERS_MAX];
         size_t n_adapters;
-        loop_timer trim;
+        loop_timer trim, certificates;
 };
 
 /* Tables of the gateway and its parts, up to a NULL; tables.c. */

@@ -26,6 +26,7 @@
 #include "mo.h"
 #include "odm/codec.h"
 #include "odm/view.h"
+#include "report.h"
 
 #define AT "./GwDev"
 #define NEST_MAX 4    /* gateways, this one counted */
@@ -550,10 +551,11 @@ static int mount_serve(void *ctx, uint64_t id, const odm_op *op)
         return begin(s, op);
 }
 
-/* Asks for a value that nobody waits for: what it says is kept. */
+/* Asks for a value that nobody waits for: what it says is kept.  Half of the places are for those
+ * who do. */
 static void refresh(mount_part *p, gw_device *d, const odm_op *op)
 {
-        served *s = take(p, 0, d);
+        served *s = p->n_served < SERVED_MAX / 2 ? take(p, 0, d) : NULL;
 
         if (s == NULL)
                 return;
@@ -667,6 +669,20 @@ static int mount_forward(void *ctx, const odm_op *op, const odm_at *at, odm_aren
         return rc;
 }
 
+/* What was decided by the rights on devices is decided anew. */
+static int on_commit(void *ctx, odm_tree *t, const odm_change *list)
+{
+        const mount_part *p = ctx;
+        bool rights = false;
+
+        (void)t;
+        for (; list; list = list->next)
+                rights = rights || (list->kind == ODM_CHANGE_PROP && list->prop == ODM_PROP_ACL);
+        if (rights && p->g && p->host->loop)
+                report_judge(p->g);
+        return 0;
+}
+
 /* ---- life --------------------------------------------------------------------------------------------- */
 
 static int mount_mount(const part_host *h, void **out, diag *d)
@@ -682,6 +698,7 @@ static int mount_mount(const part_host *h, void **out, diag *d)
         p->provider = (odm_provider){.name = "gwdev",
                                      .mo = &odm_mo_gwdev,
                                      .ctx = p,
+                                     .commit = on_commit,
                                      .forward = mount_forward,
                                      .forward_below = 1};
         rc = odm_tree_mount(h->tree, NULL, &p->provider);

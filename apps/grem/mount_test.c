@@ -303,6 +303,19 @@ static void who_only_looks_does_not_wait(void **arg)
         assert_int_equal(look("./GwDev/d0001/DevInfo/Man", value), 503); /* and it goes meanwhile */
 }
 
+/* However much is looked at, and is slow. */
+static void who_looks_leaves_room_for_servers(void **arg)
+{
+        char value[32];
+
+        (void)arg;
+        fake_delay(yard_attach("one"), FAKE_SILENT);
+        yard_attach("two");
+        for (int i = 0; i < 100; i++)
+                assert_int_equal(look("./GwDev/d0001/Ext/Level", value), 503);
+        assert_int_equal(yard_get("./GwDev/d0002/DevInfo/Man"), 200);
+}
+
 /* In the adapter's words, without the place. */
 static void refusals_say_why(void **arg)
 {
@@ -571,6 +584,128 @@ static void the_cache_has_a_ceiling(void **arg)
         assert_int_equal(yard_get(path), 503);
 }
 
+/* Jobs of the store, as the adapter of OMA DM makes one of each order. */
+static void what_nobody_reads_is_not_kept(void **arg)
+{
+        store *st = gw_store(yard.g);
+        store_batch *b = store_batch_new();
+        store_job_list l = {0};
+        odm_arena a;
+        int64_t device;
+
+        (void)arg;
+        store_batch_add(b, STORE_DEVICE_CREATE)->device =
+                (store_device){.name = ODM_STR("m"), .devid = ODM_STR("urn:m")};
+        assert_int_equal(gw_write(yard.g, b), 0);
+        device = b->ops[0]->id;
+        store_batch_free(b);
+        for (int i = 0; i < 200; i++) {
+                store_op *op;
+                b = store_batch_new();
+                store_batch_add(b, STORE_JOB_CREATE)->job =
+                        (store_job){.device = device, .commands = ODM_STR("[]")};
+                op = store_batch_add(b, STORE_JOB_MOVE);
+                op->job_move = (store_job_move){.device = device,
+                                                .job = STORE_LAST,
+                                                .from = STORE_JOB_OPEN,
+                                                .expect_attempts = -1,
+                                                .to = STORE_JOB_DONE};
+                assert_int_equal(gw_write(yard.g, b), 0);
+                store_batch_free(b);
+        }
+        odm_arena_init(&a, &heap_mem, 1 << 24);
+        assert_int_equal(
+                store_job_find(st,
+                               &(store_job_filter){.device = device, .states = ~0u, .limit = 1000},
+                               &a, &l),
+                0);
+        assert_true(l.n >= 1 && l.n <= 100);
+        odm_arena_done(&a);
+}
+
+static bool are_expected(void *ctx)
+{
+        return gw_count(yard.g, -1) == *(const size_t *)ctx;
+}
+
+/* Many that are expected cost a few commits, and so do many that are no more. */
+static void records_are_written_together(void **arg)
+{
+        size_t n = 300;
+        store_stats before, after;
+        char uri[80], id[32];
+
+        (void)arg;
+        store_stat(gw_store(yard.g), &before);
+        for (size_t i = 0; i < n; i++) {
+                snprintf(uri, sizeof uri, "./GwMO/Inventory/Ext/Expected/e%zu", i);
+                assert_int_equal(yard_do(NULL, ADD, uri, NULL, ODM_FMT_NODE), 200);
+                snprintf(uri, sizeof uri, "./GwMO/Inventory/Ext/Expected/e%zu/DeviceID", i);
+                snprintf(id, sizeof id, "urn:%zu", i);
+                assert_int_equal(yard_do(NULL, ADD, uri, id, CHR), 200);
+        }
+        assert_true(yard_turn(10000, are_expected, &n));
+        yard_settle();
+        store_stat(gw_store(yard.g), &after);
+        assert_true(after.batches - before.batches < 20);
+        yard_stop();
+        yard_start(classes);
+        assert_int_equal(gw_count(yard.g, -1), n);
+        store_stat(gw_store(yard.g), &before);
+        for (size_t i = 1; i < n; i++) {
+                snprintf(uri, sizeof uri, "./GwMO/Inventory/Ext/Expected/e%zu", i);
+                assert_int_equal(yard_do(NULL, DEL, uri, NULL, ABS), 200);
+        }
+        n = 1;
+        assert_true(yard_turn(10000, are_expected, &n));
+        yard_settle();
+        store_stat(gw_store(yard.g), &after);
+        assert_true(after.batches - before.batches < 20);
+}
+
+static unsigned long cached(void)
+{
+        unsigned long n;
+        odm_buf b;
+        const char *at;
+
+        odm_buf_init(&b, &heap_mem, 65536);
+        assert_int_equal(parts_status(yard.parts, &b), 0);
+        assert_int_equal(odm_buf_byte(&b, 0), 0);
+        at = strstr((const char *)b.p, "cached-values: ");
+        assert_non_null(at);
+        n = strtoul(at + strlen("cached-values: "), NULL, 10);
+        odm_buf_done(&b);
+        return n;
+}
+
+/* More comes at once than two batches take: what is not kept is not counted. */
+static void what_the_cache_cannot_take_is_not_counted(void **arg)
+{
+        const store_scan all = {.table = &gw_table_cache};
+        uint64_t rows = 0;
+        char path[64];
+
+        (void)arg;
+        for (const char *const *id = (const char *const[]){"a", "b", "c", NULL}; *id; id++) {
+                fake_device *d = yard_attach(*id);
+                for (unsigned i = 0; i < 900; i++) {
+                        snprintf(path, sizeof path, "./Ext/n%05u", i);
+                        fake_set(d, path, "v", CHR);
+                }
+        }
+        for (const char *const *id = (const char *const[]){"a", "b", "c", NULL}; *id; id++)
+                for (unsigned i = 0; i < 900; i++) {
+                        snprintf(path, sizeof path, "./Ext/n%05u", i);
+                        fake_changed(fake_find(yard.fake, *id), path);
+                }
+        yard_settle();
+        (void)yard_turn(1000, NULL, NULL);
+        assert_int_equal(store_row_count(gw_store(yard.g), &all, 10000, &rows), 0);
+        assert_true(rows > 0 && rows < 2700);
+        assert_int_equal(cached(), rows);
+}
+
 static void gateways_may_be_behind_it(void **arg)
 {
         static char type[] = "urn:example:at:door";
@@ -613,18 +748,37 @@ static void what_nobody_waits_for_is_still_done(void **arg)
 
 #define LARGE ((size_t)1 << 20)
 
-static int count_large(void *ctx, const odm_alert *a)
+typedef struct session {
+        unsigned large;
+        uint64_t id[1000];
+        size_t n;
+} session;
+
+static int hear(void *ctx, const odm_alert *a)
 {
-        *(unsigned *)ctx += a->data.n == LARGE;
+        session *s = ctx;
+
+        assert_true(s->n < ODM_COUNT(s->id));
+        s->large += a->data.n == LARGE;
+        s->id[s->n++] = a->id;
         return 0;
 }
 
+/* Session after session in which all are answered, until none waits. */
 static unsigned large_ones(void)
 {
+        static session s;
         unsigned n = 0;
 
-        assert_int_equal(north_alerts(yard.g->north, ODM_STR(YARD_SERVER), count_large, &n), 0);
-        north_rest(yard.g->north, false);
+        for (unsigned i = 0; i < 200 && north_waiting(yard.g->north); i++) {
+                s = (session){.n = 0};
+                assert_int_equal(north_alerts(yard.g->north, ODM_STR(YARD_SERVER), hear, &s), 0);
+                for (size_t k = 0; k < s.n; k++)
+                        north_alerted(yard.g->north, s.id[k], 200);
+                north_rest(yard.g->north, true);
+                n += s.large;
+        }
+        assert_int_equal(north_waiting(yard.g->north), 0);
         return n;
 }
 
@@ -643,12 +797,11 @@ static void tell_large(unsigned many, unsigned each)
         }
 }
 
-/* More of them than are read at once: they are told, and do not keep the gateway from its start. */
+/* More of them than are read at once: they do not keep the gateway from its start, and are told. */
 static void large_alerts_wait_as_others_do(void **arg)
 {
         (void)arg;
         tell_large(3, 24);
-        assert_int_equal(large_ones(), 72);
         yard_stop();
         yard_start(classes);
         assert_int_equal(large_ones(), 72);
@@ -660,6 +813,8 @@ static void what_waits_has_a_size(void **arg)
         yard_stop();
         yard_set("gateway.alerts_size=32M");
         yard_start(classes);
+        assert_int_equal(yard_do(NULL, REP, "./GwMO/Config/Alerts/BatchWindow", "0", ODM_FMT_INT),
+                         200);
         tell_large(2, 24);
         assert_int_equal(large_ones(), 31); /* and what is around them */
 }
@@ -676,6 +831,8 @@ int main(void)
                 TEST(those_asleep_are_not),
                 TEST(what_was_written_is_no_secret_told),
                 TEST(who_only_looks_does_not_wait),
+                TEST(who_looks_leaves_room_for_servers),
+                TEST(what_nobody_reads_is_not_kept),
                 TEST(an_exec_waits_for_who_sleeps),
                 TEST(silent_ones_are_waited_for_a_while),
                 TEST(what_the_device_tells_by_itself_is_kept),
@@ -688,6 +845,8 @@ int main(void)
                 TEST(nothing_of_a_device_is_in_a_transaction),
                 TEST(orders_below_commands_are_the_adapters),
                 TEST(the_cache_has_a_ceiling),
+                TEST(what_the_cache_cannot_take_is_not_counted),
+                TEST(records_are_written_together),
                 TEST(large_alerts_wait_as_others_do),
                 TEST(what_waits_has_a_size),
                 TEST(gateways_may_be_behind_it),

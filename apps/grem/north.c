@@ -15,17 +15,19 @@
 #include "log.h"
 #include "odm/inventory.h"
 
-#define RESERVE 10000 /* numbers that are taken at once */
 #define PAGE 100
 #define PAGE_BYTES ((size_t)64 << 20)
 #define LATE_S 60      /* an alert that leaves later than this says when it was */
 #define AGAIN_MS 60000 /* one that the server did not want now */
 #define OVER_MAX 500   /* answered ones that are deleted at once */
-#define NEXT_ID "gw.north.next"
 #define DATA_MAX ((size_t)16 << 20)
 #define OF_ONE 200    /* of one device wait; then its oldest go */
 #define TELL_MOST 900 /* in a session, which others need as well */
-#define ID_SLOTS 8192 /* powers of two */
+#define TELL_OCTETS ((size_t)16 << 20)
+#define LARGE ((size_t)1 << 20) /* has a session to itself */
+#define PASSED_MOST 4           /* sessions of others in a row, before one of those */
+#define TRIES_IN_TURN 3         /* of a large one; then those behind it do not wait for it */
+#define ID_SLOTS 8192           /* powers of two */
 #define LANE_SLOTS 4096
 
 typedef struct north_row {
@@ -58,7 +60,8 @@ typedef struct entry {
         int64_t id, due; /* due: of the loop's clock */
         uint32_t octets; /* of the row */
         uint8_t cls, event;
-        bool urgent; /* does not wait for BatchWindow */
+        uint8_t tries; /* of a large one, that came to nothing */
+        bool urgent;   /* does not wait for BatchWindow */
         bool durable, told;
 } entry;
 
@@ -78,11 +81,14 @@ struct north {
         lane *turn, *turn_last, *lane_slot[LANE_SLOTS];
         size_t n, n_lanes;
         uint64_t octets; /* of all rows */
-        int64_t next, reserved;
         loop_timer due;
         int64_t soonest; /* none is due before */
         bool begun, asked;
-        size_t told;       /* in the session that is open */
+        size_t told;       /* in the session that is open, */
+        uint64_t weight;   /* and their octets */
+        unsigned passed;   /* sessions in a row in which a large one had to wait */
+        bool waits;        /* one has, in the session that is open */
+        int64_t barrier;   /* events behind this one wait for it */
         store_batch *over; /* rows that were answered, to be deleted */
         uint64_t least;    /* octets of the smallest session so far */
         void (*answered)(void *ctx, int64_t id, odm_str type, odm_str source);
@@ -307,21 +313,6 @@ static int delete_row(store_batch *b, int64_t id)
         return 0;
 }
 
-static int put_next(north *n, store_batch *b)
-{
-        store_op *op = store_batch_add(b, STORE_SETTING_PUT);
-
-        if (!op)
-                return ODM_ENOMEM;
-        op->setting.key = ODM_STR(NEXT_ID);
-        op->setting.value =
-                odm_arena_fmt(store_batch_arena(b), "%lld", (long long)(n->next + RESERVE));
-        if (!op->setting.value.p)
-                return ODM_ENOMEM;
-        n->reserved = n->next + RESERVE;
-        return 0;
-}
-
 /* The oldest of a lane that can be spared; NULL: none. */
 static entry *spare(const lane *l, bool finals)
 {
@@ -397,22 +388,21 @@ static int put_row(north *n, store_batch *b, const north_row *from)
 static int add(north *n, store_batch *b, uint32_t cls, uint32_t device, const odm_alert *a,
                odm_wall at, int64_t *id)
 {
-        const north_row row = {.id = n->next,
-                               .cls = cls,
-                               .device = device,
-                               .format = (uint32_t)a->format,
-                               .at = at.s,
-                               .type = a->type,
-                               .source = a->source,
-                               .source_name = a->source_name,
-                               .target = a->target,
-                               .mark = a->mark,
-                               .correlator = a->correlator,
-                               .data = a->data};
+        north_row row = {.cls = cls,
+                         .device = device,
+                         .format = (uint32_t)a->format,
+                         .at = at.s,
+                         .type = a->type,
+                         .source = a->source,
+                         .source_name = a->source_name,
+                         .target = a->target,
+                         .mark = a->mark,
+                         .correlator = a->correlator,
+                         .data = a->data};
         int rc = a->data.n > DATA_MAX ? ODM_ELIMIT : make_room(n, b, device, octets_of(&row));
 
-        if (rc == 0 && n->next >= n->reserved)
-                rc = put_next(n, b);
+        if (rc == 0)
+                rc = marks_next(n->g->marks, MARKS_ALERT, &row.id);
         if (rc == 0)
                 rc = put_row(n, b, &row);
         if (rc == 0)
@@ -420,8 +410,7 @@ static int add(north *n, store_batch *b, uint32_t cls, uint32_t device, const od
         if (rc < 0)
                 return rc;
         if (id)
-                *id = n->next;
-        n->next++;
+                *id = row.id;
         return 0;
 }
 
@@ -453,30 +442,55 @@ int north_add(gateway *g, store_batch *b, north_class k, const odm_alert *a, odm
         return b ? add(g->north, b, k, 0, a, at, id) : add_now(g->north, k, 0, a, at, id);
 }
 
+/* Whether the alert that waits says the same, whenever it was. */
+static bool is_same(const north *n, const entry *e, const odm_alert *a)
+{
+        north_row row = {.id = e->id};
+        odm_arena arena;
+        bool same;
+
+        odm_arena_init(&arena, &heap_mem, PAGE_BYTES);
+        same = store_row_get(n->g->store, &gw_table_north, &row, &arena, &row) == 0 &&
+               odm_str_eq(row.source, a->source) && odm_str_eq(row.data, a->data);
+        odm_arena_done(&arena);
+        return same;
+}
+
 int north_request(north *n, const odm_alert *a)
 {
         const lane *own = *lane_at(n, 0);
 
         for (const entry *e = own ? own->first : NULL; e; e = e->later)
-                if (e->event == REQUEST)
+                if (e->event == REQUEST && is_same(n, e, a))
                         return 0;
         return north_add(n->g, NULL, NORTH_REPORT, a, loop_wall(), NULL);
 }
 
-bool north_cancel(north *n, store_batch *b, uint32_t device, odm_str type)
+/* The latest one of the type that no session has told; NULL: none. */
+static entry *untold(north *n, uint32_t device, odm_str type)
 {
         enum event what = event_of(type);
         const lane *l = *lane_at(n, device);
+        entry *e = l ? l->last : NULL;
 
-        for (entry *e = l ? l->last : NULL; e; e = e->earlier) {
-                if (e->told || e->event != what)
-                        continue;
-                if (delete_row(b, e->id) < 0)
-                        return false;
-                bury(n, e);
-                return true;
-        }
-        return false;
+        while (e && (e->told || e->event != what))
+                e = e->earlier;
+        return e;
+}
+
+bool north_cancel(north *n, store_batch *b, uint32_t device, odm_str type)
+{
+        entry *e = untold(n, device, type);
+
+        if (!e || delete_row(b, e->id) < 0)
+                return false;
+        bury(n, e);
+        return true;
+}
+
+bool north_holds(north *n, uint32_t device, odm_str type)
+{
+        return untold(n, device, type) != NULL;
 }
 
 static const north_row *row_of(const store_op *op)
@@ -518,11 +532,11 @@ int north_again(north *n, store_batch *b, const store_batch *failed)
                 if (!row_of(op) || row_of(op)->id == 0)
                         continue;
                 north_row row = *row_of(op);
-                row.id = n->next;
-                rc = put_row(n, b, &row);
+                rc = marks_next(n->g->marks, MARKS_ALERT, &row.id);
+                if (rc == 0)
+                        rc = put_row(n, b, &row);
                 if (rc == 0)
                         rc = add_entry(n, &row, 0, false);
-                n->next++;
         }
         return rc;
 }
@@ -572,6 +586,7 @@ static int tell_row(north *n, entry *e, const north_row *row,
         if (rc == 0) {
                 e->told = e->lane->served = true;
                 n->told++;
+                n->weight += e->octets;
         }
         return rc;
 }
@@ -590,15 +605,49 @@ static int tell_entry(north *n, entry *e, int (*fn)(void *ctx, const odm_alert *
         return rc == ODM_ENOENT ? 0 : rc; /* answered, and not yet gone from memory */
 }
 
+/* What takes long to tell may be what a session fails of: it goes alone, so that the others do
+ * not wait for it, nor after some tries those behind it in its lane. */
+static bool is_large(const entry *e)
+{
+        return e->octets > LARGE;
+}
+
 /* The next of a lane that can be told now; its turn is over then. */
-static entry *next_of(lane *l)
+static entry *next_of(north *n, lane *l)
 {
         entry *e = l->at;
 
-        while (e && (!e->durable || e->told))
-                e = e->later;
+        while (e && (!e->durable || e->told || is_large(e))) {
+                bool waits = is_large(e) && e->durable && !e->told;
+                n->waits |= waits;
+                e = waits && e->tries < TRIES_IN_TURN ? NULL : e->later;
+        }
+        if (e && e->cls == NORTH_EVENT && e->id > n->barrier)
+                e = NULL;
         l->at = e ? e->later : NULL;
         return e;
+}
+
+static bool is_full(const north *n)
+{
+        return n->told >= TELL_MOST || n->weight >= TELL_OCTETS;
+}
+
+/* The first large one, of the lanes in their turn, that is due and has none to wait for. */
+static entry *large_of(lane **v, size_t k)
+{
+        int64_t now = loop_now().ms;
+
+        for (size_t i = 0; i < k; i++)
+                for (entry *e = v[i]->first; e; e = e->later) {
+                        if (!e->durable || e->told)
+                                continue;
+                        if (is_large(e) && e->due <= now)
+                                return e;
+                        if (!is_large(e) || e->tries < TRIES_IN_TURN)
+                                break;
+                }
+        return NULL;
 }
 
 /* Lanes in their turn: the gateway's own, those with something urgent, the others. */
@@ -608,7 +657,9 @@ static size_t line_up(north *n, lane **v)
 
         for (int pass = 0; pass < 3; pass++)
                 for (lane *l = n->turn; l; l = l->next)
-                        if (pass == (l->device == 0 ? 0 : l->urgent ? 1 : 2)) {
+                        if (l->device != NORTH_MANY && pass == (l->device == 0 ? 0
+                                                                : l->urgent    ? 1
+                                                                               : 2)) {
                                 l->at = l->first;
                                 v[k++] = l;
                         }
@@ -625,17 +676,72 @@ static int tell_lanes(north *n, lane **v, size_t k, int (*fn)(void *ctx, const o
         while (k > 0 && rc == 0) {
                 size_t left = 0;
                 for (size_t i = 0; i < k && rc == 0; i++) {
-                        entry *e = next_of(v[i]);
-                        while (e && rc == 0 && n->told < TELL_MOST) {
+                        entry *e = next_of(n, v[i]);
+                        while (e && rc == 0 && !is_full(n)) {
                                 rc = tell_entry(n, e, fn, ctx);
-                                e = v[i]->device == 0 ? next_of(v[i]) : NULL;
+                                e = v[i]->device == 0 ? next_of(n, v[i]) : NULL;
                         }
                         if (v[i]->at)
                                 v[left++] = v[i];
                 }
-                k = n->told < TELL_MOST ? left : 0;
+                k = is_full(n) ? 0 : left;
         }
         return rc;
+}
+
+static void put_off(entry *e, int64_t until)
+{
+        e->due = e->due > until ? e->due : until;
+        if (e->tries < UINT8_MAX)
+                e->tries++;
+}
+
+static int tell_large(north *n, entry *e, int (*fn)(void *ctx, const odm_alert *a), void *ctx)
+{
+        int rc = tell_entry(n, e, fn, ctx);
+
+        n->passed = 0;
+        if (rc < 0)
+                put_off(e, odm_time_add(loop_now(), AGAIN_MS).ms);
+        return rc;
+}
+
+/* The next event of many devices that was not told. */
+static entry *many_of(north *n)
+{
+        const lane *l = *lane_at(n, NORTH_MANY);
+        entry *e = l ? l->first : NULL;
+
+        while (e && (!e->durable || e->told))
+                e = e->later;
+        return e;
+}
+
+/* All but large ones: up to the next event of many, that, and so on. */
+static int tell_others(north *n, lane **v, int (*fn)(void *ctx, const odm_alert *a), void *ctx)
+{
+        entry *many;
+        int rc;
+
+        do {
+                many = many_of(n);
+                n->barrier = many ? many->id : INT64_MAX;
+                rc = tell_lanes(n, v, line_up(n, v), fn, ctx);
+                if (rc == 0 && many && !is_full(n))
+                        rc = tell_entry(n, many, fn, ctx);
+        } while (rc == 0 && many && many->told && !is_full(n));
+        return rc;
+}
+
+/* Either a large one, or the others. */
+static int tell_turn(north *n, lane **v, int (*fn)(void *ctx, const odm_alert *a), void *ctx)
+{
+        entry *e = n->passed >= PASSED_MOST ? large_of(v, line_up(n, v)) : NULL;
+        int rc = e ? 0 : tell_others(n, v, fn, ctx);
+
+        if (!e && rc == 0 && n->told == 0)
+                e = large_of(v, line_up(n, v));
+        return e ? tell_large(n, e, fn, ctx) : rc;
 }
 
 int north_alerts(north *n, odm_str server, int (*fn)(void *ctx, const odm_alert *a), void *ctx)
@@ -648,7 +754,7 @@ int north_alerts(north *n, odm_str server, int (*fn)(void *ctx, const odm_alert 
         v = calloc(n->n_lanes, sizeof *v);
         if (!v)
                 return ODM_ENOMEM;
-        rc = tell_lanes(n, v, line_up(n, v), fn, ctx);
+        rc = tell_turn(n, v, fn, ctx);
         free(v);
         return rc;
 }
@@ -687,9 +793,40 @@ void north_alerted(north *n, uint64_t id, unsigned status)
                 north_flush(n);
 }
 
+typedef struct gone { /* in the batch's arena */
+        marks *m;
+        size_t upto;
+} gone;
+
+static void on_gone(void *ctx, store_batch *b, int rc)
+{
+        const gone *v = ctx;
+
+        (void)b;
+        if (rc == 0)
+                marks_gone(v->m, v->upto);
+}
+
+/* Marked first: a copy of the store may bring the rows back. */
+static void *mark_over(north *n)
+{
+        gone *v = odm_new(store_batch_arena(n->over), gone);
+        int64_t id[OVER_MAX];
+        size_t k = 0;
+
+        for (size_t i = 0; i < n->over->n && k < OVER_MAX; i++)
+                id[k++] = ((const north_row *)n->over->ops[i]->row.row)->id;
+        if (v)
+                v->m = n->g->marks;
+        marks_answered(n->g->marks, id, k, v ? &v->upto : &k);
+        return v;
+}
+
 void north_flush(north *n)
 {
-        if (n->over && gw_write_then(n->g, n->over, NULL, NULL) < 0) {
+        void *v = n->over ? mark_over(n) : NULL;
+
+        if (n->over && gw_write_then(n->g, n->over, v ? on_gone : NULL, v) < 0) {
                 log_warn("alerts that were answered will be told again after a start");
                 store_batch_free(n->over);
         }
@@ -730,10 +867,14 @@ void north_rest(north *n, bool good)
                 count(n);
         north_flush(n);
         n->told = 0;
-        n->asked = false;
+        n->weight = 0;
+        n->passed += n->waits;
+        n->waits = n->asked = false;
         for (entry *e = n->first; e; e = e->next) {
                 if (e->told || !good) /* sessions that fail are begun again by the agent */
                         e->due = e->due > later ? e->due : later;
+                if (e->told && !good)
+                        put_off(e, later);
                 e->told = false;
         }
         give_turns(n);
@@ -768,27 +909,14 @@ void north_watch(gateway *g, void (*answered)(void *ctx, int64_t id, odm_str typ
 
 /* ---- life --------------------------------------------------------------------------------------------- */
 
-static int load_next(north *n)
-{
-        odm_arena a;
-        odm_str text;
-        uint64_t next = 1;
-        int rc;
-
-        odm_arena_init(&a, &heap_mem, 4096);
-        rc = store_setting_get(n->g->store, ODM_STR(NEXT_ID), &a, &text);
-        if (rc == 0)
-                rc = odm_str_u64(text, INT64_MAX / 2, &next);
-        odm_arena_done(&a);
-        n->next = n->reserved = (int64_t)next;
-        return rc == ODM_ENOENT ? 0 : rc;
-}
-
 static int load_row(north *n, const north_row *row)
 {
-        if (row->id >= n->next)
-                n->next = n->reserved = row->id + 1;
-        return add_entry(n, row, 0, true);
+        marks_floor(n->g->marks, MARKS_ALERT, row->id + 1);
+        if (!marks_is_answered(n->g->marks, row->id))
+                return add_entry(n, row, 0, true);
+        if (!n->over) /* the store is a copy of before */
+                n->over = store_batch_new();
+        return n->over ? delete_row(n->over, row->id) : ODM_ENOMEM;
 }
 
 /* A page behind `last`.  Rows may be large: then they are fewer. */
@@ -837,9 +965,11 @@ int north_open(gateway *g, north **out, diag *d)
         n->g = g;
         n->due = (loop_timer){.fn = on_due, .ctx = n};
         n->soonest = INT64_MAX;
-        rc = load_next(n);
-        if (rc == 0)
-                rc = load_rows(n);
+        rc = load_rows(n);
+        if (rc == 0 && n->over)
+                rc = gw_write(g, n->over);
+        store_batch_free(n->over);
+        n->over = NULL;
         if (rc < 0) {
                 north_close(n);
                 return diag_set(d, rc, "the alerts that wait: %s", odm_err_text(rc));

@@ -10,6 +10,7 @@ const part_class *const gw_parts[] = {
         &part_gwmount,     /* ./GwDev */
         &part_gwfanout,    /* ./GwMO/Fanout */
         &part_gwtrigger,   /* ./GwMO/EDTrigger */
+        &part_gwpolicy,    /* traps of devices start schedules */
         &part_gwreport,    /* measurements, as alerts */
         &part_gwnorth,     /* alerts of all of them */
         &part_gwtraffic,   /* ./DiagMon/Traffic */

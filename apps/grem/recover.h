@@ -16,6 +16,8 @@
 
 /* Rules, or what they go by, may have changed. */
 void recover_judge(gateway *g);
+/* There is an image that was not there before. */
+void recover_image(gateway *g);
 /* A device in quarantine is here, or is awake. */
 void recover_seen(gateway *g, gw_device *d);
 

@@ -31,8 +31,9 @@
 #define FUMO "./FUMO/main"
 #define URL FUMO "/DownloadAndUpdate/PkgURL"
 
-typedef struct ward { /* a device that a rule names */
-        struct ward *next;
+typedef struct ward {              /* a device that a rule names */
+        struct ward *next, **link; /* all of them */
+        struct ward *chain;        /* of the bucket */
         struct recover *p;
         gw_device *d;
         char *rule; /* its node name */
@@ -48,15 +49,24 @@ typedef struct ward { /* a device that a rule names */
         loop_timer limit;
         char correlator[40];
         unsigned orders;
-        bool again; /* what it was told came from within an order: later */
+        bool again;       /* what it was told came from within an order: later */
+        bool wants_image; /* there was none to heal it with */
         notice *alarm;
 } ward;
+
+#define BUCKETS 1024
+
+typedef struct fading { /* an alarm that is over, and cannot be said yet */
+        struct fading *next;
+        notice n;
+} fading;
 
 typedef struct recover {
         const part_host *host;
         gateway *g;
         gw_hook hook;
-        ward *wards;
+        ward *wards, *bucket[BUCKETS];
+        fading *fading;
         loop_timer judge;
         odm_heal_terms terms;
         notice store;
@@ -356,12 +366,18 @@ static void on_limit(void *ctx)
         hear(w, ODM_HEAL_DONE, 0);
 }
 
+static ward **place_of(recover *p, const gw_device *d)
+{
+        ward **at = &p->bucket[d->number % BUCKETS];
+
+        while (*at && (*at)->d != d)
+                at = &(*at)->chain;
+        return at;
+}
+
 static ward *ward_of(recover *p, const gw_device *d)
 {
-        for (ward *w = p->wards; w; w = w->next)
-                if (w->d == d)
-                        return w;
-        return NULL;
+        return *place_of(p, d);
 }
 
 static void on_configured(void *ctx, gw_device *d, unsigned status)
@@ -426,6 +442,25 @@ static odm_command *update(ward *w, odm_str url, odm_str hash)
         return v[0];
 }
 
+/* Nothing here heals it: the server is asked, once for all devices of the rule. */
+static void ask_for_image(ward *w)
+{
+        odm_arena *a = &w->arena;
+        odm_str version = leaf(w->p, w->rule, "FwV", a), id = leaf(w->p, w->rule, "ImageID", a),
+                match = leaf(w->p, w->rule, "Match", a), source, detail;
+        bool asked = w->wants_image;
+
+        for (const ward *o = w->p->wards; o; o = o->next)
+                asked |= o->wants_image && strcmp(o->rule, w->rule) == 0;
+        w->wants_image = true;
+        source = odm_arena_fmt(a, AT "/%s", w->rule);
+        detail = odm_arena_fmt(a, "there is no image%s%.*s of firmware%s%.*s for %.*s",
+                               id.n ? " " : "", (int)id.n, id.p ? id.p : "", version.n ? " " : "",
+                               (int)version.n, version.p ? version.p : "", (int)match.n, match.p);
+        if (!asked && source.p && detail.p)
+                gw_request(w->p->g, source, "update", detail);
+}
+
 static void install(ward *w)
 {
         const odm_time until = odm_time_add(loop_now(), cfg_ms(w->p->g->conf, "gateway.heal_time"));
@@ -455,6 +490,8 @@ static void install(ward *w)
         }
         log_warn("there is no image to heal a device", log_text("key", w->d->key),
                  log_text("reason", odm_err_text(rc)));
+        if (rc == ODM_ENOENT)
+                ask_for_image(w);
         w->installing = false;
         done_soon(w);
 }
@@ -481,22 +518,57 @@ static int on_alert(void *ctx, gw_device *d, const odm_alert *a)
 
 /* ---- quarantine ------------------------------------------------------------------------------------------ */
 
-static void raise_alarm(ward *w, fm_severity s, const char *text)
+static void alarm_of(notice *n, const recover *p, const gw_device *d)
 {
         char object[64];
 
-        if (!w->alarm && s == FM_CLEARED)
-                return;
-        snprintf(object, sizeof object, "./GwDev/%s", w->d->key);
+        snprintf(object, sizeof object, "./GwDev/%s", d->key);
+        notice_init(n, p->host, CAUSE, object);
+}
+
+/* One that is cleared may have been raised before a restart. */
+static void raise_alarm(ward *w, fm_severity s, const char *text)
+{
         if (!w->alarm) {
                 w->alarm = calloc(1, sizeof *w->alarm);
                 if (!w->alarm) {
                         log_error("no memory for an alarm");
                         return;
                 }
-                notice_init(w->alarm, w->p->host, CAUSE, object);
+                alarm_of(w->alarm, w->p, w->d);
         }
         notice_say(w->alarm, s, text);
+}
+
+static void drop_faded(recover *p, bool all)
+{
+        for (fading **at = &p->fading; *at;) {
+                fading *f = *at;
+                if (f->n.again.in && !all) {
+                        at = &f->next;
+                        continue;
+                }
+                *at = f->next;
+                notice_stop(&f->n);
+                free(f);
+        }
+}
+
+/* The alarm of a device that is looked after no more: what has to wait for the end of a transaction
+ * is said then. */
+static void end_alarm(recover *p, const gw_device *d, const char *text)
+{
+        fading *f = calloc(1, sizeof *f);
+
+        if (!f) {
+                log_error("no memory for an alarm");
+                return;
+        }
+        alarm_of(&f->n, p, d);
+        notice_say(&f->n, FM_CLEARED, text);
+        f->next = p->fading;
+        p->fading = f;
+        drop_faded(p, false);
 }
 
 static void set_active(recover *p, gw_device *d, bool on)
@@ -538,6 +610,7 @@ static void give_up(ward *w)
 static void release(ward *w)
 {
         log_info("a device is healed", log_text("key", w->d->key));
+        w->wants_image = false;
         raise_alarm(w, FM_CLEARED, "it is as it should be");
         set_active(w->p, w->d, true); /* others are told: the ward may be gone after it */
 }
@@ -575,15 +648,15 @@ static void on_timer(void *ctx)
 
 static void ward_free(ward *w)
 {
-        ward **at = &w->p->wards;
-
-        while (*at && *at != w)
-                at = &(*at)->next;
-        if (*at)
-                *at = w->next;
+        *w->link = w->next;
+        if (w->next)
+                w->next->link = w->link;
+        *place_of(w->p, w->d) = w->chain;
         end_order(w);
         loop_timer_stop(&w->timer);
         loop_timer_stop(&w->limit);
+        if (w->alarm && w->alarm->again.in && w->alarm->severity == FM_CLEARED)
+                end_alarm(w->p, w->d, w->alarm->text);
         if (w->alarm)
                 notice_stop(w->alarm);
         free(w->alarm);
@@ -600,13 +673,20 @@ static ward *ward_new(recover *p, gw_device *d, char *rule)
                 log_error("no memory for a device that is looked after");
                 return NULL;
         }
-        *w = (ward){.next = p->wards, .p = p, .d = d, .rule = rule};
+        *w = (ward){.next = p->wards,
+                    .link = &p->wards,
+                    .chain = p->bucket[d->number % BUCKETS],
+                    .p = p,
+                    .d = d,
+                    .rule = rule};
         w->heal.due = INT64_MAX;
         if (gw_is_quarantined(d)) /* of an earlier run: found good, it is let go */
                 w->heal.state = ODM_HEAL_LOST;
         w->timer = (loop_timer){.fn = on_timer, .ctx = w};
         w->limit = (loop_timer){.fn = on_limit, .ctx = w};
-        p->wards = w;
+        if (p->wards)
+                p->wards->link = &w->next;
+        p->wards = p->bucket[d->number % BUCKETS] = w;
         return w;
 }
 
@@ -618,12 +698,12 @@ static void seen(recover *p, gw_device *d)
 
         if (!rule) { /* nobody wants it looked after any more */
                 bool out = gw_is_quarantined(d);
-                if (w && out)
-                        raise_alarm(w, FM_CLEARED, "no rule is about it any more");
                 if (w)
                         ward_free(w);
-                if (out)
+                if (out) {
+                        end_alarm(p, d, "no rule is about it any more");
                         set_active(p, d, true);
+                }
                 return;
         }
         if (w) {
@@ -640,6 +720,17 @@ void recover_seen(gateway *g, gw_device *d)
 {
         if (g->recover)
                 seen(g->recover, d);
+}
+
+void recover_image(gateway *g)
+{
+        for (ward *w = g->recover ? g->recover->wards : NULL, *next; w; w = next) {
+                next = w->next;
+                if (!w->wants_image)
+                        continue;
+                w->wants_image = false;
+                hear(w, ODM_HEAL_MEANS, 0);
+        }
 }
 
 static void on_attached(void *ctx, gw_device *d, bool back)
@@ -712,25 +803,10 @@ static int recover_mount(const part_host *h, void **out, diag *d)
         return 0;
 }
 
-/* The server is asked to read everything anew (gwmo.md 1.2: TaskRequest). */
+/* The server is asked to read everything anew. */
 static void ask_for_resync(recover *p, const char *why)
 {
-        odm_alert a = {.code = ODM_ALERT_GENERIC,
-                       .source = ODM_STR("./GwMO/Inventory"),
-                       .type = ODM_STR(ODM_INV_REQUEST_ALERT),
-                       .format = ODM_FMT_XML,
-                       .mark = ODM_STR("informational")};
-        odm_buf b;
-        int rc;
-
-        odm_buf_init(&b, &heap_mem, 1024);
-        rc = odm_inv_request_doc(ODM_STR("resync"), odm_cstr(why), &b);
-        a.data = odm_buf_view(&b);
-        if (rc == 0)
-                rc = north_add(p->g, NULL, NORTH_REPORT, &a, loop_wall(), NULL);
-        odm_buf_done(&b);
-        if (rc < 0)
-                log_error("the server cannot be asked", log_text("reason", odm_err_text(rc)));
+        gw_request(p->g, ODM_STR("./GwMO/Inventory"), "resync", odm_cstr(why));
         p->host->call(p->host->ctx, why);
 }
 
@@ -825,6 +901,7 @@ static void recover_close(void *ctx)
         }
         while (p->wards)
                 ward_free(p->wards);
+        drop_faded(p, true);
         free(p);
 }
 

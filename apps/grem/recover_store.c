@@ -10,8 +10,11 @@
 #include <unistd.h>
 
 #include "copy.h"
+#include "heap.h"
 #include "log.h"
 #include "recover_store.h"
+
+#define SERVER_SETTING ODM_STR("fleet.place") /* which only nremd keeps */
 
 static char *beside(const char *path, const char *suffix)
 {
@@ -34,41 +37,44 @@ static int copy(const char *from, const char *to)
         return rc;
 }
 
-void recover_store_keep(const char *path)
+int recover_store_keep(const char *path)
 {
         char *to = beside(path, ".copy");
+        int rc = to && access(path, R_OK) == 0 ? copy(path, to) : ODM_ENOENT;
 
-        if (to && access(path, R_OK) == 0)
-                (void)copy(path, to);
         free(to);
+        return rc;
 }
 
-/* The copy into the place of the damaged file, which is out of the way. */
-static recover_mended put_copy(const char *path)
+/* The copy into the place of the damaged file, which is out of the way.  Marked before: the power
+ * may go when it is there. */
+static recover_mended put_copy(const char *path, marks *m)
 {
         char *from = beside(path, ".copy");
         char *wal = beside(path, "-wal"), *shm = beside(path, "-shm");
         recover_mended how = RECOVER_ANEW;
 
+        marks_mended(m, RECOVER_COPY);
         if (wal)
                 (void)unlink(wal); /* of the damaged file; it fits no other */
         if (shm)
                 (void)unlink(shm);
         if (from && wal && shm && access(from, R_OK) == 0 && copy(from, path) == 0)
                 how = RECOVER_COPY;
+        marks_mended(m, how);
         free(from);
         free(wal);
         free(shm);
         return how;
 }
 
-static recover_mended mend(const char *path)
+static recover_mended mend(const char *path, marks *m)
 {
         char *away = beside(path, ".damaged");
         recover_mended how = RECOVER_WHOLE;
 
         if (away && rename(path, away) == 0)
-                how = put_copy(path);
+                how = put_copy(path, m);
         free(away);
         return how;
 }
@@ -117,34 +123,69 @@ static bool is_half_mended(const char *path)
         return half;
 }
 
-int recover_store_open(const char *path, const store_opt *opt, store **out, char why[STORE_DIAG],
-                       recover_mended *how)
+/* A server's is of the same kind, and whole; but what it has in it is the server's. */
+static int open_own(const store_opt *opt, store **out, char why[STORE_DIAG])
+{
+        store *st;
+        odm_str place;
+        odm_arena a;
+        int rc = store_open(opt, &st, why);
+
+        if (rc < 0)
+                return rc;
+        odm_arena_init(&a, &heap_mem, 4096);
+        rc = store_setting_get(st, SERVER_SETTING, &a, &place);
+        odm_arena_done(&a);
+        if (rc == ODM_ENOENT) {
+                *out = st;
+                return 0;
+        }
+        store_close(st);
+        if (rc == 0)
+                (void)snprintf(why, STORE_DIAG, "%s is the database of nremd; name another file",
+                               opt->where);
+        return rc == 0 ? ODM_EUNSUPPORTED : rc;
+}
+
+static int open_store(const char *path, const store_opt *opt, marks *m, store **out,
+                      char why[STORE_DIAG], recover_mended *how)
 {
         bool half = path && is_half_mended(path);
         int rc;
 
-        *how = half ? put_copy(path) : RECOVER_WHOLE;
+        *how = half ? put_copy(path, m) : RECOVER_WHOLE;
         if (path && !half && is_condemned(path)) {
                 log_error("the store was found damaged");
-                *how = mend(path);
+                *how = mend(path, m);
         }
         if (path)
                 pardon(path);
-        rc = store_open(opt, out, why);
+        rc = open_own(opt, out, why);
         if (rc != ODM_EMALFORMED || !path)
                 return rc;
         log_error("the store is damaged", log_text("reason", why));
         half = half || *how != RECOVER_WHOLE; /* it is out of the way already */
         if (!half)
-                *how = mend(path);
+                *how = mend(path, m);
         if (*how == RECOVER_WHOLE)
                 return rc;
         if (!half)
-                rc = store_open(opt, out, why);
+                rc = open_own(opt, out, why);
         if (rc == ODM_EMALFORMED && *how == RECOVER_COPY) { /* the copy too */
                 (void)unlink(path);
                 *how = RECOVER_ANEW;
-                rc = store_open(opt, out, why);
+                marks_mended(m, *how);
+                rc = open_own(opt, out, why);
         }
+        return rc;
+}
+
+int recover_store_open(const char *path, const store_opt *opt, marks *m, store **out,
+                       char why[STORE_DIAG], recover_mended *how)
+{
+        int rc = open_store(path, opt, m, out, why, how);
+
+        if (path && *how == RECOVER_WHOLE) /* mended by a start that did not come to its end */
+                *how = (recover_mended)marks_how(m);
         return rc;
 }

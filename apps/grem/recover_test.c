@@ -8,6 +8,7 @@
 
 #include "heap.h"
 #include "images_inner.h"
+#include "part/fm.h"
 #include "support.h"
 #include "yard.h"
 
@@ -20,8 +21,8 @@
 #define DONE "org.openmobilealliance.dm.firmwareupdate.downloadandupdate"
 #define LIMIT_MS 10000
 
-static const part_class *const classes[] = {&part_gwconfig, &part_gwinventory, &part_gwmount,
-                                            &part_gwrecover, NULL};
+static const part_class *const classes[] = {&part_gwconfig,  &part_gwinventory, &part_gwmount,
+                                            &part_gwrecover, &part_diagmon,     NULL};
 
 static int setup(void **arg)
 {
@@ -83,6 +84,17 @@ static bool is_back(void *ctx)
         return watched->state == GW_ACTIVE;
 }
 
+static bool has_alarm(void *ctx)
+{
+        (void)ctx;
+        return fm_stands(gw_part_host(yard.g), "device-quarantined", ODM_STR("./GwDev/d0001"));
+}
+
+static bool has_none(void *ctx)
+{
+        return !has_alarm(ctx);
+}
+
 static bool was_ordered(void *ctx)
 {
         return strstr(fake_log(yard.fake), ctx) != NULL;
@@ -122,6 +134,47 @@ static void one_that_was_changed_is_configured_again(void **arg)
         yard_settle();
         assert_int_equal(yard_alerts(STATE_ALERT),
                          1); /* the later one takes the place of the first */
+}
+
+#define REQUEST "urn:oma:at:x-xrem-gw:1.0:TaskRequest"
+#define UPDATE "<Kind>update</Kind>"
+
+static unsigned asked(void)
+{
+        unsigned n = 0;
+
+        (void)yard_alerts(REQUEST);
+        for (const char *at = yard.text; (at = strstr(at, UPDATE)) != NULL; at++)
+                n++;
+        return n;
+}
+
+static bool has_asked(void *ctx)
+{
+        (void)ctx;
+        return asked() > 0;
+}
+
+/* One question for all devices of a rule; the rule is what it is about. */
+static void an_image_that_is_not_here_is_asked_for(void **arg)
+{
+        fake_device *f;
+
+        (void)arg;
+        make_rule("FwV", "2.0", ODM_FMT_CHR);
+        (void)attach();
+        f = fake_new(yard.fake, "urn:imei:2");
+        assert_non_null(fake_attach(f));
+        assert_true(yard_turn(LIMIT_MS, has_asked, NULL));
+        (void)yard_turn(200, NULL, NULL);
+        assert_int_equal(asked(), 1);
+        assert_non_null(strstr(yard.text,
+                               RULE "::<TaskRequest>" UPDATE
+                                    "<Detail>there is no image of firmware 2.0 for man=Fake"
+                                    "</Detail>"));
+        recover_image(yard.g); /* not the right one: there is none still */
+        (void)yard_turn(100, NULL, NULL);
+        assert_int_equal(asked(), 1);
 }
 
 static void one_that_cannot_be_configured_stays_out(void **arg)
@@ -234,14 +287,34 @@ static void a_quarantine_outlives_the_gateway(void **arg)
         make_rule("FwV", "3.0", ODM_FMT_CHR); /* and no image */
         f = attach();
         assert_true(yard_turn(LIMIT_MS, is_out, NULL));
+        assert_true(yard_turn(LIMIT_MS, has_alarm, NULL));
         yard_stop();
         yard_start(classes);
         watched = gw_by_id(yard.g, ODM_STR("urn:imei:1"));
         assert_true(gw_is_quarantined(watched));
+        assert_true(has_alarm(NULL));
         f = fake_new(yard.fake, "urn:imei:1");
         fake_set(f, "./DevDetail/FwV", "3.0", ODM_FMT_CHR);
         assert_ptr_equal(fake_attach(f), watched);
         assert_true(yard_turn(LIMIT_MS, is_back, NULL));
+        assert_true(yard_turn(LIMIT_MS, has_none, NULL)); /* raised before, and over now */
+}
+
+/* A session has a transaction open just then. */
+static void an_alarm_goes_with_its_rule(void **arg)
+{
+        (void)arg;
+        store_config();
+        make_rule("FwV", "3.0", ODM_FMT_CHR);
+        (void)attach();
+        assert_true(yard_turn(LIMIT_MS, is_out, NULL));
+        assert_true(yard_turn(LIMIT_MS, has_alarm, NULL));
+        assert_int_equal(yard_do(NULL, ODM_CMD_DELETE, RULE, NULL, ODM_FMT_ABSENT), 200);
+        assert_int_equal(odm_tree_begin(yard.tree, loop_wall()), 0);
+        assert_true(yard_turn(LIMIT_MS, is_back, NULL));
+        assert_true(has_alarm(NULL));
+        odm_tree_rollback(yard.tree);
+        assert_true(yard_turn(LIMIT_MS, has_none, NULL));
 }
 
 static void without_a_rule_nobody_is_touched(void **arg)
@@ -382,6 +455,7 @@ static void an_account_has_the_rights_of_its_writers(void **arg)
         assert_int_equal(
                 by("two", ODM_CMD_ADD, CONFIG "Bootstrap/b1/Data", "<MgmtTree/>", ODM_FMT_XML),
                 200);
+        assert_int_equal(yard_get(CONFIG "Bootstrap/b1/Data"), 405); /* it has passwords */
         assert_int_equal(gw_bootstrap(yard.g, &d, &a, &doc), ODM_ENOENT);
         set_acl("./GwDev", "Add=srv+two&Get=*&Replace=srv+two");
         assert_int_equal(gw_bootstrap(yard.g, &d, &a, &doc), 0);
@@ -475,9 +549,11 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(one_that_was_changed_is_configured_again),
                 TEST(one_that_cannot_be_configured_stays_out),
+                TEST(an_image_that_is_not_here_is_asked_for),
                 TEST(one_of_another_version_gets_the_image),
                 TEST(one_whose_firmware_was_changed_gets_it_too),
                 TEST(a_quarantine_outlives_the_gateway),
+                TEST(an_alarm_goes_with_its_rule),
                 TEST(without_a_rule_nobody_is_touched),
                 TEST(what_an_operator_switched_off_stays_off),
                 TEST(configuration_has_the_rights_of_its_writers),

@@ -685,15 +685,12 @@ report_counts report_counted(const gateway *g)
 
 /* ---- north -------------------------------------------------------------------------------------------- */
 
-/* As many of the rows as one document takes go into the batch, out of the table and into an alert;
- * *n says how many. */
-static int put_alert(report *p, store_batch *b, const sample_row *v, size_t rows, size_t *n)
+/* As many of the rows as one document takes, out of the table and into it; *n says how many. */
+static int put_document(store_batch *b, const sample_row *v, size_t rows, size_t *n, odm_buf *text)
 {
         odm_values *doc = NULL;
-        odm_buf text;
         int rc = odm_values_new(&heap_mem, REPORT_DOC, &doc);
 
-        odm_buf_init(&text, &heap_mem, REPORT_DOC);
         for (*n = 0; rc == 0 && *n < rows; ++*n) {
                 const sample_row *row = &v[*n];
                 rc = odm_values_add(doc, &(odm_values_row){row->key,
@@ -711,46 +708,54 @@ static int put_alert(report *p, store_batch *b, const sample_row *v, size_t rows
                 rc = 0;
         }
         if (rc == 0 && odm_values_count(doc) > 0)
-                rc = odm_values_take(doc, &text);
+                rc = odm_values_take(doc, text);
+        odm_values_free(doc);
+        return rc;
+}
+
+/* One alert, in a batch of its own: what has been given to the north is written, or it waits there
+ * for ever. */
+static int put_alert(report *p, const sample_row *v, size_t rows, size_t *n)
+{
+        store_batch *b = store_batch_new();
+        odm_alert a = {.code = ODM_ALERT_GENERIC,
+                       .source = ODM_STR(SOURCE),
+                       .type = ODM_STR(ODM_VALUES_ALERT),
+                       .mark = ODM_STR("informational"),
+                       .format = ODM_FMT_XML};
+        odm_buf text;
+        int rc;
+
+        odm_buf_init(&text, &heap_mem, REPORT_DOC);
+        rc = b ? put_document(b, v, rows, n, &text) : ODM_ENOMEM;
+        a.data = odm_buf_view(&text);
         if (rc == 0 && text.n)
-                rc = north_add(p->g, b, NORTH_REPORT,
-                               &(odm_alert){.code = ODM_ALERT_GENERIC,
-                                            .source = ODM_STR(SOURCE),
-                                            .type = ODM_STR(ODM_VALUES_ALERT),
-                                            .mark = ODM_STR("informational"),
-                                            .format = ODM_FMT_XML,
-                                            .data = odm_buf_view(&text)},
-                               loop_wall(), &p->way[p->n_way]);
+                rc = north_add(p->g, b, NORTH_REPORT, &a, loop_wall(), &p->way[p->n_way]);
+        if (rc == 0 && b->n)
+                rc = gw_write(p->g, b);
         p->n_way += rc == 0 && text.n;
         odm_buf_done(&text);
-        odm_values_free(doc);
+        store_batch_free(b);
         return rc;
 }
 
 /* Of the rows as many alerts as may be on their way.  *more: there are other rows. */
 static int put_alerts(report *p, bool *more)
 {
-        store_batch *b = store_batch_new();
-        size_t before = p->n_way, n = 0, told = 0;
+        size_t n = 0, told = 0;
         store_rows rows = {0};
         odm_arena a;
         int rc;
 
         odm_arena_init(&a, &heap_mem, PAGE_MEMORY);
-        rc = b ? oldest(p, PAGE, &a, &rows) : ODM_ENOMEM;
+        rc = oldest(p, PAGE, &a, &rows);
         while (rc == 0 && told < rows.n && p->n_way < REPORT_ALERTS) {
-                rc = put_alert(p, b, (const sample_row *)rows.v + told, rows.n - told, &n);
+                rc = put_alert(p, (const sample_row *)rows.v + told, rows.n - told, &n);
                 told += rc == 0 ? n : 0;
         }
-        if (rc == 0 && b->n)
-                rc = gw_write(p->g, b);
-        if (rc == 0)
-                p->c.waiting -= told < p->c.waiting ? told : p->c.waiting;
-        else
-                p->n_way = before;
+        p->c.waiting -= told < p->c.waiting ? told : p->c.waiting;
         *more = rc == 0 && told > 0 && p->n_way < REPORT_ALERTS && p->c.waiting > 0;
         odm_arena_done(&a);
-        store_batch_free(b);
         return rc;
 }
 

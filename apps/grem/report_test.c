@@ -89,7 +89,7 @@ static void told(unsigned alerts)
 }
 
 static struct {
-        uint64_t id[64];
+        uint64_t id[256];
         size_t n;
 } heard;
 
@@ -230,11 +230,11 @@ static void the_oldest_make_room(void **arg)
         assert_true(c.dropped > 0 && c.waiting <= 1600);
 }
 
-static void many_are_several_alerts_but_not_all_at_once(void **arg)
+/* More than eight alerts of values, as rows. */
+static void make_many(void)
 {
         char value[16];
 
-        (void)arg;
         assert_int_equal(yard_do(NULL, ODM_CMD_REPLACE, WINDOW, "3600", ODM_FMT_INT), 200);
         fake_device *d = a_meter("one", "0");
         fake_set(d, "./Ext/Text", "", ODM_FMT_CHR);
@@ -249,10 +249,36 @@ static void many_are_several_alerts_but_not_all_at_once(void **arg)
                 fake_changed(d, "./Ext/Text");
         }
         until_kept(900);
+}
+
+static void many_are_several_alerts_but_not_all_at_once(void **arg)
+{
+        (void)arg;
+        make_many();
         size_t before = north_waiting(yard.g->north);
         session(false);
         assert_int_equal(north_waiting(yard.g->north) - before, REPORT_ALERTS);
         assert_true(report_counted(yard.g).waiting > 0);
+}
+
+/* Of the alerts that are to go there is room for two: the rest stays rows, and nothing of them is
+ * left with the alerts. */
+static void what_is_too_much_for_the_north_stays_rows(void **arg)
+{
+        const odm_alert other = {.code = ODM_ALERT_GENERIC, .type = ODM_STR("urn:x:other")};
+
+        (void)arg;
+        make_many();
+        yard_set("gateway.alerts=100");
+        while (north_waiting(yard.g->north) < 98)
+                assert_int_equal(north_add(yard.g, NULL, NORTH_EVENT, &other, loop_wall(), NULL),
+                                 0);
+        session(false);
+        assert_int_equal(north_waiting(yard.g->north), 100);
+        for (int i = 0; i < 10; i++)
+                session(true);
+        assert_int_equal(report_counted(yard.g).waiting, 0);
+        assert_int_equal(north_waiting(yard.g->north), 0);
 }
 
 static void who_may_not_read_a_device_is_told_nothing(void **arg)
@@ -271,6 +297,23 @@ static void who_may_not_read_a_device_is_told_nothing(void **arg)
         rule("mine", LEVEL, NULL, 1); /* and not two */
         (void)yard_turn(700, NULL, NULL);
         assert_int_equal(report_counted(yard.g).watched, 1);
+}
+
+static void a_right_that_is_taken_away_ends_it(void **arg)
+{
+        static const char acl[] = "./GwDev?prop=ACL";
+        size_t n = 0;
+
+        (void)arg;
+        (void)a_meter("one", "1");
+        rule("level", LEVEL, "1", 1);
+        assert_int_equal(yard_do(NULL, ODM_CMD_REPLACE, acl, "Get=other&Replace=srv", ODM_FMT_CHR),
+                         200);
+        assert_true(yard_turn(3000, is_watched, &n));
+        assert_int_equal(yard_do(NULL, ODM_CMD_REPLACE, acl, "Get=srv&Replace=srv", ODM_FMT_CHR),
+                         200);
+        n = 1;
+        assert_true(yard_turn(3000, is_watched, &n));
 }
 
 static void other_settings_change_nothing(void **arg)
@@ -314,7 +357,9 @@ int main(void)
                 TEST(they_are_told_together_and_outlive_a_restart),
                 TEST(the_oldest_make_room),
                 TEST(many_are_several_alerts_but_not_all_at_once),
+                TEST(what_is_too_much_for_the_north_stays_rows),
                 TEST(who_may_not_read_a_device_is_told_nothing),
+                TEST(a_right_that_is_taken_away_ends_it),
                 TEST(other_settings_change_nothing),
                 TEST(a_rule_that_goes_ends_it),
         };

@@ -34,7 +34,7 @@ void run_watch(gateway *g, run_watcher fn, void *ctx);
 
 /* ---- single calls, beside the orders ------------------------------------------------------ */
 
-/* An id for one call of d->adapter's functions (wake, download, observe, a read of one's own), to
+/* An id for one call of d->adapter's functions (wake, observe, a read of one's own), to
  * be begun right after:
  *
  *     rc = run_call(g, d, 5000, heard, x, &id);

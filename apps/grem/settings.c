@@ -40,6 +40,11 @@ static const cfg_key gateway_keys[] = {
         {"gateway.ask", CFG_BOOL, "yes",
          "Whether the server is asked, at each start, for a configuration where there is none in\n"
          "./GwMO/Config."},
+        {"gateway.certificate_warning", CFG_DURATION, "30d",
+         "How long before a certificate of the gateway ends the server is asked for another one, "
+         "each\n"
+         "day; 0 for never.",
+         0, 3650 * DAY},
         {"gateway.validate_every", CFG_DURATION, "1h",
          "How often devices that a rule of ./GwMO/Config/Ext/Validation names are looked at, "
          "beside\n"

@@ -64,6 +64,7 @@ static void on_made(spare *s)
 {
         s->running = false;
         (void)pthread_join(s->thread, NULL);
+        marks_copied(s->g->marks, s->rc == 0);
         if (s->rc == ODM_EMALFORMED) {
                 if (!s->told)
                         s->damaged(s->ctx, s->why);
@@ -102,6 +103,7 @@ static void begin(spare *s)
         }
         s->written = now;
         atomic_store(&s->made, false);
+        marks_copying(s->g->marks);
         s->running = pthread_create(&s->thread, NULL, make, s) == 0;
         if (!s->running)
                 log_warn("the store is not copied: no thread");

@@ -9,12 +9,13 @@
 typedef struct traffic_part {
         gateway *g; /* NULL for a bootstrap */
         odm_provider provider;
-        odm_binding bind[5];
+        odm_binding bind[7];
 } traffic_part;
 
 static const char *const paths[] = {"DiagMonData/NorthSessions", "DiagMonData/NorthBytesIn",
                                     "DiagMonData/NorthBytesOut", "DiagMonData/SavedSessions",
-                                    "DiagMonData/SavedBytes"};
+                                    "DiagMonData/SavedBytes",    "DiagMonData/ImageBytesIn",
+                                    "DiagMonData/ImageBytesOut"};
 
 static uint64_t count_of(const gw_counts *c, odm_str name)
 {
@@ -22,6 +23,8 @@ static uint64_t count_of(const gw_counts *c, odm_str name)
                : odm_str_is(name, "NorthBytesIn")  ? c->north_bytes_in
                : odm_str_is(name, "NorthBytesOut") ? c->north_bytes - c->north_bytes_in
                : odm_str_is(name, "SavedSessions") ? c->sessions_saved
+               : odm_str_is(name, "ImageBytesIn")  ? c->image_bytes_in
+               : odm_str_is(name, "ImageBytesOut") ? c->image_bytes_out
                                                    : c->bytes_saved;
 }
 

@@ -9,6 +9,7 @@
 
 #include "inner.h"
 #include "log.h"
+#include "storewatch.h"
 
 typedef struct waiting { /* a batch on its way */
         struct waiting *next;
@@ -24,6 +25,7 @@ struct gw_writer {
         loop_io io; /* an eventfd */
         pthread_mutex_t lock;
         waiting *first, **last; /* durable or refused, not told yet */
+        storewatch *watch;
 };
 
 static void hear(gw_writer *w, waiting *v)
@@ -133,6 +135,8 @@ int gw_writer_new(gateway *g, gw_writer **out)
         w->io = (loop_io){.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), .fn = on_event, .ctx = w};
         pthread_mutex_init(&w->lock, NULL);
         rc = w->io.fd < 0 ? ODM_EIO : loop_io_add(g->loop, &w->io, LOOP_READ);
+        if (rc == 0)
+                rc = storewatch_new(g->store, g->loop, &w->watch);
         if (rc < 0)
                 gw_writer_free(w);
         else
@@ -146,6 +150,7 @@ void gw_writer_free(gw_writer *w)
 
         if (!w)
                 return;
+        storewatch_free(w->watch);
         loop_io_del(&w->io);
         if (w->io.fd >= 0)
                 close(w->io.fd);

@@ -28,7 +28,8 @@ void yard_open(void)
 {
         size_t n;
 
-        yard = (struct yard){.dir = "/tmp/yard.XXXXXX"};
+        yard = (struct yard){.loop = NULL};
+        (void)snprintf(yard.dir, sizeof yard.dir, "%s/yard.XXXXXX", quick_folder());
         log_init("yard", getenv("YARD_LOG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, LOG_FORM_TEXT, 2,
                  NULL);
         assert_non_null(mkdtemp(yard.dir));

@@ -322,14 +322,6 @@ static bool read_body(call *c)
 
 /* ---- a call ---------------------------------------------------------------------- */
 
-static int64_t wall_ms(void)
-{
-        struct timespec t;
-
-        clock_gettime(CLOCK_REALTIME, &t);
-        return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static call *call_new(api *a, httpd_req *r)
 {
         call *c = odm_alloc(&heap_mem, sizeof *c);
@@ -338,7 +330,7 @@ static call *call_new(api *a, httpd_req *r)
                 return NULL;
         c->api = a;
         c->req = r;
-        c->now = wall_ms();
+        c->now = loop_wall_ms();
         c->began = loop_now();
         odm_arena_init(&c->arena, &heap_mem, CALL_MEMORY);
         problem_init(&c->problem);

@@ -70,6 +70,18 @@ static bool put_result(call *c, json_t *o, const store_result *r)
         return ok;
 }
 
+/* Whether what the command writes is a credential, or a document that may carry one. */
+static bool writes_secret(call *c, const json_t *o, odm_str uri)
+{
+        odm_str text = odm_cstr(json_string_value(json_object_get(o, "data")));
+        odm_str b64 = odm_cstr(json_string_value(json_object_get(o, "data_base64")));
+
+        if (json_is_true(json_object_get(o, "secret")) || readable_is_secret(uri) ||
+            readable_names_secret(text))
+                return true;
+        return b64.p && (odm_b64_decode(&c->arena, b64, &text) < 0 || readable_names_secret(text));
+}
+
 /* Walks the commands in document order, which is how results are numbered, and puts to each what
  * came of it.  Secrets that were written are not shown, nor what is of devices that the token does
  * not see. */
@@ -88,8 +100,7 @@ static bool put_results(call *c, int64_t device, json_t *list, const store_resul
                         ++*at;
                 if (*at < l->n && l->v[*at].index == me && shown && !put_result(c, o, &l->v[*at]))
                         return false;
-                if (!shown || json_is_true(json_object_get(o, "secret")) ||
-                    readable_is_secret(uri)) {
+                if (!shown || writes_secret(c, o, uri)) {
                         (void)json_object_del(o, "data");
                         (void)json_object_del(o, "data_base64");
                 }

@@ -808,22 +808,35 @@ static void local_addresses_are_the_admins(void **state)
         world_stop(&w);
 }
 
+/* As it is, in a document, and in one that is octets. */
 static void never_shows_a_secret_that_a_job_writes(void **state)
 {
-        static const char body[] =
+        static const char *const bodies[] = {
                 "{\"commands\":[{\"cmd\":\"sequence\",\"commands\":[{\"cmd\":\"replace\",\"uri\":"
-                "\"./DMAcc/x/AppAuth/s/AAuthSecret\",\"data\":\"hush-hush\"}]}]}";
+                "\"./DMAcc/x/AppAuth/s/AAuthSecret\",\"data\":\"hush-hush\"}]}]}",
+                "{\"commands\":[{\"cmd\":\"replace\",\"uri\":\"./GwMO/Config/Bootstrap/b/Data\","
+                "\"format\":\"xml\",\"data\":\"<MgmtTree><Node><NodeName>AAuthSecret</NodeName>"
+                "<Value>hush-hush</Value></Node></MgmtTree>\"}]}",
+                /* <NodeName>AAuthSecret</NodeName><Value>hush-hush */
+                "{\"commands\":[{\"cmd\":\"replace\",\"uri\":\"./A/"
+                "AAuthSecrets\",\"format\":\"bin\","
+                "\"data_base64\":\"PE5vZGVOYW1lPkFBdXRoU2VjcmV0PC9Ob2RlTmFtZT48VmFsdWU+"
+                "aHVzaC1odXNo\"}]}",
+        };
         world w;
 
         (void)state;
         world_start(&w, NULL);
         world_device(&w, "d");
-        for (int i = 0; i < 2; i++) {
-                answer a = i == 0 ? world_ask(&w, O, "POST", DEV "/d/jobs", body)
-                                  : world_ask(&w, A, "GET", "/api/v1/jobs/1", NULL);
+        for (size_t i = 0; i < 2 * ODM_COUNT(bodies); i++) {
+                char path[32];
+                (void)snprintf(path, sizeof path, "/api/v1/jobs/%zu", i / 2 + 1);
+                answer a = i % 2 == 0 ? world_ask(&w, O, "POST", DEV "/d/jobs", bodies[i / 2])
+                                      : world_ask(&w, A, "GET", path, NULL);
                 char *text = json_dumps(a.json, 0);
-                assert_non_null(strstr(text, "AAuthSecret"));
+                assert_non_null(strstr(text, "replace"));
                 assert_null(strstr(text, "hush-hush"));
+                assert_null(strstr(text, "aHVzaC1odXNo"));
                 free(text);
                 answer_done(&a);
         }

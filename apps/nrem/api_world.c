@@ -44,11 +44,8 @@ static void make_token(world *w, unsigned i, const char *name, const char *role,
 
 static int64_t now_ms(void *ctx)
 {
-        struct timespec t;
-
         (void)ctx;
-        clock_gettime(CLOCK_REALTIME, &t);
-        return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+        return loop_wall_ms();
 }
 
 static void start_fleet(world *w)
@@ -80,6 +77,7 @@ void world_start(world *w, const api_hooks *hooks)
         store_opt_init(&so);
         so.where = "mem:";
         so.jobs_open_max = 50;
+        so.events_kept = 640;
         so.tables = w->tables = fleet_tables(fleet_parts, &so.n_tables);
         assert_non_null(w->tables);
         (void)snprintf(w->folder, sizeof w->folder, "/tmp/nrem-world-XXXXXX");

@@ -266,7 +266,7 @@ static int first_token(app *a, diag *d)
         int rc = conf_state_path(a->conf, NULL, "admin.token", path, d);
 
         if (rc == 0)
-                rc = token_first(a->store, path, loop_wall().s * 1000, text, d);
+                rc = token_first(a->store, path, loop_wall_ms(), text, d);
         if (rc == 1) { /* for the person who starts it, once; never into the log */
                 (void)printf("First start. The token of the first administrator, kept in %s:\n%s\n",
                              path, text);
@@ -313,6 +313,17 @@ static int hook_behind(void *ctx, int64_t device, odm_str key, odm_arena *a, int
 
         if (rc == 0)
                 *out = c.device;
+        return rc;
+}
+
+static int hook_early(void *ctx, int64_t gateway, bool *out)
+{
+        odm_arena a;
+        int rc;
+
+        odm_arena_init(&a, &heap_mem, (size_t)8 << 20);
+        rc = fleet_unheard(((app *)ctx)->store, gateway, ODM_STR(GATEWAY_EARLY), &a, out);
+        odm_arena_done(&a);
         return rc;
 }
 
@@ -383,11 +394,8 @@ static int hook_metrics(void *ctx, odm_buf *out)
 
 static int64_t hook_now(void *ctx)
 {
-        struct timespec t;
-
         (void)ctx;
-        clock_gettime(CLOCK_REALTIME, &t);
-        return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+        return loop_wall_ms();
 }
 
 static int open_fleet(app *a, diag *d)
@@ -482,8 +490,10 @@ static int start_dm(app *a, diag *d)
         o.wake_max_ms = cfg_ms(c, "wake.max");
         o.wake_tries = (uint32_t)cfg_int(c, "wake.tries");
         o.wake_resync = (uint32_t)cfg_int(c, "wake.resync");
+        o.wake_again_ms = cfg_ms(c, "wake.again");
         o.job_moved = hook_job_moved;
         o.behind = hook_behind;
+        o.early = hook_early;
         o.way = hook_way;
         o.carry = hook_carry;
         o.made = hook_job_asked;

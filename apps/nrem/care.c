@@ -63,13 +63,18 @@ static const char *expiry_of(const store_job *j)
         }
 }
 
-static void end_overdue(dm *m)
+static bool is_at_gateway(const store_job *j)
 {
-        const uint32_t from = STORE_JOB_BIT(STORE_JOB_QUEUED) | STORE_JOB_BIT(STORE_JOB_NOTIFIED) |
-                              STORE_JOB_BIT(STORE_JOB_WAITING);
-        int64_t now = dm_wall_ms();
+        return j->state == STORE_JOB_WAITING && odm_str_is(j->route, "gateway");
+}
+
+/* Those in one of `from` whose deadline was before `then`; but for those at a gateway, unless
+ * `all`. */
+static void end_some(dm *m, uint32_t from, int64_t then, bool all)
+{
+        int64_t now = loop_wall_ms();
         store_job_filter f = {
-                .states = from, .limit = PAGE, .deadline_before = now, .no_commands = true};
+                .states = from, .limit = PAGE, .deadline_before = then, .no_commands = true};
         store_job_list l = {0};
         store_batch *b;
         odm_arena a;
@@ -78,16 +83,30 @@ static void end_overdue(dm *m)
         odm_arena_init(&a, &heap_mem, CARE_MEMORY);
         if (store_job_find(m->opt.store, &f, &a, &l) == 0 && l.n && (b = store_batch_new())) {
                 for (size_t i = 0; ok && i < l.n; i++) {
+                        if (!all && is_at_gateway(&l.v[i]))
+                                continue;
                         ok = work_move(b, &l.v[i], from, STORE_JOB_EXPIRED, expiry_of(&l.v[i]),
                                        now) != NULL;
                         work_count(m, STORE_JOB_EXPIRED, &l.v[i], now);
                 }
-                if (ok)
+                if (ok && b->n)
                         dm_write(m, b);
                 else
                         store_batch_free(b);
         }
         odm_arena_done(&a);
+}
+
+/* Pages are in no order: those at gateways, which fill some, are out of the way when the time for
+ * their word has passed. */
+static void end_overdue(dm *m)
+{
+        const uint32_t calls = STORE_JOB_BIT(STORE_JOB_QUEUED) | STORE_JOB_BIT(STORE_JOB_NOTIFIED);
+        int64_t now = loop_wall_ms();
+
+        end_some(m, calls, now, true);
+        end_some(m, STORE_JOB_BIT(STORE_JOB_WAITING), now - JOB_GRACE_MS, true);
+        end_some(m, STORE_JOB_BIT(STORE_JOB_WAITING), now, false);
 }
 
 /* ---- jobs whose session is no more ----------------------------------------------------------- */
@@ -108,7 +127,7 @@ static int judge_page(dm *m, int64_t older_than, int64_t *before, size_t *n, sto
         for (size_t i = 0; rc == 0 && i < l.n; i++) {
                 *before = l.v[i].id;
                 if (l.v[i].updated <= older_than && !dm_has_session(m, l.v[i].session))
-                        rc = work_judge_stored(m, b, &l.v[i], dm_wall_ms());
+                        rc = work_judge_stored(m, b, &l.v[i], loop_wall_ms());
         }
         *n = l.n;
         odm_arena_done(&a);
@@ -126,7 +145,7 @@ static void adopt_orphans(dm *m)
 
         while (n == PAGE) {
                 store_batch *b;
-                if (judge_page(m, dm_wall_ms() - ORPHAN_AGE_MS, &before, &n, &b) < 0)
+                if (judge_page(m, loop_wall_ms() - ORPHAN_AGE_MS, &before, &n, &b) < 0)
                         return;
                 if (b->n)
                         dm_write(m, b);
@@ -154,7 +173,7 @@ void care_tick(void *ctx)
 
         end_silent(m);
         end_overdue(m);
-        wake_run(m);
+        wake_tick(m);
         if (now.ms >= m->next_minute) {
                 m->next_minute = now.ms + MINUTE_MS;
                 adopt_orphans(m);

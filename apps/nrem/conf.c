@@ -109,10 +109,12 @@ const cfg_key conf_keys[] = {
         {"wake.first", CFG_DURATION, "5s", "Wait for an answer before the next datagram; doubles.",
          100, HOUR},
         {"wake.max", CFG_DURATION, "15m", "Longest wait between two datagrams.", 100, DAY},
-        {"wake.tries", CFG_INT, "6",
-         "Datagrams without an answer before the job waits for the\n"
-         "device's next contact.",
-         1, 1000},
+        {"wake.tries", CFG_INT, "6", "Datagrams without an answer before there is a rest.", 1,
+         1000},
+        {"wake.again", CFG_DURATION, "15m",
+         "The rest before as many are sent again, while orders wait for the device; doubles, to a\n"
+         "day at most. 0: they wait for the device's next contact.",
+         0, DAY},
         {"wake.resync", CFG_INT, "3",
          "Datagrams without an answer before the default nonce is tried, for a device that lost\n"
          "its own; 0 for never.",

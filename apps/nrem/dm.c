@@ -12,14 +12,6 @@
 
 /* ---- small things shared ------------------------------------------------------------- */
 
-int64_t dm_wall_ms(void)
-{
-        struct timespec ts;
-
-        clock_gettime(CLOCK_REALTIME, &ts);
-        return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 const odm_mem *dm_mem(const dm *m)
 {
         return m->opt.memory ? &m->opt.memory->mem : &heap_mem;
@@ -442,7 +434,7 @@ void dm_handle(dm *m, httpd_req *r)
         pthread_mutex_unlock(&m->lock);
         t->req = r;
         t->codec = codec_of(httpd_field(r, "Content-Type"), &t->type);
-        t->at = dm_wall_ms();
+        t->at = loop_wall_ms();
         t->now = loop_now();
         t->digest = digest_of(httpd_body(r));
         odm_arena_init(&t->a, dm_mem(m), TURN_MEMORY);
@@ -502,6 +494,21 @@ static void on_created(void *ctx)
                 (void)wake_device(e->dm, &d, false); /* without an address: the next contact */
         odm_arena_done(&a);
         odm_free(&heap_mem, e, sizeof *e);
+}
+
+static void on_looked(void *ctx)
+{
+        errand *e = ctx;
+
+        if (wake_has_orders(e->dm, e->device))
+                on_created(e);
+        else
+                odm_free(&heap_mem, e, sizeof *e);
+}
+
+void dm_look_again(dm *m, int64_t device)
+{
+        send_crew(m, device, on_looked);
 }
 
 /* Where there is no memory for it, the device's next contact will find the job. */
@@ -581,6 +588,7 @@ void dm_opt_init(dm_opt *o)
                 .wake_max_ms = 15 * 60 * 1000,
                 .wake_tries = 6,
                 .wake_resync = 3,
+                .wake_again_ms = 15 * 60 * 1000,
                 .alert_data = 4096,
         };
 }

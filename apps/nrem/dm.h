@@ -66,7 +66,9 @@ typedef struct dm_opt {
         const char *wake_from; /* address:port the datagrams leave from; default "*:0" */
         int64_t wake_first_ms; /* wait for an answer; doubles; default 5 s */
         int64_t wake_max_ms;   /* longest wait; default 15 min */
-        uint32_t wake_tries;   /* default 6 */
+        uint32_t wake_tries;   /* datagrams of a round; default 6 */
+        int64_t wake_again_ms; /* rest before the next one, while orders wait; doubles; 0: there is
+                                  none; default 15 min */
         uint32_t wake_resync;  /* datagrams after which the default nonce is tried (security B3);
                                   0: never; default 3 */
 
@@ -82,6 +84,9 @@ typedef struct dm_opt {
         /* The device behind the gateway `device` that has that key there.  0, ODM_ENOENT, or as
          * reads of the store.  NULL: what a device tells is its own, whatever its address. */
         int (*behind)(void *ctx, int64_t device, odm_str key, odm_arena *a, int64_t *out);
+        /* Whether something that a device behind the gateway alerted before it was known is not in
+         * the log as its own yet.  0, or as reads.  NULL: never. */
+        int (*early)(void *ctx, int64_t gateway, bool *out);
         /* Another way for the package 0 of a device than a datagram to where it says it is.  0,
          * ODM_ENOENT: there is none; or as reads of the store.  Any thread.  NULL: there never is.
          */

@@ -144,6 +144,7 @@ struct session {
         odm_command *own_list;
         odm_job own_job;  /* Gets whose answers go to the mirror only */
         bool put_back;    /* the batch in hand puts jobs back that we may take */
+        bool early;       /* it brought alerts of devices behind it that are not known */
         bool due;         /* at_hand() is to be said before the session ends */
         bool at_hand;     /* it was said, and left() was not */
         unsigned rounds;  /* of waiting for what it brings */
@@ -192,7 +193,6 @@ struct dm {
 };
 
 const odm_mem *dm_mem(const dm *m); /* what strangers may fill */
-int64_t dm_wall_ms(void);
 void dm_count(dm *m, metric id, uint64_t n);
 /* `done` of batches nobody waits for: tells who follows jobs.  ctx is the dm. */
 void dm_written(void *ctx, store_batch *b, int rc);
@@ -202,6 +202,8 @@ void dm_write(dm *m, store_batch *b);
 void turn_reply(dm *m, turn *t, unsigned status, const char *text); /* ends the turn */
 void turn_free(dm *m, turn *t);
 bool dm_has_session(dm *m, int64_t id); /* store's number */
+/* Wakes the device when orders of it wait; any thread. */
+void dm_look_again(dm *m, int64_t device);
 
 /* ---- the table (lock held) ------------------------------------------------------- */
 
@@ -327,7 +329,9 @@ void wake_free(wake *w); /* on the loop's thread; NULL is allowed */
 /* Any thread: a package 0 goes to the device; at once with `now`, else as far as its wake-up is not
  * running already.  As dm_wake(). */
 int wake_device(dm *m, const store_device *d, bool now);
-void wake_run(dm *m); /* on the loop: sends what is due */
+void wake_tick(dm *m); /* on the loop, once a second: sends what is due */
+/* Whether orders of the device wait for its session. */
+bool wake_has_orders(const dm *m, int64_t device);
 /* By which way the wake-up came that the device answers: "udp wake" ... */
 const char *wake_route(const dm *m, const store_device *d);
 /* Whether the wake-up that a session answers had gone over to the default nonce. */

@@ -10,7 +10,8 @@
  *
  * A gateway tells of its fan-outs and images by their State, which is 0 until they are begun; each
  * has a node of its own, which it keeps until we delete it.  Those States are asked for with the
- * names.
+ * names; and of an image, whose node may be left from an order before, the Correlator of its last
+ * one.
  *
  * A refusal of any of it leaves everything as it is: the device has no such list, or we may not
  * read it. */
@@ -30,7 +31,9 @@ typedef enum asking { ASK_NAMES, ASK_LEAVES, ASK_NO_MORE } asking;
 
 typedef struct stated { /* an Exec of a gateway that has a State */
         odm_str uri, correlator, state;
+        odm_str mark; /* absent: it has none */
         bool known, begun;
+        bool others; /* what its State tells of is another Exec */
 } stated;
 
 struct doubt {
@@ -116,7 +119,8 @@ static void want(session *s, const doubted *d)
                         q->v[q->n_v++] =
                                 (stated){.uri = odm_arena_copy(&s->a, job_uri(c)),
                                          .correlator = odm_arena_copy(&s->a, c->correlator),
-                                         .state = state};
+                                         .state = state,
+                                         .mark = job_exec_mark(job_uri(c), &s->a)};
                 }
         }
         if (s->a.err)
@@ -180,7 +184,7 @@ static bool has_begun(const doubt *q, const odm_command *c)
 {
         const stated *v = state_of(q, c);
 
-        return v ? v->begun : job_is_kept(c, q->task, q->n);
+        return v ? v->begun && !v->others : job_is_kept(c, q->task, q->n);
 }
 
 static void judge(session *s, doubted *d, void *ctx)
@@ -242,7 +246,8 @@ static odm_command *questions(session *s)
         if (q->next == ASK_NAMES && q->list)
                 ok = add_get(s, ODM_STR(LIST), &end);
         for (size_t i = 0; ok && q->next == ASK_NAMES && i < q->n_v; i++)
-                ok = add_get(s, q->v[i].state, &end);
+                ok = add_get(s, q->v[i].state, &end) &&
+                     (!q->v[i].mark.p || add_get(s, q->v[i].mark, &end));
         for (size_t i = 0; ok && i < q->n; i++) {
                 const char *slash = memchr(rest.p, '/', rest.n);
                 odm_str name = odm_str_to(rest, slash ? (size_t)(slash - rest.p) : rest.n);
@@ -328,9 +333,8 @@ static void take_leaf(session *s, const odm_event *ev)
 }
 
 /* A node that is not there was never begun. */
-static void take_state(doubt *q, size_t i, const odm_event *ev)
+static void take_state(stated *v, const odm_event *ev)
 {
-        stated *v = &q->v[i];
         uint64_t n = 0;
 
         v->known = ev->status == ODM_ST_NOT_FOUND ||
@@ -339,13 +343,34 @@ static void take_state(doubt *q, size_t i, const odm_event *ev)
         v->begun = n > 0;
 }
 
+/* A gateway without such a leaf tells nothing by that. */
+static void take_mark(stated *v, const odm_event *ev)
+{
+        v->others = ev->status == ODM_ST_OK && ev->results &&
+                    !odm_str_eq(ev->results->data.bytes, v->correlator);
+}
+
+/* The answer to question k about States and marks. */
+static void take_stated(doubt *q, uint32_t k, const odm_event *ev)
+{
+        for (stated *v = q->v; v < q->v + q->n_v; v++) {
+                if (k-- == 0) {
+                        take_state(v, ev);
+                        return;
+                }
+                if (v->mark.p && k-- == 0) {
+                        take_mark(v, ev);
+                        return;
+                }
+        }
+}
+
 void doubt_result(session *s, const odm_event *ev)
 {
         doubt *q = s->doubt;
 
-        if (ev->sent && q->next == ASK_NAMES && ev->command >= q->list &&
-            ev->command - q->list < q->n_v)
-                take_state(q, ev->command - q->list, ev);
+        if (ev->sent && q->next == ASK_NAMES && ev->command >= q->list && q->n_v)
+                take_stated(q, ev->command - q->list, ev);
         else if (ev->sent && q->next == ASK_NAMES && q->list && ev->command == 0)
                 take_names(s, ev);
         else if (ev->sent && q->next == ASK_LEAVES && ev->command < 2 * q->n)

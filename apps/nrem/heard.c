@@ -270,15 +270,27 @@ static void set_text(json_t *o, const char *name, odm_str s)
 typedef struct speaker {
         int64_t device;
         odm_str uri; /* in the tree of that */
+        bool early;  /* it is one behind that, which is not known yet, or whose alerts of before
+                        are still to be told */
 } speaker;
 
-static void find_speaker(session *s, odm_str uri, speaker *out)
+static bool is_early(session *s, int64_t gateway)
+{
+        const dm_opt *o = &s->dm->opt;
+        bool early = s->early;
+
+        if (!early && o->early && o->early(o->ctx, gateway, &early) < 0)
+                session_failed(s);
+        return early;
+}
+
+static void find_speaker(session *s, odm_str uri, bool alert, speaker *out)
 {
         odm_arena *a = session_batch_arena(s);
         const dm_opt *o = &s->dm->opt;
         odm_str key, rest;
 
-        *out = (speaker){s->device.id, uri};
+        *out = (speaker){s->device.id, uri, false};
         for (unsigned i = 0; i < GATEWAY_DEPTH && o->behind && a; i++) {
                 int64_t device;
                 int rc;
@@ -286,11 +298,11 @@ static void find_speaker(session *s, odm_str uri, speaker *out)
                 if (!gateway_mount_split(out->uri, &key, &rest))
                         return;
                 rc = o->behind(o->ctx, out->device, key, a, &device);
-                if (rc < 0) {
-                        if (rc != ODM_ENOENT)
-                                session_failed(s);
+                out->early = rc == ODM_ENOENT || (rc == 0 && alert && is_early(s, out->device));
+                if (rc < 0 && rc != ODM_ENOENT)
+                        session_failed(s);
+                if (rc < 0 || out->early)
                         return;
-                }
                 out->device = device;
                 out->uri = odm_arena_fmt(a, ".%.*s", (int)rest.n, rest.p);
                 if (!out->uri.p)
@@ -380,7 +392,7 @@ static void heard_report(session *s, const odm_event *ev, const store_value *v, 
         json_t *value = sample_value(v->format, v->data.p ? v->data : ODM_STR(""), &refused);
         int rc;
 
-        find_speaker(s, v->uri, &by);
+        find_speaker(s, v->uri, false, &by);
         name = sample_name(by.uri, session_batch_arena(s));
         if (s->samples.n && (s->samples.n == SAMPLE_VALUES || s->sampled_of != by.device ||
                              !odm_str_eq(s->sampled_by, correlator)))
@@ -432,12 +444,14 @@ void heard_alert(session *s, const odm_event *ev)
                 heard_report(s, ev, v, correlator);
                 return;
         }
-        find_speaker(s, v->uri, &by);
+        find_speaker(s, v->uri, true, &by);
+        s->early = s->early || by.early;
         op = session_op(s, STORE_EVENT_ADD);
         if (op)
                 op->event = (store_event){.at = s->turn->at,
                                           .device = by.device,
-                                          .kind = ODM_STR("alert"),
+                                          .kind = by.early ? ODM_STR("gateway.early")
+                                                           : ODM_STR("alert"),
                                           .data = alert_json(s, ev, type, v, &by)};
         text = odm_arena_fmt(a, COMMAND_BY_ALERT "%.*s", (int)odm_str_to(v->type, 120).n,
                              v->type.p ? v->type.p : "");

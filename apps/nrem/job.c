@@ -147,16 +147,25 @@ bool job_exec_is_task(odm_str uri)
 
 static bool is_gateways(odm_str uri)
 {
-        return matches(uri, OF_TASK "Start") || matches(uri, OF_IMAGE "Download");
+        return matches(uri, OF_TASK "Start") || matches(uri, OF_IMAGE "*");
+}
+
+static odm_str beside(odm_str uri, const char *leaf, odm_arena *a)
+{
+        static const char operations[] = "/Operations/";
+        const char *at = memmem(uri.p, uri.n, operations, strlen(operations));
+
+        return at ? odm_arena_fmt(a, "%.*s/%s", (int)(at - uri.p), uri.p, leaf) : ODM_ABSENT;
 }
 
 odm_str job_exec_state(odm_str uri, odm_arena *a)
 {
-        static const char operations[] = "/Operations/";
-        const char *at =
-                is_gateways(uri) ? memmem(uri.p, uri.n, operations, strlen(operations)) : NULL;
+        return is_gateways(uri) ? beside(uri, "State", a) : ODM_ABSENT;
+}
 
-        return at ? odm_arena_fmt(a, "%.*s/State", (int)(at - uri.p), uri.p) : ODM_ABSENT;
+odm_str job_exec_mark(odm_str uri, odm_arena *a)
+{
+        return matches(uri, OF_IMAGE "*") ? beside(uri, "Correlator", a) : ODM_ABSENT;
 }
 
 static bool can_be_asked(const odm_command *c)
@@ -223,12 +232,28 @@ void job_answers(const job_commands *all, const store_result_list *l, job_answer
 
 /* ---- Adds whose fate is not known -------------------------------------------------------- */
 
+static bool is_within(odm_str uri, odm_str top)
+{
+        return odm_str_eq(odm_str_to(uri, top.n), top) && (uri.n == top.n || uri.p[top.n] == '/');
+}
+
+/* A Delete before it goes again, and takes away what is there. */
+static bool is_deleted_first(const job_commands *all, const job_answer *ans, uint32_t add)
+{
+        for (uint32_t i = 0; i < add; i++)
+                if (all->flat[i].c->kind == ODM_CMD_DELETE && !ans[i].has &&
+                    is_within(job_uri(all->flat[add].c), job_uri(all->flat[i].c)))
+                        return true;
+        return false;
+}
+
 uint32_t job_to_check(const job_commands *all, const job_answer *ans, uint32_t *out)
 {
         uint32_t n = 0;
 
         for (uint32_t i = 0; i < all->n; i++)
-                if (all->flat[i].c->kind == ODM_CMD_ADD && !ans[i].has)
+                if (all->flat[i].c->kind == ODM_CMD_ADD && !ans[i].has &&
+                    !is_deleted_first(all, ans, i))
                         out[n++] = i;
         return n;
 }

@@ -24,6 +24,9 @@
 
 #include "job_codec.h"
 
+/* What is at a gateway has so long beyond its deadline: the gateway tells then how it ended. */
+#define JOB_GRACE_MS 30000
+
 /* What is known of one command. */
 typedef struct job_answer {
         bool has;     /* a status came, or was made by us */
@@ -52,8 +55,9 @@ void job_lost(const job_commands *all, const job_answer *ans, bool given, uint32
 /* The answers as the store has them; ans has all->n places. */
 void job_answers(const job_commands *all, const store_result_list *l, job_answer *ans);
 
-/* Add commands without an answer, whose nodes must be looked at before the job is sent again:
- * calls out for each number, returns how many. */
+/* Add commands without an answer, whose nodes must be looked at before the job is sent again (but
+ * not where a Delete that goes again will have taken them away): calls out for each number, returns
+ * how many. */
 uint32_t job_to_check(const job_commands *all, const job_answer *ans, uint32_t *out);
 /* True when a Get of the node of Add `c` came back as the Add wants it. */
 bool job_is_there(const odm_command *c, uint32_t status, const store_value *items, size_t n);
@@ -71,6 +75,9 @@ bool job_exec_is_task(odm_str uri);
 /* The node of a gateway that tells whether what an Exec of `uri` begins was ever begun: its State
  * is 0 until then (gwmo.md 6, 9).  In `a`; absent: there is none. */
 odm_str job_exec_state(odm_str uri, odm_arena *a);
+/* Beside that, the leaf that has the Correlator of the last such Exec: of a node that may be left
+ * from another one.  In `a`; absent: there is none. */
+odm_str job_exec_mark(odm_str uri, odm_arena *a);
 /* The Execs without an answer, when the tasks of the device tell of all of them: calls out for each
  * number, returns how many. */
 uint32_t job_in_doubt(const job_commands *all, const job_answer *ans, uint32_t *out);

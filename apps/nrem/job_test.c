@@ -532,6 +532,8 @@ static void gateways_are_asked_by_state(void **state)
                 {"./GwMO/Fanout/Fanout/x1/Operations/Start", "./GwMO/Fanout/Fanout/x1/State"},
                 {"./GwMO/ImageInventory/Images/i0/Operations/Download",
                  "./GwMO/ImageInventory/Images/i0/State"},
+                {"./GwMO/ImageInventory/Images/i0/Operations/Rollback",
+                 "./GwMO/ImageInventory/Images/i0/State"},
                 {"./GwMO/Fanout/Fanout/x1/Operations/Cancel", NULL},
                 {"./GwMO/Fanout/Fanout/x1/y/Operations/Start", NULL},
                 {"./FUMO/main/Update", NULL},
@@ -599,6 +601,24 @@ static void adds_are_checked_before_they_are_repeated(void **state)
         there[5] = true;
         job_apply_check(&all, there, ans, skip);
         assert_true(skip[4] && skip[5]);
+}
+
+/* What is there is left from before: it goes, and all of it is added. */
+static void what_is_deleted_first_is_not_looked_at(void **state)
+{
+        job_commands all = decode("[{\"cmd\":\"delete\",\"uri\":\"./A/x\",\"optional\":true},"
+                                  "{\"cmd\":\"add\",\"uri\":\"./A/x\",\"format\":\"node\"},"
+                                  "{\"cmd\":\"add\",\"uri\":\"./A/x/y\",\"data\":\"1\"},"
+                                  "{\"cmd\":\"add\",\"uri\":\"./A/xy\",\"data\":\"1\"}]",
+                                  false);
+        job_answer ans[4] = {{.has = false}};
+        uint32_t check[4];
+
+        (void)state;
+        assert_int_equal(job_to_check(&all, ans, check), 1);
+        assert_int_equal(check[0], 3);
+        ans[0] = (job_answer){.has = true, .status = ODM_ST_OK};
+        assert_int_equal(job_to_check(&all, ans, check), 3);
 }
 
 #define TWO_TASKS                                                                  \
@@ -833,6 +853,12 @@ static void answers_reveal_the_tree(void **state)
                  {{{"./DMAcc/x/AppAuth/1/AAuthSecret", 31}, {"chr", 3}, {NULL, 0}, {"pw", 2}}},
                  1,
                  "S./DMAcc/x/AppAuth/1/AAuthSecret= "},
+                {"nor a document with one",
+                 "replace\",\"data\":\"<NodeName>AAuthSecret</NodeName>\",\"uri\":\"./A",
+                 200,
+                 {{{NULL, 0}}},
+                 0,
+                 "S./A= "},
                 {"a write",
                  "replace\",\"data\":\"n\",\"uri\":\"./A",
                  200,
@@ -1020,6 +1046,7 @@ int main(void)
                 T(gateways_are_asked_by_state),
                 T(a_failure_is_told_in_the_devices_words),
                 T(adds_are_checked_before_they_are_repeated),
+                T(what_is_deleted_first_is_not_looked_at),
                 T(a_device_is_asked_for_what_it_keeps),
                 T(execs_in_doubt_go_by_the_list),
                 T(a_node_is_there_when_it_is_as_wanted),

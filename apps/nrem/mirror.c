@@ -73,7 +73,8 @@ int mirror_leaf(mirror_changes *m, odm_str uri, odm_str format, odm_str type, od
 
         if (rc < 0 || !path_ok(c.path))
                 return rc;
-        if (value.p && readable_is_secret(c.path)) {
+        if (value.p && (readable_is_secret(c.path) ||
+                        (!odm_str_is(format, "node") && readable_names_secret(value)))) {
                 c.value = ODM_ABSENT;
                 c.size = value.n;
         }

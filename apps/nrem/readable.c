@@ -14,18 +14,17 @@ bool readable_is_secret(odm_str uri)
         return odm_is_secret(uri);
 }
 
-typedef struct masked { /* what is not shown */
-        bool secrets, addresses;
-} masked;
-
-/* Whether octets name a secret anywhere: a TNDS document that may carry one. */
-static bool mentions_secret(odm_str s)
+bool readable_names_secret(odm_str s)
 {
         for (const char *const *name = odm_secret_nodes; *name; name++)
                 if (s.p && memmem(s.p, s.n, *name, strlen(*name)))
                         return true;
         return false;
 }
+
+typedef struct masked { /* what is not shown */
+        bool secrets, addresses;
+} masked;
 
 static void mask_meta(odm_meta *m)
 {
@@ -59,7 +58,7 @@ static void mask_secret(odm_item *i)
         if (i->data.kind == ODM_DATA_ABSENT)
                 return;
         if (readable_is_secret(i->target) || readable_is_secret(i->source) ||
-            mentions_secret(i->data.bytes))
+            readable_names_secret(i->data.bytes))
                 i->data = (odm_data){ODM_DATA_TEXT, mask};
 }
 

@@ -16,5 +16,7 @@ ODM_MUST_USE int readable_xml(odm_str bytes, bool secrets, bool addresses, odm_a
 
 /* Whether a node's value is a credential: its name is AAuthSecret, AAuthData, or the like. */
 bool readable_is_secret(odm_str uri);
+/* Whether octets name such a node: a document, or commands, that may carry a credential. */
+bool readable_names_secret(odm_str octets);
 
 #endif

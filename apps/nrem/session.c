@@ -402,7 +402,7 @@ static void make_reply(session *s, turn *t)
         s->messages++;
         dm_count(s->dm, METRIC_MESSAGES_OUT, 1);
         dm_count(s->dm, METRIC_BYTES_OUT, out.body.n);
-        said_add(s, true, dm_wall_ms(), out.body, out.mac);
+        said_add(s, true, loop_wall_ms(), out.body, out.mac);
         t->out.body = odm_arena_copy(&t->a, out.body);
         t->out.mac = odm_arena_copy(&t->a, out.mac);
         t->out.content_type = odm_arena_copy(&t->a, out.content_type);
@@ -443,24 +443,9 @@ static void count_end(session *s)
 }
 
 /* Work that came when the engine no longer asked: the device is called again. */
-static void call_again(session *s)
+static bool may_be_called(session *s)
 {
-        store_job_filter f = {.device = s->device.id,
-                              .states = STORE_JOB_BIT(STORE_JOB_QUEUED) |
-                                        STORE_JOB_BIT(STORE_JOB_NOTIFIED),
-                              .limit = 1,
-                              .no_commands = true};
-        store_job_list l;
-        store_device d;
-        odm_arena a;
-
-        if (!s->authenticated || !s->known || atomic_load(&s->dm->stopping) || !work_looks(s))
-                return;
-        odm_arena_init(&a, &heap_mem, TURN_MEMORY);
-        if (store_job_find(s->dm->opt.store, &f, &a, &l) == 0 && l.n &&
-            store_device_get(s->dm->opt.store, s->device.id, &a, &d) == 0)
-                (void)wake_device(s->dm, &d, false);
-        odm_arena_done(&a);
+        return s->authenticated && s->known && !atomic_load(&s->dm->stopping) && work_looks(s);
 }
 
 /* The last reply has left; the session stays in the table for a repetition of its last message. */
@@ -471,7 +456,8 @@ static void finish(session *s)
         log_info("session ended", log_str("device", s->known ? s->device.name : s->source),
                  log_str("outcome", s->outcome), log_int("messages", s->messages));
         say_left(s);
-        call_again(s);
+        if (may_be_called(s))
+                dm_look_again(s->dm, s->device.id);
 }
 
 /* Gives up ownership when nobody waits for it. */
@@ -647,7 +633,7 @@ void session_lost(session *s, const char *why)
         dm *m = s->dm;
         turn *t;
         store_batch *b;
-        bool jobs = s->jobs != NULL, again;
+        bool jobs = s->jobs != NULL, again, looks = !s->over && may_be_called(s);
         int64_t device;
 
         pthread_mutex_lock(&m->lock);
@@ -662,14 +648,14 @@ void session_lost(session *s, const char *why)
         }
         s->failed = false;
         if (s->jobs)
-                work_put_back(s, batch_of(s), dm_wall_ms());
+                work_put_back(s, batch_of(s), loop_wall_ms());
         if (!s->over && s->server) {
                 dm_count(m, METRIC_SESSIONS_LOST, 1);
                 s->outcome = odm_arena_fmt(&s->a, "lost: %s", why);
         }
         if (s->id && (!s->over || said_unput(s)))
                 said_put(s);
-        close_batch(s, dm_wall_ms());
+        close_batch(s, loop_wall_ms());
         b = take_batch(s);
         if (s->failed || (b && b->n == 0)) {
                 store_batch_free(b);
@@ -682,4 +668,6 @@ void session_lost(session *s, const char *why)
         session_free(s);
         if (again) /* it is called, to try once more */
                 dm_job_created(m, device, 0);
+        else if (looks)
+                dm_look_again(m, device);
 }

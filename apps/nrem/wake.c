@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Package 0 over UDP: a datagram, a wait that doubles, some tries, and then the device's own next
- * contact.  What runs for a device is kept in its row (wake_at, wake_tries, wake_session), so a
- * restart goes on with it.  A repetition has the session id of the first, so that one session
- * answers all of them (security B1); after some tries without an answer the default nonce is used
- * (B3), for a device that lost its own. */
+/* Package 0 over UDP: a datagram, a wait that doubles, some tries, and a rest, as long as orders
+ * wait (wake_plan.h).  What runs for a device is kept in its row (wake_at, wake_tries,
+ * wake_session), so a restart goes on with it; in a rest there is no wake_session.  After some
+ * tries of a round without an answer the default nonce is used (security B3), for a device that
+ * lost its own.
+ *
+ * What wakes a device can get lost before it is in the row: a process that is killed, a queue of
+ * the store that is full.  So orders that wait while nobody wakes their device are looked for,
+ * slowly. */
 #include <stdio.h>
 #include <string.h>
 
@@ -13,13 +17,16 @@
 #include "odm/notify.h"
 #include "rand.h"
 #include "udp.h"
+#include "wake_plan.h"
 
 #define PAGE 64             /* datagrams of one commit */
 #define WAKES_A_SECOND 1000 /* of all devices */
 #define NAMES_MOST 64       /* looked up at one time */
 #define JOBS_MOST 100
 #define WAKE_MEMORY ((size_t)16 << 20)
-#define GRACE_MS 5000 /* a gateway may need to be woken itself */
+#define GRACE_MS 5000   /* a gateway may need to be woken itself */
+#define SEARCH_PAGE 100 /* orders looked at in a second */
+#define SEARCH_MS 60000 /* from one search to the next, and the age of what is lost */
 
 struct wake {
         dm *dm;
@@ -29,6 +36,8 @@ struct wake {
         atomic_bool kicked;
         int64_t second; /* when the one began in which `sent` were woken */
         uint32_t sent;
+        int64_t search;        /* monotonic ms: when the next one begins */
+        int64_t search_before; /* the job it has come to; 0: none */
 };
 
 /* A package 0 whose address is being looked up. */
@@ -97,11 +106,43 @@ const char *wake_route(const dm *m, const store_device *d)
         return rc < 0 ? "udp wake" : w.gateway ? "gateway trigger" : "gateway relay";
 }
 
+static wake_plan plan_of(const dm *m)
+{
+        return (wake_plan){.first = m->opt.wake_first_ms,
+                           .max = m->opt.wake_max_ms,
+                           .tries = m->opt.wake_tries ? m->opt.wake_tries : 1,
+                           .again = m->opt.wake_again_ms};
+}
+
+static bool rests(const store_device *d)
+{
+        return d->wake_at && d->wake_tries && d->wake_session == 0;
+}
+
+bool wake_has_orders(const dm *m, int64_t device)
+{
+        const store_job_filter f = {.device = device,
+                                    .states = STORE_JOB_BIT(STORE_JOB_QUEUED) |
+                                              STORE_JOB_BIT(STORE_JOB_NOTIFIED),
+                                    .limit = 1,
+                                    .no_commands = true};
+        store_job_list l = {0};
+        odm_arena a;
+        int rc;
+
+        odm_arena_init(&a, &heap_mem, WAKE_MEMORY);
+        rc = store_job_find(m->opt.store, &f, &a, &l);
+        odm_arena_done(&a);
+        return rc == 0 && l.n > 0;
+}
+
 /* ---- the datagram ------------------------------------------------------------------------ */
 
 bool wake_resynced(const dm *m, const store_device *d, const store_account *acc)
 {
-        return m->opt.wake_resync && d->wake_tries > m->opt.wake_resync &&
+        const wake_plan p = plan_of(m);
+
+        return m->opt.wake_resync && wake_plan_nth(&p, d->wake_tries) > m->opt.wake_resync &&
                !(acc->flags & STORE_ACCOUNT_NO_RESYNC);
 }
 
@@ -271,14 +312,16 @@ static bool move_jobs(dm *m, store_batch *b, const store_device *d, store_job_st
         return true;
 }
 
+static int64_t with_jitter(int64_t ms) /* so that a fleet does not march */
+{
+        return ms + (int64_t)rand_below((uint64_t)ms / 8 + 1);
+}
+
 static int64_t wait_after(const dm *m, uint32_t tries)
 {
-        int64_t ms = m->opt.wake_first_ms;
+        const wake_plan p = plan_of(m);
 
-        while (--tries > 0 && ms < m->opt.wake_max_ms)
-                ms *= 2;
-        ms = ms < m->opt.wake_max_ms ? ms : m->opt.wake_max_ms;
-        return ms + (int64_t)rand_below((uint64_t)ms / 8 + 1); /* so that a fleet does not march */
+        return with_jitter(wake_plan_wait(&p, tries));
 }
 
 /* What was refused because the device called, or somebody else moved its job, is settled. */
@@ -288,16 +331,28 @@ static void written(void *ctx, store_batch *b, int rc)
                 dm_written(ctx, b, rc);
 }
 
-static void give_up(dm *m, const store_device *d, odm_arena *a, int64_t now, const char *why)
+/* The round is over: what waits is no longer notified, until the next one. */
+static void end_round(dm *m, const store_device *d, odm_arena *a, int64_t now, const char *why)
 {
+        const wake_plan p = plan_of(m);
+        bool again = p.again && wake_has_orders(m, d->id);
+        uint32_t tries = again ? wake_plan_round_end(&p, d->wake_tries) : 0;
+        int64_t rest = again ? with_jitter(wake_plan_rest(&p, tries)) : 0;
         store_batch *b = store_batch_new();
+        char text[224];
 
         if (!b)
                 return;
-        if (patch_wake(b, d, 0, 0, 0, now) &&
-            move_jobs(m, b, d, STORE_JOB_NOTIFIED, STORE_JOB_QUEUED, why, NULL, a, now) &&
+        if (again)
+                (void)snprintf(text, sizeof text, "%s; tried again in %lld s", why,
+                               (long long)((rest + 999) / 1000));
+        else
+                (void)snprintf(text, sizeof text, "%s; waits for the device to call", why);
+        if (patch_wake(b, d, again ? now + rest : 0, tries, 0, now) &&
+            move_jobs(m, b, d, STORE_JOB_NOTIFIED, STORE_JOB_QUEUED, text, NULL, a, now) &&
             store_write(m->opt.store, b, written, m) == 0) {
-                log_info("wake-up given up", log_str("device", d->name), log_text("reason", why));
+                log_info("wake-ups without an answer", log_str("device", d->name),
+                         log_text("reason", text));
         } else {
                 store_batch_free(b);
         }
@@ -355,36 +410,48 @@ static int write_letter(dm *m, const store_device *d, odm_arena *a, store_batch 
         return rc;
 }
 
-/* Writes a datagram for a device that is due, and into `b` its wait and the state of its jobs;
- * gives up on one that cannot be woken.  Whether there is something to be sent. */
-static bool prepare(wake *w, const store_device *due, odm_arena *a, store_batch *b, letter *out)
+/* Writes a datagram for a device that is due, and into `b` its wait and the state of its jobs.
+ * Whether there is something to be sent. */
+static bool write_next(wake *w, const store_device *due, odm_arena *a, store_batch *b, letter *out)
 {
         dm *m = w->dm;
-        int64_t now = dm_wall_ms();
+        int64_t now = loop_wall_ms();
         store_device d = *due;
+        const wake_plan p = plan_of(m);
         char why[224];
-        int rc;
 
-        if (d.wake_tries >= m->opt.wake_tries) {
-                (void)snprintf(why, sizeof why,
-                               "no answer to %u wake-ups; waits for the device to call",
-                               d.wake_tries);
-                give_up(m, &d, a, now, why);
-                return false;
-        }
         if (d.wake_session == 0)
                 d.wake_session = 1 + (uint32_t)rand_below(0xffff);
         d.wake_tries++;
-        rc = write_letter(m, &d, a, b, now, out);
-        if (rc < 0) {
-                give_up(m, &d, a, now, "it cannot be woken; waits for the device to call");
+        if (write_letter(m, &d, a, b, now, out) < 0) {
+                end_round(m, due, a, now, "it cannot be woken");
                 return false;
         }
-        (void)snprintf(why, sizeof why, "wake-up %u sent %s", d.wake_tries, out->way);
+        (void)snprintf(why, sizeof why, "wake-up %u sent %s", wake_plan_nth(&p, d.wake_tries),
+                       out->way);
         /* kept before it is sent: its session id must be known when the device calls */
         return patch_wake(b, due, now + wait_after(m, d.wake_tries), d.wake_tries, d.wake_session,
                           now) &&
                move_jobs(m, b, &d, STORE_JOB_QUEUED, STORE_JOB_NOTIFIED, why, out->route, a, now);
+}
+
+/* A device that is due.  As write_next(). */
+static bool prepare(wake *w, const store_device *due, odm_arena *a, store_batch *b, letter *out)
+{
+        dm *m = w->dm;
+        const wake_plan p = plan_of(m);
+        bool rested = rests(due);
+        char why[64];
+
+        switch (wake_plan_next(&p, due->wake_tries, rested,
+                               !rested || wake_has_orders(m, due->id))) {
+        case WAKE_SEND: return write_next(w, due, a, b, out);
+        case WAKE_REST:
+        case WAKE_END: break;
+        }
+        (void)snprintf(why, sizeof why, "no answer to %u wake-ups", p.tries);
+        end_round(m, due, a, loop_wall_ms(), why);
+        return false;
 }
 
 /* What is in `b` is kept, and the letters go. */
@@ -452,20 +519,63 @@ static uint32_t may_wake(wake *w)
         return left < PAGE ? left : PAGE;
 }
 
+/* ---- wake-ups that got lost --------------------------------------------------------------------- */
+
+static bool is_forgotten(const wake *w, const store_job *j, odm_arena *a)
+{
+        int64_t before = loop_wall_ms() - SEARCH_MS;
+        char host[256];
+        uint16_t port;
+        store_device d;
+
+        return j->updated <= before && store_device_get(w->dm->opt.store, j->device, a, &d) == 0 &&
+               store_device_welcome(d.state) && !d.wake_at && d.last_contact <= before &&
+               (wake_target(&d, host, sizeof host, &port) == 0 || has_way(w->dm, &d));
+}
+
+/* A page of orders that wait, those of one device together where they are neighbours. */
+static void search(wake *w)
+{
+        const store_job_filter f = {.states = STORE_JOB_BIT(STORE_JOB_QUEUED),
+                                    .limit = SEARCH_PAGE,
+                                    .before = w->search_before,
+                                    .no_commands = true};
+        int64_t now = loop_now().ms, last = 0;
+        store_job_list l = {0};
+        odm_arena a;
+
+        if (!w->dm->opt.wake_again_ms || (!w->search_before && now < w->search))
+                return;
+        if (!w->search_before)
+                w->search = now + SEARCH_MS;
+        odm_arena_init(&a, &heap_mem, WAKE_MEMORY);
+        w->search_before = 0;
+        if (store_job_find(w->dm->opt.store, &f, &a, &l) == 0) {
+                for (size_t i = 0; i < l.n; last = l.v[i++].device)
+                        if (l.v[i].device != last && is_forgotten(w, &l.v[i], &a))
+                                dm_job_created(w->dm, l.v[i].device, l.v[i].id);
+                if (l.more)
+                        w->search_before = l.v[l.n - 1].id;
+        }
+        odm_arena_done(&a);
+}
+
+/* ---- the clock ---------------------------------------------------------------------------------- */
+
 static void look_again(wake *w);
 
-void wake_run(dm *m)
+static void wake_due(wake *w)
 {
-        wake *w = m->wake;
+        dm *m = w->dm;
         store_device_list l = {0};
         uint32_t most;
         odm_arena a;
 
-        if (!w || !w->udp || atomic_load(&m->stopping))
+        if (!w->udp || atomic_load(&m->stopping))
                 return;
         most = may_wake(w);
         odm_arena_init(&a, &heap_mem, WAKE_MEMORY);
-        if (most > 0 && store_device_wake_due(m->opt.store, dm_wall_ms(), most, &a, &l) == 0 &&
+        if (most > 0 && store_device_wake_due(m->opt.store, loop_wall_ms(), most, &a, &l) == 0 &&
             l.n > 0) {
                 w->sent += (uint32_t)l.n;
                 wake_page(w, &l, &a);
@@ -475,6 +585,16 @@ void wake_run(dm *m)
                 look_again(w);
 }
 
+void wake_tick(dm *m)
+{
+        wake *w = m->wake;
+
+        if (!w || !w->udp || atomic_load(&m->stopping))
+                return;
+        wake_due(w);
+        search(w);
+}
+
 /* ---- asked for ------------------------------------------------------------------------------- */
 
 static void on_kick(void *ctx)
@@ -482,7 +602,7 @@ static void on_kick(void *ctx)
         wake *w = ctx;
 
         atomic_store(&w->kicked, false);
-        wake_run(w->dm);
+        wake_due(w);
 }
 
 static void look_again(wake *w)
@@ -507,9 +627,9 @@ int wake_device(dm *m, const store_device *d, bool now)
         char host[256];
         uint16_t port;
         store_batch *b;
-        int64_t at = dm_wall_ms();
-        uint32_t tries = d->wake_tries < m->opt.wake_tries ? d->wake_tries : 0;
-        uint32_t id = d->wake_at ? d->wake_session : 0;
+        int64_t at = loop_wall_ms();
+        wake_plan p;
+        bool fresh; /* with a session id of its own */
         int rc;
 
         if (!w || !w->udp || atomic_load(&m->stopping))
@@ -517,12 +637,15 @@ int wake_device(dm *m, const store_device *d, bool now)
         rc = wake_target(d, host, sizeof host, &port);
         if (rc < 0 && !has_way(m, d))
                 return rc;
-        if (d->wake_at && !now)
+        if (d->wake_at && !now && !rests(d))
                 return 0; /* it is being woken */
+        p = plan_of(m);
+        fresh = !d->wake_at || rests(d) || wake_plan_nth(&p, d->wake_tries) == p.tries;
         b = store_batch_new();
         if (!b)
                 return ODM_ENOMEM;
-        if (!patch_wake(b, d, at, tries, id, at)) {
+        if (!patch_wake(b, d, at, fresh && (now || !d->wake_at) ? 0 : d->wake_tries,
+                        fresh ? 0 : d->wake_session, at)) {
                 store_batch_free(b);
                 return ODM_ENOMEM;
         }

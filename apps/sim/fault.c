@@ -5,8 +5,8 @@
 #include <string.h>
 
 const char *const fault_kinds[] = {
-        "bad-download", "bad-signature", "power-cut",    "silence", "slow-link",
-        "clock-skew",   "http-failure",  "wrong-result", "alarm",   NULL};
+        "bad-download", "bad-signature", "power-cut", "silence", "slow-link", "clock-skew",
+        "http-failure", "wrong-result",  "alarm",     "deaf",    NULL};
 
 /* ---- draws ------------------------------------------------------------------------- */
 

@@ -21,6 +21,7 @@ typedef enum fault_kind {
         FAULT_HTTP,          /* downloads are answered with `status` */
         FAULT_RESULT,        /* an update ends with `cause`, whatever happened */
         FAULT_ALARM,         /* it raises `alarm` `after` the start, and clears it `ms` later */
+        FAULT_DEAF,          /* the first `wakes` wake-ups do not reach it */
 } fault_kind;
 extern const char *const fault_kinds[]; /* "bad-download" ..., up to a NULL */
 
@@ -39,6 +40,7 @@ typedef struct fault {
         unsigned state; /* of FUMO, a number; 0: from the beginning */
         int64_t ms, rate;
         unsigned status;
+        uint32_t wakes;
         odm_task_cause cause;
         const char *alarm, *severity, *text; /* cause of the alarm, how bad, in words */
         int64_t after;

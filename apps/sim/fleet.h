@@ -23,7 +23,7 @@ typedef struct fleet_stats {
         uint64_t alerts;                /* final ones that the server answered */
         uint64_t software, software_ok; /* packages whose end is known; that ended well */
         uint64_t samples, traps;        /* that the server has */
-        uint64_t wakes, wakes_ignored;
+        uint64_t wakes, wakes_ignored, wakes_lost;
         uint64_t fired[FAULTS_MAX], hit[FAULTS_MAX]; /* by fault: happened; devices that have it */
         uint64_t restarts;
         uint64_t alarms;                 /* raised or ended, that the server has */

@@ -35,6 +35,7 @@ typedef struct device {
         uint32_t calls;
         uint16_t group, wake; /* wake: session id of a wake-up to follow, 0 none */
         uint16_t woken;       /* of the last one followed */
+        uint16_t missed;      /* wake-ups that a fault took away */
         uint8_t place, failures, state;
         bool off, dead, met, resync;
         bool busy; /* it had a task when xremsim ended */

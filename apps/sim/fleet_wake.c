@@ -29,6 +29,22 @@ static uint16_t checked(device *d, odm_str package, bool *resync)
         return check_ == ODM_NOTIFY_FORGED ? 0 : n.session_id;
 }
 
+/* The network lost it, by a fault. */
+static bool is_lost(device *d)
+{
+        for (size_t k = 0; d->mine && k < d->f->s->n_faults; k++) {
+                const fault *f = &d->f->s->fault[k];
+
+                if (!(d->mine >> k & 1) || f->kind != FAULT_DEAF || d->missed >= f->wakes)
+                        continue;
+                d->f->st.fired[k] += !(d->fired >> k & 1);
+                d->fired |= 1ull << k;
+                d->missed++;
+                return true;
+        }
+        return false;
+}
+
 void fleet_on_datagram(void *ctx, uint32_t i, odm_str datagram)
 {
         fleet *f = ctx;
@@ -37,6 +53,10 @@ void fleet_on_datagram(void *ctx, uint32_t i, odm_str datagram)
         uint16_t id = 0;
         bool resync = false;
 
+        if (is_lost(d)) {
+                f->st.wakes_lost++;
+                return;
+        }
         if (!d->off && d->place != TALKING && !f->stopped &&
             odm_wsp_unwrap(datagram, &package) == 0)
                 id = checked(d, package, &resync);

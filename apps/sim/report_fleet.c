@@ -85,6 +85,7 @@ static void print_fleet(FILE *to, const fleet_stats *s, const scenario *sc)
                         (double)(s->last_alarm - s->first_alarm) / 1e6);
         }
         row(to, "wake-ups followed", s->wakes);
+        row(to, "wake-ups lost", s->wakes_lost);
         row(to, "downloads", s->downloads.begun);
         row(to, "octets of them", s->downloads.octets);
         if (s->downloads.redirects)
@@ -170,6 +171,7 @@ static json_t *fleet_json(const fleet *f, const fleet_stats *s, const scenario *
                                   json_real((double)(s->last_alarm - s->first_alarm) / 1e6));
         put(o, "wakes", s->wakes);
         put(o, "wakes_ignored", s->wakes_ignored);
+        put(o, "wakes_lost", s->wakes_lost);
         put(o, "downloads", s->downloads.begun);
         put(o, "download_octets", s->downloads.octets);
         put(o, "downloads_most", s->downloads.most);

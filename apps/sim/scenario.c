@@ -84,6 +84,9 @@ const cfg_key scenario_keys[] = {
         {"group *.bootstrap", CFG_BOOL, "no",
          "lwm2m: the server gives them their accounts (/bs), with which they then register."},
         {"group *.farewell", CFG_BOOL, "no", "lwm2m: they deregister before they restart."},
+        {"group *.leaves", CFG_INT, "0",
+         "lwm2m: so many devices are behind each of them, which is a gateway of LwM2M then.", 0,
+         GROUP_LEAVES_MAX},
         {"group *.protocols", CFG_LIST, NULL,
          "lwm2m: by which they fetch packages, of coap and http. Default: both."},
         {"group *.formats", CFG_LIST, NULL,
@@ -121,6 +124,8 @@ const cfg_key scenario_keys[] = {
         {"fault *.alarm", CFG_STRING, "overheated", "alarm: its cause, a word."},
         {"fault *.severity", CFG_ENUM, "major", "alarm: how bad it is.", .choices = severity_words},
         {"fault *.text", CFG_STRING, "", "alarm: what it says to people."},
+        {"fault *.wakes", CFG_INT, "1", "deaf: so many wake-ups are lost, the first ones.", 1,
+         UINT16_MAX},
         {"fault *.always", CFG_BOOL, "no", "In each update anew, not once a device."},
 };
 const size_t scenario_n_keys = ODM_COUNT(scenario_keys);
@@ -209,6 +214,7 @@ static int read_lwm2m(group *g, const cfg *c, diag *d)
         g->delivery = (group_delivery)cfg_enum(c, "group *.delivery");
         g->bootstrap = cfg_bool(c, "group *.bootstrap");
         g->farewell = cfg_bool(c, "group *.farewell");
+        g->leaves = (unsigned)cfg_int(c, "group *.leaves");
         rc = read_formats(g, c, d);
         if (rc == 0)
                 rc = read_certs(g, c, d);
@@ -352,6 +358,7 @@ static int read_what(fault *f, const cfg *c, diag *d)
         f->ms = cfg_ms(c, "fault *.for");
         f->rate = cfg_int(c, "fault *.rate");
         f->status = (unsigned)cfg_int(c, "fault *.status");
+        f->wakes = (uint32_t)cfg_int(c, "fault *.wakes");
         f->always = cfg_bool(c, "fault *.always");
         f->cause = odm_task_cause_of(odm_cstr(cause));
         f->after = cfg_ms(c, "fault *.after");

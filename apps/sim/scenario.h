@@ -14,6 +14,7 @@
 #include "sim.h"
 
 #define GROUPS_MAX 64
+#define GROUP_LEAVES_MAX 8 /* devices behind one that is a gateway of LwM2M */
 
 typedef enum group_kind {
         GROUP_DM,    /* OMA DM devices: fleet.h */
@@ -47,6 +48,7 @@ typedef struct group {
         bool bootstrap;     /* `server` gives them their accounts */
         bool farewell;      /* they deregister before they restart */
         unsigned formats;   /* bits of odm_lw_can */
+        unsigned leaves;    /* devices behind each */
         unsigned protocols; /* how they fetch packages, bits as /5/0/8 counts */
         int64_t lifetime_ms;
         int64_t awake_ms; /* queue mode: so long after the last exchange; 0: they always listen */

@@ -291,15 +291,50 @@ static int load(thing *t, odm_str record)
         return rc;
 }
 
-int thing_init(thing *t, const group *g, uint32_t i, odm_str record, odm_wall now)
+static void make(thing *t, const group *g, uint32_t i, odm_wall now)
 {
-        int rc = 0;
-
         *t = (thing){.group = g, .i = i, .born = now};
         t->firmware = (thing_slot){.there = true, .id = FIRMWARE_ID};
         (void)snprintf(t->fwv, sizeof t->fwv, "%s", g->fwv);
         set_defaults(t);
-        if (record.p)
+}
+
+static int make_leaves(thing *t, odm_wall now)
+{
+        const group *g = t->group;
+
+        if (g->leaves == 0)
+                return 0;
+        t->leaf = calloc(g->leaves, sizeof *t->leaf);
+        for (unsigned k = 0; t->leaf && k < g->leaves; k++) {
+                make(&t->leaf[k], g, t->i, now);
+                t->leaf[k].number = k + 1;
+        }
+        return t->leaf ? 0 : ODM_ENOMEM;
+}
+
+thing *thing_leaf(thing *t, odm_str *path)
+{
+        odm_str at = *path;
+        size_t n = 0;
+        uint64_t k;
+
+        while (n < at.n && at.p[n] != '/')
+                n++;
+        if (!t->leaf || !odm_str_starts(at, "d") ||
+            odm_str_u64(odm_str_from(odm_str_to(at, n), 1), t->group->leaves, &k) < 0 || k == 0)
+                return NULL;
+        *path = odm_str_from(at, n);
+        return &t->leaf[k - 1];
+}
+
+int thing_init(thing *t, const group *g, uint32_t i, odm_str record, odm_wall now)
+{
+        int rc;
+
+        make(t, g, i, now);
+        rc = make_leaves(t, now);
+        if (rc == 0 && record.p)
                 rc = load(t, record);
         if (rc == 0 && record.p)
                 thing_restart(t);
@@ -316,4 +351,6 @@ void thing_done(thing *t)
                 free(t->program[i].uri);
                 t->program[i].uri = NULL;
         }
+        free(t->leaf);
+        t->leaf = NULL;
 }

@@ -3,6 +3,7 @@
  *
  *     1 server   3 device   4 connectivity   5 firmware   6 location   7 traffic   9 software
  *     3303 a sensor   26241 what simulated devices have besides (thing_objects)
+ *     25 leaves       devices behind it, each a thing with 3, 3303 and 26241
  *
  * A request changes the thing, and may leave it with something to be done (wants), which
  * things.c sees to: downloads, installations, restarts.  Facts: lwm2m.md 3.2, 4. */
@@ -50,7 +51,9 @@ typedef struct thing_slot { /* a place that takes packages: /5/0, or an instance
 
 typedef struct thing {
         const group *group;
-        uint32_t i; /* in the group */
+        uint32_t i;         /* in the group */
+        unsigned number;    /* of one behind another, from 1 on; 0: it is behind none */
+        struct thing *leaf; /* group->leaves of them, heap; of one that is behind another NULL */
         odm_wall born;
         int64_t clock; /* seconds that /3/0/13 is ahead */
         char fwv[IMAGE_VERSION];
@@ -75,6 +78,9 @@ extern const char thing_objects[];
  * zeroed storage.  0, ODM_EMALFORMED, ODM_ENOMEM. */
 ODM_MUST_USE int thing_init(thing *t, const group *g, uint32_t i, odm_str record, odm_wall now);
 void thing_done(thing *t);
+/* The one behind it that a path is for, "d2/3/0"; *path becomes the rest.  NULL: it is for itself.
+ */
+thing *thing_leaf(thing *t, odm_str *path);
 /* Appends what outlives a power cut.  0, ODM_ENOMEM, ODM_ELIMIT. */
 ODM_MUST_USE int thing_dump(const thing *t, odm_buf *out);
 

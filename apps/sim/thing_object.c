@@ -3,13 +3,14 @@
  * (lwm2m.md 4).  Operations and types of a resource are those of the registry. */
 #include "thing.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define NODES_MAX 256 /* of one answer */
 
 enum { SERVER = 1, DEVICE = 3, CONNECTIVITY, FIRMWARE, LOCATION, TRAFFIC, SOFTWARE = 9 };
-enum { SENSOR = 3303, OWN = 26241 };
+enum { GATEWAY = 25, SENSOR = 3303, OWN = 26241 };
 
 /* ---- what is there ----------------------------------------------------------------------- */
 
@@ -28,14 +29,23 @@ static const shape objects[] = {
         {LOCATION, 3, {0, 1, 5}},
         {TRAFFIC, 5, {2, 3, 6, 7, 8}},
         {SOFTWARE, 11, {0, 1, 2, 3, 4, 6, 7, 9, 10, 11, 12}},
+        {GATEWAY, 3, {0, 1, 3}},
         {SENSOR, 2, {5700, 5701}},
         {OWN, 5, {0, 1, 2, 3, 4}},
 };
 
-static const shape *object_of(uint16_t id)
+/* One behind another has what it measures, and no server of its own. */
+static bool offers(const thing *t, uint16_t id)
+{
+        if (t->number)
+                return id == DEVICE || id == SENSOR || id == OWN;
+        return id != GATEWAY || t->leaf;
+}
+
+static const shape *object_of(const thing *t, uint16_t id)
 {
         for (size_t i = 0; i < ODM_COUNT(objects); i++)
-                if (objects[i].id == id)
+                if (objects[i].id == id && offers(t, id))
                         return &objects[i];
         return NULL;
 }
@@ -53,6 +63,10 @@ static int32_t next_instance(const thing *t, uint16_t o, int32_t last)
 {
         int32_t next = -1;
 
+        if (!offers(t, o))
+                return -1;
+        if (o == GATEWAY)
+                return last + 1 < (int32_t)t->group->leaves ? last + 1 : -1;
         if (o != SOFTWARE)
                 return last < 0 ? 0 : -1;
         for (size_t i = 0; i < THING_PROGRAMS; i++) {
@@ -65,13 +79,17 @@ static int32_t next_instance(const thing *t, uint16_t o, int32_t last)
 
 static bool has_instance(thing *t, uint16_t o, uint16_t instance)
 {
-        return object_of(o) && (o == SOFTWARE ? program_of(t, instance) != NULL : instance == 0);
+        if (!object_of(t, o))
+                return false;
+        if (o == GATEWAY)
+                return instance < t->group->leaves;
+        return o == SOFTWARE ? program_of(t, instance) != NULL : instance == 0;
 }
 
 /* The resource at a path of depth 3 or 4; NULL: it is not there. */
 static const odm_lw_resource *resource_at(thing *t, const odm_lw_registry *reg, odm_lw_path at)
 {
-        const shape *o = object_of(at.id[0]);
+        const shape *o = object_of(t, at.id[0]);
 
         if (at.depth < 3 || !has_instance(t, at.id[0], at.id[1]))
                 return NULL;
@@ -86,7 +104,7 @@ static bool is_there(thing *t, const odm_lw_registry *reg, odm_lw_path at)
         if (at.depth == 0)
                 return true;
         if (at.depth == 1)
-                return object_of(at.id[0]) != NULL;
+                return object_of(t, at.id[0]) != NULL;
         return at.depth == 2 ? has_instance(t, at.id[0], at.id[1])
                              : resource_at(t, reg, at) != NULL;
 }
@@ -255,6 +273,43 @@ static void read_software(reader *r, uint16_t id)
         }
 }
 
+static int list_links(thing *t, const odm_lw_registry *reg, odm_lw_path at, odm_arena *a,
+                      odm_lw_links *out);
+
+static void read_objects(reader *r, thing *leaf)
+{
+        odm_lw_links l;
+        odm_buf b;
+
+        odm_buf_init(&b, r->a->mem, THING_RECORD_MAX);
+        r->rc = list_links(leaf, NULL, (odm_lw_path){0}, r->a, &l);
+        if (r->rc == 0)
+                r->rc = odm_lw_links_format(&l, false, &b);
+        if (r->rc == 0)
+                r->rc = odm_buf_byte(&b, 0);
+        if (r->rc == 0)
+                text(r, -1, odm_buf_view(&b).p);
+        odm_buf_done(&b);
+}
+
+static void read_gateway(reader *r, uint16_t id)
+{
+        thing *leaf = &r->t->leaf[r->on.id[1]];
+        char name[SIM_TEXT + 16];
+        size_t n;
+
+        switch (id) {
+        case 0:
+                sim_devid(&r->t->group->o, r->t->i, name);
+                n = strlen(name);
+                (void)snprintf(name + n, sizeof name - n, "/%u", leaf->number);
+                text(r, -1, name);
+                break;
+        case 1: (void)snprintf(name, sizeof name, "d%u", leaf->number), text(r, -1, name); break;
+        default: read_objects(r, leaf); break;
+        }
+}
+
 static void read_others(reader *r, uint16_t o, uint16_t id)
 {
         const thing *t = r->t;
@@ -291,6 +346,7 @@ static void read_resource(reader *r)
         case CONNECTIVITY: read_connectivity(r, id); break;
         case FIRMWARE: read_firmware(r, id); break;
         case SOFTWARE: read_software(r, id); break;
+        case GATEWAY: read_gateway(r, id); break;
         default: read_others(r, o, id); break;
         }
 }
@@ -356,6 +412,8 @@ static int list_links(thing *t, const odm_lw_registry *reg, odm_lw_path at, odm_
         for (size_t i = 0; i < ODM_COUNT(objects) && rc == 0; i++) {
                 const shape *o = &objects[i];
                 int32_t k = next_instance(t, o->id, -1);
+                if (!offers(t, o->id))
+                        continue;
                 if (touches(ODM_LW_PATH1(o->id), at) && (reg || k < 0) && at.depth < 2)
                         rc = add_link(&l, ODM_LW_PATH1(o->id));
                 for (; k >= 0 && rc == 0; k = next_instance(t, o->id, k)) {
@@ -651,7 +709,7 @@ int thing_create(thing *t, uint16_t object, int32_t *instance)
         size_t i = 0;
         int32_t id = 0;
 
-        if (!object_of(object))
+        if (!object_of(t, object))
                 return ODM_COAP_NOT_FOUND;
         if (object != SOFTWARE)
                 return ODM_COAP_NOT_ALLOWED;
@@ -675,7 +733,7 @@ int thing_delete(thing *t, odm_lw_path at)
         thing_slot *s;
 
         if (at.depth != 2 || at.id[0] != SOFTWARE)
-                return object_of(at.id[0]) ? ODM_COAP_NOT_ALLOWED : ODM_COAP_NOT_FOUND;
+                return object_of(t, at.id[0]) ? ODM_COAP_NOT_ALLOWED : ODM_COAP_NOT_FOUND;
         s = program_of(t, at.id[1]);
         if (!s)
                 return ODM_COAP_NOT_FOUND;

@@ -259,11 +259,62 @@ static void what_is_kept_is_taken_up_again(void **state)
         odm_buf_done(&b);
 }
 
+static void those_behind_it_answer_below_their_prefix(void **state)
+{
+        static const struct {
+                const char *path;
+                int code;
+                const char *value;
+        } rows[] = {
+                {"25/0/0", 205, "urn:xremsim:meter/4/1"},
+                {"25/1/1", 205, "d2"},
+                {"25/1/3", 205, "</3/0>,</3303/0>,</26241/0>"},
+                {"25/2/0", 404, NULL},
+                {"d1/3/0/0", 205, "Acme"},
+                {"d2/3/0/3", 205, "1.0"},
+                {"d2/3303/0/5701", 205, "Cel"},
+                {"d2/1/0/1", 404, NULL}, /* it has no server of its own */
+                {"d2/25/0/0", 404, NULL},
+                {"d3/3/0/0", 404, NULL},
+                {"d0/3/0/0", 404, NULL},
+        };
+        group g = meters(DELIVERY_BOTH);
+        odm_lw_registry *reg = registry();
+        odm_arena a;
+        thing t;
+
+        (void)state;
+        g.leaves = 2;
+        odm_arena_init(&a, &heap_mem, 1u << 20);
+        assert_int_equal(thing_init(&t, &g, 3, ODM_ABSENT, noon), 0);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                odm_str rest = odm_cstr(rows[i].path);
+                thing *to = thing_leaf(&t, &rest);
+                odm_lw_path at;
+                odm_lw_list l;
+                int code = odm_lw_path_parse(rest, &at) < 0
+                                   ? ODM_COAP_NOT_FOUND
+                                   : thing_read(to ? to : &t, reg, at, noon, &a, &l);
+
+                if (code != rows[i].code)
+                        fail_msg("%s: %d", rows[i].path, code);
+                if (rows[i].value)
+                        assert_str(odm_lw_value_text(&l.v[0].value, &a), rows[i].value);
+        }
+        assert_int_equal(write_text(&t.leaf[1], reg, "/26241/0/0", "7", &a), ODM_COAP_CHANGED);
+        assert_int_equal(t.leaf[1].level, 7);
+        assert_int_equal(t.level, 0);
+        thing_done(&t);
+        odm_arena_done(&a);
+        odm_lw_registry_free(reg);
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(requests_have_their_answers),
                 cmocka_unit_test(packages_take_their_way),
+                cmocka_unit_test(those_behind_it_answer_below_their_prefix),
                 cmocka_unit_test(who_takes_pushes_only_fetches_nothing),
                 cmocka_unit_test(a_battery_runs_down_and_says_so),
                 cmocka_unit_test(what_is_kept_is_taken_up_again),

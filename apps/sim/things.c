@@ -620,6 +620,7 @@ static int take_record(void *ctx, const char *name, uint32_t number, odm_str rec
                 d = &f->node[g->begin + number - g->o.first];
                 d->fired = fired;
                 d->over = over;
+                thing_done(&d->t);
                 return thing_init(&d->t, g, number - g->o.first, odm_str_from(record, (size_t)used),
                                   loop_wall());
         }

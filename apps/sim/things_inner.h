@@ -133,8 +133,8 @@ unsigned things_spoil(node *d, unsigned result);
 unsigned things_fumo_state(const thing *t); /* as faults name it (lwm2m.md 5.1) */
 
 /* The answer of a read, in `b`; *ct is its format.  A code, or ODM_ENOMEM, ODM_ELIMIT. */
-ODM_MUST_USE int things_read(node *d, odm_lw_path at, int accept, odm_arena *a, odm_buf *b, int *ct,
-                             odm_lw_list *list);
+ODM_MUST_USE int things_read(node *d, thing *t, odm_lw_path at, int accept, odm_arena *a,
+                             odm_buf *b, int *ct, odm_lw_list *list);
 void things_watch(node *d, co_request *r, odm_lw_path at, int accept, const odm_lw_list *l);
 void things_look(node *d);               /* tells observers what is new */
 int64_t things_look_time(const node *d); /* when that is due; NEVER */

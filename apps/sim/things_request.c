@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A request of the server, and its answer (lwm2m.md 3.2). */
+#include <stdio.h>
 #include <string.h>
 
 #include "heap.h"
@@ -9,6 +10,8 @@
 
 typedef struct turn {
         node *d;
+        thing *t;     /* whom it is for: the device, or one behind it */
+        odm_str root; /* "/d2" of that one */
         co_request *r;
         const co_msg *m;
         odm_lw_path at;
@@ -75,12 +78,13 @@ static int today(int ct)
         return ct == ODM_LW_OLD_TLV ? ODM_LW_TLV : ct == ODM_LW_OLD_JSON ? ODM_LW_JSON : ct;
 }
 
-int things_read(node *d, odm_lw_path at, int accept, odm_arena *a, odm_buf *b, int *ct,
+int things_read(node *d, thing *t, odm_lw_path at, int accept, odm_arena *a, odm_buf *b, int *ct,
                 odm_lw_list *list)
 {
         const odm_lw_registry *reg = d->all->reg;
         odm_lw_frame f = {.reg = reg, .at = at};
-        int rc = thing_read(&d->t, reg, at, things_wall(d), a, list);
+        char root[16];
+        int rc = thing_read(t, reg, at, things_wall(d), a, list);
 
         if (rc != ODM_COAP_CONTENT)
                 return rc;
@@ -89,6 +93,10 @@ int things_read(node *d, odm_lw_path at, int accept, odm_arena *a, odm_buf *b, i
                 accept = choice(d, (int)odm_lw_ct_for(at, odm_lw_type_at(reg, at), list->n));
         if (!can(d, accept))
                 return ODM_COAP_NOT_ACCEPTABLE;
+        if (t->number) {
+                (void)snprintf(root, sizeof root, "/d%u", t->number);
+                f.root = odm_cstr(root);
+        }
         rc = odm_lw_encode(&f, (unsigned)accept, list, b);
         if (rc == ODM_EUNSUPPORTED || rc == ODM_EINVAL)
                 return ODM_COAP_NOT_ACCEPTABLE;
@@ -99,7 +107,7 @@ int things_read(node *d, odm_lw_path at, int accept, odm_arena *a, odm_buf *b, i
 static int discover(turn *u)
 {
         odm_lw_links l;
-        int rc = thing_discover(&u->d->t, u->d->all->reg, u->at, u->a, &l);
+        int rc = thing_discover(u->t, u->d->all->reg, u->at, u->a, &l);
 
         if (rc != ODM_COAP_CONTENT)
                 return rc;
@@ -115,8 +123,8 @@ static int get(turn *u)
 
         if (u->m->accept == ODM_LW_LINK)
                 return discover(u);
-        rc = things_read(u->d, u->at, u->m->accept, u->a, u->b, &u->answer.format, &l);
-        if (rc == ODM_COAP_CONTENT && u->m->observe == 0)
+        rc = things_read(u->d, u->t, u->at, u->m->accept, u->a, u->b, &u->answer.format, &l);
+        if (rc == ODM_COAP_CONTENT && u->m->observe == 0 && u->t == &u->d->t)
                 things_watch(u->d, u->r, u->at, u->m->accept, &l);
         return rc;
 }
@@ -128,8 +136,8 @@ static int gather(turn *u, const odm_lw_list *paths, odm_lw_list *all)
 
         for (size_t i = 0; i < paths->n; i++) {
                 odm_lw_list one;
-                int rc = thing_read(&u->d->t, u->d->all->reg, paths->v[i].path, things_wall(u->d),
-                                    u->a, &one);
+                int rc = thing_read(u->t, u->d->all->reg, paths->v[i].path, things_wall(u->d), u->a,
+                                    &one);
                 odm_lw_node *more;
                 if (rc < 0)
                         return rc;
@@ -149,7 +157,7 @@ static int gather(turn *u, const odm_lw_list *paths, odm_lw_list *all)
 
 static int fetch(turn *u)
 {
-        odm_lw_frame f = {.reg = u->d->all->reg};
+        odm_lw_frame f = {.reg = u->d->all->reg, .root = u->root};
         odm_lw_list paths, all = {NULL, 0};
         int rc;
 
@@ -176,7 +184,7 @@ static int fetch(turn *u)
 
 static int decode(turn *u, odm_lw_list *l)
 {
-        odm_lw_frame f = {.reg = u->d->all->reg, .at = u->at};
+        odm_lw_frame f = {.reg = u->d->all->reg, .at = u->at, .root = u->root};
         unsigned ct = u->m->format < 0 ? (unsigned)ODM_LW_NO_CT : (unsigned)u->m->format;
         int rc = odm_lw_decode(&f, ct, u->m->body, u->a, l);
 
@@ -189,7 +197,7 @@ static int decode(turn *u, odm_lw_list *l)
 
 static int write(turn *u)
 {
-        thing *t = &u->d->t;
+        thing *t = u->t;
         bool held = t->firmware.state == FW_DOWNLOADED;
         odm_lw_list l;
         int rc = decode(u, &l);
@@ -213,15 +221,15 @@ static int create(turn *u)
                 instance = l.v[0].path.id[1];
                 l = (odm_lw_list){l.v + 1, l.n - 1};
         }
-        rc = thing_create(&u->d->t, u->at.id[0], &instance);
+        rc = thing_create(u->t, u->at.id[0], &instance);
         if (rc != ODM_COAP_CREATED)
                 return rc;
         u->at = ODM_LW_PATH2(u->at.id[0], (uint16_t)instance);
         for (size_t i = 0; i < l.n; i++)
                 l.v[i].path.id[1] = u->at.id[1];
-        rc = thing_write(&u->d->t, u->d->all->reg, &l, things_wall(u->d));
+        rc = thing_write(u->t, u->d->all->reg, &l, things_wall(u->d));
         if (rc != ODM_COAP_CHANGED) {
-                (void)!thing_delete(&u->d->t, u->at);
+                (void)!thing_delete(u->t, u->at);
                 return rc;
         }
         u->d->links_moved = true;
@@ -234,7 +242,7 @@ static int post(turn *u)
         switch (u->at.depth) {
         case 1: return create(u);
         case 2: return write(u);
-        case 3: return thing_execute(&u->d->t, u->d->all->reg, u->at, u->m->body);
+        case 3: return thing_execute(u->t, u->d->all->reg, u->at, u->m->body);
         default: return ODM_COAP_NOT_ALLOWED;
         }
 }
@@ -248,7 +256,7 @@ static int put(turn *u)
 
 static int delete (turn *u)
 {
-        int rc = thing_delete(&u->d->t, u->at);
+        int rc = thing_delete(u->t, u->at);
 
         u->d->links_moved |= rc == ODM_COAP_DELETED;
         return rc;
@@ -299,6 +307,7 @@ void things_request(void *ctx, co_request *r, co_peer *p, const co_msg *m)
         odm_buf b;
         turn u = {.d = d, .r = r, .m = m, .a = &a, .b = &b};
         int code;
+        odm_str path = m->path;
 
         (void)p;
         d->all->st.requests++;
@@ -310,9 +319,18 @@ void things_request(void *ctx, co_request *r, co_peer *p, const co_msg *m)
         odm_arena_init_on(&a, &heap_mem, LIST_MAX + m->body.n, block, sizeof block);
         odm_buf_init(&b, &heap_mem, ANSWER_MAX);
         co_msg_init(&u.answer, 0);
-        code = things_boots(d)                         ? things_boot_request(d, m)
-               : odm_lw_path_parse(m->path, &u.at) < 0 ? ODM_COAP_NOT_FOUND
-                                                       : handle(&u);
+        u.t = thing_leaf(&d->t, &path);
+        if (u.t)
+                u.root = odm_arena_fmt(&a, "/d%u", u.t->number);
+        else
+                u.t = &d->t;
+        code = things_boots(d)                      ? things_boot_request(d, m)
+               : odm_lw_path_parse(path, &u.at) < 0 ? ODM_COAP_NOT_FOUND
+                                                    : handle(&u);
+        if (u.t->number && (u.t->wants & THING_REBOOT))
+                thing_restart(u.t);
+        if (u.t->number)
+                u.t->wants = 0; /* nothing of it outlives its gateway */
         if (m->code != CO_GET && m->code != CO_FETCH)
                 things_settle(d);
         answer(&u, code);

@@ -158,7 +158,7 @@ static int look(watch *w, odm_arena *a, odm_buf *b)
 
         if (since < x.pmin * 1000)
                 return 0;
-        code = things_read(w->d, w->at, w->accept, a, b, &ct, &l);
+        code = things_read(w->d, &w->d->t, w->at, w->accept, a, b, &ct, &l);
         if (code < 0)
                 return code;
         if (code != ODM_COAP_CONTENT) /* what it was of is gone */

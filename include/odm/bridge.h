@@ -73,10 +73,13 @@ ODM_MUST_USE int odm_bridge_offers(odm_bridge *b, const odm_lw_links *l, odm_str
 ODM_MUST_USE int odm_bridge_discovered(odm_bridge *b, odm_lw_path at, const odm_lw_links *l);
 /* For ./M2M/AreaNwkDev: lifetime in seconds, and whether it uses queue mode and is awake now. */
 void odm_bridge_sleeps(odm_bridge *b, int64_t lifetime_s, bool queue, bool awake);
+/* Whether another device registers for it: then nothing tells that it restarted but its answer. */
+void odm_bridge_behind(odm_bridge *b, bool behind);
 /* MO identifiers of what it offers, for the inventory; in `a`.  0, ODM_ENOMEM, ODM_ELIMIT. */
 ODM_MUST_USE int odm_bridge_mos(const odm_bridge *b, odm_arena *a, odm_str **out, size_t *n);
 /* What is to be observed of it: paths for which requests are made after each registration (error
- * codes, states of updates), as far as it offers them.  At most ODM_BRIDGE_WATCH. */
+ * codes, states of updates, devices behind it), as far as it offers them.  At most
+ * ODM_BRIDGE_WATCH. */
 #define ODM_BRIDGE_WATCH 8
 size_t odm_bridge_watch(const odm_bridge *b, odm_lw_path out[ODM_BRIDGE_WATCH]);
 
@@ -215,7 +218,6 @@ typedef struct odm_job_image { /* a package that the gateway holds */
 typedef struct odm_job_opt {
         odm_str correlator;  /* may be absent */
         int64_t deadline_ms; /* of the whole; 0: an hour, a day for what waits for a sleeper */
-        const odm_job_image *image; /* instead of what PkgURL says; NULL */
 } odm_job_opt;
 
 typedef struct odm_exec { /* what an Exec comes to: one of */

@@ -319,6 +319,8 @@ ODM_MUST_USE int odm_fanout_cancel(odm_fanout *f, uint64_t task, const odm_fanou
  * that awaits a final alert times out (408), for what becomes of it is not known; one that runs
  * comes to its end.  0; ODM_ENOENT: none that is open; ODM_ESTATE: it runs. */
 ODM_MUST_USE int odm_fanout_withdraw(odm_fanout *f, uint64_t task, uint32_t device);
+/* Whether the target is one that has not begun. */
+bool odm_fanout_rests(odm_fanout *f, uint64_t task, uint32_t device);
 /* Forgets it at once; runs, rows and reports under way are then unknown. */
 void odm_fanout_drop(odm_fanout *f, uint64_t task);
 

@@ -67,6 +67,7 @@ typedef enum odm_heal_event {
         ODM_HEAL_SILENT,   /* a look could not be made */
         ODM_HEAL_DONE,     /* what was ordered ended, well or not */
         ODM_HEAL_TIME,     /* `due` has come */
+        ODM_HEAL_MEANS,    /* what it is healed by was missing, and is there now */
         ODM_HEAL_RELEASED, /* somebody else took it out of quarantine, or put it there */
 } odm_heal_event;
 

@@ -132,6 +132,7 @@ ODM_MUST_USE int odm_inv_request_doc(odm_str kind, odm_str detail, odm_buf *b);
 #define ODM_INV_DMS_ALERT "urn:oma:at:oma-gwmo:BootstrappedDMSList:1.0"
 #define ODM_INV_GATEWAY_ALERT "urn:oma:at:oma-gwmo:AssociatedGateway:1.0"
 #define ODM_INV_STATE_ALERT "urn:oma:at:x-xrem-gw:1.0:DeviceState"
+#define ODM_INV_RECORD_ALERT "urn:oma:at:x-xrem-gw:1.0:RecordChange"
 #define ODM_INV_REQUEST_ALERT "urn:oma:at:x-xrem-gw:1.0:TaskRequest"
 
 #endif

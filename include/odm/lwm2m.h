@@ -30,7 +30,6 @@ typedef enum odm_lw_ct {
         ODM_LW_JSON = 11543,
         ODM_LW_NO_CT = 0x10000, /* there is none */
 } odm_lw_ct;
-const char *odm_lw_ct_name(unsigned ct); /* "TLV", "SenML JSON"; "?" */
 
 /* Codes of CoAP as they are said, 205 for 2.05. */
 enum odm_coap_code {
@@ -163,6 +162,8 @@ typedef struct odm_lw_registry odm_lw_registry;
 
 ODM_MUST_USE int odm_lw_registry_new(const odm_mem *mem, odm_lw_registry **out);
 void odm_lw_registry_free(odm_lw_registry *r);
+/* Each has from now on what the other had; who borrowed one sees that. */
+void odm_lw_registry_swap(odm_lw_registry *a, odm_lw_registry *b);
 /* Takes each Object of an OMA object definition document (root LWM2M); one of an id that is there
  * already replaces it, unless its version is older.  *n: how many were read; may be NULL.
  * 0; or with nothing taken ODM_EMALFORMED with *why (static text), ODM_ELIMIT, ODM_ENOMEM. */

@@ -73,10 +73,17 @@ typedef struct odm_trap_hub {
         bool stale;                 /* who listens has changed since the traps looked */
         void (*changed)(void *ctx); /* of the traps' host: that it has.  May be NULL */
         void *ctx;
+        /* For an id that no trap of the tree has: whether there is one elsewhere that `server` may
+         * listen to.  0, ODM_ENOENT, ODM_EACCESS.  NULL: there is none.  Whoever sets it tells what
+         * happens there by odm_trap_tell(). */
+        int (*elsewhere)(void *ctx, odm_str id, odm_str server);
+        void *elsewhere_ctx;
 } odm_trap_hub;
 
 void odm_trap_listen(odm_trap_hub *h, odm_trap_listener *l);
 void odm_trap_unlisten(odm_trap_hub *h, odm_trap_listener *l); /* not listening: does nothing */
+/* Calls those who listen to the event's id; with `all` also those who listen to any. */
+void odm_trap_tell(odm_trap_hub *h, const odm_trap_event *e, bool all);
 /* Whether two TrapIDs, or identifiers of objects, mean the same: case is ignored, and "oma-diag"
  * is "omadiag". */
 bool odm_trap_id_same(odm_str a, odm_str b);

@@ -345,6 +345,11 @@ void odm_bridge_sleeps(odm_bridge *b, int64_t lifetime_s, bool queue, bool awake
         b->awake = awake;
 }
 
+void odm_bridge_behind(odm_bridge *b, bool behind)
+{
+        b->behind = behind;
+}
+
 /* Whether anything at or below the address of an object's root is there. */
 static bool object_is_there(const odm_bridge *b, const struct row *mo)
 {
@@ -388,7 +393,8 @@ int odm_bridge_mos(const odm_bridge *b, odm_arena *a, odm_str **out, size_t *n)
 
 size_t odm_bridge_watch(const odm_bridge *b, odm_lw_path out[ODM_BRIDGE_WATCH])
 {
-        static const odm_lw_path wanted[] = {{3, {3, 0, 11}}, {3, {5, 0, 3}}, {3, {5, 0, 5}}};
+        static const odm_lw_path wanted[] = {
+                {3, {3, 0, 11}}, {3, {5, 0, 3}}, {3, {5, 0, 5}}, {1, {25}}};
         size_t n = 0;
 
         for (size_t i = 0; i < ODM_COUNT(wanted); i++)

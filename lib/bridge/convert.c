@@ -213,6 +213,24 @@ static int by_decimal(const struct from *f, const odm_lw_value *v, odm_arena *a,
         return given(f->row->format, s, a, out);
 }
 
+/* All values of a resource, a blank between them. */
+static int by_list(const struct from *f, odm_arena *a, odm_value *out)
+{
+        odm_str all = ODM_ABSENT;
+
+        for (size_t i = 0; i < f->list->n && a->err == 0; i++) {
+                const odm_lw_node *n = &f->list->v[i];
+                if (n->value.type == ODM_LW_T_NONE || !odm_lw_path_below(n->path, f->source))
+                        continue;
+                odm_str one = odm_lw_value_text(&n->value, a);
+                all = all.p ? odm_arena_fmt(a, "%.*s %.*s", (int)all.n, all.p, (int)one.n, one.p)
+                            : one;
+        }
+        if (a->err)
+                return a->err;
+        return all.p ? given(f->row->format, all, a, out) : 0;
+}
+
 /* The first of several addresses that is of the family. */
 static int by_address(const struct from *f, char mark, odm_arena *a, odm_value *out)
 {
@@ -348,6 +366,7 @@ static int without_value(const struct from *f, odm_str path, odm_arena *a, odm_v
         case RULE_KEPT: return by_kept(f, path, a, out);
         case RULE_SCOMO_STATUS: return by_scomo_status(f, a, out);
         case RULE_FUMO_STATE: return by_fumo_state(f, a, out);
+        case RULE_LIST: return by_list(f, a, out);
         case RULE_IPV4: return by_address(f, '.', a, out);
         case RULE_IPV6: return by_address(f, ':', a, out);
         case RULE_PLAIN:
@@ -393,6 +412,7 @@ int odm_bridge_to_dm(const struct from *f, odm_str path, odm_arena *a, odm_value
         case RULE_MO:
         case RULE_CONST:
         case RULE_ID:
+        case RULE_LIST:
         case RULE_IPV4:
         case RULE_IPV6:
         case RULE_KEPT:

@@ -45,6 +45,7 @@ struct odm_bridge {
         unsigned cts; /* bits of odm_lw_can */
         bool v1_1;
         bool no_composite; /* it said that it cannot */
+        bool behind;       /* another registers for it */
         bool queue, awake;
         bool dirty;
         bool observe_news; /* what is below ./LwM2M/Observe changed */

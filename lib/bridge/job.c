@@ -365,9 +365,9 @@ static int find_package(odm_job *j)
         if (push || j->task > TASK_SCOMO_BOTH_INACTIVE)
                 return 0;
         odm_str url = odm_bridge_kept(j->b, key);
-        if (url.n == 0 && !j->has_image)
+        if (url.n == 0)
                 return ODM_ESTATE;
-        return copy(j, url.n ? url : ODM_ABSENT, &j->url);
+        return copy(j, url, &j->url);
 }
 
 int odm_job_new(odm_bridge *b, enum task task, odm_str path, odm_str name, const odm_job_opt *opt,
@@ -390,8 +390,6 @@ int odm_job_new(odm_bridge *b, enum task task, odm_str path, odm_str name, const
                 rc = copy(j, name, &j->name);
         if (rc == 0)
                 rc = copy(j, opt->correlator, &j->correlator);
-        if (rc == 0 && opt->image)
-                rc = copy_image(j, opt->image);
         if (rc == 0)
                 rc = find_package(j);
         if (rc == 0)

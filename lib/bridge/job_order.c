@@ -110,6 +110,8 @@ static int on_ordered(odm_job *j)
                 j->result = j->state = -1;
                 return odm_job_read(j, PHASE_VERDICT, LOCK);
         }
+        if (odm_job_ok(j) && j->b->behind)
+                return odm_job_end(j, 1200, NULL);
         odm_job_wait(j, PHASE_VERDICT, j->deadline.ms - j->now.ms);
         return 0;
 }

@@ -6,9 +6,13 @@
  *     fetch URL            .. to fetch that; then `image` or `noimage CODE`
  *     wait                 .. to wait
  *     set PATH TEXT  del PATH  refuse CODE  silent  heard        what the device is like from now
- * on told PATH            it tells what it has there back                 it registers anew tick MS
- * time passes restart              the gateway was away: the job is saved and loaded over CODE it
- * is over with that; `over CODE SOURCE TARGET` */
+ * on
+ *     told PATH            it tells what it has there
+ *     back                 it registers anew
+ *     behind               another registers for it
+ *     tick MS              time passes
+ *     restart              the gateway was away: the job is saved and loaded
+ *     over CODE            it is over with that; `over CODE SOURCE TARGET` */
 #include <inttypes.h>
 
 #include "lab.h"
@@ -248,6 +252,24 @@ static const struct scene {
          false,
          "set /9/2/7 0\n> Read /9\n> Read /9/2\n> Read /5/0/8\nfetch http://s/sw\nnoimage 406\n"
          "over 1403"},
+        {"nobody has it",
+         SCM "Download",
+         {{"./SCM/Download/a/PkgURL", "http://s/sw"}},
+         false,
+         "set /9/2/7 0\n> Read /9\n> Read /9/2\n> Read /5/0/8\nfetch http://s/sw\nnoimage 404\n"
+         "over 1407"},
+        {"who has it is not reached",
+         SCM "Download",
+         {{"./SCM/Download/a/PkgURL", "http://s/sw"}},
+         false,
+         "set /9/2/7 0\n> Read /9\n> Read /9/2\n> Read /5/0/8\nfetch http://s/sw\nnoimage 412\n"
+         "over 1501"},
+        {"who has it fails",
+         SCM "Download",
+         {{"./SCM/Download/a/PkgURL", "http://s/sw"}},
+         false,
+         "set /9/2/7 0\n> Read /9\n> Read /9/2\n> Read /5/0/8\nfetch http://s/sw\nnoimage 500\n"
+         "over 1500"},
         {"no instance can be made",
          SCM "Download",
          {{"./SCM/Download/a/PkgURL", "coap://s/sw"}},
@@ -310,6 +332,16 @@ static const struct scene {
          {{0}},
          false,
          "> Execute /3/0/4\nwait\ntick 3600000\nover 1402"},
+        {"one that another registers for does not come back: its answer counts",
+         "./DiagMon/Restart/Operations/Start",
+         {{0}},
+         false,
+         "behind\n> Execute /3/0/4\nover 1200 ./DiagMon/Restart -"},
+        {"and when it does not answer, the gateway that has it again",
+         "./DiagMon/Restart/Operations/Start",
+         {{0}},
+         false,
+         "behind\nsilent\n> Execute /3/0/4\nwait\nback\nover 1200"},
         {"the gateway restarts too",
          "./DiagMon/Restart/Operations/Start",
          {{0}},
@@ -335,6 +367,53 @@ static const struct scene {
          {{0}},
          false,
          "refuse 405\n> Write /8/0/0\nover 1403"},
+        {"refused to unlock",
+         "./LAWMO/Operations/UnLock",
+         {{0}},
+         false,
+         "refuse 405\n> Write /8/0/0\nover 1404"},
+        {"refused to wipe",
+         "./LAWMO/Operations/Wipe",
+         {{0}},
+         false,
+         "> Read /8/0/2\nrefuse 405\n> Execute /8/0/3\nover 1405"},
+        {"refused to forget its settings",
+         "./LAWMO/Operations/FactoryReset",
+         {{0}},
+         false,
+         "refuse 405\n> Execute /3/0/5\nover 1400"},
+        {"what was delivered is not installed",
+         "./SCM/Inventory/Delivered/2/Operations/Install",
+         {{0}},
+         false,
+         "> Read /9/2\nrefuse 405\n> Execute /9/2/4\nover 1405"},
+        {"what was delivered is gone",
+         "./SCM/Inventory/Delivered/2/Operations/Install",
+         {{0}},
+         false,
+         "refuse 404\n> Read /9/2\nover 1405"},
+        {"a component is not removed",
+         "./SCM/Inventory/Deployed/0/Operations/Remove",
+         {{0}},
+         false,
+         "refuse 405\n> Execute /9/0/6\nover 1408"},
+        {"the version is not read, the update goes on",
+         FUMO "DownloadAndUpdate",
+         {{FUMO "DownloadAndUpdate/PkgURL", "coap://s/fw"}},
+         false,
+         "> Read /5/0\nrefuse 405\n> Read /3/0/3\n> Write /5/0/1 /5/0/1=coap://s/fw\nwait"},
+        {"an address as text is refused: as TLV",
+         FUMO "DownloadAndUpdate",
+         {{FUMO "DownloadAndUpdate/PkgURL", "coap://s/fw"}},
+         false,
+         "> Read /5/0\n> Read /3/0/3\nrefuse 415\n> Write /5/0/1\n"
+         "> Write /5/0/1 /5/0/1=coap://s/fw\nwait"},
+        {"a format that is refused is left to the device",
+         FUMO "DownloadAndUpdate",
+         {{FUMO "DownloadAndUpdate/PkgURL", "coap://s/fw"}},
+         false,
+         "refuse 406\n> Read /5/0\n> Read /5/0\n> Read /3/0/3\n> Write /5/0/1 "
+         "/5/0/1=coap://s/fw\nwait"},
         {"unlocked, and no result told",
          "./LAWMO/Operations/UnLock",
          {{0}},
@@ -509,6 +588,8 @@ static void on_line(struct play *p, const char *line, size_t n)
         } else if (sscanf(line, "tick %" SCNd64, &ms) == 1) {
                 p->now = odm_time_add(p->now, ms);
                 assert_int_equal(odm_job_tick(p->j, p->now), 0);
+        } else if (word(line, n, "behind")) {
+                odm_bridge_behind(p->l.b, true);
         } else if (word(line, n, "restart")) {
                 on_restart(p);
         } else if (strncmp(line, "over", 4) == 0) {

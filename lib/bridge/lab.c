@@ -2,6 +2,7 @@
 #include "lab.h"
 
 const char *lab_map_path;
+const char *lab_map_text;
 
 static odm_str read_file(const char *path)
 {
@@ -18,11 +19,11 @@ static odm_str read_file(const char *path)
 static int load_map(lab *l)
 {
         odm_map_fault why = {0};
-        odm_str text = read_file(lab_map_path);
+        odm_str text = lab_map_text ? exact_copy(lab_map_text) : read_file(lab_map_path);
         int rc = odm_map_parse(l->mem, text, NULL, &l->map, &why);
 
         if (rc == ODM_EMALFORMED)
-                fail_msg("%s:%u: %s", lab_map_path, why.line, why.text);
+                fail_msg("%s:%u: %s", lab_map_text ? "map" : lab_map_path, why.line, why.text);
         free((void *)(uintptr_t)text.p);
         return rc;
 }

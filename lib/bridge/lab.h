@@ -29,6 +29,7 @@ typedef struct lab {
 } lab;
 
 extern const char *lab_map_path; /* argv[1] of the test */
+extern const char *lab_map_text; /* instead of what is at that path; NULL */
 
 /* A device that offers `links`, of `version`; the map is that of lab_map_path. */
 int lab_open(lab *l, const odm_mem *mem, const char *links, const char *version);

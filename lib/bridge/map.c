@@ -230,6 +230,7 @@ static const unsigned needs[] = {
         [RULE_ENUM] = ARG | RESOURCE,
         [RULE_TIMES] = ARG | RESOURCE,
         [RULE_DECIMAL] = ARG | RESOURCE,
+        [RULE_LIST] = NO_ARG | RESOURCE,
         [RULE_IPV4] = NO_ARG | RESOURCE,
         [RULE_IPV6] = NO_ARG | RESOURCE,
         [RULE_KEPT] = SOURCE,

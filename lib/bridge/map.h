@@ -19,6 +19,7 @@
         X(ENUM, "enum")                 \
         X(TIMES, "times")               \
         X(DECIMAL, "decimal")           \
+        X(LIST, "list")                 \
         X(IPV4, "ipv4")                 \
         X(IPV6, "ipv6")                 \
         X(KEPT, "kept")                 \

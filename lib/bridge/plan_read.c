@@ -240,8 +240,8 @@ static int need(odm_plan *p, odm_lw_path path)
 static bool uses_value(enum rule r)
 {
         return r == RULE_PLAIN || r == RULE_OR_EMPTY || r == RULE_OR_KEPT || r == RULE_ENUM ||
-               r == RULE_TIMES || r == RULE_DECIMAL || r == RULE_IPV4 || r == RULE_IPV6 ||
-               r == RULE_FUMO_STATE || r == RULE_SLEEP || r == RULE_TRAP_STATUS;
+               r == RULE_TIMES || r == RULE_DECIMAL || r == RULE_LIST || r == RULE_IPV4 ||
+               r == RULE_IPV6 || r == RULE_FUMO_STATE || r == RULE_SLEEP || r == RULE_TRAP_STATUS;
 }
 
 /* The resources that the leaf of a row, with a name, is made of. */

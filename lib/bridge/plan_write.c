@@ -203,7 +203,8 @@ static int write_all(odm_plan *p)
                 odm_plan_refuse(p, ODM_ST_UNSUPPORTED, "not together with a package");
                 return 0;
         }
-        if (l.n == 1)
+        /* 1.0 has no path of one of several values: it is part of a Write of the instance */
+        if (l.n == 1 && (l.v[0].path.depth < 4 || p->b->v1_1))
                 return add_write(p, l.v[0].path, &l);
         odm_lw_path at = odm_lw_path_to(l.v[0].path, 2);
         for (size_t i = 1; i < l.n; i++)

@@ -95,6 +95,24 @@ static const struct leaf {
         {"./DiagMon/PM/DiagMonData/1/TxBytes", "", 404, NULL},
 };
 
+static void check_leaves(lab *l, const struct leaf *v, size_t n)
+{
+        for (size_t i = 0; i < n; i++) {
+                const struct leaf *r = &v[i];
+                const odm_plan_result *got = odm_plan_result_of(read_of(l, r->path, ODM_ASK_NODE));
+                if (strcmp(l->log, r->asked) != 0)
+                        fail_msg("%s asked: %s", r->path, l->log);
+                if (got->status != r->status)
+                        fail_msg("%s: %u %.*s", r->path, got->status, (int)got->text.n,
+                                 got->text.p);
+                if (r->value == NULL)
+                        continue;
+                odm_str want = odm_arena_fmt(&l->a, "%s %s", r->path, r->value);
+                if (strcmp(lab_nodes(l, got->nodes.v, got->nodes.n), want.p) != 0)
+                        fail_msg("%s: %s", r->path, lab_nodes(l, got->nodes.v, got->nodes.n));
+        }
+}
+
 static void every_leaf_is_what_the_map_says(void **state)
 {
         lab l;
@@ -103,20 +121,74 @@ static void every_leaf_is_what_the_map_says(void **state)
         assert_int_equal(lab_open(&l, &heap, LAB_LINKS, "1.0"), 0);
         lab_furnish(&l);
         odm_bridge_sleeps(l.b, 300, true, true);
-        for (size_t i = 0; i < ODM_COUNT(leaves); i++) {
-                const struct leaf *r = &leaves[i];
-                const odm_plan_result *got = odm_plan_result_of(read_of(&l, r->path, ODM_ASK_NODE));
-                if (strcmp(l.log, r->asked) != 0)
-                        fail_msg("%s asked: %s", r->path, l.log);
-                if (got->status != r->status)
-                        fail_msg("%s: %u %.*s", r->path, got->status, (int)got->text.n,
-                                 got->text.p);
-                if (r->value == NULL)
-                        continue;
-                odm_str want = odm_arena_fmt(&l.a, "%s %s", r->path, r->value);
-                if (strcmp(lab_nodes(&l, got->nodes.v, got->nodes.n), want.p) != 0)
-                        fail_msg("%s: %s", r->path, lab_nodes(&l, got->nodes.v, got->nodes.n));
-        }
+        check_leaves(&l, leaves, ODM_COUNT(leaves));
+        lab_close(&l);
+}
+
+/* A host with what it carries, which is a gateway of LwM2M as well. */
+static const struct leaf gateway_leaves[] = {
+        {"./DevDetail/Ext/Portfolio/0/DeviceID", "Read /16/0/0", 200, "chr=host-7"},
+        {"./DevDetail/Ext/Portfolio/0/Man", "Read /16/0/0", 200, "chr=Acme"},
+        {"./DevDetail/Ext/Portfolio/0/Mod", "Read /16/0/0", 404, NULL},
+        {"./DevDetail/Ext/Portfolio/0/SwV", "Read /16/0/0", 200, "chr=4.0"},
+        {"./DevDetail/Ext/Portfolio/0/AuthData", "Read /16/0/2", 200, "bin=proof"},
+        {"./DevDetail/Ext/Portfolio/0/AuthStatus", "Read /16/0/3", 200, "int=2"},
+        {"./DevDetail/Ext/Portfolio/0/Operations/GetAuthData", "", 405, NULL},
+        {"./DevDetail/Ext/Portfolio/1/DeviceID", "", 404, NULL},
+        {"./GwMO/Inventory/Records/0/DeviceID", "Read /25/0/0", 200, "chr=urn:dev:leaf-1"},
+        {"./GwMO/Inventory/Records/0/ComponentType", "", 200, "int=0"},
+        {"./GwMO/Inventory/Records/3/Addr", "Read /25/3/1", 200, "chr=d03"},
+        {"./GwMO/Inventory/Records/3/AddrType", "", 200, "chr=LWM2M"},
+        {"./GwMO/Inventory/Records/0/Ext/Objects", "Read /25/0/3", 200, "chr=</3/0>,</3303/0>"},
+        {"./GwMO/Inventory/Records/1/DeviceID", "", 404, NULL},
+        {"./GwMO/Inventory/Ext/Routing/0/ObjectID", "Read /26/0/0", 200, "int=3303"},
+        {"./GwMO/Inventory/Ext/Routing/0/Mapping", "Read /26/0/1", 200, "chr=1 5"},
+};
+
+static void a_gateway_of_its_own_kind_tells_what_is_behind_it(void **state)
+{
+        static const char *const values[][2] = {
+                {"/16/0/0/0", "host-7"},
+                {"/16/0/0/1", "Acme"},
+                {"/16/0/0/3", "4.0"},
+                {"/16/0/2/0", "cHJvb2Y="},
+                {"/16/0/3", "2"},
+                {"/25/0/0", "urn:dev:leaf-1"},
+                {"/25/0/1", "d01"},
+                {"/25/0/3", "</3/0>,</3303/0>"},
+                {"/25/3/0", "urn:dev:leaf-4"},
+                {"/25/3/1", "d03"},
+                {"/25/3/3", "</3/0>"},
+                {"/26/0/0", "3303"},
+                {"/26/0/1/0", "1"},
+                {"/26/0/1/1", "5"},
+        };
+        const odm_plan_result *r;
+        odm_str *v;
+        size_t n;
+        bool found = false;
+        lab l;
+
+        (void)state;
+        assert_int_equal(
+                lab_open(&l, &heap, "</1/0>,</3/0>,</16/0>,</25/0>,</25/3>,</26/0>", "1.0"), 0);
+        for (size_t i = 0; i < ODM_COUNT(values); i++)
+                lab_set(&l, values[i][0], values[i][1]);
+        check_leaves(&l, gateway_leaves, ODM_COUNT(gateway_leaves));
+        r = odm_plan_result_of(read_of(&l, "./GwMO/Inventory/Records/3", ODM_ASK_DATA));
+        assert_string_equal(l.log, "Read /25/3");
+        assert_string_equal(lab_nodes(&l, r->nodes.v, r->nodes.n),
+                            "./GwMO/Inventory/Records/3 node; "
+                            "./GwMO/Inventory/Records/3/Addr chr=d03; "
+                            "./GwMO/Inventory/Records/3/AddrType chr=LWM2M; "
+                            "./GwMO/Inventory/Records/3/ComponentType int=0; "
+                            "./GwMO/Inventory/Records/3/DeviceID chr=urn:dev:leaf-4; "
+                            "./GwMO/Inventory/Records/3/Ext node; "
+                            "./GwMO/Inventory/Records/3/Ext/Objects chr=</3/0>");
+        assert_int_equal(odm_bridge_mos(l.b, &l.a, &v, &n), 0);
+        for (size_t i = 0; i < n; i++)
+                found |= odm_str_is(v[i], "urn:oma:mo:oma-gwmo-deviceinventory:1.1");
+        assert_true(found);
         lab_close(&l);
 }
 
@@ -544,6 +616,7 @@ int main(int argc, char **argv)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_leaf_is_what_the_map_says),
+                cmocka_unit_test(a_gateway_of_its_own_kind_tells_what_is_behind_it),
                 cmocka_unit_test(trees_are_as_the_table_says),
                 cmocka_unit_test(the_whole_device_can_be_read),
                 cmocka_unit_test(a_new_device_is_asked_by_one_composite_read),

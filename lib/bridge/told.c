@@ -65,8 +65,8 @@ static odm_str address(const struct row *row, odm_str name, odm_arena *a)
 static bool is_told(enum rule r)
 {
         return r == RULE_PLAIN || r == RULE_OR_EMPTY || r == RULE_OR_KEPT || r == RULE_ENUM ||
-               r == RULE_TIMES || r == RULE_DECIMAL || r == RULE_IPV4 || r == RULE_IPV6 ||
-               r == RULE_FUMO_STATE || r == RULE_SLEEP;
+               r == RULE_TIMES || r == RULE_DECIMAL || r == RULE_LIST || r == RULE_IPV4 ||
+               r == RULE_IPV6 || r == RULE_FUMO_STATE || r == RULE_SLEEP;
 }
 
 /* A multiple resource is one leaf for several values: told with the first of them. */

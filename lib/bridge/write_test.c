@@ -215,6 +215,29 @@ static unsigned write_one(lab *l, const char *path, const char *value)
         return odm_plan_result_of(p)->status;
 }
 
+/* A version of 1.0 has no path of one of several values. */
+static void one_of_several_values_is_written_as_the_version_has_it(void **state)
+{
+        static const char *const asked[][2] = {
+                {"1.0", "Write (partial) /16/0 /16/0/0/2=M2"},
+                {"1.1", "Write /16/0/0/2 /16/0/0/2=M2"},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(asked); i++) {
+                lab l;
+
+                assert_int_equal(lab_open(&l, &heap, "</1/0>,</3/0>,</16/0>", asked[i][0]), 0);
+                lab_set(&l, "/16/0/0/0", "host");
+                lab_set(&l, "/16/0/0/2", "M1");
+                assert_int_equal(write_one(&l, "./DevDetail/Ext/Portfolio/0/Mod", "M2"), 200);
+                assert_string_equal(l.log, asked[i][1]);
+                assert_string_equal(lab_get(&l, "/16/0/0/2"), "M2");
+                assert_int_equal(write_one(&l, "./DevDetail/Ext/Portfolio/1/Mod", "M2"), 404);
+                lab_close(&l);
+        }
+}
+
 static const char *read_one(lab *l, const char *path, odm_ask ask)
 {
         odm_str s = odm_cstr(path);
@@ -385,6 +408,7 @@ int main(int argc, char **argv)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(orders_are_as_the_table_says),
+                cmocka_unit_test(one_of_several_values_is_written_as_the_version_has_it),
                 cmocka_unit_test(what_is_kept_is_read_again),
                 cmocka_unit_test(the_devices_own_word_goes_before_what_is_kept),
                 cmocka_unit_test(a_damaged_text_is_not_loaded),

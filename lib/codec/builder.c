@@ -1,195 +1,208 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The one place that knows which element is which field.  A row of rules per context,
- * indexed by token; what has no rule is skipped with all that is in it, except among
- * commands, where it becomes ODM_CMD_UNKNOWN (dm-protocol.md 2). */
+/* The one place that knows which element is which field.  A row per context says by token which
+ * rule it has; what has none is skipped with all that is in it, except among commands, where it
+ * becomes ODM_CMD_UNKNOWN (dm-protocol.md 2). */
 #include <assert.h>
 #include <string.h>
 
 #include "builder.h"
 
-#define AT(ctx, id) [ctx][(id)&63]
-#define FIELD(ctx, id, how, arg, type, field) AT(ctx, id) = {ACT_##how, arg, offsetof(type, field)}
-#define TEXT(ctx, id, type, field) FIELD(ctx, id, TEXT, 0, type, field)
-#define ENTER(ctx, id, into, type, field) FIELD(ctx, id, ENTER, into, type, field)
-#define VALUE(ctx, id, how, value) AT(ctx, id) = {ACT_##how, value, 0}
+/* What has a rule, given to X(context, element, act, argument, offset), one after the other. */
+#define FIELD(X, ctx, id, how, arg, type, field) X(ctx, id, ACT_##how, arg, offsetof(type, field))
+#define TEXT(X, ctx, id, type, field) FIELD(X, ctx, id, TEXT, 0, type, field)
+#define ENTER(X, ctx, id, into, type, field) FIELD(X, ctx, id, ENTER, into, type, field)
+#define VALUE(X, ctx, id, how, value) X(ctx, id, ACT_##how, value, 0)
 
-#define COMMANDS_OF(ctx)                                            \
-        VALUE(ctx, E0_Status, COMMAND, ODM_CMD_STATUS),             \
-                VALUE(ctx, E0_Results, COMMAND, ODM_CMD_RESULTS),   \
-                VALUE(ctx, E0_Alert, COMMAND, ODM_CMD_ALERT),       \
-                VALUE(ctx, E0_Add, COMMAND, ODM_CMD_ADD),           \
-                VALUE(ctx, E0_Replace, COMMAND, ODM_CMD_REPLACE),   \
-                VALUE(ctx, E0_Delete, COMMAND, ODM_CMD_DELETE),     \
-                VALUE(ctx, E0_Get, COMMAND, ODM_CMD_GET),           \
-                VALUE(ctx, E0_Copy, COMMAND, ODM_CMD_COPY),         \
-                VALUE(ctx, E0_Exec, COMMAND, ODM_CMD_EXEC),         \
-                VALUE(ctx, E0_Sequence, COMMAND, ODM_CMD_SEQUENCE), \
-                VALUE(ctx, E0_Atomic, COMMAND, ODM_CMD_ATOMIC),     \
-                VALUE(ctx, E0_Put, COMMAND, ODM_CMD_PUT),           \
-                VALUE(ctx, E0_Search, COMMAND, ODM_CMD_SEARCH),     \
-                VALUE(ctx, E0_Map, COMMAND, ODM_CMD_MAP),           \
-                VALUE(ctx, E0_Move, COMMAND, ODM_CMD_MOVE),         \
-                VALUE(ctx, E0_Sync, COMMAND, ODM_CMD_SYNC)
+#define COMMANDS_OF(X, ctx)                                   \
+        VALUE(X, ctx, E0_Status, COMMAND, ODM_CMD_STATUS)     \
+        VALUE(X, ctx, E0_Results, COMMAND, ODM_CMD_RESULTS)   \
+        VALUE(X, ctx, E0_Alert, COMMAND, ODM_CMD_ALERT)       \
+        VALUE(X, ctx, E0_Add, COMMAND, ODM_CMD_ADD)           \
+        VALUE(X, ctx, E0_Replace, COMMAND, ODM_CMD_REPLACE)   \
+        VALUE(X, ctx, E0_Delete, COMMAND, ODM_CMD_DELETE)     \
+        VALUE(X, ctx, E0_Get, COMMAND, ODM_CMD_GET)           \
+        VALUE(X, ctx, E0_Copy, COMMAND, ODM_CMD_COPY)         \
+        VALUE(X, ctx, E0_Exec, COMMAND, ODM_CMD_EXEC)         \
+        VALUE(X, ctx, E0_Sequence, COMMAND, ODM_CMD_SEQUENCE) \
+        VALUE(X, ctx, E0_Atomic, COMMAND, ODM_CMD_ATOMIC)     \
+        VALUE(X, ctx, E0_Put, COMMAND, ODM_CMD_PUT)           \
+        VALUE(X, ctx, E0_Search, COMMAND, ODM_CMD_SEARCH)     \
+        VALUE(X, ctx, E0_Map, COMMAND, ODM_CMD_MAP)           \
+        VALUE(X, ctx, E0_Move, COMMAND, ODM_CMD_MOVE)         \
+        VALUE(X, ctx, E0_Sync, COMMAND, ODM_CMD_SYNC)
 
-#define COMMAND_HEAD(ctx)                         \
-        TEXT(ctx, E0_CmdID, odm_command, cmd_id), \
-                FIELD(ctx, E0_NoResp, FLAG, 0, odm_command, no_resp)
+#define COMMAND_HEAD(X, ctx)                        \
+        TEXT(X, ctx, E0_CmdID, odm_command, cmd_id) \
+        FIELD(X, ctx, E0_NoResp, FLAG, 0, odm_command, no_resp)
 
-#define ITEM_OF(ctx) VALUE(ctx, E0_Item, ITEM, 0)
-#define META_OF(ctx, type) FIELD(ctx, E0_Meta, PRESENT, CTX_META, type, meta)
-#define CRED_OF(ctx) FIELD(ctx, E0_Cred, CRED, CTX_CRED, odm_command, cred)
-#define REFS_OF(ctx) VALUE(ctx, E0_TargetRef, REF, 1), VALUE(ctx, E0_SourceRef, REF, 2)
+#define ITEM_OF(X, ctx) VALUE(X, ctx, E0_Item, ITEM, 0)
+#define META_OF(X, ctx, type) FIELD(X, ctx, E0_Meta, PRESENT, CTX_META, type, meta)
+#define CRED_OF(X, ctx) FIELD(X, ctx, E0_Cred, CRED, CTX_CRED, odm_command, cred)
+#define REFS_OF(X, ctx) VALUE(X, ctx, E0_TargetRef, REF, 1) VALUE(X, ctx, E0_SourceRef, REF, 2)
 
-const struct rule odm_builder_rules[CTX_COUNT][64] = {
-        VALUE(CTX_ROOT, E0_SyncML, BEGIN, CTX_SYNCML),
+/* clang-format off */
+#define RULES(X) \
+        VALUE(X, CTX_ROOT, E0_SyncML, BEGIN, CTX_SYNCML) \
+        \
+        FIELD(X, CTX_SYNCML, E0_SyncHdr, BEGIN, CTX_HDR, odm_msg, hdr) \
+        VALUE(X, CTX_SYNCML, E0_SyncBody, BEGIN, CTX_BODY) \
+        \
+        TEXT(X, CTX_HDR, E0_VerDTD, odm_hdr, ver_dtd) \
+        TEXT(X, CTX_HDR, E0_VerProto, odm_hdr, ver_proto) \
+        TEXT(X, CTX_HDR, E0_SessionID, odm_hdr, session_id) \
+        TEXT(X, CTX_HDR, E0_MsgID, odm_hdr, msg_id) \
+        ENTER(X, CTX_HDR, E0_Target, CTX_LOC, odm_hdr, target) \
+        ENTER(X, CTX_HDR, E0_Source, CTX_LOC, odm_hdr, source) \
+        TEXT(X, CTX_HDR, E0_RespURI, odm_hdr, resp_uri) \
+        FIELD(X, CTX_HDR, E0_NoResp, FLAG, 0, odm_hdr, no_resp) \
+        FIELD(X, CTX_HDR, E0_Cred, PRESENT, CTX_CRED, odm_hdr, cred) \
+        META_OF(X, CTX_HDR, odm_hdr) \
+        \
+        COMMANDS_OF(X, CTX_BODY) \
+        FIELD(X, CTX_BODY, E0_Final, FLAG, 0, odm_msg, final) \
+        \
+        VALUE(X, CTX_LOC, E0_LocURI, TEXT, 0) \
+        X(CTX_LOC, E0_LocName, ACT_TEXT, 0, sizeof(odm_str)) \
+        \
+        META_OF(X, CTX_CRED, odm_cred) \
+        TEXT(X, CTX_CRED, E0_Data, odm_cred, data) \
+        \
+        FIELD(X, CTX_CHAL, E0_Meta, PRESENT, CTX_META, odm_command, chal) \
+        \
+        COMMAND_HEAD(X, CTX_STATUS) \
+        TEXT(X, CTX_STATUS, E0_MsgRef, odm_command, msg_ref) \
+        TEXT(X, CTX_STATUS, E0_CmdRef, odm_command, cmd_ref) \
+        TEXT(X, CTX_STATUS, E0_Cmd, odm_command, cmd) \
+        REFS_OF(X, CTX_STATUS) \
+        CRED_OF(X, CTX_STATUS) \
+        VALUE(X, CTX_STATUS, E0_Chal, BEGIN, CTX_CHAL) \
+        FIELD(X, CTX_STATUS, E0_Data, CODE, 0, odm_command, code) \
+        ITEM_OF(X, CTX_STATUS) \
+        \
+        COMMAND_HEAD(X, CTX_RESULTS) \
+        TEXT(X, CTX_RESULTS, E0_MsgRef, odm_command, msg_ref) \
+        TEXT(X, CTX_RESULTS, E0_CmdRef, odm_command, cmd_ref) \
+        TEXT(X, CTX_RESULTS, E0_Cmd, odm_command, cmd) \
+        META_OF(X, CTX_RESULTS, odm_command) \
+        REFS_OF(X, CTX_RESULTS) \
+        ITEM_OF(X, CTX_RESULTS) \
+        \
+        COMMAND_HEAD(X, CTX_ALERT) \
+        CRED_OF(X, CTX_ALERT) \
+        META_OF(X, CTX_ALERT, odm_command) /* in no DTD, but devices write it */ \
+        FIELD(X, CTX_ALERT, E0_Data, CODE, 0, odm_command, code) \
+        TEXT(X, CTX_ALERT, E0_Correlator, odm_command, correlator) \
+        ITEM_OF(X, CTX_ALERT) \
+        \
+        COMMAND_HEAD(X, CTX_PLAIN) \
+        CRED_OF(X, CTX_PLAIN) \
+        META_OF(X, CTX_PLAIN, odm_command) \
+        ITEM_OF(X, CTX_PLAIN) \
+        \
+        COMMAND_HEAD(X, CTX_EXEC) \
+        CRED_OF(X, CTX_EXEC) \
+        META_OF(X, CTX_EXEC, odm_command) \
+        TEXT(X, CTX_EXEC, E0_Correlator, odm_command, correlator) \
+        ITEM_OF(X, CTX_EXEC) \
+        \
+        COMMAND_HEAD(X, CTX_LIST) \
+        META_OF(X, CTX_LIST, odm_command) \
+        COMMANDS_OF(X, CTX_LIST) \
+        \
+        COMMAND_HEAD(X, CTX_FOREIGN) \
+        \
+        ENTER(X, CTX_ITEM, E0_Target, CTX_LOC, odm_item, target) \
+        ENTER(X, CTX_ITEM, E0_Source, CTX_LOC, odm_item, source) \
+        META_OF(X, CTX_ITEM, odm_item) \
+        FIELD(X, CTX_ITEM, E0_Data, DATA, 0, odm_item, data) \
+        FIELD(X, CTX_ITEM, E0_MoreData, FLAG, 0, odm_item, more) \
+        \
+        VALUE(X, CTX_META, E1_Format, META_FORMAT, 0) \
+        TEXT(X, CTX_META, E1_Type, odm_meta, type) \
+        TEXT(X, CTX_META, E1_Mark, odm_meta, mark) \
+        VALUE(X, CTX_META, E1_Size, SIZE, 0) \
+        VALUE(X, CTX_META, E1_NextNonce, NONCE, 0) \
+        VALUE(X, CTX_META, E1_MaxMsgSize, MAX_MSG, 0) \
+        VALUE(X, CTX_META, E1_MaxObjSize, MAX_OBJ, 0) \
+        VALUE(X, CTX_META, E1_MetInf, ENTER, CTX_META) \
+        \
+        VALUE(X, CTX_DOC, E2_MgmtTree, BEGIN, CTX_TREE) \
+        \
+        TEXT(X, CTX_TREE, E2_VerDTD, odm_doc, ver_dtd) \
+        TEXT(X, CTX_TREE, E2_Man, odm_doc, man) \
+        TEXT(X, CTX_TREE, E2_Mod, odm_doc, mod) \
+        VALUE(X, CTX_TREE, E2_Node, NODE, 0) \
+        \
+        TEXT(X, CTX_NODE, E2_NodeName, odm_doc_node, name) \
+        TEXT(X, CTX_NODE, E2_Path, odm_doc_node, path) \
+        FIELD(X, CTX_NODE, E2_Value, DATA, 0, odm_doc_node, value) \
+        VALUE(X, CTX_NODE, E2_RTProperties, BEGIN, CTX_RT) \
+        VALUE(X, CTX_NODE, E2_DFProperties, BEGIN, CTX_DF) \
+        VALUE(X, CTX_NODE, E2_Node, NODE, 0) \
+        \
+        TEXT(X, CTX_RT, E2_ACL, odm_doc_node, acl) \
+        ENTER(X, CTX_RT, E2_Format, CTX_FORMAT, odm_doc_node, format) \
+        TEXT(X, CTX_RT, E2_Title, odm_doc_node, title) \
+        TEXT(X, CTX_RT, E2_TStamp, odm_doc_node, tstamp) \
+        VALUE(X, CTX_RT, E2_Type, ENTER, CTX_TYPE) \
+        TEXT(X, CTX_RT, E2_VerNo, odm_doc_node, ver_no) \
+        \
+        TEXT(X, CTX_TYPE, E2_MIME, odm_doc_node, type) \
+        VALUE(X, CTX_TYPE, E2_DDFName, DDF_NAME, 0) \
+        \
+        VALUE(X, CTX_DF, E2_AccessType, ENTER, CTX_ACCESS) \
+        TEXT(X, CTX_DF, E2_DefaultValue, odm_doc_node, default_value) \
+        TEXT(X, CTX_DF, E2_Description, odm_doc_node, description) \
+        ENTER(X, CTX_DF, E2_DFFormat, CTX_FORMAT, odm_doc_node, df_format) \
+        VALUE(X, CTX_DF, E2_Occurrence, ENTER, CTX_OCCURS) \
+        VALUE(X, CTX_DF, E2_Scope, ENTER, CTX_SCOPE) \
+        TEXT(X, CTX_DF, E2_DFTitle, odm_doc_node, df_title) \
+        VALUE(X, CTX_DF, E2_DFType, ENTER, CTX_DFTYPE) \
+        VALUE(X, CTX_DF, E2_CaseSense, ENTER, CTX_CASE) \
+        \
+        VALUE(X, CTX_FORMAT, E2_b64, FORMAT, ODM_FMT_B64) \
+        VALUE(X, CTX_FORMAT, E2_bin, FORMAT, ODM_FMT_BIN) \
+        VALUE(X, CTX_FORMAT, E2_bool, FORMAT, ODM_FMT_BOOL) \
+        VALUE(X, CTX_FORMAT, E2_chr, FORMAT, ODM_FMT_CHR) \
+        VALUE(X, CTX_FORMAT, E2_int, FORMAT, ODM_FMT_INT) \
+        VALUE(X, CTX_FORMAT, E2_node, FORMAT, ODM_FMT_NODE) \
+        VALUE(X, CTX_FORMAT, E2_null, FORMAT, ODM_FMT_NULL) \
+        VALUE(X, CTX_FORMAT, E2_xml, FORMAT, ODM_FMT_XML) \
+        VALUE(X, CTX_FORMAT, E2_date, FORMAT, ODM_FMT_DATE) \
+        VALUE(X, CTX_FORMAT, E2_time, FORMAT, ODM_FMT_TIME) \
+        VALUE(X, CTX_FORMAT, E2_float, FORMAT, ODM_FMT_FLOAT) \
+        \
+        VALUE(X, CTX_ACCESS, E2_Add, ACCESS, ODM_ACC_ADD) \
+        VALUE(X, CTX_ACCESS, E2_Copy, ACCESS, ODM_ACC_COPY) \
+        VALUE(X, CTX_ACCESS, E2_Delete, ACCESS, ODM_ACC_DELETE) \
+        VALUE(X, CTX_ACCESS, E2_Exec, ACCESS, ODM_ACC_EXEC) \
+        VALUE(X, CTX_ACCESS, E2_Get, ACCESS, ODM_ACC_GET) \
+        VALUE(X, CTX_ACCESS, E2_Replace, ACCESS, ODM_ACC_REPLACE) \
+        \
+        VALUE(X, CTX_OCCURS, E2_One, OCCURS, ODM_OCC_ONE) \
+        VALUE(X, CTX_OCCURS, E2_ZeroOrOne, OCCURS, ODM_OCC_ZERO_OR_ONE) \
+        VALUE(X, CTX_OCCURS, E2_ZeroOrMore, OCCURS, ODM_OCC_ZERO_OR_MORE) \
+        VALUE(X, CTX_OCCURS, E2_OneOrMore, OCCURS, ODM_OCC_ONE_OR_MORE) \
+        VALUE(X, CTX_OCCURS, E2_ZeroOrN, OCCURS_N, ODM_OCC_ZERO_OR_N) \
+        VALUE(X, CTX_OCCURS, E2_OneOrN, OCCURS_N, ODM_OCC_ONE_OR_N) \
+        \
+        FIELD(X, CTX_SCOPE, E2_Permanent, FLAG, 0, odm_doc_node, permanent) \
+        \
+        FIELD(X, CTX_CASE, E2_CIS, FLAG, 0, odm_doc_node, any_case) \
+        \
+        VALUE(X, CTX_DFTYPE, E2_MIME, DF_MIME, 0) \
+        VALUE(X, CTX_DFTYPE, E2_DDFName, DF_DDF_NAME, 0)
+/* clang-format on */
 
-        FIELD(CTX_SYNCML, E0_SyncHdr, BEGIN, CTX_HDR, odm_msg, hdr),
-        VALUE(CTX_SYNCML, E0_SyncBody, BEGIN, CTX_BODY),
+#define NUMBER_OF(ctx, id, act, arg, off) RULE_##ctx##_##id,
+#define RULE_OF(ctx, id, act, arg, off) {act, arg, off},
+#define INDEX_OF(ctx, id, act, arg, off) [ctx][TOKEN(id)] = RULE_##ctx##_##id,
 
-        TEXT(CTX_HDR, E0_VerDTD, odm_hdr, ver_dtd),
-        TEXT(CTX_HDR, E0_VerProto, odm_hdr, ver_proto),
-        TEXT(CTX_HDR, E0_SessionID, odm_hdr, session_id),
-        TEXT(CTX_HDR, E0_MsgID, odm_hdr, msg_id),
-        ENTER(CTX_HDR, E0_Target, CTX_LOC, odm_hdr, target),
-        ENTER(CTX_HDR, E0_Source, CTX_LOC, odm_hdr, source),
-        TEXT(CTX_HDR, E0_RespURI, odm_hdr, resp_uri),
-        FIELD(CTX_HDR, E0_NoResp, FLAG, 0, odm_hdr, no_resp),
-        FIELD(CTX_HDR, E0_Cred, PRESENT, CTX_CRED, odm_hdr, cred),
-        META_OF(CTX_HDR, odm_hdr),
+enum { RULE_NONE, RULES(NUMBER_OF) RULE_COUNT };
+static_assert(RULE_COUNT <= UINT8_MAX + 1, "an index is an octet");
 
-        COMMANDS_OF(CTX_BODY),
-        FIELD(CTX_BODY, E0_Final, FLAG, 0, odm_msg, final),
-
-        VALUE(CTX_LOC, E0_LocURI, TEXT, 0),
-        AT(CTX_LOC, E0_LocName) = {ACT_TEXT, 0, sizeof(odm_str)},
-
-        META_OF(CTX_CRED, odm_cred),
-        TEXT(CTX_CRED, E0_Data, odm_cred, data),
-        FIELD(CTX_CHAL, E0_Meta, PRESENT, CTX_META, odm_command, chal),
-
-        COMMAND_HEAD(CTX_STATUS),
-        TEXT(CTX_STATUS, E0_MsgRef, odm_command, msg_ref),
-        TEXT(CTX_STATUS, E0_CmdRef, odm_command, cmd_ref),
-        TEXT(CTX_STATUS, E0_Cmd, odm_command, cmd),
-        REFS_OF(CTX_STATUS),
-        CRED_OF(CTX_STATUS),
-        VALUE(CTX_STATUS, E0_Chal, BEGIN, CTX_CHAL),
-        FIELD(CTX_STATUS, E0_Data, CODE, 0, odm_command, code),
-        ITEM_OF(CTX_STATUS),
-
-        COMMAND_HEAD(CTX_RESULTS),
-        TEXT(CTX_RESULTS, E0_MsgRef, odm_command, msg_ref),
-        TEXT(CTX_RESULTS, E0_CmdRef, odm_command, cmd_ref),
-        TEXT(CTX_RESULTS, E0_Cmd, odm_command, cmd),
-        META_OF(CTX_RESULTS, odm_command),
-        REFS_OF(CTX_RESULTS),
-        ITEM_OF(CTX_RESULTS),
-
-        COMMAND_HEAD(CTX_ALERT),
-        CRED_OF(CTX_ALERT),
-        META_OF(CTX_ALERT, odm_command), /* in no DTD, but devices write it */
-        FIELD(CTX_ALERT, E0_Data, CODE, 0, odm_command, code),
-        TEXT(CTX_ALERT, E0_Correlator, odm_command, correlator),
-        ITEM_OF(CTX_ALERT),
-
-        COMMAND_HEAD(CTX_PLAIN),
-        CRED_OF(CTX_PLAIN),
-        META_OF(CTX_PLAIN, odm_command),
-        ITEM_OF(CTX_PLAIN),
-
-        COMMAND_HEAD(CTX_EXEC),
-        CRED_OF(CTX_EXEC),
-        META_OF(CTX_EXEC, odm_command),
-        TEXT(CTX_EXEC, E0_Correlator, odm_command, correlator),
-        ITEM_OF(CTX_EXEC),
-
-        COMMAND_HEAD(CTX_LIST),
-        META_OF(CTX_LIST, odm_command),
-        COMMANDS_OF(CTX_LIST),
-
-        COMMAND_HEAD(CTX_FOREIGN),
-
-        ENTER(CTX_ITEM, E0_Target, CTX_LOC, odm_item, target),
-        ENTER(CTX_ITEM, E0_Source, CTX_LOC, odm_item, source),
-        META_OF(CTX_ITEM, odm_item),
-        FIELD(CTX_ITEM, E0_Data, DATA, 0, odm_item, data),
-        FIELD(CTX_ITEM, E0_MoreData, FLAG, 0, odm_item, more),
-
-        VALUE(CTX_META, E1_Format, META_FORMAT, 0),
-        TEXT(CTX_META, E1_Type, odm_meta, type),
-        TEXT(CTX_META, E1_Mark, odm_meta, mark),
-        VALUE(CTX_META, E1_Size, SIZE, 0),
-        VALUE(CTX_META, E1_NextNonce, NONCE, 0),
-        VALUE(CTX_META, E1_MaxMsgSize, MAX_MSG, 0),
-        VALUE(CTX_META, E1_MaxObjSize, MAX_OBJ, 0),
-        VALUE(CTX_META, E1_MetInf, ENTER, CTX_META),
-
-        VALUE(CTX_DOC, E2_MgmtTree, BEGIN, CTX_TREE),
-
-        TEXT(CTX_TREE, E2_VerDTD, odm_doc, ver_dtd),
-        TEXT(CTX_TREE, E2_Man, odm_doc, man),
-        TEXT(CTX_TREE, E2_Mod, odm_doc, mod),
-        VALUE(CTX_TREE, E2_Node, NODE, 0),
-
-        TEXT(CTX_NODE, E2_NodeName, odm_doc_node, name),
-        TEXT(CTX_NODE, E2_Path, odm_doc_node, path),
-        FIELD(CTX_NODE, E2_Value, DATA, 0, odm_doc_node, value),
-        VALUE(CTX_NODE, E2_RTProperties, BEGIN, CTX_RT),
-        VALUE(CTX_NODE, E2_DFProperties, BEGIN, CTX_DF),
-        VALUE(CTX_NODE, E2_Node, NODE, 0),
-
-        TEXT(CTX_RT, E2_ACL, odm_doc_node, acl),
-        ENTER(CTX_RT, E2_Format, CTX_FORMAT, odm_doc_node, format),
-        TEXT(CTX_RT, E2_Title, odm_doc_node, title),
-        TEXT(CTX_RT, E2_TStamp, odm_doc_node, tstamp),
-        VALUE(CTX_RT, E2_Type, ENTER, CTX_TYPE),
-        TEXT(CTX_RT, E2_VerNo, odm_doc_node, ver_no),
-
-        TEXT(CTX_TYPE, E2_MIME, odm_doc_node, type),
-        VALUE(CTX_TYPE, E2_DDFName, DDF_NAME, 0),
-
-        VALUE(CTX_DF, E2_AccessType, ENTER, CTX_ACCESS),
-        TEXT(CTX_DF, E2_DefaultValue, odm_doc_node, default_value),
-        TEXT(CTX_DF, E2_Description, odm_doc_node, description),
-        ENTER(CTX_DF, E2_DFFormat, CTX_FORMAT, odm_doc_node, df_format),
-        VALUE(CTX_DF, E2_Occurrence, ENTER, CTX_OCCURS),
-        VALUE(CTX_DF, E2_Scope, ENTER, CTX_SCOPE),
-        TEXT(CTX_DF, E2_DFTitle, odm_doc_node, df_title),
-        VALUE(CTX_DF, E2_DFType, ENTER, CTX_DFTYPE),
-        VALUE(CTX_DF, E2_CaseSense, ENTER, CTX_CASE),
-
-        VALUE(CTX_FORMAT, E2_b64, FORMAT, ODM_FMT_B64),
-        VALUE(CTX_FORMAT, E2_bin, FORMAT, ODM_FMT_BIN),
-        VALUE(CTX_FORMAT, E2_bool, FORMAT, ODM_FMT_BOOL),
-        VALUE(CTX_FORMAT, E2_chr, FORMAT, ODM_FMT_CHR),
-        VALUE(CTX_FORMAT, E2_int, FORMAT, ODM_FMT_INT),
-        VALUE(CTX_FORMAT, E2_node, FORMAT, ODM_FMT_NODE),
-        VALUE(CTX_FORMAT, E2_null, FORMAT, ODM_FMT_NULL),
-        VALUE(CTX_FORMAT, E2_xml, FORMAT, ODM_FMT_XML),
-        VALUE(CTX_FORMAT, E2_date, FORMAT, ODM_FMT_DATE),
-        VALUE(CTX_FORMAT, E2_time, FORMAT, ODM_FMT_TIME),
-        VALUE(CTX_FORMAT, E2_float, FORMAT, ODM_FMT_FLOAT),
-
-        VALUE(CTX_ACCESS, E2_Add, ACCESS, ODM_ACC_ADD),
-        VALUE(CTX_ACCESS, E2_Copy, ACCESS, ODM_ACC_COPY),
-        VALUE(CTX_ACCESS, E2_Delete, ACCESS, ODM_ACC_DELETE),
-        VALUE(CTX_ACCESS, E2_Exec, ACCESS, ODM_ACC_EXEC),
-        VALUE(CTX_ACCESS, E2_Get, ACCESS, ODM_ACC_GET),
-        VALUE(CTX_ACCESS, E2_Replace, ACCESS, ODM_ACC_REPLACE),
-
-        VALUE(CTX_OCCURS, E2_One, OCCURS, ODM_OCC_ONE),
-        VALUE(CTX_OCCURS, E2_ZeroOrOne, OCCURS, ODM_OCC_ZERO_OR_ONE),
-        VALUE(CTX_OCCURS, E2_ZeroOrMore, OCCURS, ODM_OCC_ZERO_OR_MORE),
-        VALUE(CTX_OCCURS, E2_OneOrMore, OCCURS, ODM_OCC_ONE_OR_MORE),
-        VALUE(CTX_OCCURS, E2_ZeroOrN, OCCURS_N, ODM_OCC_ZERO_OR_N),
-        VALUE(CTX_OCCURS, E2_OneOrN, OCCURS_N, ODM_OCC_ONE_OR_N),
-
-        FIELD(CTX_SCOPE, E2_Permanent, FLAG, 0, odm_doc_node, permanent),
-        FIELD(CTX_CASE, E2_CIS, FLAG, 0, odm_doc_node, any_case),
-
-        VALUE(CTX_DFTYPE, E2_MIME, DF_MIME, 0),
-        VALUE(CTX_DFTYPE, E2_DDFName, DF_DDF_NAME, 0),
-};
+const struct rule odm_builder_rules[RULE_COUNT] = {{ACT_SKIP, 0, 0}, RULES(RULE_OF)};
+const uint8_t odm_builder_index[CTX_COUNT][64] = {RULES(INDEX_OF)};
 
 const uint8_t odm_builder_pages[CTX_COUNT] = {
         [CTX_META] = PAGE_METINF, [CTX_DOC] = PAGE_DDF,    [CTX_TREE] = PAGE_DDF,

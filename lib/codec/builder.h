@@ -86,7 +86,10 @@ struct rule {
         uint16_t off; /* of the field in what the context fills */
 };
 
-extern const struct rule odm_builder_rules[CTX_COUNT][64];
+/* Most places of a table by context and token would be empty: an octet each, which numbers a rule.
+ */
+extern const struct rule odm_builder_rules[]; /* 0: skipped */
+extern const uint8_t odm_builder_index[CTX_COUNT][64];
 extern const uint8_t odm_builder_pages[CTX_COUNT];
 
 struct frame {
@@ -145,10 +148,10 @@ static inline bool builder_inside(const struct builder *b)
 /* What the element means where we stand. */
 static inline const struct rule *builder_rule(const struct builder *b, unsigned id)
 {
-        static const struct rule skip = {ACT_SKIP, 0, 0};
         unsigned ctx = b->top->ctx;
+        bool here = PAGE(id) == odm_builder_pages[ctx];
 
-        return PAGE(id) == odm_builder_pages[ctx] ? &odm_builder_rules[ctx][TOKEN(id)] : &skip;
+        return &odm_builder_rules[here ? odm_builder_index[ctx][TOKEN(id)] : 0];
 }
 
 /* Pushes a frame by hand; ODM_ELIMIT for the depth. */

@@ -369,13 +369,13 @@ static inline const uint8_t *find_zero(const uint8_t *p, const uint8_t *end)
 }
 
 /* What the tags of the current page mean where we stand. */
-static inline const struct rule *rules_here(const struct reader *r)
+static inline const uint8_t *index_here(const struct reader *r)
 {
         unsigned ctx = r->b.top->ctx;
 
         if (odm_builder_pages[ctx] != r->page)
                 ctx = CTX_SKIP;
-        return odm_builder_rules[ctx];
+        return odm_builder_index[ctx];
 }
 
 /* Text that stands in a message as it is to be read, or what odm_builder_leaf() makes of it. */
@@ -396,15 +396,15 @@ static inline int usual_leaf(struct builder *b, const struct rule *rule, odm_str
 static inline int usual_tokens(struct reader *r)
 {
         struct builder *b = &r->b;
-        const struct rule *rules = rules_here(r);
+        const uint8_t *index = index_here(r);
         const uint8_t *p = r->p, *end = r->end - 1, *nul;
         int rc = 0;
 
         if (b->acc.p) /* the end of this element is not the usual one */
                 return 0;
         while (rc == 0 && end - p >= AHEAD) {
-                const struct rule *rule = &rules[TOKEN(*p)];
                 if (*p >= WB_CONTENT && *p < WB_ATTRIBUTES) {
+                        const struct rule *rule = &odm_builder_rules[index[TOKEN(*p)]];
                         if (rule_is_leaf(rule)) {
                                 if (p[1] != WB_STR_I || b->top == b->last)
                                         break;
@@ -430,7 +430,7 @@ static inline int usual_tokens(struct reader *r)
                 } else {
                         break;
                 }
-                rules = rules_here(r);
+                index = index_here(r);
         }
         r->p = p;
         return rc;

@@ -25,6 +25,10 @@ static const struct link_row {
          "</>;rt=\"oma.lwm2m\",</3/0>,</4/0>"},
         {"unknown objects stay, paths of others go", "</3/0>,</33333/7>,</temp>,</70000>", NULL, 0,
          "</>;rt=\"oma.lwm2m\",</3/0>,</33333/7>"},
+        {"the server that an instance is of, all formats",
+         "</>;rt=\"oma.lwm2m\";ct=\"11542 11543 110 112\",</1/0>;ssid=101", NULL, 0,
+         "</>;rt=\"oma.lwm2m\";ct=\"11542 11543 110 112\",</1/0>;ssid=101"},
+        {"text that is none", "</3/0>;a=\"\xff\"", NULL, ODM_EMALFORMED, NULL},
         {"none", "", NULL, 0, "</>;rt=\"oma.lwm2m\""},
         {"no bracket", "/3/0", NULL, ODM_EMALFORMED, NULL},
         {"no end of it", "</3/0", NULL, ODM_EMALFORMED, NULL},
@@ -160,6 +164,49 @@ static const struct reg_row {
          NULL},
 };
 
+static void links_have_a_ceiling(void **state)
+{
+        odm_lw_links l;
+        odm_arena a;
+        odm_buf b;
+
+        (void)state;
+        odm_arena_init(&a, &heap, 4 << 20);
+        odm_buf_init(&b, &heap, 1 << 20);
+        for (unsigned i = 0; i < ODM_LW_LINKS_MAX; i++)
+                assert_int_equal(odm_buf_fmt(&b, "%s</9/%u>", i ? "," : "", i), 0);
+        assert_int_equal(odm_lw_links_parse(odm_buf_view(&b), ODM_ABSENT, &a, &l), 0);
+        assert_int_equal(l.n, ODM_LW_LINKS_MAX);
+        assert_int_equal(odm_buf_str(&b, ODM_STR(",</3/0>")), 0);
+        assert_int_equal(odm_lw_links_parse(odm_buf_view(&b), ODM_ABSENT, &a, &l), ODM_ELIMIT);
+        odm_buf_done(&b);
+        odm_arena_done(&a);
+}
+
+static int read_and_write(failing *f, void *arg)
+{
+        odm_lw_links l;
+        odm_arena a;
+        odm_buf b;
+
+        odm_arena_init(&a, &f->mem, 65536);
+        odm_buf_init(&b, &f->mem, 4096);
+        int rc = odm_lw_links_parse(odm_cstr(arg), ODM_ABSENT, &a, &l);
+        if (rc == 0)
+                rc = odm_lw_links_format(&l, true, &b);
+        if (rc < 0)
+                assert_int_equal(b.n, 0);
+        odm_buf_done(&b);
+        odm_arena_done(&a);
+        return rc;
+}
+
+static void it_survives_want_of_memory(void **state)
+{
+        (void)state;
+        torture(read_and_write, (void *)(uintptr_t)link_rows[4].in, 100);
+}
+
 static void registrations_are_read_and_written(void **state)
 {
         (void)state;
@@ -268,7 +315,12 @@ static void arguments_are_read_and_written(void **state)
                 odm_buf_done(&b);
                 exact_free(in);
         }
-        odm_lw_arg bad = {.id = 1, .value = ODM_STR("it's")};
+        odm_lw_arg bad = {.id = 10};
+        odm_buf none;
+        odm_buf_init(&none, &heap, 256);
+        assert_int_equal(odm_lw_args_format(&bad, 1, &none), ODM_EINVAL);
+        odm_buf_done(&none);
+        bad = (odm_lw_arg){.id = 1, .value = ODM_STR("it's")};
         odm_buf b;
         odm_buf_init(&b, &heap, 256);
         assert_int_equal(odm_lw_args_format(&bad, 1, &b), ODM_EINVAL);
@@ -279,6 +331,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(links_are_read_and_written),
+                cmocka_unit_test(links_have_a_ceiling),
+                cmocka_unit_test(it_survives_want_of_memory),
                 cmocka_unit_test(registrations_are_read_and_written),
                 cmocka_unit_test(attributes_are_read_and_written),
                 cmocka_unit_test(arguments_are_read_and_written),

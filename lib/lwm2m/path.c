@@ -1,28 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Paths of LwM2M, and the names of its formats and types. */
+/* Paths of LwM2M, and the names of its types. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lw.h"
-
-const char *odm_lw_ct_name(unsigned ct)
-{
-        switch (ct) {
-        case ODM_LW_TEXT: return "text";
-        case ODM_LW_LINK: return "link-format";
-        case ODM_LW_OPAQUE: return "opaque";
-        case ODM_LW_CBOR: return "CBOR";
-        case ODM_LW_SENML_JSON: return "SenML JSON";
-        case ODM_LW_SENML_CBOR: return "SenML CBOR";
-        case ODM_LW_OLD_TLV:
-        case ODM_LW_TLV: return "TLV";
-        case ODM_LW_OLD_JSON:
-        case ODM_LW_JSON: return "JSON";
-        case ODM_LW_NO_CT: return "none";
-        default: return "?";
-        }
-}
 
 const char *odm_lw_type_name(odm_lw_type t)
 {

@@ -103,6 +103,11 @@ static const struct row {
          .rc = ODM_EMALFORMED},
         {"an instance of a resource outside of one", "/3/0", ODM_LW_TLV, "410105",
          .rc = ODM_EMALFORMED},
+        {"octets of an object that is known", "/5/0/0", ODM_LW_TLV, "C200 AABB",
+         .want = "/5/0/0 Opaque qrs="},
+        {"a float that is no number is octets", "/6/0/0", ODM_LW_TLV, "C400 7FC00000",
+         .want = "/6/0/0 Unknown f8AAAA=="},
+        {"and one of two octets", "/6/0/0", ODM_LW_TLV, "C200 4148", .want = "/6/0/0 Unknown QUg="},
         {"TLV of the root", "/", ODM_LW_TLV, "C10964", .rc = ODM_EUNSUPPORTED},
 
         {"text", "/3/0/0", ODM_LW_TEXT, .text = "Acme", .want = "/3/0/0 String Acme"},
@@ -115,11 +120,23 @@ static const struct row {
          .rc = ODM_ELIMIT},
         {"a float", "/6/0/0", ODM_LW_TEXT, .text = "-33.25", .want = "/6/0/0 Float -33.25"},
         {"no float", "/6/0/0", ODM_LW_TEXT, .text = "nan", .rc = ODM_EMALFORMED},
+        {"a float with an exponent", "/6/0/0", ODM_LW_TEXT, .text = "1.5e+22",
+         .want = "/6/0/0 Float 1.5e+22"},
+        {"an exponent of nothing", "/6/0/0", ODM_LW_TEXT, .text = "1e", .rc = ODM_EMALFORMED},
+        {"decimals of nothing", "/6/0/0", ODM_LW_TEXT, .text = "1.", .rc = ODM_EMALFORMED},
+        {"a float that is larger than all", "/6/0/0", ODM_LW_TEXT, .text = "1e999",
+         .rc = ODM_ELIMIT},
+        {"one of more digits than it can tell", "/6/0/0", ODM_LW_TEXT,
+         .text = "0.1234567890123456789012345678901234567890123456789012345678901234",
+         .rc = ODM_ELIMIT},
         {"true", "/1/0/6", ODM_LW_TEXT, .text = "1", .want = "/1/0/6 Boolean 1"},
         {"not quite true", "/1/0/6", ODM_LW_TEXT, .text = "2", .rc = ODM_EMALFORMED},
         {"octets in base64", "/16/0/2/0", ODM_LW_TEXT,
          .text = "qrs=", .want = "/16/0/2/0 Opaque qrs="},
         {"a link", "/9/0/13", ODM_LW_TEXT, .text = "5:1", .want = "/9/0/13 Objlnk 5:1"},
+        {"half a link", "/9/0/13", ODM_LW_TEXT, .text = "5", .rc = ODM_EMALFORMED},
+        {"a link to more than there can be", "/9/0/13", ODM_LW_TEXT, .text = "5:70000",
+         .rc = ODM_ELIMIT},
         {"text of an instance", "/3/0", ODM_LW_TEXT, .text = "x", .rc = ODM_EUNSUPPORTED},
         {"octets as they are", "/5/0/0", ODM_LW_OPAQUE, "AABB", .want = "/5/0/0 Opaque qrs="},
         {"no format: text on a resource", "/3/0/9", ODM_LW_NO_CT, .text = "7",
@@ -158,6 +175,15 @@ static const struct row {
         {"escapes, and a pair of surrogates", "/3/0", ODM_LW_SENML_JSON,
          .text = "[{\"n\":\"\\/3/0/0\",\"vs\":\"a\\\"\\u00e9\\ud83d\\ude00\\n\"}]",
          .want = "/3/0/0 String a\"\xc3\xa9\xf0\x9f\x98\x80\n"},
+        {"escapes of one octet and of three", "/3/0", ODM_LW_SENML_JSON,
+         .text = "[{\"n\":\"/3/0/0\",\"vs\":\"\\u0041\\u20AC\"}]",
+         .want = "/3/0/0 String A\xe2\x82\xac"},
+        {"a float", "/6/0", ODM_LW_SENML_JSON, .text = "[{\"n\":\"/6/0/0\",\"v\":1.5}]",
+         .want = "/6/0/0 Float 1.5"},
+        {"false, and a member that is nothing", "/1/0", ODM_LW_SENML_JSON,
+         .text = "[{\"n\":\"/1/0/6\",\"vb\":false,\"x\":null}]", .want = "/1/0/6 Boolean 0"},
+        {"octets with their padding", "/5/0", ODM_LW_SENML_JSON,
+         .text = "[{\"n\":\"/5/0/0\",\"vd\":\"_-8=\"}]", .want = "/5/0/0 Opaque /+8="},
         {"octets in base64url", "/5/0", ODM_LW_SENML_JSON,
          .text = "[{\"n\":\"/5/0/0\",\"vd\":\"_-8\"}]", .want = "/5/0/0 Opaque /+8="},
         {"base fields alone are no value", "/3/0", ODM_LW_SENML_JSON,
@@ -179,6 +205,33 @@ static const struct row {
          .text = "[{\"n\":\"/3/0/0\",\"vs\":\"\\ud83d\"}]", .rc = ODM_EMALFORMED},
         {"an escape of a zero", "/3/0", ODM_LW_SENML_JSON,
          .text = "[{\"n\":\"/3/0/0\",\"vs\":\"\\u0000\"}]", .rc = ODM_EMALFORMED},
+        {"the other half of one", "/3/0", ODM_LW_SENML_JSON,
+         .text = "[{\"n\":\"/3/0/0\",\"vs\":\"\\ude00\"}]", .rc = ODM_EMALFORMED},
+        {"an escape of two digits", "/3/0", ODM_LW_SENML_JSON,
+         .text = "[{\"n\":\"/3/0/0\",\"vs\":\"\\u00\"}]", .rc = ODM_EMALFORMED},
+        {"an escape of other letters", "/3/0", ODM_LW_SENML_JSON,
+         .text = "[{\"n\":\"/3/0/0\",\"vs\":\"\\u00g0\"}]", .rc = ODM_EMALFORMED},
+        {"an escape of no kind", "/3/0", ODM_LW_SENML_JSON,
+         .text = "[{\"n\":\"/3/0/0\",\"vs\":\"\\x\"}]", .rc = ODM_EMALFORMED},
+        {"a control character", "/3/0", ODM_LW_SENML_JSON,
+         .text = "[{\"n\":\"/3/0/0\",\"vs\":\"a\nb\"}]", .rc = ODM_EMALFORMED},
+        {"a text that is none", "/3/0", ODM_LW_SENML_JSON,
+         .text = "[{\"n\":\"/3/0/0\",\"vs\":\"\xff\"}]", .rc = ODM_EMALFORMED},
+        {"a number where a boolean is", "/1/0", ODM_LW_SENML_JSON,
+         .text = "[{\"n\":\"/1/0/6\",\"vb\":1}]", .rc = ODM_EMALFORMED},
+        {"nothing where a value is", "/3/0", ODM_LW_SENML_JSON,
+         .text = "[{\"n\":\"/3/0/9\",\"v\":1,\"x\":}]", .rc = ODM_EMALFORMED},
+        {"a comma where a value is", "/3/0", ODM_LW_SENML_JSON,
+         .text = "[{\"n\":\"/3/0/9\",\"v\":1,\"x\":,}]", .rc = ODM_EMALFORMED},
+        {"a list that ends as a record", "/3/0", ODM_LW_SENML_JSON,
+         .text = "[{\"n\":\"/3/0/9\",\"v\":1,\"x\":[1", .rc = ODM_EMALFORMED},
+        {"a name longer than any", "/3/0", ODM_LW_SENML_JSON,
+         .text = "[{\"bn\":\"/3/0/9999999999999999999999999999999999999999999999999999999999999999"
+                 "99999999999999999999999999999999999999999999999999999999999999999999999999999999"
+                 "99999999999999999999999999999999999999999999999999999999999999999999999999999999"
+                 "99999999999999999999999999999999999999999999999999999999999999999999999999999999"
+                 "\",\"n\":\"9\",\"v\":1}]",
+         .rc = ODM_EMALFORMED},
         {"a string without its end", "/3/0", ODM_LW_SENML_JSON, .text = "[{\"n\":\"/3",
          .rc = ODM_EMALFORMED},
         {"an escape at the end", "/3/0", ODM_LW_SENML_JSON, .text = "[{\"n\":\"\\",
@@ -204,6 +257,38 @@ static const struct row {
          "81 A2 00 66 2F342F302F32 02 C1 38 5B", .want = "/4/0/2 Integer -92"},
         {"members nobody knows, nested", "/3/0", ODM_LW_SENML_CBOR,
          "81 A3 00 66 2F332F302F39 19 0100 82 A1 01 9F 02 FF 03 02 01", .want = "/3/0/9 Integer 1"},
+        {"a float of four octets, octets of an object that nobody knows, a link", "/",
+         ODM_LW_SENML_CBOR,
+         "83 A2 00 66 2F362F302F30 02 FA 3FC00000 A2 00 67 2F392F302F3133 63 766C6F 63 353A31"
+         "A2 00 6C 2F333330332F302F35373030 08 42 AABB",
+         .want = "/6/0/0 Float 1.5; /9/0/13 Objlnk 5:1; /3303/0/5700 Opaque qrs="},
+        {"what is wanted of several objects", "/", ODM_LW_SENML_CBOR,
+         "82 A1 00 66 2F332F302F39 A1 00 62 2F34", .want = "/3/0/9 None ; /4 None "},
+        {"base fields alone are no value", "/3/0", ODM_LW_SENML_CBOR,
+         "82 A1 22 1A59682F00 A2 00 66 2F332F302F39 02 01", .want = "/3/0/9 Integer 1 @1500000000"},
+        {"a label of others below zero", "/3/0", ODM_LW_SENML_CBOR,
+         "81 A3 29 01 00 66 2F332F302F39 02 01", .want = "/3/0/9 Integer 1"},
+        {"a base value", "/3/0", ODM_LW_SENML_CBOR, "81 A3 24 01 00 66 2F332F302F39 02 01",
+         .rc = ODM_EMALFORMED},
+        {"a sum", "/3/0", ODM_LW_SENML_CBOR, "81 A2 00 66 2F332F302F39 05 01",
+         .rc = ODM_EMALFORMED},
+        {"a label of octets", "/3/0", ODM_LW_SENML_CBOR, "81 A1 41 00 01", .rc = ODM_EMALFORMED},
+        {"a name that is a number", "/3/0", ODM_LW_SENML_CBOR, "81 A2 00 01 02 01",
+         .rc = ODM_EMALFORMED},
+        {"a text where a number is", "/3/0", ODM_LW_SENML_CBOR, "81 A2 00 66 2F332F302F39 02 61 31",
+         .rc = ODM_EMALFORMED},
+        {"a number where a text is", "/3/0", ODM_LW_SENML_CBOR, "81 A2 00 66 2F332F302F30 03 01",
+         .rc = ODM_EMALFORMED},
+        {"another object than asked for", "/3/0", ODM_LW_SENML_CBOR,
+         "81 A2 00 66 2F342F302F32 02 01", .rc = ODM_EMALFORMED},
+        {"a value of an instance", "/3/0", ODM_LW_SENML_CBOR, "81 A2 00 64 2F332F30 02 01",
+         .rc = ODM_EMALFORMED},
+        {"a record that is none", "/3/0", ODM_LW_SENML_CBOR, "81 01", .rc = ODM_EMALFORMED},
+        {"lists in lists, deeper than anybody looks", "/3/0", ODM_LW_SENML_CBOR,
+         "81 A3 00 66 2F332F302F39 19 0100 8181818181818181818181818181818181 01 02 01",
+         .rc = ODM_ELIMIT},
+        {"a list longer than what is there", "/3/0", ODM_LW_SENML_CBOR,
+         "81 A3 00 66 2F332F302F39 19 0100 9A 00010000 02 01", .rc = ODM_EMALFORMED},
         {"a label that must be understood", "/3/0", ODM_LW_SENML_CBOR,
          "81 A3 00 66 2F332F302F39 62 785F 01 02 01", .rc = ODM_EMALFORMED},
         {"a list cut off", "/3/0", ODM_LW_SENML_CBOR, "82 A1 00 66 2F332F302F39",
@@ -223,6 +308,23 @@ static const struct row {
         {"a double", "/6/0/0", ODM_LW_CBOR, "FB 3FB999999999999A", .want = "/6/0/0 Float 0.1"},
         {"no text where a number is", "/3/0/9", ODM_LW_CBOR, "61 31", .rc = ODM_EMALFORMED},
         {"no infinity", "/6/0/0", ODM_LW_CBOR, "F9 7C00", .rc = ODM_EMALFORMED},
+        {"the largest half a float", "/6/0/0", ODM_LW_CBOR, "F9 7BFF",
+         .want = "/6/0/0 Float 65504"},
+        {"the least, below zero", "/6/0/0", ODM_LW_CBOR, "F9 8001",
+         .want = "/6/0/0 Float -5.9604644775390625e-08"},
+        {"octets", "/3303/0/5700", ODM_LW_CBOR, "42 AABB", .want = "/3303/0/5700 Opaque qrs="},
+        {"true where a number is", "/3/0/9", ODM_LW_CBOR, "F5", .want = "/3/0/9 Integer 1"},
+        {"a number where true is", "/1/0/6", ODM_LW_CBOR, "00", .want = "/1/0/6 Boolean 0"},
+        {"a number that is neither", "/1/0/6", ODM_LW_CBOR, "02", .rc = ODM_EMALFORMED},
+        {"a number where a float is", "/6/0/0", ODM_LW_CBOR, "05", .want = "/6/0/0 Float 5"},
+        {"a text where a float is", "/6/0/0", ODM_LW_CBOR, "61 31", .rc = ODM_EMALFORMED},
+        {"a part where a number is", "/3/0/9", ODM_LW_CBOR, "FA 3FC00000", .rc = ODM_EMALFORMED},
+        {"a float that is whole", "/3/0/9", ODM_LW_CBOR, "FA 42C80000",
+         .want = "/3/0/9 Integer 100"},
+        {"no value", "/3/0/9", ODM_LW_CBOR, "81 01", .rc = ODM_EMALFORMED},
+        {"a number beyond all", "/3/0/9", ODM_LW_CBOR, "1B FFFFFFFFFFFFFFFF", .rc = ODM_ELIMIT},
+        {"a length of no kind", "/3/0/9", ODM_LW_CBOR, "1C", .rc = ODM_EMALFORMED},
+        {"something behind it", "/3/0/9", ODM_LW_CBOR, "01 01", .rc = ODM_EMALFORMED},
 };
 
 static odm_str input_of(const struct row *r)
@@ -361,6 +463,42 @@ static void what_cannot_be_written_is_refused(void **state)
         odm_buf_done(&b);
 }
 
+/* A node that only says that it is there is told where it is what is asked for, and nowhere else.
+ */
+static void what_has_no_value_is_not_told(void **state)
+{
+        static const struct {
+                unsigned ct;
+                const char *hex;
+        } v[] = {{ODM_LW_SENML_CBOR, "80"}, {ODM_LW_SENML_JSON, "5B5D"}};
+        odm_lw_node one = {.path = {3, {3, 0, 11}}};
+        odm_lw_list l = {&one, 1};
+        odm_lw_frame f = {.at = path("/3/0")};
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(v); i++) {
+                odm_str want = from_hex(v[i].hex);
+                odm_buf b;
+                odm_buf_init(&b, &heap, 64);
+                assert_int_equal(odm_lw_encode(&f, v[i].ct, &l, &b), 0);
+                assert_octets(odm_buf_view(&b), want);
+                odm_buf_done(&b);
+                exact_free(want);
+        }
+        assert_ptr_equal(odm_lw_list_find(&l, one.path), &one);
+        assert_null(odm_lw_list_find(&l, path("/3/0/9")));
+}
+
+static void formats_are_chosen_by_what_is_written(void **state)
+{
+        (void)state;
+        assert_int_equal(odm_lw_ct_for(path("/"), ODM_LW_T_NONE, 2), ODM_LW_SENML_CBOR);
+        assert_int_equal(odm_lw_ct_for(path("/3/0"), ODM_LW_T_NONE, 1), ODM_LW_TLV);
+        assert_int_equal(odm_lw_ct_for(path("/3/0/6"), ODM_LW_T_INTEGER, 2), ODM_LW_TLV);
+        assert_int_equal(odm_lw_ct_for(path("/3/0/9"), ODM_LW_T_INTEGER, 1), ODM_LW_TEXT);
+        assert_int_equal(odm_lw_ct_for(path("/5/0/0"), ODM_LW_T_OPAQUE, 1), ODM_LW_OPAQUE);
+}
+
 static void floats_are_written_as_short_as_they_are(void **state)
 {
         static const struct {
@@ -455,6 +593,8 @@ int main(void)
                 cmocka_unit_test(every_beginning_of_a_good_payload_is_refused_or_read),
                 cmocka_unit_test(a_payload_of_too_many_values_is_refused),
                 cmocka_unit_test(what_cannot_be_written_is_refused),
+                cmocka_unit_test(what_has_no_value_is_not_told),
+                cmocka_unit_test(formats_are_chosen_by_what_is_written),
                 cmocka_unit_test(floats_are_written_as_short_as_they_are),
                 cmocka_unit_test(it_survives_want_of_memory),
                 cmocka_unit_test(paths_are_read_as_the_table_says),

@@ -28,6 +28,14 @@ void odm_lw_registry_free(odm_lw_registry *r)
         odm_free(r->mem, r, sizeof *r);
 }
 
+void odm_lw_registry_swap(odm_lw_registry *a, odm_lw_registry *b)
+{
+        odm_lw_registry was = *a;
+
+        *a = *b;
+        *b = was;
+}
+
 /* Where object `id` is in a table by rising id, or would go. */
 static size_t place(const odm_lw_object *v, size_t n, uint16_t id)
 {

@@ -5,6 +5,7 @@
 
 #define HEAD "<?xml version=\"1.0\"?><LWM2M><Object ObjectType=\"MODefinition\">"
 #define TAIL "</Object></LWM2M>"
+#define OBJECTS 64 /* of one document */
 
 static const char thermometer[] =
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!-- x --><LWM2M "
@@ -148,6 +149,97 @@ static void what_is_no_definition_is_refused(void **state)
         }
 }
 
+/* Text around the objects, repeated: `n` times `one`, each with its number. */
+static odm_buf many(const char *head, const char *one, unsigned n, const char *tail)
+{
+        odm_buf b;
+
+        odm_buf_init(&b, &heap, 1 << 20);
+        assert_int_equal(odm_buf_str(&b, odm_cstr(head)), 0);
+        for (unsigned i = 0; i < n; i++) {
+                odm_str at = odm_cstr(one);
+                for (size_t k = 0; k < at.n; k++)
+                        assert_int_equal(at.p[k] == '#' ? odm_buf_fmt(&b, "%u", i)
+                                                        : odm_buf_byte(&b, (uint8_t)at.p[k]),
+                                         0);
+        }
+        assert_int_equal(odm_buf_str(&b, odm_cstr(tail)), 0);
+        return b;
+}
+
+static void definitions_have_ceilings(void **state)
+{
+        static const struct {
+                const char *why, *head, *one;
+                unsigned most;
+                const char *tail;
+        } v[] = {
+                {"items of an object", HEAD "<ObjectID>9</ObjectID><Resources>", "<Item ID=\"#\"/>",
+                 ODM_LW_RESOURCES_MAX, "</Resources>" TAIL},
+                {"letters of a name", HEAD "<ObjectID>9</ObjectID><Name>", "x", 512,
+                 "</Name>" TAIL},
+                {"objects of a document", "<LWM2M>", "<Object><ObjectID>#</ObjectID></Object>",
+                 OBJECTS, "</LWM2M>"},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(v); i++)
+                for (unsigned beyond = 0; beyond < 2; beyond++) {
+                        odm_buf b = many(v[i].head, v[i].one, v[i].most + beyond, v[i].tail);
+                        odm_lw_registry *r;
+                        const char *why = NULL;
+
+                        assert_int_equal(odm_lw_registry_new(&heap, &r), 0);
+                        int rc = odm_lw_registry_load(r, odm_buf_view(&b), NULL, &why);
+                        if (rc != (beyond ? ODM_ELIMIT : 0))
+                                fail_msg("%s: %u: %s, %s", v[i].why, v[i].most + beyond,
+                                         odm_err_name(rc), why ? why : "");
+                        odm_lw_registry_free(r);
+                        odm_buf_done(&b);
+                }
+}
+
+static void a_definition_of_the_same_version_takes_the_place(void **state)
+{
+        static const char *const names[] = {"one", "two"};
+        odm_lw_registry *r;
+        const char *why;
+        char xml[400];
+
+        (void)state;
+        assert_int_equal(odm_lw_registry_new(&heap, &r), 0);
+        for (size_t i = 0; i < ODM_COUNT(names); i++) {
+                snprintf(xml, sizeof xml,
+                         HEAD "<Name>%s</Name><ObjectID>4711</ObjectID><ObjectVersion/>"
+                              "<Units>none</Units>" TAIL,
+                         names[i]);
+                assert_int_equal(odm_lw_registry_load(r, odm_cstr(xml), NULL, &why), 0);
+                assert_str(odm_lw_object_find(r, 4711)->name, names[i]);
+                assert_str(odm_lw_object_find(r, 4711)->version, "1.0");
+        }
+        odm_lw_registry_free(r);
+}
+
+static void who_borrowed_one_sees_what_it_was_swapped_for(void **state)
+{
+        odm_lw_registry *kept, *other;
+        const char *why;
+
+        (void)state;
+        assert_int_equal(odm_lw_registry_new(&heap, &kept), 0);
+        assert_int_equal(odm_lw_registry_new(&heap, &other), 0);
+        assert_int_equal(odm_lw_registry_load(other, odm_cstr(thermometer), NULL, &why), 0);
+        const odm_lw_object *o = odm_lw_object_next(other, odm_lw_object_find(NULL, 26));
+        assert_non_null(o);
+        const uint16_t id = o->id;
+        assert_null(odm_lw_object_find(kept, id));
+        odm_lw_registry_swap(kept, other);
+        assert_null(odm_lw_object_find(other, id));
+        odm_lw_registry_free(other);
+        assert_non_null(odm_lw_object_find(kept, id));
+        odm_lw_registry_free(kept);
+}
+
 static int load(failing *f, void *arg)
 {
         odm_lw_registry *r = NULL;
@@ -174,6 +266,9 @@ int main(void)
                 cmocka_unit_test(a_definition_is_taken),
                 cmocka_unit_test(a_newer_definition_takes_the_place),
                 cmocka_unit_test(what_is_no_definition_is_refused),
+                cmocka_unit_test(definitions_have_ceilings),
+                cmocka_unit_test(who_borrowed_one_sees_what_it_was_swapped_for),
+                cmocka_unit_test(a_definition_of_the_same_version_takes_the_place),
                 cmocka_unit_test(it_survives_want_of_memory),
         };
         return RUN_TESTS(tests);

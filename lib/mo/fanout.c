@@ -429,6 +429,14 @@ int odm_fanout_cancel(odm_fanout *f, uint64_t id, const odm_fanout_now *now)
         return 0;
 }
 
+bool odm_fanout_rests(odm_fanout *f, uint64_t id, uint32_t device)
+{
+        const task *t = odm_fanout_task(f, id);
+        const target *x = t ? odm_target_of(t, device) : NULL;
+
+        return x && !odm_target_over(x->state) && !(x->flags & TARGET_AWAITS) && !is_out(x);
+}
+
 int odm_fanout_withdraw(odm_fanout *f, uint64_t id, uint32_t device)
 {
         task *t = odm_fanout_task(f, id);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define MINUTE ((int64_t)60 * 1000)
+#define TURNS 2                /* one fault after another is mended so often beyond the tries */
 #define SILENT_MS (5 * MINUTE) /* until one that was silent is looked at again */
 
 /* ---- judging ------------------------------------------------------------------------------- */
@@ -153,7 +154,8 @@ static unsigned found(odm_heal *h, unsigned faults, const odm_heal_terms *t, int
         h->faults = faults;
         if (!was_out)
                 return ODM_HEAL_QUARANTINE | begin(h);
-        if (before & ~faults) /* something is mended, so it goes on at once */
+        /* something is mended, so it goes on at once, unless its faults take turns */
+        if (before & ~faults && h->tries < t->tries + TURNS)
                 return begin(h);
         if (h->tries >= t->tries) {
                 enter(h, ODM_HEAL_LOST, t->every_ms ? later(now, t->every_ms) : INT64_MAX);
@@ -200,6 +202,15 @@ static unsigned on_seen(odm_heal *h)
         return 0;
 }
 
+/* What was tried before could not do it. */
+static unsigned on_means(odm_heal *h)
+{
+        if (h->state != ODM_HEAL_RESTING && h->state != ODM_HEAL_LOST)
+                return 0;
+        h->tries = 0;
+        return h->faults ? begin(h) : look(h, ODM_HEAL_PROVING);
+}
+
 unsigned odm_heal_hear(odm_heal *h, odm_heal_event e, unsigned faults, const odm_heal_terms *t,
                        int64_t now)
 {
@@ -214,6 +225,7 @@ unsigned odm_heal_hear(odm_heal *h, odm_heal_event e, unsigned faults, const odm
                 return 0;
         case ODM_HEAL_DONE: return h->state == ODM_HEAL_HEALING ? look(h, ODM_HEAL_PROVING) : 0;
         case ODM_HEAL_TIME: return on_time(h, now);
+        case ODM_HEAL_MEANS: return on_means(h);
         case ODM_HEAL_RELEASED: *h = (odm_heal){.due = INT64_MAX}; return 0;
         }
         ODM_UNREACHABLE();

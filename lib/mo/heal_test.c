@@ -63,7 +63,7 @@ static void values_are_the_same_by_what_they_say(void **state)
                         fail_msg("'%s' and '%s'", v[i].is, v[i].stored);
 }
 
-enum { SEEN = ODM_HEAL_SEEN, FOUND, SILENT, DONE, TIME, RELEASED };
+enum { SEEN = ODM_HEAL_SEEN, FOUND, SILENT, DONE, TIME, MEANS, RELEASED };
 enum { LOOK = 1, OUT = 2, INSTALL = 4, CONFIGURE = 8, BACK = 16, LOST = 32 };
 
 static const struct scene {
@@ -109,6 +109,36 @@ static const struct scene {
           {FOUND, 1, 0, LOST, ODM_HEAL_LOST},
           {TIME, 0, 3600000, LOOK, ODM_HEAL_PROVING},
           {FOUND, 0, 0, BACK, ODM_HEAL_WELL}}},
+        {"what heals it comes at last",
+         {{SEEN, 0, 0, LOOK, ODM_HEAL_CHECKING},
+          {MEANS, 0, 0, 0, ODM_HEAL_CHECKING},
+          {FOUND, 1, 0, OUT | INSTALL, ODM_HEAL_HEALING},
+          {DONE, 0, 0, LOOK, ODM_HEAL_PROVING},
+          {FOUND, 1, 0, 0, ODM_HEAL_RESTING},
+          {MEANS, 0, 0, INSTALL, ODM_HEAL_HEALING},
+          {DONE, 0, 0, LOOK, ODM_HEAL_PROVING},
+          {FOUND, 0, 0, BACK, ODM_HEAL_WELL},
+          {MEANS, 0, 0, 0, ODM_HEAL_WELL}}},
+        {"it comes after the gateway gave up",
+         {{SEEN, 0, 0, LOOK, ODM_HEAL_CHECKING},
+          {FOUND, 1, 0, OUT | INSTALL, ODM_HEAL_HEALING},
+          {DONE, 0, 0, LOOK, ODM_HEAL_PROVING},
+          {FOUND, 1, 0, 0, ODM_HEAL_RESTING},
+          {TIME, 0, 60000, INSTALL, ODM_HEAL_HEALING},
+          {DONE, 0, 0, LOOK, ODM_HEAL_PROVING},
+          {FOUND, 1, 0, LOST, ODM_HEAL_LOST},
+          {MEANS, 0, 0, INSTALL, ODM_HEAL_HEALING}}},
+        {"its faults take turns: that has an end too",
+         {{SEEN, 0, 0, LOOK, ODM_HEAL_CHECKING},
+          {FOUND, 1, 0, OUT | INSTALL, ODM_HEAL_HEALING},
+          {DONE, 0, 0, LOOK, ODM_HEAL_PROVING},
+          {FOUND, 2, 0, INSTALL, ODM_HEAL_HEALING},
+          {DONE, 0, 0, LOOK, ODM_HEAL_PROVING},
+          {FOUND, 1, 0, INSTALL, ODM_HEAL_HEALING},
+          {DONE, 0, 0, LOOK, ODM_HEAL_PROVING},
+          {FOUND, 4, 0, CONFIGURE, ODM_HEAL_HEALING},
+          {DONE, 0, 0, LOOK, ODM_HEAL_PROVING},
+          {FOUND, 2, 0, LOST, ODM_HEAL_LOST}}},
         {"silent, then here",
          {{SEEN, 0, 0, LOOK, ODM_HEAL_CHECKING},
           {SILENT, 0, 0, 0, ODM_HEAL_CHECKING},

@@ -243,12 +243,15 @@ static int review(struct item *it, struct pen *p)
         if (!s->opt.has_account(s->opt.ctx, l->server))
                 return fail_now(it, p, 1403, "its owner has no account any more", true);
         for (size_t i = 0; i < l->n_cond; i++) {
-                odm_str uri;
+                odm_str uri = ODM_ABSENT;
                 int rc = l->cond[i].has_trap
-                                 ? odm_trap_find(s->opt.tree, l->cond[i].trap, &p->a, &uri)
+                                 ? odm_schedule_find_trap(p, l->cond[i].trap, l->server, &uri)
                                  : 0;
                 if (rc == ODM_ENOENT)
                         return fail_now(it, p, 1404, "its trap is gone", false);
+                if (rc == ODM_EACCESS)
+                        return fail_now(it, p, 1403,
+                                        "its owner may not read the device of its trap", false);
                 if (rc < 0)
                         return rc;
         }

@@ -93,6 +93,9 @@ struct plan {
  * judged. */
 ODM_MUST_USE int odm_schedule_plan_read(odm_schedules *s, odm_str name, bool task_only,
                                         struct plan **out, const char **why);
+/* Where a trap that `server` listens to is; *uri stays absent for one that is not in this tree.
+ * 0, ODM_ENOENT, ODM_EACCESS, ODM_ENOMEM. */
+ODM_MUST_USE int odm_schedule_find_trap(struct pen *p, odm_str id, odm_str server, odm_str *uri);
 /* From now on its traps tell `it`, until odm_schedule_plan_free(). */
 void odm_schedule_plan_listen(struct plan *p, struct item *it);
 void odm_schedule_plan_free(odm_schedules *s, struct plan *p); /* NULL is allowed; ends listening */

@@ -79,19 +79,30 @@ static void read_timer(struct reader *r, struct cond *c, odm_str name)
         c->window = number(r, at(buf, name, "Timer/Window"), 0, 0, "Timer/Window is no number");
 }
 
+int odm_schedule_find_trap(struct pen *p, odm_str id, odm_str server, odm_str *uri)
+{
+        const odm_trap_hub *h = p->s->opt.hub;
+        int rc = h ? odm_trap_find(p->s->opt.tree, id, &p->a, uri) : ODM_ENOENT;
+
+        return rc == ODM_ENOENT && h && h->elsewhere ? h->elsewhere(h->elsewhere_ctx, id, server)
+                                                     : rc;
+}
+
 /* The trap is to be there; whether it is active counts for conditions of several parts. */
 static void find_trap(struct reader *r, struct cond *c)
 {
         odm_schedules *s = r->p->s;
         odm_value v = {ODM_FMT_ABSENT};
         odm_str uri = ODM_ABSENT;
-        int rc = s->opt.hub ? odm_trap_find(s->opt.tree, c->trap, &r->p->a, &uri) : ODM_ENOENT;
+        int rc = odm_schedule_find_trap(r->p, c->trap, r->plan->server, &uri);
 
         if (rc == ODM_ENOENT)
                 bad(r, "there is no such trap");
+        else if (rc == ODM_EACCESS)
+                bad(r, "its owner may not read the device of its trap");
         else if (rc < 0)
                 r->p->rc = rc;
-        if (rc < 0 || r->p->rc < 0)
+        if (rc < 0 || r->p->rc < 0 || !uri.p)
                 return;
         uri = odm_arena_join(&r->p->a, uri, ODM_STR("/Status"));
         c->active = uri.p && odm_tree_read(s->opt.tree, uri, &r->p->a, &v) == 0 &&

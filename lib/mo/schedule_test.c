@@ -24,6 +24,15 @@ static odm_schedule_now tell_time(void *ctx)
         return w.now;
 }
 
+static int elsewhere(void *ctx, odm_str id, odm_str server)
+{
+        (void)ctx;
+        (void)server;
+        return odm_str_is(id, "else:one")   ? 0
+               : odm_str_is(id, "else:two") ? ODM_EACCESS
+                                            : ODM_ENOENT;
+}
+
 static bool has_account(void *ctx, odm_str server)
 {
         (void)ctx;
@@ -108,7 +117,8 @@ static int open_lab(lab *l, const odm_mem *mem)
 {
         int rc;
 
-        w = (struct world){.now = {.mono = {1000000}, .wall = {WALL}, .set = true}};
+        w = (struct world){.hub = {.elsewhere = elsewhere},
+                           .now = {.mono = {1000000}, .wall = {WALL}, .set = true}};
         rc = lab_open(l, mem, mount);
         return rc == 0 ? made(l) : rc;
 }
@@ -265,7 +275,7 @@ static void restart(const char *why)
         lab *to = cur == &machines[0] ? &machines[1] : &machines[0];
 
         odm_schedules_free(w.s);
-        w.hub = (odm_trap_hub){NULL};
+        w.hub = (odm_trap_hub){.elsewhere = elsewhere};
         w.now.mono.ms = 5000;
         if (lab_restart(cur, cur->n_log, to, mount, made) != 0)
                 fail_msg("%s: no restart", why);
@@ -608,6 +618,11 @@ static const struct story {
           "v Runs 2"}},
         {"a trap that was active before is no event",
          {ID, "=Condition/1/Trap/TrapID t:low", CMD, "T1", "!Activate 1200", "*", "v Runs 0"}},
+        {"a trap elsewhere",
+         {ID, "=Condition/1/Trap/TrapID else:one", CMD, "!Activate 1200", "s20"}},
+        {"a trap elsewhere, which is not for its owner",
+         {ID, "=Condition/1/Trap/TrapID else:two", CMD, "!Activate 1404",
+          "v Ext/xrem/Reason its owner may not read the device of its trap"}},
         {"its trap is gone",
          {ID, "=Condition/1/Trap/TrapID t:low", CMD, "!Activate 1200", "*", "X", "*", "s70",
           "> StateChange:1404:70:-", "v Ext/xrem/Reason its trap is gone", "!Activate 1404"}},
@@ -923,7 +938,7 @@ static void the_power_may_go_after_any_record(void **state)
         look(&first, "");
         odm_schedules_free(w.s);
         for (size_t n = 0; n <= first.n_log; n++) {
-                w.hub = (odm_trap_hub){NULL};
+                w.hub = (odm_trap_hub){.elsewhere = elsewhere};
                 assert_int_equal(lab_restart(&first, n, &again, mount, made), 0);
                 goes_on_to_one_report(&again, n);
                 told += heard[0] != 0;

@@ -539,11 +539,8 @@ static int tell_listeners(odm_traps *ts, const odm_trap_said *said, odm_arena *a
         if (rc < 0 || a->err)
                 return rc < 0 ? rc : odm_arena_err(a);
         go_to(ts, FORGET);
-        for (odm_trap_listener *l = h ? h->first : NULL; l; l = h->cursor) {
-                h->cursor = l->next;
-                if (!l->id.p || odm_trap_id_same(l->id, e.id))
-                        l->fn(l->ctx, &e);
-        }
+        if (h)
+                odm_trap_tell(h, &e, true);
         return 0;
 }
 
@@ -873,6 +870,15 @@ static void hub_changed(odm_trap_hub *h)
         h->stale = true;
         if (h->changed)
                 h->changed(h->ctx);
+}
+
+void odm_trap_tell(odm_trap_hub *h, const odm_trap_event *e, bool all)
+{
+        for (odm_trap_listener *l = h->first; l; l = h->cursor) {
+                h->cursor = l->next;
+                if (l->id.p ? odm_trap_id_same(l->id, e->id) : all)
+                        l->fn(l->ctx, e);
+        }
 }
 
 void odm_trap_listen(odm_trap_hub *h, odm_trap_listener *l)

@@ -171,7 +171,7 @@ is_held_and_halted()
 
 is_paused_and_cancelled()
 {
-        "$xrem" campaign create slow --package fw@3.0 --prefix box/ --window 00:00-00:01 --zone "$(date -u -d '+12 hours' +%H:%M | sed 's/.*/+00:00/')" \
+        "$xrem" campaign create slow --package fw@3.0 --prefix box/ --window 00:00-00:01 --zone +00:00 \
                 --begin 2099-01-01T00:00:00Z --start >/dev/null || return 1
         "$xrem" campaign pause 3 | grep -q 'paused by admin' || return 1
         code_of 1 "$xrem" campaign pause 3 && "$xrem" campaign resume 3 >/dev/null && has_state 3 running &&
@@ -188,6 +188,31 @@ goes_back()
                 "$xrem" campaign devices 4 --state skipped | grep -q '^this .*there is no package fw'
 }
 
+# Those that have begun are let end; none begins.
+pauses_one_that_runs()
+{
+        local id n
+        id=$("$xrem" --quiet campaign create more --package fw@3.0 --prefix fleet/1 --parallel 2 --start) || return 1
+        eventually 20 has_at_least "$id" succeeded 2 && "$xrem" campaign pause "$id" >/dev/null && eventually 20 rests "$id" || return 1
+        n=$(tally "$id" succeeded)
+        [ "$n" -lt 12 ] && equal "$(($(tally "$id" pending) + $(tally "$id" delayed)))" $((12 - n)) 'left for later' || return 1
+        "$xrem" campaign resume "$id" >/dev/null && "$xrem" campaign watch "$id" --for 60 && equal "$(tally "$id" succeeded)" 12 succeeded
+}
+
+rests() # campaign
+{
+        [ "$(tally "$1" ordered)$(tally "$1" checking)" = 00 ]
+}
+
+halts_above_a_rate()
+{
+        local id
+        id=$("$xrem" --quiet campaign create rate --package fw@2.0 --model B1 --parallel 2 --stop-above 20 --stop-least 3 --start) || return 1
+        eventually 20 has_state "$id" halted || return 1
+        "$xrem" campaign show "$id" | grep -q 'failed, which is more than 20 %' || fail "$("$xrem" campaign show "$id")" || return 1
+        eventually 20 rests "$id" && [ $(($(tally "$id" pending) + $(tally "$id" delayed))) -ge 7 ]
+}
+
 promise 'a hundred simulated devices and this machine, twelve others' start_fleet
 promise 'a dry run tells per device what would be sent, and why others are left out' tells_what_it_would_do
 promise 'a campaign in waves goes on over a kill -9 of the server' runs_over_a_kill
@@ -197,5 +222,7 @@ promise 'the failed are retried by one command' retries_the_failed
 promise 'a campaign is approved by somebody else, and halts when too many fail' is_held_and_halted
 promise 'campaigns are paused, resumed, cancelled, removed' is_paused_and_cancelled
 promise 'a rollback brings devices back to what they had' goes_back
+promise 'one that runs is paused, and goes on where it was' pauses_one_that_runs
+promise 'one halts when the rate of errors is above what is allowed' halts_above_a_rate
 stop sim && stop this && stop fleet
 step_back

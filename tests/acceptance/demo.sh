@@ -55,9 +55,48 @@ does_the_same_to_them()
                 as_its_user code_of 3 xrem get meter/30 $battery --timeout 20 2>"$home/demo.refusal" && grep -q '404 Not found' "$home/demo.refusal"
 }
 
-all_behind()
+# Some speak LwM2M, some OMA DM, some sleep; the gateway itself is no meter.
+updates_them_together()
 {
-        [ "$(as_its_user xrem device list --tag behind --state active | grep -c '^meter/')" = 40 ]
+        local n id
+        # One that was told of before it had said what it is, is named again by its gateway.
+        eventually 30 all_behind --model M1 || fail "$(as_its_user xrem device list --tag behind)" || return 1
+        as_its_user xrem --quiet package add "$demo/objects/www/M1-2.0" --name meter --version 2.0 --model M1 2>/dev/null || return 1
+        as_its_user xrem campaign create try --package meter@2.0 --device gate --dry-run >"$home/demo.dry" &&
+                grep -q 'gate .*skip .*the package is not for it: ' "$home/demo.dry" || fail "$(cat "$home/demo.dry")" || return 1
+        id=$(as_its_user xrem --quiet campaign create behind --package meter@2.0 --tag behind --start) || return 1
+        as_its_user xrem campaign watch "$id" --for 120 || fail "$(as_its_user xrem campaign devices "$id" | grep -v succeeded)" || return 1
+        for n in 3 17 33; do
+                equal "$(as_its_user xrem get "meter/$n" ./DevDetail/FwV --timeout 30)" 2.0 "FwV of meter/$n" || return 1
+        done
+}
+
+# Who has no battery has no samples, and says why.
+charts_batteries()
+{
+        local id
+        id=$(as_its_user xrem metric collect battery=./DiagMon/Battery/DiagMonData/1/BatteryLevel --every 2 --prefix meter/3) &&
+                eventually 30 has_chart meter/3 && eventually 30 job_says_why meter/30 && as_its_user xrem metric stop "$id" || return 1
+        equal "$(as_its_user xrem metric get meter/30 battery --from -10m --step raw 2>&1)" 'no samples' 'samples of meter/30'
+}
+
+has_chart() # device: two samples and their bars
+{
+        [ "$(as_its_user xrem metric get "$1" battery --from -10m --step raw | grep -cE '(█|#)+$')" -ge 2 ]
+}
+
+job_says_why() # device
+{
+        local id
+        id=$(as_its_user xrem --json job list "$1" | python3 -c '
+import json, sys
+print(next(j["id"] for j in json.load(sys.stdin)["items"] if j["kind"] == "collection" and j["state"] == "done"))') &&
+                as_its_user xrem job show "$id" | grep -q 'BatteryLevel *404 Not found'
+}
+
+all_behind() # query: forty of them are there; some sleep
+{
+        [ "$(as_its_user xrem device list --tag behind "$@" | grep -cE '^meter/[0-9]+ +(active|asleep) ')" = 40 ]
 }
 
 demo_is_cut()
@@ -85,5 +124,7 @@ promise 'its device takes the image that comes with it' demo_is_managed
 promise 'two hundred simulated devices live beside it, and take theirs' has_simulated_devices
 promise 'forty devices behind a gateway are managed like the others' reaches_behind_the_gateway
 promise 'what they can do they do, else they say why not' does_the_same_to_them
+promise 'new firmware for all of them is one campaign' updates_them_together
+promise 'their batteries are a chart' charts_batteries
 promise 'its power can be cut, and it comes back' demo_is_cut
 promise 'it ends with all that it started' demo_leaves_nothing

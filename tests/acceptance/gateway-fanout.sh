@@ -104,19 +104,57 @@ survives_a_kill()
                 equal "$(grep -o '<Device ID="[^"]*"' "$fo/cut.xml" | sort -u | wc -l)" 100 'devices told'
 }
 
-# A campaign over all of them fetches the package once from the server.
+run_it='<Exec><CmdID>1</CmdID><Item><Target><LocURI>./LwM2M/26241/0/2</LocURI></Target></Item></Exec>'
+
+# What cannot be done twice is done once at most, and nobody is left without an outcome.
+executes_once_at_most()
+{
+        local ran failed
+        task once 1 'match:id=urn:xremsim:node/*;proto=LWM2M*' "$run_it" --no-wait >/dev/null || return 1
+        eventually 20 sh -c "grep -q 'a fan-out begins  task=once' '$home/hub.log'" || return 1
+        stop hub KILL && run_gateway hub || return 1
+        eventually 40 is_over once || { tail -n 3 "$home/hub.log"; return 1; }
+        server=foserver events hub | grep "resultaggregation:1.0 ./GwMO/Fanout/Fanout/once " >"$fo/once.xml"
+        equal "$(grep -o '<Device ID="[^"]*"' "$fo/once.xml" | sort | uniq -d | wc -l)" 0 'devices told twice' &&
+                equal "$(grep -o '<Device ID="[^"]*"' "$fo/once.xml" | sort -u | wc -l)" 60 'devices told' || return 1
+        task ran 1 'match:id=urn:xremsim:node/*;proto=LWM2M*' "${get_fwv/DevDetail\/FwV/LwM2M\/26241\/0\/3}" --timeout 30 >/dev/null &&
+                eventually 20 is_over ran || return 1
+        python3 - "$fo/once.xml" <(result_of ran) <<'EOP'
+import re, sys
+def devices(path):
+    return dict(re.findall(r'<Device ID="([^"]*)"[^>]*>(.*?)</Device>', open(path).read(), re.S))
+told, counts = devices(sys.argv[1]), devices(sys.argv[2])
+ran = {d: int(re.search(r'<Data>(\d+)</Data>', t).group(1)) for d, t in counts.items()}
+assert len(ran) == 60 and max(ran.values()) <= 1, ran
+status = {d: re.search(r'Status="(\d+)"', t).group(1) for d, t in told.items()}
+wrong = {d: (status[d], ran[d]) for d in told if status[d] == "200" and ran[d] != 1 or status[d] not in ("200", "408")}
+assert not wrong, wrong
+print("# %d ran, %d are not known of" % (sum(ran.values()), list(status.values()).count("408")))
+EOP
+}
+
+# A campaign over all of them fetches the package once from the server: octet by octet.
 fetches_once()
 {
-        local size=60000 images before
+        local size images before fetched served data=./DiagMon/Traffic/DiagMonData
         images=$(metric_of grem_images_served_total) before=$(downloads)
-        { printf 'version: 2.0\nmodel: M1\n' && head -c $size /dev/urandom; } >"$fo/image" &&
+        fetched=$(metric_of grem_image_bytes_fetched_total) served=$(metric_of grem_image_bytes_served_total)
+        { printf 'version: 2.0\nmodel: M1\n' && head -c 60000 /dev/urandom; } >"$fo/image" && size=$(stat -c %s "$fo/image") &&
                 "$xrem" --quiet package add "$fo/image" --name fofw --version 2.0 || return 1
         "$xrem" --quiet campaign create 'hundred to 2.0' --package fofw@2.0 --tag hundred --retries 0 --start >"$fo/campaign" &&
                 "$xrem" campaign watch "$(cat "$fo/campaign")" --for 60 || return 1
         equal "$(gw_get node/17 ./DevDetail/FwV)" 2.0 'FwV of node/17' && equal "$(gw_get node/77 ./DevDetail/FwV)" 2.0 'FwV of node/77' || return 1
-        images=$(($(metric_of grem_images_served_total) - images))
-        equal "$images" 100 'devices that took the image from the gateway' || return 1
-        equal $(($(downloads) - before)) 1 'packages the server gave out'
+        equal $(($(downloads) - before)) 1 'packages the server gave out' &&
+                grew grem_images_served_total "$images" 100 && grew grem_image_bytes_fetched_total "$fetched" "$size" &&
+                grew grem_image_bytes_served_total "$served" $((100 * size)) &&
+                equal "$("$xrem" get hub $data/ImageBytesIn)" $((fetched + size)) ImageBytesIn &&
+                equal "$("$xrem" get hub $data/ImageBytesOut)" $((served + 100 * size)) ImageBytesOut
+}
+
+grew() # counter of the gateway, what it was, by how much; it is written down each second
+{
+        eventually 10 sh -c "[ \$(curl -sS http://127.0.0.1:$gw_metrics/metrics | sed -n 's/^$1 //p') = $(($2 + $3)) ]" ||
+                fail "$1: $(metric_of "$1") - $2, not $3"
 }
 
 downloads()
@@ -128,6 +166,7 @@ promise 'a gateway with a hundred devices, some asleep' starts_a_hundred
 promise 'one order to all of them comes back as one document' asks_all_at_once
 promise 'what is ordered of a sleeper is done when it wakes' wakes_and_runs
 promise 'kill -9 of the gateway in the middle of an order: it goes on, and is told once' survives_a_kill
+promise 'and what cannot be done twice is done once at most: each device has an outcome' executes_once_at_most
 promise 'a campaign over a hundred devices takes one image over the backhaul' fetches_once
 promise 'that gateway ends cleanly' stop hub
 promise 'so do its devices' stop fosim

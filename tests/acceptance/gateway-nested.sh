@@ -78,6 +78,28 @@ is_two_deep()
                 equal "$(gw_get outer ./GwDev/g0001/GwDev/d0001/DevDetail/FwV)" 1.0 'FwV from the outermost tree'
 }
 
+is_ordered_through_both()
+{
+        local at=./GwMO/Fanout/Fanout/deep told
+        "$xrem" add outer $at --node && "$xrem" add outer $at/TaskID deep && "$xrem" add outer $at/Targets/1 all &&
+                "$xrem" add outer $at/Cmds '<SyncBody><Exec><CmdID>1</CmdID><Item><Target><LocURI>./LwM2M/26241/0/2</LocURI></Target></Item></Exec></SyncBody>' --format xml &&
+                "$xrem" exec outer $at/Operations/Start --timeout 30 || return 1
+        eventually 20 deep_is_over || fail "$(gw_get outer $at/State)" || return 1
+        told=$(server=gnserver events outer | grep "resultaggregation:1.0 $at ")
+        echo "$told" | grep -q 'g0001/d0001' && echo "$told" | grep -q 'Status="200"' || fail "$told" || return 1
+        equal "$(gw_get deep/1 ./LwM2M/26241/0/3)" 1 'times it was done'
+}
+
+deep_is_over()
+{
+        server=gnserver events outer | grep -q 'completionstatus:1.0 ./GwMO/Fanout/Fanout/deep '
+}
+
+has_no_task_left()
+{
+        "$xrem" get inner './GwMO/Fanout/Fanout?list=Struct' --timeout 5 >"$gn/tasks" && ! grep -q 'Fanout/p[0-9]' "$gn/tasks"
+}
+
 promise 'a gateway is in front of' starts_the_outer_one
 promise 'another gateway' starts_the_inner_one
 promise 'which the server finds behind it' is_found_behind_the_outer_one
@@ -86,6 +108,8 @@ promise 'it is read by that name through both' is_read_by_its_name
 promise 'and written' is_written_to
 promise 'and restarted' is_restarted
 promise 'its address has both gateways in it' is_two_deep
+promise 'an order to all behind the outer one is carried out by the inner one' is_ordered_through_both
+promise 'which keeps nothing of it' eventually 20 has_no_task_left
 promise 'the device ends cleanly' stop gnsim
 promise 'and its gateway' stop inner
 promise 'and the one before that' stop outer

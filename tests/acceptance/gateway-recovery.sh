@@ -75,15 +75,43 @@ integrity_alarm() # a word of its object
         server=grserver events keeper | grep '<Cause>integrity</Cause>' | grep -v '<Severity>cleared' | grep -q "$1"
 }
 
-# Killed, so that the copy is one made while it ran.
+guest() # number: another device comes
+{
+        printf '[run]\nseed = 6\n' >"$gr/guest$1" && call=30s behind_lwm2m nodes guest/ "$1" 1 'tags = guest' >>"$gr/guest$1"
+        simulate "grguest$1" "$gr/guest$1"
+        eventually 20 is_active "guest/$1"
+}
+
+key_of() # device
+{
+        "$xrem" --json gateway devices keeper | python3 -c '
+import json, sys
+print([d["key"] for d in json.load(sys.stdin)["items"] if sys.argv[1] in (d.get("name"), d.get("device"))][0])' "$1"
+}
+
+is_copied() # as it is now
+{
+        local db=$home/keeper/gateway.db
+        [ "$db.copy" -nt "$db" ] && [ "$db.copy" -nt "$db-wal" ]
+}
+
+# Killed, so that the copy is one made while it ran; a device has come since.
 mends_its_store()
 {
-        rm -f "$home/keeper/gateway.db.copy"
-        eventually 20 test -f "$home/keeper/gateway.db.copy" || return 1
+        eventually 20 is_copied && cp "$home/keeper/gateway.db.copy" "$gr/copy" || return 1
+        guest 1 && key_of guest/1 >"$gr/key" || return 1
         stop keeper KILL
+        cp "$gr/copy" "$home/keeper/gateway.db.copy" && stop grguest1 || return 1
         rm -f "$home/keeper/gateway.db-wal" && flip "$home/keeper/gateway.db" 3 && run_gateway keeper || return 1
         eventually 20 integrity_alarm gateway.db && [ -f "$home/keeper/gateway.db.damaged" ] &&
                 eventually 20 is_healed ward/2 && eventually 20 devices_with --tag ward --state active 2
+}
+
+gives_no_key_twice()
+{
+        guest 2 || return 1
+        [ -s "$gr/key" ] && [ "$(key_of guest/2)" != "$(cat "$gr/key")" ] || fail "$("$xrem" gateway devices keeper)"
+        stop grguest2
 }
 
 asked_to_read_anew()
@@ -156,6 +184,7 @@ promise 'one that is changed later as well' heals_one_again
 promise 'a tree that was damaged is mended, with an alarm' mends_its_tree
 promise 'a store that was damaged is taken from its copy, with an alarm' mends_its_store
 promise 'and the server is asked to read everything anew' eventually 20 asked_to_read_anew
+promise 'a device that came after the copy was made keeps its key to itself' gives_no_key_twice
 promise 'it has an image' has_an_image
 promise 'an image that was damaged is not offered, with an alarm' offers_no_damaged_image
 promise 'and is fetched again' fetches_it_again

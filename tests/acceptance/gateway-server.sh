@@ -90,7 +90,8 @@ moves_house()
         local old
         old=$("$xrem" --json device show gs/d0012 | sed -n 's/.*"devid": "\([^"]*\)".*/\1/p')
         "$xrem" device set gs/d0001 --name meter/one >/dev/null &&
-                "$xrem" gateway replace meter/one "$old" || return 1
+                code_of 1 "$xrem" gateway replace meter/one "$old" 2>"$gs/refusal" && grep -q 'gs/d0012 has that DevId' "$gs/refusal" &&
+                "$xrem" gateway replace meter/one "$old" --yes || return 1
         equal "$("$xrem" get meter/one ./DevInfo/DevId)" "$old" 'DevId of the new unit' || return 1
         code_of 3 "$xrem" device show gs/d0012 2>/dev/null
 }

@@ -54,6 +54,10 @@ secure()
 
 meets_its_devices()
 {
+        local n
+        for n in 1 2; do # of which no registration tells
+                "$xrem" --quiet device add lw/leaf/$n --devid urn:xremsim:lw/front/1/$n >/dev/null || return 1
+        done
         {
                 printf '[run]\nseed = 7\n'
                 secure psk lw/psk/ 1 2 'tags = lw' 'security = psk' 'password = secret-of-{n}' 'version = 1.1'
@@ -62,9 +66,10 @@ meets_its_devices()
                 behind_lwm2m json lw/json/ 1 1 'tags = lw' 'formats = json'
                 behind_lwm2m senml lw/senml/ 1 1 'tags = lw' 'version = 1.1' 'formats = senml-json'
                 behind_lwm2m cbor lw/cbor/ 1 1 'tags = lw' 'version = 1.1' 'formats = senml-cbor'
+                behind_lwm2m front lw/front/ 1 1 'tags = lw' 'leaves = 2'
         } >"$lw/scenario"
         simulate lwsim "$lw/scenario"
-        eventually 30 devices_with --tag lw --state active 7 || fail "$("$xrem" device list)"
+        eventually 30 devices_with --tag lw --state active 8 || fail "$("$xrem" device list)"
 }
 
 reads_through_dtls()
@@ -130,6 +135,40 @@ knows_what_is_defined()
         "$xrem" exec --timeout 10 lw/json/1 ./LwM2M/26241/0/2 && equal "$(gw_get lw/json/1 ./LwM2M/26241/0/3)" 1 Count
 }
 
+is_int() # device, node
+{
+        [ "$(format_of "$1" "$2")" = int ]
+}
+
+is_no_int()
+{
+        ! is_int "$@"
+}
+
+# Without a restart, and for devices that are there already.
+forgets_and_learns_definitions()
+{
+        local objects=$home/lwgate/objects
+        is_int lw/psk/1 ./LwM2M/26241/0/0 && mv "$objects/simulated.xml" "$lw/" && eventually 10 is_no_int lw/psk/1 ./LwM2M/26241/0/0 || return 1
+        mv "$lw/simulated.xml" "$objects/" && eventually 10 is_int lw/psk/1 ./LwM2M/26241/0/0
+}
+
+is_read()
+{
+        "$xrem" get "$1" ./DevDetail/FwV --timeout 5
+}
+
+# A device that is a gateway of LwM2M itself: what is behind it has names, records and trees of its own.
+reaches_those_behind_a_device()
+{
+        eventually 20 is_read lw/leaf/1 && eventually 20 is_read lw/leaf/2 && equal "$(gw_get lw/leaf/2 ./DevInfo/Mod)" M1 Mod || return 1
+        "$xrem" set --timeout 10 lw/leaf/2 ./LwM2M/26241/0/0 9 && equal "$(gw_get lw/leaf/2 ./LwM2M/26241/0/0)" 9 'Level of the second' &&
+                equal "$(gw_get lw/leaf/1 ./LwM2M/26241/0/0)" 0 'Level of the first' || return 1
+        "$xrem" exec lw/leaf/1 ./DiagMon/Restart/Operations/Start --timeout 20 || return 1
+        equal "$(gw_get lw/front/1 ./GwMO/Inventory/Records/1/DeviceID)" urn:xremsim:lw/front/1/2 'what their gateway says of the second' || return 1
+        equal "$("$xrem" gateway devices lwgate | grep -c '^lw/leaf/')" 2 'devices behind it'
+}
+
 sample_of() # device, metric, value: it is the latest
 {
         [ "$("$xrem" metric get "$1" "$2" --from -10m --step raw --csv | tr -d '\r' | awk -F, 'NR > 1 && $4 != "" {v = $4} END {print v}')" = "$3" ]
@@ -173,6 +212,8 @@ promise 'no address of a network is open without protection' opens_no_door_unask
 promise 'several instances are read by one request' reads_composites
 promise 'JSON, SenML JSON and SenML CBOR where a device has no other' speaks_all_formats
 promise 'objects of a definition have its types' knows_what_is_defined
+promise 'definitions are forgotten and learnt while the gateway runs' forgets_and_learns_definitions
+promise 'devices behind a gateway of LwM2M are devices' reaches_those_behind_a_device
 promise 'what a server orders to be observed arrives as samples and alarms' observes_what_is_ordered
 promise 'the devices saw all of that on the wire' was_seen_on_the_wire
 promise 'the gateway of LwM2M devices ends cleanly' stop lwgate

@@ -59,7 +59,7 @@ END
         start_server simulated || return 1
         "$bin/sim/xremsim" --scenario "$sd/scenario" --json --create --server "http://127.0.0.1:$plain_port/dm" \
                 --api "$XREM_SERVER" >"$sd/out" 2>"$sd/log" &
-        pid[simulated]=$!
+        pid[simulated-fleet]=$!
         eventually 30 has_called reader/ 20 && eventually 20 has_called far/ 1 && eventually 5 test -s "$sd/port" &&
                 moved=http://127.0.0.1:$(cat "$sd/port")/old/reader.pkg
 }
@@ -162,7 +162,7 @@ starts_again_when_told()
 
 counts_it()
 {
-        stop simulated
+        stop simulated-fleet
         python3 - "$sd/out" <<'END'
 import json, sys
 r = json.load(open(sys.argv[1]))

@@ -281,7 +281,7 @@ late_job_is_done()
 
 new_unit_has_the_name()
 {
-        eventually 20 "$xrem" device show "hut/$(key_of_new)" && "$xrem" gateway replace night/4 urn:xremsim:new/4 &&
+        eventually 20 "$xrem" device show "hut/$(key_of_new)" && "$xrem" gateway replace night/4 urn:xremsim:new/4 --yes &&
                 equal "$(version_at_waking)" 1.1 SwV || return 1
         curl -sS -H "Authorization: Bearer $XREM_TOKEN" "$XREM_SERVER/api/v1/devices/night%2F4" >"$sn/device" &&
                 grep -q '"devid": *"urn:xremsim:new/4"' "$sn/device" || fail "$(cat "$sn/device")" || return 1

@@ -573,6 +573,47 @@ static void a_job_past_its_deadline_expires(void **state)
         expect_job(w, id, "expired: the device did not call in time");
 }
 
+static int64_t waiting_job(world *w, int64_t deadline, odm_str route)
+{
+        store_batch *b = store_batch_new();
+        store_op *op = store_batch_add(b, STORE_JOB_CREATE);
+        int64_t id;
+
+        op->job = (store_job){.device = w->device,
+                              .commands = ODM_STR("[{\"cmd\":\"get\",\"uri\":\".\"}]"),
+                              .deadline = deadline,
+                              .created = 1};
+        assert_int_equal(store_write_sync(w->store, b), 0);
+        id = op->id;
+        store_batch_free(b);
+        b = store_batch_new();
+        op = store_batch_add(b, STORE_JOB_MOVE);
+        op->job_move.device = w->device;
+        op->job_move.job = id;
+        op->job_move.from = STORE_JOB_OPEN;
+        op->job_move.to = STORE_JOB_WAITING;
+        op->job_move.route = route;
+        assert_int_equal(store_write_sync(w->store, b), 0);
+        store_batch_free(b);
+        return id;
+}
+
+/* It comes after the deadline, and says more than that this has passed. */
+static void the_word_of_a_gateway_is_waited_for(void **state)
+{
+        world *w = *state;
+        int64_t now = loop_wall_ms(), own, late, kept;
+
+        world_start(w);
+        kept = waiting_job(w, now - 1000, ODM_STR("gateway"));
+        late = waiting_job(w, now - 60000, ODM_STR("gateway"));
+        own = waiting_job(w, now - 1000, ODM_STR("called"));
+        world_wait(w, own, STORE_JOB_EXPIRED);
+        world_wait(w, late, STORE_JOB_EXPIRED);
+        expect_job(w, own, "expired: its alert did not come in time");
+        expect_job(w, kept, "waiting");
+}
+
 /* ---- large things ---------------------------------------------------------------------------- */
 
 static void a_large_object_goes_and_comes_in_chunks(void **state)
@@ -1029,17 +1070,22 @@ static odm_str receive(int fd, char *buf, size_t room, int ms)
         return (odm_str){buf, (size_t)n};
 }
 
-static void set_wake(world *w, uint16_t port)
+static void set_wake_at(world *w, const char *host, uint16_t port)
 {
         char url[64];
         store_batch *b = store_batch_new();
         store_op *op = store_batch_add(b, STORE_DEVICE_PATCH);
 
-        snprintf(url, sizeof url, "udp://:%u", port); /* the host is where it called from */
+        snprintf(url, sizeof url, "udp://%s:%u", host, port); /* without: where it called from */
         op->device_patch.fields = STORE_DF_WAKE_OVERRIDE;
         op->device_patch.to = (store_device){.id = w->device, .wake_override = odm_cstr(url)};
         assert_int_equal(store_write_sync(w->store, b), 0);
         store_batch_free(b);
+}
+
+static void set_wake(world *w, uint16_t port)
+{
+        set_wake_at(w, "", port);
 }
 
 static odm_notify_check check_datagram(world *w, odm_str in, char session[5])
@@ -1106,6 +1152,7 @@ static void without_an_answer_the_job_waits_for_the_next_contact(void **state)
         w->opt.wake_max_ms = 100;
         w->opt.wake_tries = 4;
         w->opt.wake_resync = 2;
+        w->opt.wake_again_ms = 0;
         warm_up(w);
         set_wake(w, port);
         job = world_job(w, "[{\"cmd\":\"get\",\"uri\":\"./DevInfo/Man\"}]", false);
@@ -1124,6 +1171,104 @@ static void without_an_answer_the_job_waits_for_the_next_contact(void **state)
         expect_job(w, job, "queued: no answer to 4 wake-ups");
         expect_done(w);
         expect_job(w, job, "done");
+        close(fd);
+}
+
+static void cancel(world *w, int64_t job)
+{
+        store_batch *b = store_batch_new();
+        store_op *op = store_batch_add(b, STORE_JOB_MOVE);
+
+        op->job_move.device = w->device;
+        op->job_move.job = job;
+        op->job_move.from = STORE_JOB_OPEN;
+        op->job_move.to = STORE_JOB_CANCELLED;
+        assert_int_equal(store_write_sync(w->store, b), 0);
+        store_batch_free(b);
+}
+
+/* The round after the rest has a session id of its own: the device may have followed the one
+ * before, and have nothing more to do with it. */
+static void wake_ups_go_on_while_orders_wait(void **state)
+{
+        world *w = *state;
+        char buf[512], first[5], later[5];
+        uint16_t port;
+        int fd = listen_udp(&port);
+        int64_t job, other;
+        odm_str got;
+
+        w->opt.wake_first_ms = w->opt.wake_max_ms = 50;
+        w->opt.wake_tries = 2;
+        w->opt.wake_again_ms = 1500;
+        warm_up(w);
+        set_wake(w, port);
+        job = world_job(w, "[{\"cmd\":\"get\",\"uri\":\"./DevInfo/Man\"}]", false);
+        dm_job_created(w->dm, w->device, job);
+        for (int i = 0; i < 2; i++) {
+                got = receive(fd, buf, sizeof buf, 8000);
+                assert_non_null(got.p);
+                assert_int_equal(check_datagram(w, got, first), ODM_NOTIFY_GOOD);
+        }
+        world_wait(w, job, STORE_JOB_QUEUED);
+        expect_job(w, job, "queued: no answer to 2 wake-ups; tried again in ");
+        got = receive(fd, buf, sizeof buf, 8000);
+        assert_non_null(got.p);
+        assert_int_equal(check_datagram(w, got, later), ODM_NOTIFY_GOOD);
+        assert_string_not_equal(first, later);
+        world_wait(w, job, STORE_JOB_NOTIFIED);
+        w->session = later;
+        w->alert = ODM_ALERT_SERVER_INITIATED;
+        expect_done(w);
+        expect_job(w, job, "done");
+        assert_int_equal(world_device(w).wake_at, 0);
+
+        other = world_job(w, "[{\"cmd\":\"get\",\"uri\":\"./DevInfo/Man\"}]", false);
+        dm_job_created(w->dm, w->device, other);
+        assert_non_null(receive(fd, buf, sizeof buf, 8000).p);
+        cancel(w, other); /* and what is ordered no more wakes nobody */
+        for (int i = 0; i < 200 && world_device(w).wake_at; i++)
+                usleep(50000);
+        assert_int_equal(world_device(w).wake_at, 0);
+        close(fd);
+}
+
+/* A session was told of the job, and is lost before it claims it. */
+static void a_job_that_a_lost_session_had_not_claimed_wakes_the_device(void **state)
+{
+        world *w = *state;
+        char buf[512];
+        uint16_t port;
+        int fd = listen_udp(&port);
+        int64_t job;
+
+        w->opt.session_idle_ms = 1500;
+        set_wake_at(w, "127.0.0.1", port);
+        world_start(w);
+        w->stop_after = 2; /* it is asked what it runs, and falls silent */
+        world_session(w);
+        assert_int_equal(world_device(w).state, STORE_DEVICE_ACTIVE);
+        job = world_job(w, "[{\"cmd\":\"get\",\"uri\":\"./DevInfo/Man\"}]", false);
+        dm_job_created(w->dm, w->device, job);
+        assert_non_null(receive(fd, buf, sizeof buf, 10000).p);
+        world_wait(w, job, STORE_JOB_NOTIFIED);
+        close(fd);
+}
+
+/* A process before this one made it durable, and was killed before the wake-up was. */
+static void a_job_that_nobody_wakes_the_device_for_is_found(void **state)
+{
+        world *w = *state;
+        char buf[512];
+        uint16_t port;
+        int fd = listen_udp(&port);
+        int64_t job;
+
+        set_wake_at(w, "127.0.0.1", port);
+        job = world_job(w, "[{\"cmd\":\"get\",\"uri\":\"./DevInfo/Man\"}]", false);
+        world_start(w);
+        assert_non_null(receive(fd, buf, sizeof buf, 10000).p);
+        world_wait(w, job, STORE_JOB_NOTIFIED);
         close(fd);
 }
 
@@ -1260,6 +1405,7 @@ int main(void)
                 ON(setup, a_silent_session_is_lost),
                 ON(setup, a_cancelled_job_is_not_sent),
                 ON(setup, a_job_past_its_deadline_expires),
+                ON(setup, the_word_of_a_gateway_is_waited_for),
                 ON(setup, a_large_object_goes_and_comes_in_chunks),
                 ON(setup_xml, a_large_object_goes_and_comes_in_chunks),
                 ON(setup, a_whole_object_is_read_as_a_document),
@@ -1282,6 +1428,10 @@ int main(void)
                 ON(setup, a_job_wakes_its_device),
                 ON(setup_sqlite, a_job_wakes_its_device),
                 ON(setup, without_an_answer_the_job_waits_for_the_next_contact),
+                ON(setup, wake_ups_go_on_while_orders_wait),
+                ON(setup_sqlite, wake_ups_go_on_while_orders_wait),
+                ON(setup, a_job_that_a_lost_session_had_not_claimed_wakes_the_device),
+                ON(setup, a_job_that_nobody_wakes_the_device_for_is_found),
                 ON(setup, a_wake_up_asked_for_is_sent),
                 ON(setup, what_wakes_a_device_can_be_switched_off),
                 ON(setup, many_devices_do_not_mind_each_other),

@@ -512,6 +512,128 @@ static void a_fanout_that_began_is_waited_for(void **state)
         assert_int_equal(begun, 1);
 }
 
+#define IMAGE "./GwMO/ImageInventory/Images/i0"
+#define LOAD                                                             \
+        "[{\"cmd\":\"delete\",\"uri\":\"" IMAGE "\",\"optional\":true}," \
+        "{\"cmd\":\"add\",\"uri\":\"" IMAGE "\",\"format\":\"node\"},"   \
+        "{\"cmd\":\"exec\",\"uri\":\"" IMAGE "/Operations/Download\",\"correlator\":\"c-8\"}]"
+
+static const char *last_order; /* of the image; it failed */
+
+static int start_load(void *ctx, const odm_at *at, const odm_op *op, unsigned *status)
+{
+        (void)ctx, (void)at;
+        assert_true(odm_str_is(op->correlator, "c-8"));
+        begun++;
+        last_order = "c-8";
+        *status = ODM_ST_ACCEPTED;
+        return 0;
+}
+
+static int read_load(void *ctx, const odm_at *at, odm_arena *a, odm_value *out)
+{
+        (void)ctx, (void)at, (void)a;
+        *out = (odm_value){.format = ODM_FMT_INT,
+                           .data = last_order ? ODM_STR("50") : ODM_STR("0")};
+        return 0;
+}
+
+static int read_order(void *ctx, const odm_at *at, odm_arena *a, odm_value *out)
+{
+        (void)ctx, (void)at, (void)a;
+        *out = (odm_value){.format = ODM_FMT_CHR, .data = odm_cstr(last_order ? last_order : "")};
+        return 0;
+}
+
+/* As gateways do. */
+static int add_operations(void *ctx, odm_tree *t, const odm_change *list, unsigned *status)
+{
+        static const char *const names[] = {"Operations", "Operations/Download"};
+
+        (void)ctx, (void)status;
+        for (size_t i = 0; list->kind == ODM_CHANGE_ADD && i < ODM_COUNT(names); i++) {
+                char uri[128];
+                odm_arena a;
+                odm_answer out;
+                snprintf(uri, sizeof uri, IMAGE "/%s", names[i]);
+                const odm_op op = {.kind = ODM_CMD_ADD,
+                                   .target = odm_cstr(uri),
+                                   .value = {.format = i ? ODM_FMT_NULL : ODM_FMT_NODE}};
+                odm_arena_init(&a, &heap, 65536);
+                if (odm_str_is(list->uri, IMAGE))
+                        assert_int_equal(odm_tree_do(t, &op, (odm_wall){1}, &a, &out), 0);
+                odm_arena_done(&a);
+        }
+        return 0;
+}
+
+/* One that failed before has left its node. */
+static world *warm_up_images(home *h, odm_provider *p, bool marks)
+{
+        static const odm_binding bind[] = {
+                {.path = "Images/*/Operations/Download", .exec = start_load},
+                {.path = "Images/*/State", .read = read_load},
+                {.path = "Images/*/Correlator", .read = read_order}};
+        const odm_op left = {
+                .kind = ODM_CMD_ADD, .target = ODM_STR(IMAGE), .value = {.format = ODM_FMT_NODE}};
+        odm_answer out;
+        odm_arena a;
+
+        *p = (odm_provider){.name = "images",
+                            .mo = &odm_mo_gwimages,
+                            .bind = bind,
+                            .n_bind = marks ? ODM_COUNT(bind) : ODM_COUNT(bind) - 1,
+                            .validate = add_operations};
+        begun = 0;
+        last_order = "c-1";
+        world_start(&h->w);
+        assert_int_equal(odm_tree_mount(h->w.dev.tree, NULL, p), 0);
+        odm_arena_init(&a, &heap, 65536);
+        assert_int_equal(odm_tree_do(h->w.dev.tree, &left, (odm_wall){1}, &a, &out), 0);
+        assert_int_equal(out.status, 200);
+        odm_arena_done(&a);
+        expect_done(&h->w);
+        return &h->w;
+}
+
+static void a_node_that_is_left_tells_nothing_of_a_new_download(void **state)
+{
+        static odm_provider p;
+        home *h = *state;
+        world *w = warm_up_images(h, &p, true);
+        int64_t job = world_job(w, LOAD, false);
+
+        lose(w, true);
+        assert_int_equal(begun, 0);
+        expect_done(w);
+        assert_int_equal(begun, 1);
+        expect_job(w, job, "waiting: accepted by the device");
+        expect_attempts(w, job, 2);
+}
+
+/* Also at a gateway that does not say which order it tells of. */
+static void a_download_that_began_is_waited_for(void **state)
+{
+        for (int marks = 0; marks < 2; marks++) {
+                static odm_provider p;
+                home *h = *state;
+                world *w = warm_up_images(h, &p, marks);
+                int64_t job = world_job(w, LOAD, false);
+
+                lose(w, false);
+                assert_int_equal(begun, 1);
+                expect_done(w);
+                expect_job(w, job, "waiting: the device has it");
+                expect_done(w);
+                expect_attempts(w, job, 1);
+                assert_int_equal(begun, 1);
+                if (!marks) {
+                        teardown(state);
+                        setup(state);
+                }
+        }
+}
+
 #define ON(setup, t)                                         \
         {                                                    \
 #t " (" #setup ")", t, setup, teardown, NULL \
@@ -538,6 +660,8 @@ int main(void)
                 ON(setup, what_was_told_in_part_is_over_all_the_same),
                 ON(setup, a_fanout_is_started_once),
                 ON(setup, a_fanout_that_began_is_waited_for),
+                ON(setup, a_node_that_is_left_tells_nothing_of_a_new_download),
+                ON(setup, a_download_that_began_is_waited_for),
         };
 
         return RUN_TESTS(tests);

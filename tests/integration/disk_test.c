@@ -287,9 +287,9 @@ static void nremd_turns_all_away_until_there_is_room(void **state)
         odm_buf_done(&token);
 }
 
-/* ---- the agent ------------------------------------------------------------------------------ */
+/* ---- the agent, and the gateway, which is one with more behind it ------------------------------ */
 
-/* Writes the agent's configuration, its state in the folder "agent". */
+/* Writes the configuration of either, its state in the folder "agent". */
 static const char *configure_agent(unsigned port)
 {
         char text[1024];
@@ -307,18 +307,23 @@ static const char *configure_agent(unsigned port)
         return daemon_path("agent.conf");
 }
 
-static pid_t start_agent(const char *log, unsigned port)
+static pid_t start_program(const char *program, const char *log, unsigned port)
 {
         char conf[300];
 
         (void)snprintf(conf, sizeof conf, "%s", configure_agent(port));
         const char *const args[] = {"--config", conf, NULL};
-        return daemon_run_program(DREMD, NULL, log, args);
+        return daemon_run_program(program, NULL, log, args);
 }
 
-static void expect_agent_told(const char *why, const char *const says[3])
+static pid_t start_agent(const char *log, unsigned port)
 {
-        expect_told(why, daemon_end(start_agent("out", 9)), says);
+        return start_program(DREMD, log, port);
+}
+
+static void expect_program_told(const char *program, const char *why, const char *const says[3])
+{
+        expect_told(why, daemon_end(start_program(program, "out", 9)), says);
 }
 
 static void dremd_leaves_alone_what_it_cannot_read(void **state)
@@ -332,30 +337,52 @@ static void dremd_leaves_alone_what_it_cannot_read(void **state)
         assert_int_equal(mkdir(daemon_path("agent"), 0700), 0);
         assert_int_equal(fsio_write(NULL, daemon_path("agent/journal"), odm_cstr(text), 0600, NULL),
                          0);
-        expect_agent_told("another file", spoilt);
+        expect_program_told(DREMD, "another file", spoilt);
         after = daemon_text("agent/journal");
         assert_string_equal(after.p, text);
         odm_buf_done(&after);
         assert_int_equal(unlink(daemon_path("agent/journal")), 0);
 }
 
-static void dremd_does_not_start_where_it_cannot_write(void **state)
+static void does_not_start_where_it_cannot_write(const char *program)
 {
         static const char *const read_only[] = {"agent", "Read-only file system", "not started"};
         static const char *const full[] = {"agent", "No space left on device", "not started"};
 
-        (void)state;
         if (!own_mounts)
                 SKIP_TEST("no mounts of our own");
         mount_disk("agent", "size=1m");
         assert_int_equal(mount("none", daemon_path("agent"), NULL, MS_REMOUNT | MS_RDONLY, NULL),
                          0);
-        expect_agent_told("read-only", read_only);
+        expect_program_told(program, "read-only", read_only);
         unmount_disk("agent");
         mount_disk("agent", "size=64k,nr_inodes=20");
         fill_disk("agent/filler");
-        expect_agent_told("full", full);
+        expect_program_told(program, "full", full);
         unmount_disk("agent");
+}
+
+static void dremd_does_not_start_where_it_cannot_write(void **state)
+{
+        (void)state;
+        does_not_start_where_it_cannot_write(DREMD);
+}
+
+static void gremd_does_not_start_where_it_cannot_write(void **state)
+{
+        (void)state;
+        does_not_start_where_it_cannot_write(GREMD);
+}
+
+/* The account of either, anew. */
+static void make_device(const daemon_process *p)
+{
+        static const char device[] = "{\"name\":\"disk\",\"devid\":\"urn:disk\","
+                                     "\"user\":\"disk\",\"password\":\"pw\","
+                                     "\"server_password\":\"spw\"}";
+
+        (void)daemon_ask(p, false, "DELETE", "/api/v1/devices/disk", NULL, NULL);
+        assert_int_equal(daemon_ask(p, false, "POST", "/api/v1/devices", device, NULL), 201);
 }
 
 /* Puts `size` octets of `c` into the agent's large object, and waits up to 20 s: the job's state.
@@ -418,9 +445,6 @@ static char note_of(const daemon_process *p)
 /* While there is no room no job is done; with room again they are, and what was done stays. */
 static void dremd_does_nothing_that_it_cannot_keep(void **state)
 {
-        static const char device[] = "{\"name\":\"disk\",\"devid\":\"urn:disk\","
-                                     "\"user\":\"disk\",\"password\":\"pw\","
-                                     "\"server_password\":\"spw\"}";
         const char *const settings[] = {"wake.first=500ms", "wake.max=1s", NULL};
         char job[4][24];
         int done = 0;
@@ -430,7 +454,7 @@ static void dremd_does_nothing_that_it_cannot_keep(void **state)
                 SKIP_TEST("no mounts of our own");
         mount_disk("agent", "size=1m");
         daemon_process p = daemon_start("log", settings);
-        assert_int_equal(daemon_ask(&p, false, "POST", "/api/v1/devices", device, NULL), 201);
+        make_device(&p);
         pid_t agent = start_agent("agent.log", p.port);
         put_data(&p, 'a', NOTE, 30, job[0]);
         assert_true(job_is_done(&p, job[0]));
@@ -453,6 +477,138 @@ static void dremd_does_nothing_that_it_cannot_keep(void **state)
         unmount_disk("agent");
 }
 
+/* ---- the gateway ------------------------------------------------------------------------------ */
+
+#define GATEWAY_DEVICES 4
+
+/* What is damaged it mends by itself (tests/acceptance/gateway-recovery.sh); what is newer it
+ * leaves. */
+static void gremd_leaves_alone_what_is_newer(void **state)
+{
+        static const char *const says[] = {"gateway.db", "newer version", "start that"};
+        odm_buf before, after;
+
+        (void)state;
+        pid_t pid = start_program(GREMD, "agent.log", 9);
+        wait_for_log("agent.log", "gremd: ready");
+        kill(pid, SIGTERM);
+        assert_int_equal(daemon_end(pid), 0);
+        odm_buf_init(&before, &heap_mem, 1 << 24);
+        odm_buf_init(&after, &heap_mem, 1 << 24);
+        assert_int_equal(fsio_read(daemon_path("agent/gateway.db"), 1 << 24, &before, NULL), 0);
+        memcpy(before.p + 60, "\001\001\001\001", 4);
+        assert_int_equal(fsio_write(NULL, daemon_path("agent/gateway.db"), odm_buf_view(&before),
+                                    0600, NULL),
+                         0);
+        expect_program_told(GREMD, "newer", says);
+        assert_int_equal(fsio_read(daemon_path("agent/gateway.db"), 1 << 24, &after, NULL), 0);
+        assert_octets(odm_buf_view(&after), odm_buf_view(&before));
+        odm_buf_done(&before);
+        odm_buf_done(&after);
+}
+
+/* Starts the gateway with a door for devices; its port. */
+static unsigned start_gateway(pid_t *pid, unsigned server)
+{
+        char conf[300];
+        const char *const args[] = {"--config", conf,
+                                    "-s",       "omadm.listen=127.0.0.1:0",
+                                    "-s",       "omadm.server_id=gw",
+                                    "-s",       "omadm.unknown=accept",
+                                    "-s",       "omadm.accept_password=behind",
+                                    "-s",       "omadm.accept_server_password=behind",
+                                    NULL};
+        unsigned port = 0;
+
+        (void)snprintf(conf, sizeof conf, "%s", configure_agent(server));
+        *pid = daemon_run_program(GREMD, NULL, "agent.log", args);
+        wait_for_log("agent.log", "gremd: ready");
+        odm_buf b = daemon_text("agent.log");
+        const char *at = strstr(b.p, "listening for OMA DM");
+        at = at ? strstr(at, "port=") : NULL;
+        assert_true(at && sscanf(at, "port=%u", &port) == 1 && port != 0);
+        odm_buf_done(&b);
+        return port;
+}
+
+/* How often alarms were told to the server. */
+static json_int_t alarms_told(const daemon_process *p)
+{
+        json_t *o = NULL;
+        json_int_t told = 0;
+        size_t i;
+        const json_t *a;
+
+        assert_int_equal(daemon_ask(p, false, "GET", "/api/v1/alarms", NULL, &o), 200);
+        json_array_foreach(json_object_get(o, "items"), i, a) told +=
+                json_integer_value(json_object_get(a, "count"));
+        json_decref(o);
+        return told;
+}
+
+static pid_t start_devices(const daemon_process *p, unsigned door)
+{
+        char text[600], file[300], api[64];
+        odm_buf token = daemon_text("state/admin.token");
+
+        (void)snprintf(
+                text, sizeof text,
+                "[run]\nseed = 9\n[group boxes]\nprefix = box/\ncount = %d\n"
+                "server = http://127.0.0.1:%u/dm\nserver_id = gw\npassword = behind\n"
+                "call = 500ms\nstart = 100ms\n"
+                "[fault alarm]\nkind = alarm\nafter = 500ms\nfor = 1h\nalarm = power-failure\n"
+                "severity = critical\n",
+                GATEWAY_DEVICES, door);
+        assert_int_equal(fsio_write(NULL, daemon_path("scenario"), odm_cstr(text), 0600, NULL), 0);
+        (void)snprintf(file, sizeof file, "%s", daemon_path("scenario"));
+        (void)snprintf(api, sizeof api, "http://127.0.0.1:%u", p->port);
+        token.p[strcspn(token.p, "\n")] = 0;
+        const char *const args[] = {"--scenario", file, "--json", "--create", "--api", api, NULL};
+        pid_t pid = daemon_run_program(XREMSIM, token.p, "sim.out", args);
+        odm_buf_done(&token);
+        return pid;
+}
+
+/* Devices raise their alarms while the gateway's disk is full: they keep them. With room again each
+ * is told, once, also by one that was killed. */
+static void gremd_takes_no_alarm_that_it_cannot_keep(void **state)
+{
+        const struct timespec pause = {0, 50000000};
+        pid_t gateway, devices;
+        char job[24];
+
+        (void)state;
+        if (!own_mounts)
+                SKIP_TEST("no mounts of our own");
+        mount_disk("agent", "size=8m");
+        daemon_process p = daemon_start("log", NULL);
+        make_device(&p);
+        unsigned door = start_gateway(&gateway, p.port);
+        put_data(&p, 'a', NOTE, 30, job);
+        assert_true(job_is_done(&p, job));
+        fill_disk("agent/filler");
+        devices = start_devices(&p, door);
+        wait_for_log("agent.log", "nothing can be kept");
+        assert_int_equal(alarms_told(&p), 0);
+        assert_int_equal(unlink(daemon_path("agent/filler")), 0);
+        wait_for_log("agent.log", "the store keeps again");
+        for (int i = 0; i < 1200 && alarms_told(&p) < GATEWAY_DEVICES; i++)
+                nanosleep(&pause, NULL);
+        assert_int_equal(alarms_told(&p), GATEWAY_DEVICES);
+        kill(gateway, SIGKILL);
+        assert_int_equal(daemon_end(gateway), -SIGKILL);
+        (void)start_gateway(&gateway, p.port);
+        put_data(&p, 'b', NOTE, 30, job);
+        assert_true(job_is_done(&p, job));
+        assert_int_equal(alarms_told(&p), GATEWAY_DEVICES);
+        kill(devices, SIGTERM);
+        (void)daemon_end(devices);
+        kill(gateway, SIGTERM);
+        assert_int_equal(daemon_end(gateway), 0);
+        daemon_stop(&p);
+        unmount_disk("agent");
+}
+
 static int prepare(void **state)
 {
         if (daemon_make_folder(state) < 0)
@@ -471,6 +627,9 @@ int main(void)
                 cmocka_unit_test(dremd_leaves_alone_what_it_cannot_read),
                 cmocka_unit_test(dremd_does_not_start_where_it_cannot_write),
                 cmocka_unit_test(dremd_does_nothing_that_it_cannot_keep),
+                cmocka_unit_test(gremd_leaves_alone_what_is_newer),
+                cmocka_unit_test(gremd_does_not_start_where_it_cannot_write),
+                cmocka_unit_test(gremd_takes_no_alarm_that_it_cannot_keep),
         };
         return cmocka_run_group_tests(tests, prepare, daemon_drop_folder);
 }

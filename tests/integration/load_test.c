@@ -259,6 +259,24 @@ static void one_address_does_not_take_all_connections(void **state)
 
 /* ---- bodies ------------------------------------------------------------------------- */
 
+/* Octets that the server's connections have for it and it has not read. */
+static unsigned long unread(void)
+{
+        unsigned port, state;
+        unsigned long out, in, all = 0;
+        char line[512];
+        FILE *f = fopen("/proc/net/tcp", "re");
+
+        assert_non_null(f);
+        while (fgets(line, sizeof line, f))
+                if (sscanf(line, " %*d: %*8x:%x %*8x:%*x %x %lx:%lx", &port, &state, &out, &in) ==
+                            4 &&
+                    port == server.port && state == 1 /* established */)
+                        all += in;
+        (void)fclose(f);
+        return all;
+}
+
 /* All but the last octet of a body; then that. */
 static void bodies_keep_within_the_memory(void **state)
 {
@@ -283,8 +301,9 @@ static void bodies_keep_within_the_memory(void **state)
                 assert_true(wire_send(&w[i], (odm_str){head, (size_t)n}));
                 assert_true(wire_send(&w[i], (odm_str){body, BODY - 1}));
         }
-        for (int i = 0; i < 500 && metric("nrem_memory_bytes") < MEMORY / 16 * 15; i++)
-                (void)nanosleep(&pause, NULL); /* until it has read what was sent */
+        for (int i = 0; i < 3000 && unread() > 0; i++)
+                (void)nanosleep(&pause, NULL);
+        assert_int_equal(unread(), 0);
         all_is_well();
         assert_true(metric("nrem_memory_bytes") <= MEMORY);
         for (size_t i = N; i-- > 0;) { /* from the end: who found no memory frees none */
@@ -299,7 +318,7 @@ static void bodies_keep_within_the_memory(void **state)
         print_message("# %u bodies taken, %u sent away, %+ld KiB resident\n", taken, shed,
                       grown_since(before));
         assert_int_equal(taken + shed, N);
-        assert_true(taken > 0 && shed > 0);
+        assert_true(taken > 0 && shed >= N - MEMORY / BODY);
         assert_true(memory_of("VmHWM") <
                     before + (MEMORY + N * (size_t)12288 + (4u << 20)) * BLOAT);
         assert_true(metric("nrem_memory_bytes") < MEMORY / 2);

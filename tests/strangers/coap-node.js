@@ -10,18 +10,12 @@ const so = new SmartObject();
 let level = 5;
 
 so.init('temperature', 0, {sensorValue: 21.5, units: 'Cel'});
-so.init('device', 0, {
-  reboot: {exec: (done) => {
-    console.log('execute /3/0/4');
-    done(null, []);
-  }},
-});
-so.init('dimmer', 0, {
+so.init('lightCtrl', 0, {
   dimmer: {
     read: (done) => done(null, level),
     write: (value, done) => {
       level = value;
-      console.log('write', level);
+      console.log('write /3311/0/5851', level);
       done(null, level);
     },
   },
@@ -29,6 +23,12 @@ so.init('dimmer', 0, {
 
 const node = new CoapNode(endpoint, so, {
   lifetime: 60, version: '1.0', manuf: 'Stranger', model: 'coap-node', firmware: '6.2',
+});
+so.set('device', 0, 'reboot', { // the node has made the device
+  exec: (done) => {
+    console.log('execute /3/0/4');
+    done(null, []);
+  },
 });
 node.on('registered', () => console.log('registered'));
 node.on('error', (error) => console.log('error', error.message));

@@ -60,6 +60,10 @@ void assert_str_at(odm_str a, odm_str b, const char *file, int line);
  * its way. */
 void write_below(const char *root, const char *path, const char *text);
 
+/* Where a test that is not about disks has its files: in memory where that can be, for each of a
+ * thousand syncs takes as long as a busy disk wants. */
+const char *quick_folder(void);
+
 /* Ends a test for which this machine lacks something; cmocka's own skip() is a failure in TAP. */
 #define SKIP_TEST(why)                               \
         do {                                         \

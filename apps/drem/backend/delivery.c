@@ -256,6 +256,7 @@ int delivery_start(loop *l, const delivery_opt *opt, delivery **out, diag *d)
                 return ODM_ENOMEM;
         v->opt = *opt;
         v->loop = l;
+        v->errand.received = opt->received;
         v->proved = (loop_io){.fd = -1, .fn = on_proved, .ctx = v};
         v->patience = (loop_timer){.fn = on_patience_over, .ctx = v};
         odm_arena_init(&v->text, &heap_mem, TEXT);

@@ -29,6 +29,9 @@ typedef struct delivery_opt { /* text is copied */
         bool hash_alone;
         char *hash; /* of 65 octets, kept until done(): the SHA-256 of what is good; NULL: not
                        wanted */
+        /* Octets are added here as they come over the network, those of a signature too, also of
+         * what is then given up; kept until the end.  NULL: nobody counts. */
+        uint64_t *received;
         /* It is over: FILE is there and proved with ODM_CAUSE_OK, else neither FILE nor FILE.sig
          * is, unless there was no address.  `note` says why, "" when there is nothing to say.  The
          * delivery is gone after this.  Called by the loop, not before delivery_start() returns. */

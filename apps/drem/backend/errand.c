@@ -21,14 +21,28 @@ static bool is_progress(odm_str line, int64_t *done, int64_t *total)
         return true;
 }
 
+static bool is_received(odm_str line, uint64_t *n)
+{
+        static const char word[] = "received ";
+
+        return odm_str_starts(line, word) &&
+               odm_str_u64(odm_str_from(line, sizeof word - 1), INT64_MAX, n) == 0;
+}
+
 static void on_line(void *ctx, odm_str line)
 {
         errand *e = ctx;
+        uint64_t n;
         char text[PROGRAM_LINE + 1], name[32];
         int at = 0;
 
         if (is_progress(line, &e->have, &e->total))
                 return;
+        if (is_received(line, &n)) {
+                if (e->received)
+                        *e->received += n;
+                return;
+        }
         snprintf(text, sizeof text, "%.*s", (int)line.n, line.p);
         if (sscanf(text, "end %31s %n", name, &at) == 1) {
                 e->cause = odm_task_cause_of(odm_cstr(name));

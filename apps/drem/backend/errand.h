@@ -2,8 +2,9 @@
 /* errand.h - a program of ours that is sent for something (dremd-fetch, dremd-patch): how far it
  * is, and how it ended.
  *
- * It says on standard output "progress DONE TOTAL" now and then, and at last "end CAUSE SENTENCE",
- * CAUSE as in ODM_TASK_CAUSES.  Other lines are passed over. */
+ * It says on standard output "progress DONE TOTAL" and "received OCTETS" (since it last said so)
+ * now and then, and at last "end CAUSE SENTENCE", CAUSE as in ODM_TASK_CAUSES.  Other lines are
+ * passed over. */
 #ifndef DREM_ERRAND_H
 #define DREM_ERRAND_H
 
@@ -17,6 +18,7 @@ typedef struct errand { /* in the caller's storage; zeroed at first */
         odm_task_cause cause; /* how it ended; FAILED if it died without a word */
         char note[ERRAND_NOTE];
         int64_t have, total; /* octets there are and will be; total 0 while unknown */
+        uint64_t *received;  /* octets that came over the network are added here; NULL: uncounted */
         void (*done)(void *ctx);
         void *ctx;
 } errand;

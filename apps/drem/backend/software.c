@@ -268,7 +268,7 @@ static int run(software *s, const software_installer *with, const char *const *w
         size_t n = 0;
         int rc;
 
-        for (; with->command[n] && n < SOFTWARE_WORDS; n++)
+        for (; n < SOFTWARE_WORDS && with->command[n]; n++)
                 argv[n] = with->command[n];
         for (size_t i = 0; words[i]; i++)
                 argv[n++] = words[i];

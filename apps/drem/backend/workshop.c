@@ -13,6 +13,7 @@ char workshop[64];
 /* FILE of "dremd-fetch ... -- URL FILE". */
 static const char fetch_script[] = "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done\n"
                                    "echo 'progress 1 2'\n"
+                                   "echo received $(cat \"$2\" 2>/dev/null | wc -c)\n"
                                    "cp \"$2\" \"$3\" 2>/dev/null && echo 'end OK ' && exit 0\n"
                                    "echo 'end BAD_URL the server has no such file'; exit 1\n";
 

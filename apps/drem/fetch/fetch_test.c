@@ -337,18 +337,32 @@ static void what_servers_do(void **state)
         }
 }
 
+static unsigned long octets_received(void)
+{
+        static const char word[] = "received ";
+        unsigned long sum = 0;
+
+        for (const char *p = output; (p = strstr(p, word)); p += sizeof word - 1)
+                sum += strtoul(p + sizeof word - 1, NULL, 10);
+        return sum;
+}
+
 static void another_call_goes_on(void **state)
 {
         char url[128], path[96];
+        unsigned long got;
 
         (void)state;
         clean();
         snprintf(url, sizeof url, "http://127.0.0.1:%u/cut", s.port);
         assert_string_equal(fetch("--retries 1", url), "NETWORK");
+        got = octets_received();
         snprintf(path, sizeof path, "%s/file.part", dir);
         assert_int_equal(access(path, F_OK), 0);
+        assert_true(got > 0 && got < 200000);
         assert_string_equal(fetch("--retries 1", url), "OK");
         assert_non_null(strstr(output, "progress 200000 200000"));
+        assert_int_equal(got + octets_received(), 200000);
         assert_true(file_is(good));
         assert_int_not_equal(access(path, F_OK), 0);
 }

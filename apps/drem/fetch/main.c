@@ -5,8 +5,9 @@
  *
  * FILE is there, whole, when it ends well.  Until then the octets are in FILE.part, and what they
  * are a part of in FILE.part.of, so that another call goes on where this one was cut.  On standard
- * output: a line "progress DONE TOTAL" now and then, TOTAL 0 when unknown, and at the end "end
- * CAUSE SENTENCE", CAUSE as in ODM_TASK_CAUSES.
+ * output: lines "progress DONE TOTAL", TOTAL 0 when unknown, and "received OCTETS", those of
+ * answers since the last such line, now and then; at the end "end CAUSE SENTENCE", CAUSE as in
+ * ODM_TASK_CAUSES.
  *
  *     dremd-fetch --upload TYPE [options] URL FILE
  *
@@ -48,6 +49,7 @@ typedef struct fetch {
         int fd;
         int64_t have, expected; /* expected: of the whole, -1 unknown */
         int64_t shown_at;
+        uint64_t received; /* octets that were not told yet */
         bool no_room, io_failed, started, is_descriptor, too_large, other;
         odm_buf small; /* a descriptor */
         descriptor dd;
@@ -108,8 +110,10 @@ static void show(fetch *f, bool at_once)
         if (!at_once && now - f->shown_at < 500)
                 return;
         f->shown_at = now;
-        (void)printf("progress %lld %lld\n", (long long)f->have,
-                     (long long)(f->expected > 0 ? f->expected : 0));
+        (void)printf("progress %lld %lld\nreceived %llu\n", (long long)f->have,
+                     (long long)(f->expected > 0 ? f->expected : 0),
+                     (unsigned long long)f->received);
+        f->received = 0;
         (void)fflush(stdout);
 }
 
@@ -206,6 +210,7 @@ static size_t on_body(char *p, size_t one, size_t n, void *ctx)
         fetch *f = ctx;
         size_t left = n *= one;
 
+        f->received += n;
         if (!f->started && !start_body(f)) {
                 if (!f->too_large && !f->other)
                         disk_failed(f);

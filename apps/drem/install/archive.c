@@ -435,7 +435,7 @@ static bool choose_folder(component *c, char path[PATH_MAX])
         struct stat st;
         size_t n = 0;
 
-        for (; c->version[n] && n < sizeof plain - 1; n++) {
+        for (; n < sizeof plain - 1 && c->version[n]; n++) {
                 const char one[2] = {c->version[n], 0};
                 plain[n] = (n == 0 && one[0] == '.') ||
                                            (n > 0 && one[0] != '.' && !is_folder_name(one)) ||

@@ -605,7 +605,7 @@ static bool move(call *c, fleet_turn *t, alarm_row *now, const alarm_state *st, 
                         now->acked_by = st->acked ? c->who.name : ODM_STR("");
                         now->acked_at = st->acked ? t->now : 0;
                 }
-                rc = alarm_move(t, was, now, step, text, c->who.name);
+                rc = alarm_move(t, was, now, &(alarm_act){step, t->now, text, c->who.name});
         }
         if (rc < 0)
                 problem_err(&c->problem, rc, "the alarm cannot be changed");

@@ -8,6 +8,7 @@
 #include "heap.h"
 #include "log.h"
 #include "metrics.h"
+#include "sample.h"
 
 #define DAY_MS INT64_C(86400000)
 #define TRIM_MS 3600000      /* between looks for old ones */
@@ -126,10 +127,23 @@ static int alarm_open(const fleet_host *h, void **out, diag *d)
 
 /* ---- news ------------------------------------------------------------------------------------ */
 
-/* Puts what is said of a device; one that is gone has no alarms. */
-static int say(alarm_self *s, fleet_turn *t, int64_t device, int64_t gateway, const alarm_news *n)
+/* When it was, of what was told late; 0: now.  A clock that was never set, or runs ahead, is not
+ * believed. */
+static int64_t time_of(const alarm_self *s, const fleet_turn *t, const fleet_event *ev)
 {
-        alarm_word w = {.device = device, .gateway = gateway, .news = n};
+        int64_t at;
+
+        if (sample_time_parse(odm_str_trim(fleet_text(ev, "time")), &at) < 0)
+                return 0;
+        return at < t->now && at > t->now - s->keep ? at : 0;
+}
+
+/* Puts what is said of the event's device; one that is gone has no alarms. */
+static int say(alarm_self *s, fleet_turn *t, const fleet_event *ev, int64_t gateway,
+               const alarm_news *n)
+{
+        int64_t device = ev->e.device;
+        alarm_word w = {.device = device, .gateway = gateway, .at = time_of(s, t, ev), .news = n};
         alarm_step step;
         store_device d;
         int rc = store_device_get(s->host->store, device, t->arena, &d);
@@ -183,7 +197,7 @@ static int on_alert(alarm_self *s, fleet_turn *t, const fleet_event *ev)
         alarm_news n;
         int rc = ask_map(s, &al, t->arena, &n);
 
-        return rc == 1 ? say(s, t, ev->e.device, 0, &n) : rc;
+        return rc == 1 ? say(s, t, ev, 0, &n) : rc;
 }
 
 /* Whether the alarm that the device is lost stands. */
@@ -228,7 +242,7 @@ static int on_lost(alarm_self *s, fleet_turn *t, const fleet_event *ev)
                 rc = look_behind(t, gateway, COVER_MS);
         if (rc == 0)
                 rc = alarm_ask_cause(s, t->arena, &n);
-        return rc == 1 ? say(s, t, ev->e.device, gateway, &n) : rc;
+        return rc == 1 ? say(s, t, ev, gateway, &n) : rc;
 }
 
 /* Heard again, or not expected any more.  A gateway uncovers those behind it, after a while in
@@ -251,7 +265,7 @@ static int on_found(alarm_self *s, fleet_turn *t, const fleet_event *ev, odm_str
         rc = store_row_count(s->host->store, &hidden, 1, &any);
         if (rc == 0 && any)
                 rc = look_behind(t, ev->e.device, BACK_MS);
-        return rc == 0 ? say(s, t, ev->e.device, 0, &n) : rc;
+        return rc == 0 ? say(s, t, ev, 0, &n) : rc;
 }
 
 /* ---- devices that are called otherwise ---------------------------------------------------------- */
@@ -343,7 +357,7 @@ static int on_crossed(alarm_self *s, fleet_turn *t, const fleet_event *ev)
         if (!n.source.p || !n.text.p)
                 return odm_arena_err(t->arena);
         rc = alarm_ask_cause(s, t->arena, &n);
-        return rc == 1 ? say(s, t, ev->e.device, 0, &n) : rc;
+        return rc == 1 ? say(s, t, ev, 0, &n) : rc;
 }
 
 /* Whether the device has said itself that an update failed. */
@@ -390,7 +404,7 @@ static int on_campaign(alarm_self *s, fleet_turn *t, const fleet_event *ev)
         if (rc < 0 || said)
                 return rc;
         rc = alarm_ask_cause(s, t->arena, &n);
-        return rc == 1 ? say(s, t, ev->e.device, 0, &n) : rc;
+        return rc == 1 ? say(s, t, ev, 0, &n) : rc;
 }
 
 static int alarm_event(void *p, fleet_turn *t, const fleet_event *ev)
@@ -482,10 +496,12 @@ static int cover_page(alarm_self *s, fleet_turn *t, int64_t gateway, bool lost, 
                 step = alarm_cover(&st, alarm_follows(was->cause, lost));
                 alarm_state_to(&row, &st);
                 if (step != ALARM_NOTHING)
-                        rc = alarm_move(t, was, &row, step,
-                                        lost ? ODM_STR("its gateway is lost")
-                                             : ODM_STR("its gateway is back, and it is not"),
-                                        ODM_ABSENT);
+                        rc = alarm_move(
+                                t, was, &row,
+                                &(alarm_act){step, t->now,
+                                             lost ? ODM_STR("its gateway is lost")
+                                                  : ODM_STR("its gateway is back, and it is not"),
+                                             ODM_ABSENT});
         }
         *more = l.more;
         return rc;

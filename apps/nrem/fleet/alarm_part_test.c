@@ -57,6 +57,23 @@ static alarm_tally tally(stage *s)
         return t;
 }
 
+/* The alert as one of so many minutes ago; 0: without a time. */
+static const char *late(const char *alert, int64_t minutes)
+{
+        static char text[512];
+        char when[ODM_WALL_TEXT];
+
+        odm_wall_format((odm_wall){(stage_ms - minutes * MINUTE) / 1000}, when);
+        snprintf(text, sizeof text, "%.*s,\"time\":\"%s\"}", (int)strlen(alert) - 1, alert, when);
+        return minutes ? text : alert;
+}
+
+/* To the second, which is what alerts say. */
+static int64_t at_minute(int64_t before)
+{
+        return before ? stage_ms / 1000 * 1000 - before * MINUTE : stage_ms;
+}
+
 static void a_trap_raises_one_alarm_and_ends_it(void **state)
 {
         stage s;
@@ -94,6 +111,42 @@ static void a_trap_raises_one_alarm_and_ends_it(void **state)
         assert_int_equal(stage_told(&s, "alarm.repeated"), 1);
         assert_int_equal(stage_told(&s, "alarm.cleared"), 1);
         stage_end(&s);
+}
+
+/* A gateway whose way was cut tells of the night in the morning. */
+static void what_is_told_late_has_its_own_time(void **state)
+{
+        static const struct row {
+                const char *why;
+                int64_t fired, over, raised, cleared; /* minutes before it was told; 0: then */
+        } rows[] = {
+                {"told in time", 0, 0, 0, 0},
+                {"told an hour late", 60, 30, 60, 30},
+                {"its end told as before it began", 60, 90, 60, 60},
+                {"a clock that runs ahead", -60, -30, 0, 0},
+                {"a clock that was never set", 200000, 200000, 0, 0},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                const struct row *x = &rows[i];
+                stage s;
+                alarm_row r;
+
+                begin(&s);
+                stage_devices(&s, 1);
+                stage_say(&s, 1, "alert", late(FIRED, x->fired));
+                run(&s);
+                r = only(&s);
+                if (r.raised != at_minute(x->raised) || r.seen != r.raised || r.changed != stage_ms)
+                        fail_msg("%s: raised %lld", x->why, (long long)(stage_ms - r.raised));
+                stage_say(&s, 1, "alert", late(OVER, x->over));
+                run(&s);
+                r = only(&s);
+                if (r.cleared != at_minute(x->cleared))
+                        fail_msg("%s: cleared %lld", x->why, (long long)(stage_ms - r.cleared));
+                stage_end(&s);
+        }
 }
 
 static void a_lost_device_is_an_alarm_until_it_calls(void **state)
@@ -479,6 +532,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_trap_raises_one_alarm_and_ends_it),
+                cmocka_unit_test(what_is_told_late_has_its_own_time),
                 cmocka_unit_test(a_lost_device_is_an_alarm_until_it_calls),
                 cmocka_unit_test(a_threshold_is_an_alarm),
                 cmocka_unit_test(a_threshold_that_is_removed_clears_its_alarm),

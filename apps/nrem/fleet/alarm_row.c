@@ -8,6 +8,8 @@
 
 #include "call.h"
 
+#define LATE_MS 60000 /* what was so long ago says when it was */
+
 #define F(m, K) STORE_FIELD_OF(alarm_row, m, K)
 static const field alarm_fields[] = {
         F(device, I64),   F(id, I64),       F(cause, STR),    F(source, STR),  F(state, U32),
@@ -134,7 +136,7 @@ static int put_tally(fleet_turn *t, const alarm_row *was, const alarm_row *row)
         return 0;
 }
 
-static int put_note(fleet_turn *t, const alarm_row *r, alarm_step step, odm_str text, odm_str actor)
+static int put_note(fleet_turn *t, const alarm_row *r, const alarm_act *act)
 {
         alarm_note *n = odm_new(store_batch_arena(t->batch), alarm_note);
 
@@ -144,11 +146,11 @@ static int put_note(fleet_turn *t, const alarm_row *r, alarm_step step, odm_str 
                           .alarm = r->id,
                           .slot = (r->notes - 1) % ALARM_NOTES,
                           .n = r->notes,
-                          .at = t->now,
-                          .step = step,
+                          .at = act->at,
+                          .step = act->step,
                           .severity = r->severity,
-                          .text = text,
-                          .actor = actor};
+                          .text = act->text,
+                          .actor = act->actor};
         if (record_copy(&record_note_, n, store_batch_arena(t->batch)) < 0)
                 return ODM_ENOMEM;
         return fleet_row(t, STORE_ROW_PUT, &table_alarm_note, n) ? 0 : ODM_ENOMEM;
@@ -177,8 +179,10 @@ static int put_row(fleet_turn *t, const alarm_row *was, const alarm_row *row)
         return 0;
 }
 
-static int tell(fleet_turn *t, const alarm_row *r, alarm_step step, odm_str text, odm_str actor)
+static int tell(fleet_turn *t, const alarm_row *r, const alarm_act *act)
 {
+        odm_str text = act->text, actor = act->actor;
+        alarm_step step = act->step;
         json_t *o = json_object();
         char kind[32];
 
@@ -191,6 +195,7 @@ static int tell(fleet_turn *t, const alarm_row *r, alarm_step step, odm_str text
             (r->type >= 0 && !put_cstr(o, "event_type", alarm_types[r->type])) ||
             (r->probable.n && !put_text(o, "probable_cause", r->probable)) ||
             (r->state == ALARM_ROW_HIDDEN && !put_bool(o, "suppressed", true)) ||
+            (t->now - act->at >= LATE_MS && !put_ms(o, "at", act->at)) ||
             (actor.n && !put_text(o, "actor", actor))) {
                 json_decref(o);
                 return ODM_ENOMEM;
@@ -198,23 +203,22 @@ static int tell(fleet_turn *t, const alarm_row *r, alarm_step step, odm_str text
         return fleet_tell(t, r->device, kind, o);
 }
 
-int alarm_move(fleet_turn *t, const alarm_row *was, alarm_row *row, alarm_step step, odm_str text,
-               odm_str actor)
+int alarm_move(fleet_turn *t, const alarm_row *was, alarm_row *row, const alarm_act *act)
 {
         bool quiet = row->state == ALARM_ROW_HIDDEN && was->state != ALARM_ROW_ACTIVE;
         int rc = 0;
 
         row->changed = t->now;
         row->rev = was->rev + 1;
-        if (step != ALARM_REPEATED) { /* what is repeated is counted: no line for each */
+        if (act->step != ALARM_REPEATED) { /* what is repeated is counted: no line for each */
                 row->notes++;
-                rc = put_note(t, row, step, text, actor);
+                rc = put_note(t, row, act);
         }
         if (rc == 0)
                 rc = put_row(t, was, row);
         if (rc == 0)
                 rc = put_tally(t, was, row);
-        return rc == 0 && !quiet ? tell(t, row, step, text, actor) : rc;
+        return rc == 0 && !quiet ? tell(t, row, act) : rc;
 }
 
 /* ---- news --------------------------------------------------------------------------------------- */
@@ -289,9 +293,9 @@ static int begin_row(alarm_self *s, fleet_turn *t, const alarm_word *w, alarm_ro
 }
 
 /* What an alarm that begins, again or for the first time, has from its news. */
-static void begin_episode(fleet_turn *t, const alarm_word *w, alarm_row *row)
+static void begin_episode(int64_t at, const alarm_word *w, alarm_row *row)
 {
-        row->raised = t->now;
+        row->raised = row->seen = at;
         row->cleared = row->acked_at = 0;
         row->acked_by = ODM_STR("");
         row->actor = w->actor.p ? w->actor : ODM_STR("");
@@ -303,6 +307,7 @@ int alarm_put(alarm_self *s, fleet_turn *t, const alarm_word *w, alarm_step *ste
         const alarm_row what = {
                 .device = w->device, .cause = w->news->cause, .source = w->news->source};
         alarm_row was = {0}, row;
+        int64_t at = w->at ? w->at : t->now;
         alarm_state st;
         alarm_step got;
         int rc = store_row_by(s->host->store, &table_alarm, ALARM_BY_WHAT, &what, t->arena, &was);
@@ -318,15 +323,15 @@ int alarm_put(alarm_self *s, fleet_turn *t, const alarm_word *w, alarm_step *ste
                 alarm_state_to(&row, &st);
                 row.name = w->name;
                 if (got == ALARM_RAISED)
-                        begin_episode(t, w, &row);
+                        begin_episode(at, w, &row);
                 if (got == ALARM_CLEARED) {
-                        row.cleared = t->now;
+                        row.cleared = at > row.raised ? at : row.raised;
                 } else {
-                        row.seen = t->now;
+                        row.seen = at > row.seen ? at : row.seen;
                         row.type = w->news->type;
                         row.probable = w->news->probable.p ? w->news->probable : ODM_STR("");
                 }
-                rc = alarm_move(t, &was, &row, got, w->news->text, w->actor);
+                rc = alarm_move(t, &was, &row, &(alarm_act){got, at, w->news->text, w->actor});
                 if (rc < 0)
                         return rc;
         }

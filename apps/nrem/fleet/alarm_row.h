@@ -22,7 +22,7 @@ typedef struct alarm_row {
         odm_str probable, text;
         uint32_t count;
         int64_t raised;  /* began */
-        int64_t seen;    /* told last */
+        int64_t seen;    /* was so last, as far as was told */
         int64_t changed; /* anything happened to it: lists are in this order */
         int64_t cleared; /* 0: is active */
         uint32_t acked;  /* 0 or 1 */
@@ -115,6 +115,7 @@ typedef struct alarm_word {
         odm_str name;    /* of the device */
         odm_str actor;   /* empty: the device or the server */
         int64_t gateway; /* 0: none */
+        int64_t at;      /* when it was so, of what is told late; 0: now */
         const alarm_news *news;
 } alarm_word;
 
@@ -123,10 +124,15 @@ typedef struct alarm_word {
  * 0; ODM_ELIMIT: the device has too many, and none of them is over; ODM_ENOMEM; as store reads. */
 ODM_MUST_USE int alarm_put(alarm_self *s, fleet_turn *t, const alarm_word *w, alarm_step *step,
                            alarm_row *out);
-/* The same for what people and gateways do: `was` becomes `row` by that step, whose line of history
- * has `text` and `actor`. */
-ODM_MUST_USE int alarm_move(fleet_turn *t, const alarm_row *was, alarm_row *row, alarm_step step,
-                            odm_str text, odm_str actor);
+/* The same for what people and gateways do: `was` becomes `row` by that step, which was at `at`,
+ * and whose line of history has `text` and `actor`. */
+typedef struct alarm_act {
+        alarm_step step;
+        int64_t at;
+        odm_str text, actor;
+} alarm_act;
+ODM_MUST_USE int alarm_move(fleet_turn *t, const alarm_row *was, alarm_row *row,
+                            const alarm_act *act);
 /* The row and its history go. */
 ODM_MUST_USE int alarm_forget(fleet_turn *t, const alarm_row *r);
 void alarm_state_of(const alarm_row *r, alarm_state *out);

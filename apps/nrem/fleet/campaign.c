@@ -268,10 +268,10 @@ campaign_step campaign_next(const campaign_plan *p, const campaign_stage *s, int
                 return STEP_WAIT;
         }
         if (s->wave == 0)
-                return s->total > 0 || p->join ? STEP_RELEASE : STEP_FINISH;
+                return s->total > 0 || p->join || s->coming ? STEP_RELEASE : STEP_FINISH;
         if (s->released < s->total)
                 return between_waves(p, s, at, reason);
-        return s->open || p->join ? STEP_WAIT : STEP_FINISH;
+        return s->open || p->join || s->coming ? STEP_WAIT : STEP_FINISH;
 }
 
 /* ---- commands ---------------------------------------------------------------------------- */

@@ -160,6 +160,7 @@ typedef struct campaign_stage {
         int64_t base_succeeded, base_failed; /* as they were when it was started or resumed */
         bool filled;                         /* all items are there */
         bool open;                           /* an item of those released has not ended */
+        bool coming;                         /* more items may come */
         bool forced; /* an operator has it go on although the threshold was not reached */
         int64_t now;
 } campaign_stage;

@@ -417,6 +417,16 @@ static void read_verify(call *c, jread *r, campaign *row)
         jread_end(&in);
 }
 
+/* The commands that we make bring a package as what the campaign is. */
+static void check_kind(jread *r, const campaign *row, const package *pkg)
+{
+        if (!row->package || row->commands.n || row->kind == CAMPAIGN_COMMANDS)
+                return;
+        if (pkg->kind != (row->kind == CAMPAIGN_FIRMWARE ? PACKAGE_FIRMWARE : PACKAGE_SOFTWARE))
+                jread_wrong(r, "package",
+                            "is of another kind: commands have to say how devices get it");
+}
+
 static void read_what(call *c, jread *r, campaign *row)
 {
         package pkg = {.id = 0};
@@ -436,6 +446,7 @@ static void read_what(call *c, jread *r, campaign *row)
                        : row->commands.n                              ? CAMPAIGN_COMMANDS
                                                                       : CAMPAIGN_FIRMWARE;
         row->kind = kind;
+        check_kind(r, row, &pkg);
         if (row->package && (row->url.n || row->version.n))
                 jread_wrong(r, "package", "has its own url and version");
         if (kind == CAMPAIGN_COMMANDS && !row->commands.n)

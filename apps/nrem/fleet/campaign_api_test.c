@@ -111,6 +111,37 @@ static void answers_as_the_table_says(void **state)
         world_stop(&w);
 }
 
+/* A configuration is no firmware because nobody said what it is. */
+static void a_package_goes_as_what_it_is(void **state)
+{
+        static const struct row tries[] = {
+                {"a configuration", TOKEN_OPERATOR, "POST", "",
+                 "{\"name\":\"a\",\"package\":\"1\",\"target\":{}}", 400, "package"},
+                {"as firmware", TOKEN_OPERATOR, "POST", "",
+                 "{\"name\":\"a\",\"kind\":\"firmware\",\"package\":\"1\",\"target\":{}}", 400,
+                 "another kind"},
+                {"with its own commands", TOKEN_OPERATOR, "POST", "",
+                 "{\"name\":\"a\",\"package\":\"1\",\"target\":{},\"kind\":\"commands\","
+                 "\"commands\":[{\"cmd\":\"replace\",\"uri\":\"./A\",\"data\":\"${url}\"}]}",
+                 201, "\"commands\""},
+        };
+        world w;
+        answer a;
+
+        (void)state;
+        world_start(&w, NULL);
+        a = world_ask(
+                &w, TOKEN_OPERATOR, "POST", "/api/v1/packages",
+                "{\"name\":\"c\",\"version\":\"1\",\"kind\":\"configuration\",\"url\":\"http://"
+                "dl/c\",\"size\":1,\"sha256\":"
+                "\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"}");
+        assert_int_equal(a.status, 201);
+        answer_done(&a);
+        for (size_t i = 0; i < ODM_COUNT(tries); i++)
+                run_row(&w, &tries[i]);
+        world_stop(&w);
+}
+
 /* Asks until the member of "devices" has the number. */
 static void wait_tally(world *w, const char *path, const char *member, long long n)
 {
@@ -200,6 +231,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(answers_as_the_table_says),
+                cmocka_unit_test(a_package_goes_as_what_it_is),
                 cmocka_unit_test(devices_come_in_pages),
         };
 

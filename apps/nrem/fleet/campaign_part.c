@@ -15,6 +15,7 @@
 #define FILL_PAGE 500
 #define BATCH_ROOM 2500 /* operations after which a turn ends */
 #define REFILL_MS 300000
+#define SOURCE_MS 60000
 #define BAD_PLAN_MS 3600000
 
 typedef struct campaigns {
@@ -247,6 +248,12 @@ static int is_open(campaign_turn *w, bool *open)
 
 /* ---- filling ---------------------------------------------------------------------------------- */
 
+/* It was left out, and may fit by now. */
+static bool may_join(const campaign_turn *w, const campaign_item *known)
+{
+        return w->scope.plan.join && known->state == ITEM_SKIPPED && known->n == 0;
+}
+
 static int fill_item(campaign_turn *w, const store_device *d, const campaign_item *was)
 {
         campaign_item it = {.dev = d->id,
@@ -257,8 +264,9 @@ static int fill_item(campaign_turn *w, const store_device *d, const campaign_ite
                       known;
         campaign_order o = {.class = CLASS_NONE};
         int rc = store_row_get(w->t->host->store, &table_campaign_item, &it, w->t->arena, &known);
+        bool again = rc == 0;
 
-        if (rc == 0)
+        if (again && !may_join(w, &known))
                 return 0;
         rc = rc == ODM_ENOENT ? 0 : rc;
         if (rc == 0 && was) {
@@ -269,6 +277,8 @@ static int fill_item(campaign_turn *w, const store_device *d, const campaign_ite
                 rc = campaign_item_order(&w->scope, &it, d, w->t->now, &o);
         if (rc < 0)
                 return rc;
+        if (again)
+                return o.class == CLASS_NONE ? campaign_turn_join(w, &known) : 0;
         if (o.class != CLASS_NONE) {
                 it.state = ITEM_SKIPPED;
                 it.n = 0;
@@ -350,9 +360,23 @@ static int fill_back(campaign_turn *w, bool *more)
         return rc;
 }
 
+/* Devices that are in mid-update when their campaign is rolled back get there all the same: it is
+ * looked at again until it has ended before a look at all of it began. */
+static int source_goes_on(campaign_turn *w, bool *out)
+{
+        const campaign key = {.id = w->c.source};
+        campaign from;
+        int rc =
+                key.id ? store_row_get(w->t->host->store, &table_campaign, &key, w->t->arena, &from)
+                       : ODM_ENOENT;
+
+        *out = rc == 0 && (from.work || from.ended > (w->c.refill ? w->c.refill : w->c.started));
+        return rc == ODM_ENOENT ? 0 : rc;
+}
+
 static int fill(campaign_turn *w, const campaigns *p, bool *again)
 {
-        bool more = false;
+        bool more = false, goes_on = false;
         int rc = w->c.source                     ? fill_back(w, &more)
                  : w->scope.target.devices.n > 0 ? fill_named(w, &more)
                                                  : fill_page(w, &more);
@@ -363,11 +387,15 @@ static int fill(campaign_turn *w, const campaigns *p, bool *again)
         *again = true;
         if (more)
                 return 0;
+        rc = source_goes_on(w, &goes_on);
+        if (rc < 0)
+                return rc;
         w->c.filled = true;
         w->c.cursor = ODM_ABSENT;
-        if (!w->c.source)
-                w->c.cursor_n = 0;
-        w->c.refill = w->scope.plan.join ? w->t->now + p->refill : 0;
+        w->c.cursor_n = 0;
+        w->c.refill = w->scope.plan.join ? w->t->now + p->refill
+                      : goes_on          ? w->t->now + SOURCE_MS
+                                         : 0;
         w->fields |= STORE_FIELD(CAMPAIGN_F_filled) | STORE_FIELD(CAMPAIGN_F_refill) |
                      STORE_FIELD(CAMPAIGN_F_cursor_n);
         return 0;
@@ -648,6 +676,7 @@ static int decide(campaign_turn *w, int64_t *at, bool *again)
                             .base_succeeded = w->c.base_succeeded,
                             .base_failed = w->c.base_failed + w->d_base_failed,
                             .filled = w->c.filled,
+                            .coming = w->c.source && w->c.refill,
                             .forced = w->c.forced,
                             .now = w->t->now};
         int64_t when;

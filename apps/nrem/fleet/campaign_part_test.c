@@ -670,6 +670,28 @@ static void at_the_deadline_what_was_not_begun_fails(void **state)
         end(&s);
 }
 
+static void who_is_silent_keeps_no_campaign_open_beyond_its_deadline(void **state)
+{
+        scene s;
+        campaign c;
+        int64_t id, deadline = 1795399200000;
+
+        (void)state;
+        begin(&s, 10, 1);
+        make_devices(&s, 5, DEV_OK);
+        make_devices(&s, 5, DEV_DEAD);
+        id = create(&s, &to_2, "{}",
+                    "{\"deadline\":\"2026-11-23T02:00:00Z\",\"update_time\":1800}");
+        run(&s, id, INT64_MAX, false);
+        c = row_of(&s, id);
+        assert_int_equal(c.state, CAMPAIGN_DONE);
+        assert_int_equal(c.succeeded, 5);
+        assert_int_equal(c.failed, 5);
+        assert_int_equal(item_of(&s, id, 7).class, CLASS_SILENT);
+        assert_in_range(c.ended, deadline, deadline + HOUR);
+        end(&s);
+}
+
 static void devices_are_ordered_in_their_windows(void **state)
 {
         scene s;
@@ -738,6 +760,45 @@ static void late_devices_join(void **state)
         c = row_of(&s, id);
         assert_int_equal(c.state, CAMPAIGN_RUNNING);
         assert_int_equal(c.succeeded, 15);
+        assert_null(order(&s, id, CAMPAIGN_CANCEL));
+        run(&s, id, INT64_MAX, false);
+        assert_int_equal(row_of(&s, id).work, 0);
+        end(&s);
+}
+
+/* Some were left out: one was switched off, one ran what the package is not for. */
+static void devices_that_come_to_fit_join(void **state)
+{
+        store_batch *b = store_batch_new();
+        scene s;
+        campaign c;
+        int64_t id;
+
+        (void)state;
+        begin(&s, 12, 1);
+        make_devices(&s, 8, DEV_OK);
+        make_devices(&s, 2, DEV_OFF);
+        make_devices(&s, 2, DEV_NEW);
+        id = create(&s, &to_2, "{\"prefix\":\"d/\"}", "{\"join\":true,\"wave\":\"50%\"}");
+        run(&s, id, stage_ms + 2 * HOUR, false);
+        c = row_of(&s, id);
+        assert_int_equal(c.succeeded, 8);
+        assert_int_equal(c.skipped, 4);
+        assert_int_equal(c.total, 8);
+        for (unsigned i = 9; i <= 11; i++) { /* the last stays as it is */
+                store_op *op = store_batch_add(b, STORE_DEVICE_PATCH);
+                op->device_patch.fields = STORE_DF_STATE | STORE_DF_FWV;
+                op->device_patch.to = (store_device){
+                        .id = i, .state = STORE_DEVICE_ACTIVE, .fwv = ODM_STR("1.0")};
+                s.dev[i].is = DEV_OK;
+        }
+        write_all(&s, b);
+        run(&s, id, stage_ms + 2 * HOUR, false);
+        c = row_of(&s, id);
+        assert_int_equal(c.succeeded, 11);
+        assert_int_equal(c.skipped, 1);
+        assert_int_equal(c.total, 11);
+        assert_int_equal(c.left, 0);
         assert_null(order(&s, id, CAMPAIGN_CANCEL));
         run(&s, id, INT64_MAX, false);
         assert_int_equal(row_of(&s, id).work, 0);
@@ -845,6 +906,33 @@ static void a_rollback_brings_each_device_to_what_it_had(void **state)
         end(&s);
 }
 
+/* Some are in mid-update when it is rolled back: they come to run it, and have to go back too. */
+static void a_rollback_waits_for_those_in_mid_update(void **state)
+{
+        scene s;
+        campaign with = {.package = 0}, c;
+        int64_t id, back, before;
+
+        (void)state;
+        begin(&s, 40, 1);
+        make_devices(&s, 40, DEV_OK);
+        (void)add_package(&s, "1.0");
+        with.package = add_package(&s, "2.0");
+        id = create(&s, &with, "{}", "{\"threshold\":0}");
+        run(&s, id, stage_ms + 6 * MINUTE, false);
+        before = row_of(&s, id).succeeded;
+        assert_null(order(&s, id, CAMPAIGN_ROLLBACK));
+        with.source = id;
+        back = create(&s, &with, "{}", "{\"threshold\":0}");
+        run(&s, back, INT64_MAX, false);
+        c = row_of(&s, id);
+        assert_int_equal(c.work, 0);
+        assert_true(c.succeeded > before);
+        assert_int_equal(row_of(&s, back).total, c.succeeded);
+        assert_int_equal(row_of(&s, back).work, 0);
+        end(&s);
+}
+
 static void a_campaign_that_is_removed_leaves_nothing(void **state)
 {
         scene s;
@@ -872,12 +960,15 @@ int main(void)
                 cmocka_unit_test(a_pause_takes_back_what_no_device_has_begun),
                 cmocka_unit_test(the_failed_are_retried_by_one_act),
                 cmocka_unit_test(at_the_deadline_what_was_not_begun_fails),
+                cmocka_unit_test(who_is_silent_keeps_no_campaign_open_beyond_its_deadline),
                 cmocka_unit_test(devices_are_ordered_in_their_windows),
                 cmocka_unit_test(not_more_are_under_way_than_wanted),
                 cmocka_unit_test(late_devices_join),
+                cmocka_unit_test(devices_that_come_to_fit_join),
                 cmocka_unit_test(a_device_that_is_removed_holds_up_nothing),
                 cmocka_unit_test(a_list_of_names_and_commands_with_variables),
                 cmocka_unit_test(a_rollback_brings_each_device_to_what_it_had),
+                cmocka_unit_test(a_rollback_waits_for_those_in_mid_update),
                 cmocka_unit_test(a_campaign_that_is_removed_leaves_nothing),
                 cmocka_unit_test(a_server_that_is_killed_does_nothing_twice),
                 cmocka_unit_test(ten_thousand_devices_end_as_they_are),

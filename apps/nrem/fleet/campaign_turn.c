@@ -2,6 +2,7 @@
 /* Items move by these functions only, so that tallies are always what the items are. */
 #include "campaign_turn.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "job_event.h"
@@ -198,6 +199,26 @@ int campaign_turn_add(campaign_turn *w, const campaign_item *it)
         return 0;
 }
 
+int campaign_turn_join(campaign_turn *w, campaign_item *it)
+{
+        campaign_item *row;
+
+        assert(it->state == ITEM_SKIPPED && it->n == 0);
+        it->n = w->c.total + 1;
+        it->state = ITEM_PENDING;
+        it->class = CLASS_NONE;
+        it->reason = ODM_STR("");
+        row = keep_item(w, it);
+        if (!row || !fleet_row(w->t, STORE_ROW_PUT, &table_campaign_item, row))
+                return ODM_ENOMEM;
+        row->ended = 0;
+        count(w, ITEM_SKIPPED, -1);
+        count(w, ITEM_PENDING, 1);
+        w->d_total++;
+        w->c.total++;
+        return 0;
+}
+
 static int item_ends(campaign_turn *w, campaign_item *it, campaign_item_state to,
                      campaign_class class, odm_str reason)
 {
@@ -313,6 +334,17 @@ int campaign_turn_order(campaign_turn *w, campaign_item *it)
         return rc < 0 ? rc : campaign_turn_item(w, it, from);
 }
 
+/* Until when the answer is waited for: a campaign is not kept open by it for long after its
+ * deadline. */
+static int64_t answer_by(const campaign_turn *w)
+{
+        const campaign_plan *p = &w->scope.plan;
+        int64_t last = p->deadline > w->t->now ? p->deadline : w->t->now;
+
+        return p->deadline ? earlier(w->t->now + p->contact_time, last + p->update_time)
+                           : w->t->now + p->contact_time;
+}
+
 /* Asks what it runs now. */
 static int ask(campaign_turn *w, campaign_item *it, campaign_class class, odm_str reason)
 {
@@ -327,7 +359,7 @@ static int ask(campaign_turn *w, campaign_item *it, campaign_class class, odm_st
         it->state = ITEM_CHECKING;
         it->class = class;
         it->reason = reason;
-        it->due = w->t->now + w->scope.plan.contact_time;
+        it->due = answer_by(w);
         rc = list.p ? make_job(w, it, list, false) : odm_arena_err(w->t->arena);
         return rc < 0 ? rc : campaign_turn_item(w, it, from);
 }

@@ -29,6 +29,8 @@ void campaign_turn_done(campaign_turn *w);
 ODM_MUST_USE int campaign_turn_item(campaign_turn *w, const campaign_item *it,
                                     campaign_item_state from);
 ODM_MUST_USE int campaign_turn_add(campaign_turn *w, const campaign_item *it);
+/* An item that was left out (state skipped, n 0) is the campaign's last by now. */
+ODM_MUST_USE int campaign_turn_join(campaign_turn *w, campaign_item *it);
 
 /* Orders the item, or leaves it out, or has it wait for its window. */
 ODM_MUST_USE int campaign_turn_order(campaign_turn *w, campaign_item *it);

@@ -73,3 +73,27 @@ int event_show(event_view *v, const event_filter *f, const store_event *e, json_
         json_decref(o);
         return ODM_ENOMEM;
 }
+
+/* ---- places in the log ------------------------------------------------------------------- */
+
+int event_place(store *st, int64_t *at, int64_t *missed)
+{
+        store_event_list first = {0};
+        int64_t last = 0;
+        odm_arena a;
+        int rc = store_event_last(st, &last);
+
+        *missed = 0;
+        if (rc < 0)
+                return rc;
+        if (*at > last)
+                *at = last;
+        odm_arena_init(&a, &heap_mem, (size_t)4 << 20);
+        rc = store_event_find(st, 0, 0, 1, &a, &first);
+        if (rc == 0 && first.n && first.v[0].seq > *at + 1) {
+                *missed = first.v[0].seq - *at - 1;
+                *at = first.v[0].seq - 1;
+        }
+        odm_arena_done(&a);
+        return rc;
+}

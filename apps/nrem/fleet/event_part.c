@@ -31,6 +31,7 @@ typedef struct listener {
         httpd_stream *stream; /* or: */
         call *call;           /* waits for the next event that fits */
         int64_t at;           /* heard up to */
+        int64_t missed;       /* events before that were not kept for it */
         uint32_t limit;       /* of the answer to `call` */
         int64_t until;        /* monotonic ms: the answer is due; or the stream was stalled long */
         int64_t alive;        /* a sign of life is due */
@@ -109,18 +110,25 @@ static int pump_stream(events *e, listener *l)
 
 static bool token_is_good(events *e, const listener *l)
 {
-        struct timespec t;
         store_token who;
         odm_arena a;
         int rc;
 
-        clock_gettime(CLOCK_REALTIME, &t);
         odm_arena_init(&a, &heap_mem, (size_t)64 << 10);
         rc = store_token_by_hash(e->st, (odm_str){l->hash, TOKEN_HASH}, &a, &who);
-        if (rc == 0 && who.expires && who.expires <= (int64_t)t.tv_sec * 1000)
+        if (rc == 0 && who.expires && who.expires <= loop_wall_ms())
                 rc = ODM_EACCESS;
         odm_arena_done(&a);
         return rc != ODM_ENOENT && rc != ODM_EACCESS;
+}
+
+/* With how far it is: who comes back need not look again through what was not for it. */
+static int write_alive(listener *l)
+{
+        char text[64];
+
+        (void)snprintf(text, sizeof text, ": alive\nid: %lld\n\n", (long long)l->at);
+        return httpd_stream_write(l->stream, odm_cstr(text));
 }
 
 /* False: the stream is over, and gone. */
@@ -130,8 +138,7 @@ static bool serve_stream(events *e, listener *l, int64_t now)
 
         if (rc == 0 && now >= l->alive) {
                 l->alive = now + ALIVE_MS;
-                rc = token_is_good(e, l) ? httpd_stream_write(l->stream, ODM_STR(": alive\n\n"))
-                                         : ODM_EACCESS;
+                rc = token_is_good(e, l) ? write_alive(l) : ODM_EACCESS;
         }
         if (rc == ODM_ELIMIT && !l->stalled) {
                 l->stalled = true;
@@ -176,12 +183,13 @@ static int gather(store *st, const event_filter *f, int64_t *at, uint32_t limit,
         return rc;
 }
 
-/* {"items", "last", "next"}; takes items.  NULL: out of memory. */
-static json_t *answer_of(json_t *items, int64_t at, bool more)
+/* {"items", "last", "next", "missed"}; takes items.  NULL: out of memory. */
+static json_t *answer_of(json_t *items, int64_t at, bool more, int64_t missed)
 {
         json_t *o = page_new(items, more ? id_text(at) : NULL);
 
-        if (o && json_object_set_new(o, "last", id_text(at)) == 0)
+        if (o && json_object_set_new(o, "last", id_text(at)) == 0 &&
+            (!missed || put_int(o, "missed", missed)))
                 return o;
         json_decref(o);
         return NULL;
@@ -202,7 +210,7 @@ static bool serve_wait(events *e, listener *l, int64_t now)
                 json_decref(items);
                 call_refused(l->call, "the events cannot be read", rc);
         } else {
-                call_reply(l->call, 200, answer_of(items, l->at, more));
+                call_reply(l->call, 200, answer_of(items, l->at, more, l->missed));
         }
         free(l);
         return false;
@@ -367,7 +375,7 @@ static void send_page(call *c, listener *l, bool has_after)
         json_t *items = json_array();
         store *st = c->api->opt.store;
         bool more = false;
-        int64_t last = 0;
+        int64_t last = 0, missed = l->missed;
         int rc = items ? 0 : ODM_ENOMEM;
 
         if (rc == 0 && has_after) {
@@ -380,7 +388,7 @@ static void send_page(call *c, listener *l, bool has_after)
         }
         free(l);
         if (rc == 0) {
-                call_reply(c, 200, answer_of(items, last, more));
+                call_reply(c, 200, answer_of(items, last, more, missed));
         } else {
                 json_decref(items);
                 call_refused(c, "the events cannot be read", rc);
@@ -400,6 +408,18 @@ static void keep_waiting(call *c, listener *l, int64_t wait_s)
         }
 }
 
+static int write_head(listener *l)
+{
+        char text[96];
+        int rc = httpd_stream_write(l->stream, ODM_STR("retry: 2000\n\n"));
+
+        if (rc < 0 || !l->missed)
+                return rc;
+        (void)snprintf(text, sizeof text, "event: missed\ndata: {\"missed\":%lld}\n\n",
+                       (long long)l->missed);
+        return httpd_stream_write(l->stream, odm_cstr(text));
+}
+
 static void begin_stream(call *c, listener *l)
 {
         events *e = call_self(c);
@@ -416,7 +436,7 @@ static void begin_stream(call *c, listener *l)
                 return;
         }
         l->alive = loop_now().ms + ALIVE_MS;
-        if (httpd_stream_write(l->stream, ODM_STR("retry: 2000\n\n")) < 0 || listen_on(e, l) < 0)
+        if (write_head(l) < 0 || listen_on(e, l) < 0)
                 drop(l);
 }
 
@@ -463,13 +483,15 @@ static void event_list(call *c)
                 return;
         }
         l->limit = (uint32_t)limit;
-        if (!has_after && (wait || wants_stream(c))) { /* from now on */
+        rc = 0;
+        if (has_after && l->at) /* 0: whatever there is */
+                rc = event_place(c->api->opt.store, &l->at, &l->missed);
+        else if (!has_after && (wait || wants_stream(c))) /* from now on */
                 rc = store_event_last(c->api->opt.store, &l->at);
-                if (rc < 0) {
-                        free(l);
-                        call_refused(c, "the events cannot be read", rc);
-                        return;
-                }
+        if (rc < 0) {
+                free(l);
+                call_refused(c, "the events cannot be read", rc);
+                return;
         }
         if (wants_stream(c))
                 begin_stream(c, l);

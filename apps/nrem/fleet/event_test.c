@@ -215,6 +215,43 @@ static void a_stream_begins_where_it_was(void **state)
         world_stop(&w);
 }
 
+/* The log keeps 640 or a few more here. */
+static void what_is_not_kept_any_more_is_told(void **state)
+{
+        world w;
+        answer a;
+        ear e;
+        char text[80];
+        int64_t missed;
+
+        (void)state;
+        world_start(&w, NULL);
+        for (unsigned i = 0; i < 1500; i++)
+                say(&w, 0, "x.old", "{}");
+        a = world_ask(&w, TOKEN_VIEWER, "GET", "/api/v1/events?after=100&limit=1", NULL);
+        missed = json_integer_value(json_object_get(a.json, "missed"));
+        assert_in_range(missed, 700, 760);
+        (void)snprintf(text, sizeof text, "%lld", (long long)missed + 101);
+        assert_string_equal(json_string_value(json_object_get(
+                                    json_array_get(json_object_get(a.json, "items"), 0), "id")),
+                            text);
+        answer_done(&a);
+        a = world_ask(&w, TOKEN_VIEWER, "GET", "/api/v1/events?after=1400&limit=1", NULL);
+        assert_null(json_object_get(a.json, "missed"));
+        answer_done(&a);
+        /* a log that was put back: what comes is not waited for until it has the old numbers */
+        a = world_ask(&w, TOKEN_VIEWER, "GET", "/api/v1/events?after=9000", NULL);
+        assert_string_equal(json_string_value(json_object_get(a.json, "last")), "1500");
+        answer_done(&a);
+        ear_open(&e, &w, TOKEN_VIEWER, "/api/v1/events?after=100", "");
+        (void)snprintf(text, sizeof text, "event: missed\ndata: {\"missed\":%lld}\n\n",
+                       (long long)missed);
+        assert_true(ear_hears(&e, text));
+        assert_true(ear_hears(&e, "event: x.old"));
+        close(e.fd);
+        world_stop(&w);
+}
+
 static void a_stream_shows_what_its_token_may_see(void **state)
 {
         world w;
@@ -290,6 +327,7 @@ int main(void)
                 cmocka_unit_test(an_event_is_shown_whole),
                 cmocka_unit_test(a_request_waits_for_the_next),
                 cmocka_unit_test(a_stream_begins_where_it_was),
+                cmocka_unit_test(what_is_not_kept_any_more_is_told),
                 cmocka_unit_test(a_stream_shows_what_its_token_may_see),
                 cmocka_unit_test(stopping_answers_those_who_wait),
         };

@@ -19,6 +19,7 @@
 #define PAGE 256
 #define BATCH_FULL 2048 /* operations; an event adds far fewer than are left */
 #define SKIPPED_MOST 4096
+#define UNHEARD_MOST 50 /* events that are looked through */
 #define TURN_MEMORY ((size_t)256 << 20)
 #define DEVICES_SEEN 1024 /* a power of two, more than twice PAGE */
 #define MINUTE_MS 60000
@@ -200,6 +201,25 @@ int fleet_covers(fleet *f, int64_t gateway, odm_str scope, odm_arena *a, bool *o
                 if (f->slots[i].part->covers)
                         return f->slots[i].part->covers(f->slots[i].self, gateway, scope, a, out);
         *out = true;
+        return 0;
+}
+
+int fleet_unheard(store *st, int64_t device, odm_str kind, odm_arena *a, bool *out)
+{
+        store_event_list l = {0};
+        odm_str text = ODM_ABSENT;
+        uint64_t place = 0;
+        int rc = store_setting_get(st, PLACE, a, &text);
+
+        if (rc == 0)
+                rc = odm_str_u64(text, INT64_MAX, &place);
+        if (rc == 0 || rc == ODM_ENOENT)
+                rc = store_event_find(st, (int64_t)place, device, UNHEARD_MOST, a, &l);
+        if (rc < 0)
+                return rc;
+        *out = l.more;
+        for (size_t i = 0; i < l.n && !*out; i++)
+                *out = odm_str_eq(l.v[i].kind, kind);
         return 0;
 }
 

@@ -144,6 +144,10 @@ bool fleet_describe(fleet *f, const store_device *d, odm_str scope, bool address
 ODM_MUST_USE int fleet_behind(fleet *f, int64_t gateway, odm_str key, odm_arena *a, int64_t *out);
 ODM_MUST_USE int fleet_covers(fleet *f, int64_t gateway, odm_str scope, odm_arena *a, bool *out);
 
+/* Whether there is an event of that kind of the device in the log that the parts may not have heard
+ * yet; what they made of others is durable.  Any thread.  0, or as reads. */
+ODM_MUST_USE int fleet_unheard(store *st, int64_t device, odm_str kind, odm_arena *a, bool *out);
+
 /* ---- for parts: what comes of an event ---------------------------------------------- */
 
 /* Another operation of the batch; NULL when memory is out or the batch is full (then return

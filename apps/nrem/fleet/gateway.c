@@ -27,6 +27,7 @@ gateway_news gateway_news_of(odm_str type)
                 {"urn:oma:at:oma-gwmo:BootstrappedDMSList:1.0", GATEWAY_SERVERS},
                 {"urn:oma:at:oma-gwmo:AssociatedGateway:1.0", GATEWAY_ADDRESS},
                 {"urn:oma:at:x-xrem-gw:1.0:DeviceState", GATEWAY_STATE},
+                {"urn:oma:at:x-xrem-gw:1.0:RecordChange", GATEWAY_RENEWED},
                 {"urn:oma:at:x-xrem-gw:1.0:TaskRequest", GATEWAY_REQUEST},
                 {ODM_VALUES_ALERT, GATEWAY_VALUES},
         };
@@ -175,6 +176,17 @@ unsigned gateway_image_result(odm_str xml)
         while (n < s.n && s.p[n] >= '0' && s.p[n] <= '9')
                 n++;
         return odm_str_u64(odm_str_to(s, n), 1999, &v) == 0 && v >= 200 ? (unsigned)v : 0;
+}
+
+odm_str gateway_image_id(odm_str xml)
+{
+        odm_str s = after(xml, "<ImageReady");
+        size_t n = 0;
+
+        s = s.p ? odm_str_trim(after(s, "<ImageID>")) : s;
+        while (n < s.n && s.p[n] != '<' && s.p[n] != '&')
+                n++;
+        return n < s.n && s.p[n] == '<' ? odm_str_trim(odm_str_to(s, n)) : ODM_ABSENT;
 }
 
 /* ---- addresses -------------------------------------------------------------------------- */

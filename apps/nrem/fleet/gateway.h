@@ -14,6 +14,7 @@
 #define GATEWAY_MOUNT "./GwDev/"
 #define GATEWAY_RECORDS "./GwMO/Inventory/Records"
 #define GATEWAY_TASKS "./GwMO/Fanout/Fanout"
+#define GATEWAY_TAKE_BACK "./GwMO/Fanout/Ext/TakeBack"
 #define GATEWAY_IMAGES "./GwMO/ImageInventory/Images"
 #define GATEWAY_TRIGGERS "./GwMO/EDTrigger/Trigger"
 
@@ -30,6 +31,7 @@ typedef enum gateway_news {
         GATEWAY_ATTACHED,
         GATEWAY_DETACHED,
         GATEWAY_STATE,     /* a record's State has changed */
+        GATEWAY_RENEWED,   /* records say something else than they did */
         GATEWAY_RESULTS,   /* of a fan-out */
         GATEWAY_COMPLETED, /* a fan-out or a trigger is over */
         GATEWAY_IMAGE,     /* an image is there, or will not be */
@@ -54,6 +56,8 @@ ODM_MUST_USE int gateway_word_read(gateway_news news, odm_str xml, odm_arena *a,
 const char *gateway_detach_text(int64_t reason);
 /* The Result of an ImageReady document; 0: it is none.  Looks at its text only. */
 unsigned gateway_image_result(odm_str xml);
+/* The ImageID of one, in which no entities are; absent: none. */
+odm_str gateway_image_id(odm_str xml);
 
 /* ---- addresses -------------------------------------------------------------------------- */
 
@@ -93,6 +97,7 @@ typedef struct gateway_record { /* texts are absent where nothing was said */
         int64_t mode, component, state; /* -1: not said */
         int64_t wake_interval;          /* seconds; 0: not said, or it never sleeps */
         int64_t seen;                   /* ms since 1970: when it was last; 0: not said */
+        bool attached;                  /* it is told to have come just now */
 } gateway_record;
 
 /* The records in the answer to a Get of Records, or of some of them, as TNDS document or as a list

@@ -315,6 +315,7 @@ typedef struct place {
         presence_row presence;
         store_account account;
         bool has_other, has_account, has_child;
+        bool removes; /* the other device goes, by the word of who asks */
 } place;
 
 static bool put_rows(call *c, store_batch *b, place *p)
@@ -462,6 +463,10 @@ static bool is_other_unit(call *c, const place *p)
                 problem_at(&c->problem, "devid", "is that of a gateway in front of the device");
         else if (below)
                 problem_at(&c->problem, "devid", "is that of a device behind it");
+        else if (!p->removes)
+                problem_set(&c->problem, PROBLEM_EXISTS,
+                            "%.*s has that DevId, and would be removed with its jobs and history",
+                            (int)p->other.name.n, p->other.name.p);
         return !problem_is(&c->problem);
 }
 
@@ -475,6 +480,7 @@ static bool read_unit(call *c, place *p)
         jread_init(&r, c->body, "", &c->problem);
         if (jread_text(&r, "devid", 1, GATEWAY_ID_MAX, &devid) == 0)
                 (void)jread_missing(&r, "devid");
+        (void)jread_bool(&r, "remove", &p->removes);
         jread_end(&r);
         if (problem_is(&c->problem))
                 return false;

@@ -6,6 +6,7 @@
 #include "gateway_part.h"
 #include "log.h"
 #include "presence_part.h"
+#include "selector.h"
 
 #define SWEEP_PAGE 100
 #define NAMES_TRIED 20
@@ -13,23 +14,9 @@
 
 /* ---- gateways --------------------------------------------------------------------------- */
 
-static bool has_tag(odm_str tags, odm_str tag)
-{
-        while (tags.n > 0) {
-                size_t n = 0;
-
-                while (n < tags.n && tags.p[n] != ' ')
-                        n++;
-                if (odm_str_eq(odm_str_to(tags, n), tag))
-                        return true;
-                tags = odm_str_from(tags, n + 1);
-        }
-        return false;
-}
-
 bool gateway_allowed(const gateways *s, const store_device *g)
 {
-        return !s->tagged || has_tag(g->tags, TAG);
+        return !s->tagged || selector_word(g->tags, TAG);
 }
 
 int gateway_known(gateways *s, fleet_turn *t, const store_device *g, gateway_row *out)
@@ -89,7 +76,7 @@ static bool may_set(const store_device *d, const gateway_child *was, const gatew
         return c->mode != GATEWAY_TRANSPARENT || to == STORE_DEVICE_DETACHED;
 }
 
-static int tell_state(fleet_turn *t, const store_device *d, const gateway_child *c,
+static int tell_state(gateways *s, fleet_turn *t, const store_device *d, const gateway_child *c,
                       store_device_state to, const char *reason)
 {
         static const char *const kinds[STORE_DEVICE_STATES] = {
@@ -105,7 +92,8 @@ static int tell_state(fleet_turn *t, const store_device *d, const gateway_child 
 
         (void)snprintf(id, sizeof id, "%lld", (long long)c->gateway);
         if (!o || (reason && json_object_set_new(o, "reason", json_string(reason)) < 0) ||
-            json_object_set_new(o, "gateway", json_string(id)) < 0) {
+            json_object_set_new(o, "gateway", json_string(id)) < 0 ||
+            (s->late.n && json_object_set_new(o, "time", json_stringn(s->late.p, s->late.n)) < 0)) {
                 json_decref(o);
                 return ODM_ENOMEM;
         }
@@ -128,7 +116,7 @@ static int enter(gateways *s, fleet_turn *t, const store_device *d, const gatewa
         p->to.state = to;
         if (to == STORE_DEVICE_ACTIVE || to == STORE_DEVICE_ASLEEP)
                 gateway_poke(s, d->id);
-        return tell_state(t, d, c, to, c->lost ? "its gateway is lost" : reason);
+        return tell_state(s, t, d, c, to, c->lost ? "its gateway is lost" : reason);
 }
 
 static int put_patch(fleet_turn *t, const store_device *d, const store_device_patch *p)
@@ -203,6 +191,7 @@ int gateway_told(gateways *s, fleet_turn *t, const gateway_child *was, uint32_t 
                 return rc == ODM_ENOENT ? 0 : rc;
         c.state = is_off(&d, was) && state == GATEWAY_DEACTIVATED ? was->state : state;
         c.told = t->now;
+        c.naps = state == GATEWAY_ASLEEP;
         rc = enter(s, t, &d, was, &c, reason, &p);
         if (rc == 0)
                 rc = put_patch(t, &d, &p);
@@ -281,7 +270,7 @@ int gateway_make(gateways *s, fleet_turn *t, const store_device *g, const gatewa
 /* An operator has said that it is a gateway. */
 static bool is_trusted(const store_device *g)
 {
-        return has_tag(g->tags, TAG);
+        return selector_word(g->tags, TAG);
 }
 
 /* Who has proved itself to us is not taken over by somebody's word: what we heard last of it was
@@ -467,6 +456,9 @@ int gateway_take(gateways *s, fleet_turn *t, const store_device *g, const gatewa
                 c.state = (uint32_t)r->state;
         else if (c.state == GATEWAY_STATES)
                 c.state = GATEWAY_ACTIVE;
+        c.naps = r->state == GATEWAY_ASLEEP || (c.naps && !r->attached && was.gateway == g->id);
+        if (c.naps && c.state == GATEWAY_ACTIVE)
+                c.state = GATEWAY_ASLEEP;
         c.protocol = newer(r->protocol, was.protocol);
         c.addr = newer(r->addr, was.addr);
         c.addr_type = newer(r->addr_type, was.addr_type);
@@ -568,15 +560,20 @@ static int sweep_one(gateways *s, fleet_turn *t, const gateway_row *row, const g
         return rc == 0 ? put_child(t, &c) : rc;
 }
 
-static int end_sweep(fleet_turn *t, gateway_row *row)
+static int end_sweep(gateways *s, fleet_turn *t, gateway_row *row)
 {
         gateway_row *gone;
+        bool kept = false;
+        int rc;
 
         if (row->sweep != GATEWAY_SWEEP_GONE) {
                 row->sweep = GATEWAY_SWEEP_NONE;
                 row->swept = ODM_STR("");
                 return gateway_patch(t, row, STORE_FIELD(GW_sweep) | STORE_FIELD(GW_swept));
         }
+        rc = gateway_early_all_ripe(s, t, row->device, &kept);
+        if (rc < 0 || kept)
+                return rc; /* no record will be read: when all is told */
         gone = odm_new(store_batch_arena(t->batch), gateway_row);
         if (!gone)
                 return ODM_ENOMEM;
@@ -603,7 +600,7 @@ int gateway_sweep_page(gateways *s, fleet_turn *t, gateway_row *row)
         if (rc < 0)
                 return rc;
         if (!l.more)
-                return end_sweep(t, row);
+                return end_sweep(s, t, row);
         row->swept = v[l.n - 1].key;
         return gateway_patch(t, row, STORE_FIELD(GW_swept));
 }

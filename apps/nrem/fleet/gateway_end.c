@@ -19,105 +19,6 @@
 #define DOC_MEMORY ((size_t)64 << 20)
 #define REASON_MOST 200
 
-/* ---- jobs --------------------------------------------------------------------------------- */
-
-static bool is_over(store_job_state s)
-{
-        return !(STORE_JOB_OPEN & STORE_JOB_BIT(s));
-}
-
-/* Not lenient: what follows from it must not happen without it. */
-static int move_job(fleet_turn *t, const store_job *j, uint32_t from, store_job_state to,
-                    const char *reason)
-{
-        odm_arena *a = store_batch_arena(t->batch);
-        store_op *op = fleet_op(t, STORE_JOB_MOVE);
-
-        if (!op)
-                return ODM_ENOMEM;
-        op->job_move.device = j->device;
-        op->job_move.job = j->id;
-        op->job_move.from = from;
-        op->job_move.to = to;
-        op->job_move.reason = odm_arena_copy(a, odm_cstr(reason));
-        op->job_move.note =
-                odm_arena_fmt(a, "%s%s%s", store_job_state_name(to), reason[0] ? ": " : "", reason);
-        op->job_move.at = t->now;
-        if (a->err)
-                return odm_arena_err(a);
-        return is_over(to) ? job_event_add(t->batch, j, to, reason, t->now) : 0;
-}
-
-static int drop_relay(fleet_turn *t, const gateway_relay *r)
-{
-        gateway_relay *key = odm_new(store_batch_arena(t->batch), gateway_relay);
-        store_op *op = key ? fleet_row(t, STORE_ROW_DELETE, &table_gateway_relay, key) : NULL;
-
-        if (!op)
-                return ODM_ENOMEM;
-        *key = (gateway_relay){.device = r->device, .job = r->job};
-        op->lenient = true;
-        return 0;
-}
-
-static int drop_task(fleet_turn *t, int64_t gateway, int64_t id)
-{
-        gateway_task *key = odm_new(store_batch_arena(t->batch), gateway_task);
-        store_op *op = key ? fleet_row(t, STORE_ROW_DELETE, &table_gateway_task, key) : NULL;
-
-        if (!op)
-                return ODM_ENOMEM;
-        *key = (gateway_task){.device = gateway, .id = id};
-        op->lenient = true;
-        return 0;
-}
-
-/* The clock looks whether the task is still wanted. */
-static int look_at_task(fleet_turn *t, int64_t gateway, int64_t id)
-{
-        gateway_task *k = odm_new(store_batch_arena(t->batch), gateway_task);
-        store_op *op = k ? fleet_row(t, STORE_ROW_PATCH, &table_gateway_task, k) : NULL;
-
-        if (!op)
-                return ODM_ENOMEM;
-        *k = (gateway_task){.device = gateway, .id = id, .work = 1};
-        op->row.fields = STORE_FIELD(GT_work);
-        op->lenient = true;
-        return 0;
-}
-
-static int put_relay(fleet_turn *t, const gateway_relay *r)
-{
-        odm_arena *a = store_batch_arena(t->batch);
-        gateway_relay *row = odm_new(a, gateway_relay);
-
-        if (!row || !fleet_row(t, STORE_ROW_PUT, &table_gateway_relay, row))
-                return ODM_ENOMEM;
-        *row = *r;
-        row->image = odm_arena_copy(a, r->image);
-        row->key = odm_arena_copy(a, r->key);
-        return a->err ? odm_arena_err(a) : 0;
-}
-
-int gateway_put_back(gateways *s, fleet_turn *t, const gateway_relay *r, const char *why)
-{
-        gateway_relay to = *r;
-        store_job j;
-        int rc = store_job_get(s->host->store, r->job, t->arena, &j);
-
-        if (rc == ODM_ENOENT || (rc == 0 && is_over(j.state)))
-                return drop_relay(t, r);
-        if (rc < 0)
-                return rc;
-        to.task = 0;
-        to.image = ODM_STR("");
-        rc = put_relay(t, &to);
-        if (rc == 0 && j.state == STORE_JOB_WAITING)
-                rc = move_job(t, &j, STORE_JOB_BIT(STORE_JOB_WAITING), STORE_JOB_QUEUED, why);
-        gateway_poke(s, r->device);
-        return rc;
-}
-
 /* ---- what a device answered ------------------------------------------------------------------ */
 
 typedef struct ending {
@@ -140,10 +41,10 @@ static int begin(ending *e, gateways *s, fleet_turn *t, const gateway_relay *r)
         *e = (ending){.s = s, .t = t, .relay = r, .mirror = {.a = store_batch_arena(t->batch)}};
         e->mirror.own_only = e->mirror.there = true;
         rc = store_job_get(s->host->store, r->job, t->arena, &e->job);
-        if (rc == 0 && is_over(e->job.state))
+        if (rc == 0 && gateway_job_over(e->job.state))
                 rc = ODM_ENOENT;
         if (rc == ODM_ENOENT) {
-                rc = drop_relay(t, r);
+                rc = gateway_relay_drop(t, r);
                 return rc < 0 ? rc : ODM_ENOENT;
         }
         if (rc == 0)
@@ -258,9 +159,9 @@ static int end(ending *e, const job_verdict *v, bool there)
         if (rc == 0)
                 rc = put_device(e, there);
         if (rc == 0)
-                rc = drop_relay(e->t, e->relay);
+                rc = gateway_relay_drop(e->t, e->relay);
         if (rc == 0)
-                rc = move_job(e->t, &e->job, STORE_JOB_OPEN, v->to, v->reason);
+                rc = gateway_job_move(e->t, &e->job, STORE_JOB_OPEN, v->to, v->reason);
         atomic_fetch_add(&e->s->ended, 1);
         return rc;
 }
@@ -540,11 +441,30 @@ static int has_moved(ending *e, bool *moved)
         return rc == ODM_ENOENT ? 0 : rc;
 }
 
+/* Who is ordered after the others has the package brought there again. */
+static int lose_image(gateways *s, fleet_turn *t, const gateway_relay *r)
+{
+        const gateway_image key = {.device = r->gateway, .sha256 = r->image};
+        gateway_image known;
+        int rc = store_row_get(s->host->store, &table_gateway_image, &key, t->arena, &known);
+
+        if (rc < 0 || known.state != GATEWAY_LOADED)
+                return rc == ODM_ENOENT ? 0 : rc;
+        known.state = GATEWAY_UNLOADED;
+        known.at = t->now;
+        known.reason = ODM_STR("its gateway could not give it to a device");
+        return gateway_image_put(t, &known); /* not told: many may say so at once */
+}
+
 /* Its gateway has the package no more, or serves it nowhere. */
-static int without_image(gateways *s, fleet_turn *t, const gateway_relay *r)
+static int without_image(gateways *s, fleet_turn *t, const gateway_relay *r,
+                         const odm_fanout_entry *o)
 {
         gateway_relay to = *r;
+        int rc = o->n && o->cmd[0].status == ODM_ST_NOT_FOUND ? lose_image(s, t, r) : 0;
 
+        if (rc < 0)
+                return rc;
         to.plain = true;
         return gateway_put_back(s, t, &to, "its gateway could not give it the package");
 }
@@ -563,7 +483,7 @@ static int end_target(gateways *s, fleet_turn *t, const gateway_relay *r, const 
         if (rc == 0 && moved)
                 return gateway_put_back(s, t, r, "the device is behind another gateway now");
         if (rc == 0 && r->image.n && was_not_begun(o))
-                return without_image(s, t, r);
+                return without_image(s, t, r, o);
         if (rc == 0)
                 rc = take_outcomes(&e, o);
         if (rc < 0)
@@ -574,18 +494,6 @@ static int end_target(gateways *s, fleet_turn *t, const gateway_relay *r, const 
                                 e.ans[i] = (job_answer){.has = true, .status = ODM_ST_OK};
         judge_target(&e, o, &v);
         return end(&e, &v, o->state == ODM_TARGET_OK || o->state == ODM_TARGET_FAILED);
-}
-
-static int find_members(gateways *s, odm_arena *a, int64_t gateway, int64_t task, store_rows *out)
-{
-        const gateway_relay at = {.gateway = gateway, .task = task};
-        const store_scan scan = {.table = &table_gateway_relay,
-                                 .index = RELAY_BY_TASK,
-                                 .same = 2,
-                                 .at = &at,
-                                 .limit = GATEWAY_TARGETS};
-
-        return store_row_find(s->host->store, &scan, a, out);
 }
 
 static int end_by_key(gateways *s, fleet_turn *t, const store_rows *l, bool *done, odm_str key,
@@ -637,7 +545,7 @@ int gateway_results(gateways *s, fleet_turn *t, const fleet_event *ev)
                 return 0; /* the completion ends what it was about */
         }
         if (rc == 0)
-                rc = find_members(s, t->arena, ev->e.device, gateway_task_number(doc.task), &l);
+                rc = gateway_members(s, t->arena, ev->e.device, gateway_task_number(doc.task), &l);
         done = rc == 0 ? odm_arena_zget(t->arena, l.n + 1) : NULL;
         if (!done)
                 rc = rc < 0 ? rc : odm_arena_err(t->arena);
@@ -687,7 +595,7 @@ static int end_rest(gateways *s, fleet_turn *t, const gateway_task *k, store_job
 {
         store_rows l = {0};
         const gateway_relay *v;
-        int rc = find_members(s, t->arena, k->device, k->id, &l);
+        int rc = gateway_members(s, t->arena, k->device, k->id, &l);
 
         v = l.v;
         for (size_t i = 0; i < l.n && rc == 0; i++) {
@@ -715,7 +623,7 @@ static int one_by_one(gateways *s, fleet_turn *t, const gateway_task *k)
 {
         store_rows l = {0};
         gateway_relay *v;
-        int rc = find_members(s, t->arena, k->device, k->id, &l);
+        int rc = gateway_members(s, t->arena, k->device, k->id, &l);
 
         v = l.v;
         for (size_t i = 0; i < l.n && rc == 0; i++) {
@@ -744,14 +652,14 @@ static int fanout_ended(gateways *s, fleet_turn *t, const gateway_task *k, int64
 
         if (to != STORE_JOB_FAILED || was_started(s, t, k->device, job)) {
                 rc = end_rest(s, t, k, to == STORE_JOB_FAILED ? STORE_JOB_DONE : to, reason);
-                return rc == 0 ? look_at_task(t, k->device, k->id) : rc;
+                return rc == 0 ? gateway_task_look(t, k->device, k->id) : rc;
         }
         if (has_no_such(s, t, k->device, job)) {
                 rc = set_flag(s, t, k->device, GW_no_tasks);
                 if (rc == 0)
-                        rc = drop_task(t, k->device, k->id);
+                        rc = gateway_task_drop(t, k->device, k->id);
         } else { /* it may have been made, and not been started */
-                rc = look_at_task(t, k->device, k->id);
+                rc = gateway_task_look(t, k->device, k->id);
         }
         return rc == 0 ? one_by_one(s, t, k) : rc;
 }
@@ -762,7 +670,7 @@ static int direct_ended(gateways *s, fleet_turn *t, const gateway_task *k, int64
         store_rows l = {0};
         gateway_row row = {0};
         const gateway_relay *v;
-        int rc = find_members(s, t->arena, k->device, k->id, &l);
+        int rc = gateway_members(s, t->arena, k->device, k->id, &l);
 
         if (rc == 0)
                 rc = gateway_find(s->host->store, k->device, t->arena, &row);
@@ -776,13 +684,11 @@ static int direct_ended(gateways *s, fleet_turn *t, const gateway_task *k, int64
 static int load_ended(gateways *s, fleet_turn *t, const gateway_task *k, int64_t job,
                       store_job_state to, odm_str reason)
 {
-        odm_arena *a = store_batch_arena(t->batch);
         const gateway_image key = {.device = k->device, .sha256 = k->image};
-        gateway_image *img = odm_new(a, gateway_image), known;
+        gateway_image known;
         store_result_list l = {0};
         gateway_row row = {.device = k->device, .work = 1};
         bool ready = false;
-        json_t *o;
         int rc = store_row_get(s->host->store, &table_gateway_image, &key, t->arena, &known);
 
         if (rc == 0 && to != STORE_JOB_EXPIRED && to != STORE_JOB_CANCELLED) {
@@ -790,26 +696,13 @@ static int load_ended(gateways *s, fleet_turn *t, const gateway_task *k, int64_t
                 ready = rc == 0 && l.n && job_status_ok(l.v[l.n - 1].status) &&
                         l.v[l.n - 1].status != ODM_ST_ACCEPTED;
         }
-        if (rc < 0 || !img)
-                return rc == ODM_ENOENT ? 0 : rc < 0 ? rc : ODM_ENOMEM;
-        *img = known;
-        img->sha256 = odm_arena_copy(a, known.sha256);
-        img->name = odm_arena_copy(a, known.name);
-        img->state = ready ? GATEWAY_LOADED : GATEWAY_UNLOADED;
-        img->at = t->now;
-        img->reason = ready ? ODM_STR("") : odm_arena_copy(a, odm_str_to(reason, REASON_MOST));
-        if (!fleet_row(t, STORE_ROW_PUT, &table_gateway_image, img))
-                return ODM_ENOMEM;
+        if (rc < 0)
+                return rc == ODM_ENOENT ? 0 : rc;
         if (!ready && has_no_such(s, t, k->device, job))
                 rc = set_flag(s, t, k->device, GW_no_images);
         if (rc == 0)
                 rc = gateway_patch(t, &row, STORE_FIELD(GW_work));
-        o = json_pack("{s:s%, s:s%, s:s}", "sha256", known.sha256.p, known.sha256.n, "package",
-                      known.name.p ? known.name.p : "", known.name.n, "state",
-                      ready ? "ready" : "failed");
-        if (o && !ready && img->reason.n && odm_utf8_ok(img->reason))
-                (void)json_object_set_new(o, "reason", json_stringn(img->reason.p, img->reason.n));
-        return rc == 0 ? fleet_tell(t, k->device, "gateway.image", o) : (json_decref(o), rc);
+        return rc == 0 ? gateway_image_now(t, &known, ready, reason) : rc;
 }
 
 static bool state_of(odm_str kind, store_job_state *out)
@@ -837,265 +730,8 @@ int gateway_task_ended(gateways *s, fleet_turn *t, const fleet_event *ev, int64_
         case GATEWAY_LOOK:
                 rc = gateway_list_ended(s, t, &k, job, to == STORE_JOB_DONE, reason);
                 break;
-        case GATEWAY_STOP:
+        case GATEWAY_STOP: rc = gateway_stop_ended(s, t, &k, job); break;
         case GATEWAY_TRIGGER: break;
         }
-        return rc == 0 ? drop_task(t, k.device, k.id) : rc;
-}
-
-/* ---- taken back -------------------------------------------------------------------------------- */
-
-static int find_job(gateways *s, fleet_turn *t, const gateway_task *k, store_job *out)
-{
-        const store_job_filter f = {
-                .device = k->device, .states = STORE_JOB_OPEN, .limit = 1000, .no_commands = true};
-        odm_str key = odm_arena_fmt(t->arena, GATEWAY_JOB_KEY "%lld", (long long)k->id);
-        store_job_list l = {0};
-        int rc = key.p ? store_job_find(s->host->store, &f, t->arena, &l) : odm_arena_err(t->arena);
-
-        for (size_t i = 0; rc == 0 && i < l.n; i++)
-                if (odm_str_eq(l.v[i].key, key)) {
-                        *out = l.v[i];
-                        return 0;
-                }
-        return rc < 0 ? rc : ODM_ENOENT;
-}
-
-/* It was in a session, if only in one that was lost. */
-static bool is_begun(const store_job *j)
-{
-        return j->attempts > 0 ||
-               !((STORE_JOB_BIT(STORE_JOB_QUEUED) | STORE_JOB_BIT(STORE_JOB_NOTIFIED)) &
-                 STORE_JOB_BIT(j->state));
-}
-
-static int end_fanout(fleet_turn *t, gateways *s, const gateway_task *k, int32_t priority,
-                      json_t *commands)
-{
-        gateway_row row;
-        int64_t before, id;
-        const gateway_new n = {.form = GATEWAY_STOP,
-                               .commands = commands,
-                               .priority = priority,
-                               .deadline = t->now + INT64_C(86400000),
-                               .actor = ODM_STR("gateway")};
-        int rc = gateway_find(s->host->store, k->device, t->arena, &row);
-
-        if (rc < 0) {
-                json_decref(commands);
-                return rc == ODM_ENOENT ? 0 : rc;
-        }
-        before = row.serial;
-        rc = gateway_task_new(t, &row, &n, &id);
-        return rc == 0 ? gateway_count(t, &row, before, 0) : rc;
-}
-
-/* Whether the task is still wanted for another device. */
-static int others_wait(gateways *s, fleet_turn *t, const gateway_relay *r, bool *any)
-{
-        store_rows l = {0};
-        const gateway_relay *v;
-        int rc = find_members(s, t->arena, r->gateway, r->task, &l);
-
-        v = l.v;
-        *any = false;
-        for (size_t i = 0; i < l.n && rc == 0 && !*any; i++) {
-                store_job j;
-                if (v[i].device == r->device)
-                        continue;
-                rc = store_job_get(s->host->store, v[i].job, t->arena, &j);
-                *any = rc == 0 && !is_over(j.state);
-                rc = rc == ODM_ENOENT ? 0 : rc;
-        }
-        return rc;
-}
-
-/* Has the gateway take the device out of a fan-out: behind the task itself, where that has not gone
- * yet.  *asked: it will say what came of that. */
-static int take_out(gateways *s, fleet_turn *t, const gateway_relay *r, bool *asked)
-{
-        const gateway_task key = {.device = r->gateway, .id = r->task};
-        gateway_row row;
-        gateway_task k;
-        store_job j;
-        size_t room = 0;
-        int rc = store_row_get(s->host->store, &table_gateway_task, &key, t->arena, &k);
-
-        *asked = false;
-        if (rc == 0 && k.form != GATEWAY_FANOUT)
-                rc = ODM_ENOENT;
-        if (rc == 0)
-                rc = find_job(s, t, &k, &j);
-        if (rc == 0)
-                rc = gateway_find(s->host->store, r->gateway, t->arena, &row);
-        if (rc == 0)
-                rc = gateway_room(s, t->arena, r->gateway, &room);
-        if (rc == 0 && room)
-                rc = end_fanout(t, s, &k, j.priority, gateway_target_stop(k.id, r->key));
-        *asked = rc == 0 && room;
-        return rc == ODM_ENOENT ? 0 : rc;
-}
-
-int gateway_withdrawn(gateways *s, fleet_turn *t, int64_t device, int64_t job)
-{
-        const gateway_relay key = {.device = device, .job = job};
-        bool others = false;
-        gateway_relay r;
-        int rc = store_row_get(s->host->store, &table_gateway_relay, &key, t->arena, &r);
-
-        if (rc < 0)
-                return rc == ODM_ENOENT ? 0 : rc;
-        rc = drop_relay(t, &r);
-        if (rc == 0 && r.task > 0)
-                rc = look_at_task(t, r.gateway, r.task);
-        if (rc == 0 && r.task > 0)
-                rc = others_wait(s, t, &r, &others);
-        return rc == 0 && others ? take_out(s, t, &r, &(bool){false}) : rc;
-}
-
-/* To read or to replace once more does no harm. */
-static bool may_be_repeated(const job_commands *all)
-{
-        for (uint32_t i = 0; i < all->n; i++)
-                switch (all->flat[i].c->kind) {
-                case ODM_CMD_GET:
-                case ODM_CMD_REPLACE:
-                case ODM_CMD_ATOMIC:
-                case ODM_CMD_SEQUENCE: break;
-                default: return false;
-                }
-        return true;
-}
-
-/* Whether the old gateway may have done what must not be done twice. */
-static int is_in_doubt(gateways *s, fleet_turn *t, const gateway_relay *r, const store_job *j,
-                       bool *doubt)
-{
-        const gateway_task k = {.device = r->gateway, .id = r->task};
-        job_commands all;
-        store_job carrier;
-        int rc;
-
-        *doubt = false;
-        if (r->task <= 0)
-                return 0;
-        rc = find_job(s, t, &k, &carrier);
-        if (rc == 0 && !is_begun(&carrier))
-                return 0;
-        if (rc == 0 || rc == ODM_ENOENT) /* over, or gone with its gateway */
-                rc = job_decode(j->commands, j->atomic, t->arena, &all);
-        if (rc == 0)
-                *doubt = !may_be_repeated(&all);
-        return rc;
-}
-
-/* It goes on behind the new gateway; or when the old one has said that it never began there; or
- * ends here. */
-static int take_along(gateways *s, fleet_turn *t, gateway_relay *r)
-{
-        bool doubt = false, asked = false, others = false;
-        store_job j;
-        int rc = store_job_get(s->host->store, r->job, t->arena, &j);
-
-        if (rc == 0 && !is_over(j.state))
-                rc = is_in_doubt(s, t, r, &j, &doubt);
-        if (rc == 0 && r->task > 0)
-                rc = others_wait(s, t, r, &others);
-        if (rc == 0 && (doubt || others))
-                rc = take_out(s, t, r, &asked);
-        if (rc < 0 && rc != ODM_ENOENT)
-                return rc;
-        if (doubt && asked)
-                return 0;
-        rc = r->task > 0 ? look_at_task(t, r->gateway, r->task) : 0;
-        if (rc == 0 && !doubt) {
-                r->plain = false;
-                return gateway_put_back(s, t, r, "the device is behind another gateway now");
-        }
-        if (rc == 0)
-                rc = drop_relay(t, r);
-        return rc == 0 ? move_job(t, &j, STORE_JOB_OPEN, STORE_JOB_FAILED,
-                                  "it left its gateway meanwhile; what became of it is not known")
-                       : rc;
-}
-
-int gateway_put_back_all(gateways *s, fleet_turn *t, int64_t device)
-{
-        const gateway_relay at = {.device = device};
-        const store_scan scan = {
-                .table = &table_gateway_relay, .same = 1, .at = &at, .limit = 1000};
-        store_rows l = {0};
-        gateway_relay *v;
-        int rc = store_row_find(s->host->store, &scan, t->arena, &l);
-
-        v = l.v;
-        for (size_t i = 0; i < l.n && rc == 0; i++)
-                rc = take_along(s, t, &v[i]);
-        return rc;
-}
-
-/* It is over: the gateway, which has a ceiling of tasks, need not keep it.  Without room for a job
- * it does. */
-static int clear_fanout(fleet_turn *t, gateways *s, const gateway_task *k)
-{
-        size_t room;
-        int rc = gateway_room(s, t->arena, k->device, &room);
-
-        if (rc < 0 || !room)
-                return rc;
-        return end_fanout(t, s, k, 0, gateway_task_clear(k->id));
-}
-
-/* Nobody waits for it any more, or it is over. */
-static int cancel_task(gateways *s, fleet_turn *t, const gateway_task *k)
-{
-        store_job j;
-        int rc = find_job(s, t, k, &j);
-
-        if (rc == ODM_ENOENT) {
-                rc = k->form == GATEWAY_FANOUT ? clear_fanout(t, s, k) : 0;
-                return rc == 0 ? drop_task(t, k->device, k->id) : rc;
-        }
-        if (rc == 0 && k->form == GATEWAY_FANOUT && is_begun(&j))
-                rc = end_fanout(t, s, k, j.priority, gateway_task_stop(k->id));
-        if (rc == 0)
-                rc = move_job(t, &j, STORE_JOB_BIT(j.state), STORE_JOB_CANCELLED,
-                              "the job that it was made for is over");
-        return rc == 0 ? drop_task(t, k->device, k->id) : rc;
-}
-
-static int settle_task(fleet_turn *t, const gateway_task *k)
-{
-        gateway_task *to = odm_new(store_batch_arena(t->batch), gateway_task);
-        store_op *op = to ? fleet_row(t, STORE_ROW_PATCH, &table_gateway_task, to) : NULL;
-
-        if (!op)
-                return ODM_ENOMEM;
-        *to = (gateway_task){.device = k->device, .id = k->id};
-        op->row.fields = STORE_FIELD(GT_work);
-        op->lenient = true;
-        return 0;
-}
-
-/* One a turn, for each may count a task of its gateway. */
-int gateway_tasks_look(gateways *s, fleet_turn *t, bool *again)
-{
-        const gateway_task at = {.work = 1};
-        const store_scan scan = {.table = &table_gateway_task,
-                                 .index = TASK_BY_WORK,
-                                 .same = 1,
-                                 .at = &at,
-                                 .limit = 1};
-        store_rows l = {0}, members = {0};
-        const gateway_task *k;
-        int rc = store_row_find(s->host->store, &scan, t->arena, &l);
-
-        if (rc < 0 || !l.n)
-                return rc;
-        k = l.v;
-        *again = true;
-        rc = find_members(s, t->arena, k->device, k->id, &members);
-        if (rc < 0)
-                return rc;
-        return members.n ? settle_task(t, k) : cancel_task(s, t, k);
+        return rc == 0 ? gateway_task_drop(t, k.device, k.id) : rc;
 }

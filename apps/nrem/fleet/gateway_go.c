@@ -9,6 +9,7 @@
 #include "campaign_row.h"
 #include "gateway_part.h"
 #include "gateway_relay.h"
+#include "job.h"
 #include "job_event.h"
 
 #define PAGE 200                           /* jobs a batch */
@@ -21,6 +22,7 @@
 #define REACHES_MAX 128
 #define OPEN_MOST 1000      /* jobs.open_max */
 #define PARALLEL 32         /* gateways.parallel */
+#define VALUES_S 1          /* collected ones wait so long for others at most */
 #define PARALLEL_MOST 10000 /* what a gateway takes */
 
 typedef struct candidate {
@@ -254,20 +256,6 @@ static int find_candidates(going *w)
 
 /* ---- images ----------------------------------------------------------------------------------- */
 
-static int put_image(fleet_turn *t, const gateway_image *i)
-{
-        odm_arena *a = store_batch_arena(t->batch);
-        gateway_image *row = odm_new(a, gateway_image);
-
-        if (!row || !fleet_row(t, STORE_ROW_PUT, &table_gateway_image, row))
-                return ODM_ENOMEM;
-        *row = *i;
-        row->sha256 = odm_arena_copy(a, i->sha256);
-        row->name = odm_arena_copy(a, i->name);
-        row->reason = odm_arena_copy(a, i->reason);
-        return a->err ? odm_arena_err(a) : 0;
-}
-
 static int load(going *w, const package *p, odm_str link)
 {
         const gateway_image img = {.device = w->row.device,
@@ -287,7 +275,7 @@ static int load(going *w, const package *p, odm_str link)
         int rc = gateway_task_new(w->t, &w->row, &n, &id);
 
         atomic_fetch_add(&w->s->loads, 1);
-        return rc == 0 ? put_image(w->t, &img) : rc;
+        return rc == 0 ? gateway_image_put(w->t, &img) : rc;
 }
 
 static bool is_loading(const going *w, const candidate *until, odm_str image)
@@ -459,6 +447,12 @@ static uint32_t parallel_of(const going *w, const candidate *first)
         return n ? n : c ? (uint32_t)cfg_int(c, "gateways.parallel") : PARALLEL;
 }
 
+/* Values are as old as they are when they come. */
+static bool is_collection(const candidate *c)
+{
+        return odm_str_is(c->job.kind, "collection");
+}
+
 static int go_together(going *w, candidate *first)
 {
         odm_arena *a = w->t->arena;
@@ -472,7 +466,8 @@ static int go_together(going *w, candidate *first)
                            .parallel = n > 1 ? parallel_of(w, first) : 0,
                            .priority = first->job.priority,
                            .secret = gateway_has_secret(first->list),
-                           .grouped = n > 1};
+                           .grouped = n > 1,
+                           .window = n > 1 && is_collection(first) ? VALUES_S : 0};
         gateway_new k = {.form = GATEWAY_FANOUT,
                          .priority = first->job.priority,
                          .deadline = first->job.deadline,
@@ -500,6 +495,8 @@ static int go_together(going *w, candidate *first)
                         k.deadline = c->job.deadline;
         }
         o.expire = k.deadline ? k.deadline : w->t->now + EXPIRE_MS;
+        if (k.deadline) /* how it ended is told after that */
+                k.deadline += JOB_GRACE_MS;
         k.commands = gateway_task_make(&o);
         rc = gateway_task_new(w->t, &w->row, &k, &id);
         atomic_fetch_add(&w->s->tasks, 1);
@@ -555,7 +552,8 @@ static int decide(going *w, candidate *c)
         const gateway_way way = {.asleep = c->d.state == STORE_DEVICE_ASLEEP ||
                                            c->d.state == STORE_DEVICE_UNREACHABLE || c->relay.again,
                                  .sleeps = c->child.wake_interval > 0,
-                                 .tasks = !w->row.no_tasks && !c->relay.plain};
+                                 .tasks = !w->row.no_tasks && !c->relay.plain,
+                                 .fresh = is_collection(c)};
         const char *why = NULL;
         bool waits = false;
         int form = gateway_form_of(&c->all, &way, &why);

@@ -18,7 +18,6 @@
 #define WHOLE_MOST 200 /* of a gateway that may have so many, the keys are asked for first */
 #define NAMES_PAGE 500
 #define INVENTORY_MS 86400000
-#define READ_MEMORY ((size_t)256 << 20)
 
 int gateway_want_put(fleet_turn *t, const gateway_want *w)
 {
@@ -133,7 +132,7 @@ static int ask_some(fleet_turn *t, gateway_row *row, const store_rows *l)
 void gateway_list_forget(gateways *s)
 {
         odm_arena_done(&s->read_arena);
-        odm_arena_init(&s->read_arena, &heap_mem, READ_MEMORY);
+        odm_arena_init(&s->read_arena, &heap_mem, s->room);
         s->read = NULL;
         s->read_names = NULL;
         s->n_read = s->n_refused = s->n_names = 0;
@@ -257,7 +256,7 @@ static int make_missing(gateways *s, fleet_turn *t, const store_device *g, size_
         return rc;
 }
 
-static int forget_want(fleet_turn *t, int64_t gateway, odm_str key)
+static int forget_want(gateways *s, fleet_turn *t, int64_t gateway, odm_str key)
 {
         odm_arena *a = store_batch_arena(t->batch);
         gateway_want *w = odm_new(a, gateway_want);
@@ -267,7 +266,20 @@ static int forget_want(fleet_turn *t, int64_t gateway, odm_str key)
                 return ODM_ENOMEM;
         *w = (gateway_want){.device = gateway, .key = odm_arena_copy(a, key)};
         op->lenient = true;
-        return w->key.p ? 0 : ODM_ENOMEM;
+        return w->key.p ? gateway_early_ripe(s, t, gateway, key) : ODM_ENOMEM;
+}
+
+/* It was told to be asleep meanwhile, and is awake but for a moment.  *asked: the answer is what it
+ * is wanted for; else it is to be read once more. */
+static int take_told(gateways *s, fleet_turn *t, int64_t gateway, gateway_record *r, bool *asked)
+{
+        gateway_want w = {.device = gateway, .key = r->key};
+        int rc = store_row_get(s->host->store, &table_gateway_want, &w, t->arena, &w);
+
+        if (rc == 0 && w.naps && r->state == GATEWAY_ACTIVE)
+                r->state = GATEWAY_ASLEEP;
+        *asked = w.asked;
+        return rc == ODM_ENOENT ? 0 : rc;
 }
 
 static int take_page(gateways *s, fleet_turn *t, const store_device *g, const gateway_row *row,
@@ -277,14 +289,17 @@ static int take_page(gateways *s, fleet_turn *t, const store_device *g, const ga
 
         for (size_t i = from; i < to && rc == 0; i++) {
                 store_device d;
+                bool asked;
 
-                rc = store_device_by_devid(s->host->store, s->read[i].id, t->arena, &d);
+                rc = take_told(s, t, g->id, &s->read[i], &asked);
+                if (rc == 0)
+                        rc = store_device_by_devid(s->host->store, s->read[i].id, t->arena, &d);
                 if (rc == 0)
                         rc = gateway_take(s, t, g, row, &d, &s->read[i]);
                 if (rc == ODM_ENOENT)
                         rc = 0;
-                if (rc == 0 && row->whole)
-                        rc = forget_want(t, g->id, s->read[i].key);
+                if (rc == 0 && row->whole && asked)
+                        rc = forget_want(s, t, g->id, s->read[i].key);
         }
         return rc;
 }
@@ -298,7 +313,7 @@ static int forget_wants(fleet_turn *t, gateways *s, int64_t gateway)
 
         v = l.v;
         for (size_t i = 0; i < l.n && rc == 0; i++)
-                rc = forget_want(t, gateway, v[i].key);
+                rc = forget_want(s, t, gateway, v[i].key);
         return rc;
 }
 
@@ -390,6 +405,27 @@ static int work_in(gateways *s, fleet_turn *t, const store_device *g, gateway_ro
         return rc == 0 ? gateway_patch(t, row, STORE_FIELD(GW_place)) : rc;
 }
 
+/* The answer is more than there is room for: in smaller pieces, or nobody is said to be missing. */
+static int give_up_answer(gateways *s, fleet_turn *t, gateway_row *row)
+{
+        uint64_t fields = STORE_FIELD(GW_job) | STORE_FIELD(GW_place);
+        int rc = 0;
+
+        gateway_list_forget(s);
+        row->job = row->place = 0;
+        if (row->whole && !row->large) {
+                row->large = true;
+                row->wanted = t->now;
+                fields |= STORE_FIELD(GW_large) | STORE_FIELD(GW_wanted);
+        } else {
+                rc = forget_wants(t, s, row->device);
+                row->names = row->listing = false;
+                row->reason = ODM_STR("what it answers is too large");
+                fields |= STORE_FIELD(GW_names) | STORE_FIELD(GW_listing) | STORE_FIELD(GW_reason);
+        }
+        return rc == 0 ? gateway_patch(t, row, fields) : rc;
+}
+
 /* ---- in turn ---------------------------------------------------------------------------------- */
 
 int gateway_list_work(gateways *s, fleet_turn *t, gateway_row *row, bool *again)
@@ -402,7 +438,8 @@ int gateway_list_work(gateways *s, fleet_turn *t, gateway_row *row, bool *again)
                 return rc == ODM_ENOENT ? 0 : rc;
         if (row->job) {
                 *again = true;
-                return row->names ? want_names(s, t, row) : work_in(s, t, &g, row);
+                rc = row->names ? want_names(s, t, row) : work_in(s, t, &g, row);
+                return rc == ODM_ELIMIT && s->read_job != row->job ? give_up_answer(s, t, row) : rc;
         }
         if (is_asking(t, row))
                 return 0;

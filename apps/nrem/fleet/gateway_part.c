@@ -12,6 +12,7 @@
 #include "metrics.h"
 
 #define MOST 10000
+#define ROOM ((size_t)256 << 20)
 #define WORD_MS 999   /* gateways tell whole seconds: it attached then, or so much later */
 #define MANY_MS 60000 /* a count of many devices is good for so long */
 #define MOST_COUNTED 1000000
@@ -59,9 +60,10 @@ static int gateways_open(const fleet_host *h, void **out, diag *d)
         s->own_names = h->conf && cfg_enum(h->conf, "gateways.names") == 1;
         s->tagged = h->conf && cfg_bool(h->conf, "gateways.tagged");
         s->most = h->conf ? (uint32_t)cfg_int(h->conf, "gateways.devices") : MOST;
+        s->room = ROOM;
         s->scan = true;
         pthread_mutex_init(&s->lock, NULL);
-        odm_arena_init(&s->read_arena, &heap_mem, 1 << 20);
+        odm_arena_init(&s->read_arena, &heap_mem, s->room);
         *out = s;
         return 0;
 }
@@ -110,7 +112,8 @@ static int on_attached(gateways *s, fleet_turn *t, const store_device *g, gatewa
                                   .mode = w->mode,
                                   .component = w->component,
                                   .state = GATEWAY_ACTIVE,
-                                  .seen = w->at ? w->at + WORD_MS : 0};
+                                  .seen = w->at ? w->at + WORD_MS : 0,
+                                  .attached = true};
         gateway_child c;
         store_device d;
         int rc;
@@ -153,6 +156,17 @@ static const char *state_text(uint32_t state)
                                               : "its gateway says so";
 }
 
+/* Of a device that is not known yet; what an attach said of it stays. */
+static int want_told(gateways *s, fleet_turn *t, gateway_row *row, odm_str key, bool naps)
+{
+        gateway_want w = {.device = row->device, .key = key};
+        int rc = store_row_get(s->host->store, &table_gateway_want, &w, t->arena, &w);
+
+        w.naps = naps;
+        w.asked = w.asked && naps;
+        return rc == 0 || rc == ODM_ENOENT ? want(t, row, &w) : rc;
+}
+
 static int on_state(gateways *s, fleet_turn *t, const store_device *g, gateway_row *row,
                     odm_str key, odm_str data)
 {
@@ -165,7 +179,50 @@ static int on_state(gateways *s, fleet_turn *t, const store_device *g, gateway_r
         rc = gateway_find_key(s->host->store, g->id, key, t->arena, &c);
         if (rc == 0)
                 return gateway_told(s, t, &c, (uint32_t)state, state_text((uint32_t)state));
-        return rc == ODM_ENOENT ? want(t, row, &(gateway_want){.device = g->id, .key = key}) : rc;
+        return rc == ODM_ENOENT ? want_told(s, t, row, key, state == GATEWAY_ASLEEP) : rc;
+}
+
+/* Words with spaces between; `out` is empty at the end. */
+static odm_str next_word(odm_str s, odm_str *out)
+{
+        size_t n = 0;
+
+        s = odm_str_trim(s);
+        while (n < s.n && s.p[n] != ' ')
+                n++;
+        *out = odm_str_to(s, n);
+        return odm_str_from(s, n);
+}
+
+/* "2 d0001 d0002 ..": the habit of each, told when it changes (docs/gateway.md). */
+static int on_states(gateways *s, fleet_turn *t, const store_device *g, gateway_row *row,
+                     odm_str data)
+{
+        odm_str state, key, rest = next_word(data, &state);
+        int rc = 0;
+
+        for (rest = next_word(rest, &key); rc == 0 && key.n; rest = next_word(rest, &key))
+                if (gateway_key_ok(key))
+                        rc = on_state(s, t, g, row, key, state);
+        return rc;
+}
+
+/* "d0001 d0002 ..": their records are read, also if that is under way. */
+static int on_renewed(gateways *s, fleet_turn *t, gateway_row *row, odm_str data)
+{
+        odm_str key, rest = next_word(data, &key);
+        int rc = 0;
+
+        for (; rc == 0 && key.n; rest = next_word(rest, &key)) {
+                gateway_want w = {.device = row->device, .key = key};
+                if (!gateway_key_ok(key))
+                        continue;
+                rc = store_row_get(s->host->store, &table_gateway_want, &w, t->arena, &w);
+                w.asked = false;
+                if (rc == 0 || rc == ODM_ENOENT)
+                        rc = want(t, row, &w);
+        }
+        return rc;
 }
 
 static int on_request(fleet_turn *t, const store_device *d, const fleet_event *ev,
@@ -218,7 +275,7 @@ static int hear_of_devices(gateways *s, fleet_turn *t, const fleet_event *ev, ga
                          log_str("device", g->name));
                 return 0;
         }
-        if (news != GATEWAY_STATE)
+        if (news != GATEWAY_STATE && news != GATEWAY_RENEWED)
                 rc = gateway_word_read(news, data, t->arena, &w);
         if (rc == ODM_EMALFORMED || rc == ODM_ELIMIT)
                 return 0;
@@ -229,7 +286,11 @@ static int hear_of_devices(gateways *s, fleet_turn *t, const fleet_event *ev, ga
         switch (news) {
         case GATEWAY_ATTACHED: return on_attached(s, t, g, &row, key, &w);
         case GATEWAY_DETACHED: return on_detached(s, t, g, &w);
-        default: return on_state(s, t, g, &row, key, data);
+        case GATEWAY_RENEWED: return on_renewed(s, t, &row, data);
+        default:
+                return odm_str_is(fleet_text(ev, "source"), GATEWAY_RECORDS)
+                               ? on_states(s, t, g, &row, data)
+                               : on_state(s, t, g, &row, key, data);
         }
 }
 
@@ -247,8 +308,14 @@ static int on_alert(gateways *s, fleet_turn *t, const fleet_event *ev)
         switch (news) {
         case GATEWAY_ATTACHED:
         case GATEWAY_DETACHED:
-        case GATEWAY_STATE: return hear_of_devices(s, t, ev, news, &d);
+        case GATEWAY_STATE:
+        case GATEWAY_RENEWED:
+                s->late = fleet_text(ev, "time");
+                rc = hear_of_devices(s, t, ev, news, &d);
+                s->late = ODM_ABSENT;
+                return rc;
         case GATEWAY_RESULTS: return gateway_results(s, t, ev);
+        case GATEWAY_IMAGE: return gateway_image_told(s, t, ev);
         case GATEWAY_REQUEST: return hear_request(s, t, ev, &d);
         case GATEWAY_ADDRESS: return gateway_address_told(t, d.id, fleet_text(ev, "data"));
         case GATEWAY_VALUES:
@@ -391,6 +458,8 @@ static int gateways_event(void *p, fleet_turn *t, const fleet_event *ev)
 
         if (odm_str_is(ev->e.kind, "alert"))
                 return on_alert(s, t, ev);
+        if (odm_str_is(ev->e.kind, GATEWAY_EARLY))
+                return ev->e.device ? gateway_early_heard(s, t, ev) : 0;
         if (odm_str_starts(ev->e.kind, "gateway."))
                 return ev->e.device ? on_wish(s, t, ev) : 0;
         if (odm_str_is(ev->e.kind, "device.placed")) {
@@ -439,8 +508,8 @@ static int work(gateways *s, fleet_turn *t, bool *again)
 
 static int gateways_tick(void *p, fleet_turn *t, int64_t *at)
 {
-        static int (*const pieces[])(gateways *, fleet_turn *, bool *) = {work, gateway_tasks_look,
-                                                                          gateway_scan, gateway_go};
+        static int (*const pieces[])(gateways *, fleet_turn *, bool *) = {
+                gateway_early_tell, work, gateway_tasks_look, gateway_scan, gateway_go};
         gateways *s = p;
         bool again = false;
         int rc = 0;
@@ -520,8 +589,9 @@ static int gateways_metrics(void *p, odm_buf *out)
 }
 
 static const store_table *const tables[] = {
-        &table_gateway,      &table_gateway_child, &table_gateway_want,    &table_gateway_relay,
-        &table_gateway_task, &table_gateway_image, &table_gateway_address, NULL};
+        &table_gateway,         &table_gateway_child, &table_gateway_want,
+        &table_gateway_relay,   &table_gateway_task,  &table_gateway_image,
+        &table_gateway_address, &table_gateway_early, NULL};
 
 const fleet_part part_gateway = {.name = "gateway",
                                  .tables = tables,

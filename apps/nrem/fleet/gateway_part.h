@@ -4,9 +4,12 @@
  *     gateway_part.c     events and the clock; which gateway has work
  *     gateway_child.c    devices: found, made, moved, as they are told to be
  *     gateway_list.c     inventories are asked for, and worked in page by page
+ *     gateway_early.c    alerts of devices that are not known yet
  *     gateway_values.c   measurements
  *     gateway_go.c       jobs of devices become tasks of their gateways
  *     gateway_end.c      what came of those
+ *     gateway_back.c     those that go back, or are wanted no more
+ *     gateway_task.c     their rows
  *     gateway_api.c      REST
  *
  * Memory holds which devices may have new jobs, and the inventory that is being worked in; both
@@ -29,6 +32,7 @@ typedef struct gateways {
         bool own_names; /* new devices are called as their gateway calls them */
         bool tagged;    /* only devices with the tag "gateway" are believed */
         uint32_t most;  /* devices behind one */
+        size_t room;    /* octets of one answer with an inventory */
 
         pthread_mutex_t lock;         /* over what follows */
         int64_t poked[GATEWAY_POKES]; /* devices that may have new jobs */
@@ -44,7 +48,8 @@ typedef struct gateways {
         size_t n_read, n_refused;
         odm_str *read_names; /* or the keys that it has */
         size_t n_names;
-        bool full; /* jobs were left where they are, for their gateway had too many */
+        bool full;    /* jobs were left where they are, for their gateway had too many */
+        odm_str late; /* when what is heard now was, told late; absent: now */
         /* ---- any thread */
         atomic_uint_fast64_t direct, fanned, tasks, ended, loads;
 } gateways;
@@ -71,7 +76,8 @@ ODM_MUST_USE int gateway_places(gateways *s, int64_t gateway, size_t *out);
  * there is no room, or no name. */
 ODM_MUST_USE int gateway_make(gateways *s, fleet_turn *t, const store_device *g,
                               const gateway_record *r, size_t *places, bool *made);
-/* The State that was told of a child, and what its device is by that. */
+/* The State that was told of a child, and what its device is by that.  One that is asleep is not
+ * told to be awake for a moment. */
 ODM_MUST_USE int gateway_told(gateways *s, fleet_turn *t, const gateway_child *c, uint32_t state,
                               const char *reason);
 /* The device has called by itself, and is reached so from now on; device.placed tells the rest. */
@@ -91,11 +97,31 @@ ODM_MUST_USE int gateway_list_ended(gateways *s, fleet_turn *t, const gateway_ta
                                     bool done, odm_str reason);
 void gateway_list_forget(gateways *s);
 
+/* ---- gateway_early.c ------------------------------------------------------------------------ */
+
+/* An alert of a device that was not known when it came: kept, or told. */
+ODM_MUST_USE int gateway_early_heard(gateways *s, fleet_turn *t, const fleet_event *ev);
+/* The record of that key was read, or will not be: what is kept of it is told soon. */
+ODM_MUST_USE int gateway_early_ripe(gateways *s, fleet_turn *t, int64_t gateway, odm_str key);
+/* The same for all that is kept of the gateway, a page; *any: there was some. */
+ODM_MUST_USE int gateway_early_all_ripe(gateways *s, fleet_turn *t, int64_t gateway, bool *any);
+/* A page of what is ripe; *again: there was some. */
+ODM_MUST_USE int gateway_early_tell(gateways *s, fleet_turn *t, bool *again);
+
 /* ---- gateway_values.c ----------------------------------------------------------------------- */
 
 /* Values that the gateway tells of devices behind it become samples of theirs; others are left
  * out.  0, ODM_ENOMEM, ODM_EIO. */
 ODM_MUST_USE int gateway_values(gateways *s, fleet_turn *t, int64_t gateway, odm_str doc);
+
+/* ---- gateway_image.c ------------------------------------------------------------------------- */
+
+ODM_MUST_USE int gateway_image_put(fleet_turn *t, const gateway_image *i);
+/* It is at its gateway, or is not, for the reason; which is told. */
+ODM_MUST_USE int gateway_image_now(fleet_turn *t, const gateway_image *known, bool ready,
+                                   odm_str why);
+/* The gateway says by itself that it has lost a package, or has it again. */
+ODM_MUST_USE int gateway_image_told(gateways *s, fleet_turn *t, const fleet_event *ev);
 
 /* ---- gateway_go.c ---------------------------------------------------------------------------- */
 
@@ -125,20 +151,41 @@ ODM_MUST_USE int gateway_task_new(fleet_turn *t, gateway_row *row, const gateway
 ODM_MUST_USE int gateway_count(fleet_turn *t, const gateway_row *row, int64_t before,
                                uint64_t fields);
 
+/* ---- gateway_task.c --------------------------------------------------------------------------- */
+
+bool gateway_job_over(store_job_state s);
+/* Not lenient: what follows from it must not happen without it.  Its end is told. */
+ODM_MUST_USE int gateway_job_move(fleet_turn *t, const store_job *j, uint32_t from,
+                                  store_job_state to, const char *reason);
+ODM_MUST_USE int gateway_relay_put(fleet_turn *t, const gateway_relay *r);
+ODM_MUST_USE int gateway_relay_drop(fleet_turn *t, const gateway_relay *r);
+ODM_MUST_USE int gateway_task_drop(fleet_turn *t, int64_t gateway, int64_t id);
+/* The clock looks whether the task is still wanted (gateway_tasks_look()). */
+ODM_MUST_USE int gateway_task_look(fleet_turn *t, int64_t gateway, int64_t id);
+/* The relays that a task was made for. */
+ODM_MUST_USE int gateway_members(gateways *s, odm_arena *a, int64_t gateway, int64_t task,
+                                 store_rows *out);
+
 /* ---- gateway_end.c ---------------------------------------------------------------------------- */
 
 /* A job of ours at a gateway has ended. */
 ODM_MUST_USE int gateway_task_ended(gateways *s, fleet_turn *t, const fleet_event *ev, int64_t id);
 /* Results of a fan-out. */
 ODM_MUST_USE int gateway_results(gateways *s, fleet_turn *t, const fleet_event *ev);
-/* A relayed job was ended by somebody else. */
-ODM_MUST_USE int gateway_withdrawn(gateways *s, fleet_turn *t, int64_t device, int64_t job);
+
+/* ---- gateway_back.c --------------------------------------------------------------------------- */
+
 /* The job goes back into the queue, for another way; `why` for people. */
 ODM_MUST_USE int gateway_put_back(gateways *s, fleet_turn *t, const gateway_relay *r,
                                   const char *why);
+/* A relayed job was ended by somebody else. */
+ODM_MUST_USE int gateway_withdrawn(gateways *s, fleet_turn *t, int64_t device, int64_t job);
 /* All of a device: it is behind another gateway now, or behind none.  What had begun and must not
  * be done twice fails. */
 ODM_MUST_USE int gateway_put_back_all(gateways *s, fleet_turn *t, int64_t device);
+/* The gateway was to take an Exec back whose device has left: where it has, the Exec is done behind
+ * the other gateway. */
+ODM_MUST_USE int gateway_stop_ended(gateways *s, fleet_turn *t, const gateway_task *k, int64_t job);
 /* A task of which relays were taken out: is it still wanted?  A page; *again. */
 ODM_MUST_USE int gateway_tasks_look(gateways *s, fleet_turn *t, bool *again);
 

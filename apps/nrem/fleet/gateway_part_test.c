@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "heap.h"
+#include "job.h"
 #include "job_event.h"
 #include "package.h"
 #include "presence_part.h"
@@ -22,6 +23,7 @@ static const fleet_part *const parts[] = {&part_alarm, &part_gateway, &part_pres
 #define ATTACHED "urn:oma:at:oma-gwmo:deviceattached:1.1"
 #define DETACHED "urn:oma:at:oma-gwmo:devicedetached:1.0"
 #define STATE "urn:oma:at:x-xrem-gw:1.0:DeviceState"
+#define RENEWED "urn:oma:at:x-xrem-gw:1.0:RecordChange"
 #define RESULTS "urn:oma:at:oma-gwmo:resultaggregation:1.0"
 #define RECORD(key) "./GwMO/Inventory/Records/" key
 #define GET_FWV "[{\"cmd\":\"get\",\"uri\":\"./DevDetail/FwV\"}]"
@@ -249,14 +251,15 @@ static int64_t with_meters(stage *s, const char *name, unsigned n, int64_t *ids)
         return gw;
 }
 
-static int64_t order_with(stage *s, int64_t device, const char *commands, int64_t deadline)
+static int64_t order_of(stage *s, const char *kind, int64_t device, const char *commands,
+                        int64_t deadline)
 {
         store_batch *b = store_batch_new();
         store_op *op = store_batch_add(b, STORE_JOB_CREATE);
         int64_t id;
 
         op->job = (store_job){.device = device,
-                              .kind = ODM_STR("test"),
+                              .kind = odm_cstr(kind),
                               .commands = odm_cstr(commands),
                               .max_attempts = 10,
                               .deadline = deadline,
@@ -267,6 +270,11 @@ static int64_t order_with(stage *s, int64_t device, const char *commands, int64_
         store_batch_free(b);
         fleet_job_created(s->f, device, id);
         return id;
+}
+
+static int64_t order_with(stage *s, int64_t device, const char *commands, int64_t deadline)
+{
+        return order_of(s, "test", device, commands, deadline);
 }
 
 static int64_t order(stage *s, int64_t device, const char *commands)
@@ -385,6 +393,96 @@ static void states_are_those_that_gateways_tell(void **state)
         calls(&s, gw);
         run(&s);
         assert_int_equal(get(&s, id).state, STORE_DEVICE_ACTIVE);
+        stage_end(&s);
+}
+
+/* The gateway is asked for one record. */
+static void looked_at(stage *s, int64_t gw, const char *key, const char *id)
+{
+        const char *at = odm_arena_fmt(&s->a, RECORD("%s"), key).p;
+        store_value v[] = {
+                {.uri = odm_arena_fmt(&s->a, "%s/DeviceID", at), .data = odm_cstr(id)},
+                {.uri = odm_arena_fmt(&s->a, "%s/Mode", at), .data = ODM_STR("3")},
+                {.uri = odm_arena_fmt(&s->a, "%s/State", at), .data = ODM_STR("1")},
+                {.uri = odm_arena_fmt(&s->a, "%s/Mod", at), .data = ODM_STR("M2")},
+        };
+        const store_result r = {.status = 200, .sent = true, .items = v, .n_items = ODM_COUNT(v)};
+        store_job j = carrier(s, gw);
+
+        assert_non_null(memmem(j.commands.p, j.commands.n, at, strlen(at)));
+        for (size_t i = 0; i < ODM_COUNT(v); i++)
+                v[i].format = ODM_STR("chr");
+        ends(s, &j, STORE_JOB_DONE, &r, 1);
+}
+
+/* They are asleep from then on, whatever their records say for a moment, until they are told to be
+ * awake, or attach anew. */
+static void sleepers_are_told_together(void **state)
+{
+        int64_t ids[3], gw, late;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        gw = with_meters(&s, "g", 3, ids);
+        alert(&s, gw, STATE, GATEWAY_RECORDS, "2 d1 d3 d9");
+        run(&s);
+        assert_int_equal(get(&s, ids[0]).state, STORE_DEVICE_ASLEEP);
+        assert_int_equal(get(&s, ids[1]).state, STORE_DEVICE_ACTIVE);
+        assert_int_equal(get(&s, ids[2]).state, STORE_DEVICE_ASLEEP);
+        assert_int_equal(stage_told(&s, "device.asleep"), 2);
+        looked_at(&s, gw, "d9", "urn:g:9"); /* one that was not known: awake just now */
+        late = by_devid(&s, "urn:g:9");
+        assert_int_equal(get(&s, late).state, STORE_DEVICE_ASLEEP);
+        stage_say(&s, gw, "gateway.sync", NULL);
+        run(&s);
+        inventory(&s, gw,
+                  odm_arena_fmt(&s.a, "%s%s%s%s", record_xml(&s, "d1", "urn:g:1", "1"),
+                                record_xml(&s, "d2", "urn:g:2", "2"),
+                                record_xml(&s, "d3", "urn:g:3", "1"),
+                                record_xml(&s, "d9", "urn:g:9", "1"))
+                          .p);
+        for (int i = 0; i < 3; i++)
+                assert_int_equal(get(&s, ids[i]).state, STORE_DEVICE_ASLEEP);
+        assert_int_equal(get(&s, late).state, STORE_DEVICE_ASLEEP);
+        alert(&s, gw, STATE, GATEWAY_RECORDS, "1 d1");
+        attach(&s, gw, "d3", "urn:g:3");
+        run(&s);
+        assert_int_equal(get(&s, ids[0]).state, STORE_DEVICE_ACTIVE);
+        assert_int_equal(get(&s, ids[1]).state, STORE_DEVICE_ASLEEP);
+        assert_int_equal(get(&s, ids[2]).state, STORE_DEVICE_ACTIVE);
+        for (size_t i = 0; i < 5; i++) /* no list of any */
+                alert(&s, gw, STATE, GATEWAY_RECORDS,
+                      (const char *[]){"", "2", " ", "9 d1", "2 ../x  d1/d2"}[i]);
+        run(&s);
+        assert_int_equal(get(&s, ids[0]).state, STORE_DEVICE_ACTIVE);
+        stage_end(&s);
+}
+
+/* Also while it is read, for the answer may be from before. */
+static void records_that_are_new_are_read_again(void **state)
+{
+        int64_t ids[3], gw;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        gw = with_meters(&s, "g", 3, ids);
+        assert_int_equal(get(&s, ids[1]).model.n, 0);
+        for (size_t i = 0; i < 4; i++) /* no list of any */
+                alert(&s, gw, RENEWED, GATEWAY_RECORDS,
+                      (const char *[]){"", " ", "../x", "d1/d2"}[i]);
+        run(&s);
+        assert_int_equal(count_jobs(&s, gw, STORE_JOB_OPEN), 0);
+        alert(&s, gw, RENEWED, GATEWAY_RECORDS, "d2 ../x");
+        run(&s);
+        alert(&s, gw, RENEWED, GATEWAY_RECORDS, "d2");
+        run(&s);
+        looked_at(&s, gw, "d2", "urn:g:2");
+        assert_true(odm_str_is(get(&s, ids[1]).model, "M2"));
+        looked_at(&s, gw, "d2", "urn:g:2");
+        assert_int_equal(count_jobs(&s, gw, STORE_JOB_OPEN), 0);
+        assert_int_equal(get(&s, ids[0]).model.n, 0);
         stage_end(&s);
 }
 
@@ -516,6 +614,40 @@ static void a_large_inventory_is_read_in_pieces(void **state)
         stage_end(&s);
 }
 
+/* What is more than the server has room for holds up nobody, and says nothing of who is missing. */
+static void an_answer_that_is_too_large_is_given_up(void **state)
+{
+        char much[40000];
+        int64_t gw, ids[2];
+        gateway_row row;
+        gateways *own;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        own = fleet_self(s.f, &part_gateway);
+        own->room = 64 << 10;
+        gw = with_meters(&s, "g", 2, ids);
+        stage_ms += 1000;
+        stage_say(&s, gw, "gateway.sync", NULL);
+        run(&s);
+        memset(much, 'x', sizeof much - 1);
+        much[sizeof much - 1] = '\0';
+        inventory(&s, gw, odm_arena_fmt(&s.a, "%s%s", much, much).p);
+        assert_int_equal(gateway_find(s.st, gw, &s.a, &row), 0);
+        assert_true(row.large && !row.job);
+        answers(&s, gw, 200, "./GwMO/Inventory/Records", "d1/d2"); /* in smaller pieces */
+        assert_true(says(carrier(&s, gw).commands, RECORD("d1")));
+        answers(&s, gw, 200, RECORD("d1"), odm_arena_fmt(&s.a, "%s%s", much, much).p);
+        assert_int_equal(gateway_find(s.st, gw, &s.a, &row), 0);
+        assert_true(!row.job && !row.listing &&
+                    odm_str_is(row.reason, "what it answers is too large"));
+        assert_int_equal(count_jobs(&s, gw, STORE_JOB_OPEN), 0); /* nor is it asked for ever */
+        for (unsigned i = 0; i < 2; i++)
+                assert_int_equal(get(&s, ids[i]).state, STORE_DEVICE_ACTIVE);
+        stage_end(&s);
+}
+
 static void put_account(stage *s, int64_t id)
 {
         store_batch *b = store_batch_new();
@@ -555,24 +687,6 @@ static void nobody_is_taken_over_by_hearsay(void **state)
         attach(&s, gw, "d0002", "urn:gw:gw"); /* itself */
         assert_int_equal(gateway_find_child(s.st, gw, &s.a, &c), ODM_ENOENT);
         stage_end(&s);
-}
-
-/* The gateway is asked for one record. */
-static void looked_at(stage *s, int64_t gw, const char *key, const char *id)
-{
-        const char *at = odm_arena_fmt(&s->a, RECORD("%s"), key).p;
-        store_value v[] = {
-                {.uri = odm_arena_fmt(&s->a, "%s/DeviceID", at), .data = odm_cstr(id)},
-                {.uri = odm_arena_fmt(&s->a, "%s/Mode", at), .data = ODM_STR("3")},
-                {.uri = odm_arena_fmt(&s->a, "%s/State", at), .data = ODM_STR("1")},
-        };
-        const store_result r = {.status = 200, .sent = true, .items = v, .n_items = ODM_COUNT(v)};
-        store_job j = carrier(s, gw);
-
-        assert_non_null(memmem(j.commands.p, j.commands.n, at, strlen(at)));
-        for (size_t i = 0; i < ODM_COUNT(v); i++)
-                v[i].format = ODM_STR("chr");
-        ends(s, &j, STORE_JOB_DONE, &r, 1);
 }
 
 /* Orders of a device that is there with another gateway are not for whoever says its name; when
@@ -1010,6 +1124,30 @@ static int64_t task_of(const store_job *k)
         return (int64_t)v;
 }
 
+/* Some sleep: what the others say does not wait for them. */
+static void collected_values_are_told_as_they_come(void **state)
+{
+        static const char get[] = "[{\"cmd\":\"get\",\"uri\":\"./X/Y\",\"optional\":true}]";
+        int64_t ids[4], gw, jobs[4];
+        store_job k;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        gw = with_meters(&s, "g", 4, ids);
+        for (unsigned i = 0; i < 4; i++)
+                jobs[i] = order_of(&s, "collection", ids[i], get, 0);
+        run(&s);
+        assert_int_equal(count_jobs(&s, gw, STORE_JOB_OPEN), 1);
+        k = carrier(&s, gw);
+        assert_true(says(k.commands, "Operations/AggWindow"));
+        results(&s, gw, task_of(&k),
+                "<Device ID=\"urn:g:1\" Key=\"d1\"><Cmd CmdRef=\"1\" Status=\"200\"/></Device>");
+        assert_int_equal(job_of(&s, jobs[0]).state, STORE_JOB_DONE);
+        assert_int_equal(job_of(&s, jobs[1]).state, STORE_JOB_WAITING);
+        stage_end(&s);
+}
+
 static void who_is_asleep_gets_it_when_it_wakes(void **state)
 {
         int64_t id, gw, job;
@@ -1154,6 +1292,60 @@ static void a_package_goes_to_the_gateway_once(void **state)
         stage_end(&s);
 }
 
+static void image_says(stage *s, int64_t gw, const char *id, const char *result)
+{
+        alert(s, gw, "urn:oma:at:oma-gwmo:imageready:1.0",
+              "./GwMO/ImageInventory/Images/i0123456789abcdef",
+              odm_arena_fmt(&s->a,
+                            "<ImageReady><ImageID>%s</ImageID><Hash></Hash><LocalURL></LocalURL>"
+                            "<Result>%s</Result></ImageReady>",
+                            id, result)
+                      .p);
+        run(s);
+}
+
+static gateway_image image_of(stage *s, int64_t gw)
+{
+        const gateway_image key = {.device = gw, .sha256 = ODM_STR(HASH)};
+        gateway_image i;
+
+        assert_int_equal(store_row_get(s->host.store, &table_gateway_image, &key, &s->a, &i), 0);
+        return i;
+}
+
+/* Nobody asked: it was found damaged there, and could not be had again; later it could. */
+static void a_package_is_lost_there_and_found(void **state)
+{
+        const store_result loaded = {
+                .index = 11, .status = 200, .sent = true, .text = ODM_STR("alert x")};
+        int64_t gw, jobs[3];
+        gateway_image i;
+        store_job k;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        k = load(&s, &gw, jobs);
+        image_says(&s, gw, HASH, "402"); /* of what we ordered our job knows more */
+        assert_int_equal(image_of(&s, gw).state, GATEWAY_LOADING);
+        ends(&s, &k, STORE_JOB_DONE, &loaded, 1);
+        image_says(&s, gw, HASH, "200");
+        image_says(&s, gw, "another", "402");
+        image_says(&s, gw, HASH, "");
+        assert_int_equal(image_of(&s, gw).state, GATEWAY_LOADED);
+        assert_int_equal(stage_told(&s, "gateway.image"), 1);
+        image_says(&s, gw, HASH, "402");
+        image_says(&s, gw, HASH, "402");
+        i = image_of(&s, gw);
+        assert_int_equal(i.state, GATEWAY_UNLOADED);
+        assert_str(i.reason, "its gateway has it no more: Corrupted package (402)");
+        assert_int_equal(stage_told(&s, "gateway.image"), 2);
+        image_says(&s, gw, HASH, "200");
+        assert_int_equal(image_of(&s, gw).state, GATEWAY_LOADED);
+        assert_int_equal(stage_told(&s, "gateway.image"), 3);
+        stage_end(&s);
+}
+
 static void without_it_devices_fetch_by_themselves(void **state)
 {
         const store_result failed = {
@@ -1188,11 +1380,32 @@ static void a_gateway_that_serves_it_nowhere_is_no_use(void **state)
         results(&s, gw, task_of(&k),
                 "<Device ID=\"urn:g:1\" Key=\"d1\" State=\"4\" Text=\"no such image\">"
                 "<Cmd Status=\"404\"/></Device>");
+        assert_int_equal(image_of(&s, gw).state, GATEWAY_UNLOADED);
         ends(&s, &k, STORE_JOB_WAITING, NULL, 0);
         k = carrier(&s, gw);
         assert_true(says(k.commands, "./GwDev/d1/FUMO/main/DownloadAndUpdate/PkgURL"));
         assert_true(says(k.commands, LINK));
         assert_int_equal(job_of(&s, jobs[0]).state, STORE_JOB_WAITING);
+        stage_end(&s);
+}
+
+/* Of a time between two seconds: the gateway is not to end it before. */
+static void the_end_of_an_order_is_told_after_its_time(void **state)
+{
+        const int64_t at = 1800000000500;
+        int64_t ids[2], gw;
+        store_job k;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        gw = with_meters(&s, "g", 2, ids);
+        for (unsigned i = 0; i < 2; i++)
+                (void)order_with(&s, ids[i], UPDATE, at);
+        run(&s);
+        k = carrier(&s, gw);
+        assert_true(says(k.commands, "20270115T080001Z"));
+        assert_int_equal(k.deadline, at + JOB_GRACE_MS);
         stage_end(&s);
 }
 
@@ -1367,6 +1580,83 @@ static void a_device_that_moves_takes_its_jobs_along(void **state)
         stage_end(&s);
 }
 
+#define NAMED "[{\"cmd\":\"exec\",\"uri\":\"./FUMO/main/Update\",\"correlator\":\"c-1\"}]"
+
+/* The old gateway knows whether the Exec waits there still: then it goes along, and is not done by
+ * both. */
+static void an_exec_that_waits_is_taken_back(void **state)
+{
+        static const struct {
+                const char *why;
+                store_job_state carrier, stop;
+                unsigned status; /* of the stop; 0: none */
+                store_job_state to;
+                const char *reason;
+        } cases[] = {
+                {"it waited", STORE_JOB_WAITING, STORE_JOB_DONE, 200, STORE_JOB_WAITING,
+                 "with its gateway b"},
+                {"it was on its way there", STORE_JOB_IN_SESSION, STORE_JOB_DONE, 200,
+                 STORE_JOB_WAITING, "with its gateway b"},
+                {"its device had it", STORE_JOB_WAITING, STORE_JOB_DONE, 404, STORE_JOB_FAILED,
+                 "it left its gateway meanwhile; what became of it is not known"},
+                {"the gateway is gone", STORE_JOB_WAITING, STORE_JOB_EXPIRED, 0, STORE_JOB_FAILED,
+                 "it left its gateway meanwhile; what became of it is not known"},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(cases); i++) {
+                const store_result r = {.status = cases[i].status, .sent = true};
+                int64_t id, a, b, job;
+                store_job k, stop;
+                stage s;
+
+                begin(&s);
+                a = with_meters(&s, "a", 1, &id);
+                job = order(&s, id, NAMED);
+                run(&s);
+                k = carrier(&s, a);
+                ends(&s, &k, cases[i].carrier, NULL, 0);
+                b = gateway(&s, "b");
+                attach(&s, b, "d9", "urn:a:1");
+                run(&s);
+                assert_int_equal(job_of(&s, job).state, STORE_JOB_WAITING);
+                stop = carrier(&s, a);
+                assert_true(says(stop.commands, GATEWAY_TAKE_BACK) &&
+                            says(stop.commands, "\"c-1\""));
+                ends(&s, &stop, cases[i].stop, &r, cases[i].status != 0);
+                if (job_of(&s, job).state != cases[i].to ||
+                    !odm_str_is(job_of(&s, job).reason, cases[i].reason))
+                        fail_msg("%s: %s", cases[i].why,
+                                 store_job_state_name(job_of(&s, job).state));
+                assert_int_equal(job_of(&s, k.id).state, STORE_JOB_CANCELLED);
+                stage_end(&s);
+        }
+}
+
+/* Whom nobody waits for any more is not done, once its device wakes. */
+static void a_job_that_is_cancelled_takes_its_exec_back(void **state)
+{
+        int64_t id, gw, job;
+        store_job k;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        gw = with_meters(&s, "g", 1, &id);
+        job = order(&s, id, NAMED);
+        run(&s);
+        k = carrier(&s, gw);
+        ends(&s, &k, STORE_JOB_WAITING, NULL, 0);
+        k = job_of(&s, job);
+        ends(&s, &k, STORE_JOB_CANCELLED, NULL, 0);
+        assert_true(says(carrier(&s, gw).commands, GATEWAY_TAKE_BACK));
+        stage_end(&s);
+}
+
+#define TWO_EXECS                                             \
+        "[{\"cmd\":\"exec\",\"uri\":\"./FUMO/main/Update\"}," \
+        "{\"cmd\":\"exec\",\"uri\":\"./DiagMon/Restart/Operations/Start\"}]"
+
 static void what_had_begun_is_not_done_twice(void **state)
 {
         static const struct {
@@ -1374,8 +1664,8 @@ static void what_had_begun_is_not_done_twice(void **state)
                 store_job_state carrier, to;
         } cases[] = {
                 {"an Exec that nobody has begun", UPDATE, STORE_JOB_QUEUED, STORE_JOB_WAITING},
-                {"one that is being sent", UPDATE, STORE_JOB_IN_SESSION, STORE_JOB_FAILED},
-                {"one that was accepted", UPDATE, STORE_JOB_WAITING, STORE_JOB_FAILED},
+                {"two that are being sent", TWO_EXECS, STORE_JOB_IN_SESSION, STORE_JOB_FAILED},
+                {"two that were accepted", TWO_EXECS, STORE_JOB_WAITING, STORE_JOB_FAILED},
                 {"an Add in an Atomic",
                  "[{\"cmd\":\"atomic\",\"commands\":[{\"cmd\":\"add\",\"uri\":\"./A\","
                  "\"data\":\"1\"}]}]",
@@ -1589,9 +1879,12 @@ int main(void)
                 cmocka_unit_test(a_gateway_is_found_by_what_it_tells),
                 cmocka_unit_test(a_device_moves_and_keeps_its_name),
                 cmocka_unit_test(states_are_those_that_gateways_tell),
+                cmocka_unit_test(sleepers_are_told_together),
+                cmocka_unit_test(records_that_are_new_are_read_again),
                 cmocka_unit_test(a_lost_gateway_hides_what_is_behind_it),
                 cmocka_unit_test(who_is_not_in_the_inventory_is_detached),
                 cmocka_unit_test(a_large_inventory_is_read_in_pieces),
+                cmocka_unit_test(an_answer_that_is_too_large_is_given_up),
                 cmocka_unit_test(nobody_is_taken_over_by_hearsay),
                 cmocka_unit_test(nobody_is_taken_over_in_two_steps),
                 cmocka_unit_test(a_stranger_pulls_nobody_over),
@@ -1605,17 +1898,22 @@ int main(void)
                 cmocka_unit_test(an_answer_is_worked_in_from_its_beginning),
                 cmocka_unit_test(a_read_goes_through_the_gateway),
                 cmocka_unit_test(a_refusal_is_told_in_the_devices_own_words),
+                cmocka_unit_test(collected_values_are_told_as_they_come),
                 cmocka_unit_test(who_is_asleep_gets_it_when_it_wakes),
                 cmocka_unit_test(the_same_for_many_is_one_task),
                 cmocka_unit_test(a_package_goes_to_the_gateway_once),
+                cmocka_unit_test(a_package_is_lost_there_and_found),
                 cmocka_unit_test(without_it_devices_fetch_by_themselves),
                 cmocka_unit_test(a_gateway_that_serves_it_nowhere_is_no_use),
+                cmocka_unit_test(the_end_of_an_order_is_told_after_its_time),
                 cmocka_unit_test(a_gateway_without_fanouts_gets_them_one_by_one),
                 cmocka_unit_test(what_is_cancelled_is_taken_back),
                 cmocka_unit_test(what_may_have_arrived_is_taken_back_too),
                 cmocka_unit_test(an_order_kept_for_a_sleeper_follows_it),
                 cmocka_unit_test(a_device_that_moves_takes_its_jobs_along),
                 cmocka_unit_test(what_had_begun_is_not_done_twice),
+                cmocka_unit_test(an_exec_that_waits_is_taken_back),
+                cmocka_unit_test(a_job_that_is_cancelled_takes_its_exec_back),
                 cmocka_unit_test(a_gateway_is_not_drowned),
                 cmocka_unit_test(jobs_of_before_a_kill_are_found),
                 cmocka_unit_test(what_cannot_be_written_is_done_later),

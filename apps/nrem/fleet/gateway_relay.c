@@ -33,7 +33,7 @@ int gateway_form_of(const job_commands *all, const gateway_way *w, const char **
                 gets += k == ODM_CMD_GET;
                 others += k != ODM_CMD_GET && !is_holder(k);
         }
-        if (!w->tasks || others == 0 || all->n > GATEWAY_TASK_CMDS)
+        if (!w->tasks || (others == 0 && !(w->fresh && w->asleep)) || all->n > GATEWAY_TASK_CMDS)
                 return GATEWAY_DIRECT;
         if (w->asleep || (w->sleeps && others + gets > 1))
                 return GATEWAY_FANOUT; /* in order, whenever it wakes */
@@ -274,7 +274,7 @@ static json_t *with_exec(json_t *list, const char *uri, bool ok)
 
 static bool task_leaves(json_t *in, const char *base, const gateway_order *o)
 {
-        const odm_wall expire = {o->expire / 1000};
+        const odm_wall expire = {(o->expire + 999) / 1000}; /* not before the job is over */
         char time[ODM_WALL_TEXT], rel[GATEWAY_KEY_MAX + 16], target[GATEWAY_ID_MAX + 8];
         bool ok = leaf(in, base, "TaskID", NULL, odm_cstr(strrchr(base, '/') + 1));
 
@@ -289,6 +289,7 @@ static bool task_leaves(json_t *in, const char *base, const gateway_order *o)
                leaf(in, base, "Expire", "time", odm_cstr(time)) &&
                number_leaf(in, base, "Priority", priority_of(o->priority)) &&
                (!o->parallel || number_leaf(in, base, "MaxParallel", o->parallel)) &&
+               (!o->window || number_leaf(in, base, "Operations/AggWindow", o->window)) &&
                number_leaf(in, base, "Operations/ReturnFormat", o->grouped ? 2 : 1);
 }
 
@@ -340,6 +341,27 @@ json_t *gateway_task_stop(int64_t id)
         ok = perhaps(list, "exec", uri);
         (void)snprintf(uri, sizeof uri, GATEWAY_TASKS "/" TASK_NAME "%lld", (long long)id);
         return whole(list, ok && perhaps(list, "delete", uri));
+}
+
+json_t *gateway_exec_stop(const job_commands *all)
+{
+        const odm_command *exec = NULL;
+        json_t *o;
+
+        for (uint32_t i = 0; i < all->n; i++) {
+                const odm_command *c = all->flat[i].c;
+
+                if (c->kind != ODM_CMD_EXEC)
+                        continue;
+                if (exec || !c->correlator.n)
+                        return NULL;
+                exec = c;
+        }
+        if (!exec)
+                return NULL;
+        o = json_pack("{s:s, s:s, s:s%}", "cmd", "exec", "uri", GATEWAY_TAKE_BACK, "data",
+                      exec->correlator.p, exec->correlator.n);
+        return json_pack("[o]", o);
 }
 
 json_t *gateway_target_stop(int64_t id, odm_str key)

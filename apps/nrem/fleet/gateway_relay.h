@@ -22,6 +22,7 @@ typedef struct gateway_way { /* what is known of the device and its gateway */
         bool asleep;         /* or was found so */
         bool sleeps;         /* it does now and then */
         bool tasks;          /* the gateway has fan-outs, as far as is known */
+        bool fresh;          /* what the gateway knows of it is no answer to a read */
 } gateway_way;
 
 /* How a job goes.  -1: it cannot go through a gateway, and *why says the reason. */
@@ -56,6 +57,7 @@ typedef struct gateway_order { /* a task for a gateway */
         int32_t priority; /* of the job */
         bool secret;      /* `body` is not for readers of the job */
         bool grouped;     /* results by outcome; else each device by itself */
+        uint32_t window;  /* s: so often what is known by then; 0: at the end */
 } gateway_order;
 /* Commands that make the task and start it, as JSON; those that end it, and take it away; those
  * that take one device out of it; and, when it is over, those that take it away.  NULL: memory is
@@ -64,6 +66,9 @@ typedef struct gateway_order { /* a task for a gateway */
 json_t *gateway_task_make(const gateway_order *o);
 json_t *gateway_task_stop(int64_t id);
 json_t *gateway_target_stop(int64_t id, odm_str key);
+/* Takes back the Exec that waits for its device at the gateway; NULL also when the commands have
+ * none, or more than one: then nothing is certain. */
+json_t *gateway_exec_stop(const job_commands *all);
 json_t *gateway_task_clear(int64_t id);
 /* The number of the task in a Source or TaskID; 0: it is none of ours. */
 int64_t gateway_task_number(odm_str uri);

@@ -14,6 +14,9 @@ ROW(gateway_child, GATEWAY_CHILD_FIELDS(X), record_child);
 #define X(f, KIND) STORE_FIELD_OF(gateway_want, f, KIND),
 ROW(gateway_want, GATEWAY_WANT_FIELDS(X), record_want);
 #undef X
+#define X(f, KIND) STORE_FIELD_OF(gateway_early, f, KIND),
+ROW(gateway_early, GATEWAY_EARLY_FIELDS(X), record_early);
+#undef X
 #define X(f, KIND) STORE_FIELD_OF(gateway_relay, f, KIND),
 ROW(gateway_relay, GATEWAY_RELAY_FIELDS(X), record_relay);
 #undef X
@@ -31,6 +34,8 @@ static const store_index relay_index[] = {
         {.name = "image", .fields = {GE_gateway, GE_task, GE_image, GE_device}, .n = 4}};
 static const store_index want_index[] = {
         {.name = "asked", .fields = {GN_device, GN_asked, GN_key}, .n = 3}};
+static const store_index early_index[] = {
+        {.name = "ripe", .fields = {GY_ripe, GY_device, GY_key, GY_seq}, .n = 4}};
 static const store_index task_index[] = {{.name = "work", .fields = {GT_work}, .n = 1}};
 
 const store_table table_gateway = {
@@ -42,6 +47,11 @@ const store_table table_gateway_child = {.name = "gateway_child",
                                          .n_index = 1};
 const store_table table_gateway_want = {
         .name = "gateway_want", .rec = &record_want, .n_key = 2, .index = want_index, .n_index = 1};
+const store_table table_gateway_early = {.name = "gateway_early",
+                                         .rec = &record_early,
+                                         .n_key = 3,
+                                         .index = early_index,
+                                         .n_index = 1};
 const store_table table_gateway_relay = {.name = "gateway_relay",
                                          .rec = &record_relay,
                                          .n_key = 2,

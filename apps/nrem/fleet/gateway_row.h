@@ -27,15 +27,17 @@ typedef enum gateway_sweep { /* of the devices behind it, page by page */
         X(device, I64) X(work, I64) X(found, I64) X(wanted, I64) X(read_at, I64) X(job, I64) \
         X(place, I64) X(whole, BOOL) X(begun, I64) X(sweep, U32) X(swept, STR) X(serial, I64) \
         X(no_tasks, BOOL) X(no_images, BOOL) X(lost, BOOL) X(reason, STR) X(asking, I64) \
-        X(asked_at, I64) X(names, BOOL) X(large, BOOL) X(listing, BOOL) X(listed, I64)
+        X(asked_at, I64) X(names, BOOL) X(large, BOOL) X(listing, BOOL) X(listed, I64) X(early, I64)
 #define GATEWAY_CHILD_FIELDS(X) \
         X(device, I64) X(gateway, I64) X(key, STR) X(mode, U32) X(component, U32) X(state, U32) \
         X(protocol, STR) X(addr, STR) X(addr_type, STR) X(called, STR) X(type, STR) \
         X(wake_interval, I64) X(lost, BOOL) X(since, I64) X(told, I64) X(moves, U32) X(seen, I64) \
-        X(claimed, I64) X(claim_key, STR)
+        X(claimed, I64) X(claim_key, STR) X(naps, BOOL)
 #define GATEWAY_WANT_FIELDS(X) \
         X(device, I64) X(key, STR) X(id, STR) X(protocol, STR) X(mode, I64) X(component, I64) \
-        X(asked, BOOL)
+        X(asked, BOOL) X(naps, BOOL)
+#define GATEWAY_EARLY_FIELDS(X) \
+        X(device, I64) X(key, STR) X(seq, I64) X(ripe, I64) X(at, I64) X(data, STR)
 #define GATEWAY_RELAY_FIELDS(X) \
         X(device, I64) X(job, I64) X(gateway, I64) X(task, I64) X(image, STR) X(key, STR) \
         X(plain, BOOL) X(again, BOOL) X(at, I64)
@@ -69,6 +71,7 @@ typedef struct gateway_row { /* a device that is a gateway */
         bool large;     /* its inventory is too large for one answer */
         bool listing;   /* all keys are wants: when none is left, the whole was read */
         int64_t listed; /* records read since */
+        int64_t early;  /* rows of gateway_early */
 } gateway_row;
 
 typedef struct gateway_child { /* a device that is behind a gateway, or was told of by one */
@@ -85,6 +88,7 @@ typedef struct gateway_child { /* a device that is behind a gateway, or was told
         int64_t seen;          /* when it was last, as its gateway says */
         int64_t claimed;       /* by another gateway, which has to wait; 0: by none */
         odm_str claim_key;     /* of the device there */
+        bool naps; /* its gateway says that it sleeps but for moments: those are not told */
 } gateway_child;
 
 typedef struct gateway_want { /* a record that is to be read */
@@ -92,7 +96,18 @@ typedef struct gateway_want { /* a record that is to be read */
         odm_str key, id, protocol;
         int64_t mode, component;
         bool asked; /* a job for it is under way */
+        bool naps;  /* it was told to be asleep before it was known */
 } gateway_want;
+
+#define GATEWAY_EARLY "gateway.early" /* the event of one */
+typedef struct gateway_early {        /* an alert of a device whose record was not read yet */
+        int64_t device;               /* the gateway */
+        odm_str key;
+        int64_t seq;  /* of its event */
+        int64_t ripe; /* 1: it is to be told now */
+        int64_t at;   /* ms since 1970: it came */
+        odm_str data; /* of its event */
+} gateway_early;
 
 #define GATEWAY_WAITS (-1)
 typedef struct gateway_relay { /* a job that goes through a gateway */
@@ -172,14 +187,21 @@ enum {
 #undef X
 };
 
+enum {
+#define X(f, KIND) GY_##f,
+        GATEWAY_EARLY_FIELDS(X)
+#undef X
+};
+
 extern const store_table table_gateway, table_gateway_child, table_gateway_want,
-        table_gateway_relay, table_gateway_task, table_gateway_image;
+        table_gateway_relay, table_gateway_task, table_gateway_image, table_gateway_early;
 #define GATEWAY_BY_WORK 1 /* work */
 #define CHILD_BY_KEY 1    /* gateway, key */
 #define RELAY_BY_TASK 1   /* gateway, task, device */
 #define RELAY_BY_IMAGE 2  /* gateway, task, image, device */
 #define TASK_BY_WORK 1    /* work */
 #define WANT_BY_ASKED 1   /* device, asked, key */
+#define EARLY_BY_RIPE 1   /* ripe, device, key, seq */
 
 /* The device behind `gateway` that has that key there; ODM_ENOENT, or as reads. */
 ODM_MUST_USE int gateway_find_key(store *st, int64_t gateway, odm_str key, odm_arena *a,

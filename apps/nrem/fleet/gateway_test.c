@@ -20,6 +20,7 @@ static void alerts_are_known_by_their_types(void **state)
                 {"urn:oma:at:oma-gwmo:completionstatus:1.0", GATEWAY_COMPLETED},
                 {"urn:oma:at:oma-gwmo:imageready:1.0", GATEWAY_IMAGE},
                 {"urn:oma:at:x-xrem-gw:1.0:DeviceState", GATEWAY_STATE},
+                {"urn:oma:at:x-xrem-gw:1.0:RecordChange", GATEWAY_RENEWED},
                 {"urn:oma:at:x-xrem-gw:1.0:TaskRequest", GATEWAY_REQUEST},
                 {"urn:oma:at:oma-gwmo:deviceattached:1.2", GATEWAY_NONE},
                 {"", GATEWAY_NONE},
@@ -207,6 +208,10 @@ static void images_tell_how_it_went(void **state)
         assert_int_equal(gateway_image_result(ODM_STR("<ImageReady></ImageReady>")), 0);
         assert_int_equal(gateway_image_result(ODM_STR("<Result>200</Result>")), 0);
         assert_int_equal(gateway_image_result(ODM_STR("")), 0);
+        assert_str(gateway_image_id(ODM_STR("<ImageReady><ImageID>x</ImageID></ImageReady>")), "x");
+        assert_null(gateway_image_id(ODM_STR("<ImageReady><ImageID>x&amp;</ImageID>")).p);
+        assert_null(gateway_image_id(ODM_STR("<ImageReady><ImageID>x")).p);
+        assert_null(gateway_image_id(ODM_STR("<ImageID>x</ImageID>")).p);
 }
 
 static void records_are_read_from_lists_too(void **state)
@@ -258,6 +263,14 @@ static void the_way_follows_from_commands_and_device(void **state)
                 {"a read of a sleeper, which the gateway may know",
                  "[" GET "]",
                  {.tasks = true, .asleep = true},
+                 GATEWAY_DIRECT},
+                {"a read of a sleeper for which the device alone will do",
+                 "[" GET "]",
+                 {.tasks = true, .asleep = true, .fresh = true},
+                 GATEWAY_FANOUT},
+                {"such a read of who is awake",
+                 "[" GET "]",
+                 {.tasks = true, .sleeps = true, .fresh = true},
                  GATEWAY_DIRECT},
                 {"an order for who is awake", "[" SET "," RUN "]", {.tasks = true}, GATEWAY_DIRECT},
                 {"one order for who sleeps now and then",

@@ -2,6 +2,7 @@
 #include "kept.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct writing { /* what a write goes on with */
@@ -160,4 +161,37 @@ void kept_write(call *c, const kept *k, store_batch *b, const kept_change *chang
                 cannot(c, k, " cannot be kept", ODM_ENOMEM);
         store_batch_free(b);
         call_fail(c);
+}
+
+/* ---- what it says ------------------------------------------------------------------------- */
+
+json_t *kept_said(call *c, jread *j, const json_t *old, const char *const *said)
+{
+        json_t *spec = json_object();
+
+        for (size_t i = 0; spec && said[i]; i++) {
+                json_t *v = json_object_get(c->body, said[i]);
+
+                j->asked[j->n_asked++] = said[i];
+                if (!v)
+                        v = json_object_get(old, said[i]);
+                if (v && !json_is_null(v) && json_object_set(spec, said[i], v) < 0) {
+                        json_decref(spec);
+                        spec = NULL;
+                }
+        }
+        return spec;
+}
+
+odm_str kept_text(call *c, const json_t *spec, size_t most, const char *where)
+{
+        char *text = spec ? json_dumps(spec, JSON_COMPACT) : NULL;
+        odm_str out = ODM_ABSENT;
+
+        if (text && strlen(text) > most)
+                problem_at(&c->problem, where, "is too long");
+        else if (text)
+                out = odm_arena_copy(&c->arena, odm_cstr(text));
+        free(text);
+        return out;
 }

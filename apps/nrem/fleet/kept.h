@@ -6,6 +6,7 @@
 #define NREM_KEPT_H
 
 #include "call.h"
+#include "jread.h"
 #include "table.h"
 
 typedef struct kept {
@@ -24,6 +25,14 @@ bool kept_has_room(call *c, const kept *k);
 /* Adds the event `what`.`verb` with the id; 0: none yet, or no device. */
 bool kept_tell(call *c, store_batch *b, const kept *k, const char *verb, int64_t device,
                int64_t id);
+
+/* What it says beside its columns, a JSON object.  Its members `said` (up to a NULL) from the body,
+ * and from `old` where the body says nothing; they are asked for then.  A new reference, or NULL.
+ */
+json_t *kept_said(call *c, jread *j, const json_t *old, const char *const *said);
+/* As text that lives as long as the call; a problem at `where` beyond `most` octets.  Absent: out
+ * of memory, or `spec` is NULL. */
+odm_str kept_text(call *c, const json_t *spec, size_t most, const char *where);
 
 /* Handlers: all of them, and the one of the path. */
 void kept_list(call *c, const kept *k);

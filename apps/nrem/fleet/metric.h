@@ -114,11 +114,14 @@ typedef struct metric_word { /* a name and its number */
         bool kept; /* its row is durable */
 } metric_word;
 
+#define METRIC_DEVICE_NAME 128 /* octets, at most */
+
 typedef struct metric_order { /* a collection as it is worked on */
         metric_collection row;
         selector sel;
         bool scanning; /* devices are still to be found */
-        odm_str after; /* as far as they were */
+        odm_str after; /* as far as they were; in: */
+        char room[METRIC_DEVICE_NAME];
 } metric_order;
 
 typedef struct metric_part {

@@ -534,7 +534,8 @@ typedef struct sum { /* of one step */
 typedef struct summing {
         const ask *q;
         sum *v;
-        size_t n; /* steps between from and to */
+        size_t n;      /* steps between from and to */
+        int64_t every; /* the slowest of the devices tells that often; 0: not known */
 } summing;
 
 static int add_entry(void *ctx, const series_entry *e)
@@ -544,6 +545,8 @@ static int add_entry(void *ctx, const series_entry *e)
 
         if (e->gap || e->b.start < s->q->from || i >= s->n)
                 return 0;
+        if (e->b.every > s->every)
+                s->every = e->b.every;
         series_merge(&s->v[i].b, &e->b);
         s->v[i].devices++;
         return 0;
@@ -587,27 +590,31 @@ static int write_hole(writing *w, int64_t from, int64_t until)
                          : put_pieces(&w->out, json, ODM_COUNT(json));
 }
 
+/* Longer than the slowest of the devices may be silent between two samples. */
+static bool is_hole(const summing *s, int64_t from, int64_t until)
+{
+        return until > from && (s->every == 0 || series_gap(from, until, s->every));
+}
+
 static int write_sums(writing *w, const summing *s)
 {
         const ask *q = w->q;
-        int64_t hole = -1;
+        int64_t behind = -1; /* the last step that has something */
         int rc = 0;
 
         for (size_t i = 0; rc == 0 && i < s->n; i++) {
                 int64_t start = q->from + (int64_t)i * q->step;
 
-                if (s->v[i].b.n == 0) {
-                        hole = hole < 0 && w->n ? start : hole;
+                if (s->v[i].b.n == 0)
                         continue;
-                }
-                if (hole >= 0)
-                        rc = write_hole(w, hole, start);
-                hole = -1;
+                if (behind >= 0 && is_hole(s, behind, start))
+                        rc = write_hole(w, behind, start);
+                behind = start + q->step;
                 if (rc == 0)
                         rc = write_sum(w, &s->v[i]);
         }
-        if (rc == 0 && hole >= 0)
-                rc = write_hole(w, hole, q->to);
+        if (rc == 0 && behind >= 0 && is_hole(s, behind, q->to))
+                rc = write_hole(w, behind, q->to);
         return rc;
 }
 

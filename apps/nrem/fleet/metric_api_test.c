@@ -114,6 +114,10 @@ static const get_row gets[] = {
         {"device=d&step=1h", 0, 3600, "0:0/3540/1783.64", "the open hour"},
         {"device=d&metric=none", 0, 3600, "", "a metric that nobody told of"},
         {"prefix=&step=30m", 0, 3600, "0:0/1440/720 1800:1800/3540/2670", "all devices in one"},
+        {"prefix=d&step=30s", 0, 240, "0:0/0/0 60:60/60/60 120:120/120/120 180:180/180/180",
+         "no gap: they tell each minute"},
+        {"prefix=d&step=5m", 1200, 2400,
+         "1200:1200/1440/1320 1500-1800 1800:1800/2040/1920 2100:2100/2340/2220", "a gap of all"},
         {"tag=x&step=30m", 0, 3600, "", "none of them"},
 };
 
@@ -244,6 +248,14 @@ static const bad_row bads[] = {
          "{\"selector\":{\"color\":1},\"every\":60,\"nodes\":[\"./A\"]}", 400, "no selector"},
         {SCOPED, "POST", "/api/v1/metrics/collections",
          "{\"selector\":{},\"every\":60,\"nodes\":[\"./A\"]}", 403, "beyond the scope"},
+        {SCOPED, "POST", "/api/v1/metrics/collections",
+         "{\"selector\":{\"prefix\":\"acme/\"},\"every\":60,\"nodes\":[\"./GwDev/d1/DevInfo/"
+         "Lang\"]}",
+         403, "through a gateway"},
+        {SCOPED, "POST", "/api/v1/metrics/collections",
+         "{\"selector\":{\"prefix\":\"acme/\"},\"every\":60,\"function\":\"./GwDev/d1/DiagMon/"
+         "Memory\"}",
+         403, "a function through a gateway"},
         {TOKEN_OPERATOR, "GET", "/api/v1/metrics/collections/77", NULL, 404, "no such collection"},
         {TOKEN_OPERATOR, "DELETE", "/api/v1/metrics/collections/77", NULL, 404, "nothing to stop"},
         {TOKEN_OPERATOR, "POST", "/api/v1/metrics/thresholds", "{\"selector\":{},\"metric\":\"m\"}",

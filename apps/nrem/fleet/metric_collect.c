@@ -5,13 +5,17 @@
  *     collection --devices found, page by page--> tasks --due--> job --done--> samples
  *
  * The first turn of a device is anywhere within the interval, by its number: a million devices are
- * asked one after the other, not at once.  A turn that passed while nobody looked is left out; the
- * gap shows.  Facts: xrem.md N2, mo-diagmon.md 2 to 5. */
+ * asked one after the other, not at once.  Those behind one gateway have one turn, so that they are
+ * asked together.  A device is asked for one thing at a time: until that has ended its next turns,
+ * as those that passed while nobody looked, are left out; the gap shows.
+ * Facts: xrem.md N2, mo-diagmon.md 2 to 5. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway_row.h"
 #include "heap.h"
+#include "job_event.h"
 #include "log.h"
 #include "metric.h"
 
@@ -23,6 +27,10 @@
 #define RUN_LATER ((int64_t)10 * 60 * 1000)
 #define RETRY_MAX ((int64_t)24 * 3600 * 1000)
 #define NEVER INT64_MAX
+#define WAIT_TURNS 100 /* for a device that sleeps, or calls when it likes: so many turns, but */
+#define WAIT_LEAST ((int64_t)10 * 60 * 1000)
+#define WAIT_MOST ((int64_t)24 * 3600 * 1000)
+#define WAIT_MORE ((int64_t)60000) /* until an order whose end nobody told is given up */
 
 /* ---- when ------------------------------------------------------------------------------- */
 
@@ -171,18 +179,38 @@ static bool is_wanted(const metric_order *o, const store_device *d, odm_arena *a
         return (1u << d->state & STATES) && selector_has(&o->sel, d, a, NULL);
 }
 
+/* The device's own turn, or its gateway's. */
+static int find_turn(fleet_turn *t, const metric_order *o, int64_t device, int64_t *due)
+{
+        int64_t spread = o->row.function.n ? RUN_SPREAD : o->row.every, turn;
+        gateway_child c = {0};
+        int rc = gateway_find_child(t->host->store, device, t->arena, &c);
+
+        if (rc < 0 && rc != ODM_ENOENT)
+                return rc;
+        if (spread > o->row.every)
+                spread = o->row.every;
+        if (o->row.function.n || !c.gateway) {
+                *due = metric_first_due(device, o->row.id, spread, t->now);
+                return 0;
+        }
+        turn = metric_first_due(c.gateway, o->row.id, spread, 0); /* the same whenever it came */
+        *due = metric_next_due(turn - spread, spread, t->now);
+        return 0;
+}
+
 static int add_task(fleet_turn *t, const metric_order *o, int64_t device)
 {
-        int64_t spread = o->row.function.n ? RUN_SPREAD : o->row.every;
         metric_task *row = odm_new(store_batch_arena(t->batch), metric_task);
         store_op *op;
+        int rc;
 
         if (!row)
                 return ODM_ENOMEM;
-        if (spread > o->row.every)
-                spread = o->row.every;
         *row = (metric_task){.device = device, .collection = o->row.id};
-        row->due = metric_first_due(device, o->row.id, spread, t->now);
+        rc = find_turn(t, o, device, &row->due);
+        if (rc < 0)
+                return rc;
         op = fleet_row(t, STORE_ROW_ADD, &table_metric_task, row);
         if (!op)
                 return ODM_ENOMEM;
@@ -190,7 +218,19 @@ static int add_task(fleet_turn *t, const metric_order *o, int64_t device)
         return 0;
 }
 
-static int scan_page(metric_part *p, fleet_turn *t, metric_order *o)
+static void go_on(metric_order *o, const store_device_list *l)
+{
+        odm_str name = l->n ? l->v[l->n - 1].name : ODM_STR("");
+
+        o->scanning = l->more && name.n > 0 && name.n <= sizeof o->room;
+        o->after = ODM_ABSENT;
+        if (!o->scanning)
+                return;
+        memcpy(o->room, name.p, name.n);
+        o->after = (odm_str){o->room, name.n};
+}
+
+static int scan_page(fleet_turn *t, metric_order *o)
 {
         store_device_filter f = {.after = o->after, .limit = SCAN_PAGE};
         store_device_list l = {0};
@@ -199,14 +239,18 @@ static int scan_page(metric_part *p, fleet_turn *t, metric_order *o)
         selector_filter(&o->sel, &f);
         f.states = STATES;
         rc = store_device_find(t->host->store, &f, t->arena, &l);
-        for (size_t i = 0; rc == 0 && i < l.n; i++)
-                if (is_wanted(o, &l.v[i], t->arena))
+        for (size_t i = 0; rc == 0 && i < l.n; i++) {
+                metric_task task = {.device = l.v[i].id, .collection = o->row.id};
+
+                if (!is_wanted(o, &l.v[i], t->arena))
+                        continue;
+                rc = store_row_get(t->host->store, &table_metric_task, &task, t->arena, &task);
+                if (rc == ODM_ENOENT)
                         rc = add_task(t, o, l.v[i].id);
-        if (rc < 0)
-                return rc;
-        o->scanning = l.more;
-        o->after = l.more ? odm_arena_copy(&p->orders_memory, l.v[l.n - 1].name) : ODM_ABSENT;
-        return l.more && !o->after.p ? odm_arena_err(&p->orders_memory) : 0;
+        }
+        if (rc == 0)
+                go_on(o, &l);
+        return rc;
 }
 
 /* One page of one collection; true: there is more to look at. */
@@ -221,7 +265,7 @@ static int scan(metric_part *p, fleet_turn *t, bool *more)
         }
         for (size_t i = 0; rc == 0 && i < p->n_orders; i++)
                 if (p->orders[i].scanning) {
-                        rc = scan_page(p, t, &p->orders[i]);
+                        rc = scan_page(t, &p->orders[i]);
                         break;
                 }
         *more = false;
@@ -281,6 +325,21 @@ static int put_task(fleet_turn *t, store_op_kind kind, const metric_task *task)
         return fleet_row(t, kind, &table_metric_task, row) ? 0 : ODM_ENOMEM;
 }
 
+static odm_str key_of(const metric_order *o, const char *word, int64_t due, odm_arena *a)
+{
+        return odm_arena_fmt(a, KEY "%lld/%s%lld", (long long)o->row.id, word,
+                             (long long)(due / 1000));
+}
+
+/* How long an order for values may take. */
+static int64_t patience(const metric_order *o)
+{
+        int64_t ms = o->row.every * WAIT_TURNS;
+
+        ms = ms < WAIT_LEAST ? WAIT_LEAST : ms > WAIT_MOST ? WAIT_MOST : ms;
+        return o->row.every > ms ? o->row.every : ms;
+}
+
 static int ask(fleet_turn *t, const metric_order *o, const metric_task *task, const char *word)
 {
         odm_arena *a = store_batch_arena(t->batch);
@@ -290,14 +349,25 @@ static int ask(fleet_turn *t, const metric_order *o, const metric_task *task, co
                              .commands =
                                      metric_commands(&o->row, o->row.state == METRIC_STOPPING, a),
                              .priority = -1, /* people go first */
-                             .deadline = run ? 0 : t->now + o->row.every,
-                             .key = odm_arena_fmt(a, KEY "%lld/%s%lld", (long long)o->row.id, word,
-                                                  (long long)(task->due / 1000)),
+                             .deadline = run ? 0 : t->now + patience(o),
+                             .key = key_of(o, word, task->due, a),
                              .actor = odm_arena_copy(a, o->row.actor)};
 
         if (!order.commands.p || !order.key.p || a->err)
                 return ODM_ENOMEM;
         return fleet_job(t, &order);
+}
+
+/* A task whose order is under way is due when that is given up, so long after its turn. */
+static int64_t until_given_up(const metric_order *o)
+{
+        return patience(o) + WAIT_MORE;
+}
+
+/* The turn whose order is under way, if one is. */
+static int64_t turn_of(const metric_order *o, const metric_task *task)
+{
+        return task->due - until_given_up(o);
 }
 
 /* It is the device's turn.  One that is selected no more leaves the collection. */
@@ -318,11 +388,14 @@ static int take_turn(metric_part *p, fleet_turn *t, metric_task *task)
                 rc = ask(t, o, task, "");
                 if (rc == 0)
                         rc = count(t, o->row.id, 1, 0, 0);
+                task->due = o->row.function.n ? NEVER : task->due + until_given_up(o);
+                if (!o->row.function.n && task->due <= t->now) /* nobody looked for so long */
+                        task->due = t->now + until_given_up(o);
         } else if (o->row.function.n) { /* later */
                 task->due = t->now + RUN_LATER;
-                return put_task(t, STORE_ROW_PUT, task);
+        } else {
+                task->due = metric_next_due(task->due, o->row.every, t->now);
         }
-        task->due = o->row.function.n ? NEVER : metric_next_due(task->due, o->row.every, t->now);
         return rc == 0 ? put_task(t, STORE_ROW_PUT, task) : rc;
 }
 
@@ -397,6 +470,36 @@ static int forget_rhythm(metric_part *p, fleet_turn *t, const metric_order *o, i
         return rc == ODM_ELIMIT ? 0 : rc;
 }
 
+/* What the device was not asked yet it need not be asked. */
+static int take_back(fleet_turn *t, const metric_order *o, const metric_task *task)
+{
+        static const char why[] = "the collection has ended";
+        const store_job_filter f = {.device = task->device,
+                                    .states = STORE_JOB_OPEN & ~STORE_JOB_BIT(STORE_JOB_IN_SESSION),
+                                    .limit = 1000,
+                                    .no_commands = true};
+        odm_str key = key_of(o, "", turn_of(o, task), t->arena);
+        store_job_list l = {0};
+        size_t i = 0;
+        store_op *op;
+        int rc = key.p ? store_job_find(t->host->store, &f, t->arena, &l) : odm_arena_err(t->arena);
+
+        while (rc == 0 && i < l.n && !odm_str_eq(l.v[i].key, key))
+                i++;
+        if (rc < 0 || i == l.n)
+                return rc;
+        op = fleet_op(t, STORE_JOB_MOVE);
+        if (!op)
+                return ODM_ENOMEM;
+        op->job_move.device = task->device;
+        op->job_move.job = l.v[i].id;
+        op->job_move.from = f.states;
+        op->job_move.to = STORE_JOB_CANCELLED;
+        op->job_move.reason = op->job_move.note = odm_cstr(why);
+        op->job_move.at = t->now;
+        return job_event_add(t->batch, &l.v[i], STORE_JOB_CANCELLED, why, t->now);
+}
+
 static int stop_page(metric_part *p, fleet_turn *t, const metric_order *o, bool *more)
 {
         const metric_task at = {.collection = o->row.id};
@@ -413,6 +516,8 @@ static int stop_page(metric_part *p, fleet_turn *t, const metric_order *o, bool 
 
                 if (!o->row.function.n)
                         rc = forget_rhythm(p, t, o, task->device);
+                if (rc == 0 && !o->row.function.n)
+                        rc = take_back(t, o, task);
                 else if (task->due == NEVER) /* it was begun */
                         rc = ask(t, o, task, "stop-");
                 if (rc == 0)
@@ -538,6 +643,23 @@ static int run_again(fleet_turn *t, const metric_order *o, int64_t device, bool 
         return put_task(t, STORE_ROW_PUT, &row);
 }
 
+/* Its next turn may come. */
+static int next_turn(fleet_turn *t, const metric_order *o, int64_t device, odm_str job_key)
+{
+        const metric_task key = {.device = device, .collection = o->row.id};
+        metric_task row;
+        odm_str asked;
+        int rc = store_row_get(t->host->store, &table_metric_task, &key, t->arena, &row);
+
+        if (rc < 0)
+                return rc == ODM_ENOENT ? 0 : rc;
+        asked = key_of(o, "", turn_of(o, &row), t->arena);
+        if (!asked.p || !odm_str_eq(asked, job_key)) /* that was given up */
+                return asked.p ? 0 : odm_arena_err(t->arena);
+        row.due = metric_next_due(turn_of(o, &row), o->row.every, t->now);
+        return put_task(t, STORE_ROW_PUT, &row);
+}
+
 /* "collect/7/1795365305": which collection. */
 static int64_t key_collection(odm_str key)
 {
@@ -565,5 +687,7 @@ int metric_job_ended(metric_part *p, fleet_turn *t, const fleet_event *ev)
                 rc = o->row.state == METRIC_ACTIVE ? run_again(t, o, ev->e.device, !done) : 0;
         else /* one that failed may have values all the same */
                 rc = take_results(t, ev->e.device, fleet_id(ev, "job"), o);
+        if (rc == 0 && !o->row.function.n && o->row.state == METRIC_ACTIVE)
+                rc = next_turn(t, o, ev->e.device, fleet_text(ev, "key"));
         return rc == 0 ? count(t, id, 0, done, !done) : rc;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "metric.h"
+#include "reach.h"
 
 #define NAME_MOST 128
 #define URI_MOST 255
@@ -243,13 +244,15 @@ static void read_nodes(call *c, jread *r, odm_str *out)
                                 (void)jread_wrong(r, "nodes", "has an entry that is no node");
                         (void)json_array_append_new(all, one);
                 }
+                (void)reach_none(c, all);
                 *out = dump(c, all);
         }
         json_decref(all);
 }
 
-static void read_function(jread *r, odm_str *out)
+static void read_function(call *c, jread *r, odm_str *out)
 {
+        json_t *list;
         odm_str s;
 
         if (jread_text(r, "function", 1, 128, &s) != 1)
@@ -257,6 +260,9 @@ static void read_function(jread *r, odm_str *out)
         if (!odm_str_starts(s, "./") || s.p[s.n - 1] == '/')
                 (void)jread_wrong(r, "function",
                                   "has to be the path of a function, such as ./DiagMon/Memory");
+        list = json_pack("[{s:s%}]", "uri", s.p, s.n);
+        (void)reach_none(c, list);
+        json_decref(list);
         *out = s;
 }
 
@@ -268,7 +274,7 @@ static bool read_collection(call *c, metric_collection *k)
         jread_init(&r, c->body, "", &c->problem);
         (void)jread_text(&r, "name", 1, NAME_MOST, &k->name);
         read_nodes(c, &r, &k->nodes);
-        read_function(&r, &k->function);
+        read_function(c, &r, &k->function);
         if (jread_int(&r, "every", METRIC_EVERY_MIN / 1000, METRIC_EVERY_MAX / 1000, &every) == 0)
                 (void)jread_missing(&r, "every");
         if (jread_int(&r, "period", 1, METRIC_EVERY_MAX / 1000, &period) == 0)

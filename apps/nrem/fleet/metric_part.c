@@ -756,8 +756,9 @@ const fleet_part part_metric = {
         .tables = tables,
         .routes = metric_routes,
         .n_routes = ODM_COUNT(metric_routes),
-        .events = SAMPLE_EVENT " metric.limit metric.collection job.done job.failed "
-                               "device.created device.changed device.active",
+        .events = SAMPLE_EVENT
+        " metric.limit metric.collection job.done job.failed "
+        "job.expired job.cancelled device.created device.changed device.active",
         .open = metric_open,
         .event = metric_event,
         .tick = metric_tick,

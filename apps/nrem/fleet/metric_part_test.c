@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "gateway_row.h"
 #include "metric.h"
 #include "stage.h"
 
@@ -12,7 +13,9 @@
 #define HOUR (60 * MINUTE)
 #define DAY (24 * HOUR)
 
-static const fleet_part *const parts[] = {&part_metric, NULL};
+static const store_table *const child_tables[] = {&table_gateway_child, NULL};
+static const fleet_part part_children = {.name = "children", .tables = child_tables};
+static const fleet_part *const parts[] = {&part_metric, &part_children, NULL};
 
 static void begin(stage *s)
 {
@@ -688,10 +691,11 @@ static void devices_are_asked_one_after_the_other(void **state)
         }
         assert_in_range(all, 580, 590); /* those of the last millisecond may be still to come */
         assert_in_range(most, 10, 40);  /* not all at once */
-        stage_ms = NOW + 5 * MINUTE;    /* nobody looked for a while: no turn is made up for */
+        stage_ms = NOW + 5 * MINUTE;    /* it has not answered: one order at a time */
         run(&s);
-        assert_in_range(jobs_of(&s, 1, &l), 2, 3);
-        assert_true(l.v[0].deadline == stage_ms + MINUTE);
+        assert_int_equal(jobs_of(&s, 1, &l), 1);
+        assert_true(l.v[0].deadline > NOW + 100 * MINUTE);
+        assert_true(l.v[0].deadline <= stage_ms + 100 * MINUTE);
         stop_collection(&s, id);
         run(&s);
         const metric_collection key = {.id = id};
@@ -700,7 +704,84 @@ static void devices_are_asked_one_after_the_other(void **state)
                          ODM_ENOENT);
         stage_ms += 10 * MINUTE;
         run(&s);
-        assert_in_range(jobs_of(&s, 1, &l), 2, 3);
+        assert_int_equal(jobs_of(&s, 1, &l), 1);
+        assert_int_equal(l.v[0].state, STORE_JOB_CANCELLED);
+        stage_end(&s);
+}
+
+/* A sleeper: its order waits until it wakes, then it is its turn at the next moment of its own. */
+static void who_answers_late_is_asked_once_meanwhile(void **state)
+{
+        stage s;
+        store_job_list l;
+        metric_series row;
+        int64_t device, turn, gone;
+
+        (void)state;
+        begin(&s);
+        device = add_device(&s, "d", STORE_DEVICE_ACTIVE);
+        (void)add_collection(&s, &every_minute);
+        run(&s);
+        stage_ms += MINUTE;
+        run(&s);
+        assert_int_equal(jobs_of(&s, device, &l), 1);
+        turn = metric_first_due(device, 1, MINUTE, NOW);
+        stage_ms = turn + 10 * MINUTE + 7000;
+        run(&s);
+        stage_open(&s); /* over a restart, too */
+        run(&s);
+        assert_int_equal(jobs_of(&s, device, &l), 1);
+        answer(&s, &l.v[0], "./DiagMon/Memory/DiagMonData/RAMAvail", "4711");
+        run(&s);
+        assert_true(series_of(&s, device, "memory.RAMAvail", &row) && row.last == stage_ms);
+        assert_int_equal(jobs_of(&s, device, &l), 1); /* its turns that passed are left out */
+        stage_ms = turn + 11 * MINUTE - 1;
+        run(&s);
+        assert_int_equal(jobs_of(&s, device, &l), 1);
+        stage_ms++;
+        run(&s);
+        assert_int_equal(jobs_of(&s, device, &l), 2);
+        /* an end that nobody tells is waited for no longer than the order itself */
+        gone = l.v[0].deadline;
+        stage_ms = gone;
+        run(&s);
+        assert_int_equal(jobs_of(&s, device, &l), 2);
+        stage_ms = gone + 2 * MINUTE;
+        run(&s);
+        assert_int_equal(jobs_of(&s, device, &l), 3);
+        stage_end(&s);
+}
+
+static void those_behind_a_gateway_have_one_turn(void **state)
+{
+        int64_t ids[20], gw;
+        store_job_list l;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        gw = add_device(&s, "g", STORE_DEVICE_ACTIVE);
+        for (unsigned i = 0; i < ODM_COUNT(ids); i++) {
+                store_batch *b = store_batch_new();
+                gateway_child c = {.gateway = gw};
+                char name[8];
+
+                (void)snprintf(name, sizeof name, "d%u", i);
+                c.device = ids[i] = add_device(&s, name, STORE_DEVICE_ACTIVE);
+                (void)snprintf(name, sizeof name, "k%u", i);
+                c.key = odm_cstr(name);
+                store_batch_add(b, STORE_ROW_ADD)->row =
+                        (store_row_op){.table = &table_gateway_child, .row = &c};
+                stage_write(&s, b);
+        }
+        (void)add_collection(&s, &every_minute);
+        run(&s);
+        for (unsigned i = 0; i < 60 && jobs_of(&s, ids[0], &l) == 0; i++) {
+                stage_ms += 1000;
+                run(&s);
+        }
+        for (unsigned i = 0; i < ODM_COUNT(ids); i++)
+                assert_int_equal(jobs_of(&s, ids[i], &l), 1);
         stage_end(&s);
 }
 
@@ -775,6 +856,72 @@ static void a_function_is_begun_and_stopped(void **state)
         stage_end(&s);
 }
 
+/* Its order is cancelled, or never reached it. */
+static void a_function_that_was_not_begun_is_begun_again(void **state)
+{
+        static const metric_collection run_memory = {.selector = TEXT("{}"),
+                                                     .function = TEXT("./DiagMon/Memory"),
+                                                     .every = 10000,
+                                                     .period = MINUTE};
+        static const char *const ends[] = {"job.cancelled", "job.expired", "job.failed"};
+        metric_collection k = {.id = 1};
+        stage s;
+        store_job_list l;
+        int64_t device;
+
+        (void)state;
+        begin(&s);
+        device = add_device(&s, "d", STORE_DEVICE_ACTIVE);
+        (void)add_collection(&s, &run_memory);
+        run(&s);
+        stage_ms += MINUTE;
+        run(&s);
+        for (size_t i = 0; i < ODM_COUNT(ends); i++) {
+                assert_int_equal(jobs_of(&s, device, &l), i + 1);
+                stage_say(&s, device, ends[i],
+                          odm_arena_fmt(&s.a, "{\"job\":\"%lld\",\"key\":\"%.*s\"}",
+                                        (long long)l.v[0].id, (int)l.v[0].key.n, l.v[0].key.p)
+                                  .p);
+                run(&s);
+                stage_ms += HOUR;
+                run(&s);
+        }
+        assert_int_equal(jobs_of(&s, device, &l), ODM_COUNT(ends) + 1);
+        assert_int_equal(store_row_get(s.st, &table_metric_collection, &k, &s.a, &k), 0);
+        assert_int_equal(k.failed, ODM_COUNT(ends));
+        stage_end(&s);
+}
+
+/* Whoever came another way is found by looking at all of them again: for years. */
+static void looking_for_devices_takes_no_memory(void **state)
+{
+        const metric_part *p;
+        stage s;
+        const char *used;
+
+        (void)state;
+        begin(&s);
+        for (unsigned i = 0; i < 500; i++) {
+                char name[8];
+                (void)snprintf(name, sizeof name, "d%u", i);
+                (void)add_device(&s, name, STORE_DEVICE_ACTIVE);
+        }
+        metric_collection hourly = every_minute;
+        hourly.every = 100 * HOUR;
+        (void)add_collection(&s, &hourly);
+        run(&s);
+        p = fleet_self(s.f, &part_metric);
+        used = p->orders_memory.at;
+        for (unsigned i = 0; i < 10; i++) {
+                stage_ms += 10 * MINUTE;
+                run(&s);
+        }
+        assert_ptr_equal(p->orders_memory.at, used);
+        assert_int_equal(p->n_orders, 1);
+        assert_false(p->orders[0].scanning);
+        stage_end(&s);
+}
+
 static void turns_are_never_in_the_past(void **state)
 {
         static const struct {
@@ -829,8 +976,12 @@ int main(void)
                 cmocka_unit_test(a_threshold_that_is_removed_is_crossed_no_more),
                 cmocka_unit_test(turns_are_never_in_the_past),
                 cmocka_unit_test(devices_are_asked_one_after_the_other),
+                cmocka_unit_test(who_answers_late_is_asked_once_meanwhile),
+                cmocka_unit_test(those_behind_a_gateway_have_one_turn),
                 cmocka_unit_test(answers_become_samples),
                 cmocka_unit_test(a_function_is_begun_and_stopped),
+                cmocka_unit_test(a_function_that_was_not_begun_is_begun_again),
+                cmocka_unit_test(looking_for_devices_takes_no_memory),
                 cmocka_unit_test(a_device_that_comes_later_joins),
         };
 

@@ -64,27 +64,7 @@ static void rule_show(call *c)
 
 /* ---- read ----------------------------------------------------------------------------- */
 
-static const char *const said[] = {"on", "where", "devices", "do"};
-
-/* Members that are not known are named. */
-static void check_members(call *c)
-{
-        static const char *const others[] = {"name", "enabled", "again_after"};
-        const char *name;
-        json_t *v;
-
-        json_object_foreach(c->body, name, v)
-        {
-                bool known = false;
-
-                for (size_t i = 0; i < ODM_COUNT(said); i++)
-                        known |= strcmp(name, said[i]) == 0;
-                for (size_t i = 0; i < ODM_COUNT(others); i++)
-                        known |= strcmp(name, others[i]) == 0;
-                if (!known)
-                        problem_at(&c->problem, name, "is not known here");
-        }
-}
+static const char *const said[] = {"on", "where", "devices", "do", NULL};
 
 static void check_reach(call *c, const json_t *actions)
 {
@@ -96,33 +76,21 @@ static void check_reach(call *c, const json_t *actions)
 }
 
 /* What it says, from the body, and what was there before where the body says nothing. */
-static void read_spec(call *c, rule *r)
+static void read_spec(call *c, jread *j, rule *r)
 {
-        json_t *old = r->spec.n ? json_loadb(r->spec.p, r->spec.n, 0, NULL) : json_object();
-        json_t *spec = json_object();
+        json_t *old = r->spec.n ? json_loadb(r->spec.p, r->spec.n, 0, NULL) : NULL;
+        json_t *spec = kept_said(c, j, old, said);
         rule_spec read = {0};
-        char *text = NULL;
 
-        for (size_t i = 0; old && i < ODM_COUNT(said); i++) {
-                json_t *v = json_object_get(c->body, said[i]);
-
-                if (!v)
-                        v = json_object_get(old, said[i]);
-                if (v && !json_is_null(v))
-                        (void)json_object_set(spec, said[i], v);
-        }
         json_decref(old);
-        if (rule_read(spec, &c->problem, &c->arena, &read)) {
+        r->spec = ODM_ABSENT;
+        if (spec && rule_read(spec, &c->problem, &c->arena, &read)) {
                 if (c->who.scope.n &&
                     (!read.of_devices || !selector_within(&read.devices, c->who.scope)))
                         problem_at(&c->problem, "devices", "reaches beyond the token's scope");
                 check_reach(c, read.actions);
-                text = json_dumps(spec, JSON_COMPACT);
+                r->spec = kept_text(c, spec, RULE_TEXT, "do");
         }
-        if (text && strlen(text) > RULE_TEXT)
-                problem_at(&c->problem, "do", "is too long");
-        r->spec = text ? odm_arena_copy(&c->arena, odm_cstr(text)) : ODM_ABSENT;
-        free(text);
         json_decref(spec);
 }
 
@@ -130,13 +98,13 @@ static bool read_rule(call *c, rule *r, bool fresh)
 {
         jread j;
 
-        check_members(c);
         jread_init(&j, c->body, "", &c->problem);
         if (jread_text(&j, "name", 1, NAME_LONGEST, &r->name) == 0 && fresh)
                 (void)jread_missing(&j, "name");
         (void)jread_bool(&j, "enabled", &r->enabled);
         (void)jread_int(&j, "again_after", 0, AGAIN_MAX, &r->again_after);
-        read_spec(c, r);
+        read_spec(c, &j, r);
+        jread_end(&j);
         r->name = odm_arena_copy(&c->arena, r->name);
         r->changed = c->now;
         if (!problem_is(&c->problem) && (!r->spec.p || !r->name.p))

@@ -97,14 +97,15 @@ static int read_all(rules *s)
 
 /* ---- whether it fires ------------------------------------------------------------------ */
 
-/* What a rule does must not set it off again. */
+/* What a rule does must not set it off again; a tag of one sets off none. */
 static bool is_own(const known *k, const fleet_event *ev)
 {
         char own[32];
         int n = snprintf(own, sizeof own, OWN_KEY, (long long)k->row.id);
         odm_str key = fleet_text(ev, "key");
 
-        return key.n >= (size_t)n && memcmp(key.p, own, (size_t)n) == 0;
+        return fleet_text(ev, "rule").n ||
+               (key.n >= (size_t)n && memcmp(key.p, own, (size_t)n) == 0);
 }
 
 /* 1: long enough since it fired for this device; 0: not; or an error. */
@@ -148,18 +149,28 @@ typedef struct shot {
         unsigned n; /* of the action */
 } shot;
 
+/* As of any job. */
+static int64_t deadline_of(const shot *s, const json_t *job)
+{
+        const cfg *conf = s->t->host->conf;
+        int64_t ttl = 1000 * json_integer_value(json_object_get(job, "ttl"));
+
+        if (!ttl && conf)
+                ttl = cfg_ms(conf, "jobs.ttl");
+        return ttl ? s->t->now + ttl : 0;
+}
+
 static int do_job(shot *s, const json_t *job)
 {
         odm_arena *a = store_batch_arena(s->t->batch);
         json_t *list = rule_filled(json_object_get(job, "commands"), s->ev->e.kind, s->d.name,
                                    s->ev->data);
-        int64_t ttl = json_integer_value(json_object_get(job, "ttl"));
         char *text = list ? json_dumps(list, JSON_COMPACT) : NULL;
         fleet_order o = {.device = s->d.id,
                          .kind = "rule",
                          .atomic = json_is_true(json_object_get(job, "atomic")),
                          .priority = (int32_t)json_integer_value(json_object_get(job, "priority")),
-                         .deadline = ttl ? s->t->now + ttl * 1000 : 0,
+                         .deadline = deadline_of(s, job),
                          .key = odm_arena_fmt(a, OWN_KEY "%lld/%u", (long long)s->k->row.id,
                                               (long long)s->ev->e.seq, s->n),
                          .actor = s->k->row.actor};
@@ -172,20 +183,6 @@ static int do_job(shot *s, const json_t *job)
         free(text);
         json_decref(list);
         return rc;
-}
-
-static bool has_word(odm_str words, odm_str w)
-{
-        while (words.n) {
-                size_t n = 0;
-
-                while (n < words.n && words.p[n] != ' ')
-                        n++;
-                if (odm_str_eq(odm_str_to(words, n), w))
-                        return true;
-                words = odm_str_from(words, n + 1);
-        }
-        return false;
 }
 
 static odm_str without_word(odm_arena *a, odm_str words, odm_str w)
@@ -205,6 +202,33 @@ static odm_str without_word(odm_arena *a, odm_str words, odm_str w)
         return out;
 }
 
+/* Others go by tags, too; and as each change it stands in the audit log. */
+static int tell_tag(shot *s, odm_str word, bool add)
+{
+        odm_arena *a = store_batch_arena(s->t->batch);
+        store_op *op = fleet_op(s->t, STORE_AUDIT_ADD);
+        json_t *o;
+
+        if (!op)
+                return ODM_ENOMEM;
+        op->audit = (store_audit){
+                .at = s->t->now,
+                .device = s->d.id,
+                .actor = odm_arena_copy(a, s->k->row.actor),
+                .action = ODM_STR("device.change"),
+                .target = odm_arena_copy(a, s->d.name),
+                .detail = odm_arena_fmt(a, "rule %lld: %s %.*s", (long long)s->k->row.id,
+                                        add ? "tag" : "untag", (int)word.n, word.p),
+                .outcome = ODM_STR("ok")};
+        o = json_object();
+        if (a->err || !put_text(o, "device", s->d.name) || !put_text(o, "actor", s->k->row.actor) ||
+            !put_id(o, "rule", s->k->row.id)) {
+                json_decref(o);
+                return ODM_ENOMEM;
+        }
+        return fleet_tell(s->t, s->d.id, "device.changed", o);
+}
+
 /* An operator may change the device at this moment: then the event is heard once more. */
 static int do_tag(shot *s, const json_t *word, bool add)
 {
@@ -212,7 +236,7 @@ static int do_tag(shot *s, const json_t *word, bool add)
         odm_str w = odm_cstr(json_string_value(word)), tags = s->d.tags;
         store_op *op;
 
-        if (has_word(tags, w) == add)
+        if (selector_word(tags, w) == add)
                 return 0;
         tags = add ? odm_arena_fmt(a, "%.*s%s%.*s", (int)tags.n, tags.p ? tags.p : "",
                                    tags.n ? " " : "", (int)w.n, w.p)
@@ -227,7 +251,7 @@ static int do_tag(shot *s, const json_t *word, bool add)
         op->device_patch.to.updated = s->t->now;
         s->d.tags = tags; /* for the next action */
         s->d.rev++;
-        return 0;
+        return tell_tag(s, w, add);
 }
 
 static json_t *event_of(const shot *s)

@@ -157,16 +157,16 @@ static bool in_list(const selector_list *l, odm_str s)
         return false;
 }
 
-static bool has_tag(odm_str tags, odm_str tag)
+bool selector_word(odm_str words, odm_str word)
 {
-        while (tags.n > 0) {
+        while (words.n > 0) {
                 size_t n = 0;
 
-                while (n < tags.n && tags.p[n] != ' ')
+                while (n < words.n && words.p[n] != ' ')
                         n++;
-                if (odm_str_eq(odm_str_to(tags, n), tag))
+                if (odm_str_eq(odm_str_to(words, n), word))
                         return true;
-                tags = odm_str_from(tags, n + 1);
+                words = odm_str_from(words, n + 1);
         }
         return false;
 }
@@ -208,7 +208,7 @@ bool selector_has(const selector *s, const store_device *d, odm_arena *a, odm_st
         if (!has_name(s, d, a, why))
                 return false;
         for (size_t i = 0; i < s->tags.n; i++)
-                if (!has_tag(d->tags, s->tags.v[i])) {
+                if (!selector_word(d->tags, s->tags.v[i])) {
                         if (why)
                                 *why = odm_arena_fmt(a, "it has no tag %.*s", (int)s->tags.v[i].n,
                                                      s->tags.v[i].p);

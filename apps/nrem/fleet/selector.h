@@ -50,5 +50,7 @@ void selector_filter(const selector *s, store_device_filter *f);
 /* True when it cannot select a device whose name does not begin with `scope`; absent or empty:
  * always. */
 bool selector_within(const selector *s, odm_str scope);
+/* Whether a word is one of those, which have a blank between them, as tags have. */
+bool selector_word(odm_str words, odm_str word);
 
 #endif

@@ -246,59 +246,26 @@ static void device_templates(call *c)
 
 /* ---- read ----------------------------------------------------------------------------- */
 
-static const char *const said[] = {"devices", "nodes"};
-
-/* Members that are not known are named. */
-static void check_members(call *c)
-{
-        static const char *const others[] = {"name",     "enabled", "mode",
-                                             "priority", "every",   "atomic"};
-        const char *name;
-        json_t *v;
-
-        json_object_foreach(c->body, name, v)
-        {
-                bool known = false;
-
-                for (size_t i = 0; i < ODM_COUNT(said); i++)
-                        known |= strcmp(name, said[i]) == 0;
-                for (size_t i = 0; i < ODM_COUNT(others); i++)
-                        known |= strcmp(name, others[i]) == 0;
-                if (!known)
-                        problem_at(&c->problem, name, "is not known here");
-        }
-}
+static const char *const said[] = {"devices", "nodes", NULL};
 
 /* What it says, from the body, and what was there before where the body says nothing. */
-static void read_spec(call *c, template_row *r)
+static void read_spec(call *c, jread *j, template_row *r)
 {
-        json_t *old = r->spec.n ? json_loadb(r->spec.p, r->spec.n, 0, NULL) : json_object();
-        json_t *spec = json_object();
+        json_t *old = r->spec.n ? json_loadb(r->spec.p, r->spec.n, 0, NULL) : NULL;
+        json_t *spec = kept_said(c, j, old, said);
         template_spec read = {.nodes = NULL};
-        char *text = NULL;
 
-        for (size_t i = 0; old && i < ODM_COUNT(said); i++) {
-                json_t *v = json_object_get(c->body, said[i]);
-
-                if (!v)
-                        v = json_object_get(old, said[i]);
-                if (v && !json_is_null(v))
-                        (void)json_object_set(spec, said[i], v);
-        }
         if (template_keep_secrets(json_object_get(spec, "nodes"), json_object_get(old, "nodes")) <
             0)
                 problem_set(&c->problem, PROBLEM_UNAVAILABLE, "out of memory");
         json_decref(old);
-        if (template_read(spec, &c->problem, &c->arena, &read)) {
+        r->spec = ODM_ABSENT;
+        if (spec && template_read(spec, &c->problem, &c->arena, &read)) {
                 if (!selector_within(&read.devices, c->who.scope))
                         problem_at(&c->problem, "devices", "reaches beyond the token's scope");
                 (void)reach_none(c, read.nodes);
-                text = json_dumps(spec, JSON_COMPACT);
+                r->spec = kept_text(c, spec, TEMPLATE_TEXT, "nodes");
         }
-        if (text && strlen(text) > TEMPLATE_TEXT)
-                problem_at(&c->problem, "nodes", "is too long");
-        r->spec = text ? odm_arena_copy(&c->arena, odm_cstr(text)) : ODM_ABSENT;
-        free(text);
         json_decref(spec);
 }
 
@@ -307,7 +274,6 @@ static bool read_template(call *c, template_row *r, bool fresh)
         unsigned mode = r->mode;
         jread j;
 
-        check_members(c);
         jread_init(&j, c->body, "", &c->problem);
         if (jread_text(&j, "name", 1, NAME_LONGEST, &r->name) == 0 && fresh)
                 (void)jread_missing(&j, "name");
@@ -317,7 +283,8 @@ static bool read_template(call *c, template_row *r, bool fresh)
         (void)jread_int(&j, "priority", -PRIORITY_MOST, PRIORITY_MOST, &r->priority);
         (void)jread_int(&j, "every", EVERY_LEAST, EVERY_MOST, &r->every);
         r->mode = mode;
-        read_spec(c, r);
+        read_spec(c, &j, r);
+        jread_end(&j);
         r->name = odm_arena_copy(&c->arena, r->name);
         r->changed = c->now;
         r->rev++;

@@ -224,66 +224,31 @@ static void webhook_create(call *c)
         call_fail(c);
 }
 
-static void on_changed(call *c, store_batch *b, int rc)
-{
-        (void)b;
-        if (rc < 0)
-                call_refused(c, "the webhook cannot be changed", rc);
-        else if (c->data)
-                call_reply(c, 200, webhook_json(c->data, false));
-        else
-                call_empty(c, 204);
-}
-
 static void webhook_change(call *c)
 {
+        const uint64_t fields = STORE_FIELD(WEBHOOK_URL) | STORE_FIELD(WEBHOOK_KINDS) |
+                                STORE_FIELD(WEBHOOK_PREFIX) | STORE_FIELD(WEBHOOK_SECRET) |
+                                STORE_FIELD(WEBHOOK_ENABLED);
         webhook *w = odm_new(&c->arena, webhook);
         store_batch *b = NULL;
-        store_op *op;
 
-        if (!w || !kept_find(c, &kept_webhooks, w)) {
-                call_fail(c);
-                return;
+        if (w && kept_find(c, &kept_webhooks, w)) {
+                read_webhook(c, w, false);
+                if (!problem_is(&c->problem))
+                        b = call_batch(c, "webhook.change", 0, w->url, NULL);
         }
-        read_webhook(c, w, false);
-        if (!problem_is(&c->problem))
-                b = call_batch(c, "webhook.change", 0, w->url, NULL);
-        if (b && call_op(c, b, STORE_ROW_PATCH, &op) &&
-            kept_tell(c, b, &kept_webhooks, "changed", 0, w->id)) {
-                op->row = (store_row_op){
-                        .table = &table_webhook,
-                        .row = w,
-                        .fields = STORE_FIELD(WEBHOOK_URL) | STORE_FIELD(WEBHOOK_KINDS) |
-                                  STORE_FIELD(WEBHOOK_PREFIX) | STORE_FIELD(WEBHOOK_SECRET) |
-                                  STORE_FIELD(WEBHOOK_ENABLED)};
-                c->data = w;
-                call_commit(c, b, on_changed);
-                return;
-        }
-        store_batch_free(b);
-        call_fail(c);
+        kept_write(c, &kept_webhooks, b,
+                   &(kept_change){.kind = STORE_ROW_PATCH, .row = w, .fields = fields});
 }
 
 static void webhook_remove(call *c)
 {
         webhook *w = odm_new(&c->arena, webhook);
         store_batch *b = NULL;
-        store_op *op;
 
-        if (!w || !kept_find(c, &kept_webhooks, w)) {
-                call_fail(c);
-                return;
-        }
-        b = call_batch(c, "webhook.remove", 0, w->url, NULL);
-        if (b && call_op(c, b, STORE_ROW_DELETE, &op) &&
-            kept_tell(c, b, &kept_webhooks, "changed", 0, w->id)) {
-                op->row.table = &table_webhook;
-                op->row.row = w;
-                call_commit(c, b, on_changed);
-                return;
-        }
-        store_batch_free(b);
-        call_fail(c);
+        if (w && kept_find(c, &kept_webhooks, w))
+                b = call_batch(c, "webhook.remove", 0, w->url, NULL);
+        kept_write(c, &kept_webhooks, b, &(kept_change){.kind = STORE_ROW_DELETE, .row = w});
 }
 
 static void on_tested(call *c, store_batch *b, int rc)

@@ -42,6 +42,7 @@ typedef struct hook {
         struct curl_slist *head;
         odm_buf body;
         int64_t upto;    /* the place when it went well */
+        int64_t missed;  /* events that were gone before they were sent */
         size_t answered; /* octets */
         char error[CURL_ERROR_SIZE];
 } hook;
@@ -211,6 +212,7 @@ static void on_success(struct webhooks *s, hook *h)
         bool was_failing = h->row.failures >= WEBHOOK_FAILING;
 
         h->row.place = h->upto;
+        h->missed = 0;
         h->row.failures = 0;
         h->row.delivered = h->row.tried;
         h->error[0] = 0;
@@ -362,9 +364,14 @@ static int look(struct webhooks *s, const hook *h, int64_t *at, json_t *items, b
 static int fill_body(hook *h, json_t *items)
 {
         json_t *o = json_pack("{s:O}", "events", items);
-        char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+        char *text;
         int rc = ODM_ENOMEM;
 
+        if (o && h->missed && !put_int(o, "missed", h->missed)) {
+                json_decref(o);
+                o = NULL;
+        }
+        text = o ? json_dumps(o, JSON_COMPACT) : NULL;
         json_decref(o);
         if (text) {
                 odm_buf_done(&h->body);
@@ -375,13 +382,28 @@ static int fill_body(hook *h, json_t *items)
         return rc;
 }
 
+/* What the log does not keep any more is told with the next events, until they were taken. */
+static int find_place(struct webhooks *s, hook *h, int64_t *at)
+{
+        int64_t missed;
+        int rc = event_place(s->host->store, at, &missed);
+
+        if (rc == 0 && missed) {
+                h->missed += missed;
+                h->row.place = *at; /* it is counted once */
+                log_warn("webhook has missed events", log_int("webhook", h->row.id),
+                         log_int("events", missed));
+        }
+        return rc;
+}
+
 /* Begins a POST when there is something to be sent. */
 static void serve(struct webhooks *s, hook *h)
 {
         json_t *items = json_array();
         int64_t at = h->row.place;
         bool more = true;
-        int rc = items ? 0 : ODM_ENOMEM;
+        int rc = items ? find_place(s, h, &at) : ODM_ENOMEM;
 
         for (unsigned i = 0; rc == 0 && more && i < LOOK_MOST; i++) {
                 rc = look(s, h, &at, items, &more);

@@ -61,6 +61,7 @@ typedef struct receiver {
         httpd *h;
         unsigned port;
         pthread_mutex_t lock;
+        int64_t missed;            /* as POSTs said that went well */
         unsigned posts, fail, bad; /* POSTs; answers 500 to so many; signatures that are wrong */
         bool stall;                /* keeps requests without an answer */
         httpd_req *kept[16];
@@ -106,6 +107,7 @@ static void on_post(void *ctx, httpd_req *q)
                 status = 500;
         } else if (!keep) {
                 note_events(r, json_object_get(o, "events"));
+                r->missed += json_integer_value(json_object_get(o, "missed"));
         }
         pthread_mutex_unlock(&r->lock);
         json_decref(o);
@@ -264,6 +266,46 @@ static void one_that_is_away_is_told_as_an_event(void **state)
         receiver_stop(&r);
 }
 
+static void set_enabled(world *w, const char *body)
+{
+        answer a = world_ask(w, TOKEN_ADMIN, "PATCH", "/api/v1/webhooks/1", body);
+
+        assert_int_equal(a.status, 200);
+        answer_done(&a);
+}
+
+/* The log keeps 640 events or a few more here. */
+static void what_was_not_kept_for_it_is_told(void **state)
+{
+        world w;
+        receiver r = {.lock = PTHREAD_MUTEX_INITIALIZER};
+        store_event_list first;
+        odm_arena arena;
+        int64_t last;
+
+        (void)state;
+        odm_arena_init(&arena, &heap, 1 << 20);
+        world_start(&w, NULL);
+        receiver_start(&r, 0);
+        make(&w, &r, "\"x.\"");
+        set_enabled(&w, "{\"enabled\":false}");
+        for (unsigned i = 0; i < 15; i++)
+                say(&w, "x.a", 100);
+        assert_int_equal(store_event_find(w.store, 0, 0, 1, &arena, &first), 0);
+        assert_in_range(first.v[0].seq, 700, 900);
+        set_enabled(&w, "{\"enabled\":true}"); /* an event as well, of another kind */
+        assert_int_equal(store_event_last(w.store, &last), 0);
+        assert_true(sees(&r, first.v[0].seq, (unsigned)(last - first.v[0].seq)));
+        assert_in_range(r.missed, first.v[0].seq - 3, first.v[0].seq - 1);
+        say(&w, "x.b", 1);
+        for (unsigned i = 0; i < 4000 && r.posts < 8; i++)
+                (void)usleep(1000);
+        assert_in_range(r.missed, first.v[0].seq - 3, first.v[0].seq - 1); /* once */
+        world_stop(&w);
+        receiver_stop(&r);
+        odm_arena_done(&arena);
+}
+
 static void one_that_stalls_holds_up_nobody(void **state)
 {
         world w;
@@ -329,6 +371,7 @@ int main(void)
                 cmocka_unit_test(events_arrive_in_order_and_signed),
                 cmocka_unit_test(a_receiver_that_fails_gets_them_again),
                 cmocka_unit_test(one_that_is_away_is_told_as_an_event),
+                cmocka_unit_test(what_was_not_kept_for_it_is_told),
                 cmocka_unit_test(one_that_stalls_holds_up_nobody),
                 cmocka_unit_test(what_is_asked_is_checked),
         };

@@ -26,6 +26,7 @@ typedef struct lw_client_row {
         bool secure, queue;
         int64_t lifetime_s, since;
         odm_str kept;
+        odm_str front; /* endpoint of the gateway that it is behind */
 } lw_client_row;
 
 static const field row_fields[] = {
@@ -35,6 +36,7 @@ static const field row_fields[] = {
         STORE_FIELD_OF(lw_client_row, binding, STR), STORE_FIELD_OF(lw_client_row, secure, BOOL),
         STORE_FIELD_OF(lw_client_row, queue, BOOL),  STORE_FIELD_OF(lw_client_row, lifetime_s, I64),
         STORE_FIELD_OF(lw_client_row, since, I64),   STORE_FIELD_OF(lw_client_row, kept, BLOB),
+        STORE_FIELD_OF(lw_client_row, front, STR),
 };
 static const record record_client = STORE_RECORD_OF(lw_client_row, row_fields);
 const store_table lwm2m_table_client = {.name = "lwm2m_client", .rec = &record_client, .n_key = 1};
@@ -60,10 +62,16 @@ bool lw_client_is_at(const client *c, const net_addr *addr)
         return c->addr.n == addr->n && memcmp(&c->addr.sa, &addr->sa, addr->n) == 0;
 }
 
+const client *lw_client_via(const client *c)
+{
+        return c->front ? c->front : c;
+}
+
 net_addr lw_client_addr(const client *c)
 {
-        net_addr out = {.n = c->addr.n};
+        net_addr out = {.n = lw_client_via(c)->addr.n};
 
+        c = lw_client_via(c);
         memcpy(&out.sa, &c->addr.sa, c->addr.n);
         return out;
 }
@@ -250,6 +258,9 @@ void lw_client_free(client *c)
         lw_errand_drop_all(c, ODM_ST_UNAVAILABLE);
         lw_watch_stop_all(c);
         lw_work_drop(c);
+        while (c->behind)
+                lw_behind_leave(c->behind);
+        lw_behind_leave(c);
         odm_bridge_free(c->bridge);
         unlink_name(c);
         unlink_location(c);
@@ -306,23 +317,29 @@ int lw_client_offers(client *c, odm_str links, odm_str version)
 
 co_end *lw_client_end(const client *c)
 {
-        return c->secure ? c->a->secure : c->a->plain;
+        return lw_client_via(c)->secure ? c->a->secure : c->a->plain;
 }
 
 bool lw_client_here(const client *c)
 {
-        return c->location[0] != 0;
+        return lw_client_via(c)->location[0] != 0;
+}
+
+static bool listens(const client *c)
+{
+        return !c->queue || !odm_time_reached(loop_now(), c->awake);
 }
 
 bool lw_client_awake(const client *c)
 {
-        return lw_client_here(c) && !c->joining &&
-               (!c->queue || !odm_time_reached(loop_now(), c->awake));
+        c = lw_client_via(c);
+        return lw_client_here(c) && !c->joining && listens(c);
 }
 
 static void live_on(client *c)
 {
-        if (loop_timer_set(c->a->loop, &c->expiry,
+        if (!c->front &&
+            loop_timer_set(c->a->loop, &c->expiry,
                            odm_time_add(loop_now(), c->lifetime_s * 1000 + GRACE_MS)) < 0)
                 log_error("no memory for a lifetime", log_text("endpoint", c->ep));
 }
@@ -337,32 +354,52 @@ void lw_client_resume(client *c)
                 c->a->host.awake(c->a->host.ctx, c->record, 0);
 }
 
+void lw_client_present(client *c)
+{
+        const adapter_host *h = &c->a->host;
+        bool awake = listens(lw_client_via(c));
+
+        odm_bridge_sleeps(c->bridge, c->lifetime_s, c->queue, awake);
+        if (c->record && awake)
+                h->awake(h->ctx, c->record, c->queue ? c->a->awake_ms : 0);
+        else if (c->record)
+                h->asleep(h->ctx, c->record, 0);
+}
+
+/* It, and those behind it, who are reached when it is. */
+static void all_present(client *c)
+{
+        lw_client_present(c);
+        for (client *k = c->behind, *next; k; k = next) {
+                next = k->beside;
+                lw_client_present(k);
+        }
+}
+
 void lw_client_heard(client *c)
 {
-        int64_t ms = c->a->awake_ms;
-
+        if (c->front)
+                c = c->front;
         c->heard = loop_wall();
         live_on(c);
-        c->awake = c->queue ? odm_time_add(loop_now(), ms) : ODM_NEVER;
-        odm_bridge_sleeps(c->bridge, c->lifetime_s, c->queue, true);
-        if (c->record)
-                c->a->host.awake(c->a->host.ctx, c->record, c->queue ? ms : 0);
+        c->awake = c->queue ? odm_time_add(loop_now(), c->a->awake_ms) : ODM_NEVER;
+        all_present(c);
         lw_work_wake(c->a);
 }
 
 void lw_client_silent(client *c)
 {
+        if (c->front)
+                c = c->front;
         if (!c->queue || !lw_client_awake(c))
                 return;
         c->awake = loop_now();
-        odm_bridge_sleeps(c->bridge, c->lifetime_s, true, false);
-        if (c->record)
-                c->a->host.asleep(c->a->host.ctx, c->record, 0);
+        all_present(c);
 }
 
 unsigned lw_client_introduce(client *c)
 {
-        char addr[NET_ADDR_TEXT], protocol[16];
+        char text[NET_ADDR_TEXT], protocol[16];
         odm_arena mem;
         adapter_device d = {.id = odm_cstr(c->ep)};
         odm_str *mos = NULL;
@@ -370,11 +407,16 @@ unsigned lw_client_introduce(client *c)
         unsigned why = ODM_ST_FAILED;
 
         odm_arena_init(&mem, &heap_mem, 65536);
-        net_addr_format(&at, addr);
+        net_addr_format(&at, text);
         snprintf(protocol, sizeof protocol, "LWM2M/%s", c->version);
         d.protocol = odm_cstr(protocol);
-        d.addr = odm_cstr(addr);
-        d.addr_type = strchr(addr, '[') ? ODM_STR("IPv6") : ODM_STR("IPv4");
+        if (c->front) {
+                d.addr = odm_arena_fmt(&mem, "%s/%s", c->front->ep, c->root);
+                d.addr_type = ODM_STR("LWM2M");
+        } else {
+                d.addr = odm_cstr(text);
+                d.addr_type = strchr(text, '[') ? ODM_STR("IPv6") : ODM_STR("IPv4");
+        }
         d.awake_s = c->queue ? c->a->awake_ms / 1000 : -1;
         d.wake_interval_s = c->queue ? 0 : -1;
         if (odm_bridge_mos(c->bridge, &mem, &mos, &d.n_mos) == 0)
@@ -384,8 +426,16 @@ unsigned lw_client_introduce(client *c)
         return c->record ? 0 : why;
 }
 
+/* Those behind it are out of reach without it. */
+static void lose_behind(client *c)
+{
+        while (c->behind)
+                lw_client_gone(c->behind, ADAPTER_LINK_LOST);
+}
+
 void lw_client_leave(client *c)
 {
+        lose_behind(c);
         if (lw_client_unsave(c) < 0)
                 log_error("a registration that is over stays on disk", log_text("endpoint", c->ep));
         lw_client_free(c);
@@ -400,6 +450,7 @@ static void retire(client *c)
         lw_watch_stop_all(c);
         unlink_location(c);
         unlink_addr(c);
+        lw_behind_leave(c);
         c->greeting = GREET_DUE;
         if (lw_client_save(c, NULL, NULL) < 0)
                 log_error("what is under way is not kept", log_text("endpoint", c->ep));
@@ -411,6 +462,7 @@ void lw_client_gone(client *c, adapter_gone why)
         gw_device *left = c->record;
         lwm2m *a = c->a;
 
+        lose_behind(c);
         c->record = NULL; /* nothing more is asked of it, and what is asked is cancelled */
         if (at_work)
                 retire(c);
@@ -544,6 +596,7 @@ static int fill_row(client *c, odm_arena *mem, lw_client_row *r)
                              .version = odm_arena_copy(mem, odm_cstr(c->version)),
                              .binding = odm_arena_copy(mem, odm_cstr(c->binding)),
                              .kept = odm_arena_copy(mem, odm_buf_view(&kept)),
+                             .front = odm_arena_copy(mem, odm_cstr(c->front ? c->front->ep : "")),
                              .secure = c->secure,
                              .queue = c->queue,
                              .lifetime_s = c->lifetime_s,
@@ -607,7 +660,7 @@ void lw_client_keep(client *c)
 static int load(lwm2m *a, const lw_client_row *r)
 {
         net_addr addr;
-        client *c;
+        client *c, *front;
         char text[NET_ADDR_TEXT];
         int rc = 0;
 
@@ -627,6 +680,7 @@ static int load(lwm2m *a, const lw_client_row *r)
         }
         snprintf(c->binding, sizeof c->binding, "%.*s", (int)r->binding.n,
                  r->binding.p ? r->binding.p : "");
+        front = r->front.n ? lw_client_by_name(a, r->front) : NULL;
         c->queue = r->queue;
         c->lifetime_s = r->lifetime_s;
         c->since.s = r->since;
@@ -635,6 +689,8 @@ static int load(lwm2m *a, const lw_client_row *r)
                 rc = lw_client_offers(c, r->links, r->version);
         if (rc == 0 && r->kept.n)
                 rc = odm_bridge_load(c->bridge, r->kept, loop_now());
+        if (rc == 0 && front && lw_client_here(front))
+                lw_behind_join(c, front);
         if (rc < 0) {
                 log_warn("a registration cannot be read", log_str("endpoint", r->ep), log_err(rc));
                 lw_client_free(c);
@@ -642,7 +698,8 @@ static int load(lwm2m *a, const lw_client_row *r)
         return rc == ODM_ENOMEM ? rc : 0;
 }
 
-int lw_client_load_all(lwm2m *a, diag *d)
+/* Those that are behind others, or the others. */
+static int load_some(lwm2m *a, bool behind, diag *d)
 {
         lw_client_row last = {.ep = ODM_ABSENT};
         store_scan scan = {.table = &lwm2m_table_client, .limit = 200};
@@ -657,7 +714,8 @@ int lw_client_load_all(lwm2m *a, diag *d)
                 odm_arena_init(&page, &heap_mem, (size_t)64 << 20);
                 rc = store_row_find(a->store, &scan, &page, &rows);
                 for (size_t i = 0; rc == 0 && i < rows.n; i++)
-                        rc = load(a, (lw_client_row *)rows.v + i);
+                        if ((((lw_client_row *)rows.v)[i].front.n > 0) == behind)
+                                rc = load(a, (lw_client_row *)rows.v + i);
                 if (rc == 0 && rows.n) {
                         odm_arena_reset(&mem);
                         last.ep = odm_arena_copy(&mem, ((lw_client_row *)rows.v + rows.n - 1)->ep);
@@ -670,4 +728,11 @@ int lw_client_load_all(lwm2m *a, diag *d)
         if (rc < 0)
                 diag_set(d, rc, "registrations: %s", odm_err_text(rc));
         return rc;
+}
+
+int lw_client_load_all(lwm2m *a, diag *d)
+{
+        int rc = load_some(a, false, d);
+
+        return rc < 0 ? rc : load_some(a, true, d);
 }

@@ -2,6 +2,7 @@
 /* Orders: a plan of the bridge is carried out request by request, and its result is the reply. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "heap.h"
 #include "log.h"
@@ -77,7 +78,7 @@ void lw_errand_drop_all(client *c, unsigned status)
                         bool sent = e->ask != 0; /* it may be doing it */
 
                         next = e->chain;
-                        if (e->c != c)
+                        if (e->c != c && lw_client_via(e->c) != c)
                                 continue;
                         lw_errand_free(e);
                         if (id && !a->closing)
@@ -192,7 +193,7 @@ static void carry_on(lw_errand *e)
 
 void lw_errand_go(lw_errand *e)
 {
-        e->held = e->c->joining;
+        e->held = lw_client_via(e->c)->joining;
         if (!e->held)
                 carry_on(e);
 }
@@ -201,7 +202,7 @@ static lw_errand *held_one(client *c)
 {
         for (size_t i = 0; i < ERRAND_CHAINS; i++)
                 for (lw_errand *e = c->a->errands[i]; e; e = e->chain)
-                        if (e->c == c && e->held)
+                        if (lw_client_via(e->c) == c && e->held)
                                 return e;
         return NULL;
 }
@@ -230,9 +231,10 @@ static lw_errand *begin(lwm2m *a, const gw_device *d, uint64_t id, int64_t deadl
         client *c = lw_client_of(a, d);
         lw_errand *e = NULL;
 
+        lw_objects_refresh(a);
         if (!c)
                 lw_reply_text(a, id, ODM_ST_UNAVAILABLE, "the device is gone");
-        else if (!lw_client_awake(c) && !c->joining)
+        else if (!lw_client_awake(c) && !lw_client_via(c)->joining)
                 lw_reply_text(a, id, ODM_ST_UNAVAILABLE, "the device sleeps");
         else if (!(e = lw_errand_new(c, id, deadline_ms)))
                 lw_reply_text(a, id, ODM_ST_FAILED, "no memory");
@@ -353,13 +355,64 @@ void lw_errand_observe(void *a, uint64_t id, gw_device *d, void *native, odm_str
                      : odm_arena_err(&e->mem));
 }
 
+/* ---- what goes on by itself ---------------------------------------------------------------------------------- */
+
+typedef struct promise { /* a job that is on its way to the disk */
+        lwm2m *a;
+        odm_job *job;
+        uint64_t id;
+        unsigned status;
+        char ep[];
+} promise;
+
+static odm_job *job_of(const client *c, const odm_job *job)
+{
+        odm_job *j = NULL;
+
+        for (size_t i = 0; c && (j = odm_bridge_job(c->bridge, i)) && j != job; i++) {
+        }
+        return j;
+}
+
+/* Who hears 202 may be sure that it goes on, whatever happens to the power. */
+static void on_kept(void *ctx, int rc)
+{
+        promise *k = ctx;
+        client *c = lw_client_by_name(k->a, odm_cstr(k->ep));
+        odm_job *j = job_of(c, k->job);
+
+        if (rc < 0 && j)
+                lw_work_take_back(c, j);
+        if (rc < 0)
+                lw_reply_text(k->a, k->id, ODM_ST_STORE_FAILED, "the gateway cannot keep it");
+        else
+                lw_reply_text(k->a, k->id, k->status, NULL);
+        free(k);
+        if (c)
+                lw_work_pump(c);
+}
+
+/* Answered when it is durable. */
+static void promised(client *c, uint64_t id, const odm_exec *x)
+{
+        size_t n = strlen(c->ep) + 1;
+        promise *k = calloc(1, sizeof *k + n);
+
+        if (k) {
+                *k = (promise){.a = c->a, .job = x->job, .id = id, .status = x->status};
+                memcpy(k->ep, c->ep, n);
+        }
+        if (k && lw_client_save(c, on_kept, k) == 0)
+                return;
+        free(k);
+        lw_work_take_back(c, x->job);
+        lw_reply_text(c->a, id, ODM_ST_STORE_FAILED, "the gateway cannot keep it");
+}
+
 /* What an Exec came to: a plan, a job that goes on by itself, or a refusal. */
 static void executed(lw_errand *e, const odm_exec *x)
 {
         client *c = e->c;
-        lwm2m *a = c->a;
-        uint64_t id = e->id;
-        unsigned status = x->status;
 
         if (x->plan) {
                 e->plan = x->plan;
@@ -367,11 +420,13 @@ static void executed(lw_errand *e, const odm_exec *x)
                 return;
         }
         take_out(e);
-        lw_client_keep(c);
-        reply(a, id, status, x->text);
+        if (x->job) {
+                promised(c, e->id, x);
+        } else {
+                lw_client_keep(c);
+                reply(c->a, e->id, x->status, x->text);
+        }
         lw_errand_free(e);
-        if (x->job)
-                lw_work_pump(c);
 }
 
 static void execute(lw_errand *e, odm_str path, odm_str arg, const odm_job_opt *opt)
@@ -398,32 +453,6 @@ void lw_errand_execute(void *a, uint64_t id, gw_device *d, void *native, odm_str
         (void)native;
         if (e)
                 execute(e, path, arg, &opt);
-}
-
-void lw_errand_download(void *a, uint64_t id, gw_device *d, void *native, const adapter_image *i,
-                        odm_str correlator, int64_t deadline_ms)
-{
-        lw_errand *e = begin(a, d, id, deadline_ms);
-        odm_job_image image = {.name = i->name,
-                               .version = i->version,
-                               .file = odm_cstr(i->path),
-                               .url_http = i->url_http,
-                               .url_coap = i->url_coap};
-        const odm_job_opt opt = {.correlator = correlator, .image = &image};
-        odm_str object;
-
-        (void)native;
-        if (!e)
-                return;
-        if (!image.url_coap.p)
-                image.url_coap = lw_serve_url(e->c, i->url_http, &e->mem);
-        object = i->object.p ? i->object : ODM_STR("./FUMO/main");
-        execute(e,
-                odm_str_starts(object, "./SCM/")
-                        ? odm_arena_fmt(&e->mem, "%.*s/Operations/DownloadInstall", (int)object.n,
-                                        object.p)
-                        : odm_arena_fmt(&e->mem, "%.*s/DownloadAndUpdate", (int)object.n, object.p),
-                ODM_ABSENT, &opt);
 }
 
 /* The first account it has for a server: /1/0 mostly, another after a bootstrap. */

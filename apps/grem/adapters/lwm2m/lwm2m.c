@@ -57,7 +57,8 @@ static const cfg_key keys[] = {
          (int64_t)16 << 20},
         {"lwm2m.objects", CFG_PATH, NULL,
          "Folder of object definitions (OMA LwM2M XML, *.xml), beside those that are built in.\n"
-         "What is added or changed there is read when a device registers."},
+         "What is added, changed or taken away there counts from the next registration or order\n"
+         "on, without a restart."},
         {"lwm2m.bootstrap", CFG_PATH, NULL,
          "File of accounts for devices that ask for one (/bs), a line for each: endpoint, URI of\n"
          "the server, and identity and key in hexadecimal unless it is one without protection."},
@@ -344,7 +345,7 @@ static unsigned caps(void *a, gw_device *d, void *native)
         (void)d;
         (void)native;
         return ADAPTER_READ | ADAPTER_WRITE | ADAPTER_CREATE | ADAPTER_DELETE | ADAPTER_EXECUTE |
-               ADAPTER_OBSERVE | ADAPTER_DOWNLOAD | ADAPTER_WAKE | ADAPTER_LIST;
+               ADAPTER_OBSERVE | ADAPTER_WAKE | ADAPTER_LIST;
 }
 
 static void forget(void *a, gw_device *d, void *native)
@@ -354,6 +355,8 @@ static void forget(void *a, gw_device *d, void *native)
         (void)native;
         if (!c || (lw_client_here(c) && c->record != d))
                 return;
+        if (c->front)
+                c->front->relook = true;
         c->record = NULL;
         lw_client_leave(c);
 }
@@ -387,7 +390,17 @@ static size_t registered(const lwm2m *a)
 
         for (size_t i = 0; i < CHAINS; i++)
                 for (const client *c = a->by_name[i]; c; c = c->by_name)
-                        n += lw_client_here(c);
+                        n += lw_client_here(c) && !c->front;
+        return n;
+}
+
+static size_t behind_others(const lwm2m *a)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < CHAINS; i++)
+                for (const client *c = a->by_name[i]; c; c = c->by_name)
+                        n += c->front != NULL;
         return n;
 }
 
@@ -398,10 +411,11 @@ static int status(void *ctx, odm_buf *b)
 
         return odm_buf_fmt(b,
                            "registered: %zu\n"
+                           "behind those: %zu\n"
                            "addresses in use: %zu\n"
                            "with DTLS: %zu\n"
                            "requests and observations: %zu\n",
-                           registered(a), n.peers, n.secured, n.open_asks);
+                           registered(a), behind_others(a), n.peers, n.secured, n.open_asks);
 }
 
 static int metrics(void *ctx, odm_buf *b)
@@ -413,6 +427,7 @@ static int metrics(void *ctx, odm_buf *b)
                 uint64_t v;
         } rows[] = {
                 {"lwm2m_registered", "gauge", registered(a)},
+                {"lwm2m_behind", "gauge", behind_others(a)},
                 {"lwm2m_sessions_dtls", "gauge", n.secured},
                 {"lwm2m_registrations_total", "counter", a->registrations},
                 {"lwm2m_updates_total", "counter", a->updates},
@@ -457,7 +472,6 @@ const adapter_class lwm2m_class = {
         .remove = lw_errand_remove,
         .execute = lw_errand_execute,
         .observe = lw_errand_observe,
-        .download = lw_errand_download,
         .wake = lw_errand_wake,
         .cancel = lw_errand_cancel,
         .forget = forget,

@@ -12,6 +12,7 @@
  *   keys.c      keys of DTLS
  *   boot.c      bootstrap server
  *   objects.c   definitions of objects
+ *   behind.c    devices behind one that is a gateway of LwM2M itself
  *
  *     register -> row durable -> 2.01 -> record seen, awake -> read /3/0 -> observe
  *     order -> plan -> request -> answer -> ... -> reply
@@ -32,6 +33,7 @@
 #define CHAINS 4096
 #define ERRAND_CHAINS 256
 #define LOCATION_MAX 16 /* octets of a registration's name, and a zero */
+#define LW_GATEWAY 25   /* the object of a gateway of LwM2M */
 #define WATCHES_MAX 24  /* observations of a device */
 #define ERRAND_MEMORY ((size_t)4 << 20)
 #define NEWS_MEMORY ((size_t)1 << 20)
@@ -87,6 +89,12 @@ struct client {
         odm_time awake; /* until then; ODM_NEVER without queue mode */
         odm_bridge *bridge;
         gw_device *record; /* NULL: not introduced, or refused */
+        client *front;     /* it is behind that one, and reached through it; NULL: it is not */
+        client *behind;    /* those behind it, by `beside` */
+        client *beside;
+        bool listed; /* its gateway told of it just now */
+        bool fresh;  /* its jobs are to hear that it is back */
+        bool relook; /* one behind it is missing: it is asked for them again */
         greeting greeting;
         bool joining; /* its registration is not answered: orders are held until then */
         bool retell;  /* an alert of it could not be kept */
@@ -170,11 +178,14 @@ ODM_MUST_USE int lw_client_word(client *c, const char **at, odm_str s);
 /* What the object list says; ODM_EMALFORMED: none.  A client without a bridge gets one. */
 ODM_MUST_USE int lw_client_offers(client *c, odm_str links, odm_str version);
 co_end *lw_client_end(const client *c);
+/* With whom one speaks to reach it: itself, or the gateway that it is behind. */
+const client *lw_client_via(const client *c);
 /* It is registered; else only its jobs are left, which wait for it. */
 bool lw_client_here(const client *c);
 bool lw_client_awake(const client *c); /* and can be asked: it was answered, and listens */
 /* It has just been heard: its lifetime, and when it sleeps its time awake, begin anew. */
 void lw_client_heard(client *c);
+void lw_client_present(client *c); /* how that is, to the bridge and the gateway */
 /* It is known from a life before: its lifetime begins anew. */
 void lw_client_resume(client *c);
 /* It does not answer. */
@@ -205,8 +216,20 @@ void lw_deregister_request(lwm2m *a, co_request *r, co_peer *p, odm_str location
 void lw_send_request(lwm2m *a, co_request *r, co_peer *p, const co_msg *m);
 /* What is to be asked of a device that is there, when it was not yet. */
 void lw_greet(client *c);
-void lw_greet_all(lwm2m *a);    /* ... by and by */
-void lw_observe_all(client *c); /* what the bridge wants of every device */
+void lw_greet_all(lwm2m *a);           /* ... by and by */
+void lw_observe_all(client *c);        /* what the bridge wants of every device */
+void lw_register_tell_jobs(client *c); /* that it is there again */
+
+/* ---- behind.c ---------------------------------------------------------------------------------- */
+
+/* /25 of `front`, all of it: who is new is taken, who is not in it is gone. */
+void lw_behind_learn(client *front, const odm_lw_list *l);
+void lw_behind_look(client *front); /* observes that anew */
+/* From now on `c`, which has a bridge, is reached through `front`; it is so no more. */
+void lw_behind_join(client *c, client *front);
+void lw_behind_leave(client *c);
+void lw_behind_moved(client *front); /* what it was asked before is not told any more */
+void lw_behind_heard(client *front); /* what waits for it goes on */
 
 /* ---- errand.c ---------------------------------------------------------------------------------- */
 
@@ -236,8 +259,6 @@ void lw_errand_execute(void *a, uint64_t id, gw_device *d, void *native, odm_str
                        odm_str correlator, int64_t deadline_ms);
 void lw_errand_observe(void *a, uint64_t id, gw_device *d, void *native, odm_str path,
                        const adapter_attrs *attrs, int64_t deadline_ms);
-void lw_errand_download(void *a, uint64_t id, gw_device *d, void *native, const adapter_image *i,
-                        odm_str correlator, int64_t deadline_ms);
 void lw_errand_wake(void *a, uint64_t id, gw_device *d, void *native, odm_str notification,
                     odm_str server_id);
 void lw_errand_cancel(void *a, uint64_t id);
@@ -285,7 +306,8 @@ ODM_MUST_USE int lw_watch_take(client *c, odm_lw_path at, unsigned ct, odm_str p
 
 void lw_work_pump(client *c); /* has jobs go on */
 void lw_work_drop(client *c);
-void lw_work_wake(lwm2m *a); /* a device woke, for which a package may wait */
+void lw_work_take_back(client *c, odm_job *j); /* one that has not been promised */
+void lw_work_wake(lwm2m *a);                   /* a device woke, for which a package may wait */
 /* Keeps a package that was given as a value; the name of it in `a`. */
 ODM_MUST_USE int lw_work_stage(client *c, odm_str package);
 
@@ -310,7 +332,7 @@ bool lw_keys_need(lwm2m *a, odm_str ep);
 /* ---- objects.c -------------------------------------------------------------------------------------------- */
 
 ODM_MUST_USE int lw_objects_open(lwm2m *a, diag *d);
-void lw_objects_refresh(lwm2m *a); /* when the folder has changed */
+void lw_objects_refresh(lwm2m *a); /* when the folder has changed; before what needs it */
 
 /* ---- boot.c ---------------------------------------------------------------------------------------------- */
 

@@ -55,6 +55,7 @@ typedef struct stage {
         loop *l;
         cfg *conf;
         store *store;
+        store_fault fault;
         char folder[64], *where;
         void *adapter;
         gw_device *records[RECORDS];
@@ -67,8 +68,9 @@ typedef struct stage {
         unsigned status;
         uint64_t open; /* an order that is cancelled when its device is gone */
         char text[256];
-        char nodes[2048];  /* of the reply, "path=value " */
-        odm_format format; /* of its last node */
+        char nodes[2048];                /* of the reply, "path=value " */
+        odm_format format;               /* of its last node */
+        _Atomic uint64_t served, octets; /* of images */
 } stage;
 
 static void note(stage *s, const char *fmt, ...) ODM_PRINTF(2, 3);
@@ -198,6 +200,8 @@ static void open_adapter(stage *s)
                           .changed = on_changed,
                           .alert = on_alert,
                           .known = on_known,
+                          .images_served = &s->served,
+                          .image_octets = &s->octets,
                           .ctx = s};
         diag d = {0};
 
@@ -222,6 +226,7 @@ static void begin_with(stage *s, const char *more)
                 fail_msg("%s", d.text);
         store_opt_init(&o);
         o.where = "mem:";
+        o.fault = &s->fault;
         o.tables = lwm2m_class.tables;
         while (o.tables[o.n_tables])
                 o.n_tables++;
@@ -266,7 +271,7 @@ typedef struct device {
         stage *s;
         co_end *end;
         net_addr to;
-        resource v[16];
+        resource v[24];
         size_t n;
         bool mute; /* hears what is put, and says nothing */
         char asked[4096];
@@ -838,7 +843,6 @@ static void a_device_that_is_gone_is_asked_nothing(void **state)
 {
         const odm_str p = ODM_STR("./DevDetail/FwV");
         const adapter_attrs attrs = {.pmin_s = -1, .pmax_s = -1, .gt = NAN, .lt = NAN, .st = NAN};
-        const adapter_image image = {.name = ODM_STR("firmware"), .path = "/nowhere"};
         adapter_node v = {.path = p, .has_data = true};
         stage s;
         device d;
@@ -856,7 +860,7 @@ static void a_device_that_is_gone_is_asked_nothing(void **state)
         assert_int_equal(d.code, CO_DELETED);
         assert_non_null(strstr(s.told, "gone d1 1\n"));
         assert_int_equal(s.replied, 0); /* it was cancelled before */
-        for (uint64_t id = 1; id <= 8; id++) {
+        for (uint64_t id = 1; id <= 7; id++) {
                 s.status = 0;
                 switch (id) {
                 case 1:
@@ -869,10 +873,7 @@ static void a_device_that_is_gone_is_asked_nothing(void **state)
                         lwm2m_class.execute(s.adapter, id, r, r->native, p, p, ODM_ABSENT, 9);
                         break;
                 case 6: lwm2m_class.observe(s.adapter, id, r, r->native, p, &attrs, 9); break;
-                case 7:
-                        lwm2m_class.download(s.adapter, id, r, r->native, &image, ODM_ABSENT, 9);
-                        break;
-                case 8: lwm2m_class.wake(s.adapter, id, r, r->native, ODM_ABSENT, p); break;
+                case 7: lwm2m_class.wake(s.adapter, id, r, r->native, ODM_ABSENT, p); break;
                 }
                 if (s.replied != id || s.status != 503)
                         fail_msg("%u: %u", (unsigned)id, s.status);
@@ -1124,19 +1125,22 @@ static void firmware_is(device *d, char state, char result, char delivery)
         have(d, "5/0/5", (odm_str){one[1], 1}, ODM_LW_TEXT);
 }
 
-static void order_firmware(stage *s, const char *path)
+static void order_firmware(stage *s)
 {
         gw_device *r = s->records[0];
-        const adapter_image i = {.name = ODM_STR("firmware"),
-                                 .version = ODM_STR("2.0"),
-                                 .path = path,
-                                 .size = IMAGE_SIZE,
-                                 .url_http = ODM_STR("http://127.0.0.1:8080/img/fw-2"),
-                                 .object = ODM_STR("./FUMO/main")};
+        const adapter_node url = {
+                .path = ODM_STR("./FUMO/main/DownloadAndUpdate/PkgURL"),
+                .value = {.format = ODM_FMT_CHR, .data = ODM_STR("http://127.0.0.1:8080/img/fw-2")},
+                .has_data = true};
 
-        lwm2m_class.download(s->adapter, 50, r, r->native, &i, ODM_STR("c-1"), 5000);
+        lwm2m_class.write(s->adapter, 49, r, r->native, &url, 1, 5000);
+        replied(s, 49);
+        assert_int_equal(s->status, 200);
+        lwm2m_class.execute(s->adapter, 50, r, r->native, ODM_STR("./FUMO/main/DownloadAndUpdate"),
+                            ODM_ABSENT, ODM_STR("c-1"), 5000);
+        assert_int_not_equal(s->replied, 50); /* nothing before it is durable */
         replied(s, 50);
-        assert_int_equal(s->status, 202);
+        assert_int_equal(s->status, s->fault.for_ever ? 510 : 202);
 }
 
 /* It restarts with the new firmware. */
@@ -1167,7 +1171,7 @@ static void firmware_is_pulled_from_the_gateway(void **state)
         firmware_is(&d, 0, 0, 2);
         enrol(&d, "ep=d1&lwm2m=1.0&lt=60");
         until(&s, d.asked, "GET 5/0/5 observe");
-        order_firmware(&s, path);
+        order_firmware(&s);
         until(&s, d.asked, "PUT 5/0/1\n");
         snprintf(url, sizeof url, "coap://127.0.0.1:%u/img/fw-2", lwm2m_port(s.adapter, false));
         assert_int_equal(d.body_n, strlen(url));
@@ -1176,6 +1180,8 @@ static void firmware_is_pulled_from_the_gateway(void **state)
         say(&d, CO_GET, "img/fw-2", NULL, NULL);
         assert_int_equal(d.code, CO_CONTENT);
         assert_int_equal(d.got_n, IMAGE_SIZE);
+        assert_int_equal(s.served, 1);
+        assert_int_equal(s.octets, IMAGE_SIZE);
         assert_int_equal((uint8_t)d.got[4444], (uint8_t)(4444 * 7 + 4444 / 256));
         firmware_is(&d, 2, 0, 2);
         tell(&d, "5/0/3", ODM_STR("2"), ODM_LW_TEXT);
@@ -1200,9 +1206,11 @@ static void firmware_is_pushed_to_who_cannot_pull(void **state)
         firmware_is(&d, 0, 0, 1);
         enrol(&d, "ep=d1&lwm2m=1.0&lt=60");
         until(&s, d.asked, "GET 5/0/5 observe");
-        order_firmware(&s, path);
+        order_firmware(&s);
         until(&s, d.asked, "PUT 5/0/0\n");
         assert_int_equal(d.last_n, IMAGE_SIZE);
+        assert_int_equal(s.served, 1);
+        assert_int_equal(s.octets, IMAGE_SIZE);
         firmware_is(&d, 2, 0, 1);
         tell(&d, "5/0/3", ODM_STR("2"), ODM_LW_TEXT);
         until(&s, d.asked, "POST 5/0/2\n");
@@ -1226,7 +1234,7 @@ static void a_job_outlives_the_gateway(void **state)
         firmware_is(&d, 0, 0, 1);
         enrol(&d, "ep=d1&lwm2m=1.0&lt=60");
         until(&s, d.asked, "GET 5/0/5 observe");
-        order_firmware(&s, path);
+        order_firmware(&s);
         until(&s, d.asked, "PUT 5/0/0\n");
         firmware_is(&d, 2, 0, 1);
         tell(&d, "5/0/3", ODM_STR("2"), ODM_LW_TEXT);
@@ -1284,7 +1292,7 @@ static void a_job_outlives_a_registration(void **state)
                 firmware_is(&d, 0, 0, 1);
                 enrol(&d, "ep=d1&lwm2m=1.0&lt=60");
                 until(&s, d.asked, "GET 5/0/5 observe");
-                order_firmware(&s, path);
+                order_firmware(&s);
                 until(&s, d.asked, "PUT 5/0/0\n");
                 firmware_is(&d, 2, 0, 1);
                 tell(&d, "5/0/3", ODM_STR("2"), ODM_LW_TEXT);
@@ -1336,13 +1344,13 @@ static void a_sleeper_holds_up_no_package(void **state)
         enrol(&d, "ep=d1&lwm2m=1.0&lt=86400&b=UQ");
         until(&s, d.asked, "GET 5/0/5 observe");
         slow.mute = true;
-        order_firmware(&s, path);
+        order_firmware(&s);
         r = s.records[0];
         s.records[0] = s.records[1];
         s.records[1] = r;
         until(&s, slow.asked, "PUT 5/0/0\n");
         s.replied = 0;
-        order_firmware(&s, path);
+        order_firmware(&s);
         pass(&s, 200);
         loop_skip(3700000); /* the one is given up, the other sleeps */
         pass(&s, 200);
@@ -1392,6 +1400,29 @@ static void a_staged_package_outlives_a_registration(void **state)
         end(&s); /* which finds nothing left */
 }
 
+static void what_cannot_be_kept_is_not_promised(void **state)
+{
+        stage s;
+        device d;
+        char path[128];
+
+        (void)state;
+        begin(&s);
+        make_image(&s, path);
+        device_begin(&s, &d, NULL);
+        firmware_is(&d, 0, 0, 2);
+        enrol(&d, "ep=d1&lwm2m=1.0&lt=60");
+        until(&s, d.asked, "GET 5/0/5 observe");
+        store_fault_set(&s.fault, (store_fault){.fail_commit = 1, .for_ever = true});
+        order_firmware(&s);
+        store_fault_set(&s.fault, (store_fault){0});
+        order_firmware(&s); /* nothing of the first is left that it would be refused for */
+        until(&s, d.asked, "PUT 5/0/1\n");
+        assert_int_equal(unlink(path), 0);
+        co_close(d.end);
+        end(&s);
+}
+
 static void a_refusal_ends_the_job(void **state)
 {
         stage s;
@@ -1405,7 +1436,7 @@ static void a_refusal_ends_the_job(void **state)
         firmware_is(&d, 0, 0, 1);
         enrol(&d, "ep=d1&lwm2m=1.0&lt=60");
         until(&s, d.asked, "GET 5/0/5 observe");
-        order_firmware(&s, path);
+        order_firmware(&s);
         until(&s, d.asked, "PUT 5/0/0\n");
         firmware_is(&d, 0, 5, 1); /* integrity */
         tell(&d, "5/0/5", ODM_STR("5"), ODM_LW_TEXT);
@@ -1584,6 +1615,212 @@ static void without_a_session_an_order_is_503(void **state)
         end(&s);
 }
 
+/* ---- a gateway behind the gateway ---------------------------------------------------------------- */
+
+static odm_str tlv_text(odm_buf *b, uint8_t id, const char *text)
+{
+        size_t n = strlen(text);
+
+        assert_true(n < 256);
+        assert_int_equal(odm_buf_byte(b, 0xc8), 0);
+        assert_int_equal(odm_buf_byte(b, id), 0);
+        assert_int_equal(odm_buf_byte(b, (uint8_t)n), 0);
+        assert_int_equal(odm_buf_str(b, odm_cstr(text)), 0);
+        return odm_buf_view(b);
+}
+
+/* An instance of /25, in TLV. */
+static void add_behind(odm_buf *b, uint8_t instance, const char *id, const char *prefix,
+                       const char *objects)
+{
+        odm_buf one;
+        odm_str in;
+
+        odm_buf_init(&one, &heap_mem, 1024);
+        (void)tlv_text(&one, 0, id);
+        (void)tlv_text(&one, 1, prefix);
+        in = tlv_text(&one, 3, objects);
+        assert_int_equal(odm_buf_byte(b, 0x08), 0);
+        assert_int_equal(odm_buf_byte(b, instance), 0);
+        assert_int_equal(odm_buf_byte(b, (uint8_t)in.n), 0);
+        assert_int_equal(odm_buf_str(b, in), 0);
+        odm_buf_done(&one);
+}
+
+#define BEHIND_LINKS "</>;rt=\"oma.lwm2m\",</1/0>,</3/0>,</25/0>,</25/1>"
+
+static void furnish_behind(device *d, odm_buf *b)
+{
+        add_behind(b, 0, "leaf-1", "d01", "</3/0>,</3303/0>");
+        add_behind(b, 1, "leaf-2", "d02", "</d02/3/0>,</d02/3/0>");
+        have(d, "25", odm_buf_view(b), ODM_LW_TLV);
+        have(d, "d01/3/0",
+             ODM_STR("\xc2\x00"
+                     "LA"
+                     "\xc3\x03"
+                     "7.1"),
+             ODM_LW_TLV);
+        have(d, "d01/3/0/3", ODM_STR("7.1"), ODM_LW_TEXT);
+        have(d, "d01/3303/0/5700", ODM_STR("21.5"), ODM_LW_TEXT);
+        have(d, "d02/3/0",
+             ODM_STR("\xc2\x00"
+                     "LB"
+                     "\xc3\x03"
+                     "8.2"),
+             ODM_LW_TLV);
+        have(d, "d02/3/0/3", ODM_STR("8.2"), ODM_LW_TEXT);
+}
+
+static void read_of(stage *s, uint64_t id, const char *who, const char *path)
+{
+        gw_device *r = record_of(s, odm_cstr(who));
+        odm_str p = odm_cstr(path);
+
+        assert_non_null(r);
+        lwm2m_class.read(s->adapter, id, r, r->native, &p, 1, ADAPTER_LIST_NONE, 5000);
+        replied(s, id);
+}
+
+static void devices_behind_a_device_are_devices(void **state)
+{
+        stage s;
+        device d;
+        odm_buf b;
+        gw_device *leaf;
+
+        (void)state;
+        begin(&s);
+        device_begin(&s, &d, NULL);
+        odm_buf_init(&b, &heap_mem, 4096);
+        furnish_behind(&d, &b);
+        say(&d, CO_POST, "rd", "ep=gw&lwm2m=1.0&lt=60", BEHIND_LINKS);
+        until(&s, s.told, "seen leaf-1  man=LA fw=7.1\n");
+        until(&s, s.told, "seen leaf-2  man=LB fw=8.2\n");
+        assert_non_null(strstr(s.told, "awake leaf-1 0\n"));
+        read_of(&s, 1, "leaf-1", "./LwM2M/3303/0/5700");
+        assert_int_equal(s.status, 200);
+        assert_non_null(strstr(s.nodes, "=21.5"));
+        read_of(&s, 2, "leaf-2", "./DevDetail/FwV");
+        assert_string_equal(s.nodes, "./DevDetail/FwV=8.2 ");
+        leaf = record_of(&s, ODM_STR("leaf-2"));
+        lwm2m_class.execute(s.adapter, 3, leaf, leaf->native,
+                            ODM_STR("./DiagMon/Restart/Operations/Start"), ODM_ABSENT,
+                            ODM_STR("c-9"), 5000);
+        until(&s, d.asked, "POST d02/3/0/4\n");
+        until(&s, s.told, "OperationComplete 1200 c-9\n");
+        /* one is there no more, another is new */
+        odm_buf_cut(&b, 0);
+        add_behind(&b, 1, "leaf-2", "d02", "</3/0>");
+        add_behind(&b, 2, "leaf-3", "d01", "</3/0>");
+        have(&d, "25", odm_buf_view(&b), ODM_LW_TLV);
+        tell(&d, "25", odm_buf_view(&b), ODM_LW_TLV);
+        until(&s, s.told, "gone leaf-1 1\n");
+        until(&s, s.told, "seen leaf-3  man=LA fw=7.1\n");
+        assert_null(strstr(s.told, "gone leaf-2"));
+        /* and without their gateway there are none */
+        say(&d, CO_DELETE, d.location, NULL, NULL);
+        assert_non_null(strstr(s.told, "gone leaf-2 3\n"));
+        assert_non_null(strstr(s.told, "gone leaf-3 3\n"));
+        read_of(&s, 4, "leaf-3", "./DevDetail/FwV");
+        assert_int_equal(s.status, 503);
+        odm_buf_done(&b);
+        co_close(d.end);
+        end(&s);
+}
+
+static void they_are_kept_with_their_gateway(void **state)
+{
+        stage s;
+        device d;
+        odm_buf b;
+        char listen[64];
+
+        (void)state;
+        begin(&s);
+        device_begin(&s, &d, NULL);
+        odm_buf_init(&b, &heap_mem, 4096);
+        furnish_behind(&d, &b);
+        say(&d, CO_POST, "rd", "ep=gw&lwm2m=1.0&lt=60&b=UQ", BEHIND_LINKS);
+        until(&s, s.told, "seen leaf-1  man=LA fw=7.1\n");
+        until(&s, s.told, "seen leaf-2  man=LB fw=8.2\n");
+        snprintf(listen, sizeof listen, "lwm2m.listen=127.0.0.1:%u", lwm2m_port(s.adapter, false));
+        pass(&s, 20);
+        lwm2m_class.close(s.adapter);
+        assert_int_equal(cfg_set(s.conf, listen, NULL), 0);
+        s.told[0] = d.asked[0] = 0;
+        open_adapter(&s);
+        assert_non_null(strstr(s.told, "asleep leaf-1\n")); /* as its gateway is */
+        read_of(&s, 1, "leaf-1", "./DevDetail/FwV");
+        assert_int_equal(s.status, 503);
+        say(&d, CO_POST, d.location, NULL, NULL);
+        assert_int_equal(d.code, CO_CHANGED);
+        until(&s, s.told, "awake leaf-1 93000\n");
+        read_of(&s, 2, "leaf-1", "./DevDetail/FwV");
+        assert_string_equal(s.nodes, "./DevDetail/FwV=7.1 ");
+        /* a registration of its own takes it away from there */
+        until(&s, d.asked, "GET 25 observe\n");
+        d.n_watched = 0;
+        say(&d, CO_POST, "rd", "ep=leaf-1&lwm2m=1.0&lt=60", LINKS);
+        assert_int_equal(d.code, CO_CREATED);
+        read_of(&s, 3, "leaf-1", "./DevDetail/FwV");
+        assert_string_equal(s.nodes, "./DevDetail/FwV=1.0 ");
+        odm_buf_done(&b);
+        co_close(d.end);
+        end(&s);
+}
+
+static void what_a_gateway_says_of_others_is_not_believed(void **state)
+{
+        static const struct row {
+                const char *why, *id, *prefix, *objects;
+        } rows[] = {
+                {"itself", "gw", "d01", "</3/0>"},
+                {"a device with a registration of its own", "d1", "d01", "</3/0>"},
+                {"nobody", "", "d01", "</3/0>"},
+                {"no prefix", "x1", "", "</3/0>"},
+                {"a prefix that is a path", "x2", "a/b", "</3/0>"},
+                {"one that is too long", "x3", "0123456789012345678901234567890123456789012345678",
+                 "</3/0>"},
+                {"objects that are none", "x4", "d04", "3/0"},
+        };
+        stage s;
+        device d, own;
+
+        (void)state;
+        begin(&s);
+        device_begin(&s, &own, NULL);
+        enrol(&own, "ep=d1&lwm2m=1.0&lt=60");
+        device_begin(&s, &d, NULL);
+        have(&d, "d9/3/0",
+             ODM_STR("\xc2\x00"
+                     "LA"
+                     "\xc3\x03"
+                     "7.1"),
+             ODM_LW_TLV);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                size_t before;
+                odm_buf b;
+
+                odm_buf_init(&b, &heap_mem, 4096);
+                add_behind(&b, 0, rows[i].id, rows[i].prefix, rows[i].objects);
+                add_behind(&b, 1, "good", "d9", "</3/0>");
+                have(&d, "25", odm_buf_view(&b), ODM_LW_TLV);
+                s.told[0] = 0;
+                d.n_watched = 0;
+                say(&d, CO_POST, "rd", "ep=gw&lwm2m=1.0&lt=60", BEHIND_LINKS);
+                until(&s, s.told, "seen good  man=LA");
+                before = s.n;
+                if (before != 3)
+                        fail_msg("%s: %zu records", rows[i].why, before);
+                odm_buf_done(&b);
+        }
+        read_of(&s, 1, "d1", "./DevDetail/FwV");
+        assert_string_equal(s.nodes, "./DevDetail/FwV=1.0 ");
+        co_close(own.end);
+        co_close(d.end);
+        end(&s);
+}
+
 static void write_definition(const stage *s, const char *type)
 {
         char path[128], xml[1024];
@@ -1633,16 +1870,16 @@ static void definitions_are_read_when_they_change(void **state)
         loop_skip(2000);
         say(&d, CO_POST, "rd", "ep=d1&lwm2m=1.0", "</1/0>,</3/0>,</33000/0>");
         assert_int_equal(format_of_y(&s), ODM_FMT_INT);
-        write_definition(&s, "Float");
+        write_definition(&s, "Float"); /* for a device that registered before, too */
         loop_skip(2000);
-        say(&d, CO_POST, "rd", "ep=d1&lwm2m=1.0", "</1/0>,</3/0>,</33000/0>");
         assert_int_equal(format_of_y(&s), ODM_FMT_FLOAT);
         write_definition(&s, "No such type");
         loop_skip(2000);
-        say(&d, CO_POST, "rd", "ep=d1&lwm2m=1.0", "</1/0>,</3/0>,</33000/0>");
         assert_int_equal(format_of_y(&s), ODM_FMT_FLOAT); /* what was known stays */
         snprintf(more, sizeof more, "%s/x.xml", folder);
         assert_int_equal(unlink(more), 0);
+        loop_skip(2000);
+        assert_int_equal(format_of_y(&s), ODM_FMT_CHR); /* nobody knows it any more */
         assert_int_equal(rmdir(folder), 0);
         co_close(d.end);
         end(&s);
@@ -1906,11 +2143,15 @@ int main(void)
                 cmocka_unit_test(a_job_outlives_a_registration),
                 cmocka_unit_test(a_sleeper_holds_up_no_package),
                 cmocka_unit_test(a_staged_package_outlives_a_registration),
+                cmocka_unit_test(what_cannot_be_kept_is_not_promised),
                 cmocka_unit_test(a_refusal_ends_the_job),
                 cmocka_unit_test(an_endpoint_is_bound_to_its_key),
                 cmocka_unit_test(a_registration_is_its_owners),
                 cmocka_unit_test(a_device_changes_to_dtls_while_it_is_asked),
                 cmocka_unit_test(without_a_session_an_order_is_503),
+                cmocka_unit_test(devices_behind_a_device_are_devices),
+                cmocka_unit_test(they_are_kept_with_their_gateway),
+                cmocka_unit_test(what_a_gateway_says_of_others_is_not_believed),
                 cmocka_unit_test(definitions_are_read_when_they_change),
                 cmocka_unit_test(files_of_keys_that_cannot_be),
                 cmocka_unit_test(without_protection_it_listens_here_only),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Object definitions as OMA publishes them, a folder of XML.  The folder is looked at again when a
- * device registers, and what is new or changed is read: what cannot be read then is told, and what
- * was known stays. */
+ * device registers or is ordered something, and read anew when it is another: all of it counts, or
+ * what was known stays, and why is told. */
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,23 +15,6 @@
 #define DEFINITION_MAX ((size_t)1 << 20) /* octets of an object definition */
 #define PATH_ROOM 4096
 #define LOOK_MS 1000 /* the folder is looked at no more often */
-
-static int load(lwm2m *a, const char *path, diag *d)
-{
-        odm_buf text;
-        const char *why = NULL;
-        int rc;
-
-        odm_buf_init(&text, &heap_mem, DEFINITION_MAX);
-        rc = fsio_read(path, DEFINITION_MAX, &text, d);
-        if (rc == 0) {
-                rc = odm_lw_registry_load(a->registry, odm_buf_view(&text), NULL, &why);
-                if (rc < 0)
-                        diag_set(d, rc, "%s: %s", path, why ? why : odm_err_text(rc));
-        }
-        odm_buf_done(&text);
-        return rc;
-}
 
 /* Calls fn for each definition, until one returns other than 0, which is returned. */
 static int each(lwm2m *a, int (*fn)(lwm2m *a, const char *path, void *ctx), void *ctx, diag *d)
@@ -82,19 +65,42 @@ static int add_stamp(lwm2m *a, const char *path, void *ctx)
         return 0;
 }
 
+typedef struct reading {
+        odm_lw_registry *to;
+        diag *d;
+} reading;
+
 static int load_one(lwm2m *a, const char *path, void *ctx)
 {
-        return load(a, path, ctx);
+        reading *r = ctx;
+        odm_buf text;
+        const char *why = NULL;
+        int rc;
+
+        (void)a;
+        odm_buf_init(&text, &heap_mem, DEFINITION_MAX);
+        rc = fsio_read(path, DEFINITION_MAX, &text, r->d);
+        if (rc == 0) {
+                rc = odm_lw_registry_load(r->to, odm_buf_view(&text), NULL, &why);
+                if (rc < 0)
+                        diag_set(r->d, rc, "%s: %s", path, why ? why : odm_err_text(rc));
+        }
+        odm_buf_done(&text);
+        return rc;
 }
 
-static int load_what_can_be(lwm2m *a, const char *path, void *ctx)
+/* The folder as it is now takes the place of what was known. */
+static int load_all(lwm2m *a, diag *d)
 {
-        diag d = {0};
+        reading r = {.d = d};
+        int rc = odm_lw_registry_new(&heap_mem, &r.to);
 
-        (void)ctx;
-        if (load(a, path, &d) < 0)
-                log_error("an object definition is not taken", log_text("why", d.text));
-        return 0;
+        if (rc == 0)
+                rc = each(a, load_one, &r, d);
+        if (rc == 0)
+                odm_lw_registry_swap(a->registry, r.to);
+        odm_lw_registry_free(r.to);
+        return rc;
 }
 
 int lw_objects_open(lwm2m *a, diag *d)
@@ -104,7 +110,7 @@ int lw_objects_open(lwm2m *a, diag *d)
         a->objects_seen = loop_now();
         if (each(a, add_stamp, &a->objects, d) < 0)
                 return ODM_EIO;
-        return each(a, load_one, d, d);
+        return load_all(a, d);
 }
 
 void lw_objects_refresh(lwm2m *a)
@@ -119,6 +125,9 @@ void lw_objects_refresh(lwm2m *a)
         if (each(a, add_stamp, &now, &d) < 0 || now == a->objects)
                 return;
         a->objects = now;
-        (void)!each(a, load_what_can_be, NULL, &d);
-        log_info("object definitions are read again");
+        if (load_all(a, &d) < 0)
+                log_error("object definitions are not taken, those before stay",
+                          log_text("why", d.text));
+        else
+                log_info("object definitions are read again");
 }

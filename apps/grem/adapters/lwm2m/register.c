@@ -25,10 +25,15 @@ void lw_observe_all(client *c)
 {
         odm_lw_path v[ODM_BRIDGE_WATCH];
         size_t n = odm_bridge_watch(c->bridge, v);
+        bool fronts = false;
 
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++) {
+                fronts |= v[i].id[0] == LW_GATEWAY;
                 if (lw_watch_start(c, v[i], lw_watch_format(c, v[i]), NULL) < 0)
                         log_warn("an observation cannot be made", log_text("endpoint", c->ep));
+        }
+        if (!fronts && c->behind) /* it is a gateway no more */
+                lw_behind_learn(c, &(odm_lw_list){NULL, 0});
 }
 
 static odm_str *place_of(adapter_device *d, odm_str path)
@@ -126,7 +131,7 @@ void lw_greet_all(lwm2m *a)
         on_greet(a);
 }
 
-static void tell_jobs(client *c)
+void lw_register_tell_jobs(client *c)
 {
         odm_job *j;
 
@@ -143,6 +148,7 @@ static void settle(client *c)
         lw_greet(c);
         lw_watch_retell(c);
         lw_work_pump(c);
+        lw_behind_heard(c);
 }
 
 /* ---- answers when rows are durable --------------------------------------------------------------------- */
@@ -170,7 +176,7 @@ static void on_saved(void *ctx, int rc)
                 c->joining = false;
         if (c && rc == 0) {
                 if (!j->update)
-                        tell_jobs(c);
+                        lw_register_tell_jobs(c);
                 settle(c);
                 lw_errand_release(c);
         } else if (c) {
@@ -241,6 +247,8 @@ static int take(client *c, const odm_lw_register *q, const co_msg *m, const net_
         if (rc < 0)
                 return rc;
         lw_watch_stop_all(c);
+        lw_behind_leave(c);
+        lw_behind_moved(c);
         lw_client_move(c, from, secure);
         lw_client_locate(c);
         c->queue = q->queue;
@@ -348,6 +356,7 @@ static int change(client *c, const odm_lw_register *q, const co_msg *m, co_peer 
         if (lw_client_is_at(c, &from))
                 return changed;
         lw_watch_stop_all(c); /* its notifications would come from elsewhere */
+        lw_behind_moved(c);
         lw_client_move(c, &from, c->secure);
         c->greeting = GREET_DUE;
         return 1;

@@ -64,8 +64,8 @@ int lw_send_ask(client *c, const odm_lw_request *rq, const co_file *file, int64_
         m.query = query;
         if (rq->verb == ODM_LW_ATTRS)
                 rc = odm_lw_attrs_format(&rq->attrs, &mem, query, &m.n_query);
-        if (c->secure)
-                how.identity = odm_cstr(c->identity);
+        if (lw_client_via(c)->secure)
+                how.identity = odm_cstr(lw_client_via(c)->identity);
         if (rc == 0 && m.code == 0)
                 rc = ODM_EINVAL;
         if (rc == 0) {

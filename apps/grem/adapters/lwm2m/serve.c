@@ -27,7 +27,9 @@ void lw_serve_image(lwm2m *a, co_request *r, const co_msg *m)
         odm_arena_init(&mem, &heap_mem, IMAGE_MEMORY);
         rc = gw_image_get(a->store, a->host.folder, id, &mem, &i);
         if (rc == 0) {
-                f = (co_file){.fd = open(i.path.p, O_RDONLY | O_CLOEXEC), .size = i.size};
+                f = (co_file){.fd = open(i.path.p, O_RDONLY | O_CLOEXEC),
+                              .size = i.size,
+                              .sent = a->host.image_octets};
                 rc = f.fd < 0 ? ODM_EIO : 0;
         }
         odm_arena_done(&mem);
@@ -38,6 +40,7 @@ void lw_serve_image(lwm2m *a, co_request *r, const co_msg *m)
                 return;
         }
         a->images++;
+        ++*a->host.images_served;
         co_msg_init(&out, CO_CONTENT);
         out.format = ODM_LW_OPAQUE;
         out.file = &f;

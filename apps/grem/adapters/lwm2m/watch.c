@@ -39,6 +39,12 @@ static bool again(watch *w, const odm_lw_answer *r)
         return observe(w) == 0;
 }
 
+/* Of them nothing says much: that there are none. */
+static bool is_of_gateways(odm_lw_path p)
+{
+        return p.depth == 1 && p.id[0] == LW_GATEWAY;
+}
+
 static void on_told(void *ctx, co_end_of why, const co_msg *m)
 {
         watch *w = ctx;
@@ -66,7 +72,7 @@ static void on_told(void *ctx, co_end_of why, const co_msg *m)
                 c->a->notifications++;
                 lw_client_heard(c);
         }
-        if (good && m->body.n)
+        if (good && (m->body.n || is_of_gateways(path)))
                 lw_watch_tell(c, path, r.ct, m->body);
 }
 
@@ -310,6 +316,8 @@ int lw_watch_take(client *c, odm_lw_path at, unsigned ct, odm_str payload)
                          log_err(rc));
         else if (c->record)
                 rc = pass_on(c, &news);
+        if (rc == 0 && is_of_gateways(at) && !c->front)
+                lw_behind_learn(c, &list);
         odm_arena_done(&mem);
         lw_client_keep(c);
         return rc;

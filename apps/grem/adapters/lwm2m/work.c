@@ -47,6 +47,7 @@ typedef struct push {
         task *t;
         const odm_lw_request *request;
         char *file;
+        bool image; /* of the gateway, not what a server wrote */
 } push;
 
 /* ---- pushes, one at a time ------------------------------------------------------------------------------ */
@@ -99,6 +100,10 @@ static int push_start(push *p)
                 return ODM_EIO;
         }
         f.size = (uint64_t)st.st_size;
+        if (p->image) {
+                ++*p->t->c->a->host.images_served;
+                f.sent = p->t->c->a->host.image_octets;
+        }
         return lw_send_ask(p->t->c, p->request, &f, PUSH_MS, on_pushed, p, &p->t->ask);
 }
 
@@ -181,7 +186,7 @@ static bool push_wait(task *t, const odm_job_step *s)
 
         int rc = p ? 0 : ODM_ENOMEM;
 
-        if (p && odm_str_starts(s->file, "/"))
+        if (p && odm_str_starts(s->file, "/")) /* an image */
                 rc = lw_client_text(&p->file, s->file);
         else if (p)
                 p->file = staged_name(t->c);
@@ -190,6 +195,7 @@ static bool push_wait(task *t, const odm_job_step *s)
                 return false;
         }
         p->t = t;
+        p->image = odm_str_starts(s->file, "/");
         p->request = s->request;
         t->push = p;
         while (*at)
@@ -399,4 +405,12 @@ void lw_work_drop(client *c)
         c->work = NULL;
         if (!c->a->closing)
                 push_next(c->a);
+}
+
+void lw_work_take_back(client *c, odm_job *j)
+{
+        for (size_t i = 0; c->work && i < ODM_BRIDGE_JOBS; i++)
+                if (c->work->v[i].job == j)
+                        task_end(&c->work->v[i]);
+        odm_job_drop(j);
 }

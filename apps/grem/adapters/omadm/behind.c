@@ -219,7 +219,7 @@ static void say_asleep(behind *b, int64_t contact, int64_t now)
 static void on_unwoken(void *ctx)
 {
         behind *b = ctx;
-        int64_t now = loop_wall().s * 1000;
+        int64_t now = loop_wall_ms();
 
         if (b->record && b->awake && !b->here && !b->a->closing)
                 say_asleep(b, now, now);
@@ -266,7 +266,7 @@ static void asked(void *ctx, store_batch *b, int rc)
 /* Whether it is asked now. */
 static bool ask(behind *b)
 {
-        int64_t now = loop_wall().s * 1000;
+        int64_t now = loop_wall_ms();
         store_batch *batch;
         store_op *op;
 
@@ -320,7 +320,7 @@ void behind_at_hand(void *ctx, int64_t device)
 static void on_left(omadm *a, int64_t device)
 {
         behind *b = behind_of(a, device);
-        int64_t now = loop_wall().s * 1000;
+        int64_t now = loop_wall_ms();
 
         if (!b || a->closing)
                 return;
@@ -381,7 +381,7 @@ void behind_all(omadm *a)
 {
         store_device_filter f = {.limit = PAGE};
         store_device_list l = {.more = true};
-        int64_t now = loop_wall().s * 1000;
+        int64_t now = loop_wall_ms();
         odm_arena m, name;
 
         odm_arena_init(&name, &heap_mem, 1 << 16);

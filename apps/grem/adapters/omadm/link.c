@@ -110,7 +110,7 @@ static void made(void *ctx, store_batch *b, int rc)
 
 static int make_job(behind *b, const char *text)
 {
-        int64_t now = loop_wall().s * 1000;
+        int64_t now = loop_wall_ms();
         store_batch *batch = store_batch_new();
         store_op *op = batch ? store_batch_add(batch, STORE_JOB_CREATE) : NULL;
         odm_str kept = op ? odm_arena_copy(store_batch_arena(batch), odm_cstr(text)) : ODM_ABSENT;

@@ -68,7 +68,8 @@ static const cfg_key keys[] = {
         {"omadm.wake_first", CFG_DURATION, "2s",
          "Wait for an answer before the next datagram; doubles.", 100, HOUR},
         {"omadm.wake_tries", CFG_INT, "6",
-         "Datagrams without an answer before the device is awaited to call by itself.", 1, 1000},
+         "Datagrams without an answer before there is a rest: 15 minutes, and longer each time.", 1,
+         1000},
         {"omadm.interval", CFG_DURATION, "1d",
          "How often a device calls of which nobody says it; 0: it is not expected.", 0,
          365 * 24 * HOUR},
@@ -274,7 +275,7 @@ static int provide(omadm *a, const cfg *c)
         store_device known;
         store_op *op;
         odm_arena m;
-        int64_t now = loop_wall().s * 1000;
+        int64_t now = loop_wall_ms();
         int rc = b ? 0 : ODM_ENOMEM;
 
         odm_arena_init(&m, &heap_mem, READ_MEMORY);

@@ -123,11 +123,11 @@ ODM_MUST_USE int behind_servers(behind *b, odm_str ids);
 
 /* ---- order.c ------------------------------------------------------------------------------ */
 
-void order_commands(void *a, uint64_t id, gw_device *d, void *native, const odm_command *list,
+void order_commands(void *ctx, uint64_t id, gw_device *d, void *native, const odm_command *list,
                     int64_t deadline_ms,
                     void (*done)(void *ctx, uint64_t id, unsigned status, odm_str text,
                                  const adapter_answer *v, size_t n),
-                    void *ctx);
+                    void *done_ctx);
 void order_cancel(void *a, uint64_t id);
 void order_moved(void *ctx, int64_t job); /* for dm_opt; any thread */
 /* Jobs of a process before us: nobody waits for them.  0 or what the store says. */

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "agent.h"
+#include "agent_lab.h"
 #include "bootstrap.h"
 #include "heap.h"
 #include "log.h"
@@ -229,20 +229,6 @@ static int bootstrap(void *ctx, const adapter_device *d, odm_arena *a, odm_str *
 
 /* ---- the world -------------------------------------------------------------------------- */
 
-static void set(cfg *c, const char *fmt, ...) ODM_PRINTF(2, 3);
-static void set(cfg *c, const char *fmt, ...)
-{
-        char text[512];
-        diag d = {{0}};
-        va_list ap;
-
-        va_start(ap, fmt);
-        vsnprintf(text, sizeof text, fmt, ap);
-        va_end(ap);
-        if (cfg_set(c, text, &d) < 0)
-                fail_msg("%s", d.text);
-}
-
 /* The second time at the port it had. */
 static void open_gateway(world *w)
 {
@@ -270,7 +256,7 @@ static void open_gateway(world *w)
         o.n_tables = 1;
         assert_int_equal(store_open(&o, &w->store, why), 0);
         host.store = w->store;
-        set(w->gw_conf, "omadm.listen=127.0.0.1:%u", w->port);
+        lab_set(w->gw_conf, "omadm.listen=127.0.0.1:%u", w->port);
         if (omadm_class.open(&host, &w->a, &d) < 0)
                 fail_msg("%s", d.text);
         omadm_class.enumerate(w->a);
@@ -287,15 +273,10 @@ static void close_gateway(world *w)
 static void configure_device(world *w)
 {
         assert_int_equal(cfg_new(conf_keys, conf_keys_n, &w->conf), 0);
-        set(w->conf, "agent.state=%s/device", w->dir);
-        set(w->conf, "account.server_id=gremd");
-        set(w->conf, "account.url=http://127.0.0.1:%u/dm", w->port);
-        set(w->conf, "account.user=someone");
-        set(w->conf, "account.password=let-in");
-        set(w->conf, "account.server_password=known");
-        set(w->conf, "device.id=" DEVICE);
-        set(w->conf, "wake.listen=127.0.0.1:0");
-        set(w->conf, "session.retry_min=200ms");
+        lab_set(w->conf, "agent.state=%s/device", w->dir);
+        lab_account(w->conf, "gremd", "127.0.0.1", w->port, "someone", "let-in", "known");
+        lab_set(w->conf, "device.id=" DEVICE);
+        lab_set(w->conf, "wake.listen=127.0.0.1:0");
         assert_int_equal(
                 cfg_parse(w->conf, ODM_STR("[check good]\ncommand = true\n"), "test", NULL), 0);
 }
@@ -304,17 +285,14 @@ static int set_up(void **state)
 {
         world *w = calloc(1, sizeof *w);
 
-        log_init("omadm_test", getenv("AGENT_TEST_LOG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR,
-                 LOG_FORM_TEXT, 2, NULL);
-        snprintf(w->dir, sizeof w->dir, "/tmp/omadm_test.XXXXXX");
-        assert_non_null(mkdtemp(w->dir));
+        lab_begin(w->dir, "omadm_test");
         assert_int_equal(cfg_new(omadm_class.keys, omadm_class.n_keys, &w->gw_conf), 0);
-        set(w->gw_conf, "omadm.unknown=accept");
-        set(w->gw_conf, "omadm.accept_password=let-in");
-        set(w->gw_conf, "omadm.accept_server_password=known");
-        set(w->gw_conf, "omadm.wake_first=200ms");
-        set(w->gw_conf, "omadm.relay=127.0.0.1:0");
-        set(w->gw_conf, "omadm.bootstrap_key=shared");
+        lab_set(w->gw_conf, "omadm.unknown=accept");
+        lab_set(w->gw_conf, "omadm.accept_password=let-in");
+        lab_set(w->gw_conf, "omadm.accept_server_password=known");
+        lab_set(w->gw_conf, "omadm.wake_first=200ms");
+        lab_set(w->gw_conf, "omadm.relay=127.0.0.1:0");
+        lab_set(w->gw_conf, "omadm.bootstrap_key=shared");
         assert_int_equal(loop_new(&w->l), 0);
         open_gateway(w);
         configure_device(w);
@@ -325,7 +303,6 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
         world *w = *state;
-        char command[96];
 
         agent_close(w->g);
         if (w->a)
@@ -333,37 +310,20 @@ static int tear_down(void **state)
         loop_free(w->l);
         cfg_free(w->conf);
         cfg_free(w->gw_conf);
-        snprintf(command, sizeof command, "rm -r %s", w->dir);
-        assert_int_equal(system(command), 0);
+        lab_remove(w->dir);
         free(w);
         return 0;
 }
 
 static void open_agent(world *w)
 {
-        diag d = {{0}};
-
-        if (agent_open(w->conf, w->l, "0.0", false, NULL, &w->g, &d) < 0)
-                fail_msg("%s", d.text);
+        lab_open(w->conf, w->l, NULL, &w->g);
 }
 
 static void close_agent(world *w)
 {
         agent_close(w->g);
         w->g = NULL;
-}
-
-static bool status_has(world *w, const char *text)
-{
-        odm_buf b;
-        bool found;
-
-        odm_buf_init(&b, &heap_mem, 65536);
-        assert_int_equal(agent_status(w->g, &b), 0);
-        assert_int_equal(odm_buf_byte(&b, 0), 0);
-        found = strstr(b.p, text) != NULL;
-        odm_buf_done(&b);
-        return found;
 }
 
 #define RUN_UNTIL(w, condition)                                                             \
@@ -381,7 +341,7 @@ static void attach(world *w)
 {
         open_agent(w);
         RUN_UNTIL(w, w->record.mos[0]); /* the inquiry of the first session */
-        RUN_UNTIL(w, status_has(w, "last-outcome: done"));
+        RUN_UNTIL(w, lab_status_has(w->g, "last-outcome: done"));
 }
 
 /* ---- commands ----------------------------------------------------------------------------- */
@@ -431,9 +391,9 @@ static void who_proves_nothing_is_not(void **state)
 {
         world *w = *state;
 
-        set(w->conf, "account.password=guess");
+        lab_set(w->conf, "account.password=guess");
         open_agent(w);
-        RUN_UNTIL(w, status_has(w, "last-outcome: auth-refused"));
+        RUN_UNTIL(w, lab_status_has(w->g, "last-outcome: auth-refused"));
         assert_false(w->seen);
 }
 
@@ -635,7 +595,7 @@ static void a_sleeper_gets_it_in_its_session(void **state)
         world *w = *state;
         word get;
 
-        set(w->conf, "wake.enabled=no");
+        lab_set(w->conf, "wake.enabled=no");
         attach(w);
         RUN_UNTIL(w, !w->record.awake);
         assert_true(w->record.wake_interval_s > 0);
@@ -732,16 +692,17 @@ static void packages_of_others_are_passed_on(void **state)
         assert_int_equal(odm_notify_make(&n, &secret, &odm_nonce_default_zero, &b), 0);
         wake(w, odm_buf_view(&b));
         assert_int_equal(w->reply, 200);
-        RUN_UNTIL(w, status_has(w, "wake-ups-ignored: 1"));
+        RUN_UNTIL(w, lab_status_has(w->g, "wake-ups-ignored: 1"));
         wake(w, odm_buf_view(&b)); /* of an order each */
         assert_int_equal(w->reply, 200);
-        RUN_UNTIL(w, status_has(w, "wake-ups-ignored: 2"));
+        RUN_UNTIL(w, lab_status_has(w->g, "wake-ups-ignored: 2"));
         wake(w, ODM_STR("no package"));
         assert_int_equal(w->reply, 415);
         odm_buf_done(&b);
         wake(w, ODM_ABSENT); /* ours */
         assert_int_equal(w->reply, 200);
-        RUN_UNTIL(w, status_has(w, "sessions: 2") || status_has(w, "wake-ups-followed: 1"));
+        RUN_UNTIL(w, lab_status_has(w->g, "sessions: 2") ||
+                             lab_status_has(w->g, "wake-ups-followed: 1"));
 }
 
 /* It told of a server of its own, and of us, as an alert. */
@@ -799,10 +760,10 @@ static void datagrams_of_strangers_are_few(void **state)
         odm_buf_init(&b, &heap_mem, 256);
         assert_int_equal(odm_notify_make(&n, &secret, &odm_nonce_default_zero, &b), 0);
         send_to_relay(w, odm_buf_view(&b), 20);
-        RUN_UNTIL(w, status_has(w, "wake-ups-ignored: 1"));
+        RUN_UNTIL(w, lab_status_has(w->g, "wake-ups-ignored: 1"));
         wake(w, odm_buf_view(&b));
         assert_int_equal(w->reply, 200);
-        RUN_UNTIL(w, status_has(w, "wake-ups-ignored: 2"));
+        RUN_UNTIL(w, lab_status_has(w->g, "wake-ups-ignored: 2"));
         odm_buf_done(&b);
 }
 
@@ -813,7 +774,7 @@ static void an_account_of_the_configuration(void **state)
         char text[256];
 
         close_gateway(w);
-        set(w->gw_conf, "omadm.unknown=refuse");
+        lab_set(w->gw_conf, "omadm.unknown=refuse");
         snprintf(text, sizeof text,
                  "[dmdevice one]\nid = %s\nuser = someone\npassword = own\n"
                  "server_password = known\n",
@@ -823,9 +784,9 @@ static void an_account_of_the_configuration(void **state)
         open_gateway(w);
         assert_false(w->seen); /* it has never called */
         open_agent(w);
-        RUN_UNTIL(w, status_has(w, "last-outcome: auth-refused"));
+        RUN_UNTIL(w, lab_status_has(w->g, "last-outcome: auth-refused"));
         close_agent(w);
-        set(w->conf, "account.password=own");
+        lab_set(w->conf, "account.password=own");
         snprintf(text, sizeof text, "rm -r %s/device", w->dir);
         assert_int_equal(system(text), 0);
         attach(w);
@@ -879,10 +840,10 @@ static void who_has_no_account_is_given_one(void **state)
         assert_int_equal(get(w, "/dm/bootstrap?id=" DEVICE "&mod=M%201", &message), 200);
         cfg_free(w->conf);
         assert_int_equal(cfg_new(conf_keys, conf_keys_n, &w->conf), 0);
-        set(w->conf, "agent.state=%s/device", w->dir);
-        set(w->conf, "device.id=" DEVICE);
-        set(w->conf, "wake.listen=127.0.0.1:0");
-        set(w->conf, "bootstrap.network_key=shared");
+        lab_set(w->conf, "agent.state=%s/device", w->dir);
+        lab_set(w->conf, "device.id=" DEVICE);
+        lab_set(w->conf, "wake.listen=127.0.0.1:0");
+        lab_set(w->conf, "bootstrap.network_key=shared");
         o.message = odm_buf_view(&message);
         if (bootstrap_run(w->conf, "0.0", &o, &told, &d) < 0)
                 fail_msg("%s", d.text);

@@ -183,7 +183,7 @@ static void cancel_job(omadm *a, int64_t id, behind *b)
         if (j.state == STORE_JOB_NOTIFIED)
                 behind_unwoken(b);
         odm_arena_done(&m);
-        if (!batch || !cancel_op(batch, &j, "the gateway wants it no more", loop_wall().s * 1000) ||
+        if (!batch || !cancel_op(batch, &j, "the gateway wants it no more", loop_wall_ms()) ||
             store_write(a->store, batch, NULL, NULL) < 0) {
                 store_batch_free(batch);
                 log_warn("an order cannot be taken back", log_int("job", id));
@@ -285,7 +285,7 @@ static int write_job(order *o, const odm_command *list, int64_t deadline_ms)
 {
         store_batch *b = store_batch_new();
         store_op *op = b ? store_batch_add(b, STORE_JOB_CREATE) : NULL;
-        int64_t now = loop_wall().s * 1000;
+        int64_t now = loop_wall_ms();
         int rc = op ? words_of(list, store_batch_arena(b), &o->w) : ODM_ENOMEM;
         uint32_t *of = rc == 0 ? odm_arena_get(&o->mem, (o->w.n_jobs + 1) * sizeof *of) : NULL;
 
@@ -342,7 +342,7 @@ void order_commands(void *ctx, uint64_t id, gw_device *d, void *native, const od
 int order_clear(omadm *a)
 {
         const uint32_t states = STORE_JOB_OPEN & ~STORE_JOB_BIT(STORE_JOB_WAITING);
-        int64_t now = loop_wall().s * 1000;
+        int64_t now = loop_wall_ms();
         store_job_list l = {.more = true};
         int rc = 0;
 

@@ -2,8 +2,8 @@
 /* storewatch.h - tells the log when the store can write no more and what to do, and when it can
  * again.  While it cannot, a small setting is written every few seconds, so that this is found out
  * without anybody's request. */
-#ifndef NREM_STOREWATCH_H
-#define NREM_STOREWATCH_H
+#ifndef STORE_STOREWATCH_H
+#define STORE_STOREWATCH_H
 
 #include "loop.h"
 #include "store.h"
