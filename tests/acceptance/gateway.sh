@@ -110,10 +110,20 @@ key_of() # device: its key at the gateway
         "$xrem" --json gateway devices gate | python3 -c 'import json, sys; print(*[d["key"] for d in json.load(sys.stdin)["items"] if d["device"] == sys.argv[1]])' "$1"
 }
 
+# No session for two seconds: all that the gateway had to tell is told.
+has_told_all()
+{
+        local n
+        n=$(sessions_done)
+        sleep 2
+        [ "$(sessions_done)" -eq "$n" ]
+}
+
 # Two devices that restart are told of at once, when the window of the first has passed.
 tells_ends_together()
 {
         local at=DiagMon/Restart/Operations/Start began sessions
+        eventually 30 has_told_all || return 1
         printf '[{"cmd": "exec", "uri": "./GwDev/%s/%s"}, {"cmd": "exec", "uri": "./GwDev/%s/%s"}]' "$(key_of meter/11)" $at "$(key_of meter/12)" $at >"$gw/both"
         "$xrem" set gate ./GwMO/Config/Alerts/ResultWindow 4 || return 1
         began=$SECONDS sessions=$(sessions_done)
@@ -164,11 +174,11 @@ promise 'and written' writes_to_them
 promise 'what cannot be done is refused with its reason' says_why_not
 promise 'and the reason stays with the job' keeps_the_reason_with_the_job
 promise 'one is restarted' restarts_one
+promise 'an error of a device is an alarm at the server' raises_their_alarms
+promise 'and one of a first session is that of its device' keeps_what_came_early
 promise 'ends of orders are told together' tells_ends_together
 promise 'an order of a sleeper waits at the gateway' orders_something_of_a_sleeper
 promise 'batteries are measured' samples_batteries
-promise 'an error of a device is an alarm at the server' raises_their_alarms
-promise 'and one of a first session is that of its device' keeps_what_came_early
 promise 'firmware of both comes by one campaign' updates_them_alike
 promise 'the order of the sleeper ends with its time: 408, expired' is_too_late
 promise 'the gateway ends cleanly' stop gate
