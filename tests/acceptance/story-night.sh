@@ -158,9 +158,16 @@ for_each() # command, words
         done
 }
 
+# The window in which the gateway gathers, once more: who fell asleep meanwhile is told of.
+has_told_all()
+{
+        go_ahead 40 && eventually 20 hut_is north-alerts-waiting 0 && eventually 20 hut_is state idle
+}
+
 # For two hours.  A job at the far end waits as well.
 is_cut_off()
 {
+        has_told_all || return 1
         sn_sleepers=$(for_each key_of night/1 night/2 night/3 night/5) && sn_calling=$(for_each key_of night/11 night/12) || return 1
         sn_cut=$(wc -l <"$home/hut.log") && sn_away=$(date -u +%Y%m%dT%H%M%SZ) && touch "$sn/cut" && pass 1 12 || return 1
         sn_late=$("$xrem" set night/3 $level 9 --no-wait)
