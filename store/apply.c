@@ -14,6 +14,7 @@ typedef struct apply {
         const engine_reads *read;
         void *e;
         const store_opt *opt;
+        int64_t heard; /* store_events_heard() */
         store_op *op;
         odm_arena *a;
 } apply;
@@ -366,11 +367,14 @@ static int token_put(const apply *x)
 static int event_trim(const apply *x, int64_t seq)
 {
         uint32_t kept = x->opt->events_kept, step = kept / 64;
+        int64_t upto = seq - kept, least = upto - x->opt->events_unheard;
 
+        if (upto > x->heard)
+                upto = x->heard > least ? x->heard : least;
         step = step < 1 ? 1 : step > EVENTS_AT_ONCE ? EVENTS_AT_ONCE : step;
-        if (seq <= kept || seq % step)
+        if (upto <= 0 || seq % step)
                 return 0;
-        return x->eng->event_trim(x->e, seq - kept, 4 * step);
+        return x->eng->event_trim(x->e, upto, 4 * step);
 }
 
 static int event_add(const apply *x)
@@ -473,9 +477,10 @@ static int dispatch(const apply *x)
         return ODM_EINVAL;
 }
 
-int store_apply(const store_engine *eng, void *e, const store_opt *opt, store_op *op, odm_arena *a)
+int store_apply(const store_engine *eng, void *e, const store_opt *opt, int64_t heard, store_op *op,
+                odm_arena *a)
 {
-        const apply x = {eng, &eng->read, e, opt, op, a};
+        const apply x = {eng, &eng->read, e, opt, heard, op, a};
 
         return dispatch(&x);
 }

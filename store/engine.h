@@ -130,10 +130,11 @@ void engine_fail_wraps(void *e, const store_engine *inner, void *inner_e, store_
 
 /* ---- apply.c ------------------------------------------------------------------ */
 
-/* Carries out one operation; ids are resolved.  0, a refusal (ODM_ENOENT, ODM_EEXIST, ODM_ESTATE,
+/* Carries out one operation; ids are resolved.  Events behind `heard` stay in the log as far as
+ * opt->events_unheard allows.  0, a refusal (ODM_ENOENT, ODM_EEXIST, ODM_ESTATE,
  * ODM_ELIMIT, ODM_EINVAL), or a failure (ODM_EIO, ODM_ENOMEM). */
-ODM_MUST_USE int store_apply(const store_engine *eng, void *e, const store_opt *opt, store_op *op,
-                             odm_arena *a);
+ODM_MUST_USE int store_apply(const store_engine *eng, void *e, const store_opt *opt, int64_t heard,
+                             store_op *op, odm_arena *a);
 /* True when the operation was understood and turned down, and nothing of it happened. */
 bool store_is_refusal(int rc);
 

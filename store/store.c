@@ -22,6 +22,7 @@ struct store {
         void *e;
         const char *name; /* of the engine */
         store_opt opt;
+        _Atomic int64_t heard; /* store_events_heard() */
         pthread_t writer;
         pthread_mutex_t lock; /* all below */
         pthread_cond_t work;
@@ -243,7 +244,7 @@ static int run_op(store *st, store_op *op, last_ids *last, odm_arena *a)
 
         run.id = 0;
         resolve(&run, last);
-        rc = store_apply(st->eng, st->e, &st->opt, &run, a);
+        rc = store_apply(st->eng, st->e, &st->opt, st->heard, &run, a);
         op->rc = rc;
         op->id = run.id;
         if (rc == 0)
@@ -332,6 +333,11 @@ void store_watch(store *st, void (*fn)(void *ctx, int64_t seq), void *ctx)
         st->watch = fn;
         st->watch_ctx = ctx;
         pthread_mutex_unlock(&st->watch_lock);
+}
+
+void store_events_heard(store *st, int64_t seq)
+{
+        st->heard = seq;
 }
 
 /* Runs `n` batches as one transaction; each batch's rc is set when 0 is returned.  Without marks a
@@ -529,6 +535,7 @@ void store_opt_init(store_opt *o)
                 .jobs_open_max = 1000,
                 .jobs_kept = 1000,
                 .events_kept = 1000000,
+                .events_unheard = 1000000,
         };
 }
 
@@ -584,6 +591,7 @@ int store_open(const store_opt *opt, store **out, char diag[STORE_DIAG])
         if (st == NULL)
                 return ODM_ENOMEM;
         st->opt = *opt;
+        st->heard = INT64_MAX;
         st->last = &st->first;
         if (st->opt.group_max == 0 || st->opt.readers == 0 || st->opt.queue_max == 0 ||
             st->opt.sessions_kept == 0) {

@@ -388,6 +388,11 @@ typedef struct store_event_list {
  * under way or to come; so not to be called by it. */
 void store_watch(store *st, void (*fn)(void *ctx, int64_t seq), void *ctx);
 
+/* Somebody who must not miss any has heard the events up to `seq`: those behind it stay in the log,
+ * beyond events_kept by events_unheard at most.  Before the first call, and with INT64_MAX, nobody
+ * is waited for.  Any thread. */
+void store_events_heard(store *st, int64_t seq);
+
 /* Events behind `after`, oldest first; device 0: of all. */
 ODM_MUST_USE int store_event_find(store *st, int64_t after, int64_t device, uint32_t limit,
                                   odm_arena *a, store_event_list *out);
@@ -620,6 +625,7 @@ typedef struct store_opt {
         uint32_t jobs_open_max;  /* a device; default 1000 */
         uint32_t jobs_kept;      /* finished ones a device; default 1000 */
         uint32_t events_kept;    /* default 1000000.  A sixty-fourth more may be there */
+        uint32_t events_unheard; /* so many more, when they are not heard yet; default 1000000 */
         const struct store_table *const *tables; /* n of them (table.h), borrowed while open */
         size_t n_tables;
         store_fault *fault; /* NULL: none.  Borrowed while the store is open */

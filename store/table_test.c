@@ -1128,6 +1128,38 @@ static void old_events_go_in_steps(void **state)
         assert_int_equal(l.v[l.n - 1].seq, 1500);
 }
 
+/* Who must not miss any is waited for, up to a ceiling. */
+static void events_that_were_not_heard_stay(void **state)
+{
+        static const struct {
+                unsigned more;
+                int64_t heard, oldest;
+        } rows[] = {
+                {1000, 20, 21},        /* all behind 20 */
+                {200, 20, 21},         /* 1200: as many as may wait */
+                {100, 20, 101},        /* 1300: more than may */
+                {300, 700, 701},       /* 1600: 640 are kept, and what was not heard */
+                {50, 1605, 901},       /* 1650: what may go goes in steps, */
+                {50, 1605, 1061},      /* 1700: and then all that may has gone */
+                {400, INT64_MAX, 1461} /* 2100: nobody is waited for */
+        };
+        fix *f = *state;
+
+        store_close(f->st);
+        f->opt.events_kept = 640;
+        f->opt.events_unheard = 560;
+        open_again(f);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                store_event_list l;
+
+                store_events_heard(f->st, rows[i].heard);
+                for (unsigned k = 0; k < rows[i].more; k += 50)
+                        assert_int_equal(write_events(f, 50, false), 0);
+                assert_int_equal(store_event_find(f->st, 0, 0, 1, &f->a, &l), 0);
+                assert_int_equal(l.v[0].seq, rows[i].oldest);
+        }
+}
+
 /* More statements than a connection keeps. */
 static void statements_give_way(void **state)
 {
@@ -1429,6 +1461,7 @@ int main(void)
                 ON(fail_setup, each_failing_write_leaves_rows_as_they_were),
                 EACH_ENGINE(events_are_told_of_when_they_are_durable),
                 EACH_ENGINE(old_events_go_in_steps),
+                EACH_ENGINE(events_that_were_not_heard_stay),
                 ON(sqlite_setup, all_is_there_after_a_new_start),
                 EACH_ENGINE(statements_give_way),
                 ON(sqlite_setup, every_scan_enters_its_index),

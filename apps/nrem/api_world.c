@@ -78,6 +78,7 @@ void world_start(world *w, const api_hooks *hooks)
         so.where = "mem:";
         so.jobs_open_max = 50;
         so.events_kept = 640;
+        so.events_unheard = 0;
         so.tables = w->tables = fleet_tables(fleet_parts, &so.n_tables);
         assert_non_null(w->tables);
         (void)snprintf(w->folder, sizeof w->folder, "/tmp/nrem-world-XXXXXX");

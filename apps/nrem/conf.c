@@ -93,7 +93,8 @@ const cfg_key conf_keys[] = {
         {"store.session_bytes", CFG_SIZE, "1M", "Octets of messages kept of one session.", KIB,
          256 * MIB},
         {"store.jobs_kept", CFG_INT, "1000", "Ended jobs kept of each device.", 1, 1000000},
-        {"store.events_kept", CFG_INT, "1000000", "Events kept, of all devices together.", 1000,
+        {"store.events_kept", CFG_INT, "1000000",
+         "Events kept, of all devices together; more until the server has acted on them.", 1000,
          1000000000},
         {"store.mirror_value", CFG_SIZE, "4k", "Larger values of nodes are not mirrored.", 0, MIB},
 

@@ -11,9 +11,11 @@
 #include <time.h>
 
 #include "command.h"
+#include "event.h"
 #include "heap.h"
 #include "job_codec.h"
 #include "log.h"
+#include "metrics.h"
 
 #define PLACE ODM_STR("fleet.place")
 #define PAGE 256
@@ -46,6 +48,7 @@ struct fleet {
         store_batch *batch;
         int64_t seen[DEVICES_SEEN]; /* devices with an event in the batch; 0: free */
         int64_t tick_all;           /* every part ticks then */
+        _Atomic uint64_t missed;    /* events that were gone before they were heard */
 
         pthread_t thread;
         bool running;
@@ -88,6 +91,7 @@ static int read_place(fleet *f, diag *d)
                 return diag_set(d, rc, "the place in the log of events cannot be read: %s",
                                 odm_err_text(rc));
         f->place = f->kept = (int64_t)v;
+        store_events_heard(f->host.store, f->kept);
         odm_arena_reset(&f->arena);
         return 0;
 }
@@ -167,7 +171,9 @@ const fleet_host *fleet_host_of(const fleet *f)
 
 int fleet_metrics(fleet *f, odm_buf *out)
 {
-        int rc = 0;
+        int rc = metrics_line(out, "nrem_events_missed_total", "", "counter",
+                              "Events that had to go before the server could act on them",
+                              (double)atomic_load(&f->missed));
 
         for (size_t i = 0; rc == 0 && i < f->n; i++)
                 if (f->slots[i].part->metrics)
@@ -314,8 +320,10 @@ static int flush(fleet *f, int64_t place)
                 rc = add_place(f, place);
                 if (rc == 0)
                         rc = write_batch(f);
-                if (rc == 0)
+                if (rc == 0) {
                         f->kept = place;
+                        store_events_heard(f->host.store, f->kept);
+                }
         }
         if (rc == 0)
                 f->place = place;
@@ -452,6 +460,22 @@ static int one_batch(fleet *f, const store_event_list *l, size_t *i)
         return 0;
 }
 
+/* The log waits for us, but not for ever: what had to go is said, and the parts go on behind it.
+ * Who waits for the end of a job or a sign of a device has a deadline, and looks at it then. */
+static int find_place(fleet *f)
+{
+        int64_t at = f->place, missed;
+        int rc = event_place(f->host.store, &at, &missed);
+
+        if (rc == 0 && missed) {
+                log_error("events had to go before the server could act on them",
+                          log_int("events", missed), log_int("first", f->place + 1));
+                atomic_fetch_add(&f->missed, (uint64_t)missed);
+                f->place = at;
+        }
+        return rc;
+}
+
 /* One page of the log.  *more: there is another. */
 static int hear_page(fleet *f, bool *more)
 {
@@ -462,6 +486,8 @@ static int hear_page(fleet *f, bool *more)
 
         odm_arena_init(&a, &heap_mem, TURN_MEMORY);
         rc = store_event_find(f->host.store, f->place, 0, PAGE, &a, &l);
+        if (rc == 0 && l.n && l.v[0].seq > f->place + 1)
+                rc = find_place(f);
         while (rc == 0 && i < l.n) {
                 int64_t before = f->place;
 

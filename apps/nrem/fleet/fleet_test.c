@@ -130,15 +130,20 @@ static void job_created(void *ctx, int64_t device, int64_t job)
         jobs++;
 }
 
-static void begin(stage *s)
+static void begin_log(stage *s, uint32_t kept, uint32_t unheard)
 {
         const fleet_host with = {.job_created = job_created};
 
         the = (counter){.next = INT64_MAX};
         jobs = 0;
-        stage_begin(s, parts, &with, 1000000);
+        stage_begin_log(s, parts, &with, 1000000, kept, unheard);
         assert_int_equal(s->n_tables, 1);
         stage_open(s);
+}
+
+static void begin(stage *s)
+{
+        begin_log(s, 1000000, 1000000);
 }
 
 static void run(stage *s)
@@ -193,6 +198,46 @@ static void the_place_is_kept_with_what_came_of_it(void **state)
         run(&s);
         assert_int_equal(heard(&s, NO_DEVICE), 11);
         assert_int_equal(the.events, 11);
+        stage_end(&s);
+}
+
+static void the_log_waits_for_who_lives_on_it(void **state)
+{
+        stage s;
+
+        (void)state;
+        begin_log(&s, 640, 10000);
+        for (unsigned i = 0; i < 4000; i++)
+                stage_say(&s, 0, "x.a", "{}");
+        run(&s);
+        assert_int_equal(heard(&s, NO_DEVICE), 4000);
+        for (unsigned i = 0; i < 1400; i++) { /* what was heard goes */
+                stage_say(&s, 0, "x.a", "{}");
+                run(&s);
+        }
+        assert_in_range(stage_told(&s, "x.a"), 640, 700);
+        stage_end(&s);
+}
+
+static void what_had_to_go_is_said(void **state)
+{
+        stage s;
+        odm_buf b;
+
+        (void)state;
+        begin_log(&s, 640, 100);
+        stage_say(&s, 0, "x.a", "{}");
+        run(&s);
+        for (unsigned i = 0; i < 1999; i++)
+                stage_say(&s, 0, "x.a", "{}");
+        run(&s);
+        assert_int_equal(the.last, 2000);
+        assert_in_range(heard(&s, NO_DEVICE), 741, 751);
+        odm_buf_init(&b, &heap_mem, 1 << 16);
+        assert_int_equal(fleet_metrics(s.f, &b), 0);
+        assert_true(odm_buf_put(&b, "", 1) == 0);
+        assert_int_equal(2000 - heard(&s, NO_DEVICE), strtoll(strrchr(b.p, ' '), NULL, 10));
+        odm_buf_done(&b);
         stage_end(&s);
 }
 
@@ -338,6 +383,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_event_is_heard_once_and_in_order),
                 cmocka_unit_test(the_place_is_kept_with_what_came_of_it),
+                cmocka_unit_test(the_log_waits_for_who_lives_on_it),
+                cmocka_unit_test(what_had_to_go_is_said),
                 cmocka_unit_test(a_failing_store_makes_nothing_happen_twice),
                 cmocka_unit_test(what_is_refused_harms_no_other),
                 cmocka_unit_test(a_part_without_memory_hears_it_again),

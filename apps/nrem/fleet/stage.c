@@ -15,12 +15,23 @@ static int64_t now(void *ctx)
 void stage_begin(stage *s, const fleet_part *const *parts, const fleet_host *with, int64_t ms)
 {
         store_opt o;
+
+        store_opt_init(&o);
+        stage_begin_log(s, parts, with, ms, o.events_kept, o.events_unheard);
+}
+
+void stage_begin_log(stage *s, const fleet_part *const *parts, const fleet_host *with, int64_t ms,
+                     uint32_t kept, uint32_t unheard)
+{
+        store_opt o;
         char why[STORE_DIAG];
 
         *s = (stage){.parts = parts};
         stage_ms = ms;
         store_opt_init(&o);
         o.where = "mem:";
+        o.events_kept = kept;
+        o.events_unheard = unheard;
         o.fault = &s->fault;
         o.tables = s->tables = fleet_tables(parts, &o.n_tables);
         s->n_tables = o.n_tables;

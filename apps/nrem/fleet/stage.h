@@ -24,6 +24,9 @@ typedef struct stage {
 /* A store with the tables of `parts`, which is borrowed; the clock stands at `ms`.  No part is open
  * yet.  `with` has what the host lends besides the store and the clock; NULL: nothing. */
 void stage_begin(stage *s, const fleet_part *const *parts, const fleet_host *with, int64_t ms);
+/* The same, and the log keeps so many events, and so many more that were not heard yet. */
+void stage_begin_log(stage *s, const fleet_part *const *parts, const fleet_host *with, int64_t ms,
+                     uint32_t kept, uint32_t unheard);
 /* Opens the parts; those that were open are closed first: as after a kill, only what is in the
  * store is left. */
 void stage_open(stage *s);
