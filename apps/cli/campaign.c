@@ -480,24 +480,28 @@ int xrem_run_campaign_create(xrem *c, const xrem_args *a)
 
 /* ---- acts --------------------------------------------------------------------------------- */
 
-static int act(xrem *c, const char *path)
+/* `makes`: another campaign. */
+static int act(xrem *c, const char *path, bool makes)
 {
         xrem_ask ask = {.method = "POST", .path = path};
         json_t *o = NULL;
         int rc = xrem_api(c, &ask, &o);
 
+        if (rc == XREM_OK && xrem_terse(c, makes ? xrem_json_z(o, "id") : NULL))
+                return XREM_OK;
         return rc == XREM_OK ? show(c, o) : rc;
 }
 
 int xrem_run_campaign_act(xrem *c, const xrem_args *a)
 {
-        return act(c, path_of(c, a->word[0], xrem_fmt(c, "/%s", a->cmd->name)));
+        return act(c, path_of(c, a->word[0], xrem_fmt(c, "/%s", a->cmd->name)), false);
 }
 
 int xrem_run_campaign_retry(xrem *c, const xrem_args *a)
 {
-        return act(c, xrem_query(c, path_of(c, a->word[0], "/retry"), "class",
-                                 xrem_value(a, "class")));
+        return act(c,
+                   xrem_query(c, path_of(c, a->word[0], "/retry"), "class", xrem_value(a, "class")),
+                   false);
 }
 
 int xrem_run_campaign_rollback(xrem *c, const xrem_args *a)
@@ -510,7 +514,7 @@ int xrem_run_campaign_rollback(xrem *c, const xrem_args *a)
         path = xrem_query(c, path, "package", id);
         path = xrem_query(c, path, "url", xrem_value(a, "url"));
         path = xrem_query(c, path, "version", xrem_value(a, "to"));
-        return rc == XREM_OK ? act(c, path) : rc;
+        return rc == XREM_OK ? act(c, path, true) : rc;
 }
 
 int xrem_run_campaign_remove(xrem *c, const xrem_args *a)

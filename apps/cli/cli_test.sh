@@ -282,6 +282,9 @@ has "lists devices" 0 "this" device list
 has "control characters never reach anyone's terminal" 0 'M\x1b[31m' device list
 has "lists devices as JSON" 0 '"name": "this"' device list --json
 has "makes a device" 0 "made-up" device add acme/1 --auth md5 --tag a --tag b
+is "no more than is not shown again" 0 "Password         made-up
+Server password  made-too" --quiet device add acme/1
+is "nothing of one that was changed" 0 "" --quiet device approve acme/1
 check "sends what was said" asked '{"name":"acme/1","auth":"md5","tags":["a","b"]}'
 has "shows a device" 0 "held" device show acme/1
 has "approves a device" 0 "active" device approve acme/1
@@ -321,6 +324,8 @@ has "retries one class" 0 "spring" campaign retry 7 --class corrupt
 check "asking for it" asked 'POST /api/v1/campaigns/7/retry?class=corrupt'
 err "what cannot be done now" 1 "xrem: Only a running campaign is paused." campaign pause 7
 has "rolls back" 0 "spring" campaign rollback 7 --url http://dl/old --to 1.0
+is "nothing of one that goes on" 0 "" campaign start 7 --quiet
+is "the id of that alone" 0 "7" campaign rollback 7 --url http://dl/old --to 1.0 --quiet
 check "to that" asked 'POST /api/v1/campaigns/7/rollback?url=http%3A%2F%2Fdl%2Fold&version=1.0'
 has "watches one that ends with failures" 1 "5 failed" campaign watch 7
 has "and one that ends well" 0 "100 succeeded" campaign watch 8
@@ -442,6 +447,8 @@ err "another content of the same version" 1 "another content" package add "$tmp/
 has "goes on where the server says" 0 "ready" package add "$tmp/other.img" --name box --version 2.0 --model M1 --fwv '<2' --notes n
 check "tells what it is" asked 'POST /api/v1/packages? {"name":"box","version":"2.0","kind":"firmware","fits":{"model":["M1"],"fwv":"<2"},"sha256":"7e4fa2eb8c7ac089739d5defc4489fad68a100d92082ca35c6b40a4524821f87","size":6,"file":"other.img","notes":"n"}'
 check "sends what is left" asked 'PUT /api/v1/packages/2/content? her'
+is "prints the id alone when quiet" 0 "2" --quiet package add "$tmp/other.img" --name box --version 2.0
+is "and nothing of what it changed" 0 "" --quiet package set 1 --fits-all --notes x
 err "no version" 2 "needs --name and --version" package add "$tmp/box.img" --name box
 err "no file" 7 "No such file" package add "$tmp/none" --name box --version 3
 err "two signatures" 2 "not both" package add "$tmp/box.img" --name box --version 3 --sign k --signature s

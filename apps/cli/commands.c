@@ -14,7 +14,7 @@ const xrem_opt xrem_global_opts[] = {
         {0, "ca", "FILE", "trust the certificates in this PEM file"},
         {0, "timeout", "SECONDS", "how long to wait for a device; default 60"},
         {'j', "json", NULL, "print JSON, for scripts"},
-        {'q', "quiet", NULL, "no progress and no remarks"},
+        {'q', "quiet", NULL, "no progress, no remarks; of what was made only the id"},
         {'h', "help", NULL, "explain the command"},
         {'V', "version", NULL, "print the version"},
 };

@@ -51,6 +51,12 @@ static void spread_gateway(json_t *device)
         (void)json_object_update_missing(device, g);
 }
 
+/* What is not shown again. */
+static void show_passwords(xrem *c, const json_t *device)
+{
+        xrem_fields_print(c, device, shown + ODM_COUNT(shown) - 2, 2);
+}
+
 static int show(xrem *c, json_t *device)
 {
         if (c->set.json)
@@ -152,7 +158,12 @@ int xrem_run_device_add(xrem *c, const xrem_args *a)
                 json_decref(o);
                 return rc;
         }
-        if ((rc = xrem_api(c, &ask, &device)) != XREM_OK || (rc = show(c, device)) != XREM_OK)
+        rc = xrem_api(c, &ask, &device);
+        if (rc == XREM_OK && xrem_terse(c, NULL))
+                show_passwords(c, device);
+        else if (rc == XREM_OK)
+                rc = show(c, device);
+        if (rc != XREM_OK)
                 return rc;
         if (xrem_json_z(device, "password") || xrem_json_z(device, "server_password"))
                 xrem_note(c, "Keep the passwords: they are not shown again.");
@@ -165,6 +176,8 @@ static int change(xrem *c, const char *name, json_t *patch)
         json_t *device = NULL;
         int rc = xrem_api(c, &ask, &device);
 
+        if (rc == XREM_OK && xrem_terse(c, NULL))
+                return XREM_OK;
         return rc == XREM_OK ? show(c, device) : rc;
 }
 

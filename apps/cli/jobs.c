@@ -111,24 +111,26 @@ static int show(xrem *c, json_t *job)
         return XREM_OK;
 }
 
-static int ask_job(xrem *c, const char *method, const char *id)
+static int ask_job(xrem *c, const char *method, bool changes, const char *id)
 {
         xrem_ask ask = {.method = method,
                         .path = xrem_fmt(c, "/api/v1/jobs/%s", xrem_escape(c, id))};
         json_t *job = NULL;
         int rc = xrem_api(c, &ask, &job);
 
+        if (rc == XREM_OK && changes && xrem_terse(c, NULL))
+                return XREM_OK;
         return rc == XREM_OK ? show(c, job) : rc;
 }
 
 int xrem_run_job_show(xrem *c, const xrem_args *a)
 {
-        return ask_job(c, "GET", a->word[0]);
+        return ask_job(c, "GET", false, a->word[0]);
 }
 
 int xrem_run_job_cancel(xrem *c, const xrem_args *a)
 {
-        return ask_job(c, "DELETE", a->word[0]);
+        return ask_job(c, "DELETE", true, a->word[0]);
 }
 
 int xrem_run_job_watch(xrem *c, const xrem_args *a)

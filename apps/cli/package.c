@@ -558,6 +558,8 @@ int xrem_run_package_add(xrem *c, const xrem_args *a)
         if (rc == XREM_OK)
                 rc = upload(c, &f, &p);
         close_content(&f);
+        if (rc == XREM_OK && xrem_terse(c, xrem_json_z(p, "id")))
+                return XREM_OK;
         return rc == XREM_OK ? print_package(c, p) : rc;
 }
 
@@ -580,6 +582,8 @@ int xrem_run_package_set(xrem *c, const xrem_args *a)
         } else {
                 json_decref(o);
         }
+        if (rc == XREM_OK && xrem_terse(c, NULL))
+                return XREM_OK;
         return rc == XREM_OK ? print_package(c, p) : rc;
 }
 

@@ -42,6 +42,15 @@ void xrem_note(const xrem *c, const char *fmt, ...)
         fputc('\n', stderr);
 }
 
+bool xrem_terse(const xrem *c, const char *id)
+{
+        if (!c->set.quiet || c->set.json)
+                return false;
+        if (id)
+                puts(id);
+        return true;
+}
+
 bool xrem_succeeded(unsigned status)
 {
         return odm_status_ok(status) && status != ODM_ST_CANCELLED &&
