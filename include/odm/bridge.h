@@ -59,6 +59,7 @@ typedef struct odm_bridge_opt {
         const odm_lw_registry *reg; /* NULL: the built-in ones */
         odm_str id;                 /* endpoint name; copied */
         size_t max_kept;            /* octets of what is kept for it; 0: 16 KiB */
+        int64_t back_ms;            /* how long a restart or reset may take; 0: 10 minutes */
 } odm_bridge_opt;
 
 /* 0, ODM_ENOMEM. */
@@ -257,7 +258,8 @@ ODM_MUST_USE int odm_job_answer(odm_job *j, const odm_lw_answer *r, odm_time now
 /* The gateway has it (`i`, copied), or not (NULL): `result` is then the code of mo-fumo.md 6 (see
  * odm_fumo_result()), for software too. */
 ODM_MUST_USE int odm_job_fetched(odm_job *j, const odm_job_image *i, unsigned result, odm_time now);
-/* Values of a notification; the device registered anew; time passed. */
+/* Values of a notification; the device registered anew, and when an Execute is lent that had left
+ * before; time passed. */
 ODM_MUST_USE int odm_job_told(odm_job *j, const odm_lw_list *l, odm_time now);
 ODM_MUST_USE int odm_job_registered(odm_job *j, odm_time now);
 ODM_MUST_USE int odm_job_tick(odm_job *j, odm_time now);

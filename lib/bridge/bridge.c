@@ -19,6 +19,7 @@ int odm_bridge_new(const odm_bridge_opt *opt, odm_bridge **out)
         b->map = opt->map;
         b->reg = opt->reg;
         b->kept_max = opt->max_kept ? opt->max_kept : KEPT_MAX_DEFAULT;
+        b->back_ms = opt->back_ms ? opt->back_ms : BACK_MS_DEFAULT;
         b->id = odm_alloc(b->mem, opt->id.n);
         if (b->id == NULL) {
                 odm_bridge_free(b);

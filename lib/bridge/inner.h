@@ -6,6 +6,7 @@
 #include "map.h"
 
 #define KEPT_MAX_DEFAULT 16384
+#define BACK_MS_DEFAULT ((int64_t)600 * 1000)
 #define TRAPS_MAX 33 /* error codes 0 .. 32 */
 #define NO_INSTANCE 0xffff
 #define PAYLOAD_MAX ((size_t)1 << 20)
@@ -59,6 +60,7 @@ struct odm_bridge {
         uint64_t trap_seen, trap_active; /* bits by error code */
         odm_job *job[ODM_BRIDGE_JOBS];
         uint32_t job_number;
+        int64_t back_ms; /* how long a restart or reset may take */
 };
 
 /* ---- what it offers: bridge.c ---- */

@@ -613,7 +613,7 @@ int odm_job_told(odm_job *j, const odm_lw_list *l, odm_time now)
 int odm_job_registered(odm_job *j, odm_time now)
 {
         j->back = j->back || j->executed;
-        return j->lent ? 0 : event(j, EV_BACK, now);
+        return j->lent && j->phase != PHASE_ORDER ? 0 : event(j, EV_BACK, now);
 }
 
 int odm_job_tick(odm_job *j, odm_time now)

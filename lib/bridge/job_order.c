@@ -100,6 +100,17 @@ static int judge_lock(odm_job *j)
         return 0;
 }
 
+/* It restarts now, or never: what else may be ordered of it waits no longer than that can take. */
+static int await_back(odm_job *j)
+{
+        odm_time last = odm_time_add(j->now, j->b->back_ms);
+
+        if (last.ms < j->deadline.ms)
+                j->deadline = last;
+        odm_job_wait(j, PHASE_VERDICT, j->b->back_ms);
+        return 0;
+}
+
 static int on_ordered(odm_job *j)
 {
         bool silent = j->answer->code == 0;
@@ -112,8 +123,7 @@ static int on_ordered(odm_job *j)
         }
         if (odm_job_ok(j) && j->b->behind)
                 return odm_job_end(j, 1200, NULL);
-        odm_job_wait(j, PHASE_VERDICT, j->deadline.ms - j->now.ms);
-        return 0;
+        return await_back(j);
 }
 
 static int on_answer(odm_job *j)
@@ -150,16 +160,22 @@ static int on_answer(odm_job *j)
 /* After the gateway was away: an order that may have been given is not given again. */
 static int begin(odm_job *j)
 {
-        if (j->executed && comes_back(j->task)) {
-                odm_job_wait(j, PHASE_VERDICT, j->deadline.ms - j->now.ms);
-                return 0;
-        }
+        if (j->executed && comes_back(j->task))
+                return await_back(j);
         if (j->executed)
                 return odm_job_read(j, PHASE_VERDICT, LOCK);
         j->items = 0;
         if (j->task == TASK_WIPE)
                 return odm_job_read(j, PHASE_ITEMS, ODM_LW_PATH3(8, 0, 2));
         return order(j);
+}
+
+/* One so quick that its answer is still awaited is not asked again: it would restart once more. */
+static int on_back(odm_job *j)
+{
+        bool given = j->phase == PHASE_ORDER ? j->lent : j->phase == PHASE_VERDICT;
+
+        return given && comes_back(j->task) ? odm_job_end(j, 1200, NULL) : 0;
 }
 
 int odm_job_order(odm_job *j, enum event ev)
@@ -171,7 +187,7 @@ int odm_job_order(odm_job *j, enum event ev)
         case EV_ANSWER: return on_answer(j);
         case EV_FETCHED: return 0;
         case EV_TOLD: return waits && !comes_back(j->task) ? judge_lock(j) : 0;
-        case EV_BACK: return waits && comes_back(j->task) ? odm_job_end(j, 1200, NULL) : 0;
+        case EV_BACK: return on_back(j);
         case EV_TIME:
                 return waits && !comes_back(j->task) ? odm_job_read(j, PHASE_VERDICT, LOCK) : 0;
         }

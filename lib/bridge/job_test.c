@@ -2,6 +2,7 @@
 /* Jobs as conversations: what is wanted, what the device does meanwhile, and the alert at the end.
  *
  *     > Read /5/0          the next want is to send that; the device answers by itself
+ *     ask                  .. to send something, which is not answered yet
  *     push NAME 204        .. to push that file ("-" for what was staged); it answers so
  *     fetch URL            .. to fetch that; then `image` or `noimage CODE`
  *     wait                 .. to wait
@@ -331,7 +332,22 @@ static const struct scene {
          "./DiagMon/Restart/Operations/Start",
          {{0}},
          false,
-         "> Execute /3/0/4\nwait\ntick 3600000\nover 1402"},
+         "> Execute /3/0/4\nwait\ntick 599999\nwait\ntick 1\nover 1402"},
+        {"nor does it answer",
+         "./DiagMon/Restart/Operations/Start",
+         {{0}},
+         false,
+         "silent\n> Execute /3/0/4\nwait\ntick 599999\nwait\ntick 1\nover 1402"},
+        {"back before its answer was missed, it is not asked again",
+         "./DiagMon/Restart/Operations/Start",
+         {{0}},
+         false,
+         "ask\nback\nover 1200"},
+        {"one that registers before it was asked has not restarted",
+         "./DiagMon/Restart/Operations/Start",
+         {{0}},
+         false,
+         "back\n> Execute /3/0/4\nwait\nback\nover 1200"},
         {"one that another registers for does not come back: its answer counts",
          "./DiagMon/Restart/Operations/Start",
          {{0}},
@@ -347,11 +363,21 @@ static const struct scene {
          {{0}},
          false,
          "> Execute /3/0/4\nrestart\nwait\nback\nover 1200"},
+        {"and then waits no longer than it would have",
+         "./DiagMon/Restart/Operations/Start",
+         {{0}},
+         false,
+         "ask\nrestart\nwait\ntick 599999\nwait\ntick 1\nover 1402"},
         {"to the factory's settings",
          "./LAWMO/Operations/FactoryReset",
          {{0}},
          false,
          "> Execute /3/0/5\nwait\nback\nover 1200 ./LAWMO/Operations/FactoryReset -"},
+        {"and never seen again",
+         "./LAWMO/Operations/FactoryReset",
+         {{0}},
+         false,
+         "> Execute /3/0/5\nwait\ntick 600000\nover 1400"},
         {"locked",
          "./LAWMO/Operations/FullyLock",
          {{0}},
@@ -576,6 +602,9 @@ static void on_line(struct play *p, const char *line, size_t n)
                         fail_at(p, line, n, "nothing to fetch");
         } else if (word(line, n, "image") || strncmp(line, "noimage", 7) == 0) {
                 on_fetched(p, line);
+        } else if (word(line, n, "ask")) {
+                if (odm_job_next(p->j).want != ODM_JOB_SEND)
+                        fail_at(p, line, n, "nothing to send");
         } else if (word(line, n, "wait")) {
                 if (odm_job_next(p->j).want != ODM_JOB_WAIT)
                         fail_at(p, line, n, "it does not wait");
@@ -668,6 +697,24 @@ static void orders_that_cannot_be_are_refused(void **state)
         lab_close(&p.l);
 }
 
+/* A restart keeps firmware waiting while it may be under way, and no longer. */
+static void what_waits_for_a_restart_does_not_wait_for_ever(void **state)
+{
+        static const struct scene restart = {"a restart", "./DiagMon/Restart/Operations/Start"};
+        struct play p;
+
+        (void)state;
+        begin(&p, &restart);
+        put(&p, FUMO "Download/PkgURL", "coap://s/fw", ODM_FMT_CHR);
+        on_send(&p, "> Execute /3/0/4", 16);
+        assert_int_equal(order(&p.l, FUMO "Download"), 405);
+        p.now = odm_time_add(p.now, 600000);
+        assert_int_equal(odm_job_tick(p.j, p.now), 0);
+        assert_int_equal(order(&p.l, FUMO "Download"), 202);
+        on_over(&p, "over 1402", 9);
+        lab_close(&p.l);
+}
+
 static void the_state_of_firmware_is_that_of_its_job(void **state)
 {
         static const struct {
@@ -739,6 +786,7 @@ int main(int argc, char **argv)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(jobs_go_as_the_scenes_say),
                 cmocka_unit_test(orders_that_cannot_be_are_refused),
+                cmocka_unit_test(what_waits_for_a_restart_does_not_wait_for_ever),
                 cmocka_unit_test(the_state_of_firmware_is_that_of_its_job),
                 cmocka_unit_test(numbers_are_those_of_the_table),
         };

@@ -113,7 +113,7 @@ static int describe(client *c, client *front, odm_str links)
 static void settle(client *c)
 {
         if (c->fresh)
-                lw_register_tell_jobs(c);
+                lw_work_back(c);
         c->fresh = false;
         lw_client_present(c);
         lw_greet(c);

@@ -285,6 +285,7 @@ static int make_bridge(client *c)
                 .map = c->a->map,
                 .reg = c->a->registry,
                 .id = odm_cstr(c->ep),
+                .back_ms = cfg_ms(c->a->conf, "lwm2m.restart"),
         };
 
         return c->bridge ? 0 : odm_bridge_new(&opt, &c->bridge);

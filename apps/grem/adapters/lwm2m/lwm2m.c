@@ -47,6 +47,10 @@ static const cfg_key keys[] = {
          "The same of lwm2m.listen_secure: coaps://192.0.2.1:5684."},
         {"lwm2m.awake", CFG_DURATION, "93s",
          "How long a device in queue mode listens after it was heard.", SECOND, HOUR},
+        {"lwm2m.restart", CFG_DURATION, "10m",
+         "How long after a restart or a reset to the factory's settings was ordered a device may\n"
+         "take until it registers again; then that has failed, and something else can be ordered.",
+         SECOND, HOUR},
         {"lwm2m.devices", CFG_INT, "20000", "Registrations at one time.", 1, 1000000},
         {"lwm2m.ack", CFG_DURATION, "2s",
          "First wait for a confirmation; doubles with each retransmission.", 10, 60 * SECOND},

@@ -216,9 +216,8 @@ void lw_deregister_request(lwm2m *a, co_request *r, co_peer *p, odm_str location
 void lw_send_request(lwm2m *a, co_request *r, co_peer *p, const co_msg *m);
 /* What is to be asked of a device that is there, when it was not yet. */
 void lw_greet(client *c);
-void lw_greet_all(lwm2m *a);           /* ... by and by */
-void lw_observe_all(client *c);        /* what the bridge wants of every device */
-void lw_register_tell_jobs(client *c); /* that it is there again */
+void lw_greet_all(lwm2m *a);    /* ... by and by */
+void lw_observe_all(client *c); /* what the bridge wants of every device */
 
 /* ---- behind.c ---------------------------------------------------------------------------------- */
 
@@ -305,6 +304,7 @@ ODM_MUST_USE int lw_watch_take(client *c, odm_lw_path at, unsigned ct, odm_str p
 /* ---- work.c ------------------------------------------------------------------------------------------ */
 
 void lw_work_pump(client *c); /* has jobs go on */
+void lw_work_back(client *c); /* tells jobs that it registered anew */
 void lw_work_drop(client *c);
 void lw_work_take_back(client *c, odm_job *j); /* one that has not been promised */
 void lw_work_wake(lwm2m *a);                   /* a device woke, for which a package may wait */

@@ -273,7 +273,7 @@ typedef struct device {
         net_addr to;
         resource v[24];
         size_t n;
-        bool mute; /* hears what is put, and says nothing */
+        uint8_t mute; /* a method that it hears, and says nothing to */
         char asked[4096];
         char body[4096]; /* of the last request with one */
         size_t body_n;
@@ -306,7 +306,7 @@ static void on_request(void *ctx, co_request *r, co_peer *p, const co_msg *m)
                  (int)m->path.n, m->path.p ? m->path.p : "", m->n_query ? "?" : "",
                  m->n_query ? (int)m->query[0].n : 0, m->n_query ? m->query[0].p : "",
                  m->observe == 0 ? " observe" : "");
-        if (d->mute && m->code == CO_PUT)
+        if (d->mute && m->code == d->mute)
                 return;
         if (m->body.n && m->body.n <= sizeof d->body) {
                 memcpy(d->body, m->body.p, m->body.n);
@@ -1343,7 +1343,7 @@ static void a_sleeper_holds_up_no_package(void **state)
         firmware_is(&d, 0, 0, 1);
         enrol(&d, "ep=d1&lwm2m=1.0&lt=86400&b=UQ");
         until(&s, d.asked, "GET 5/0/5 observe");
-        slow.mute = true;
+        slow.mute = CO_PUT;
         order_firmware(&s);
         r = s.records[0];
         s.records[0] = s.records[1];
@@ -1442,6 +1442,97 @@ static void a_refusal_ends_the_job(void **state)
         tell(&d, "5/0/5", ODM_STR("5"), ODM_LW_TEXT);
         until(&s, s.told, "downloadandupdate 402 c-1\n");
         assert_int_equal(unlink(path), 0);
+        co_close(d.end);
+        end(&s);
+}
+
+static void order_restart(stage *s, uint64_t id)
+{
+        gw_device *r = s->records[0];
+
+        lwm2m_class.execute(s->adapter, id, r, r->native,
+                            ODM_STR("./DiagMon/Restart/Operations/Start"), ODM_ABSENT,
+                            ODM_STR("c-2"), 5000);
+}
+
+/* Whether it restarts is seen by its registering anew, in good time. */
+static void a_restart_is_over_when_the_device_is_back(void **state)
+{
+        static const struct row {
+                const char *why;
+                bool answers, back;
+                const char *end;
+        } rows[] = {
+                {"it answers, and is back", true, true, " 1200 c-2\n"},
+                {"it is back before it answers", false, true, " 1200 c-2\n"},
+                {"it answers, and stays", true, false, " 1402 c-2\n"},
+                {"it is silent", false, false, " 1402 c-2\n"},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                const struct row *r = &rows[i];
+                stage s;
+                device d;
+
+                begin_with(&s, "restart = 5m\nretransmit = 2\n");
+                device_begin(&s, &d, NULL);
+                enrol(&d, "ep=d1&lwm2m=1.0&lt=86400");
+                until(&s, d.asked, "GET 5/0/5 observe");
+                d.mute = r->answers ? 0 : CO_POST;
+                order_restart(&s, 1);
+                replied(&s, 1);
+                assert_int_equal(s.status, 202);
+                until(&s, d.asked, "POST 3/0/4\n");
+                if (r->answers)
+                        pass(&s, 20);
+                order_restart(&s, 2); /* nothing else while it may be on its way */
+                assert_int_equal(s.status, 405);
+                assert_null(strstr(s.told, "OperationComplete"));
+                d.asked[0] = 0;
+                if (r->back) {
+                        d.n_watched = 0;
+                        enrol(&d, "ep=d1&lwm2m=1.0&lt=86400");
+                } else {
+                        pass(&s, 500); /* nothing is sent again any more */
+                        loop_skip(290000);
+                        pass(&s, 20);
+                        assert_null(strstr(s.told, "OperationComplete"));
+                        loop_skip(10000);
+                }
+                until(&s, s.told, r->end);
+                pass(&s, 500);
+                if (r->back && strstr(d.asked, "POST 3/0/4\n"))
+                        fail_msg("%s: it is ordered twice", r->why);
+                order_restart(&s, 3);
+                replied(&s, 3);
+                assert_int_equal(s.status, 202);
+                co_close(d.end);
+                end(&s);
+        }
+}
+
+/* A sleeper that registers when it wakes has not done what it is then told. */
+static void an_order_that_waits_is_not_what_brought_it_back(void **state)
+{
+        stage s;
+        device d;
+
+        (void)state;
+        begin_with(&s, "awake = 1s\n");
+        device_begin(&s, &d, NULL);
+        enrol(&d, "ep=d1&lwm2m=1.0&lt=600&b=UQ");
+        until(&s, d.asked, "GET 5/0/5 observe");
+        order_restart(&s, 1);
+        loop_skip(2000); /* it sleeps before the order is durable */
+        replied(&s, 1);
+        assert_int_equal(s.status, 202);
+        enrol(&d, "ep=d1&lwm2m=1.0&lt=600&b=UQ");
+        until(&s, d.asked, "POST 3/0/4\n");
+        pass(&s, 50);
+        assert_null(strstr(s.told, "OperationComplete"));
+        enrol(&d, "ep=d1&lwm2m=1.0&lt=600&b=UQ");
+        until(&s, s.told, " 1200 c-2\n");
         co_close(d.end);
         end(&s);
 }
@@ -2145,6 +2236,8 @@ int main(void)
                 cmocka_unit_test(a_staged_package_outlives_a_registration),
                 cmocka_unit_test(what_cannot_be_kept_is_not_promised),
                 cmocka_unit_test(a_refusal_ends_the_job),
+                cmocka_unit_test(a_restart_is_over_when_the_device_is_back),
+                cmocka_unit_test(an_order_that_waits_is_not_what_brought_it_back),
                 cmocka_unit_test(an_endpoint_is_bound_to_its_key),
                 cmocka_unit_test(a_registration_is_its_owners),
                 cmocka_unit_test(a_device_changes_to_dtls_while_it_is_asked),

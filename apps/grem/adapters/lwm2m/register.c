@@ -131,16 +131,6 @@ void lw_greet_all(lwm2m *a)
         on_greet(a);
 }
 
-void lw_register_tell_jobs(client *c)
-{
-        odm_job *j;
-
-        for (size_t i = 0; (j = odm_bridge_job(c->bridge, i)); i++)
-                if (odm_job_registered(j, loop_now()) < 0)
-                        log_error("a job is not told of a registration",
-                                  log_text("endpoint", c->ep));
-}
-
 /* It is there, and may be asked. */
 static void settle(client *c)
 {
@@ -176,7 +166,7 @@ static void on_saved(void *ctx, int rc)
                 c->joining = false;
         if (c && rc == 0) {
                 if (!j->update)
-                        lw_register_tell_jobs(c);
+                        lw_work_back(c);
                 settle(c);
                 lw_errand_release(c);
         } else if (c) {

@@ -276,6 +276,9 @@ static bool tell(task *t, const odm_alert *alert)
 
         if (d && c->a->host.alert(c->a->host.ctx, d, alert, (odm_wall){0}) < 0)
                 return false;
+        if (alert && odm_str_is(alert->mark, "critical"))
+                log_warn("an order has failed", log_text("endpoint", c->ep),
+                         log_str("node", alert->source), log_str("result", alert->data));
         package = alert && odm_str_is(alert->type, UPDATE) ? staged_name(c) : NULL;
         if (package)
                 (void)unlink(package);
@@ -392,6 +395,28 @@ void lw_work_pump(client *c)
         wait_for_next(c);
         lw_client_keep(c);
         lw_client_settled(c);
+}
+
+/* What has not been sent yet cannot be why it registers anew. */
+static bool holds_order(const client *c, const odm_job *j)
+{
+        for (size_t i = 0; c->work && i < ODM_BRIDGE_JOBS; i++) {
+                const task *t = &c->work->v[i];
+
+                if (t->job == j && t->later && t->later->verb == ODM_LW_EXECUTE)
+                        return true;
+        }
+        return false;
+}
+
+void lw_work_back(client *c)
+{
+        odm_job *j;
+
+        for (size_t i = 0; (j = odm_bridge_job(c->bridge, i)); i++)
+                if (!holds_order(c, j) && odm_job_registered(j, loop_now()) < 0)
+                        log_error("a job is not told of a registration",
+                                  log_text("endpoint", c->ep));
 }
 
 void lw_work_drop(client *c)
