@@ -57,6 +57,20 @@ void presence_expect(const cfg *conf, const presence_row *r, presence_expectatio
                                       .missed = conf ? cfg_int(conf, "presence.missed") : MISSED};
 }
 
+int presence_waits(const fleet_turn *t, const store_device *d, int64_t *out)
+{
+        const presence_row key = {.device = d->id};
+        presence_row r = key;
+        presence_expectation x;
+        int rc = store_row_get(t->host->store, &table_presence, &key, t->arena, &r);
+
+        if (rc < 0 && rc != ODM_ENOENT)
+                return rc;
+        presence_expect(t->host->conf, &r, &x);
+        *out = presence_lost_at(d->last_contact, &x);
+        return 0;
+}
+
 /* ---- one device ----------------------------------------------------------------------------- */
 
 int presence_read_told(store *st, odm_arena *a, presence_row *r)

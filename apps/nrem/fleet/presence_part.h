@@ -40,5 +40,8 @@ extern const store_table table_presence;
 ODM_MUST_USE int presence_read_told(store *st, odm_arena *a, presence_row *r);
 /* What is expected of a device, with the settings of `conf` (may be NULL). */
 void presence_expect(const cfg *conf, const presence_row *r, presence_expectation *out);
+/* Until when a call of the device is waited for, at the most: then it is unreachable.  0 in *out:
+ * nobody says when it calls.  0, or as reads. */
+ODM_MUST_USE int presence_waits(const fleet_turn *t, const store_device *d, int64_t *out);
 
 #endif

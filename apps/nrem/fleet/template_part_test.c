@@ -14,8 +14,8 @@
 #define HOUR 3600000ll
 #define DEVICES 2000
 
-extern const fleet_part part_template;
-static const fleet_part *const parts[] = {&part_template, NULL};
+extern const fleet_part part_template, part_presence;
+static const fleet_part *const parts[] = {&part_presence, &part_template, NULL};
 
 static struct answers {          /* the devices */
         char value[DEVICES + 8]; /* of ./A, by number of the device */
@@ -258,11 +258,34 @@ static void a_removed_template_is_left_by_all(void **state)
         stage_end(&s);
 }
 
+/* An order for a device that calls once a day is there when it does; a template that looks every
+ * hour makes no other meanwhile. */
+static void who_calls_rarely_finds_its_order(void **state)
+{
+        stage s;
+        int64_t id, next, contact;
+
+        (void)state;
+        begin(&s);
+        put_template(&s, STORE_ROW_ADD, 1, TEMPLATE_ENFORCE, SPEC);
+        id = add_device(&s, "d", true);
+        contact = stage_ms;
+        for (; stage_ms < contact + 24 * HOUR; stage_ms += 10 * 60000)
+                assert_int_equal(fleet_run(s.f, 100, &next), 0);
+        assert_int_equal(answer_all(&s), 1);
+        live(&s, 60000, 1000);
+        assert_int_equal(dev.value[id], '1');
+        assert_int_equal(counts(&s).conform, 1);
+        assert_int_equal(stage_told(&s, "job.expired"), 0);
+        stage_end(&s);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(many_are_put_right_and_the_rest_given_up),
                 cmocka_unit_test(devices_come_and_go),
+                cmocka_unit_test(who_calls_rarely_finds_its_order),
                 cmocka_unit_test(a_removed_template_is_left_by_all),
         };
 

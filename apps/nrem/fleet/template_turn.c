@@ -6,12 +6,13 @@
 
 #include "campaign_item.h"
 #include "job_event.h"
+#include "presence_part.h"
 #include "template_part.h"
 
 #define KEY "template/%lld/%lld"
 #define WAIT_LEAST 600000              /* ms in which a device has to call */
 #define GRACE 300000                   /* and the job's end has to be heard */
-#define NEVER_CALLED (30ll * 86400000) /* a device that is yet to come is waited for */
+#define NEVER_CALLED (30ll * 86400000) /* a device of which nobody knows when it calls */
 #define REASON_MOST 240
 #define TOLD 10 /* nodes of a difference in an event */
 
@@ -179,12 +180,16 @@ static int wanted(const templates *s, const template_known *k, const store_devic
 
 /* ---- orders ---------------------------------------------------------------------------------- */
 
-/* Until when the device may take to call. */
-static int64_t deadline_of(const fleet_turn *t, const template_known *k, const store_device *d)
+/* Until when the device may take to call: an order that ends before it calls is none.  0: for ever,
+ * as nobody knows when it does. */
+static int deadline_of(const fleet_turn *t, const template_known *k, const store_device *d,
+                       int64_t *out)
 {
-        int64_t wait = every_of(k) > WAIT_LEAST ? every_of(k) : WAIT_LEAST;
+        int64_t least = t->now + (every_of(k) > WAIT_LEAST ? every_of(k) : WAIT_LEAST), lost = 0;
+        int rc = d->last_contact == 0 ? 0 : presence_waits(t, d, &lost);
 
-        return d->last_contact == 0 ? 0 : t->now + wait;
+        *out = lost == 0 || lost > least ? lost : least;
+        return rc;
 }
 
 static int order(fleet_turn *t, const template_known *k, template_item *it, const store_device *d,
@@ -193,9 +198,11 @@ static int order(fleet_turn *t, const template_known *k, template_item *it, cons
         fleet_order o = {.device = it->dev,
                          .kind = "configuration",
                          .commands = commands,
-                         .deadline = deadline_of(t, k, d),
                          .actor = k->row.actor};
+        int rc = deadline_of(t, k, d, &o.deadline);
 
+        if (rc < 0)
+                return rc;
         it->turn++;
         it->phase = phase;
         it->due = (o.deadline ? o.deadline : t->now + NEVER_CALLED) + GRACE;
