@@ -2,14 +2,15 @@
 # A way to the server that loses what it is told to lose: prints its port.  lossy.py ADDRESS PORT FOLDER
 #
 # The file FOLDER/lose says what: "order TEXT" every reply that holds TEXT, "answer TEXT" every message after a
-# reply that held it.  FOLDER/lost gets a line for each.
+# reply that held it.  FOLDER/lost gets a line for it.  Nothing more goes through then, until FOLDER/lose is gone: who
+# tries again meanwhile is as one who did not.
 import http.client
 import http.server
 import os
 import sys
 
 address, port, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-ordered = False
+ordered, cut = False, False
 
 
 def wanted():
@@ -17,7 +18,7 @@ def wanted():
         with open(os.path.join(folder, "lose")) as f:
             kind, text = f.read().split()
             return kind, text.encode()
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # not there, or not yet written
         return "", b""
 
 
@@ -25,14 +26,20 @@ class Way(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def lose(self, what):
+        global cut
+        cut = True
         with open(os.path.join(folder, "lost"), "a") as log:
             print(what, file=log)
         self.close_connection = True
 
     def do_POST(self):
-        global ordered
+        global ordered, cut
         body = self.rfile.read(int(self.headers["Content-Length"]))
         kind, text = wanted()
+        cut = cut and kind != ""
+        if cut:
+            self.close_connection = True
+            return None
         if kind == "answer" and ordered:
             return self.lose(kind)
         peer = http.client.HTTPConnection(address, port, timeout=10)

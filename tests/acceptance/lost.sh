@@ -29,7 +29,7 @@ loses() # what: sets $job
 # As often as it was done, and as often as it was sent.
 comes_to() # wipes, sessions that tried
 {
-        "$xrem" job watch "$job" --timeout 30 || return 1
+        "$xrem" job watch "$job" || return 1
         equal "$("$xrem" --json job show "$job" | python3 -c 'import json,sys; print(json.load(sys.stdin)["attempts"])')" "$2" attempts &&
                 equal "$(wc -l <"$ls/wiped")" "$1" wipes
 }
