@@ -27,7 +27,7 @@ start_diag_device()
 
 reports() # correlator, text: "metric time value" of each value whose name has it
 {
-        python3 - "$home/server2/nrem.db" "$1" "$2" <<'END'
+        python3 - "$home/${server:-server2}/nrem.db" "$1" "$2" <<'END'
 import json, sqlite3, sys
 db = sqlite3.connect("file:" + sys.argv[1] + "?mode=ro", uri=True, timeout=10)
 for (text,) in db.execute("SELECT data FROM event WHERE kind = 'metric.samples' ORDER BY seq"):
@@ -43,7 +43,7 @@ END
 
 ends() # correlator: the OperationComplete alerts there were
 {
-        python3 - "$home/server2/nrem.db" "$1" <<'END'
+        python3 - "$home/${server:-server2}/nrem.db" "$1" <<'END'
 import json, sqlite3, sys
 db = sqlite3.connect("file:" + sys.argv[1] + "?mode=ro", uri=True, timeout=10)
 print(*[e["data"] for e in (json.loads(t) for (t,) in db.execute("SELECT data FROM event WHERE kind = 'alert'"))
@@ -84,7 +84,7 @@ run_of() # function, interval, period, duration: its job
 one_end() # job, result: it is done, and its end was told once
 {
         local c
-        "$xrem" job watch "$1" --timeout 20 >/dev/null || return 1
+        "$xrem" job watch "$1" >/dev/null || return 1
         c=$(correlator_of "$1") && equal "$(ends "$c")" "$2" 'ends told'
 }
 
@@ -101,15 +101,16 @@ collects_samples()
 
 memory_is_this_machines()
 {
-        local kib n=0 source time value last=
+        local kib n=0 times=0 source time value last=
         kib=$(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo)
         while read -r source time value; do
                 [ "$source" = memory.RAMAvail ] && [ "$value" -gt 0 ] && [ "$value" -le $((kib * 1024 / 1000)) ] ||
                         fail "$source $value" || return 1
-                [[ $time =~ ^20[0-9-]{8}T[0-9:]{8}Z$ ]] && [[ $time > $last ]] || fail "time '$time' after '$last'" || return 1
+                [[ $time =~ ^20[0-9-]{8}T[0-9:]{8}Z$ && ! $time < $last ]] || fail "time '$time' after '$last'" || return 1
+                [ "$time" = "$last" ] || times=$((times + 1)) # one that was late may have its second with the next
                 last=$time n=$((n + 1))
         done <"$home/ram"
-        [ $n -ge 3 ] && [ $n -le 6 ] || fail "$n samples in 4 s"
+        [ $times -ge 3 ] && [ $n -le 6 ] || fail "$n samples, $times times in 4 s"
 }
 
 temperature_is_this_machines()
@@ -119,7 +120,7 @@ temperature_is_this_machines()
                 [ ! -d "$made" ] || [ "$value" = 42.5 ] || fail "$value" || return 1
                 n=$((n + 1))
         done <"$home/temp"
-        [ $n -ge 3 ] || fail "$n samples"
+        [ "$n" -ge 3 ] || fail "$n samples"
 }
 
 processes_are_this_machines()
@@ -141,7 +142,7 @@ stops_when_told()
 goes_on_after_a_kill()
 {
         local job
-        job=$(run_of Memory 1 0 2) || return 1
+        job=$(run_of Memory 1 0 6) || return 1
         eventually 10 sh -c "'$xrem' get diag $dg/Memory/Status | grep -qx 20" || return 1
         stop diag KILL
         run_device diag
@@ -151,13 +152,13 @@ goes_on_after_a_kill()
 measures_the_way()
 {
         "$xrem" set diag $dg/QoS/DiagMonConfig/ConfigParms/Host 127.0.0.1 && "$xrem" set diag $dg/QoS/DiagMonConfig/ConfigParms/Count 3 &&
-                "$xrem" exec diag $dg/QoS/Operations/Start --timeout 20 &&
+                "$xrem" exec diag $dg/QoS/Operations/Start &&
                 equal "$("$xrem" get diag $dg/QoS/DiagMonData/Loss)" 0.00 Loss
 }
 
 tests_itself()
 {
-        "$xrem" exec diag $dg/SelfTest/Operations/Start --timeout 20 &&
+        "$xrem" exec diag $dg/SelfTest/Operations/Start &&
                 equal "$("$xrem" get diag $dg/SelfTest/DiagMonData/good/Result)" 0 good &&
                 equal "$("$xrem" get diag $dg/SelfTest/DiagMonData/disk/Result)" 1 disk &&
                 equal "$("$xrem" get diag $dg/SelfTest/DiagMonData/disk/Text)" 'it is old' Text
@@ -167,7 +168,7 @@ counts_over_periods()
 {
         "$xrem" set diag $dg/PM/DiagMonConfig/ConfigParms/Counters 'cpu.user net.lo.rx_bytes' &&
                 "$xrem" set diag $dg/PM/DiagMonConfig/ConfigParms/Granularity 1 &&
-                "$xrem" set diag $dg/PM/DiagMonConfig/DefDuration 2 && "$xrem" exec diag $dg/PM/Operations/Start --timeout 20 &&
+                "$xrem" set diag $dg/PM/DiagMonConfig/DefDuration 2 && "$xrem" exec diag $dg/PM/Operations/Start &&
                 "$xrem" tree diag $dg/PM/DiagMonData | grep -q 'net.lo.rx_bytes' || return 1
         "$xrem" set diag $dg/PM/DiagMonConfig/ConfigParms/Counters 'net.nowhere.rx_bytes' &&
                 code_of 1 "$xrem" exec diag $dg/PM/Operations/Start
@@ -179,7 +180,7 @@ sends_data_elsewhere()
         pid[take]=$!
         eventually 10 test -s "$home/take.port" || return 1
         "$xrem" set diag $dg/Link/DiagMonConfig/DiagDataURL "http://127.0.0.1:$(cat "$home/take.port")/data" &&
-                "$xrem" exec diag $dg/Link/Operations/Start --timeout 20 || return 1
+                "$xrem" exec diag $dg/Link/Operations/Start || return 1
         wait "${pid[take]}"
         unset 'pid[take]'
         grep -q '^application/vnd.syncml.dmtnds+xml$' "$home/taken" && grep -q 'RxBytes' "$home/taken" &&

@@ -50,7 +50,7 @@ components = $whole/apps" &&
 # Killed, so that nothing is tidied up; then an octet changes, and it starts.
 damages() # file, octet
 {
-        eventually 10 has_status whole state idle
+        eventually 10 has_status whole state idle || return 1
         from=$(wc -l <"$home/whole.log")
         stop whole KILL
         flip "$1" "$2" && run_device whole
@@ -68,12 +68,11 @@ logged_since() # text: in the log since the damage
 
 heals_its_tree() # octet of the journal, from its end if it is negative
 {
-        local at=$1 size n
+        local at=$1 size n majors
         size=$(stat -c %s "$whole/journal")
         [ "$at" -ge 0 ] || at=$((size + at))
-        n=$(alarms whole | grep -c '<Severity>cleared')
-        damages "$whole/journal" "$at"
-        eventually 15 raised major "$whole/journal" 'taken from their copy' || return 1
+        n=$(alarms whole | grep -c '<Severity>cleared') majors=$(alarms whole | grep -c '<Severity>major')
+        damages "$whole/journal" "$at" && eventually 15 more_than "$majors" major && raised major "$whole/journal" 'taken from their copy' || return 1
         equal "$("$xrem" get whole $note)" kept Note && cmp "$whole/journal.copy" "$whole/journal" || return 1
         logged_since 'the tree was damaged' || return 1
         stop whole && run_device whole && eventually 15 more_than "$n" cleared
@@ -91,7 +90,7 @@ restarts() # how often it started again by itself since the damage
 
 leaves_a_damaged_image()
 {
-        damages "$whole/slots/b" 1234
+        damages "$whole/slots/b" 1234 || return 1
         eventually 15 raised minor ./FUMO/main 'the spare image 2.0 in slot b is damaged' && runs 1.0 || return 1
         raised major ./FUMO/main 'the image 2.0 in slot b is damaged' || return 1
         equal "$("$xrem" get whole ./FUMO/main/State)" 80 State &&
@@ -101,7 +100,7 @@ leaves_a_damaged_image()
 
 stays_when_both_are_damaged()
 {
-        damages "$whole/slots/a" 99
+        damages "$whole/slots/a" 99 || return 1
         eventually 15 raised critical ./FUMO/main 'the image 1.0 in slot a is damaged' && runs 1.0 &&
                 equal "$(restarts)" 1 starts
 }
@@ -114,13 +113,13 @@ clears_when_all_is_whole()
 
 names_a_damaged_component()
 {
-        damages "$whole/apps/meter/program" 3
+        damages "$whole/apps/meter/program" 3 || return 1
         eventually 15 raised major "$whole/apps" 'meter: program was changed'
 }
 
 names_what_has_no_name()
 {
-        damages "$whole/apps/old/$latin" 3
+        damages "$whole/apps/old/$latin" 3 || return 1
         eventually 15 raised major "$whole/apps" 'old: z?hler was changed'
 }
 

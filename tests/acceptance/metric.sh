@@ -95,7 +95,7 @@ rolls_up()
         local raw
         raw=$(samples_of ram)
         "$xrem" metric get gauge ram --from -1h --step 5m --csv | tr -d '\r' >"$mt/five" || return 1
-        awk -F, -v most="$raw" 'NR > 1 && $4 != "" {n += $4; if ($5 != $6 || $7 != $5) exit 1} END {exit !(n >= most)}' "$mt/five" ||
+        awk -F, -v most="$raw" 'NR > 1 && $4 != "" {n += $4; if ($5 != $6 || $7 != $5) bad = 1} END {exit bad || n < most}' "$mt/five" ||
                 { cat "$mt/five"; return 1; }
 }
 

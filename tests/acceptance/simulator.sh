@@ -58,7 +58,7 @@ END
         pid[moved]=$!
         start_server simulated || return 1
         "$bin/sim/xremsim" --scenario "$sd/scenario" --json --create --server "http://127.0.0.1:$plain_port/dm" \
-                --api "$XREM_SERVER" >"$sd/out" 2>"$sd/log" &
+                --api "$XREM_SERVER" >"$sd/out" 2>"$home/simulated-fleet.log" &
         pid[simulated-fleet]=$!
         eventually 30 has_called reader/ 20 && eventually 20 has_called far/ 1 && eventually 5 test -s "$sd/port" &&
                 moved=http://127.0.0.1:$(cat "$sd/port")/old/reader.pkg
@@ -81,12 +81,12 @@ campaign_of_software()
         "$xrem" --quiet package add "$sd/www/reader.pkg" --name reader --version 2.1 --kind software \
                 --component net.example.reader || return 1
         id=$("$xrem" --quiet campaign create readers --package reader@2.1 --tag readers --retries 0 --stop-above 50 --start) || return 1
-        code_of 1 "$xrem" campaign watch "$id" --for 60 || return 1
+        code_of 1 "$xrem" campaign watch "$id" --for 180 || return 1
         equal "$(items "$id" succeeded)" 18 succeeded && equal "$(items "$id" failed)" 2 failed || { "$xrem" campaign devices "$id" --state failed; return 1; }
         "$xrem" campaign devices "$id" --state failed | grep -q 'reader/4 .*1402' &&
                 equal "$("$xrem" get reader/7 ./SCM/Inventory/Deployed/net.example.reader/Version)" 2.1 Version &&
                 code_of 3 "$xrem" get reader/14 ./SCM/Inventory/Deployed/net.example.reader/Version || return 1
-        "$xrem" --quiet campaign retry "$id" >/dev/null && "$xrem" campaign watch "$id" --for 60 >/dev/null || return 1
+        "$xrem" --quiet campaign retry "$id" >/dev/null && "$xrem" campaign watch "$id" --for 180 >/dev/null || return 1
         equal "$(items "$id" succeeded)" 20 'succeeded in the end'
 }
 
@@ -116,7 +116,7 @@ csv_of() # device, metric
 has_levels() # device, how many
 {
         csv_of "$1" batteryinfo.1.BatteryLevel
-        awk -F, -v n="$2" 'NR > 1 && $4 != "" {if ($4 < 5 || $4 > 90) exit; k++} END {exit k < n}' "$sd/csv"
+        awk -F, -v n="$2" 'NR > 1 && $4 != "" {if ($4 < 5 || $4 > 90) bad = 1; k++} END {exit bad || k < n}' "$sd/csv"
 }
 
 samples_arrive()
@@ -162,7 +162,7 @@ starts_again_when_told()
 
 counts_it()
 {
-        stop simulated-fleet
+        stop simulated-fleet || return 1
         python3 - "$sd/out" <<'END'
 import json, sys
 r = json.load(open(sys.argv[1]))
@@ -180,5 +180,7 @@ if promise 'simulated devices of more kinds call' start_simulated; then
         promise 'a trap becomes an alarm, and ends with its condition' a_trap_is_an_alarm
         promise 'a device starts again when it is told to' starts_again_when_told
         promise 'the simulator tells what there was' counts_it
+        promise 'its server ends cleanly' stop simulated
 fi
-stop moved KILL && step_back
+{ stop moved KILL; } 2>/dev/null
+step_back
