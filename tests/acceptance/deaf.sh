@@ -35,13 +35,14 @@ reaches_the_deaf()
 {
         local job
         "$xrem" --quiet package add "$df/image" --name deaf --version 2.0 || return 1
-        "$xrem" --quiet campaign create deaf --package deaf@2.0 --model D1 --start && "$xrem" campaign watch 1 --for 60 || return 1
+        "$xrem" --quiet campaign create deaf --package deaf@2.0 --model D1 --start && "$xrem" campaign watch 1 --for 180 || return 1
         equal "$("$xrem" get deaf/1 ./DevDetail/FwV)" 2.0 FwV || return 1
         job=$("$xrem" --json job list deaf/1 | python3 -c 'import json,sys; print(json.load(sys.stdin)["items"][-1]["id"])') || return 1
         "$xrem" job show "$job" >"$df/job" && grep -q 'no answer to 2 wake-ups; tried again in' "$df/job" || fail "$(cat "$df/job")" || return 1
-        kill -TERM "${pid[deaf-sim]}" && wait "${pid[deaf-sim]}"
-        equal "$(sed -n 's/.*"wakes_lost": *\([0-9]*\).*/\1/p' "$df/out")" 12 'wake-ups that were lost'
+        stop deaf-sim && equal "$(sed -n 's/.*"wakes_lost": *\([0-9]*\).*/\1/p' "$df/out")" 12 'wake-ups that were lost'
 }
 
 promise 'devices that do not call for hours are there' start_deaf
 promise 'a campaign reaches those whose first wake-ups were lost' reaches_the_deaf
+promise 'their server ends cleanly' stop deaf
+step_back
