@@ -36,25 +36,25 @@ has_the_settings_of_it()
 
 reads_and_writes_it()
 {
-        eventually 20 sh -c "'$xrem' get files ./GwDev/d0001/DevInfo/Man --timeout 5 | grep -qx Acme" || return 1
-        equal "$("$xrem" get files ./GwDev/d0001/Ext/Level --timeout 10)" 7 Level &&
-                "$xrem" set files ./GwDev/d0001/Ext/Level 9 --timeout 10 &&
+        eventually 20 sh -c "'$xrem' get files ./GwDev/d0001/DevInfo/Man --timeout 10 | grep -qx Acme" || return 1
+        equal "$("$xrem" get files ./GwDev/d0001/Ext/Level)" 7 Level &&
+                "$xrem" set files ./GwDev/d0001/Ext/Level 9 &&
                 equal "$(cat "$ad/devices/pump-7/Ext/Level")" 9 'the file'
 }
 
 refuses_what_it_cannot()
 {
         local out
-        out=$("$xrem" exec files ./GwDev/d0001/Ext/Level --timeout 10 2>&1) && return 1
+        out=$("$xrem" exec files ./GwDev/d0001/Ext/Level 2>&1) && return 1
         echo "$out" | grep -q '405\|not allowed' || fail "$out"
 }
 
 remembers_one_that_went()
 {
         mv "$ad/devices/pump-7" "$ad/away"
-        eventually 20 sh -c "'$xrem' get files ./GwMO/Inventory/Records/d0001/State --timeout 5 | grep -qx 4" || return 1
-        equal "$("$xrem" get files ./GwDev/d0001/Ext/Level --timeout 10)" 9 'what it said last' || return 1
-        ! "$xrem" set files ./GwDev/d0001/Ext/Level 1 --timeout 10 2>/dev/null
+        eventually 20 sh -c "'$xrem' get files ./GwMO/Inventory/Records/d0001/State --timeout 10 | grep -qx 4" || return 1
+        equal "$("$xrem" get files ./GwDev/d0001/Ext/Level)" 9 'what it said last' || return 1
+        code_of 1 "$xrem" set files ./GwDev/d0001/Ext/Level 1
 }
 
 promise 'an object that is no adapter stops the start, and is named' refuses_a_foreign_object

@@ -63,7 +63,7 @@ pl_trap() # device, ServerID: its own radio
  {"cmd": "add", "uri": "./Trap/RxPower/TrapConfig/HighPower", "data": "-70"},
  {"cmd": "add", "uri": "./Trap/RxPower/ServerIDs/a/ServerID", "data": "$2"}]
 END
-        "$xrem" run "$1" --file "$gp/trap" --timeout 20 >/dev/null
+        "$xrem" run "$1" --file "$gp/trap" >/dev/null
 }
 
 pl_schedule() # name, part and value of its condition, by turns; then the command
@@ -120,7 +120,7 @@ stores_policies_of_each_kind()
 
 pl_waiting() # how many results
 {
-        [ "$("$gremd" --config "$home/lodge/gremd.conf" --status | sed -n 's/^schedule-results-waiting: //p')" -ge "$1" ]
+        [ "$(gw_says lodge schedule-results-waiting)" -ge "$1" ]
 }
 
 # The right to change a lamp goes as long as the server is there to take it away; barred stays armed.

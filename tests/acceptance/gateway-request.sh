@@ -38,7 +38,7 @@ has_rules()
 
 gq_jobs() # state, how many
 {
-        [ "$("$xrem" --json job list needy --state "$1" | grep -c '"kind": *"rule"')" = "$2" ]
+        [ "$("$xrem" --json job list needy --state "$1" -n 1000 | grep -c '"kind": *"rule"')" = "$2" ]
 }
 
 gq_said() # text
@@ -74,7 +74,7 @@ asks_for_an_image()
 
 gq_runs() # number of a device: it has the new firmware
 {
-        [ "$("$xrem" get gq/$1 ./DevDetail/FwV --timeout 5)" = 2.0 ]
+        [ "$("$xrem" get gq/$1 ./DevDetail/FwV --timeout 10)" = 2.0 ]
 }
 
 promise 'a server with rules for what gateways ask' has_rules

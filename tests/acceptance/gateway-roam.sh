@@ -24,7 +24,7 @@ starts_two_gateways()
         eventually 20 is_active west && eventually 20 is_active east || return 1
         "$xrem" --quiet device set west --tag gateway >/dev/null && "$xrem" --quiet device set east --tag gateway >/dev/null || return 1
         "$xrem" set west ./GwMO/Config/Alerts/BatchWindow 0 && "$xrem" set east ./GwMO/Config/Alerts/BatchWindow 0 || return 1
-        "$xrem" --quiet --json event --follow >"$rm/followed" 2>"$rm/follow.err" &
+        "$xrem" --quiet --json event --follow --limit 1000 >"$rm/followed" 2>"$rm/follow.err" &
         pid[rmfollow]=$!
         gw_coap=$west_coap
         things rmvan van van/ 1 1 'tags = roaming' && things rmplug plug plug/ 1 1 'tags = staying' 'lifetime = 2s' || return 1
@@ -37,7 +37,7 @@ starts_two_gateways()
 
 all_in_place()
 {
-        is_behind van/1 west && is_behind plug/1 west && is_behind nap/1 west && is_behind pump/1 east &&
+        is_behind van/1 west && is_behind plug/1 west && is_behind pump/1 east && "$xrem" gateway devices west | grep -q '^nap/1 ' &&
                 spare=$(name_of urn:xremsim:spare/1 east) && [ -n "$spare" ]
 }
 
@@ -175,7 +175,7 @@ naps()
 
 loses_its_gateway()
 {
-        "$xrem" device expect west --interval 1s && stop west KILL || return 1
+        stop west KILL && "$xrem" device expect west --interval 1s || return 1
         eventually 30 is_behind plug/1 west unreachable && eventually 10 is_behind nap/1 west unreachable || fail "$("$xrem" device list)" || return 1
         heard_of device.unreachable plug/1 1 && heard_of device.unreachable nap/1 1 && heard_of device.unreachable west 1 || return 1
         grep -q 'its gateway is lost' "$rm/followed" && eventually 10 alarms_are west || fail "$("$xrem" alarm list)"

@@ -76,7 +76,7 @@ attaches_as_transparent()
 
 knows_its_gateway()
 {
-        eventually 20 sh -c "'$xrem' get edge ./GwMO/Config/Mode --timeout 5 | grep -qx 1" &&
+        eventually 20 sh -c "'$xrem' get edge ./GwMO/Config/Mode --timeout 10 | grep -qx 1" &&
                 equal "$("$xrem" get edge ./GwMO/Config/GwAddress/Addr)" "$("$xrem" get porch ./GwMO/Config/GwAddress/Addr)" address
 }
 
@@ -105,7 +105,8 @@ is_woken_through_its_gateway()
 
 is_idle()
 {
-        [ "$("$xrem" --json job list edge 2>/dev/null | grep -c '"notified"\|"queued"')" = 0 ]
+        local jobs
+        jobs=$("$xrem" --json job list edge) && ! echo "$jobs" | grep '"notified"\|"queued"'
 }
 
 is_woken_by_the_relay()

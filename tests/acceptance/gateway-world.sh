@@ -72,7 +72,23 @@ simulate() # name, file of the scenario, options
 
 gw_get() # device, node
 {
-        "$xrem" get "$1" "$2" --timeout 10
+        "$xrem" get "$1" "$2"
+}
+
+gw_says() # gateway, field of what it says of itself
+{
+        "$gremd" --config "$home/$1/gremd.conf" --status | sed -n "s/^$2: //p"
+}
+
+gw_is() # gateway, field, value
+{
+        [ "$(gw_says "$1" "$2")" = "$3" ]
+}
+
+# No alert waits, and no session is under way.
+gw_has_told_all() # gateway
+{
+        gw_is "$1" north-alerts-waiting 0 && gw_is "$1" state idle
 }
 
 devices_with() # query words of device list, how many

@@ -13,7 +13,7 @@ starts_the_meters()
         start_gateway mains && eventually 20 is_active mains && "$xrem" set mains ./GwMO/Config/Alerts/BatchWindow 1 || return 1
         {
                 printf '[run]\nseed = 23\nparallel = 32\n'
-                behind_lwm2m water meter/ 1 80 'tags = meters, water' 'battery = 90' 'drain = 2s'
+                behind_lwm2m water meter/ 1 80 'tags = meters, water' 'battery = 90' 'drain = 3s'
                 behind_dm heat meter/ 81 20 'tags = meters, heat'
                 printf '[fault damaged]\nkind = bad-download\ngroup = water\ndevices = 7, 42\n'
                 printf '[fault broken]\nkind = wrong-result\ncause = FAILED\ngroup = heat\ndevices = 93\n'
@@ -71,7 +71,7 @@ fails_on_three()
         { printf 'version: 2.0\nmodel: M1\n' && head -c 60000 /dev/urandom; } >"$sm/image" &&
                 "$xrem" --quiet package add "$sm/image" --name smfw --version 2.0 || return 1
         "$xrem" --quiet campaign create 'meters to 2.0' --package smfw@2.0 --tag meters --retries 0 --start >"$sm/campaign" || return 1
-        code_of 1 "$xrem" campaign watch "$(cat "$sm/campaign")" --for 60 && spending 1 || return 1
+        code_of 1 "$xrem" campaign watch "$(cat "$sm/campaign")" --for 180 && spending 1 || return 1
         equal "$(tally "$(cat "$sm/campaign")" succeeded)" 97 succeeded && equal "$(tally "$(cat "$sm/campaign")" failed)" 3 failed
 }
 

@@ -13,12 +13,12 @@ battery=./DiagMon/Battery/DiagMonData/1/BatteryLevel
 
 hut() # field of what the gateway says of itself
 {
-        "$gremd" --config "$home/hut/gremd.conf" --status | sed -n "s/^$1: //p"
+        gw_says hut "$1"
 }
 
 hut_is() # field, value
 {
-        [ "$(hut "$1")" = "$2" ]
+        gw_is hut "$@"
 }
 
 job_is() # id, state
@@ -161,7 +161,7 @@ for_each() # command, words
 # The window in which the gateway gathers, once more: who fell asleep meanwhile is told of.
 has_told_all()
 {
-        go_ahead 40 && eventually 20 hut_is north-alerts-waiting 0 && eventually 20 hut_is state idle
+        go_ahead 40 && eventually 20 gw_has_told_all hut
 }
 
 # For two hours.  A job at the far end waits as well.
@@ -183,7 +183,8 @@ changes_a_unit()
                 call=30m behind_lwm2m units new/ 4 1 'behind = yes' 'awake = 3s' 'swv = 1.1'
         } >"$sn/new"
         simulate newunit "$sn/new"
-        pass 19 24 && eventually 10 hut_is devices 9
+        go_ahead 2 # so that it is there before the clock goes on, and asleep long before the gateway is killed
+        eventually 20 hut_is devices 9 && pass 19 24
 }
 
 # At four, with all that waits for the server.
@@ -229,16 +230,24 @@ rests() # no call of the gateway is under way: it has failed, and the next is so
         fail 'the gateway calls and calls'
 }
 
-# All sessions of the gateway since the way was cut, as the server has them.
+sessions_since() # time: the numbers of those of the gateway
+{
+        "$xrem" --json session list hut -n 1000 | python3 -c '
+import json, sys
+print(*(s["id"] for s in json.load(sys.stdin)["items"] if s["started"].replace("-", "").replace(":", "")[:15] >= sys.argv[1][:15]))' "$1"
+}
+
+# All sessions of the gateway since the way was cut, as the server has them: in the hours before there was none.
 all_is_told_at_once()
 {
-        local waits id
+        local waits id ids
         rests || return 1
         waits=$(($(hut north-alerts-waiting) + $(hut schedule-results-waiting)))
         sn_back=$(date -u +%Y%m%dT%H%M%SZ)
         rm "$sn/cut" && go_ahead 300
-        eventually 20 is_active hut && eventually 20 hut_is north-alerts-waiting 0 && eventually 20 hut_is state idle || return 1
-        for id in $("$xrem" --json session list hut | python3 -c 'import json,sys; print(*(s["id"] for s in json.load(sys.stdin)["items"]))'); do
+        eventually 20 is_active hut && eventually 20 gw_has_told_all hut || return 1
+        ids=$(sessions_since "$sn_back") && [ -n "$ids" ] || fail 'no sessions' || return 1
+        for id in $ids; do
                 "$xrem" --json session show hut "$id" || return 1
         done >"$sn/sessions"
         python3 "$here/night.py" "$sn/sessions" "$sn_back" "$waits"
