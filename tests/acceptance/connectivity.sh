@@ -17,6 +17,7 @@ lays_cables()
 {
         local i
         mkdir -p "$net"
+        unshare -rn unshare -n true || return 1
         unshare -rn sh -c "unshare -n sh -c 'echo \$\$ >\"$net/device\"; exec sleep 600' & echo \$\$ >'$net/server'; exec sleep 600" &
         pid[server-net]=$!
         eventually 5 test -s "$net/device" || return 1
@@ -86,7 +87,7 @@ connect_time = 1s
 [session]
 retry_min = 200ms
 retry_max = 1s
-reply_time = 2s
+reply_time = 10s
 [wake]
 listen = *:700$((2 + $2))
 min_interval = 0s
@@ -95,7 +96,7 @@ ethernet = vd$2
 tries = 2
 settle_time = 100ms
 retry_wait = 300ms
-trial_time = 10s
+trial_time = 60s
 $3
 [nap uplink]
 addr = vd$2
@@ -200,7 +201,7 @@ by_itself() # command ...: a job that the device comes for
 {
         local job
         job=$("$@" --no-wait) && "$dremd" --config "$home/net1/dremd.conf" --sync >/dev/null &&
-                "$xrem" job watch "$job" --timeout 10 >/dev/null
+                "$xrem" job watch "$job" >/dev/null
 }
 
 # A proxy that is not there cuts the server off as well; one that is, is used.

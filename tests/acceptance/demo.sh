@@ -42,17 +42,17 @@ has_simulated_devices()
 reaches_behind_the_gateway()
 {
         eventually 30 all_behind || fail "$(as_its_user xrem device list --tag behind)" || return 1
-        equal "$(as_its_user xrem get meter/3 ./DevDetail/FwV --timeout 20)" 1.0 'FwV of meter/3' &&
-                equal "$(as_its_user xrem get meter/33 ./DevDetail/FwV --timeout 20)" 1.0 'FwV of meter/33'
+        equal "$(as_its_user xrem get meter/3 ./DevDetail/FwV)" 1.0 'FwV of meter/3' &&
+                equal "$(as_its_user xrem get meter/33 ./DevDetail/FwV)" 1.0 'FwV of meter/33'
 }
 
 does_the_same_to_them()
 {
         local restart=./DiagMon/Restart/Operations/Start battery=./DiagMon/Battery/DiagMonData/1/BatteryLevel level
-        equal "$(as_its_user xrem exec meter/5 $restart --timeout 30)" 1200 'restart of meter/5' || return 1
-        level=$(as_its_user xrem get meter/3 $battery --timeout 20) && [ "$level" -gt 0 ] && [ "$level" -le 100 ] || fail "battery: $level" || return 1
-        as_its_user code_of 3 xrem exec meter/25 $restart --timeout 20 2>"$home/demo.refusal" && grep -q '404 Not found' "$home/demo.refusal" &&
-                as_its_user code_of 3 xrem get meter/30 $battery --timeout 20 2>"$home/demo.refusal" && grep -q '404 Not found' "$home/demo.refusal"
+        equal "$(as_its_user xrem exec meter/5 $restart)" 1200 'restart of meter/5' || return 1
+        level=$(as_its_user xrem get meter/3 $battery) && [ "$level" -gt 0 ] && [ "$level" -le 100 ] || fail "battery: $level" || return 1
+        as_its_user code_of 3 xrem exec meter/25 $restart 2>"$home/demo.refusal" && grep -q '404 Not found' "$home/demo.refusal" &&
+                as_its_user code_of 3 xrem get meter/30 $battery 2>"$home/demo.refusal" && grep -q '404 Not found' "$home/demo.refusal"
 }
 
 # Some speak LwM2M, some OMA DM, some sleep; the gateway itself is no meter.
@@ -65,9 +65,9 @@ updates_them_together()
         as_its_user xrem campaign create try --package meter@2.0 --device gate --dry-run >"$home/demo.dry" &&
                 grep -q 'gate .*skip .*the package is not for it: ' "$home/demo.dry" || fail "$(cat "$home/demo.dry")" || return 1
         id=$(as_its_user xrem --quiet campaign create behind --package meter@2.0 --tag behind --start) || return 1
-        as_its_user xrem campaign watch "$id" --for 120 || fail "$(as_its_user xrem campaign devices "$id" | grep -v succeeded)" || return 1
+        as_its_user xrem campaign watch "$id" --for 240 || fail "$(as_its_user xrem campaign devices "$id" | grep -v succeeded)" || return 1
         for n in 3 17 33; do
-                equal "$(as_its_user xrem get "meter/$n" ./DevDetail/FwV --timeout 30)" 2.0 "FwV of meter/$n" || return 1
+                equal "$(as_its_user xrem get "meter/$n" ./DevDetail/FwV)" 2.0 "FwV of meter/$n" || return 1
         done
 }
 

@@ -32,7 +32,7 @@ updates_to() # version: all of them, by a campaign
 {
         "$xrem" --quiet package add "$gb/www/$1" --name backfw --version "$1" >/dev/null &&
                 "$xrem" --quiet campaign create "to $1" --package "backfw@$1" --tag back --retries 0 --start >"$gb/campaign-$1" || return 1
-        "$xrem" campaign watch "$(cat "$gb/campaign-$1")" --for 30
+        "$xrem" campaign watch "$(cat "$gb/campaign-$1")" --for 180
 }
 
 updates_twice()
@@ -60,14 +60,14 @@ goes_back_by_a_campaign()
         stop backgate KILL
         run_gateway backgate || return 1
         id=$("$xrem" --json campaign rollback "$(cat "$gb/campaign-2.0")" | sed -n 's/^ *"id": "\([^"]*\)".*/\1/p') && [ -n "$id" ] &&
-                "$xrem" campaign watch "$id" --for 30 || return 1
+                "$xrem" campaign watch "$id" --for 180 || return 1
         all_run 1.1 && taken_over_the_backhaul 2 && equal "$(metric_of grem_image_bytes_fetched_total)" 0 'octets over the backhaul'
 }
 
 takes_one_alone()
 {
         "$xrem" --quiet campaign create 'one to 2.0' --package backfw@2.0 --device back/1 --retries 0 --start >"$gb/campaign-one" &&
-                "$xrem" campaign watch "$(cat "$gb/campaign-one")" --for 30 || return 1
+                "$xrem" campaign watch "$(cat "$gb/campaign-one")" --for 180 || return 1
         runs back/1 2.0 && runs back/2 1.1 && taken_over_the_backhaul 2
 }
 
@@ -77,7 +77,7 @@ orders_one_by_hand()
         local path
         path=$("$xrem" --json package show backfw@2.0 | sed -n 's/^ *"path": "\([^"]*\)".*/\1/p') && [ -n "$path" ] || return 1
         printf '[{"cmd": "replace", "uri": "./FUMO/main/DownloadAndUpdate/PkgURL", "data": "%s"}, {"cmd": "exec", "uri": "./FUMO/main/DownloadAndUpdate"}]' \
-                "http://127.0.0.1:$plain_port$path" >"$gb/hand.json" && "$xrem" run back/11 --file "$gb/hand.json" --timeout 30 || return 1
+                "http://127.0.0.1:$plain_port$path" >"$gb/hand.json" && "$xrem" run back/11 --file "$gb/hand.json" || return 1
         eventually 10 runs back/11 2.0 && taken_over_the_backhaul 2
 }
 
@@ -88,7 +88,7 @@ runs() # device, version
 
 replaces_an_image() # version
 {
-        "$xrem" set backgate $kept/URL "http://127.0.0.1:$(cat "$gb/port")/$1" && "$xrem" exec backgate $kept/Operations/Download --timeout 20 && offers "$1"
+        "$xrem" set backgate $kept/URL "http://127.0.0.1:$(cat "$gb/port")/$1" && "$xrem" exec backgate $kept/Operations/Download && offers "$1"
 }
 
 offers() # version: under the same address, whichever it is
@@ -108,7 +108,7 @@ goes_back_by_a_node()
         eventually 20 test -s "$gb/port" || return 1
         "$xrem" add backgate $kept --node && "$xrem" add backgate $kept/ImageID fw && "$xrem" add backgate $kept/URL x || return 1
         replaces_an_image 1.1 && code_of 1 "$xrem" exec backgate $kept/Operations/Rollback && replaces_an_image 2.0 || return 1
-        "$xrem" exec backgate $kept/Operations/Rollback --timeout 20 && offers 1.1 &&
+        "$xrem" exec backgate $kept/Operations/Rollback && offers 1.1 &&
                 equal "$("$xrem" get backgate $kept/Previous)" "$(hash_of_file "$gb/www/2.0")" Previous
 }
 
@@ -116,7 +116,7 @@ keeps_it_over_a_kill()
 {
         stop backgate KILL
         run_gateway backgate || return 1
-        offers 1.1 && "$xrem" exec backgate $kept/Operations/Rollback --timeout 20 && offers 2.0
+        offers 1.1 && "$xrem" exec backgate $kept/Operations/Rollback && offers 2.0
 }
 
 gives_up_a_damaged_one()

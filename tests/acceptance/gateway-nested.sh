@@ -38,7 +38,7 @@ is_behind() # device, gateway
 is_found_behind_the_outer_one()
 {
         eventually 20 is_behind inner outer || fail "$("$xrem" gateway devices outer)" || return 1
-        eventually 20 "$xrem" set inner ./GwMO/Config/Alerts/BatchWindow 0 --timeout 5
+        eventually 20 "$xrem" set inner ./GwMO/Config/Alerts/BatchWindow 0 --timeout 10
 }
 
 has_a_device()
@@ -53,7 +53,7 @@ has_a_device()
 
 is_heard()
 {
-        "$xrem" get "$1" ./DevDetail/FwV --timeout 5
+        "$xrem" get "$1" ./DevDetail/FwV --timeout 10
 }
 
 is_read_by_its_name()
@@ -64,12 +64,12 @@ is_read_by_its_name()
 
 is_written_to()
 {
-        "$xrem" set deep/1 ./LwM2M/26241/0/0 7 --timeout 20 && equal "$(gw_get deep/1 ./LwM2M/26241/0/0)" 7 Level
+        "$xrem" set deep/1 ./LwM2M/26241/0/0 7 && equal "$(gw_get deep/1 ./LwM2M/26241/0/0)" 7 Level
 }
 
 is_restarted()
 {
-        "$xrem" exec deep/1 ./DiagMon/Restart/Operations/Start --timeout 30 && eventually 20 is_heard deep/1
+        "$xrem" exec deep/1 ./DiagMon/Restart/Operations/Start && eventually 20 is_heard deep/1
 }
 
 is_two_deep()
@@ -83,7 +83,7 @@ is_ordered_through_both()
         local at=./GwMO/Fanout/Fanout/deep told
         "$xrem" add outer $at --node && "$xrem" add outer $at/TaskID deep && "$xrem" add outer $at/Targets/1 all &&
                 "$xrem" add outer $at/Cmds '<SyncBody><Exec><CmdID>1</CmdID><Item><Target><LocURI>./LwM2M/26241/0/2</LocURI></Target></Item></Exec></SyncBody>' --format xml &&
-                "$xrem" exec outer $at/Operations/Start --timeout 30 || return 1
+                "$xrem" exec outer $at/Operations/Start || return 1
         eventually 20 deep_is_over || fail "$(gw_get outer $at/State)" || return 1
         told=$(server=gnserver events outer | grep "resultaggregation:1.0 $at ")
         echo "$told" | grep -q 'g0001/d0001' && echo "$told" | grep -q 'Status="200"' || fail "$told" || return 1
@@ -97,7 +97,7 @@ deep_is_over()
 
 has_no_task_left()
 {
-        "$xrem" get inner './GwMO/Fanout/Fanout?list=Struct' --timeout 5 >"$gn/tasks" && ! grep -q 'Fanout/p[0-9]' "$gn/tasks"
+        "$xrem" get inner './GwMO/Fanout/Fanout?list=Struct' --timeout 10 >"$gn/tasks" && ! grep -q 'Fanout/p[0-9]' "$gn/tasks"
 }
 
 promise 'a gateway is in front of' starts_the_outer_one

@@ -87,7 +87,7 @@ updates_itself()
         tail -n +$((from + 1)) "$home/selfgate.log" | grep -q 'gremd: ready' || fail 'it did not start again' || return 1
         equal "$("$xrem" get selfgate ./DevDetail/FwV)" 2.0 FwV && equal "$("$xrem" get selfgate ./FUMO/main/State)" 100 State &&
                 cmp "$gown/www/2.0" "$gown/slots/$(sed -n 's/^slot=//p' "$gown/slots/marker")" || return 1
-        "$xrem" job watch "$job" --timeout 20 && equal "$(gw_get own/2 ./Vendor/sim/Level)" 42 Level && are_the_same
+        "$xrem" job watch "$job" && equal "$(gw_get own/2 ./Vendor/sim/Level)" 42 Level && are_the_same
 }
 
 leaves_a_bad_image()
@@ -102,7 +102,7 @@ takes_software()
 {
         local at=./SCM/Download/tool
         "$xrem" add selfgate $at --node && "$xrem" add selfgate $at/PkgID net.example.tool-1.5 && "$xrem" add selfgate $at/PkgURL "$gown_url/tool.tar" &&
-                "$xrem" exec selfgate $at/Operations/DownloadInstall --timeout 30 || return 1
+                "$xrem" exec selfgate $at/Operations/DownloadInstall || return 1
         equal "$("$xrem" get selfgate ./SCM/Inventory/Deployed/net.example.tool/Version)" 1.5 Version &&
                 equal "$("$gown/apps/net.example.tool/current/bin/tool")" 1.5 'the tool'
 }
@@ -112,7 +112,7 @@ is_diagnosed()
         local kib at=./DiagMon/Memory
         kib=$(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo)
         "$xrem" set selfgate $at/DiagMonConfig/ConfigParms/SampIntrvl 1 && "$xrem" set selfgate $at/DiagMonConfig/DefDuration 2 &&
-                "$xrem" exec selfgate $at/Operations/Start --timeout 20 || return 1
+                "$xrem" exec selfgate $at/Operations/Start || return 1
         equal "$("$xrem" get selfgate $at/DiagMonData/RAMTotal)" $((kib * 1024 / 1000)) RAMTotal &&
                 "$xrem" metric get selfgate memory.RAMAvail --from -5m --step raw --csv | tr -d '\r' | awk -F, 'NR > 1 && $4 > 0 {n++} END {exit !n}'
 }

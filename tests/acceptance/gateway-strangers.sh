@@ -39,12 +39,12 @@ is_read() # endpoint, node, value
 
 is_restarted() # program, endpoint
 {
-        "$xrem" exec "$2" ./LwM2M/3/0/4 --timeout 10 && eventually 10 grep -q '^execute /3/0/4' "$home/$1.out"
+        "$xrem" exec "$2" ./LwM2M/3/0/4 && eventually 10 grep -q '^execute /3/0/4' "$home/$1.out"
 }
 
 is_written() # program, endpoint, node, value, what the program says of it
 {
-        "$xrem" set "$2" "$3" "$4" --timeout 10 && eventually 10 grep -q "^write $5" "$home/$1.out" && is_read "$2" "$3" "$4"
+        "$xrem" set "$2" "$3" "$4" && eventually 10 grep -q "^write $5" "$home/$1.out" && is_read "$2" "$3" "$4"
 }
 
 has_sample() # endpoint, metric, value: it is the latest
@@ -59,8 +59,8 @@ is_observed() # endpoint, node, metric, value, the other one
         cat >"$home/observe.json" <<END
 [{"cmd": "add", "uri": "$at", "format": "node"}, {"cmd": "add", "uri": "$at/Ref", "data": "$2"}]
 END
-        "$xrem" run --timeout 10 "$1" --file "$home/observe.json" && eventually 10 has_sample "$1" "$3" "$4" || return 1
-        "$xrem" set "$1" "$2" "$5" --timeout 10 && eventually 15 has_sample "$1" "$3" "$5"
+        "$xrem" run "$1" --file "$home/observe.json" && eventually 10 has_sample "$1" "$3" "$4" || return 1
+        "$xrem" set "$1" "$2" "$5" && eventually 15 has_sample "$1" "$3" "$5"
 }
 
 if [ -d "$st/node_modules" ] && command -v node >/dev/null; then

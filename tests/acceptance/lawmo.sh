@@ -66,7 +66,7 @@ ends_with() # wanted text, xrem arguments: an order, and what is told of its end
 {
         local want=$1 out
         shift
-        out=$("$xrem" exec lw "$@" --timeout 30 2>&1) || true
+        out=$("$xrem" exec lw "$@" 2>&1) || true
         echo "$out" | grep -q -- "$want" || fail "want '$want': $out"
 }
 
@@ -97,7 +97,7 @@ starts_locked_after_a_power_cut()
         stop lw KILL
         rm "$lw/hold"
         run_device lw
-        "$xrem" job watch "$job" --timeout 30 || return 1
+        "$xrem" job watch "$job" || return 1
         [ -e "$lw/locked" ] && says ./LAWMO/State 10 || return 1
         rm "$lw/locked" # and whoever starts it again finds it locked again
         stop lw && run_device lw
@@ -143,7 +143,7 @@ goes_on_with_a_wipe()
         rm "$lw/hold"
         from=$(wc -l <"$home/lw.log")
         run_device lw
-        "$xrem" job watch "$job" --timeout 30 || return 1
+        "$xrem" job watch "$job" || return 1
         "$xrem" job show "$job" | grep -q '1202' || fail "$("$xrem" job show "$job")" || return 1
         equal "$(ls -A "$lw/logs")" '' 'what is left' || return 1
         tail -n +$((from + 1)) "$home/lw.log" | grep -E 'operation done|ready' | head -n 1 | grep -q 'operation=Wipe' ||
@@ -175,13 +175,13 @@ keeps_capabilities_over_a_start()
         printf '[capability usb]\nenable = true\ndisable = true\n' >>"$home/lw/dremd.conf"
         run_device lw
         eventually 10 sh -c "! test -e '$lw/camera-on'" && says $cam/Enabled false || return 1
-        eventually 20 sh -c "python3 '$here/events.py' '$home/server2' lw | grep -q NewCapability"
+        eventually 20 sh -c "python3 '$here/events.py' '$home/${server:-server2}' lw | grep -q NewCapability"
 }
 
 is_new_again()
 {
         "$xrem" set lw ./Vendor/xrem/Config/Note mine || return 1
-        "$xrem" exec lw $law/FactoryReset --timeout 30 || return 1
+        "$xrem" exec lw $law/FactoryReset || return 1
         equal "$(cat "$lw/factory")" new factory && says ./LAWMO/State 30 &&
                 says ./Vendor/xrem/Config/Note '' && [ ! -e "$home/lw/factory-reset.done" ]
 }

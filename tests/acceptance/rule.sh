@@ -57,7 +57,7 @@ rule_that_starts_a_campaign()
                 "$xrem" --quiet rule add - >/dev/null || return 1
         "$xrem" campaign show "$id" | grep -q '^State *draft' || return 1
         "$xrem" --quiet alarm raise ru-one fire --severity major --source w >/dev/null || return 1
-        eventually 20 has_begun "$id" && "$xrem" campaign watch "$id" --for 30 || return 1
+        eventually 20 has_begun "$id" && "$xrem" campaign watch "$id" --for 180 || return 1
         equal "$("$xrem" get ru-one ./Vendor/xrem/Config/Interval)" 600 interval
 }
 

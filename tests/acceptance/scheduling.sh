@@ -86,7 +86,7 @@ runs_now()
 {
         local job
         "$xrem" set timed $note before && job=$("$xrem" exec timed $nightly/Operations/RunNow --no-wait) &&
-                "$xrem" job watch "$job" --timeout 20 || return 1
+                "$xrem" job watch "$job" || return 1
         "$xrem" job show "$job" | grep -q '1200 All commands succeeded' || fail "$("$xrem" job show "$job")" || return 1
         equal "$("$xrem" get timed $note)" 'by itself' Note
 }

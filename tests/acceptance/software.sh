@@ -89,7 +89,7 @@ sees() # address below ./SCM, value
 
 gone() # address below ./SCM
 {
-        ! "$xrem" get sw "./SCM/$1" >/dev/null 2>&1 || fail "$1 is still there"
+        code_of 3 "$xrem" get sw "./SCM/$1"
 }
 
 installs_a_deb()
@@ -123,7 +123,7 @@ dies_at_work() # script's first word, address below ./SCM, operation, power
         else # it comes back while dpkg is still at it
                 run_device sw && eventually 10 has_child "${pid[sw]}" dremd-dpkg && rm "$hold"
         fi
-        "$xrem" job watch "$job" --timeout 30 >"$sw/out" 2>&1 || code=$?
+        "$xrem" job watch "$job" >"$sw/out" 2>&1 || code=$?
         equal "$(alerts_of_sw)" $((alerts + 1)) alerts && no_task_is_left || return 99
         return $code
 }
@@ -304,7 +304,7 @@ updates_by_campaign()
         local id
         "$xrem" --quiet package add "$sw/www/app-1.tar" --kind software --component net.example.app --name app --version 1.0 >/dev/null || return 1
         id=$("$xrem" --quiet campaign create 'app 1.0' --package app@1.0 --device sw --start) || return 1
-        "$xrem" campaign watch "$id" --for 60 || { "$xrem" campaign devices "$id"; return 1; }
+        "$xrem" campaign watch "$id" --for 180 || { "$xrem" campaign devices "$id"; return 1; }
         runs_app 1.0 && sees Inventory/Deployed/net.example.app/Version 1.0
 }
 

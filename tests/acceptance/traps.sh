@@ -10,6 +10,7 @@ real_dremd=$dremd
 makes_room()
 {
         mkdir -p "$room"
+        unshare -rm mount -t tmpfs /dev/room "$room" || return 1
         unshare -rm sh -c "mount -t tmpfs -o size=24m /dev/room '$room' && echo made >'$room/.made' && exec sleep 600" &
         pid[room]=$!
         eventually 5 inside test -s "$room/.made" || return 1

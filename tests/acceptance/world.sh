@@ -62,9 +62,11 @@ code_of() # wanted exit code, command ...
         [ "$got" -eq "$want" ] || fail "exit code $got, want $want: $*"
 }
 
+patience=4 # so many times slower may a machine be than the one that seconds are written for
+
 eventually() # seconds, command ...: until it succeeds
 {
-        local end=$((SECONDS + $1))
+        local end=$((SECONDS + patience * $1))
         shift
         until "$@" >/dev/null 2>&1; do
                 [ $SECONDS -lt $end ] || fail "not within the time: $*" || return 1
@@ -197,6 +199,11 @@ flip() # file, octet
 is_active() # name
 {
         "$xrem" --json device show "$1" | grep -q '"state": *"active"'
+}
+
+session_is() # name, what of the last one, value
+{
+        equal "$(last_session "$1" "$2")" "$3" "$2"
 }
 
 last_session() # name, what of it
