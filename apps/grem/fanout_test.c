@@ -13,7 +13,7 @@
 #include "support.h"
 #include "yard.h"
 
-#define TASKS "./GwMO/Fanout/Fanout/"
+#define TASKS YARD_TASKS "/"
 #define GROUPS "./GwMO/Inventory/Groups/"
 #define BODY(x) "<SyncBody>" x "</SyncBody>"
 #define T(uri) "<Item><Target><LocURI>" uri "</LocURI></Target></Item>"
@@ -36,36 +36,10 @@ static const part_class *const classes[] = {&part_gwconfig, &part_gwinventory, &
 static int setup(void **arg)
 {
         (void)arg;
-        yard_open();
-        yard_start(classes);
-        return 0;
-}
-
-static int teardown(void **arg)
-{
-        (void)arg;
-        yard_stop();
-        yard_close();
-        return 0;
+        return yard_set_up(classes, NULL);
 }
 
 /* ---- what a server does ------------------------------------------------------------------------ */
-
-static unsigned put(const char *task, const char *rel, const char *data, odm_format format)
-{
-        char uri[160];
-
-        snprintf(uri, sizeof uri, TASKS "%s%s%s", task, rel ? "/" : "", rel ? rel : "");
-        return yard_do(NULL, ODM_CMD_ADD, uri, data, format);
-}
-
-static unsigned exec(const char *task, const char *operation)
-{
-        char uri[160];
-
-        snprintf(uri, sizeof uri, TASKS "%s/Operations/%s", task, operation);
-        return yard_do(NULL, ODM_CMD_EXEC, uri, NULL, ODM_FMT_ABSENT);
-}
 
 /* A task with up to three targets, joined by commas. */
 static void make(const char *task, const char *targets, const char *cmds)
@@ -73,34 +47,19 @@ static void make(const char *task, const char *targets, const char *cmds)
         char text[256], rel[32], *save = NULL;
         unsigned n = 0;
 
-        assert_int_equal(put(task, NULL, NULL, ODM_FMT_NODE), 200);
-        assert_int_equal(put(task, "TaskID", task, ODM_FMT_CHR), 200);
-        assert_int_equal(put(task, "Cmds", cmds, ODM_FMT_XML), 200);
+        assert_int_equal(yard_task_add(task, NULL, NULL, ODM_FMT_NODE), 200);
+        assert_int_equal(yard_task_add(task, "TaskID", task, ODM_FMT_CHR), 200);
+        assert_int_equal(yard_task_add(task, "Cmds", cmds, ODM_FMT_XML), 200);
         snprintf(text, sizeof text, "%s", targets);
         for (char *t = strtok_r(text, ",", &save); t; t = strtok_r(NULL, ",", &save)) {
                 snprintf(rel, sizeof rel, "Targets/%u", ++n);
-                assert_int_equal(put(task, rel, t, ODM_FMT_CHR), 200);
+                assert_int_equal(yard_task_add(task, rel, t, ODM_FMT_CHR), 200);
         }
-}
-
-static const char *leaf(const char *task, const char *rel)
-{
-        static char text[4096];
-        char uri[160];
-        const char *at;
-
-        snprintf(uri, sizeof uri, TASKS "%s/%s", task, rel);
-        if (yard_get(uri) != 200)
-                return "(none)";
-        at = strchr(yard.text, '=');
-        snprintf(text, sizeof text, "%s", at ? at + 1 : "");
-        text[strcspn(text, "\n")] = '\0';
-        return text;
 }
 
 static unsigned state_of(const char *task)
 {
-        return (unsigned)strtoul(leaf(task, "State"), NULL, 10);
+        return (unsigned)strtoul(yard_task_leaf(task, "State"), NULL, 10);
 }
 
 typedef struct wanted {
@@ -153,7 +112,7 @@ static void a_get_of_three_is_one_document(void **arg)
         yard_attach("two");
         fake_set(yard_attach("three"), "./DevDetail/FwV", "2.0", ODM_FMT_CHR);
         make("t1", "all,dev:one,dev:one", FWV);
-        assert_int_equal(exec("t1", "Start"), 202);
+        assert_int_equal(yard_task_exec("t1", "Start"), 202);
         wait_state("t1", 40);
         want_alerts(
                 RESULTS,
@@ -179,21 +138,21 @@ static void a_get_of_three_is_one_document(void **arg)
                                                                         "Devices></Group></"
                                                                         "FanoutResult>");
         want_alerts(DONE, TASKS "t1:c1:40");
-        assert_string_equal(leaf("t1", "Total"), "3");
-        assert_string_equal(leaf("t1", "Done"), "3");
-        assert_string_equal(leaf("t1", "Ok"), "3");
-        assert_string_equal(leaf("t1", "Failed"), "0");
-        assert_string_equal(leaf("t1", "Pending"), "0");
-        assert_string_equal(leaf("t1", "Results"), "d0001/d0002/d0003");
-        assert_string_equal(leaf("t1", "Results/d0003/DeviceID"), "three");
-        assert_string_equal(leaf("t1", "Results/d0003/State"), "3");
-        assert_string_equal(leaf("t1", "Results/d0003/Status"), "200");
-        assert_string_equal(leaf("t1", "Results/d0003/Tries"), "1");
-        assert_non_null(strstr(leaf("t1", "Results/d0003/Data"), "<Data>2.0</Data>"));
-        assert_string_equal(leaf("t1", "Results/d0009/State"), "(none)");
+        assert_string_equal(yard_task_leaf("t1", "Total"), "3");
+        assert_string_equal(yard_task_leaf("t1", "Done"), "3");
+        assert_string_equal(yard_task_leaf("t1", "Ok"), "3");
+        assert_string_equal(yard_task_leaf("t1", "Failed"), "0");
+        assert_string_equal(yard_task_leaf("t1", "Pending"), "0");
+        assert_string_equal(yard_task_leaf("t1", "Results"), "d0001/d0002/d0003");
+        assert_string_equal(yard_task_leaf("t1", "Results/d0003/DeviceID"), "three");
+        assert_string_equal(yard_task_leaf("t1", "Results/d0003/State"), "3");
+        assert_string_equal(yard_task_leaf("t1", "Results/d0003/Status"), "200");
+        assert_string_equal(yard_task_leaf("t1", "Results/d0003/Tries"), "1");
+        assert_non_null(strstr(yard_task_leaf("t1", "Results/d0003/Data"), "<Data>2.0</Data>"));
+        assert_string_equal(yard_task_leaf("t1", "Results/d0009/State"), "(none)");
         assert_int_equal(gw_counts_of(yard.g)->results_merged, 3);
         /* again: numbers go on, results are the new ones */
-        assert_int_equal(exec("t1", "Start"), 202);
+        assert_int_equal(yard_task_exec("t1", "Start"), 202);
         wait_state("t1", 40);
         assert_int_equal(alerts(RESULTS), 2);
         assert_non_null(strstr(yard.text, "Seq=\"2\""));
@@ -235,22 +194,22 @@ static void starts_are_answered_by_the_table(void **arg)
                 const struct start *s = &starts[i];
                 snprintf(task, sizeof task, "s%zu", i);
                 make(task, s->targets, s->cmds);
-                unsigned status = exec(task, "Start");
+                unsigned status = yard_task_exec(task, "Start");
                 if (status != s->status)
                         fail_msg("%s: %u", s->why, status);
                 wait_state(task, s->state);
         }
-        assert_string_equal(leaf("s6", "Results/u1/DeviceID"), "nobody");
-        assert_string_equal(leaf("s6", "Results/u1/Status"), "404");
-        assert_string_equal(leaf("s8", "Results"), "d0002");
-        assert_string_equal(leaf("s9", "Total"), "2");
-        assert_string_equal(leaf("s10", "Results/d0001/Status"), "404");
-        assert_string_equal(leaf("s11", "Results/d0001/Status"), "404");
+        assert_string_equal(yard_task_leaf("s6", "Results/u1/DeviceID"), "nobody");
+        assert_string_equal(yard_task_leaf("s6", "Results/u1/Status"), "404");
+        assert_string_equal(yard_task_leaf("s8", "Results"), "d0002");
+        assert_string_equal(yard_task_leaf("s9", "Total"), "2");
+        assert_string_equal(yard_task_leaf("s10", "Results/d0001/Status"), "404");
+        assert_string_equal(yard_task_leaf("s11", "Results/d0001/Status"), "404");
         /* out of turn */
-        assert_int_equal(exec("s7", "Cancel"), 405);
-        assert_int_equal(exec("s7", "Pause"), 405);
-        assert_int_equal(exec("s7", "Resume"), 405);
-        assert_int_equal(exec("none", "Start"), 404);
+        assert_int_equal(yard_task_exec("s7", "Cancel"), 405);
+        assert_int_equal(yard_task_exec("s7", "Pause"), 405);
+        assert_int_equal(yard_task_exec("s7", "Resume"), 405);
+        assert_int_equal(yard_task_exec("none", "Start"), 404);
 }
 
 static const struct wrong {
@@ -270,7 +229,8 @@ static void values_that_cannot_be_are_refused(void **arg)
         (void)arg;
         make("t", "all", FWV);
         for (size_t i = 0; i < ODM_COUNT(wrongs); i++) {
-                unsigned status = put("t", wrongs[i].rel, wrongs[i].data, wrongs[i].format);
+                unsigned status =
+                        yard_task_add("t", wrongs[i].rel, wrongs[i].data, wrongs[i].format);
                 if (status != 415 && status != 418)
                         fail_msg("%s %s: %u", wrongs[i].rel, wrongs[i].data, status);
         }
@@ -299,12 +259,12 @@ static void a_sleeper_runs_when_it_wakes(void **arg)
         fake_sleep(d, 60000);
         fake_log_clear(yard.fake);
         make("t", "dev:one", REBOOT);
-        assert_int_equal(exec("t", "Start"), 202);
+        assert_int_equal(yard_task_exec("t", "Start"), 202);
         assert_int_equal(state_of("t"), 10);
         assert_int_equal(fake_record(d)->pending, 1);
         (void)yard_turn(300, NULL, NULL);
         assert_string_equal(fake_log(yard.fake), ""); /* nobody tries */
-        assert_int_equal(exec("t", "Start"), 405);
+        assert_int_equal(yard_task_exec("t", "Start"), 405);
         /* what waits was made for the mode that it has */
         assert_int_equal(gw_change_device(yard.g, fake_record(d), &proxy), ODM_ESTATE);
         for (size_t i = 0; i < ODM_COUNT(rule); i++)
@@ -331,13 +291,13 @@ static void what_comes_too_late_is_408(void **arg)
         yard_attach("two");
         fake_sleep(d, 60000);
         make("t", "all", REBOOT);
-        assert_int_equal(exec("t", "Start"), 202);
+        assert_int_equal(yard_task_exec("t", "Start"), 202);
         wait_state("t", 10);
         loop_skip(INT64_C(90000) * 1000);
         wait_state("t", 60);
-        assert_string_equal(leaf("t", "Results/d0001/Status"), "408");
-        assert_string_equal(leaf("t", "Results/d0001/State"), "5");
-        assert_string_equal(leaf("t", "Results/d0002/State"), "3");
+        assert_string_equal(yard_task_leaf("t", "Results/d0001/Status"), "408");
+        assert_string_equal(yard_task_leaf("t", "Results/d0001/State"), "5");
+        assert_string_equal(yard_task_leaf("t", "Results/d0002/State"), "3");
 }
 
 static void the_last_value_wins(void **arg)
@@ -351,8 +311,8 @@ static void the_last_value_wins(void **arg)
         fake_log_clear(yard.fake);
         make("a", "dev:one", BODY(REPLACE("./Ext/Level", "1")));
         make("b", "dev:one", BODY(REPLACE("./Ext/Level", "{DeviceID}")));
-        assert_int_equal(exec("a", "Start"), 202);
-        assert_int_equal(exec("b", "Start"), 202);
+        assert_int_equal(yard_task_exec("a", "Start"), 202);
+        assert_int_equal(yard_task_exec("b", "Start"), 202);
         wait_state("a", 40);
         assert_int_equal(fake_record(d)->pending, 1);
         fake_wake(d, 5000);
@@ -374,15 +334,15 @@ static void too_much_is_420(void **arg)
         for (int i = 0; i < 3; i++) {
                 snprintf(task, sizeof task, "t%d", i);
                 make(task, "dev:one", REBOOT);
-                assert_int_equal(exec(task, "Start"), 202);
+                assert_int_equal(yard_task_exec(task, "Start"), 202);
         }
         wait_state("t2", 41);
-        assert_string_equal(leaf("t2", "Results/d0001/Status"), "420");
+        assert_string_equal(yard_task_leaf("t2", "Results/d0001/Status"), "420");
         assert_int_equal(
                 yard_do(NULL, ODM_CMD_REPLACE, "./GwMO/Config/SAF/MaxBytes", "1024", ODM_FMT_INT),
                 200);
         make("t4", "dev:one", BODY(REPLACE("./A", SPACE SPACE SPACE SPACE)));
-        assert_int_equal(exec("t4", "Start"), 420);
+        assert_int_equal(yard_task_exec("t4", "Start"), 420);
         assert_int_equal(state_of("t4"), 71);
 }
 
@@ -398,7 +358,7 @@ static void a_final_alert_ends_it(void **arg)
         fake_later(one, 50, "urn:x:done", 200);
         fake_later(two, 100, "urn:x:done", 410);
         make("t", "all", REBOOT);
-        assert_int_equal(exec("t", "Start"), 202);
+        assert_int_equal(yard_task_exec("t", "Start"), 202);
         wait_state("t", 41);
         want_alerts(
                 RESULTS,
@@ -432,7 +392,7 @@ static void a_mode_waits_for_final_alerts(void **arg)
         assert_int_equal(gw_change_device(yard.g, fake_record(d), &change), 0);
         fake_later(d, 20000, "urn:x:done", 200);
         make("t", "all", REBOOT);
-        assert_int_equal(exec("t", "Start"), 202);
+        assert_int_equal(yard_task_exec("t", "Start"), 202);
         (void)yard_turn(100, NULL, NULL);
         assert_false(gw_busy(yard.g, fake_record(d)));
         assert_int_equal(fake_record(d)->pending, 0);
@@ -516,9 +476,9 @@ static void it_is_held_and_cancelled(void **arg)
         d = yard_attach("one");
         fake_sleep(d, 60000);
         make("t", "dev:one", REBOOT);
-        assert_int_equal(exec("t", "Start"), 202);
-        assert_int_equal(exec("t", "Resume"), 405);
-        assert_int_equal(exec("t", "Pause"), 200);
+        assert_int_equal(yard_task_exec("t", "Start"), 202);
+        assert_int_equal(yard_task_exec("t", "Resume"), 405);
+        assert_int_equal(yard_task_exec("t", "Pause"), 200);
         assert_int_equal(state_of("t"), 30);
         fake_wake(d, 0);
         (void)yard_turn(100, NULL, NULL);
@@ -528,19 +488,19 @@ static void it_is_held_and_cancelled(void **arg)
         assert_int_equal(state_of("t"), 30);
         d = yard_attach("one");
         assert_int_equal(yard_do(NULL, ODM_CMD_DELETE, TASKS "t", NULL, ODM_FMT_ABSENT), 405);
-        assert_int_equal(exec("t", "Resume"), 200);
+        assert_int_equal(yard_task_exec("t", "Resume"), 200);
         wait_state("t", 40);
         fake_sleep(d, 60000);
         make("u", "dev:one", REBOOT);
-        assert_int_equal(exec("u", "Start"), 202);
-        assert_int_equal(exec("u", "Cancel"), 200);
+        assert_int_equal(yard_task_exec("u", "Start"), 202);
+        assert_int_equal(yard_task_exec("u", "Cancel"), 200);
         wait_state("u", 50);
-        assert_int_equal(exec("u", "Cancel"), 405);
+        assert_int_equal(yard_task_exec("u", "Cancel"), 405);
         want_alerts(DONE, TASKS "t:c1:40 " TASKS "u:c1:50");
         assert_int_equal(yard_do(NULL, ODM_CMD_DELETE, TASKS "u", NULL, ODM_FMT_ABSENT), 200);
         make("u", "dev:one", REBOOT); /* a new one has nothing of it */
         assert_int_equal(state_of("u"), 0);
-        assert_string_equal(leaf("u", "Results"), "");
+        assert_string_equal(yard_task_leaf("u", "Results"), "");
 }
 
 /* One that has not begun is skipped, and is not run when it wakes. */
@@ -553,12 +513,12 @@ static void one_target_is_taken_back(void **arg)
         yard_attach("two");
         fake_sleep(one, 60000);
         make("t", "dev:one,dev:two", REBOOT);
-        assert_int_equal(exec("t", "Start"), 202);
+        assert_int_equal(yard_task_exec("t", "Start"), 202);
         assert_int_equal(yard_do(NULL, ODM_CMD_DELETE, TASKS "t/Targets/1", NULL, ODM_FMT_ABSENT),
                          200);
         wait_state("t", 41);
-        assert_string_equal(leaf("t", "Results/d0001/State"), "7");
-        assert_string_equal(leaf("t", "Results/d0002/State"), "3");
+        assert_string_equal(yard_task_leaf("t", "Results/d0001/State"), "7");
+        assert_string_equal(yard_task_leaf("t", "Results/d0002/State"), "3");
         fake_wake(one, 0);
         (void)yard_turn(100, NULL, NULL);
         assert_string_equal(fake_log(yard.fake), "exec d0002 ./Reboot/Now\n");
@@ -577,11 +537,11 @@ static void a_cancelled_task_can_be_deleted_at_once(void **arg)
         one = yard_attach("one");
         fake_delay(one, FAKE_SILENT);
         make("t", "dev:one", REBOOT);
-        assert_int_equal(exec("t", "Start"), 202);
+        assert_int_equal(yard_task_exec("t", "Start"), 202);
         (void)yard_turn(100, NULL, NULL);
         assert_int_equal(fake_waiting(yard.fake), 1);
         assert_int_equal(yard_do(NULL, ODM_CMD_DELETE, TASKS "t", NULL, ODM_FMT_ABSENT), 405);
-        assert_int_equal(exec("t", "Cancel"), 200);
+        assert_int_equal(yard_task_exec("t", "Cancel"), 200);
         assert_int_equal(yard_do(NULL, ODM_CMD_DELETE, TASKS "t", NULL, ODM_FMT_ABSENT), 200);
         (void)yard_turn(60, NULL, NULL);
         assert_int_equal(fake_waiting(yard.fake), 0);
@@ -605,15 +565,15 @@ static void a_task_can_be_deleted_while_it_is_told(void **arg)
         (void)arg;
         fake_sleep(yard_attach("one"), 0);
         make("t", "dev:one", REBOOT);
-        assert_int_equal(exec("t", "Start"), 202);
-        assert_int_equal(exec("t", "Cancel"), 200);
+        assert_int_equal(yard_task_exec("t", "Start"), 202);
+        assert_int_equal(yard_task_exec("t", "Cancel"), 200);
         assert_true(yard_turn(LIMIT_MS, is_written, NULL));
         assert_int_equal(yard_do(NULL, ODM_CMD_DELETE, TASKS "t", NULL, ODM_FMT_ABSENT), 200);
         assert_null(fanout_by_name(yard.g->fanout, name));
         (void)yard_turn(60, NULL, NULL);
         assert_null(yard.g->fanout->tasks);
         make("t", "dev:one", REBOOT);
-        assert_int_equal(exec("t", "Start"), 202);
+        assert_int_equal(yard_task_exec("t", "Start"), 202);
 }
 
 static void failures_in_full(void **arg)
@@ -622,8 +582,8 @@ static void failures_in_full(void **arg)
         yard_attach("one");
         fake_refuse(yard_attach("two"), "./Reboot/Now", 405, "not \"now\"");
         make("t", "all", REBOOT);
-        assert_int_equal(put("t", "Operations/ReturnFormat", "4", ODM_FMT_INT), 200);
-        assert_int_equal(exec("t", "Start"), 202);
+        assert_int_equal(yard_task_add("t", "Operations/ReturnFormat", "4", ODM_FMT_INT), 200);
+        assert_int_equal(yard_task_exec("t", "Start"), 202);
         wait_state("t", 41);
         want_alerts(
                 RESULTS,
@@ -643,14 +603,14 @@ static void groups_of_the_result(void **arg)
         yard_attach("one");
         fake_refuse(yard_attach("two"), "./Reboot/Now", 405, "no");
         make("t", "all", REBOOT);
-        assert_int_equal(put("t", "Operations/MakeGroups", "true", ODM_FMT_BOOL), 200);
-        assert_int_equal(exec("t", "Start"), 202);
+        assert_int_equal(yard_task_add("t", "Operations/MakeGroups", "true", ODM_FMT_BOOL), 200);
+        assert_int_equal(yard_task_exec("t", "Start"), 202);
         wait_state("t", 41);
         fake_refuse(fake_find(yard.fake, "two"), "./Reboot/Now", 0, NULL);
         make("again", "group:t-fail", REBOOT);
-        assert_int_equal(exec("again", "Start"), 202);
+        assert_int_equal(yard_task_exec("again", "Start"), 202);
         wait_state("again", 40);
-        assert_string_equal(leaf("again", "Results"), "d0002");
+        assert_string_equal(yard_task_leaf("again", "Results"), "d0002");
 }
 
 /* A second run has its own members, and who may not make groups makes none. */
@@ -662,12 +622,12 @@ static void groups_are_made_anew_by_who_may(void **arg)
         yard_attach("one");
         fake_refuse(yard_attach("two"), "./Reboot/Now", 405, "no");
         make("t", "all", REBOOT);
-        assert_int_equal(put("t", "Operations/MakeGroups", "true", ODM_FMT_BOOL), 200);
-        assert_int_equal(exec("t", "Start"), 202);
+        assert_int_equal(yard_task_add("t", "Operations/MakeGroups", "true", ODM_FMT_BOOL), 200);
+        assert_int_equal(yard_task_exec("t", "Start"), 202);
         wait_state("t", 41);
         assert_int_equal(yard_get("./GwMO/Inventory/Groups/t-fail/Members/d0002"), 200);
         fake_refuse(fake_find(yard.fake, "two"), "./Reboot/Now", 0, NULL);
-        assert_int_equal(exec("t", "Start"), 202);
+        assert_int_equal(yard_task_exec("t", "Start"), 202);
         wait_state("t", 40);
         assert_int_equal(yard_get("./GwMO/Inventory/Groups/t-fail/Members/d0002"), 404);
         assert_int_equal(yard_get("./GwMO/Inventory/Groups/t-ok/Members/d0002"), 200);
@@ -694,10 +654,10 @@ static void rights_are_those_of_the_mount(void **arg)
                                  "Get=*&Replace=" YARD_SERVER, ODM_FMT_CHR),
                          200);
         make("t", "all", REBOOT);
-        assert_int_equal(exec("t", "Start"), 202);
+        assert_int_equal(yard_task_exec("t", "Start"), 202);
         wait_state("t", 41);
-        assert_string_equal(leaf("t", "Results/d0001/Status"), "200");
-        assert_string_equal(leaf("t", "Results/d0002/Status"), "425");
+        assert_string_equal(yard_task_leaf("t", "Results/d0001/Status"), "200");
+        assert_string_equal(yard_task_leaf("t", "Results/d0002/Status"), "425");
 }
 
 /* Goes through the documents that wait: keys are marked, each once; how many there were. */
@@ -752,10 +712,10 @@ static void a_crowd_is_told_in_parts(void **arg)
         }
         assert_true(north_waiting(yard.g->north) >= CROWD); /* that they are here: each of them */
         make("t", "all", FWV);
-        assert_int_equal(put("t", "MaxParallel", "100", ODM_FMT_INT), 200);
-        assert_int_equal(exec("t", "Start"), 202);
+        assert_int_equal(yard_task_add("t", "MaxParallel", "100", ODM_FMT_INT), 200);
+        assert_int_equal(yard_task_exec("t", "Start"), 202);
         wait_state("t", 40);
-        assert_string_equal(leaf("t", "Ok"), "5000");
+        assert_string_equal(yard_task_leaf("t", "Ok"), "5000");
         north_rest(yard.g->north, true);
         tally t = {seen, 0, CROWD};
         assert_int_equal(north_alerts(yard.g->north, ODM_STR(YARD_SERVER), tally_document, &t), 0);
@@ -788,7 +748,7 @@ static void a_gateway_below_has_the_task_for_its_own(void **arg)
         fake_later(d, 100, DONE, 40);
         yard_attach("below");
         make("t", "all", FWV);
-        assert_int_equal(exec("t", "Start"), 202);
+        assert_int_equal(yard_task_exec("t", "Start"), 202);
         (void)yard_turn(40, NULL, NULL);
         assert_string_equal(fake_value(d, "./GwMO/Fanout/Fanout/p1/Cmds"), FWV);
         assert_string_equal(fake_value(d, "./GwMO/Fanout/Fanout/p1/Targets/1"), "all");
@@ -927,7 +887,7 @@ static void be_killed(int out)
 
         yard_start(classes);
         attach_many(true);
-        if (state_of("t") == 0 && exec("t", "Start") != 202)
+        if (state_of("t") == 0 && yard_task_exec("t", "Start") != 202)
                 _exit(1);
         if (write(out, "\n", 1) != 1)
                 _exit(1);
@@ -986,8 +946,8 @@ static void a_kill_does_nothing_twice(void **arg)
         (void)arg;
         attach_many(true);
         make("t", "all", REBOOT);
-        assert_int_equal(put("t", "MaxParallel", "3", ODM_FMT_INT), 200);
-        assert_int_equal(put("t", "Operations/AggMax", "7", ODM_FMT_INT), 200);
+        assert_int_equal(yard_task_add("t", "MaxParallel", "3", ODM_FMT_INT), 200);
+        assert_int_equal(yard_task_add("t", "Operations/AggMax", "7", ODM_FMT_INT), 200);
         yard_stop();
         for (long ms = 10; ms < 200; ms += 60)
                 n += kill_after(ms, log + n, sizeof log - n - 1);
@@ -1050,7 +1010,7 @@ static void be_killed_when_told(bool before)
         d = yard_attach("one");
         fake_later(d, 600000, "urn:x:done", 200);
         fake_delay(d, before ? 600000 : 50);
-        if (exec("t", "Start") != 202 || !yard_turn(LIMIT_MS, is_asked, NULL))
+        if (yard_task_exec("t", "Start") != 202 || !yard_turn(LIMIT_MS, is_asked, NULL))
                 _exit(1);
         if (!before) { /* answered, and that is not a row yet */
                 yard.g->fanout->hold = loop_now().ms + 600000;
@@ -1087,41 +1047,40 @@ static void what_was_told_is_not_forgotten(void **arg)
                 yard_start(classes);
                 wait_state("t", 40);
                 if (i + 1 < ODM_COUNT(rows))
-                        (void)teardown(arg);
+                        (void)yard_tear_down(arg);
         }
 }
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, yard_tear_down)
 
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(a_get_of_three_is_one_document, setup, teardown),
-                cmocka_unit_test_setup_teardown(starts_are_answered_by_the_table, setup, teardown),
-                cmocka_unit_test_setup_teardown(values_that_cannot_be_are_refused, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_sleeper_runs_when_it_wakes, setup, teardown),
-                cmocka_unit_test_setup_teardown(what_comes_too_late_is_408, setup, teardown),
-                cmocka_unit_test_setup_teardown(the_last_value_wins, setup, teardown),
-                cmocka_unit_test_setup_teardown(too_much_is_420, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_final_alert_ends_it, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_mode_waits_for_final_alerts, setup, teardown),
-                cmocka_unit_test_setup_teardown(what_was_told_is_not_forgotten, setup, teardown),
-                cmocka_unit_test_setup_teardown(an_exec_of_its_own_is_relayed, setup, teardown),
-                cmocka_unit_test_setup_teardown(an_exec_that_waits_is_taken_back, setup, teardown),
-                cmocka_unit_test_setup_teardown(it_is_held_and_cancelled, setup, teardown),
-                cmocka_unit_test_setup_teardown(one_target_is_taken_back, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_task_can_be_deleted_while_it_is_told, setup,
-                                                teardown),
-                cmocka_unit_test_setup_teardown(a_cancelled_task_can_be_deleted_at_once, setup,
-                                                teardown),
-                cmocka_unit_test_setup_teardown(failures_in_full, setup, teardown),
-                cmocka_unit_test_setup_teardown(groups_of_the_result, setup, teardown),
-                cmocka_unit_test_setup_teardown(groups_are_made_anew_by_who_may, setup, teardown),
-                cmocka_unit_test_setup_teardown(rights_are_those_of_the_mount, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_crowd_is_told_in_parts, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_gateway_below_has_the_task_for_its_own, setup,
-                                                teardown),
-                cmocka_unit_test_setup_teardown(a_policy_starts_a_stored_task, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_policy_commands_a_device, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_kill_does_nothing_twice, setup, teardown),
+                TEST(a_get_of_three_is_one_document),
+                TEST(starts_are_answered_by_the_table),
+                TEST(values_that_cannot_be_are_refused),
+                TEST(a_sleeper_runs_when_it_wakes),
+                TEST(what_comes_too_late_is_408),
+                TEST(the_last_value_wins),
+                TEST(too_much_is_420),
+                TEST(a_final_alert_ends_it),
+                TEST(a_mode_waits_for_final_alerts),
+                TEST(what_was_told_is_not_forgotten),
+                TEST(an_exec_of_its_own_is_relayed),
+                TEST(an_exec_that_waits_is_taken_back),
+                TEST(it_is_held_and_cancelled),
+                TEST(one_target_is_taken_back),
+                TEST(a_task_can_be_deleted_while_it_is_told),
+                TEST(a_cancelled_task_can_be_deleted_at_once),
+                TEST(failures_in_full),
+                TEST(groups_of_the_result),
+                TEST(groups_are_made_anew_by_who_may),
+                TEST(rights_are_those_of_the_mount),
+                TEST(a_crowd_is_told_in_parts),
+                TEST(a_gateway_below_has_the_task_for_its_own),
+                TEST(a_policy_starts_a_stored_task),
+                TEST(a_policy_commands_a_device),
+                TEST(a_kill_does_nothing_twice),
         };
         return RUN_TESTS(tests);
 }

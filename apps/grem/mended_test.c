@@ -8,7 +8,7 @@
 #include "support.h"
 #include "yard.h"
 
-#define TASKS "./GwMO/Fanout/Fanout/"
+#define TASKS YARD_TASKS "/"
 #define T(uri) "<Item><Target><LocURI>" uri "</LocURI></Target>"
 #define BODY(x) "<SyncBody>" x "</SyncBody>"
 #define GET BODY("<Get><CmdID>1</CmdID>" T("./DevDetail/FwV") "</Item></Get>")
@@ -24,17 +24,7 @@ static const part_class *const classes[] = {&part_gwconfig, &part_gwinventory, &
 static int setup(void **arg)
 {
         (void)arg;
-        yard_open();
-        yard_start(classes);
-        return 0;
-}
-
-static int teardown(void **arg)
-{
-        (void)arg;
-        yard_stop();
-        yard_close();
-        return 0;
+        return yard_set_up(classes, NULL);
 }
 
 /* ---- what happens to the gateway ---------------------------------------------------------------- */
@@ -89,26 +79,15 @@ static int64_t alert_number(void)
         return id;
 }
 
-static void put(const char *task, const char *rel, const char *data, odm_format format)
-{
-        char uri[160];
-
-        snprintf(uri, sizeof uri, TASKS "%s%s%s", task, rel ? "/" : "", rel ? rel : "");
-        assert_int_equal(yard_do(NULL, ODM_CMD_ADD, uri, data, format), 200);
-}
-
 static void begin(const char *task, const char *cmds, const char *when)
 {
-        char uri[160];
-
-        put(task, NULL, NULL, ODM_FMT_NODE);
-        put(task, "TaskID", task, ODM_FMT_CHR);
-        put(task, "Cmds", cmds, ODM_FMT_XML);
-        put(task, "Targets/1", "all", ODM_FMT_CHR);
+        assert_int_equal(yard_task_add(task, NULL, NULL, ODM_FMT_NODE), 200);
+        assert_int_equal(yard_task_add(task, "TaskID", task, ODM_FMT_CHR), 200);
+        assert_int_equal(yard_task_add(task, "Cmds", cmds, ODM_FMT_XML), 200);
+        assert_int_equal(yard_task_add(task, "Targets/1", "all", ODM_FMT_CHR), 200);
         if (when)
-                put(task, "Schedule", when, ODM_FMT_CHR);
-        snprintf(uri, sizeof uri, TASKS "%s/Operations/Start", task);
-        assert_int_equal(yard_do(NULL, ODM_CMD_EXEC, uri, NULL, ODM_FMT_ABSENT), 202);
+                assert_int_equal(yard_task_add(task, "Schedule", when, ODM_FMT_CHR), 200);
+        assert_int_equal(yard_task_exec(task, "Start"), 202);
 }
 
 static const fanout_task *task_of(const char *name)
@@ -158,31 +137,10 @@ static void an_empty_store_gives_none_twice(void **arg)
 
 /* ---- tasks ------------------------------------------------------------------------------------------ */
 
-static unsigned get(const char *task, const char *rel, char text[256])
-{
-        char uri[160];
-        unsigned status;
-
-        snprintf(uri, sizeof uri, TASKS "%s/%s", task, rel);
-        status = yard_get(uri);
-        snprintf(text, 256, "%s",
-                 status == 200 && strchr(yard.text, '=') ? strchr(yard.text, '=') + 1 : "");
-        text[strcspn(text, "\n")] = '\0';
-        return status;
-}
-
-static bool is_over(void *ctx)
-{
-        char text[256];
-
-        return get(ctx, "State", text) == 200 && odm_fanout_over(strtoul(text, NULL, 10));
-}
-
 static void want(const char *task, const char *rel, const char *value)
 {
-        char text[256];
+        const char *text = yard_task_leaf(task, rel);
 
-        (void)get(task, rel, text);
         if (strcmp(text, value) != 0)
                 fail_msg("%s of %s is '%s', not '%s'", rel, task, text, value);
 }
@@ -229,15 +187,15 @@ static void orders_of_the_copy_are_not_done_again(void **arg)
         copy_now();
         d = yard_attach("one"); /* awake */
         fake_set(d, "./Ext/Level", "1", ODM_FMT_INT);
-        assert_true(yard_turn(LIMIT_MS, is_over, gone_text));
-        assert_true(yard_turn(LIMIT_MS, is_over, set_text));
-        assert_true(yard_turn(LIMIT_MS, is_over, get_text));
+        assert_true(yard_turn(LIMIT_MS, yard_task_over, gone_text));
+        assert_true(yard_turn(LIMIT_MS, yard_task_over, set_text));
+        assert_true(yard_turn(LIMIT_MS, yard_task_over, get_text));
         assert_int_equal(yard_do(NULL, ODM_CMD_DELETE, TASKS "gone", NULL, ODM_FMT_ABSENT), 200);
         answer_all();
         go_back();
         assert_null(task_of("gone"));
-        assert_true(yard_turn(LIMIT_MS, is_over, exec_text));
-        assert_true(yard_turn(LIMIT_MS, is_over, set_text));
+        assert_true(yard_turn(LIMIT_MS, yard_task_over, exec_text));
+        assert_true(yard_turn(LIMIT_MS, yard_task_over, set_text));
         want("exec", "State", "41");
         want("exec", "Results/d0001/Status", "408");
         want("set", "Results/d0001/Status", "408");
@@ -245,7 +203,7 @@ static void orders_of_the_copy_are_not_done_again(void **arg)
         d = fake_new(yard.fake, "one");
         fake_set(d, "./Ext/Level", "9", ODM_FMT_INT);
         yard_attach("one");
-        assert_true(yard_turn(LIMIT_MS, is_over, get_text));
+        assert_true(yard_turn(LIMIT_MS, yard_task_over, get_text));
         want("get", "State", "40");
         assert_null(strstr(fake_log(yard.fake), "exec"));
         assert_string_equal(fake_value(d, "./Ext/Level"), "9");
@@ -266,7 +224,7 @@ static void a_second_cut_changes_nothing(void **arg)
         begin_all();
         copy_now();
         (void)yard_attach("one");
-        assert_true(yard_turn(LIMIT_MS, is_over, exec_text));
+        assert_true(yard_turn(LIMIT_MS, yard_task_over, exec_text));
         go_back();
         marks_mended(yard.g->marks, RECOVER_COPY); /* as it was before it had come to its end */
         shell("cp -r %s/state %s/kept");
@@ -275,7 +233,7 @@ static void a_second_cut_changes_nothing(void **arg)
         yard_start(classes);
         assert_int_equal(yard.g->mended, RECOVER_COPY);
         (void)yard_attach("one");
-        assert_true(yard_turn(LIMIT_MS, is_over, get_text));
+        assert_true(yard_turn(LIMIT_MS, yard_task_over, get_text));
         want("exec", "Results/d0001/Status", "408");
         assert_null(strstr(fake_log(yard.fake), "exec"));
 }
@@ -342,7 +300,7 @@ static void alerts_of_the_copy_are_told_once(void **arg)
         assert_int_equal(yard_alerts("urn:x:said"), 2);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, yard_tear_down)
 
 int main(void)
 {

@@ -21,20 +21,10 @@ static const part_class *const classes[] = {&part_gwconfig, &part_gwinventory, &
 
 static int setup(void **arg)
 {
-        (void)arg;
-        yard_open();
-        yard_set("gateway.live=100ms");
-        yard_set("gateway.ask=no");
-        yard_start(classes);
-        return 0;
-}
+        static const char *const settings[] = {"gateway.live=100ms", "gateway.ask=no", NULL};
 
-static int teardown(void **arg)
-{
         (void)arg;
-        yard_stop();
-        yard_close();
-        return 0;
+        return yard_set_up(classes, settings);
 }
 
 static void want(unsigned status, const char *text)
@@ -819,7 +809,7 @@ static void what_waits_has_a_size(void **arg)
         assert_int_equal(large_ones(), 31); /* and what is around them */
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, yard_tear_down)
 
 int main(void)
 {

@@ -7,7 +7,7 @@
 #include "support.h"
 #include "yard.h"
 
-#define TASKS "./GwMO/Fanout/Fanout"
+#define TASKS YARD_TASKS
 #define CMD(kind, uri, data)                                                                       \
         "<SyncBody><" kind "><CmdID>1</CmdID><Item><Target><LocURI>" uri "</LocURI></Target>" data \
         "</Item></" kind "></SyncBody>"
@@ -22,59 +22,23 @@ static const part_class *const classes[] = {&part_gwconfig, &part_gwinventory, &
 static int setup(void **arg)
 {
         (void)arg;
-        yard_open();
-        yard_start(classes);
-        return 0;
-}
-
-static int teardown(void **arg)
-{
-        (void)arg;
-        yard_stop();
-        yard_close();
-        return 0;
+        return yard_set_up(classes, NULL);
 }
 
 /* ---- what a server does ---------------------------------------------------------------------------- */
 
-static unsigned put(const char *task, const char *rel, const char *data, odm_format format)
-{
-        char uri[160];
-
-        snprintf(uri, sizeof uri, TASKS "/%s%s", task, rel);
-        return yard_do(NULL, ODM_CMD_ADD, uri, data, format);
-}
-
-static void start(const char *task)
-{
-        char uri[160];
-
-        snprintf(uri, sizeof uri, TASKS "/%s/Operations/Start", task);
-        assert_int_equal(yard_do(NULL, ODM_CMD_EXEC, uri, NULL, ODM_FMT_ABSENT), 202);
-}
-
 static void begin(const char *task, const char *cmds)
 {
-        assert_int_equal(put(task, "", NULL, ODM_FMT_NODE), 200);
-        assert_int_equal(put(task, "/TaskID", task, ODM_FMT_CHR), 200);
-        assert_int_equal(put(task, "/Cmds", cmds, ODM_FMT_XML), 200);
-        assert_int_equal(put(task, "/Targets/1", "dev:below", ODM_FMT_CHR), 200);
-        start(task);
+        assert_int_equal(yard_task_add(task, NULL, NULL, ODM_FMT_NODE), 200);
+        assert_int_equal(yard_task_add(task, "TaskID", task, ODM_FMT_CHR), 200);
+        assert_int_equal(yard_task_add(task, "Cmds", cmds, ODM_FMT_XML), 200);
+        assert_int_equal(yard_task_add(task, "Targets/1", "dev:below", ODM_FMT_CHR), 200);
+        assert_int_equal(yard_task_exec(task, "Start"), 202);
 }
 
 static unsigned number(const char *task, const char *rel)
 {
-        char uri[160];
-
-        snprintf(uri, sizeof uri, TASKS "/%s/%s", task, rel);
-        if (yard_get(uri) != 200)
-                return 0;
-        return (unsigned)strtoul(strchr(yard.text, '=') + 1, NULL, 10);
-}
-
-static bool is_over(void *task)
-{
-        return odm_fanout_over(number(task, "State"));
+        return (unsigned)strtoul(yard_task_leaf(task, rel), NULL, 10);
 }
 
 static void wait_over(const char *task, unsigned want)
@@ -82,7 +46,7 @@ static void wait_over(const char *task, unsigned want)
         char name[16];
 
         snprintf(name, sizeof name, "%s", task);
-        assert_true(yard_turn(LIMIT_MS, is_over, name));
+        assert_true(yard_turn(LIMIT_MS, yard_task_over, name));
         assert_int_equal(number(task, "State"), want);
 }
 
@@ -130,7 +94,7 @@ static void what_is_over_goes(void **arg)
         wait_over("t", 40);
         wait_nodes(0);
         for (int i = 0; i < 3; i++) {
-                start("t");
+                assert_int_equal(yard_task_exec("t", "Start"), 202);
                 wait_over("t", 40);
         }
         wait_nodes(0);
@@ -176,9 +140,7 @@ static void after_a_restart_too(void **arg)
         fake_interior(below, TASKS "/p5", NULL);
         yard_attach("below");
         wait_nodes(1); /* it is at p1 */
-        assert_int_equal(
-                yard_do(NULL, ODM_CMD_EXEC, TASKS "/t/Operations/Cancel", NULL, ODM_FMT_ABSENT),
-                200);
+        assert_int_equal(yard_task_exec("t", "Cancel"), 200);
         wait_over("t", 50);
         wait_nodes(0);
 }
@@ -221,7 +183,7 @@ static void a_task_that_is_not_whole_is_not_started(void **arg)
         wait_nodes(0);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, yard_tear_down)
 
 int main(void)
 {

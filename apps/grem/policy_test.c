@@ -22,8 +22,7 @@ static int setup(void **arg)
         fake_device *d;
 
         (void)arg;
-        yard_open();
-        yard_start(classes);
+        yard_set_up(classes, NULL);
         for (int i = 0; i < 2; i++) {
                 d = yard_attach(i ? "two" : "one");
                 fake_set(d, "./Ext/Level", "1", ODM_FMT_CHR);
@@ -31,14 +30,6 @@ static int setup(void **arg)
                 fake_set(d, "./Trap/Gate/TrapID", "urn:x:gate", ODM_FMT_CHR);
         }
         yard_settle();
-        return 0;
-}
-
-static int teardown(void **arg)
-{
-        (void)arg;
-        yard_stop();
-        yard_close();
         return 0;
 }
 
@@ -161,13 +152,14 @@ static void a_device_that_is_asked_may_go(void **arg)
         assert_false(has_acted(NULL));
 }
 
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, yard_tear_down)
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(traps_of_devices_start_policies, setup, teardown),
-                cmocka_unit_test_setup_teardown(who_may_not_read_a_device_does_not_hear_of_it,
-                                                setup, teardown),
-                cmocka_unit_test_setup_teardown(a_device_that_is_asked_may_go, setup, teardown),
+                TEST(traps_of_devices_start_policies),
+                TEST(who_may_not_read_a_device_does_not_hear_of_it),
+                TEST(a_device_that_is_asked_may_go),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,20 +26,11 @@ static const part_class *const classes[] = {&part_gwconfig,  &part_gwinventory, 
 
 static int setup(void **arg)
 {
-        (void)arg;
-        yard_open();
-        yard_set("gateway.validate_every=100ms");
-        yard_set("gateway.heal_tries=1");
-        yard_start(classes);
-        return 0;
-}
+        static const char *const settings[] = {"gateway.validate_every=100ms",
+                                               "gateway.heal_tries=1", NULL};
 
-static int teardown(void **arg)
-{
         (void)arg;
-        yard_stop();
-        yard_close();
-        return 0;
+        return yard_set_up(classes, settings);
 }
 
 static void add(const char *uri, const char *data, odm_format format)
@@ -542,7 +533,7 @@ static void a_store_that_was_found_damaged_is_mended(void **arg)
         assert_int_equal(yard.g->mended, RECOVER_WHOLE);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, yard_tear_down)
 
 int main(void)
 {

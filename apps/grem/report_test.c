@@ -15,19 +15,11 @@ static const part_class *const classes[] = {&part_gwconfig, &part_gwinventory, &
 
 static int setup(void **arg)
 {
-        (void)arg;
-        yard_open();
-        yard_set("gateway.samples=1000");
-        yard_start(classes);
-        assert_int_equal(yard_do(NULL, ODM_CMD_REPLACE, WINDOW, "0", ODM_FMT_INT), 200);
-        return 0;
-}
+        static const char *const settings[] = {"gateway.samples=1000", NULL};
 
-static int teardown(void **arg)
-{
         (void)arg;
-        yard_stop();
-        yard_close();
+        yard_set_up(classes, settings);
+        assert_int_equal(yard_do(NULL, ODM_CMD_REPLACE, WINDOW, "0", ODM_FMT_INT), 200);
         return 0;
 }
 
@@ -345,7 +337,7 @@ static void a_rule_that_goes_ends_it(void **arg)
         assert_true(yard_turn(3000, is_watched, &none));
 }
 
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, yard_tear_down)
 
 int main(void)
 {

@@ -14,17 +14,7 @@ static const part_class *const classes[] = {&part_gwconfig, &part_gwinventory, &
 static int setup(void **arg)
 {
         (void)arg;
-        yard_open();
-        yard_start(classes);
-        return 0;
-}
-
-static int teardown(void **arg)
-{
-        (void)arg;
-        yard_stop();
-        yard_close();
-        return 0;
+        return yard_set_up(classes, NULL);
 }
 
 static void make(const char *name, const char *target, const char *notification, const char *ttl)
@@ -239,7 +229,7 @@ static void deleted_ones_are_gone(void **arg)
         assert_int_equal(status_of("t"), 0);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, yard_tear_down)
 
 int main(void)
 {

@@ -9,6 +9,7 @@
 #include "heap.h"
 #include "log.h"
 #include "mo.h"
+#include "odm/fanout.h"
 #include "settings.h"
 #include "support.h"
 
@@ -152,6 +153,23 @@ void yard_stop(void)
         yard.g = NULL;
 }
 
+int yard_set_up(const part_class *const *classes, const char *const *settings)
+{
+        yard_open();
+        for (size_t i = 0; settings && settings[i]; i++)
+                yard_set(settings[i]);
+        yard_start(classes);
+        return 0;
+}
+
+int yard_tear_down(void **arg)
+{
+        (void)arg;
+        yard_stop();
+        yard_close();
+        return 0;
+}
+
 /* ---- what a server does ---------------------------------------------------------------------------- */
 
 static void tell(const odm_result *r)
@@ -250,6 +268,42 @@ fake_device *yard_attach(const char *id)
         fake_key(d, r->key);
         yard_settle();
         return d;
+}
+
+unsigned yard_task_add(const char *task, const char *rel, const char *data, odm_format format)
+{
+        char uri[160];
+
+        snprintf(uri, sizeof uri, YARD_TASKS "/%s%s%s", task, rel ? "/" : "", rel ? rel : "");
+        return yard_do(NULL, ODM_CMD_ADD, uri, data, format);
+}
+
+unsigned yard_task_exec(const char *task, const char *operation)
+{
+        char uri[160];
+
+        snprintf(uri, sizeof uri, YARD_TASKS "/%s/Operations/%s", task, operation);
+        return yard_do(NULL, ODM_CMD_EXEC, uri, NULL, ODM_FMT_ABSENT);
+}
+
+const char *yard_task_leaf(const char *task, const char *rel)
+{
+        static char text[4096];
+        char uri[160];
+        const char *at;
+
+        snprintf(uri, sizeof uri, YARD_TASKS "/%s/%s", task, rel);
+        if (yard_get(uri) != 200)
+                return "(none)";
+        at = strchr(yard.text, '=');
+        snprintf(text, sizeof text, "%s", at ? at + 1 : "");
+        text[strcspn(text, "\n")] = '\0';
+        return text;
+}
+
+bool yard_task_over(void *task)
+{
+        return odm_fanout_over((unsigned)strtoul(yard_task_leaf(task, "State"), NULL, 10));
 }
 
 struct counted {

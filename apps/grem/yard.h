@@ -37,6 +37,10 @@ void yard_set(const char *assignment); /* "gateway.live=100ms"; before yard_star
 /* The gateway with these parts (up to a NULL) of what the folder has. */
 void yard_start(const part_class *const *classes);
 void yard_stop(void);
+/* For cmocka's set-up and tear-down: all of that, with these settings (up to a NULL; NULL: none).
+ * They return 0. */
+int yard_set_up(const part_class *const *classes, const char *const *settings);
+int yard_tear_down(void **arg);
 
 /* An operation of `server` (NULL: YARD_SERVER) with correlator "c1": its status, results in
  * yard.text.  Turns the loop while a part is at it, for ten seconds at most. */
@@ -49,6 +53,16 @@ bool yard_turn(int64_t ms, bool (*until)(void *ctx), void *ctx);
 void yard_settle(void);
 /* The device, attached; its record called in the fake's log as its key. */
 fake_device *yard_attach(const char *id);
+
+/* A fan-out of the server: what Add of it (rel NULL), or of a node below it, and Exec of an
+ * operation are answered. */
+#define YARD_TASKS "./GwMO/Fanout/Fanout"
+unsigned yard_task_add(const char *task, const char *rel, const char *data, odm_format format);
+unsigned yard_task_exec(const char *task, const char *operation);
+/* The value of a leaf of it, until the next call; "(none)" when it cannot be read. */
+const char *yard_task_leaf(const char *task, const char *rel);
+bool yard_task_over(void *task); /* for yard_turn(); its name */
+
 /* How many alerts of `type` wait for the server; "SOURCE:CORRELATOR:DATA" of each, with blanks
  * between, in yard.text. */
 unsigned yard_alerts(const char *type);
