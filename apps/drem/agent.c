@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "account_kept.h"
 #include "fsio.h"
 #include "heap.h"
 #include "log.h"
@@ -621,6 +622,9 @@ int agent_open(const cfg *c, loop *l, const char *version, bool reset, const age
         }
         if (rc == 0 && reset)
                 rc = device_reset_account(g->device, c, d);
+        else if (rc == 0 && account_kept_differs(c, cfg_str(c, "agent.state")))
+                log_warn("the section [account] has changed and is not in use: there is an account "
+                         "already; a start with --reset-account takes what the section says");
         if (rc == 0)
                 rc = open_http(g, version, d);
         if (rc == 0)

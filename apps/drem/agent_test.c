@@ -242,7 +242,19 @@ static void accounts_and_nonces_survive_a_restart(void **state)
         assert_int_equal(w->f.auth_failed, 0);
         lab_set(w->c, "account.url=http://localhost:1/nowhere"); /* read no more */
         for (unsigned i = 2; i < 5; i++) {
+                FILE *log = tmpfile();
+                char line[400];
+                unsigned told = 0;
+
+                assert_non_null(log);
+                log_init("t", LOG_LEVEL_WARN, LOG_FORM_TEXT, fileno(log), NULL);
                 restart_agent(w);
+                log_init("t", LOG_LEVEL_ERROR, LOG_FORM_TEXT, 2, NULL);
+                rewind(log);
+                while (fgets(line, sizeof line, log))
+                        told += strstr(line, "the section [account] has changed") != NULL;
+                assert_int_equal(told, 1);
+                (void)fclose(log);
                 run_until(w, "last-outcome: done");
                 assert_int_equal(dm_fake_done(&w->f), i);
                 /* the nonces were right at once: no challenge was needed */

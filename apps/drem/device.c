@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "account_kept.h"
 #include "heap.h"
 #include "log.h"
 #include "loop.h"
@@ -250,6 +251,8 @@ int device_reset_account(device *v, const cfg *c, diag *d)
                 rc = state_sync(v->state);
         if (rc == 0)
                 rc = odm_dmacc_learn(&v->objects.dmacc, v->tree);
+        if (rc == 0)
+                rc = account_kept_write(c, cfg_str(c, "agent.state"), d);
         if (rc == 0)
                 log_info("account made", log_text("server", cfg_str(c, "account.server_id")),
                          log_text("url", cfg_str(c, "account.url")));
