@@ -37,6 +37,15 @@ int service_configure(const char *program, const cfg_key *keys, size_t n, const 
         return 0;
 }
 
+void service_configured(const char *program, const char *file)
+{
+        if (file)
+                (void)printf("%s: %s: the configuration is good\n", program, file);
+        else
+                (void)printf("%s: the configuration is good; there is no file, the defaults hold\n",
+                             program);
+}
+
 static int open_log(const cfg *c)
 {
         const char *path = cfg_str(c, "log.file");

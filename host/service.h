@@ -13,6 +13,8 @@
 ODM_MUST_USE int service_configure(const char *program, const cfg_key *keys, size_t n,
                                    const cli_list *set, const char *file,
                                    int (*check)(const cfg *c, diag *d), cfg **out);
+/* What --check says on standard output of one that was read so. */
+void service_configured(const char *program, const char *file);
 
 /* Starts the log: its descriptor, or -1 when the file cannot be opened, which is told on standard
  * error. */

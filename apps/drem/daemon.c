@@ -382,18 +382,32 @@ static int configure_kept(const arguments *a, conf_kept *kept, cfg **out)
         return rc;
 }
 
+/* The file that is read; NULL: there is none. */
+static const char *file_of(const arguments *a)
+{
+        const char *usual = a->program->config;
+
+        if (a->config)
+                return a->config;
+        return access(usual, F_OK) == 0 ? usual : NULL;
+}
+
+static int checked(const arguments *a)
+{
+        service_configured(a->program->name, file_of(a));
+        return CLI_OK;
+}
+
 static int configure(const arguments *a, conf_kept *kept, cfg **out)
 {
         const daemon_program *p = a->program;
-        const char *path = a->config ? a->config : p->config;
 
         if (p->keeps && !a->check && !a->accept && !a->bootstrap) {
                 int rc = configure_kept(a, kept, out);
                 if (rc != ODM_ENOENT || a->config)
                         return rc; /* else it has none, and never had */
         }
-        return service_configure(p->name, p->keys, p->n_keys, &a->set,
-                                 a->config || access(path, F_OK) == 0 ? path : NULL, p->check, out);
+        return service_configure(p->name, p->keys, p->n_keys, &a->set, file_of(a), p->check, out);
 }
 
 /* Where the program never ran there is nothing to be accepted: its first start takes the file. */
@@ -442,8 +456,10 @@ static int run(const arguments *args)
                 code = bootstrap(c, a);
         else if (a->accept)
                 code = accept_conf(c, a);
+        else if (a->check)
+                code = checked(a);
         else
-                code = a->check ? CLI_OK : start(c, a);
+                code = start(c, a);
         cfg_free(c);
         return code;
 }
@@ -457,7 +473,7 @@ int daemon_main(const daemon_program *self, int argc, char **argv)
                 {'s', "set", CLI_LIST, &a.set, "section.key=value",
                  "one setting; wins over the file, may be repeated"},
                 {0, "check", CLI_FLAG, &a.check, NULL,
-                 "read the configuration, say what is wrong, end"},
+                 "read the configuration, say that it is good or\nwhat is wrong, end"},
                 {0, "print-config", CLI_FLAG, &a.print_config, NULL,
                  "print all settings with their meaning"},
                 {0, "status", CLI_FLAG, &a.status, NULL, "tell how the running agent fares"},

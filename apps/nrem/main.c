@@ -110,7 +110,8 @@ int main(int argc, char **argv)
                  ", if there is one"},
                 {'s', "set", CLI_LIST, &a.set, "KEY=VALUE",
                  "one setting, such as log.level=debug; wins over the file"},
-                {0, "check", CLI_FLAG, &a.check, NULL, "check the configuration and end"},
+                {0, "check", CLI_FLAG, &a.check, NULL,
+                 "check the configuration, say how it is, and end"},
                 {0, "print-config", CLI_FLAG, &a.print_config, NULL,
                  "print all settings with their defaults as a file"},
                 {0, "make-dev-ca", CLI_STRING, &a.dev_ca, "DIR",
@@ -142,9 +143,12 @@ int main(int argc, char **argv)
             0)
                 return CLI_USAGE;
         int code = CLI_OK;
-        int log_fd = a.check ? STDERR_FILENO : service_log_start("nremd", c);
-        if (!a.check)
+        if (a.check) {
+                service_configured("nremd", a.config);
+        } else {
+                int log_fd = service_log_start("nremd", c);
                 code = log_fd < 0 ? CLI_USAGE : serve(c, log_fd);
+        }
         cfg_free(c);
         return code;
 }

@@ -109,7 +109,7 @@ static const struct row {
         int code;
         const char *says;
 } rows[] = {
-        {"a good one", "[log]\nlevel = debug\n", 0, ""},
+        {"a good one", "[log]\nlevel = debug\n", 0, "nremd.conf: the configuration is good\n"},
         {"a key unknown", "[log]\n\nlevle = debug\n", 2, "nremd.conf:3"},
         {"a bad value", "[jobs]\nttl = never\n", 2, "nremd.conf:2"},
         {"a TLS listener without certificate", "[dm]\nlisten_tls = :0\n", 2, "tls.cert"},
