@@ -267,7 +267,8 @@ static void check_query(call *c)
                                 problem_at(&c->problem, shown, "is given twice");
                 if (n < ODM_COUNT(names))
                         names[n++] = name;
-                if (!httpd_query(c->req, shown).p)
+                odm_str value = httpd_query(c->req, shown);
+                if (!value.p || !odm_utf8_ok(value))
                         problem_at(&c->problem, shown, "is badly encoded");
         }
 }

@@ -161,6 +161,8 @@ static const struct row {
          409, "exists"},
         {"a name is one segment", V, "GET", DEV "/acme/meter/17", NULL, 404, "not-found"},
         {"with its slashes encoded", V, "GET", ACME, NULL, 200},
+        {"a parameter that is no UTF-8", V, "GET", "/api/v1/jobs?device=%ff", NULL, 400, "invalid",
+         "device"},
         {"a name badly encoded", V, "GET", DEV "/acme%2", NULL, 400, "invalid"},
         {"no such device", V, "GET", DEV "/nobody", NULL, 404, "not-found"},
         {"a state only the device can reach", O, "PATCH", ACME, "{\"state\":\"provisioned\"}", 400,

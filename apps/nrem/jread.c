@@ -48,7 +48,11 @@ static int text_of(jread *r, const char *name, const json_t *v, size_t min, size
                 return jread_wrong(r, name, "has to be text");
         odm_str s = {json_string_value(v), json_string_length(v)};
         if (s.n < min || s.n > max) {
-                (void)snprintf(reason, sizeof reason, "has to have %zu to %zu octets", min, max);
+                if (min == max)
+                        (void)snprintf(reason, sizeof reason, "has to have %zu octets", max);
+                else
+                        (void)snprintf(reason, sizeof reason, "has to have %zu to %zu octets", min,
+                                       max);
                 return jread_wrong(r, name, reason);
         }
         *out = s;
