@@ -378,6 +378,7 @@ static int prepare_file(sqlite *s)
         int rc = db_open(&s->w, s->file, false);
 
         s->w.owner = s;
+        s->w.of = s->opt.owner;
         if (rc == 0)
                 rc = set_cache(s);
         if (rc == 0)

@@ -13,7 +13,8 @@
 #define SLOTS_WRITER 600 /* kept hold many of them */
 #define SLOTS_READER 300
 #define SHAPE_TEXT ((size_t)64 << 10)
-#define APPLICATION 0x7872656d /* "xrem" */
+#define OF_SERVER 0x7872656d  /* "xrem"; once of gateways, too */
+#define OF_GATEWAY 0x78726d67 /* "xrmg" */
 
 int db_error(db *x, int code)
 {
@@ -403,6 +404,37 @@ static int pragma_number(db *x, const char *sql, int64_t *out)
         return rc;
 }
 
+static int number_of(const db *x)
+{
+        return x->of == STORE_OF_GATEWAY ? OF_GATEWAY : OF_SERVER;
+}
+
+/* A file that has tables: whose it is.  That of a gateway from before those had a number of their
+ * own has the gateway's devices, and gets it. */
+static int check_owner(db *x, int64_t application)
+{
+        int64_t devices = 0;
+        int rc = 0;
+        char sql[48];
+
+        if (application == OF_SERVER)
+                rc = pragma_number(x, "SELECT count(*) FROM sqlite_master WHERE name='t_gw_device'",
+                                   &devices);
+        if (rc < 0)
+                return rc;
+        if (devices)
+                application = OF_GATEWAY;
+        if (application != number_of(x)) {
+                snprintf(x->diag, sizeof x->diag, "it is the database of %s; name another file",
+                         application == OF_GATEWAY  ? "a gateway, gremd"
+                         : application == OF_SERVER ? "a server, nremd"
+                                                    : "another program");
+                return ODM_EUNSUPPORTED;
+        }
+        snprintf(sql, sizeof sql, "PRAGMA application_id=%d", OF_GATEWAY);
+        return devices ? db_exec(x, sql) : 0;
+}
+
 static int step_version(db *x, const char *script, unsigned version)
 {
         char sql[96];
@@ -411,7 +443,7 @@ static int step_version(db *x, const char *script, unsigned version)
         if (rc < 0)
                 return rc;
         rc = db_exec(x, script);
-        snprintf(sql, sizeof sql, "PRAGMA application_id=%d; PRAGMA user_version=%u", APPLICATION,
+        snprintf(sql, sizeof sql, "PRAGMA application_id=%d; PRAGMA user_version=%u", number_of(x),
                  version);
         if (rc == 0)
                 rc = db_exec(x, sql);
@@ -431,13 +463,10 @@ int db_migrate(db *x, const char *const *scripts, unsigned n)
                 rc = pragma_number(x, "PRAGMA application_id", &application);
         if (rc == 0)
                 rc = pragma_number(x, "SELECT count(*) FROM sqlite_master", &tables);
+        if (rc == 0 && tables)
+                rc = check_owner(x, application);
         if (rc < 0)
                 return rc;
-        if (tables && application != APPLICATION) {
-                snprintf(x->diag, sizeof x->diag,
-                         "it is the database of another program; name another file");
-                return ODM_EUNSUPPORTED;
-        }
         if (version < 0 || version > n) {
                 snprintf(x->diag, sizeof x->diag,
                          "it was written by a newer version (%lld; this one knows %u); start that"

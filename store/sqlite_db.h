@@ -35,6 +35,7 @@ typedef struct db {
         } shaped[DB_SHAPES];
         uint64_t clock; /* of `used` */
         int rc;         /* the last code of SQLite that was no success */
+        store_owner of; /* for whom it is opened, before db_migrate() */
         bool serving;   /* opened and found good: what fails from now on is ODM_EIO */
         char diag[STORE_DIAG];
 } db;
@@ -48,7 +49,8 @@ ODM_MUST_USE int db_exec(db *x, const char *sql); /* statements without results 
 int db_error(db *x, int code);
 
 /* Brings the file to version n by scripts[user_version .. n-1], each in a transaction of its own.
- * ODM_EUNSUPPORTED: written by a newer version, or somebody else's file. */
+ * An empty one becomes that of x->of.  ODM_EUNSUPPORTED: written by a newer version, or another's.
+ */
 ODM_MUST_USE int db_migrate(db *x, const char *const *scripts, unsigned n);
 
 /* A statement ready to be bound; NULL when it cannot be had (x->rc).  `sql` must be a constant. */

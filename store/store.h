@@ -611,8 +611,11 @@ typedef struct store_fault {
 void store_fault_set(store_fault *f, store_fault to);
 store_fault store_fault_get(store_fault *f);
 
+typedef enum store_owner { STORE_OF_SERVER, STORE_OF_GATEWAY } store_owner;
+
 typedef struct store_opt {
         const char *where;       /* "mem:" or "sqlite:FILE"; "FILE" means sqlite */
+        store_owner owner;       /* whose it is for ever; default a server's */
         uint32_t queue_max;      /* batches waiting; default 4096 */
         size_t queue_bytes;      /* octets of waiting batches; default 64 MiB */
         uint32_t group_max;      /* batches in one transaction; default 256 */
@@ -635,7 +638,7 @@ void store_opt_init(store_opt *o);
 
 #define STORE_DIAG 400
 /* Opens (and creates, migrates) the store and starts its writer.  ODM_EINVAL for an unknown engine;
- * ODM_EIO, ODM_EUNSUPPORTED (of a newer version, or another program's), ODM_EMALFORMED (damaged),
+ * ODM_EIO, ODM_EUNSUPPORTED (of a newer version, or another owner's), ODM_EMALFORMED (damaged),
  * ODM_EACCESS (may not be written): `diag` then has a sentence for the operator. */
 ODM_MUST_USE int store_open(const store_opt *opt, store **out, char diag[STORE_DIAG]);
 /* Lets waiting batches finish, then closes.  NULL is allowed.  No other call may be running. */

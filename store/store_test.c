@@ -1627,6 +1627,65 @@ static void what_is_no_store_is_refused_with_a_reason(void **state)
         unlink(path);
 }
 
+static int open_as(const char *path, store_owner owner, const store_table *t, char why[STORE_DIAG])
+{
+        const store_table *const tables[] = {t};
+        store_opt opt;
+        store *st;
+        int rc;
+
+        store_opt_init(&opt);
+        opt.where = path;
+        opt.owner = owner;
+        opt.tables = tables;
+        opt.n_tables = t != NULL;
+        rc = store_open(&opt, &st, why);
+        if (rc == 0)
+                store_close(st);
+        return rc;
+}
+
+/* Nobody takes another's.  Files of gateways had the server's number once: their tables tell. */
+static void a_file_is_its_owners(void **state)
+{
+        static const field id = {"id", 0, FIELD_I64};
+        static const record device = {.size = sizeof(int64_t), .fields = &id, .n = 1};
+        static const store_table devices = {.name = "gw_device", .rec = &device, .n_key = 1};
+        static const struct row {
+                store_owner owner;
+                bool old; /* and not opened since */
+                const char *whose;
+        } rows[] = {{STORE_OF_SERVER, false, "a server, nremd"},
+                    {STORE_OF_GATEWAY, false, "a gateway, gremd"},
+                    {STORE_OF_GATEWAY, true, "a gateway, gremd"}};
+        fix *f = *state;
+        char path[160], why[STORE_DIAG];
+        int64_t n;
+        db x;
+
+        snprintf(path, sizeof path, "%s/owned", f->dir);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                const struct row *r = &rows[i];
+                bool gateway = r->owner == STORE_OF_GATEWAY;
+                store_owner other = gateway ? STORE_OF_SERVER : STORE_OF_GATEWAY;
+
+                assert_int_equal(open_as(path, r->owner, r->old ? &devices : NULL, why), 0);
+                assert_int_equal(db_open(&x, path, false), 0);
+                if (r->old)
+                        assert_int_equal(db_exec(&x, "PRAGMA application_id=0x7872656d"), 0);
+                db_close(&x);
+                assert_int_equal(open_as(path, other, &devices, why), ODM_EUNSUPPORTED);
+                if (!strstr(why, r->whose) || !strstr(why, path))
+                        fail_msg("%s", why);
+                assert_int_equal(open_as(path, r->owner, NULL, why), 0);
+                assert_int_equal(db_open(&x, path, false), 0);
+                assert_int_equal(db_number(&x, db_bind(&x, "PRAGMA application_id", ""), &n), 0);
+                assert_int_equal(n, gateway ? 0x78726d67 : 0x7872656d);
+                db_close(&x);
+                drop_file(path);
+        }
+}
+
 static void a_newer_file_is_left_alone(void **state)
 {
         fix *f = *state;
@@ -1844,6 +1903,7 @@ int main(void)
                 ON(fail_setup, a_failing_read_leaves_the_result_alone),
                 ON(sqlite_setup, all_is_there_after_a_new_start),
                 ON(sqlite_setup, what_is_no_store_is_refused_with_a_reason),
+                ON(sqlite_setup, a_file_is_its_owners),
                 ON(sqlite_setup, a_newer_file_is_left_alone),
                 ON(sqlite_setup, a_damaged_file_is_noticed),
                 ON(sqlite_setup, migrations_run_once_in_order_and_whole),

@@ -9,6 +9,7 @@
 #include "device_inner.h"
 #include "dm_fake.h"
 #include "fake.h"
+#include "fsio.h"
 #include "heap.h"
 #include "inner.h"
 #include "log.h"
@@ -998,9 +999,28 @@ static void a_kill_loses_nothing_that_was_taken(void **state)
         assert_true(gw_count(w->g, -1) > 0 && gw_count(w->g, -1) <= KILLED_DEVICES);
 }
 
+/* A folder with a server's store in it is not begun in. */
+static void a_servers_folder_is_left_alone(void **state)
+{
+        world *w = *state;
+        char path[96];
+        diag d = {{0}};
+
+        snprintf(path, sizeof path, "%s/state", w->dir);
+        assert_int_equal(fsio_mkdir(path, 0700, &d), 0);
+        snprintf(path, sizeof path, "%s/state/nrem.db", w->dir);
+        assert_int_equal(fsio_write(NULL, path, ODM_STR("of nremd"), 0600, &d), 0);
+        assert_int_equal(gateway_open(w->c, w->l, "0.0", &w->g, &d), ODM_EUNSUPPORTED);
+        assert_non_null(strstr(d.text, "nremd"));
+        snprintf(path, sizeof path, "%s/state/gateway.db", w->dir);
+        assert_int_equal(access(path, F_OK), -1);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(a_servers_folder_is_left_alone, set_up_alone,
+                                                tear_down),
                 cmocka_unit_test_setup_teardown(a_kill_loses_nothing_that_was_taken, set_up_alone,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(devices_that_come_together_are_one_session, set_up,

@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "apply.h"
 #include "fsio.h"
@@ -169,6 +170,7 @@ static int open_store(gateway *g, diag *d)
 
         store_opt_init(&opt);
         opt.where = given ? given : path;
+        opt.owner = STORE_OF_GATEWAY;
         opt.cache_bytes = STORE_CACHE;
         opt.sessions_kept = 2; /* those of OMA DM devices, which nobody looks at */
         opt.session_bytes = 0;
@@ -247,9 +249,31 @@ static int open_adapters(gateway *g, diag *d)
         return rc;
 }
 
+static bool has_file(const gateway *g, const char *name)
+{
+        char *path = fsio_join(g->folder, name);
+        bool has = path && access(path, F_OK) == 0;
+
+        free(path);
+        return has;
+}
+
+/* What is in a server's folder is not to be mixed with a gateway's. */
+static int check_folder(const gateway *g, diag *d)
+{
+        if (!has_file(g, "nrem.db") || has_file(g, "gateway.db"))
+                return 0;
+        return diag_set(d, ODM_EUNSUPPORTED,
+                        "%s is the folder of a server, nremd; name another one in agent.state",
+                        g->folder);
+}
+
 static int open_all(gateway *g, diag *d)
 {
-        int rc = fsio_mkdir(g->folder, 0700, d);
+        int rc = check_folder(g, d);
+
+        if (rc == 0)
+                rc = fsio_mkdir(g->folder, 0700, d);
 
         if (rc == 0)
                 rc = find_adapters(g, d);

@@ -272,7 +272,7 @@ static void the_power_goes_at_every_step(void **state)
 
 /* ---- whose store it is --------------------------------------------------------------------- */
 
-static int open_store_at(const char *path, store **out, recover_mended *how)
+static int open_store_at(const char *path, store_owner owner, store **out, recover_mended *how)
 {
         char why[STORE_DIAG] = "";
         store_opt opt;
@@ -281,6 +281,7 @@ static int open_store_at(const char *path, store **out, recover_mended *how)
 
         store_opt_init(&opt);
         opt.where = path;
+        opt.owner = owner;
         rc = recover_store_open(path, &opt, m, out, why, how);
         assert_true(rc == 0 || strstr(why, "name another file") || strstr(why, "newer"));
         marks_close(m, true);
@@ -291,12 +292,13 @@ static void what_is_anothers_is_left_as_it_is(void **state)
 {
         static const struct row {
                 const char *why;
-                off_t at; /* in the file; 0: a setting makes it the server's */
+                off_t at; /* in the file */
                 const char *octets;
+                store_owner owner;
         } rows[] = {
-                {"of another program", 68, "ABCD"},
-                {"of a newer version", 60, "\001\001\001\001"},
-                {"a server's", 0, ""},
+                {"of another program", 68, "ABCD", STORE_OF_GATEWAY},
+                {"of a newer version", 60, "\001\001\001\001", STORE_OF_GATEWAY},
+                {"a server's", 0, "", STORE_OF_SERVER},
         };
 
         (void)state;
@@ -307,15 +309,7 @@ static void what_is_anothers_is_left_as_it_is(void **state)
 
                 snprintf(path, sizeof path, "%s/gateway%zu.db", folder, i);
                 snprintf(away, sizeof away, "%s.damaged", path);
-                assert_int_equal(open_store_at(path, &st, &how), 0);
-                if (!rows[i].at) {
-                        store_batch *b = store_batch_new();
-                        store_op *op = store_batch_add(b, STORE_SETTING_PUT);
-                        op->setting.key = ODM_STR("fleet.place");
-                        op->setting.value = ODM_STR("7");
-                        assert_int_equal(store_write_sync(st, b), 0);
-                        store_batch_free(b);
-                }
+                assert_int_equal(open_store_at(path, rows[i].owner, &st, &how), 0);
                 store_close(st);
                 if (rows[i].at) {
                         int fd = open(path, O_WRONLY);
@@ -323,7 +317,7 @@ static void what_is_anothers_is_left_as_it_is(void **state)
                         assert_int_equal(pwrite(fd, rows[i].octets, 4, rows[i].at), 4);
                         close(fd);
                 }
-                if (open_store_at(path, &st, &how) != ODM_EUNSUPPORTED)
+                if (open_store_at(path, STORE_OF_GATEWAY, &st, &how) != ODM_EUNSUPPORTED)
                         fail_msg("%s: it is taken", rows[i].why);
                 if (access(path, F_OK) < 0 || access(away, F_OK) == 0)
                         fail_msg("%s: it is not left as it is", rows[i].why);

@@ -10,11 +10,8 @@
 #include <unistd.h>
 
 #include "copy.h"
-#include "heap.h"
 #include "log.h"
 #include "recover_store.h"
-
-#define SERVER_SETTING ODM_STR("fleet.place") /* which only nremd keeps */
 
 static char *beside(const char *path, const char *suffix)
 {
@@ -123,30 +120,6 @@ static bool is_half_mended(const char *path)
         return half;
 }
 
-/* A server's is of the same kind, and whole; but what it has in it is the server's. */
-static int open_own(const store_opt *opt, store **out, char why[STORE_DIAG])
-{
-        store *st;
-        odm_str place;
-        odm_arena a;
-        int rc = store_open(opt, &st, why);
-
-        if (rc < 0)
-                return rc;
-        odm_arena_init(&a, &heap_mem, 4096);
-        rc = store_setting_get(st, SERVER_SETTING, &a, &place);
-        odm_arena_done(&a);
-        if (rc == ODM_ENOENT) {
-                *out = st;
-                return 0;
-        }
-        store_close(st);
-        if (rc == 0)
-                (void)snprintf(why, STORE_DIAG, "%s is the database of nremd; name another file",
-                               opt->where);
-        return rc == 0 ? ODM_EUNSUPPORTED : rc;
-}
-
 static int open_store(const char *path, const store_opt *opt, marks *m, store **out,
                       char why[STORE_DIAG], recover_mended *how)
 {
@@ -160,7 +133,7 @@ static int open_store(const char *path, const store_opt *opt, marks *m, store **
         }
         if (path)
                 pardon(path);
-        rc = open_own(opt, out, why);
+        rc = store_open(opt, out, why);
         if (rc != ODM_EMALFORMED || !path)
                 return rc;
         log_error("the store is damaged", log_text("reason", why));
@@ -170,12 +143,12 @@ static int open_store(const char *path, const store_opt *opt, marks *m, store **
         if (*how == RECOVER_WHOLE)
                 return rc;
         if (!half)
-                rc = open_own(opt, out, why);
+                rc = store_open(opt, out, why);
         if (rc == ODM_EMALFORMED && *how == RECOVER_COPY) { /* the copy too */
                 (void)unlink(path);
                 *how = RECOVER_ANEW;
                 marks_mended(m, *how);
-                rc = open_own(opt, out, why);
+                rc = store_open(opt, out, why);
         }
         return rc;
 }

@@ -249,12 +249,31 @@ static int load_ddf(app *a, diag *d)
         return rc;
 }
 
+static bool has_file(const app *a, const char *name)
+{
+        char path[CONF_PATH];
+
+        return conf_state_path(a->conf, NULL, name, path, NULL) == 0 && access(path, F_OK) == 0;
+}
+
+/* What is in a gateway's folder is not to be mixed with a server's. */
+static int check_state(const app *a, diag *d)
+{
+        if (!has_file(a, "gateway.db") || has_file(a, "nrem.db"))
+                return 0;
+        return diag_set(d, ODM_EUNSUPPORTED,
+                        "%s is the folder of a gateway, gremd; name another one in server.state",
+                        cfg_str(a->conf, "server.state"));
+}
+
 /* Two servers on one folder would each believe to be the only writer. */
 static int lock_state(app *a, diag *d)
 {
         char path[CONF_PATH];
-        int rc = fsio_mkdir(cfg_str(a->conf, "server.state"), 0700, d);
+        int rc = check_state(a, d);
 
+        if (rc == 0)
+                rc = fsio_mkdir(cfg_str(a->conf, "server.state"), 0700, d);
         if (rc == 0)
                 rc = conf_state_path(a->conf, NULL, "lock", path, d);
         return rc == 0 ? fsio_lock(path, &a->lock, d) : rc;

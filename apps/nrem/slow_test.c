@@ -122,13 +122,11 @@ static void read_token(void)
         odm_buf_done(&b);
 }
 
-static void start(server *s)
+static void configure(server *s)
 {
         char text[512];
         diag d = {{0}};
 
-        s->disk = disk_new();
-        powercut_use(s->disk);
         (void)snprintf(text, sizeof text,
                        "[server]\nstate = %s\n[dm]\nlisten = 127.0.0.1:0\n"
                        "[api]\nlisten = 127.0.0.1:0\n[wake]\nenabled = no\n"
@@ -138,6 +136,15 @@ static void start(server *s)
         if (cfg_parse(s->conf, odm_cstr(text), "nremd.conf", &d) < 0)
                 fail_msg("%s", d.text);
         assert_int_equal(loop_new(&s->loop), 0);
+}
+
+static void start(server *s)
+{
+        diag d = {{0}};
+
+        s->disk = disk_new();
+        powercut_use(s->disk);
+        configure(s);
         if (app_start(s->conf, s->loop, "0.0.test", &s->app, &d) < 0)
                 fail_msg("not started: %s", d.text);
         port = app_port(s->app, true, false);
@@ -201,6 +208,27 @@ static void a_slow_disk_stops_nobody_who_reads(void **state)
         stop(&s);
 }
 
+/* A folder with a gateway's store in it is not begun in: nothing of it is read or written. */
+static void a_gateways_folder_is_left_alone(void **state)
+{
+        server s = {.conf = NULL};
+        char path[96];
+        diag d = {{0}};
+
+        (void)state;
+        (void)snprintf(path, sizeof path, "%s/gateway.db", folder);
+        assert_int_equal(fsio_write(NULL, path, ODM_STR("of gremd"), 0600, &d), 0);
+        configure(&s);
+        assert_int_equal(app_start(s.conf, s.loop, "0.0.test", &s.app, &d), ODM_EUNSUPPORTED);
+        if (!strstr(d.text, folder) || !strstr(d.text, "gremd"))
+                fail_msg("%s", d.text);
+        loop_free(s.loop);
+        cfg_free(s.conf);
+        assert_int_equal(unlink(path), 0);
+        (void)snprintf(path, sizeof path, "%s/lock", folder);
+        assert_int_equal(access(path, F_OK), -1);
+}
+
 static int set_up(void **state)
 {
         (void)state;
@@ -228,6 +256,7 @@ static int tear_down(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_gateways_folder_is_left_alone),
                 cmocka_unit_test(a_slow_disk_stops_nobody_who_reads),
         };
 
