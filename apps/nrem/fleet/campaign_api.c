@@ -9,7 +9,6 @@
 #include "reach.h"
 
 #define NAME_MOST 128
-#define URL_MOST 2048
 #define TEXT_MOST 255
 #define LOOK_MOST 2000 /* devices of which a page of a dry run is made */
 #define PLACE "/api/v1/campaigns/"
@@ -436,7 +435,8 @@ static void read_what(call *c, jread *r, campaign *row)
         read_package(c, r, row, &pkg);
         read_commands(c, r, row);
         jread_text(r, "version", 1, TEXT_MOST, &row->version);
-        jread_text(r, "url", 1, URL_MOST, &row->url);
+        if (jread_text(r, "url", 8, PACKAGE_URL_MOST, &row->url) == 1 && !package_url_ok(row->url))
+                jread_wrong(r, "url", "is no http or https URL");
         jread_text(r, "node", 3, TEXT_MOST - 100, &row->node);
         check_uri(r, "node", row->node);
         given = jread_word(r, "kind", campaign_kinds, &kind);
@@ -859,6 +859,15 @@ static odm_str back_plan(call *c, const campaign *from)
         return s;
 }
 
+static bool has_package(call *c, int64_t id)
+{
+        const package key = {.id = id};
+        package pkg;
+
+        return store_row_get(c->api->opt.store, &table_package, &key, &c->arena, &pkg) !=
+               ODM_ENOENT;
+}
+
 /* To what: a package, or a URL and a version; else each to the package of the version it had. */
 static bool back_to(call *c, const campaign *from, campaign *back)
 {
@@ -868,7 +877,13 @@ static bool back_to(call *c, const campaign *from, campaign *back)
         back->package = from->package;
         back->url = call_query(c, "url");
         back->version = call_query(c, "version");
-        if (back->url.n && back->version.n) {
+        if (id.n && (back->url.n || back->version.n)) {
+                problem_at(&c->problem, "package", "has its own url and version");
+        } else if (back->url.n && !package_url_ok(back->url)) {
+                problem_at(&c->problem, "url", "is no http or https URL");
+        } else if (!back->url.n != !back->version.n) {
+                problem_at(&c->problem, "url", "and version go together");
+        } else if (back->url.n) {
                 back->package = 0;
         } else if (id.n) {
                 package key = {.id = 0}, pkg;
@@ -885,6 +900,10 @@ static bool back_to(call *c, const campaign *from, campaign *back)
         } else if (!from->package) {
                 problem_at(&c->problem, "url",
                            "is needed, with version: or package, as that campaign has none");
+        } else if (!has_package(c, from->package)) {
+                problem_set(&c->problem, PROBLEM_STATE,
+                            "Its package is not there any more, and nobody knows the one before: "
+                            "name a package, or url and version.");
         }
         return !problem_is(&c->problem);
 }

@@ -21,6 +21,8 @@ static const struct row {
          "\"package\""},
         {"no version", TOKEN_OPERATOR, "POST", "",
          "{\"name\":\"a\",\"target\":{},\"url\":\"http://x\"}", 400, "\"version\""},
+        {"a URL that is none", TOKEN_OPERATOR, "POST", "",
+         "{\"name\":\"a\",\"target\":{},\"url\":\"ftp://dl/2\",\"version\":\"2\"}", 400, "\"url\""},
         {"no such package", TOKEN_OPERATOR, "POST", "",
          "{\"name\":\"a\",\"target\":{},\"package\":\"99\"}", 400, "there is no such package"},
         {"a device nobody knows", TOKEN_OPERATOR, "POST", "",
@@ -75,6 +77,12 @@ static const struct row {
         {"a cursor that is none", TOKEN_VIEWER, "GET", "/2/devices?state=failed&cursor=x", NULL,
          400, "cursor"},
         {"a rollback to nowhere", TOKEN_OPERATOR, "POST", "/2/rollback", NULL, 400, "url"},
+        {"to half of something", TOKEN_OPERATOR, "POST", "/2/rollback?url=http%3A%2F%2Fdl%2F1",
+         NULL, 400, "go together"},
+        {"to something else", TOKEN_OPERATOR, "POST", "/2/rollback?url=dl&version=1", NULL, 400,
+         "no http or https URL"},
+        {"to two things", TOKEN_OPERATOR, "POST",
+         "/2/rollback?package=1&url=http%3A%2F%2Fdl%2F1&version=1.0", NULL, 400, "its own url"},
         {"a rollback", TOKEN_OPERATOR, "POST", "/2/rollback?url=http%3A%2F%2Fdl%2F1&version=1.0",
          NULL, 201, "\"rolls_back\":\"2\""},
         {"a rollback of that", TOKEN_OPERATOR, "POST", "/3/rollback?url=u&version=1", NULL, 409,
@@ -227,11 +235,45 @@ static void devices_come_in_pages(void **state)
         world_stop(&w);
 }
 
+static void what_was_a_package_is_not_gone_back_from(void **state)
+{
+        static const struct row then[] = {
+                {"to what it had", TOKEN_OPERATOR, "POST", "/1/rollback", NULL, 409,
+                 "not there any more"},
+                {"to what is said", TOKEN_OPERATOR, "POST",
+                 "/1/rollback?url=http%3A%2F%2Fdl%2F1&version=1", NULL, 201,
+                 "\"rolls_back\":\"1\""},
+        };
+        world w;
+        answer a;
+
+        (void)state;
+        world_start(&w, NULL);
+        a = world_ask(&w, TOKEN_OPERATOR, "POST", "/api/v1/packages",
+                      "{\"name\":\"c\",\"version\":\"2\",\"kind\":\"firmware\",\"url\":\"http://dl/"
+                      "c\",\"size\":1,\"sha256\":"
+                      "\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"}");
+        assert_int_equal(a.status, 201);
+        answer_done(&a);
+        a = world_ask(&w, TOKEN_OPERATOR, "POST", "/api/v1/campaigns",
+                      "{\"name\":\"a\",\"target\":{},\"start\":true,\"package\":\"1\"}");
+        assert_int_equal(a.status, 201);
+        answer_done(&a);
+        wait_ended(&w, "/api/v1/campaigns/1"); /* there are no devices */
+        a = world_ask(&w, TOKEN_OPERATOR, "DELETE", "/api/v1/packages/1", NULL);
+        assert_int_equal(a.status, 204);
+        answer_done(&a);
+        for (size_t i = 0; i < ODM_COUNT(then); i++)
+                run_row(&w, &then[i]);
+        world_stop(&w);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(answers_as_the_table_says),
                 cmocka_unit_test(a_package_goes_as_what_it_is),
+                cmocka_unit_test(what_was_a_package_is_not_gone_back_from),
                 cmocka_unit_test(devices_come_in_pages),
         };
 

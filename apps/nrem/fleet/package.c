@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "net.h"
 #include "selector.h"
 
 const char *const package_kinds[] = {"firmware", "software", "configuration", NULL};
@@ -109,6 +110,14 @@ odm_str package_base(const cfg *conf, odm_arena *a)
 }
 
 /* ---- identity: what may be in a row ---------------------------------------------------- */
+
+bool package_url_ok(odm_str s)
+{
+        net_url u;
+
+        return s.n <= PACKAGE_URL_MOST && net_url_parse(s, &u) == 0 && u.host[0] &&
+               (strcmp(u.scheme, "http") == 0 || strcmp(u.scheme, "https") == 0);
+}
 
 bool package_hash_ok(odm_str s)
 {

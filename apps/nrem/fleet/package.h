@@ -110,6 +110,8 @@ bool package_path_read(odm_str path, package_path *out);
 /* Whether it is one of the two paths of this package, ready and here; *signature says which. */
 bool package_path_is(const package_path *path, const package *p, bool *signature);
 
+#define PACKAGE_URL_MOST 2000
+bool package_url_ok(odm_str s);  /* http or https, from where devices fetch */
 bool package_hash_ok(odm_str s); /* 64 digits of lower case */
 /* 1 to PACKAGE_FILE_MOST letters, digits, '.', '_', '~', '+', '-', the first no '.'. */
 bool package_file_ok(odm_str s);

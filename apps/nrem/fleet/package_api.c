@@ -3,14 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net.h"
 #include "package_part.h"
 #include "selector.h"
 
 #define NAME_MOST 128
 #define VERSION_MOST 64
 #define COMPONENT_MOST 255
-#define URL_MOST 2000
 #define TYPE_MOST 100
 #define NOTES_MOST 4000
 #define FITS_MOST 4000
@@ -250,12 +248,10 @@ static void read_fits(call *c, package *p)
 static void read_url(call *c, jread *r, package *p)
 {
         odm_str url;
-        net_url u;
 
-        if (jread_text(r, "url", 8, URL_MOST, &url) != 1)
+        if (jread_text(r, "url", 8, PACKAGE_URL_MOST, &url) != 1)
                 return;
-        if (net_url_parse(url, &u) < 0 || !u.host[0] ||
-            (strcmp(u.scheme, "http") != 0 && strcmp(u.scheme, "https") != 0))
+        if (!package_url_ok(url))
                 (void)jread_wrong(r, "url", "is no http or https URL");
         p->url = odm_arena_copy(&c->arena, url);
 }
