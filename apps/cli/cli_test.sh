@@ -352,6 +352,8 @@ is "has an inventory read" 0 "" gateway sync gw
 check "by asking" asked 'POST /api/v1/gateways/gw/sync?'
 is "replaces a unit" 0 "" gateway replace this urn:imei:2
 check "by the new one's DevId" asked 'POST /api/v1/devices/this/replace? {"devid":"urn:imei:2"}'
+has "shows the passwords that it has from now on" 0 "Server password  made-too" gateway replace acme/1 urn:imei:2
+has "as JSON, too" 0 '"password": "made-up"' gateway replace acme/1 urn:imei:2 --json
 err "removes no other device without a word" 1 "xrem: d0012 has that DevId, and would be removed; --yes does it" gateway replace taken urn:imei:2
 check "asks for none to be removed" asked 'POST /api/v1/devices/taken/replace? {"devid":"urn:imei:2"}'
 err "with --yes it says so" 1 "d0012 has that DevId" gateway replace taken urn:imei:2 --yes
@@ -462,6 +464,7 @@ err "changes nothing of a package" 2 "nothing to change" package set 1
 err "one that is needed" 1 "in use" package remove 1
 has "lists webhooks" 0 "answered 500" webhook list
 has "makes a webhook" 0 "made-up" webhook add https://x/in --kind alarm. --kind job.done --prefix acme/
+is "whose secret is known: its id alone" 0 "1" --quiet webhook add https://x/in --secret sixteen-octets-it-is
 check "sends what was said" asked '{"url":"https://x/in","kinds":["alarm.","job.done"],"prefix":"acme/"}'
 is "switches it off" 0 "" webhook set 1 --enabled no
 check "and nothing else" asked 'PATCH /api/v1/webhooks/1? {"enabled":false}'

@@ -64,6 +64,8 @@ int xrem_run_webhook_add(xrem *c, const xrem_args *a)
                 return rc;
         if (c->set.json)
                 return xrem_print_json(json_incref(j));
+        if (xrem_has(a, "secret") && xrem_terse(c, xrem_json_z(j, "id")))
+                return XREM_OK; /* who said the secret knows it */
         printf("Webhook  %s\nSecret   %s\n", xrem_z(c, xrem_json_str(j, "id")),
                xrem_z(c, xrem_json_str(j, "secret")));
         xrem_note(c, "Keep the secret: it is not shown again.");

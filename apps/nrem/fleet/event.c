@@ -74,6 +74,14 @@ int event_show(event_view *v, const event_filter *f, const store_event *e, json_
         return ODM_ENOMEM;
 }
 
+bool event_kind_ok(odm_str s)
+{
+        for (size_t i = 0; i < s.n; i++)
+                if (!((s.p[i] >= 'a' && s.p[i] <= 'z') || s.p[i] == '.' || s.p[i] == '_'))
+                        return false;
+        return s.n > 0 && s.n < 64;
+}
+
 /* ---- places in the log ------------------------------------------------------------------- */
 
 int event_place(store *st, int64_t *at, int64_t *missed)

@@ -28,6 +28,9 @@ typedef struct event_view { /* zero-initialise, set st; one thread at a time */
 ODM_MUST_USE int event_show(event_view *v, const event_filter *f, const store_event *e,
                             json_t **out);
 
+/* Whether a kind of event can begin so: lower case and dots, up to 63 octets. */
+bool event_kind_ok(odm_str s);
+
 /* A place in the log (the number of the last event seen; 0: none was there yet) becomes one that
  * the log has: where events behind it are not kept any more, *missed is how many at most, else 0; a
  * place behind the last, of a log that was put back, becomes the last.  As reads of the store. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "event.h"
 #include "heap.h"
 #include "jread.h"
 
@@ -163,6 +164,8 @@ bool rule_read(const json_t *o, problem *p, odm_arena *a, rule_spec *out)
         jread_init(&r, o, "", p);
         if (jread_text(&r, "on", 1, NAME_MAX_OCTETS, &s.on) == 0)
                 (void)jread_missing(&r, "on");
+        else if (s.on.n && !event_kind_ok(s.on))
+                (void)jread_wrong(&r, "on", "begins no kind of event (docs/events.md)");
         if (odm_str_starts(s.on, "rule."))
                 (void)jread_wrong(&r, "on", "cannot be what rules do themselves");
         if (s.where)

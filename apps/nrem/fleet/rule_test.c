@@ -15,6 +15,8 @@ static const struct row {
 } rows[] = {
         {"the least there is", "{\"on\":\"x\",\"do\":[{\"notify\":\"a\"}]}", NULL},
         {"no kind", "{\"do\":[{\"notify\":\"a\"}]}", "on"},
+        {"no kind that there can be", "{\"on\":\"Alarm raised\",\"do\":[{\"notify\":\"a\"}]}",
+         "on"},
         {"nothing to do", "{\"on\":\"x\"}", "do"},
         {"an empty list", "{\"on\":\"x\",\"do\":[]}", "do"},
         {"what rules do", "{\"on\":\"rule.fired\",\"do\":[{\"notify\":\"a\"}]}", "on"},

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "event.h"
 #include "kept.h"
 #include "net.h"
 #include "rand.h"
@@ -95,14 +96,6 @@ static void read_url(call *c, jread *r, webhook *w, bool required)
         w->url = odm_arena_copy(&c->arena, url);
 }
 
-static bool is_kind(odm_str s)
-{
-        for (size_t i = 0; i < s.n; i++)
-                if (!((s.p[i] >= 'a' && s.p[i] <= 'z') || s.p[i] == '.' || s.p[i] == '_'))
-                        return false;
-        return s.n > 0 && s.n < 64;
-}
-
 static void read_kinds(call *c, jread *r, webhook *w)
 {
         const json_t *list, *v;
@@ -115,7 +108,7 @@ static void read_kinds(call *c, jread *r, webhook *w)
         {
                 odm_str s = json_is_string(v) ? odm_cstr(json_string_value(v)) : ODM_ABSENT;
 
-                if (!is_kind(s)) {
+                if (!event_kind_ok(s)) {
                         (void)jread_wrong(r, "kinds",
                                           "holds what begins no kind of event (docs/events.md)");
                         return;
