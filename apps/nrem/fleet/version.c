@@ -164,6 +164,15 @@ static bool has_piece(odm_str s)
         return false;
 }
 
+/* A version as it stands, and no range that is written in another way: "1.0 <2", "^1.2", "~1.2". */
+static bool is_single(odm_str s)
+{
+        for (size_t i = 0; i < s.n; i++)
+                if (s.p[i] == '<' || s.p[i] == '>')
+                        return false;
+        return has_piece(s) && s.p[0] != '^' && s.p[0] != '~';
+}
+
 /* One range without "||".  False when it is not well formed; *in says whether all hold. */
 static bool read_range(odm_str s, odm_str v, bool *in)
 {
@@ -173,7 +182,7 @@ static bool read_range(odm_str s, odm_str v, bool *in)
         *in = true;
         if (rel == REL_NONE) {
                 *in = holds(rel, v, rest);
-                return has_piece(rest);
+                return is_single(rest);
         }
         while (rel != REL_NONE) {
                 size_t n = 0;

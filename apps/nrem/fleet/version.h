@@ -9,7 +9,8 @@
  *
  * A range is conditions with blanks or commas between, all of which hold: ">=1.2 <2".  Each is one
  * of = != < <= > >= and a version.  "||" parts ranges of which one must hold.  A range that begins
- * without such a sign is a single version, as it stands.  Requirements: N6. */
+ * without such a sign is a single version, as it stands, without < and > in it, and ^ or ~ before
+ * it. Requirements: N6. */
 #ifndef NREM_VERSION_H
 #define NREM_VERSION_H
 

@@ -94,6 +94,10 @@ static const struct row {
         {"a sign too much", ">>1", "2", false, false},
         {"words behind", ">=1 and", "2", false, false},
         {"half of an or", "1 ||", "1", false, false},
+        {"no sign before the first", "1.0 <2", "1.0.2", false, false},
+        {"as others write it", "^1.2", "1.2", false, false},
+        {"and others", "~1.2", "1.2", false, false},
+        {"a version with signs of its own", "fw=1.2~rc1", "fw=1.2~rc1", true, true},
         {"only signs", "...", "0", false, false},
 };
 
