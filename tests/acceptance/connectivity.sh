@@ -289,9 +289,9 @@ wpa_folder = $net/wpa
 wlan = wlan0"
         local code=$?
         PATH=$saved
-        [ $code -eq 0 ] || return 1
+        [ $code -eq 0 ] && eventually 15 has_address 10.77.2.2 || return 1 # its first session may have gone by the other cable
         has_file network/10-xrem-uplink.network 644 '^Address=10.77.2.2/24$' &&
-                has_file network/10-xrem-mine.network 644 '^Mine=1$' && [ -z "$(ls "$net/wpa")" ] && has_address 10.77.2.2
+                has_file network/10-xrem-mine.network 644 '^Mine=1$' && equal "$(ls "$net/wpa")" '' 'files of radios'
 }
 
 has_file() # path, mode, text
