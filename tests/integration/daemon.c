@@ -170,7 +170,7 @@ daemon_process daemon_start(const char *log, const char *const *settings)
                 args[n++] = *settings;
         }
         p.pid = daemon_run(log, args);
-        for (int i = 0; i < 500 && !daemon_says(log, "\"started\""); i++) {
+        for (int i = 0; i < 3000 && !daemon_says(log, "\"started\""); i++) {
                 if (waitpid(p.pid, NULL, WNOHANG) != 0) {
                         odm_buf b = daemon_text(log);
                         fail_msg("nremd did not start: %s", b.p);

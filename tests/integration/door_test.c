@@ -69,7 +69,7 @@ static void wait_for(const char *devid, const char *member, const char *value)
 {
         const struct timespec pause = {0, 50000000};
 
-        for (int i = 0; i < 400; i++) {
+        for (int i = 0; i < 1200; i++) {
                 json_t *o = device_of(devid);
                 bool is = strcmp(word(o, member), value) == 0;
                 json_decref(o);
@@ -84,7 +84,7 @@ static void wait_for_log(const char *log, const char *text)
 {
         const struct timespec pause = {0, 50000000};
 
-        for (int i = 0; i < 400; i++) {
+        for (int i = 0; i < 1200; i++) {
                 if (daemon_says(log, text))
                         return;
                 nanosleep(&pause, NULL);

@@ -416,7 +416,7 @@ static int with_files(const char *files)
                                     "-s",   "dm.listen=127.0.0.1:0", "-s", "api.listen=127.0.0.1:0",
                                     "-s",   "wake.enabled=no",       NULL};
         pid = daemon_run_program("/usr/bin/prlimit", NULL, "few.log", args);
-        for (int i = 0; i < 500 && still_runs(pid); i++) {
+        for (int i = 0; i < 3000 && still_runs(pid); i++) {
                 if (daemon_says("few.log", "nremd: started")) {
                         kill(pid, SIGTERM);
                         if (daemon_end(pid) == 0)

@@ -38,7 +38,7 @@ start()
         mark=$(wc -l <"$home/log")
         "$gremd" --config "$home/conf" 2>>"$home/log" &
         pid=$!
-        for _ in $(seq 200); do
+        for _ in $(seq 1200); do
                 tail -n +$((mark + 1)) "$home/log" | grep -q 'gremd: ready' && break
                 kill -0 "$pid" 2>/dev/null || break
                 sleep 0.05
@@ -72,12 +72,12 @@ links='</1/0>,</3/0>,</5/0>'
 
 say() # method, path and query, then options of the client: "code location"
 {
-        coap-client-notls -B 10 -v 6 -m "$1" "${@:3}" "coap://127.0.0.1:$port/$2" 2>&1 | heard
+        coap-client-notls -B 30 -v 6 -m "$1" "${@:3}" "coap://127.0.0.1:$port/$2" 2>&1 | heard
 }
 
 say_secure() # identity, key, method, path and query, then options
 {
-        coap-client-gnutls -B "${wait:-10}" -v 6 -u "$1" -k "$2" -m "$3" "${@:5}" "coaps://127.0.0.1:$secure/$4" 2>&1 | heard
+        coap-client-gnutls -B "${wait:-30}" -v 6 -u "$1" -k "$2" -m "$3" "${@:5}" "coaps://127.0.0.1:$secure/$4" 2>&1 | heard
 }
 
 heard()

@@ -84,7 +84,7 @@ static void hang_up(const char *until)
         const struct timespec pause = {0, 20000000};
 
         kill(server.pid, SIGHUP);
-        for (int i = 0; i < 500 && !daemon_says("certs.log", until); i++)
+        for (int i = 0; i < 3000 && !daemon_says("certs.log", until); i++)
                 (void)nanosleep(&pause, NULL);
         if (!daemon_says("certs.log", until))
                 fail_msg("the log does not say: %s", until);

@@ -147,7 +147,7 @@ static void wait_for_devices(const char *prefix, size_t n)
 
         (void)snprintf(path, sizeof path, "/api/v1/devices?prefix=%s&state=active&limit=1000",
                        prefix);
-        for (int i = 0; i < 400 && have != n; i++) {
+        for (int i = 0; i < 1200 && have != n; i++) {
                 json_t *o = NULL;
                 assert_int_equal(daemon_ask(&server, false, "GET", path, NULL, &o), 200);
                 have = json_array_size(json_object_get(o, "items"));
@@ -217,7 +217,7 @@ static bool is_state(const json_t *job, const char *state)
 /* Waits until the job is over, and returns it. */
 static json_t *ended(int id)
 {
-        for (int i = 0; i < 600; i++) {
+        for (int i = 0; i < 2400; i++) {
                 json_t *o = job_of(id);
                 if (is_state(o, "done") || is_state(o, "failed") || is_state(o, "expired"))
                         return o;
@@ -429,8 +429,9 @@ static void a_killed_xremsim_goes_on(void **state)
 {
         static const char text[] =
                 HEAD "[group k]\nprefix = kill/\ncount = 4\n"
-                     "call = 300ms\nstart = 100ms\ninstall = 1s\nreboot = 200ms\n"
-                     "[fault slow]\nkind = slow-link\nrate = 3k\n"
+                     "call = 300ms\nstart = 100ms\ninstall = 4s\nreboot = 200ms\n" /* long enough to
+                                                                                      be met in */
+                     "[fault slow]\nkind = slow-link\nrate = 1k\n"
                      "[fault gone]\nkind = silence\nstate = downloading\n"
                      "devices = 4\n";
         static const char *const states[] = {"30", "60"};
@@ -531,7 +532,7 @@ static void alarms_are_raised_and_end(void **state)
         write_scenario(text);
         pid = start_sim("alarm.out", NULL);
         wait_for_devices("alarm/", 3);
-        for (int i = 0; i < 200 && cleared != 3; i++) {
+        for (int i = 0; i < 1200 && cleared != 3; i++) {
                 pause_a_little();
                 assert_int_equal(daemon_ask(&server, false, "GET",
                                             "/api/v1/alarms?state=cleared&prefix=alarm/", NULL, &o),
