@@ -425,12 +425,12 @@ static void an_end_is_told_once_to_a_server_that_is_challenged(void **state)
         json_decref(stop_sim(pid, "nonce.out"));
 }
 
+/* Each state lasts some seconds, so that it is met in it on a slow machine, too. */
 static void a_killed_xremsim_goes_on(void **state)
 {
         static const char text[] =
                 HEAD "[group k]\nprefix = kill/\ncount = 4\n"
-                     "call = 300ms\nstart = 100ms\ninstall = 4s\nreboot = 200ms\n" /* long enough to
-                                                                                      be met in */
+                     "call = 300ms\nstart = 100ms\ninstall = 4s\nreboot = 200ms\n"
                      "[fault slow]\nkind = slow-link\nrate = 1k\n"
                      "[fault gone]\nkind = silence\nstate = downloading\n"
                      "devices = 4\n";
