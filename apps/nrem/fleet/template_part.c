@@ -342,7 +342,9 @@ static int sweep_item(templates *s, fleet_turn *t, template_known *k, template_i
                 return rc;
         if (rc == ODM_ENOENT || !template_selects(k, &d))
                 return template_leave(s, t, it);
-        if (it->phase != PHASE_IDLE || (!k->all && it->seen_rev == k->row.rev))
+        if (it->seen_rev != k->row.rev)
+                return template_anew(t, it, next_slot(t, k));
+        if (it->phase != PHASE_IDLE || !k->all)
                 return 0;
         it->due = next_slot(t, k);
         it->tries = 0;

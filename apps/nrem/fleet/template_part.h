@@ -57,6 +57,9 @@ ODM_MUST_USE int template_join(fleet_turn *t, const template_known *k, const sto
                                int64_t due);
 /* It is the device's turn: it is asked, or leaves. */
 ODM_MUST_USE int template_due(templates *s, fleet_turn *t, template_item *it);
+/* The template has changed: an order of before that has not begun is taken back, and the device is
+ * asked at `due`. */
+ODM_MUST_USE int template_anew(fleet_turn *t, template_item *it, int64_t due);
 /* It leaves.  A job that has not begun is taken back. */
 ODM_MUST_USE int template_leave(templates *s, fleet_turn *t, const template_item *it);
 /* A job with a key of ours has ended. */

@@ -161,6 +161,7 @@ static template_row counts(stage *s)
 }
 
 #define SPEC "{\"devices\":{\"prefix\":\"d\"},\"nodes\":[{\"uri\":\"./A\",\"data\":\"1\"}]}"
+#define SPEC2 "{\"devices\":{\"prefix\":\"d\"},\"nodes\":[{\"uri\":\"./A\",\"data\":\"2\"}]}"
 #define NONE "{\"devices\":{\"prefix\":\"x\"},\"nodes\":[{\"uri\":\"./A\",\"data\":\"1\"}]}"
 
 static void many_are_put_right_and_the_rest_given_up(void **state)
@@ -280,12 +281,41 @@ static void who_calls_rarely_finds_its_order(void **state)
         stage_end(&s);
 }
 
+/* What an order of before would write is not wanted any more. */
+static void an_order_does_not_outlive_its_revision(void **state)
+{
+        stage s;
+        int64_t id, next;
+        store_job_list l = {0};
+        const store_job_filter open = {.states = STORE_JOB_OPEN, .limit = 10};
+
+        (void)state;
+        begin(&s);
+        put_template(&s, STORE_ROW_ADD, 1, TEMPLATE_ENFORCE, SPEC);
+        id = add_device(&s, "d", true);
+        assert_int_equal(fleet_run(s.f, 100, &next), 0);
+        assert_int_equal(answer_all(&s), 1); /* it has something else: it is to be put right */
+        assert_int_equal(fleet_run(s.f, 100, &next), 0);
+        put_template(&s, STORE_ROW_PATCH, 2, TEMPLATE_ENFORCE, SPEC2);
+        for (unsigned i = 0; i < 100; i++, stage_ms += 100)
+                assert_int_equal(fleet_run(s.f, 100, &next), 0);
+        assert_int_equal(stage_told(&s, "job.cancelled"), 1);
+        assert_int_equal(store_job_find(s.st, &open, &s.a, &l), 0);
+        assert_int_equal(l.n, 1);
+        live(&s, 60000, 1000);
+        assert_int_equal(dev.value[id], '2');
+        assert_int_equal(dev.writes, 1);
+        assert_int_equal(counts(&s).conform, 1);
+        stage_end(&s);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(many_are_put_right_and_the_rest_given_up),
                 cmocka_unit_test(devices_come_and_go),
                 cmocka_unit_test(who_calls_rarely_finds_its_order),
+                cmocka_unit_test(an_order_does_not_outlive_its_revision),
                 cmocka_unit_test(a_removed_template_is_left_by_all),
         };
 

@@ -465,18 +465,18 @@ int template_job_ended(templates *s, fleet_turn *t, const fleet_event *ev)
 
 /* ---- the clock ---------------------------------------------------------------------------------- */
 
-/* The last job of the item, where it has not begun.  When the device has just begun it, nothing of
- * this turn happens, and it is looked at again. */
-static int withdraw(fleet_turn *t, const template_item *it)
+/* The last job of the item, where it has not begun: then *out.  When the device has just begun it,
+ * nothing of this turn happens, and it is looked at again. */
+static int withdraw(fleet_turn *t, const template_item *it, const char *why, bool *out)
 {
         const uint32_t not_begun =
                 STORE_JOB_BIT(STORE_JOB_QUEUED) | STORE_JOB_BIT(STORE_JOB_NOTIFIED);
         odm_str key = odm_arena_fmt(t->arena, KEY, (long long)it->tmpl, (long long)it->turn);
-        const char *why = "the template is for this device no more";
         store_op *op;
         store_job j;
         int rc;
 
+        *out = false;
         if (it->phase == PHASE_IDLE)
                 return 0;
         rc = key.p ? campaign_item_job(t->host->store, it->dev, key, t->arena, &j) : ODM_ENOMEM;
@@ -491,13 +491,15 @@ static int withdraw(fleet_turn *t, const template_item *it)
         op->job_move.to = STORE_JOB_CANCELLED;
         op->job_move.reason = op->job_move.note = odm_cstr(why);
         op->job_move.at = t->now;
+        *out = true;
         return job_event_add(t->batch, &j, STORE_JOB_CANCELLED, why, t->now);
 }
 
 int template_leave(templates *s, fleet_turn *t, const template_item *it)
 {
         template_item *row = copy_of(t, it);
-        int rc = withdraw(t, it);
+        bool withdrawn;
+        int rc = withdraw(t, it, "the template is for this device no more", &withdrawn);
 
         (void)s;
         if (rc < 0)
@@ -505,6 +507,21 @@ int template_leave(templates *s, fleet_turn *t, const template_item *it)
         if (!row || !fleet_row(t, STORE_ROW_DELETE, &table_template_item, row))
                 return ODM_ENOMEM;
         return count(t, it->tmpl, (template_state)it->state, -1);
+}
+
+int template_anew(fleet_turn *t, template_item *it, int64_t due)
+{
+        bool idle = it->phase == PHASE_IDLE;
+        int rc = 0;
+
+        if (it->phase == PHASE_APPLYING) /* values of before; a question is as good as ever */
+                rc = withdraw(t, it, "the template has changed", &idle);
+        if (rc < 0 || !idle) /* what was found or written is compared with what is wanted then */
+                return rc;
+        it->phase = PHASE_IDLE;
+        it->due = due;
+        it->tries = 0;
+        return template_put(t, it, (template_state)it->state);
 }
 
 int template_due(templates *s, fleet_turn *t, template_item *it)
