@@ -148,7 +148,9 @@ enum store_account_flag {
         STORE_ACCOUNT_DM11 = 2,        /* DM/1.1 may be spoken */
         STORE_ACCOUNT_NO_RESYNC = 4,   /* never wake it with the default nonce */
         STORE_ACCOUNT_CERTIFICATE = 8, /* a TLS client certificate named for it is enough */
-        STORE_ACCOUNT_MADE_UP = 16     /* nobody asked for it: no credential of it was given */
+        STORE_ACCOUNT_MADE_UP = 16,    /* nobody asked for it: no credential of it was given */
+        STORE_ACCOUNT_BY_DEVID = 32    /* the certificate names the DevId; that of its name is a
+                                          former unit's */
 };
 
 /* Nothing but the DM endpoint calls this. */

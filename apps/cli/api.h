@@ -37,6 +37,9 @@ void xrem_api_done(xrem *c); /* closes the connection */
 const char *xrem_escape(xrem *c, const char *s);
 /* `path` with "name=value" added to its query; unchanged when value is NULL. */
 const char *xrem_query(xrem *c, const char *path, const char *name, const char *value);
+/* Passwords that the server made up, as its answer has them: shown this once, and a word on it. */
+void xrem_show_passwords(xrem *c, const json_t *device);
+void xrem_note_passwords(xrem *c, const json_t *device);
 const char *xrem_device_path(xrem *c, const char *device, const char *rest);
 /* "3 min ago" or "in 7 days", for a time as the server writes it; absent when absent. */
 odm_str xrem_ago(xrem *c, odm_str time);

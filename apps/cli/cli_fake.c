@@ -165,6 +165,8 @@ static const struct route {
         {"POST", "/api/v1/gateways/gw/sync", 202, ""},
         {"DELETE", "/api/v1/gateways/gw", 202, "{\"devices\":60}"},
         {"POST", "/api/v1/devices/this/replace", 204, ""},
+        {"POST", "/api/v1/devices/acme%2F1/replace", 200,
+         "{\"password\":\"made-up\",\"server_password\":\"made-too\"}"},
         {"POST", "/api/v1/devices/taken/replace", 409,
          "{\"type\":\"urn:xrem:problem:exists\",\"title\":\"It exists already\",\"detail\":"
          "\"d0012 has that DevId, and would be removed\"}"},

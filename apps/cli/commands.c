@@ -478,7 +478,8 @@ static const char expect_text[] =
 static const char gateway_replace_text[] =
         "The name, its tags, jobs, alarms and measurements stay. A device that has that DevId\n"
         "already goes, and its account and place are the name's (docs/gateways.md): you are asked\n"
-        "whether that is meant.\n";
+        "whether that is meant. Without such an account the name's gets new passwords, which are\n"
+        "shown this once; those of the old unit are good for nothing.\n";
 static const char gateway_move_text[] =
         "Devices that attach elsewhere move by themselves; this is for what no gateway tells.\n";
 static const char alarm_list_text[] =

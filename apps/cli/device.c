@@ -51,10 +51,15 @@ static void spread_gateway(json_t *device)
         (void)json_object_update_missing(device, g);
 }
 
-/* What is not shown again. */
-static void show_passwords(xrem *c, const json_t *device)
+void xrem_show_passwords(xrem *c, const json_t *device)
 {
         xrem_fields_print(c, device, shown + ODM_COUNT(shown) - 2, 2);
+}
+
+void xrem_note_passwords(xrem *c, const json_t *device)
+{
+        if (xrem_json_z(device, "password") || xrem_json_z(device, "server_password"))
+                xrem_note(c, "Keep the passwords: they are not shown again.");
 }
 
 static int show(xrem *c, json_t *device)
@@ -160,13 +165,12 @@ int xrem_run_device_add(xrem *c, const xrem_args *a)
         }
         rc = xrem_api(c, &ask, &device);
         if (rc == XREM_OK && xrem_terse(c, NULL))
-                show_passwords(c, device);
+                xrem_show_passwords(c, device);
         else if (rc == XREM_OK)
                 rc = show(c, device);
         if (rc != XREM_OK)
                 return rc;
-        if (xrem_json_z(device, "password") || xrem_json_z(device, "server_password"))
-                xrem_note(c, "Keep the passwords: they are not shown again.");
+        xrem_note_passwords(c, device);
         return XREM_OK;
 }
 

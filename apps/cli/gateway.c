@@ -124,15 +124,24 @@ int xrem_run_gateway_forget(xrem *c, const xrem_args *a)
 static int replace(xrem *c, const xrem_args *a, bool removes, json_t **exists)
 {
         json_t *o = json_object();
+        json_t *told = NULL;
         xrem_ask ask = {.method = "POST",
                         .path = xrem_device_path(c, a->word[0], "/replace"),
                         .body = o,
                         .exists = exists};
+        int rc;
 
         xrem_json_set(o, "devid", xrem_json_text(c, odm_cstr(a->word[1])));
         if (removes)
                 xrem_json_set(o, "remove", json_true());
-        return xrem_api(c, &ask, NULL);
+        rc = xrem_api(c, &ask, &told);
+        if (rc != XREM_OK || !told)
+                return rc;
+        if (c->set.json)
+                return xrem_print_json(json_incref(told));
+        xrem_show_passwords(c, told);
+        xrem_note_passwords(c, told);
+        return XREM_OK;
 }
 
 /* Who attached already under another name loses that name with all that hangs on it: not without a

@@ -2,19 +2,16 @@
 /* Devices: what is known of them, their accounts, and the wish that they call. */
 #include <string.h>
 
+#include "account.h"
 #include "call.h"
 #include "fleet.h"
 #include "net.h"
 #include "odm/auth.h"
-#include "rand.h"
 
 #define NAME_MAX_ 128
 #define TAGS_MAX 64
 #define TAG_MAX 64
-#define PASSWORD_OCTETS 12 /* of a generated password, before they become hexadecimal */
-#define PASSWORD_TEXT (2 * PASSWORD_OCTETS + 1)
 
-#define AUTH_OPEN 4
 static const char *const auth_words[] = {"none", "basic", "md5", "mac", "open", NULL};
 _Static_assert(ODM_AUTH_NONE == 0 && ODM_AUTH_BASIC == 1 && ODM_AUTH_MD5 == 2 && ODM_AUTH_MAC == 3,
                "auth_words is in the order of odm_auth_type");
@@ -45,7 +42,7 @@ static const char *auth_word(const store_account *a)
         if (a->flags & STORE_ACCOUNT_CERTIFICATE)
                 return auth_words[ODM_AUTH_NONE];
         if (a->auth == ODM_AUTH_NONE)
-                return auth_words[AUTH_OPEN];
+                return auth_words[ACCOUNT_OPEN];
         return a->auth <= ODM_AUTH_MAC ? auth_words[a->auth] : "?";
 }
 
@@ -299,71 +296,6 @@ static bool read_wishes(call *c, bool create, wishes *w)
 
 /* ---- accounts -------------------------------------------------------------------- */
 
-static odm_str secret_text(call *c, odm_str user, odm_str password)
-{
-        odm_secret s;
-
-        odm_secret_of(user, password, &s);
-        odm_str text = odm_arena_copy(&c->arena, (odm_str){s.b64, ODM_SECRET_LEN});
-        odm_wipe(&s, sizeof s);
-        return text;
-}
-
-/* Only the digest is kept of a device's password: it is enough to check basic, md5 and MAC. */
-static bool set_device_secret(call *c, store_account *a, odm_str user, odm_str password)
-{
-        a->user = user;
-        a->secret = secret_text(c, user, password);
-        a->password = ODM_ABSENT;
-        return a->secret.p != NULL;
-}
-
-/* Our own password has to be kept where the digest over server_user is not the one package 0
- * needs (it is made with the server id), and where it is sent itself. */
-static bool set_server_secret(call *c, store_account *a, odm_str user, odm_str password)
-{
-        odm_str id = odm_cstr(c->api->opt.server_id);
-
-        a->server_id = id;
-        a->server_user = user;
-        a->server_secret = secret_text(c, user, password);
-        a->server_password =
-                odm_str_eq(user, id) && a->server_auth != ODM_AUTH_BASIC ? ODM_ABSENT : password;
-        return a->server_secret.p != NULL;
-}
-
-static void set_auth(store_account *a, unsigned auth)
-{
-        a->auth = auth == ODM_AUTH_NONE ? ODM_AUTH_MD5 : auth == AUTH_OPEN ? ODM_AUTH_NONE : auth;
-        a->server_auth = auth == AUTH_OPEN ? ODM_AUTH_NONE : auth;
-        a->flags &= ~(uint32_t)(STORE_ACCOUNT_CERTIFICATE | STORE_ACCOUNT_BASIC);
-        if (auth == ODM_AUTH_NONE)
-                a->flags |= STORE_ACCOUNT_CERTIFICATE;
-        if (auth == ODM_AUTH_BASIC)
-                a->flags |= STORE_ACCOUNT_BASIC;
-}
-
-static odm_str generate(call *c)
-{
-        char text[PASSWORD_TEXT];
-
-        rand_hex(text, PASSWORD_OCTETS);
-        odm_str s = odm_arena_copy(&c->arena, odm_cstr(text));
-        odm_wipe(text, sizeof text);
-        return s;
-}
-
-/* Whether it has a password to know: certificates and nothing at all need none. */
-static bool needs_password(const store_account *a)
-{
-        return !(a->flags & STORE_ACCOUNT_CERTIFICATE) && a->auth != ODM_AUTH_NONE;
-}
-
-static void set_flag(store_account *a, uint32_t flag, bool on)
-{
-        a->flags = (a->flags & ~flag) | (on ? flag : 0);
-}
-
 /* Somebody means to give the device an account of its own, and not only a name. */
 static bool names_credentials(const wishes *w)
 {
@@ -385,20 +317,20 @@ static bool fill_account(call *c, const wishes *w, creation *n)
         odm_str password = w->password, server_password = w->server_password;
 
         a->device = STORE_LAST;
-        set_auth(a, w->has_auth == 1 ? w->auth : ODM_AUTH_MD5);
+        account_set_auth(a, w->has_auth == 1 ? w->auth : ODM_AUTH_MD5);
         if (w->accept_basic)
                 a->flags |= STORE_ACCOUNT_BASIC;
-        set_flag(a, STORE_ACCOUNT_DM11, w->accept_dm11);
-        set_flag(a, STORE_ACCOUNT_MADE_UP, !names_credentials(w));
+        account_set_flag(a, STORE_ACCOUNT_DM11, w->accept_dm11);
+        account_set_flag(a, STORE_ACCOUNT_MADE_UP, !names_credentials(w));
         if (!password.p) {
-                password = generate(c);
-                if (needs_password(a))
+                password = account_made_up(c);
+                if (account_needs_password(a))
                         n->password = password; /* else nobody is to know it */
         }
         if (!server_password.p)
-                server_password = n->server_password = generate(c);
-        return set_device_secret(c, a, w->user.p ? w->user : n->d.devid, password) &&
-               set_server_secret(
+                server_password = n->server_password = account_made_up(c);
+        return account_set_password(c, a, w->user.p ? w->user : n->d.devid, password) &&
+               account_set_server(
                        c, a, w->server_user.p ? w->server_user : odm_cstr(c->api->opt.server_id),
                        server_password);
 }
@@ -555,9 +487,9 @@ static void wish_device(const wishes *w, store_device_patch *p)
  * needs its password again. */
 static bool account_wrong(call *c, const wishes *w, const store_account *a)
 {
-        bool none = w->has_auth == 1 ? w->auth == ODM_AUTH_NONE || w->auth == AUTH_OPEN
-                                     : a->secret.p && !needs_password(a);
-        bool has = a->secret.p && needs_password(a);
+        bool none = w->has_auth == 1 ? w->auth == ODM_AUTH_NONE || w->auth == ACCOUNT_OPEN
+                                     : a->secret.p && !account_needs_password(a);
+        bool has = a->secret.p && account_needs_password(a);
         bool basic = (w->has_auth == 1 ? w->auth : a->server_auth) == ODM_AUTH_BASIC;
 
         if (!w->password.p && w->user.p && !odm_str_eq(w->user, a->user))
@@ -594,21 +526,22 @@ static bool wish_account(call *c, const wishes *w, odm_str devid, store_account 
         if (account_wrong(c, w, a))
                 return false;
         if (names_credentials(w))
-                set_flag(a, STORE_ACCOUNT_MADE_UP, false);
+                account_set_flag(a, STORE_ACCOUNT_MADE_UP, false);
         if (w->has_auth == 1 || !a->secret.p)
-                set_auth(a, w->has_auth == 1 ? w->auth : ODM_AUTH_MD5);
+                account_set_auth(a, w->has_auth == 1 ? w->auth : ODM_AUTH_MD5);
         if (w->has_accept == 1)
-                set_flag(a, STORE_ACCOUNT_BASIC, w->accept_basic);
+                account_set_flag(a, STORE_ACCOUNT_BASIC, w->accept_basic);
         if (w->has_dm11 == 1)
-                set_flag(a, STORE_ACCOUNT_DM11, w->accept_dm11);
+                account_set_flag(a, STORE_ACCOUNT_DM11, w->accept_dm11);
         if (w->password.p || !a->secret.p)
-                ok = set_device_secret(c, a, user, w->password.p ? w->password : generate(c));
+                ok = account_set_password(c, a, user,
+                                          w->password.p ? w->password : account_made_up(c));
         if (!password.p && !a->server_secret.p)
-                password = *server_password = generate(c);
+                password = *server_password = account_made_up(c);
         if (password.p)
                 ok = ok &&
-                     set_server_secret(c, a, server.p ? server : odm_cstr(c->api->opt.server_id),
-                                       password);
+                     account_set_server(c, a, server.p ? server : odm_cstr(c->api->opt.server_id),
+                                        password);
         return ok;
 }
 

@@ -518,17 +518,24 @@ void dm_job_created(dm *m, int64_t device, int64_t job)
         send_crew(m, device, on_created);
 }
 
-void dm_cut(dm *m, int64_t device)
+/* All its sessions but those of `unit` (absent: those, too). */
+static void cut(dm *m, int64_t device, odm_str unit)
 {
         pthread_mutex_lock(&m->lock);
         for (session *s = m->oldest; s; s = s->newer)
-                if (s->device_id == device)
+                if (s->device_id == device && !(unit.p && odm_str_eq(s->source, unit)))
                         s->cut = true;
         pthread_mutex_unlock(&m->lock);
 }
 
+void dm_cut(dm *m, int64_t device)
+{
+        cut(m, device, ODM_ABSENT);
+}
+
 /* A running session goes on with the account it began with, but ends when the device is not welcome
- * any more.  What an operator has put right need not wait for a lock-out to end. */
+ * any more, or is another unit.  What an operator has put right need not wait for a lock-out to
+ * end. */
 static void on_changed(void *ctx)
 {
         errand *e = ctx;
@@ -540,6 +547,8 @@ static void on_changed(void *ctx)
         rc = store_device_get(e->dm->opt.store, e->device, &a, &d);
         if (rc == ODM_ENOENT || (rc == 0 && !store_device_welcome(d.state)))
                 dm_cut(e->dm, e->device);
+        else if (rc == 0)
+                cut(e->dm, e->device, d.devid);
         if (rc == 0)
                 lockout_pardon(e->dm->lockout, d.devid);
         odm_arena_done(&a);

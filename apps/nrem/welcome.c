@@ -3,6 +3,7 @@
  * created, and the engine that will speak with it. */
 #include <string.h>
 
+#include "account.h"
 #include "dm_inner.h"
 #include "heap.h"
 #include "log.h"
@@ -135,8 +136,7 @@ static bool certificate_is_enough(const session *s, const turn *t)
         const tls_peer *c = httpd_peer_cert(t->req);
 
         return s->known && (s->account.flags & STORE_ACCOUNT_CERTIFICATE) && c->verified &&
-               (odm_str_is(s->device.devid, c->common_name) ||
-                odm_str_is(s->device.name, c->common_name));
+               account_is_named(&s->account, &s->device, odm_cstr(c->common_name));
 }
 
 static int make_server(session *s, const turn *t)

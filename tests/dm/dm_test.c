@@ -969,6 +969,24 @@ static void a_session_ends_when_its_device_is_switched_off(void **state)
         assert_int_equal(world_job_now(w, set).attempts, 1);
 }
 
+static void a_session_ends_when_its_device_is_another_unit(void **state)
+{
+        world *w = *state;
+        store_batch *b = store_batch_new();
+        store_op *op = store_batch_add(b, STORE_DEVICE_PATCH);
+        int64_t set;
+
+        warm_up(w);
+        set = world_job(w, "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\",\"data\":\"a\"}]",
+                        false);
+        op->device_patch.fields = STORE_DF_DEVID;
+        op->device_patch.to = (store_device){.id = w->device, .devid = ODM_STR("urn:another")};
+        w->switch_off = b; /* after the first message */
+        world_session(w);
+        assert_int_equal(w->outcome, ODM_OUTCOME_ABORTED);
+        assert_int_equal(world_job_now(w, set).attempts, 1);
+}
+
 static void too_many_sessions_are_shed(void **state)
 {
         world *w = *state;
@@ -1422,6 +1440,7 @@ int main(void)
                 ON(setup, a_deactivated_device_is_refused),
                 ON(setup, a_device_that_calls_is_active),
                 ON(setup, a_session_ends_when_its_device_is_switched_off),
+                ON(setup, a_session_ends_when_its_device_is_another_unit),
                 ON(setup, too_many_sessions_are_shed),
                 ON(setup, nothing_is_acknowledged_that_is_not_kept),
                 ON(setup_sqlite, each_commit_may_fail),

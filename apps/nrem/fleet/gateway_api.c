@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "account.h"
 #include "presence_part.h"
 
 static const char *const states[GATEWAY_STATES] = {"provisioned", "active",   "asleep",
@@ -313,7 +314,8 @@ typedef struct place {
         store_device d, other;
         gateway_child child; /* as it will be */
         presence_row presence;
-        store_account account;
+        store_account account; /* as it will be */
+        account_told told;     /* what was made up for it */
         bool has_other, has_account, has_child;
         bool removes; /* the other device goes, by the word of who asks */
 } place;
@@ -470,6 +472,30 @@ static bool is_other_unit(call *c, const place *p)
         return !problem_is(&c->problem);
 }
 
+/* The account that the new unit has; without one that of the old unit, with which that cannot prove
+ * anything any more. */
+static bool read_account(call *c, place *p)
+{
+        store *st = c->api->opt.store;
+        store_account *a = &p->account;
+        bool own;
+        int rc = p->has_other ? store_account_get(st, p->other.id, &c->arena, a) : ODM_ENOENT;
+
+        own = rc == 0;
+        if (rc == ODM_ENOENT)
+                rc = store_account_get(st, p->d.id, &c->arena, a);
+        p->has_account = rc == 0;
+        if (rc < 0 && rc != ODM_ENOENT) {
+                problem_err(&c->problem, rc, "the account cannot be read");
+                return false;
+        }
+        if (own) /* it has another name from now on, which the old unit's certificate may have */
+                account_set_flag(a, STORE_ACCOUNT_BY_DEVID, a->flags & STORE_ACCOUNT_CERTIFICATE);
+        else if (p->has_account)
+                return account_renew(c, a, p->d.devid, p->other.devid, &p->told);
+        return true;
+}
+
 static bool read_unit(call *c, place *p)
 {
         store *st = c->api->opt.store;
@@ -486,18 +512,13 @@ static bool read_unit(call *c, place *p)
                 return false;
         rc = store_device_by_devid(st, devid, &c->arena, &p->other);
         p->has_other = rc == 0;
-        if (rc == ODM_ENOENT) {
+        if (rc == ODM_ENOENT)
                 p->other = (store_device){.devid = devid, .state = STORE_DEVICE_PROVISIONED};
-                return true;
-        }
-        if (rc < 0)
+        else if (rc < 0)
                 problem_err(&c->problem, rc, "the new unit cannot be read");
-        else if (is_other_unit(c, p)) {
-                rc = store_account_get(st, p->other.id, &c->arena, &p->account);
-                p->has_account = rc == 0;
-                if (rc < 0 && rc != ODM_ENOENT)
-                        problem_err(&c->problem, rc, "the new unit cannot be read");
-        }
+        if (problem_is(&c->problem) || (p->has_other && !is_other_unit(c, p)) ||
+            !read_account(c, p))
+                return false;
         if (!store_device_welcome(p->other.state)) /* by this an operator lets it in */
                 p->other.state = STORE_DEVICE_PROVISIONED;
         return !problem_is(&c->problem);
@@ -607,7 +628,18 @@ static void on_replaced(call *c, store_batch *b, int rc)
                 if (p->has_other)
                         h->device_changed(h->ctx, p->other.id);
         }
-        on_changed(c, b, rc);
+        if (rc < 0 || !p->told.server_password.p) {
+                on_changed(c, b, rc);
+                return;
+        }
+        json_t *o = json_object();
+        if (o && !(put_text(o, "password", p->told.password) &&
+                   put_text(o, "server_password", p->told.server_password))) {
+                json_decref(o);
+                o = NULL;
+        }
+        c->secret = true;
+        call_reply(c, 200, o);
 }
 
 static void device_replace(call *c)

@@ -2,7 +2,9 @@
 /* Gateways in REST: who may, what is refused and in which words, what is shown. */
 #include <unistd.h>
 
+#include "account.h"
 #include "api_world.h"
+#include "heap.h"
 
 #define GW "/api/v1/gateways"
 #define DEV "/api/v1/devices"
@@ -68,7 +70,7 @@ static const struct {
         {"a viewer replaces nothing", TOKEN_VIEWER, "POST", DEV "/acme%2F1/replace",
          "{\"devid\":\"urn:new\"}", 403, NULL},
         {"by one that nobody knows", TOKEN_OPERATOR, "POST", DEV "/acme%2F1/replace",
-         "{\"devid\":\"urn:new\"}", 204, NULL},
+         "{\"devid\":\"urn:new\"}", 200, "\"password\":\""},
         {"the name is the new one's", TOKEN_VIEWER, "GET", DEV "/acme%2F1", NULL, 200,
          "\"devid\":\"urn:new\""},
         {"which is behind none yet", TOKEN_VIEWER, "GET", GW "/gw/devices", NULL, 200,
@@ -145,10 +147,137 @@ static void requests_are_answered(void **state)
         world_stop(&w);
 }
 
+typedef struct kept { /* of an account; empty: absent */
+        uint32_t auth, flags;
+        char user[32], secret[32], server_secret[32];
+} kept;
+
+static kept account_of(world *w, const char *name)
+{
+        store_device d;
+        store_account a;
+        odm_arena m;
+        kept k;
+
+        odm_arena_init(&m, &heap_mem, 1 << 20);
+        assert_int_equal(store_device_by_name(w->store, odm_cstr(name), &m, &d), 0);
+        assert_int_equal(store_account_get(w->store, d.id, &m, &a), 0);
+        k = (kept){.auth = a.auth, .flags = a.flags};
+        (void)snprintf(k.user, sizeof k.user, "%.*s", (int)a.user.n, a.user.p);
+        (void)snprintf(k.secret, sizeof k.secret, "%.*s", (int)a.secret.n, a.secret.p);
+        (void)snprintf(k.server_secret, sizeof k.server_secret, "%.*s", (int)a.server_secret.n,
+                       a.server_secret.p);
+        odm_arena_done(&m);
+        return k;
+}
+
+/* That the passwords told are those of the account. */
+static void fits(const answer *a, const kept *k)
+{
+        odm_secret device, server;
+
+        odm_secret_of(odm_cstr(k->user), odm_cstr(answer_text(a, "password")), &device);
+        odm_secret_of(ODM_STR("xrem"), odm_cstr(answer_text(a, "server_password")), &server);
+        assert_memory_equal(device.b64, k->secret, ODM_SECRET_LEN);
+        assert_memory_equal(server.b64, k->server_secret, ODM_SECRET_LEN);
+}
+
+/* What the old unit knows, or shows, is good for nothing under the name. */
+static void a_unit_that_was_replaced_proves_nothing(void **state)
+{
+        static const struct row {
+                const char *why, *create;
+                unsigned status;
+                const char *user;
+                uint32_t flags; /* of the account then */
+                bool told;      /* a password of the device */
+        } units[] = {
+                {"a password", "\"password\":\"p\",\"server_password\":\"q\"", 200, "urn:n", 0,
+                 true},
+                {"with a user of its own",
+                 "\"user\":\"me\",\"password\":\"p\",\"accept_dm11\":true", 200, "me",
+                 STORE_ACCOUNT_DM11, true},
+                {"a certificate", "\"auth\":\"none\"", 200, "urn:n",
+                 STORE_ACCOUNT_CERTIFICATE | STORE_ACCOUNT_BY_DEVID, false},
+                {"nothing at all", "\"auth\":\"open\"", 204, "urn:o", 0, false},
+        };
+        world w;
+
+        (void)state;
+        world_start(&w, NULL);
+        for (size_t i = 0; i < ODM_COUNT(units); i++) {
+                const struct row *r = &units[i];
+                char name[16], path[48], body[160];
+                kept was, is;
+                answer a;
+
+                (void)snprintf(name, sizeof name, "u%zu", i);
+                (void)snprintf(body, sizeof body, "{\"name\":\"%s\",\"devid\":\"urn:o%zu\",%s}",
+                               name, i, r->create);
+                a = world_ask(&w, TOKEN_OPERATOR, "POST", DEV, body);
+                assert_int_equal(a.status, 201);
+                answer_done(&a);
+                was = account_of(&w, name);
+                (void)snprintf(path, sizeof path, DEV "/%s/replace", name);
+                (void)snprintf(body, sizeof body, "{\"devid\":\"urn:n%zu\"}", i);
+                a = world_ask(&w, TOKEN_OPERATOR, "POST", path, body);
+                is = account_of(&w, name);
+                if (a.status != r->status || is.flags != r->flags || is.auth != was.auth ||
+                    strncmp(is.user, r->user, strlen(r->user)) != 0)
+                        fail_msg("%s: %u, %s, flags %u", r->why, a.status, is.user, is.flags);
+                if ((strcmp(is.secret, was.secret) != 0) != (r->status == 200) ||
+                    (strcmp(is.server_secret, was.server_secret) != 0) != (r->status == 200))
+                        fail_msg("%s: what it has to know", r->why);
+                if (r->told)
+                        fits(&a, &is);
+                else if (a.json)
+                        assert_null(json_object_get(a.json, "password"));
+                answer_done(&a);
+        }
+        world_stop(&w);
+}
+
+/* One that attached already comes with its own account; it gets the name, that another's
+ * certificate may have. */
+static void a_certificate_of_the_name_is_the_old_units(void **state)
+{
+        store_device d = {.name = ODM_STR("meter/1"), .devid = ODM_STR("urn:n")};
+        store_account acc = {.flags = STORE_ACCOUNT_CERTIFICATE};
+        answer a;
+        world w;
+
+        (void)state;
+        assert_true(account_is_named(&acc, &d, ODM_STR("meter/1")));
+        acc.flags |= STORE_ACCOUNT_BY_DEVID;
+        assert_false(account_is_named(&acc, &d, ODM_STR("meter/1")));
+        assert_true(account_is_named(&acc, &d, ODM_STR("urn:n")));
+        world_start(&w, NULL);
+        for (int i = 0; i < 2; i++) {
+                a = world_ask(&w, TOKEN_OPERATOR, "POST", DEV,
+                              i ? "{\"name\":\"old\",\"devid\":\"urn:o\",\"auth\":\"none\"}"
+                                : "{\"name\":\"new\",\"devid\":\"urn:n\",\"auth\":\"none\"}");
+                assert_int_equal(a.status, 201);
+                answer_done(&a);
+        }
+        a = world_ask(&w, TOKEN_OPERATOR, "POST", DEV "/old/replace",
+                      "{\"devid\":\"urn:n\",\"remove\":true}");
+        assert_int_equal(a.status, 204);
+        answer_done(&a);
+        assert_int_equal(account_of(&w, "old").flags,
+                         STORE_ACCOUNT_CERTIFICATE | STORE_ACCOUNT_BY_DEVID);
+        a = world_ask(&w, TOKEN_OPERATOR, "PATCH", DEV "/old", "{\"auth\":\"none\"}");
+        assert_int_equal(a.status, 200); /* somebody says what it has to show from now on */
+        answer_done(&a);
+        assert_int_equal(account_of(&w, "old").flags, STORE_ACCOUNT_CERTIFICATE);
+        world_stop(&w);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(requests_are_answered),
+                cmocka_unit_test(a_unit_that_was_replaced_proves_nothing),
+                cmocka_unit_test(a_certificate_of_the_name_is_the_old_units),
         };
 
         return RUN_TESTS(tests);
