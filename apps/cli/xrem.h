@@ -49,8 +49,8 @@ typedef struct xrem {
 int xrem_fail(int code, const char *fmt, ...) ODM_PRINTF(2, 3);
 /* Prints a remark to stderr unless --quiet. */
 void xrem_note(const xrem *c, const char *fmt, ...) ODM_PRINTF(2, 3);
-/* True with --quiet, but not with --json: a command that made or changed something prints no more of
- * it than `id`, which is printed here; NULL: nothing. */
+/* True with --quiet, but not with --json: a command that made or changed something prints no more
+ * of it than `id`, which is printed here; NULL: nothing. */
 bool xrem_terse(const xrem *c, const char *id);
 /* Ends the program: we are out of memory, and there is nobody to ask for more. */
 _Noreturn void xrem_out_of_memory(void);
