@@ -118,7 +118,10 @@ typedef struct fanout_outcome { /* what came of a target, until it is kept for g
         uint32_t device;
         odm_buf outcome, text;
         bool early; /* not answered yet: `outcome` has what final alerts that were faster said */
-        uint32_t nested_seq; /* documents of a gateway below that went on */
+        /* Documents of a gateway below that went on.  In memory alone: it numbers nothing of ours,
+         * which is `fanout_row.seq`, kept with each document.  After a restart one that was not
+         * answered yet goes on once more, as a document of its own. */
+        uint32_t nested_seq;
 } fanout_outcome;
 
 typedef struct fanout_run { /* an order on a device */
