@@ -460,7 +460,7 @@ static void who_called_too_early_calls_again(void **state)
         session(true); /* while the program of the start runs */
         assert_int_equal(w.calls, 0);
         assert_true(run_until_file(applied, OLD));
-        for (int i = 0; i < 300 && w.calls == 0; i++)
+        for (int i = 0; i < 3000 && w.calls == 0; i++)
                 assert_int_equal(loop_once(l, 10), 0);
         assert_int_equal(w.calls, 1);
         session(true);

@@ -207,7 +207,7 @@ static bool is_at_work(const char *name)
 /* Until the function is no longer at work. */
 static void wait_for(const char *name)
 {
-        odm_time until = odm_time_add(loop_now(), 10000);
+        odm_time until = odm_time_add(loop_now(), 60000);
 
         while (is_at_work(name) && !odm_time_reached(loop_now(), until))
                 assert_int_equal(loop_once(stand.loop, 100), 0);

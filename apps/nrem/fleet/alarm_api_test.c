@@ -321,7 +321,7 @@ static void rules_are_used(void **state)
         answer a = world_ask(&w, A, "PUT", ALARMS "/rules",
                              "{\"rules\":[{\"cause\":\"c\",\"severity\":\"critical\"}]}");
         answer_done(&a);
-        for (unsigned i = 0; i < 1000 && strcmp(severity, "critical") != 0; i++) {
+        for (unsigned i = 0; i < 10000 && strcmp(severity, "critical") != 0; i++) {
                 a = world_ask(&w, O, "POST", ALARMS, "{\"device\":\"d\",\"cause\":\"c\"}");
                 severity = strcmp(answer_text(&a, "severity"), "critical") == 0 ? "critical" : "";
                 answer_done(&a);

@@ -310,7 +310,7 @@ static void stopping_answers_those_who_wait(void **state)
         assert_int_equal(pthread_create(&t, NULL, wait_long, &l), 0);
         ear_open(&e, &w, TOKEN_VIEWER, "/api/v1/events", "");
         assert_true(ear_hears(&e, "retry:"));
-        for (unsigned i = 0; i < 1000 && listeners(&w) < 2; i++)
+        for (unsigned i = 0; i < 20000 && listeners(&w) < 2; i++)
                 (void)usleep(2000);
         assert_true(listeners(&w) == 2);
         fleet_stop(w.fleet);
