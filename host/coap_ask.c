@@ -333,7 +333,7 @@ static size_t text_size(const co_msg *m)
 
 static void append(char **at, odm_str s)
 {
-        if (s.n)
+        if (s.n && s.p)
                 memcpy(*at, s.p, s.n);
         *at += s.n;
 }

@@ -125,7 +125,7 @@ static int find_row(const mem *m, const store_table *t, const void *row, void **
 
 int mem_row_get(void *h, const store_table *t, const void *row, odm_arena *a, void *out)
 {
-        void *found;
+        void *found = NULL;
         int rc = find_row(h, t, row, &found);
 
         return rc < 0 ? rc : row_copy(t, found, a, out);
@@ -391,7 +391,7 @@ int mem_row_put(void *e, const store_table *t, const void *row)
 
 int mem_row_add(void *e, const store_table *t, const void *row)
 {
-        void *old;
+        void *old = NULL;
         int rc = find_row(e, t, row, &old);
 
         if (rc != ODM_ENOENT)
@@ -412,7 +412,7 @@ int mem_row_patch(void *e, const store_row_op *op)
 {
         const store_table *t = op->table;
         tmp_row now;
-        void *old;
+        void *old = NULL;
         int rc = find_expected(e, op, &old);
 
         if (rc < 0)
@@ -429,7 +429,7 @@ int mem_row_patch(void *e, const store_row_op *op)
 
 int mem_row_delete(void *e, const store_row_op *op)
 {
-        void *old;
+        void *old = NULL;
         int rc = find_expected(e, op, &old);
 
         return rc < 0 ? rc : drop_whole(e, op->table, old);

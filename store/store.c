@@ -941,7 +941,7 @@ int store_row_by(store *st, const store_table *t, uint8_t index, const void *row
                  void *out)
 {
         store_scan s = {.table = t, .index = index, .at = row, .limit = 1};
-        store_rows found;
+        store_rows found = {.n = 0};
         int rc;
 
         if (index == 0 || row_table_at(&st->opt, t) == st->opt.n_tables || index > t->n_index)

@@ -196,8 +196,8 @@ static void say_logs(teller *t)
 /* In each order, so that rows and indexes are seen to agree. */
 static void say_rows(teller *t)
 {
-        for (uint8_t order = 0; order <= TELL_BY_STATE; order++) {
-                const store_scan s = {.table = &tell_table, .index = order, .limit = 1000};
+        for (unsigned order = 0; order <= TELL_BY_STATE; order++) {
+                const store_scan s = {.table = &tell_table, .index = (uint8_t)order, .limit = 1000};
                 store_rows rows = {.n = 0};
                 int rc = store_row_find(t->st, &s, &t->a, &rows);
 

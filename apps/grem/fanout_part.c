@@ -561,10 +561,9 @@ static int validate(void *ctx, odm_tree *t, const odm_change *list, unsigned *st
                 task = fanout_by_name(p, name);
                 if (c->kind == ODM_CHANGE_ADD && odm_tree_exists(t, c->uri))
                         rc = complete(t, c->uri, status);
-                else if (c->kind == ODM_CHANGE_DELETE && task && task->open &&
-                         task->row.state != ODM_FANOUT_CANCELLED)
-                        *status = ODM_ST_NOT_ALLOWED; /* it is to be cancelled first */
-                else if (c->kind == ODM_CHANGE_PROP && c->prop == ODM_PROP_NAME)
+                else if ((c->kind == ODM_CHANGE_DELETE && task && task->open &&
+                          task->row.state != ODM_FANOUT_CANCELLED) || /* that comes first */
+                         (c->kind == ODM_CHANGE_PROP && c->prop == ODM_PROP_NAME))
                         *status = ODM_ST_NOT_ALLOWED; /* results are told by the name */
         }
         return rc;

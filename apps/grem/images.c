@@ -113,8 +113,12 @@ static odm_str octets(odm_str hex, odm_arena *a)
 {
         char *p = hex.n == 64 ? odm_arena_get(a, 32) : NULL;
 
-        for (size_t i = 0; p && i < 32; i++)
-                p[i] = (char)(digit(hex.p[2 * i]) << 4 | digit(hex.p[2 * i + 1]));
+        for (size_t i = 0; p && i < 32; i++) {
+                int hi = digit(hex.p[2 * i]), lo = digit(hex.p[2 * i + 1]);
+                if (hi < 0 || lo < 0)
+                        return ODM_ABSENT;
+                p[i] = (char)(hi << 4 | lo);
+        }
         return p ? (odm_str){p, 32} : ODM_ABSENT;
 }
 

@@ -177,7 +177,7 @@ static unsigned named(const policy_part *p, const gw_device *d, odm_str uri)
         unsigned how = BY_NONE;
 
         for (const odm_trap_listener *l = p->host->traps->first; l; l = l->next) {
-                odm_str rest;
+                odm_str rest = ODM_ABSENT;
                 if (!l->id.p || split(p, l->id, &rest) != d)
                         continue;
                 how |= odm_trap_id_same(l->id, uri) ? BY_ADDRESS

@@ -873,7 +873,7 @@ static void tell(session *s, live *l, uint32_t index, const store_value *v, odm_
 {
         live_told *t = &l->told[index];
         uint32_t status = job_alert_status(v->data);
-        store_value *all = odm_arena_get(&l->a, (t->n + 1) * sizeof *all), *last;
+        store_value *all = odm_arena_get(&l->a, (t->n + 1) * sizeof *all), *last = NULL;
 
         if (!all || copy_values(&l->a, v, 1, &last) < 0) {
                 session_failed(s);

@@ -172,9 +172,9 @@ uint16_t thing_error_of(const char *word)
                                             "ip-failure",  "peripheral"};
         uint64_t v;
 
-        for (uint16_t i = 0; i < ODM_COUNT(words); i++)
+        for (size_t i = 0; i < ODM_COUNT(words); i++)
                 if (strcmp(word, words[i]) == 0)
-                        return i + 1;
+                        return (uint16_t)(i + 1);
         return odm_str_u64(odm_cstr(word), 32, &v) == 0 && v > 0 ? (uint16_t)v : 16;
 }
 

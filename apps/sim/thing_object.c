@@ -504,7 +504,7 @@ static int check_node(thing *t, const odm_lw_registry *reg, const odm_lw_node *n
         }
         if (o == SERVER && id == 1 && !fits(v, 1, 366 * 86400))
                 return ODM_COAP_BAD_REQUEST;
-        if (v->type == ODM_LW_T_INTEGER && !fits(v, -(1ll << 40), 1ll << 40))
+        if (v->type == ODM_LW_T_INTEGER && !fits(v, -(1LL << 40), 1LL << 40))
                 return ODM_COAP_BAD_REQUEST;
         if (v->type == ODM_LW_T_STRING && v->data.n > THING_TEXT_MAX)
                 return ODM_COAP_BAD_REQUEST;

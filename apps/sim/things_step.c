@@ -164,11 +164,13 @@ static void fetch(node *d)
         net_url u;
         int rc = net_url_parse(odm_cstr(d->url), &u);
 
-        if (rc < 0)
-                settle_soon(d, THING_URI, 0);
-        else if (!can_fetch(d, u.scheme))
+        if (rc == 0 && !can_fetch(d, u.scheme)) {
                 settle_soon(d, THING_PROTOCOL, 0);
-        else if ((u.scheme[0] == 'c' ? get_coap(d, &u) : get_http(d)) < 0)
+                return;
+        }
+        if (rc == 0)
+                rc = u.scheme[0] == 'c' ? get_coap(d, &u) : get_http(d);
+        if (rc < 0)
                 settle_soon(d, THING_URI, 0);
 }
 

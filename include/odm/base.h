@@ -147,7 +147,7 @@ void odm_arena_reset(odm_arena *a); /* empties it; keeps one chunk for the next 
 void odm_arena_done(odm_arena *a);
 static inline int odm_arena_err(const odm_arena *a)
 {
-        return a->err ? a->err : ODM_ENOMEM;
+        return a->err < 0 ? a->err : ODM_ENOMEM;
 }
 #define odm_new(arena, type) ((type *)odm_arena_zget((arena), sizeof(type)))
 

@@ -366,9 +366,7 @@ static int ask_values(odm_plan *p)
                         odm_str bound;
                         if (!covers(&s->want[i], n.row, &bound))
                                 continue;
-                        if (n.row->source_star == 3 && bound.p == NULL)
-                                rc = need_row(&n, ODM_ABSENT);
-                        else if (is_trap(n.row))
+                        if (is_trap(n.row) || (n.row->source_star == 3 && bound.p == NULL))
                                 rc = need_row(&n, ODM_ABSENT);
                         else
                                 rc = each_name(&n, bound);

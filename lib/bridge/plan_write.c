@@ -194,7 +194,7 @@ static int add_write(odm_plan *p, odm_lw_path at, const odm_lw_list *l)
 /* All of them in one instance: one Write. */
 static int write_all(odm_plan *p)
 {
-        odm_lw_list l;
+        odm_lw_list l = {.n = 0};
         int rc = device_values(p, &l);
 
         if (rc < 0 || l.n == 0)

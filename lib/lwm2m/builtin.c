@@ -16,8 +16,8 @@
 #define OBJECT(number, title, ver, name, instances, must) \
         static const odm_lw_resource resources_##number[] = {
 #define RES(number, title, operations, instances, must, kind, unit) \
-        {.id = number, .ops = (operations), .type = ODM_LW_T_##kind, .multiple = MANY_##instances, \
-         .mandatory = must, .name = TEXT(title), .units = TEXT(unit)},
+        {.id = (number), .ops = (operations), .type = ODM_LW_T_##kind, .multiple = MANY_##instances, \
+         .mandatory = (must), .name = TEXT(title), .units = TEXT(unit)},
 #define END(number) };
 #include "objects.def"
 #undef OBJECT
@@ -25,8 +25,8 @@
 #undef END
 
 #define OBJECT(number, title, ver, identifier, instances, must) \
-        {.id = number, .name = TEXT(title), .urn = TEXT(identifier), .version = TEXT(ver), \
-         .multiple = MANY_##instances, .mandatory = must, .v = resources_##number, \
+        {.id = (number), .name = TEXT(title), .urn = TEXT(identifier), .version = TEXT(ver), \
+         .multiple = MANY_##instances, .mandatory = (must), .v = resources_##number, \
          .n = ODM_COUNT(resources_##number)},
 #define RES(number, title, operations, instances, must, kind, unit)
 #define END(number)

@@ -88,7 +88,7 @@ void odm_lw_float_format(double v, char out[ODM_LW_FLOAT_TEXT])
 
 int odm_lw_objlnk_parse(odm_str s, uint16_t out[2])
 {
-        uint64_t o, i;
+        uint64_t o = 0, i = 0;
         size_t n = 0;
 
         while (n < s.n && s.p[n] != ':')

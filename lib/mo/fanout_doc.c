@@ -342,7 +342,7 @@ static enum place inside_cmd(struct reader *r, const char *name, const char **at
                 begin_uri(r, at);
                 return IN_URI;
         }
-        if (strcmp(name, "Data") || !r->here || r->here->v.has_data)
+        if (strcmp(name, "Data") != 0 || !r->here || r->here->v.has_data)
                 return IN_OTHER;
         r->b64 = odm_str_is(attribute(at, "Encoding"), "b64");
         return IN_DATA;
@@ -356,7 +356,7 @@ static enum place inside_doc(struct reader *r, const char *name, const char **at
                 begin_totals(r, at);
                 return IN_TOTALS;
         }
-        if (!is_group && strcmp(name, "Device"))
+        if (!is_group && strcmp(name, "Device") != 0)
                 return IN_OTHER;
         begin_entry(r, at, is_group);
         return IN_ENTRY;
@@ -366,7 +366,7 @@ static enum place enter(struct reader *r, enum place in, const char *name, const
 {
         switch (in) {
         case IN_NOTHING:
-                if (strcmp(name, "FanoutResult")) {
+                if (strcmp(name, "FanoutResult") != 0) {
                         odm_xml_fail(&r->parse, ODM_EMALFORMED);
                         return IN_OTHER;
                 }
@@ -477,7 +477,7 @@ static void end_entry(struct reader *r)
         e->cmd = v;
         if (!v && e->n)
                 return;
-        for (struct cmd_link *l = r->cmds; l; l = l->next)
+        for (struct cmd_link *l = r->cmds; l && v; l = l->next)
                 *v++ = l->c;
         if (!r->has_state)
                 e->state = odm_fanout_judge(e->cmd, e->n, &status);
@@ -543,7 +543,7 @@ int odm_fanout_outcome_read(odm_str text, odm_arena *a, const odm_fanout_cmd **o
 {
         odm_str doc = odm_arena_join(
                 a, ODM_STR("<FanoutResult TaskID=\"t\" Seq=\"1\"><Device ID=\"d\">"), text);
-        odm_fanout_doc d;
+        odm_fanout_doc d = {.entries = NULL};
         int rc;
 
         if (doc.p)

@@ -178,9 +178,9 @@ static int check_uri(void *ctx, const odm_at *at, const odm_value *v, unsigned *
         return 0;
 }
 
-#define NUMBER(p)                                \
-        {                                        \
-                .path = p, .check = check_number \
+#define NUMBER(p)                                  \
+        {                                          \
+                .path = (p), .check = check_number \
         }
 const odm_binding odm_trap_bindings[] = {
         {.path = "Geo/TrapConfig/GeoArea/*/Lat", .check = check_degrees},

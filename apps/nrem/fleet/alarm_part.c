@@ -294,7 +294,7 @@ static int on_renamed(alarm_self *s, fleet_turn *t, const fleet_event *ev)
         const alarm_row of = {.device = ev->e.device};
         store_scan scan = {
                 .table = &table_alarm, .index = ALARM_BY_DEVICE, .same = 1, .at = &of, .limit = 1};
-        store_device d;
+        store_device d = {.id = 0};
         store_rows l = {0};
         int rc = store_row_find(s->host->store, &scan, t->arena, &l);
 

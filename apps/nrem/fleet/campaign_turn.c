@@ -302,7 +302,7 @@ static int not_called_yet(campaign_turn *w, campaign_item *it)
 int campaign_turn_order(campaign_turn *w, campaign_item *it)
 {
         campaign_item_state from = (campaign_item_state)it->state;
-        campaign_order o;
+        campaign_order o = {.class = CLASS_NONE};
         store_device d;
         int rc = store_device_get(w->t->host->store, it->dev, w->t->arena, &d);
 
@@ -582,7 +582,7 @@ int campaign_turn_look(campaign_turn *w, campaign_item *it)
 {
         odm_str key = key_of(w, it);
         int64_t limit;
-        store_job j;
+        store_job j = {.state = STORE_JOB_QUEUED};
         int rc = campaign_turn_scope(w);
 
         if (rc == 0)

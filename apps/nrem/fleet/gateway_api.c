@@ -349,7 +349,7 @@ static bool put_rows(call *c, store_batch *b, place *p)
 static bool is_free(call *c, const place *p, const store_device *g)
 {
         store *st = c->api->opt.store;
-        gateway_child other;
+        gateway_child other = {.device = 0};
         bool above = false;
         int rc = gateway_is_above(st, g->id, p->d.id, &c->arena, &above);
 

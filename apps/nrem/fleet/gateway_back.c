@@ -259,7 +259,7 @@ static int relay_of(gateways *s, fleet_turn *t, odm_str text, gateway_relay *out
 int gateway_stop_ended(gateways *s, fleet_turn *t, const gateway_task *k, int64_t job)
 {
         store_result_list l = {0};
-        gateway_relay r;
+        gateway_relay r = {.device = 0};
         gateway_child c;
         store_job j;
         int rc = relay_of(s, t, k->image, &r);

@@ -378,7 +378,7 @@ static int go_direct(going *w, candidate *c)
                                .deadline = c->job.deadline,
                                .attempts = c->job.max_attempts,
                                .actor = c->job.actor};
-        int64_t id;
+        int64_t id = 0;
         int rc;
 
         if (!n.commands)

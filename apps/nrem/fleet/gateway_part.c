@@ -138,7 +138,7 @@ static int on_attached(gateways *s, fleet_turn *t, const store_device *g, gatewa
 
 static int on_detached(gateways *s, fleet_turn *t, const store_device *g, const gateway_word *w)
 {
-        gateway_child c;
+        gateway_child c = {.device = 0};
         store_device d;
         int rc = store_device_by_devid(s->host->store, w->id, t->arena, &d);
 

@@ -135,7 +135,7 @@ static json_t *commands(const store_device *d, const dm_package *p, odm_arena *a
 
         (void)snprintf(base, sizeof base, GATEWAY_TRIGGERS "/w%lld", (long long)(d->id % NAMES));
         (void)snprintf(send, sizeof send, "%s/Operations/Send", base);
-        (void)snprintf(ttl, sizeof ttl, "%lld", (long long)(p->ms / 1000 + 1));
+        (void)snprintf(ttl, sizeof ttl, "%lld", (long long)p->ms / 1000 + 1);
         if (list && target.p && b64.p &&
             put(list, json_pack("{s:s, s:s, s:b}", "cmd", "delete", "uri", base, "optional", 1)) &&
             put(list, json_pack("{s:s, s:s, s:s}", "cmd", "add", "uri", base, "format", "node")) &&

@@ -61,7 +61,7 @@ void package_serve(fleet *f, httpd_req *r)
         packages *s = fleet_self(f, &part_package);
         package key = {0}, p;
         package_path path;
-        bool signature;
+        bool signature = false;
         odm_arena a;
         int rc = ODM_ENOENT;
 

@@ -134,7 +134,7 @@ static int load(lwm2m *a, diag *d)
 {
         keyring fresh = {.path = a->keys.path};
         odm_buf text;
-        odm_str copy = ODM_ABSENT;
+        odm_str copy;
         unsigned line = 0;
         int rc;
 
