@@ -8,6 +8,7 @@
 #include "conf.h"
 #include "fsio.h"
 #include "heap.h"
+#include "log.h"
 
 #define HASH 32
 #define TEXT_MOST 8192
@@ -87,6 +88,8 @@ bool account_kept_differs(const cfg *c, const char *folder)
                 rc = account_kept_write(c, folder, NULL);
         else if (rc == 0 && hash_of(c, text, NULL) == 0)
                 differs = !odm_str_eq(odm_str_trim(odm_buf_view(&b)), odm_cstr(text));
+        if (rc < 0)
+                log_debug("a change of the account section would not be seen", log_err(rc));
         odm_buf_done(&b);
         free(path);
         return differs;

@@ -875,7 +875,7 @@ static void tell(session *s, live *l, uint32_t index, const store_value *v, odm_
         uint32_t status = job_alert_status(v->data);
         store_value *all = odm_arena_get(&l->a, (t->n + 1) * sizeof *all), *last = NULL;
 
-        if (!all || copy_values(&l->a, v, 1, &last) < 0) {
+        if (!all || copy_values(&l->a, v, 1, &last) < 0 || !last) {
                 session_failed(s);
                 return;
         }

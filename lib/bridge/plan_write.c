@@ -438,7 +438,7 @@ int odm_plan_observe(odm_bridge *b, odm_str path, const odm_lw_attrs *attrs, boo
                                         "no resource of the device tells this");
                 else
                         rc = observe_path(p, odm_lw_path_to(at, 3), attrs, off);
-                if (rc == 0 && !p->over && row->rule == RULE_FUMO_STATE)
+                if (rc == 0 && !p->over && row && row->rule == RULE_FUMO_STATE)
                         rc = observe_path(p, odm_lw_path_down(odm_lw_path_to(at, 2), 5), NULL, off);
         }
         if (rc == 0)

@@ -531,7 +531,7 @@ static int fell_silent(campaign_turn *w, campaign_item *it, const store_job *j)
 static int not_begun(campaign_turn *w, campaign_item *it, const store_job *j)
 {
         int64_t limit = it->ordered + w->scope.plan.contact_time;
-        campaign_order o;
+        campaign_order o = {.class = CLASS_NONE};
         store_device d;
         int rc;
 

@@ -261,7 +261,7 @@ int gateway_stop_ended(gateways *s, fleet_turn *t, const gateway_task *k, int64_
         store_result_list l = {0};
         gateway_relay r = {.device = 0};
         gateway_child c;
-        store_job j;
+        store_job j = {.state = STORE_JOB_QUEUED};
         int rc = relay_of(s, t, k->image, &r);
 
         if (rc == 0)
