@@ -9,7 +9,12 @@ outside=("$nremd" "$dremd" "$xrem" "${XREM_SERVER:-}" "${XREM_TOKEN:-}" "$plain_
 
 within() # server or device, command ...
 {
-        nsenter -t "${pid[$1-net]}" -U -n --preserve-credentials "${@:2}"
+        (become "$@")
+}
+
+become() # the same, in a process of its own, whose number the command has then
+{
+        exec nsenter -t "${pid[$1-net]}" -U -n --preserve-credentials "${@:2}"
 }
 
 # Two networks with nothing but cables between them, one user namespace that owns both.
@@ -207,7 +212,7 @@ by_itself() # command ...: a job that the device comes for
 # A proxy that is not there cuts the server off as well; one that is, is used.
 goes_by_a_proxy()
 {
-        within server python3 "$here/proxy.py" 10.77.1.1 "$net/proxied" >"$net/proxy.port" &
+        become server python3 "$here/proxy.py" 10.77.1.1 "$net/proxied" >"$net/proxy.port" &
         pid[proxy]=$!
         eventually 5 test -s "$net/proxy.port" || return 1
         cat >"$net/proxy.json" <<END
@@ -238,7 +243,7 @@ END
 
 pours() # until it is ended
 {
-        within server python3 -c '
+        become server python3 -c '
 import socket, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 while True:

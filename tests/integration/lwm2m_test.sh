@@ -62,6 +62,8 @@ url = http://127.0.0.1:9/dm
 user = gateway
 password = pw
 server_password = sv
+[wake]
+listen = 127.0.0.1:0
 [lwm2m]
 listen = 127.0.0.1:0
 listen_secure = 127.0.0.1:0
