@@ -45,7 +45,7 @@ start()
         done
         port=$(sed -n 's/.*LwM2M.* port=\([0-9]*\) dtls=false.*/\1/p' "$home/log" | tail -n 1)
         secure=$(sed -n 's/.*LwM2M.* port=\([0-9]*\) dtls=true.*/\1/p' "$home/log" | tail -n 1)
-        sed -i "s/^listen = 127.0.0.1:0/listen = 127.0.0.1:$port/
+        sed -i "/^\[lwm2m]/,\$ s/^listen = 127.0.0.1:0/listen = 127.0.0.1:$port/
                 s/^listen_secure = 127.0.0.1:0/listen_secure = 127.0.0.1:$secure/" "$home/conf"
 }
 
