@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* register_test.c - who comes, what is kept of it, who is refused and who leaves. */
+#include "stage.h"
+
+static void registrations_are_answered_as_the_table_says(void **state)
+{
+        static const struct row {
+                const char *why, *query, *links;
+                uint8_t code;
+        } rows[] = {
+                {"as it should be", "ep=d1&lt=60&lwm2m=1.0&b=U", STAGE_LINKS, CO_CREATED},
+                {"the shortest", "ep=d1&lwm2m=1.0", "</3/0>", CO_CREATED},
+                {"version 1.1", "ep=d1&lwm2m=1.1&lt=300&Q", STAGE_LINKS, CO_CREATED},
+                {"objects nobody knows", "ep=d1&lwm2m=1.0", "</3/0>,</31024/7>", CO_CREATED},
+                {"parameters nobody knows", "ep=d1&lwm2m=1.0&pid=7", "</3/0>", CO_CREATED},
+                {"an alternate root", "ep=d1&lwm2m=1.0", "</lwm2m>;rt=\"oma.lwm2m\",</lwm2m/3/0>",
+                 CO_CREATED},
+                {"no name", "lt=60&lwm2m=1.0", STAGE_LINKS, CO_BAD_REQUEST},
+                {"an empty name", "ep=&lwm2m=1.0", STAGE_LINKS, CO_BAD_REQUEST},
+                {"no version", "ep=d1&lt=60", STAGE_LINKS, CO_BAD_REQUEST},
+                {"a version that is newer", "ep=d1&lwm2m=2.0", STAGE_LINKS, CO_PRECONDITION},
+                {"a minor one that is newer", "ep=d1&lwm2m=1.9", STAGE_LINKS, CO_PRECONDITION},
+                {"a lifetime of nothing", "ep=d1&lwm2m=1.0&lt=0", STAGE_LINKS, CO_BAD_REQUEST},
+                {"a lifetime that is no number", "ep=d1&lwm2m=1.0&lt=soon", STAGE_LINKS,
+                 CO_BAD_REQUEST},
+                {"links that are none", "ep=d1&lwm2m=1.0", "<3/0", CO_BAD_REQUEST},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                stage s;
+                device d;
+
+                stage_begin_with(&s, &d, "", NULL);
+                device_say(&d, CO_POST, "rd", rows[i].query, rows[i].links);
+                if (d.code != rows[i].code || (s.n == 1) != (rows[i].code == CO_CREATED))
+                        fail_msg("%s: %x, %zu records", rows[i].why, d.code, s.n);
+                stage_end(&s);
+        }
+}
+
+static void paths_are_answered_as_the_table_says(void **state)
+{
+        static const struct row {
+                const char *why;
+                uint8_t method;
+                const char *path;
+                uint8_t code;
+        } rows[] = {
+                {"an update of nobody", CO_POST, "rd/0123456789abcd", CO_NOT_FOUND},
+                {"a deregistration of nobody", CO_DELETE, "rd/0123456789abcd", CO_NOT_FOUND},
+                {"reading registrations", CO_GET, "rd", CO_NOT_ALLOWED},
+                {"reading one", CO_GET, "rd/0123456789abcd", CO_NOT_ALLOWED},
+                {"Send of nobody", CO_POST, "dp", CO_NOT_FOUND},
+                {"an image that is not there", CO_GET, "img/nothing", CO_NOT_FOUND},
+                {"what there is", CO_GET, ".well-known/core", CO_CONTENT},
+                {"the root", CO_GET, NULL, CO_NOT_FOUND},
+        };
+        stage s;
+        device d;
+
+        (void)state;
+        stage_begin_with(&s, &d, "", NULL);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                device_say(&d, rows[i].method, rows[i].path, NULL, NULL);
+                if (d.code != rows[i].code)
+                        fail_msg("%s: %x", rows[i].why, d.code);
+        }
+        stage_end(&s);
+}
+
+static void a_device_is_introduced_and_observed(void **state)
+{
+        stage s;
+        device d;
+
+        (void)state;
+        stage_begin_with(&s, &d, "", NULL);
+        device_enrol(&d, "ep=urn:imei:1&lwm2m=1.0&lt=60");
+        assert_false(d.early);
+        device_observed(&d);
+        assert_non_null(strstr(d.asked, "GET 3/0\n"));
+        assert_non_null(strstr(d.asked, "GET 3/0/11 observe"));
+        assert_non_null(strstr(d.asked, "GET 5/0/3 observe"));
+        assert_non_null(strstr(s.told, "seen urn:imei:1 LWM2M/1.0 man= fw=\n"));
+        assert_non_null(strstr(s.told, "awake urn:imei:1 0\n"));
+        assert_non_null(strstr(s.told, "seen urn:imei:1  man=Acm fw=1.0\n"));
+        assert_non_null(strstr(s.told, "changed ./DevInfo/Mod=M1\n"));
+        stage_end(&s);
+}
+
+static void updates_keep_a_registration(void **state)
+{
+        stage s;
+        device d;
+
+        (void)state;
+        stage_begin_with(&s, &d, "", NULL);
+        device_enrol(&d, STAGE_D1);
+        stage_until(&s, s.told, "fw=1.0");
+        loop_skip(50000);
+        assert_int_equal(device_update(&d), CO_CHANGED);
+        loop_skip(50000);
+        assert_int_equal(device_say(&d, CO_POST, d.location, "lt=120&b=U", STAGE_LINKS ",</6/0>"),
+                         CO_CHANGED);
+        loop_skip(110000);
+        stage_pass(&s, 20);
+        assert_null(strstr(s.told, "gone"));
+        assert_int_equal(device_say(&d, CO_POST, d.location, "lt=x", NULL), CO_BAD_REQUEST);
+        loop_skip(16000);
+        stage_until(&s, s.told, "gone d1 2\n"); /* its lifetime passed */
+        assert_int_equal(device_update(&d), CO_NOT_FOUND);
+        stage_end(&s);
+}
+
+static void a_device_leaves_and_comes_back(void **state)
+{
+        stage s;
+        device d;
+        char first[64];
+
+        (void)state;
+        stage_begin_with(&s, &d, "", NULL);
+        device_enrol(&d, STAGE_D1);
+        snprintf(first, sizeof first, "%s", d.location);
+        device_enrol(&d, STAGE_D1); /* it restarted */
+        assert_string_not_equal(first, d.location);
+        assert_int_equal(s.n, 1);
+        assert_int_equal(device_say(&d, CO_POST, first, NULL, NULL), CO_NOT_FOUND);
+        assert_int_equal(device_leave(&d), CO_DELETED);
+        assert_non_null(strstr(s.told, "gone d1 1\n"));
+        assert_int_equal(device_leave(&d), CO_NOT_FOUND);
+        device_enrol(&d, STAGE_D1);
+        assert_int_equal(s.n, 1);
+        stage_end(&s);
+}
+
+static void order_soon(void *ctx)
+{
+        stage *s = ctx;
+
+        s->soon.fn = NULL;
+        stage_ask(s, 7, STAGE_FWV);
+}
+
+/* Nor is a sleeper's lost, which is awake by what it says. */
+static void nothing_is_asked_before_the_answer(void **state)
+{
+        static const char *const queries[] = {STAGE_D1, "ep=d1&lwm2m=1.0&lt=60&b=UQ"};
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(queries); i++) {
+                stage s;
+                device d;
+
+                stage_begin_with(&s, &d, "", NULL);
+                s.soon = (loop_timer){.fn = order_soon, .ctx = &s};
+                device_enrol(&d, queries[i]);
+                assert_false(d.early);
+                assert_int_equal(stage_replied(&s, 7), 200);
+                stage_end(&s);
+        }
+}
+
+static void one_that_is_switched_off_is_refused(void **state)
+{
+        stage s;
+        device d;
+
+        (void)state;
+        stage_begin_with(&s, &d, "", STAGE_D1);
+        s.records[0]->state = GW_DEACTIVATED;
+        s.refuse = ODM_ST_FORBIDDEN; /* as the gateway does then */
+        assert_int_equal(device_update(&d), CO_FORBIDDEN);
+        s.records[0]->state = GW_ACTIVE;
+        s.refuse = 0;
+        assert_int_equal(device_update(&d), CO_CHANGED);
+        stage_end(&s);
+}
+
+static void a_device_may_be_refused(void **state)
+{
+        stage s;
+        device d;
+
+        (void)state;
+        stage_begin_with(&s, &d, "", NULL);
+        s.refuse = ODM_ST_FORBIDDEN;
+        assert_int_equal(device_register(&d, "ep=d1&lwm2m=1.0"), CO_FORBIDDEN);
+        s.refuse = ODM_ST_FULL;
+        assert_int_equal(device_register(&d, "ep=d1&lwm2m=1.0"), CO_UNAVAILABLE);
+        s.refuse = 0;
+        device_enrol(&d, "ep=d1&lwm2m=1.0");
+        stage_pass(&s, 20);
+        stage_end(&s);
+}
+
+static void a_gateway_that_begins_anew_knows_its_devices(void **state)
+{
+        stage s;
+        device d;
+
+        (void)state;
+        stage_begin_with(&s, &d, "", "ep=d1&lwm2m=1.1&lt=60");
+        stage_close(&s);
+        s.told[0] = 0;
+        device_forget(&d);
+        stage_open(&s);
+        assert_non_null(strstr(s.told, "seen d1 LWM2M/1.1"));
+        assert_non_null(strstr(s.told, "awake d1 0"));
+        device_observed(&d); /* it is asked, though it said nothing */
+        assert_int_equal(device_update(&d), CO_CHANGED);
+        assert_int_equal(s.n, 1);
+        stage_end(&s);
+}
+
+static void a_thousand_come_and_go(void **state)
+{
+        enum { MANY = 1000, ROUNDS = 3 };
+        static device d[8];
+        stage s;
+
+        (void)state;
+        stage_begin(&s, "");
+        for (size_t i = 0; i < ODM_COUNT(d); i++)
+                device_begin(&s, &d[i], NULL);
+        for (unsigned k = 0; k < ROUNDS; k++)
+                for (unsigned i = 0; i < MANY; i++) {
+                        device *x = &d[i % ODM_COUNT(d)];
+                        char query[64];
+
+                        snprintf(query, sizeof query, "ep=many-%u&lwm2m=1.0&lt=600", i);
+                        x->asked[0] = 0;
+                        device_enrol(x, query);
+                        if (i % 2 == 0)
+                                device_update(x);
+                        if (i % 3 == 0 || k + 1 == ROUNDS)
+                                device_leave(x);
+                }
+        assert_int_equal(s.n, MANY); /* each has one record, however often it came */
+        stage_has_status(&s, "registered: 0\n");
+        stage_end(&s);
+}
+
+static void it_tells_of_itself(void **state)
+{
+        stage s;
+        device d;
+
+        (void)state;
+        stage_begin_with(&s, &d, "", NULL);
+        device_enrol(&d, "ep=d1&lwm2m=1.0");
+        stage_has_metric(&s, "\nxrem_lwm2m_registered 1\n");
+        stage_has_metric(&s, "\nxrem_lwm2m_registrations_total 1\n");
+        stage_end(&s);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(registrations_are_answered_as_the_table_says),
+                cmocka_unit_test(paths_are_answered_as_the_table_says),
+                cmocka_unit_test(a_device_is_introduced_and_observed),
+                cmocka_unit_test(updates_keep_a_registration),
+                cmocka_unit_test(a_device_leaves_and_comes_back),
+                cmocka_unit_test(nothing_is_asked_before_the_answer),
+                cmocka_unit_test(one_that_is_switched_off_is_refused),
+                cmocka_unit_test(a_device_may_be_refused),
+                cmocka_unit_test(a_gateway_that_begins_anew_knows_its_devices),
+                cmocka_unit_test(a_thousand_come_and_go),
+                cmocka_unit_test(it_tells_of_itself),
+        };
+
+        return RUN_TESTS(tests);
+}
