@@ -71,7 +71,7 @@ odm_str message_data(const token *t, odm_format f, odm_arena *a)
 static bool is_option(odm_str word)
 {
         static const char *const names[] = {
-                "meta=", "size=", "correlator=", "source=", "type=", "mark=", "chal="};
+                "meta=", "size=", "correlator=", "source=", "type=", "mark=", "chal=", "msg="};
 
         for (size_t i = 0; i < ODM_COUNT(names); i++)
                 if (odm_str_starts(word, names[i]))
@@ -176,7 +176,7 @@ static bool add_copy(odm_command *c, const line *l, odm_arena *a)
         return true;
 }
 
-/* Status REF CODE ["text"] and Results REF URI ...: what a device answers. */
+/* Status REF CODE ["text"] and Results REF URI ... [msg=N]: what a device answers. */
 static bool add_answer(odm_command *c, const line *l, odm_arena *a)
 {
         bool status = c->kind == ODM_CMD_STATUS;
@@ -187,6 +187,7 @@ static bool add_answer(odm_command *c, const line *l, odm_arena *a)
         if (l->n < 4 || (status && odm_str_u64(l->arg[3].text, 9999, &code) < 0))
                 return false;
         c->cmd_ref = l->arg[2].text;
+        c->msg_ref = line_option(l, "msg");
         c->cmd = odm_str_is(c->cmd_ref, "0") ? ODM_STR("SyncHdr") : ODM_STR("Get");
         c->code = (unsigned)code;
         if (chal.p)

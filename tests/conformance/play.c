@@ -20,6 +20,12 @@
 struct heard { /* one Status, Item of Results, or Alert of the client's message */
         const odm_command *c;
         const odm_item *item;
+        odm_str value; /* of Results: its Data, behind that of the chunks before it */
+};
+
+struct ever { /* the same, of all messages of the session */
+        struct heard what;
+        struct ever *next;
 };
 
 struct play {
@@ -54,6 +60,10 @@ struct play {
         struct heard heard[HEARD_MOST];
         unsigned n_heard, next;
         const line *user; /* where to look for the user's next answer */
+        odm_str whole;    /* of Results that come in chunks, what came before */
+        struct ever *ever;
+        odm_str stamp;  /* the last TStamp that was told */
+        odm_str nonces; /* those of the client's challenges, each with a blank behind */
 };
 
 #define wrong(p, ...) teller_wrong(&(p)->t, __VA_ARGS__)
@@ -212,6 +222,32 @@ static void on_acl(struct play *p, const line *l)
 
 /* ---- talking ------------------------------------------------------------------------------ */
 
+/* What was told of a value so far: chunks are put together until one has no MoreData. */
+static odm_str whole_of(struct play *p, const odm_item *it)
+{
+        odm_str part = it->data.bytes.p ? it->data.bytes : ODM_STR("");
+        odm_str whole = p->whole.p ? odm_arena_join(&p->a, p->whole, part) : part;
+
+        if (whole.p == NULL)
+                wrong(p, "no memory");
+        p->whole = it->more ? whole : ODM_ABSENT;
+        return whole;
+}
+
+static void hear_one(struct play *p, const odm_command *c, const odm_item *it)
+{
+        struct ever *e = odm_new(&p->a, struct ever);
+
+        if (p->n_heard == HEARD_MOST || e == NULL)
+                wrong(p, "the client says too much");
+        e->what = (struct heard){c, it, ODM_ABSENT};
+        if (c->kind == ODM_CMD_RESULTS)
+                e->what.value = whole_of(p, it);
+        e->next = p->ever;
+        p->ever = e;
+        p->heard[p->n_heard++] = e->what;
+}
+
 static void hear(struct play *p, const odm_command *c)
 {
         const odm_item *it = c->items;
@@ -220,9 +256,7 @@ static void hear(struct play *p, const odm_command *c)
         if ((hdr && odm_status_ok(c->code)) || (c->kind == ODM_CMD_REPLACE && !p->first))
                 return;
         do {
-                if (p->n_heard == HEARD_MOST)
-                        wrong(p, "the client says too much");
-                p->heard[p->n_heard++] = (struct heard){c, it};
+                hear_one(p, c, it);
                 bool each = c->kind == ODM_CMD_RESULTS || c->kind == ODM_CMD_REPLACE;
                 it = it && each ? it->next : NULL;
         } while (it);
@@ -240,26 +274,45 @@ static const line *next_user(struct play *p)
         return l;
 }
 
-/* user CODE STATUS [texts] [preset=..] [choices=N] */
-static void ask_user(struct play *p, const odm_request *req, odm_reply *r)
+/* [preset=] [choices=N] [input=] [echo=] [min=] [max=] [longest=]: what he is shown, and how */
+static void want_question(struct play *p, const line *l, const odm_request *req)
 {
-        const line *l = next_user(p);
+        const struct {
+                const char *name;
+                uint64_t got;
+        } numbers[] = {{"min", req->min_s}, {"max", req->max_s}, {"longest", req->max_len}};
         odm_str preset = line_option(l, "preset"), choices = line_option(l, "choices");
-        odm_str input = line_option(l, "input");
-        odm_str *items = odm_arena_get(&p->a, (l->n + 1) * sizeof *items);
+        odm_str input = line_option(l, "input"), echo = line_option(l, "echo");
+        odm_str text = line_option(l, "text"), v;
         unsigned n = 0;
 
-        if (items == NULL || number(p, arg(p, l, 0)) != req->alert)
-                wrong(p, "the user is asked %u", req->alert);
+        if (text.p && !odm_str_eq(text, req->text))
+                wrong(p, "the user reads '%.*s'", (int)req->text.n, req->text.p ? req->text.p : "");
         if (preset.p && !odm_str_eq(preset, req->preset))
                 wrong(p, "the preset is '%.*s'", (int)req->preset.n,
                       req->preset.p ? req->preset.p : "");
         if (input.p && (input.n != 1 || *input.p != req->input))
                 wrong(p, "the input is of kind %c", req->input ? req->input : '?');
+        if (echo.p && (echo.n != 1 || *echo.p != req->echo))
+                wrong(p, "the echo is of kind %c", req->echo ? req->echo : '?');
+        for (size_t i = 0; i < ODM_COUNT(numbers); i++)
+                if ((v = line_option(l, numbers[i].name)).p && number(p, v) != numbers[i].got)
+                        wrong(p, "%s is %u", numbers[i].name, (unsigned)numbers[i].got);
         for (const odm_item *it = req->choices; it; it = it->next)
                 n++;
         if (choices.p && number(p, choices) != n)
                 wrong(p, "%u choices are offered", n);
+}
+
+/* user CODE STATUS [texts] [what he must be shown] */
+static void ask_user(struct play *p, const odm_request *req, odm_reply *r)
+{
+        const line *l = next_user(p);
+        odm_str *items = odm_arena_get(&p->a, (l->n + 1) * sizeof *items);
+
+        if (items == NULL || number(p, arg(p, l, 0)) != req->alert)
+                wrong(p, "the user is asked %u", req->alert);
+        want_question(p, l, req);
         r->status = (unsigned)number(p, arg(p, l, 1));
         r->items = items;
         for (unsigned i = 2; i < l->n; i++)
@@ -283,6 +336,21 @@ static void serve_requests(struct play *p)
                      odm_client_answer(p->client, req->id, &r, p->now, (odm_wall){++p->dev.wall}),
                      "the answer");
         }
+}
+
+/* The first command of an answer is the Status for the server's SyncHdr, and no other one is. */
+static void check_order(struct play *p)
+{
+        const odm_command *c = p->reply->body;
+
+        if (c == NULL || c->kind != ODM_CMD_STATUS || !odm_str_is(c->cmd_ref, "0"))
+                wrong(p, "the answer does not begin with the Status for the SyncHdr");
+        if (odm_ref_number(c->msg_ref) != p->msg_id)
+                wrong(p, "the Status for the SyncHdr is that of message %.*s", (int)c->msg_ref.n,
+                      c->msg_ref.p ? c->msg_ref.p : "");
+        while ((c = c->next) != NULL)
+                if (c->kind == ODM_CMD_STATUS && odm_str_is(c->cmd_ref, "0"))
+                        wrong(p, "the Status for the SyncHdr comes twice");
 }
 
 static void listen(struct play *p)
@@ -442,6 +510,8 @@ static void hand_over(struct play *p, const odm_packet *in)
         p->first = p->hdr_code >= 400; /* then package 1 is said again */
         listen(p);
         p->first = false;
+        if (p->reply)
+                check_order(p);
 }
 
 /* A server may count as it likes; its number is looked for where the case writes one. */
@@ -718,10 +788,8 @@ static void want_document(struct play *p, const line *l, const odm_item *it)
                 wrong(p, "its Type is %.*s", (int)it->meta.type.n, it->meta.type.p);
 }
 
-static odm_str octets_of(struct play *p, odm_meta *meta, const odm_item *it)
+static odm_str octets_of(struct play *p, odm_meta *meta, odm_str d)
 {
-        odm_str d = it->data.bytes;
-
         if (meta->format == ODM_FMT_B64) {
                 must(p, odm_b64_decode(&p->a, d, &d), "base64");
                 meta->format = ODM_FMT_BIN;
@@ -741,7 +809,21 @@ static void want_meta(struct play *p, odm_str word, const odm_meta *got)
                 wrong(p, "its Type is %.*s", (int)type.n, type.p);
 }
 
-/* Results ID URI [FORMAT[:TYPE]] [DATA] [more] [size=N] [nodata] [with=..] [without=..] */
+/* YYYYMMDDThhmmssZ, and later than the one before. */
+static void want_stamp(struct play *p, odm_str got)
+{
+        static const char form[] = "00000000T000000Z";
+        bool ok = got.n == sizeof form - 1 &&
+                  (p->stamp.n == 0 || memcmp(got.p, p->stamp.p, got.n) > 0);
+
+        for (size_t i = 0; ok && i < got.n; i++)
+                ok = form[i] == '0' ? got.p[i] >= '0' && got.p[i] <= '9' : got.p[i] == form[i];
+        if (!ok)
+                wrong(p, "the time is '%.*s'", (int)got.n, got.p);
+        p->stamp = got;
+}
+
+/* Results ID URI [FORMAT[:TYPE]] [DATA] [more] [size=N] [nodata] [stamp] [with=..] [without=..] */
 static void want_results(struct play *p, const line *l)
 {
         const struct heard *h = take(p, ODM_CMD_RESULTS);
@@ -763,7 +845,9 @@ static void want_results(struct play *p, const line *l)
                 want_document(p, l, h->item);
                 return;
         }
-        got = octets_of(p, &meta, h->item);
+        got = h->item->more ? h->value : octets_of(p, &meta, h->value);
+        if (line_has(l, "stamp"))
+                want_stamp(p, got);
         if (i < l->n && !l->arg[i].quoted && message_is_format(l->arg[i].text))
                 want_meta(p, l->arg[i++].text, &meta);
         if (i < l->n && (l->arg[i].quoted || meta.format == ODM_FMT_BIN)) {
@@ -772,6 +856,27 @@ static void want_results(struct play *p, const line *l)
                         wrong(p, "its Data is '%.*s' (%zu)", (int)(got.n < 80 ? got.n : 80), got.p,
                               got.n);
         }
+}
+
+/* ever Status ID CODE; ever URI DATA: said once, and no other way, in all messages until now */
+static void want_ever(struct play *p, const line *l)
+{
+        bool status = odm_str_is(arg(p, l, 1), "Status");
+        unsigned n = 0;
+
+        for (const struct ever *e = p->ever; e; e = e->next) {
+                const struct heard *h = &e->what;
+                if (h->c->kind != (status ? ODM_CMD_STATUS : ODM_CMD_RESULTS) ||
+                    (status ? !odm_str_eq(h->c->cmd_ref, arg(p, l, 2))
+                            : h->item->more || !odm_str_eq(h->item->source, arg(p, l, 1))))
+                        continue;
+                n++;
+                if (status ? !code_is(arg(p, l, 3), h->c->code)
+                           : !odm_str_eq(h->value, arg(p, l, 2)))
+                        wrong(p, "it was another one");
+        }
+        if (n != 1)
+                wrong(p, "it was said %u times", n);
 }
 
 static void want_alert(struct play *p, const line *l)
@@ -838,7 +943,7 @@ static void want_mac(struct play *p, const line *l)
                 wrong(p, "the MAC is '%.*s'", (int)p->mac.n, p->mac.p ? p->mac.p : "");
 }
 
-/* chal none; chal md5: in the Status for the server's SyncHdr */
+/* chal none; chal md5: in the Status for the server's SyncHdr, with a nonce that is new */
 static void want_chal(struct play *p, const line *l)
 {
         const odm_command *st = p->reply->body;
@@ -849,6 +954,17 @@ static void want_chal(struct play *p, const line *l)
                     ? has
                     : !has || !odm_str_eq(st->chal.type, message_challenge(type).type))
                 wrong(p, "there is %s challenge", has ? "a" : "no such");
+        if (has)
+                teller_nonce(&p->t, &st->chal, &p->a, &p->nonces);
+}
+
+/* hdr CODE: the Status for the server's SyncHdr */
+static void want_hdr(struct play *p, const line *l)
+{
+        const odm_command *st = p->reply->body;
+
+        if (st == NULL || !code_is(arg(p, l, 1), st->code))
+                wrong(p, "the Status for the SyncHdr is %u", st ? st->code : 0);
 }
 
 /* What the header says, or the message as a whole; false when it is none of these. */
@@ -868,6 +984,8 @@ static bool want_of_header(struct play *p, const line *l, odm_str what)
                 want_mac(p, l);
         else if (odm_str_is(what, "chal"))
                 want_chal(p, l);
+        else if (odm_str_is(what, "hdr"))
+                want_hdr(p, l);
         else if (got.p == NULL)
                 return false;
         else if (!odm_str_eq(got, arg(p, l, 1)))
@@ -916,6 +1034,8 @@ static void on_want(struct play *p, const line *l)
         } else if (max.p) {
                 if (p->reply_n > number(p, max))
                         wrong(p, "the message has %zu octets", p->reply_n);
+        } else if (odm_str_is(what, "ever")) {
+                want_ever(p, l);
         } else if (odm_str_is(what, "told")) {
                 if (p->told != number(p, arg(p, l, 1)))
                         wrong(p, "the host was told %u", p->told);
@@ -981,6 +1101,31 @@ static void on_account(struct play *p, const line *l)
         p->opt.account = arg(p, l, 0);
 }
 
+/* pull at-most=N: the server asks for the next message (1222) until the client has said all */
+static void on_pull(struct play *p, const line *l)
+{
+        unsigned most = HEARD_MOST;
+
+        finish_wants(p);
+        while (p->reply && !p->reply->final) {
+                if (most-- == 0)
+                        wrong(p, "there is no end to it");
+                begin_message(p);
+                p->open = true;
+                odm_command *c = odm_new(&p->a, odm_command);
+                if (c == NULL)
+                        wrong(p, "no memory");
+                *c = (odm_command){.kind = ODM_CMD_ALERT, .code = 1222, .cmd_id = ODM_STR("p")};
+                p->say.body = c;
+                send(p);
+                if (p->reply_n > number(p, line_option(l, "at-most")))
+                        wrong(p, "a message has %zu octets", p->reply_n);
+                p->next = p->n_heard;
+        }
+        if (p->reply == NULL)
+                wrong(p, "the client says nothing (%s)", odm_client_diag(p->client));
+}
+
 /* abort: the user wants to stop */
 static void on_abort(struct play *p)
 {
@@ -1027,6 +1172,8 @@ static void play_line(struct play *p, const line *l)
                 start_session(p);
         else if (is(l, "done"))
                 on_done(p, l);
+        else if (is(l, "pull"))
+                on_pull(p, l);
         else if (is(l, "abort"))
                 on_abort(p);
         else if (is(l, "outcome"))

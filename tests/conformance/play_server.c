@@ -55,6 +55,8 @@ struct play {
         bool same; /* as the time before */
         const odm_command *said[SAID];
         unsigned n_said, next;
+        odm_str whole;  /* of a value that comes in chunks, what came before */
+        odm_str nonces; /* those of the server's challenges, each with a blank behind */
 };
 
 static bool is(const line *l, const char *word)
@@ -290,8 +292,10 @@ static void hear(struct play *p, const odm_event *ev)
         case ODM_EV_SESSION_ALERT: note(p, "session %u", ev->code); break;
         case ODM_EV_ALERT:
                 data = data_of(p, it);
-                note(p, "alert %u %.*s %.*s", ev->alert->code, (int)it->meta.type.n,
-                     it->meta.type.p ? it->meta.type.p : "", (int)data.n, data.p ? data.p : "");
+                note(p, "alert %u %.*s %.*s%s%.*s", ev->alert->code, (int)it->meta.type.n,
+                     it->meta.type.p ? it->meta.type.p : "", (int)data.n, data.p ? data.p : "",
+                     ev->alert->correlator.n ? " of " : "", (int)ev->alert->correlator.n,
+                     ev->alert->correlator.p ? ev->alert->correlator.p : "");
                 odm_server_alert_status(p->s, p->alert_status);
                 break;
         case ODM_EV_RESULT: note_result(p, ev); break;
@@ -363,6 +367,19 @@ static void flatten(struct play *p, const odm_command *c)
         }
 }
 
+/* Each command has a CmdID, and no two the same. */
+static void check_ids(struct play *p)
+{
+        for (unsigned i = 0; i < p->n_said; i++) {
+                odm_str id = p->said[i]->cmd_id;
+                if (id.n == 0)
+                        wrong(p, "the server says a command without CmdID");
+                for (unsigned k = 0; k < i; k++)
+                        if (odm_str_eq(id, p->said[k]->cmd_id))
+                                wrong(p, "the server says CmdID %.*s twice", (int)id.n, id.p);
+        }
+}
+
 static void learn(struct play *p)
 {
         const odm_command *c = p->reply->body;
@@ -391,6 +408,7 @@ static void listen(struct play *p)
         p->same = odm_str_eq(before, p->reply_body);
         must(p, odm_decode(p->codec, p->reply_body, &lim, &p->a, &p->reply), "the reply");
         flatten(p, p->reply->body);
+        check_ids(p);
         learn(p);
 }
 
@@ -627,7 +645,44 @@ static void want_status(struct play *p, const line *l)
         }
 }
 
-/* COMMAND [URI] [more] [size=N] */
+/* The value of a command, put together of its chunks. */
+static odm_str value_of(struct play *p, const odm_item *it)
+{
+        odm_str part = it->data.bytes.p ? it->data.bytes : ODM_STR("");
+        odm_str whole = p->whole.p ? odm_arena_join(&p->a, p->whole, part) : part;
+
+        if (whole.p == NULL)
+                wrong(p, "no memory");
+        p->whole = it->more ? whole : ODM_ABSENT;
+        return whole;
+}
+
+/* [FORMAT[:TYPE]] [DATA] [from=URI] [correlator=]: what the command carries */
+static void want_content(struct play *p, const line *l, const odm_command *c)
+{
+        odm_str correlator = line_option(l, "correlator"), from = line_option(l, "from");
+        odm_meta meta = odm_meta_of(c, c->items), want;
+        odm_str value = value_of(p, c->items);
+
+        if (correlator.p && !odm_str_eq(c->correlator, correlator))
+                wrong(p, "its Correlator is another one");
+        if (from.p && !odm_str_eq(c->items->source, from))
+                wrong(p, "its source is another one");
+        for (unsigned i = 2; i < l->n; i++) {
+                if (l->arg[i].quoted && !odm_str_eq(value, l->arg[i].text))
+                        wrong(p, "its Data is '%.*s' (%zu)", (int)(value.n < 80 ? value.n : 80),
+                              value.p, value.n);
+                if (l->arg[i].quoted || !message_is_format(l->arg[i].text))
+                        continue;
+                want = message_meta(l->arg[i].text, &p->a);
+                if (meta.format != want.format ||
+                    (want.type.p && !odm_str_eq(meta.type, want.type)))
+                        wrong(p, "its Format is %s, its Type '%.*s'", odm_format_name(meta.format),
+                              (int)meta.type.n, meta.type.p ? meta.type.p : "");
+        }
+}
+
+/* COMMAND [URI] [FORMAT[:TYPE]] [DATA] [more] [size=N] [from=URI] [correlator=] */
 static void want_command(struct play *p, const line *l)
 {
         const odm_command *c = take(p, odm_cmd_parse(arg(p, l, 0)));
@@ -646,6 +701,8 @@ static void want_command(struct play *p, const line *l)
         if (it &&
             (size.p ? !it->meta.has_size || it->meta.size != number(p, size) : it->meta.has_size))
                 wrong(p, "its Size is not that");
+        if (it)
+                want_content(p, l, c);
 }
 
 static void want_chal(struct play *p, const line *l)
@@ -655,8 +712,11 @@ static void want_chal(struct play *p, const line *l)
 
         if (none != !st->chal.present)
                 wrong(p, "there is %s challenge", none ? "a" : "no");
-        if (!none && auth_of(arg(p, l, 1)) != odm_auth_parse(st->chal.type))
+        if (none)
+                return;
+        if (auth_of(arg(p, l, 1)) != odm_auth_parse(st->chal.type))
                 wrong(p, "the challenge is %.*s", (int)st->chal.type.n, st->chal.type.p);
+        teller_nonce(&p->t, &st->chal, &p->a, &p->nonces);
 }
 
 /* cred none, cred md5 [NONCE]: the server's own */

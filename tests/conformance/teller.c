@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "odm/auth.h"
+
+#define NONCE_LEAST 16
+
 void teller_wrong(teller *t, const char *fmt, ...)
 {
         va_list ap;
@@ -54,6 +58,20 @@ bool teller_code_is(odm_str want, unsigned code)
                 want = odm_str_from(want, k + 1);
         }
         return false;
+}
+
+void teller_nonce(teller *t, const odm_meta *chal, odm_arena *a, odm_str *seen)
+{
+        odm_str text = odm_arena_join(a, chal->next_nonce, ODM_STR(" "));
+        odm_nonce nonce;
+
+        if (chal->format != ODM_FMT_B64 || odm_nonce_parse(chal->next_nonce, &nonce) < 0 ||
+            nonce.n < NONCE_LEAST)
+                teller_wrong(t, "the nonce of the challenge is '%.*s'", (int)chal->next_nonce.n,
+                             chal->next_nonce.p ? chal->next_nonce.p : "");
+        if (seen->n && memmem(seen->p, seen->n, text.p, text.n))
+                teller_wrong(t, "the nonce of the challenge is one of before");
+        *seen = seen->p ? odm_arena_join(a, *seen, text) : text;
 }
 
 static void *heap_resize(void *ctx, void *p, size_t old_n, size_t n)

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 
 #include "case.h"
+#include "odm/msg.h"
 
 typedef struct teller {
         const test_case *test;
@@ -22,6 +23,9 @@ odm_str teller_arg(teller *t, const line *l, unsigned i);
 uint64_t teller_number(teller *t, odm_str s);
 /* "404" or "404|405" */
 bool teller_code_is(odm_str want, unsigned code);
+/* A challenge asks for proof with a nonce of 16 octets or more, in base64, that is not among those
+ * before it; *seen (in `a`) has them. */
+void teller_nonce(teller *t, const odm_meta *chal, odm_arena *a, odm_str *seen);
 
 extern const odm_mem teller_mem;
 
