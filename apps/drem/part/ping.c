@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The thread owns the work, the loop owns what is to come of it; who is last gives the memory back.
+/* The thread owns the work, the loop owns what is to come of it, and so does what is posted, which
+ * may run while the thread still holds the lock; who is last gives the memory back.
  * A thread that hangs in a name never keeps the agent from ending. */
 #include "part/ping.h"
 
@@ -203,7 +204,6 @@ static void on_posted(void *ctx)
 static void *work(void *ctx)
 {
         ping *p = ctx;
-        bool posted;
 
         if (reach(p)) {
                 int64_t due = now_us();
@@ -217,10 +217,13 @@ static void *work(void *ctx)
                 sum_up(p);
         }
         pthread_mutex_lock(&p->lock);
-        posted = !atomic_load(&p->cancelled) && loop_post(p->loop, on_posted, p) == 0;
+        if (!atomic_load(&p->cancelled)) {
+                atomic_fetch_add(&p->owners, 1);
+                if (loop_post(p->loop, on_posted, p) < 0)
+                        leave(p);
+        }
         pthread_mutex_unlock(&p->lock);
-        if (!posted)
-                leave(p);
+        leave(p);
         return NULL;
 }
 
