@@ -296,10 +296,11 @@ static void list_unproven(co_dtls *t)
 
 static void unlist_unproven(co_dtls *t)
 {
-        co_dtls_end *l = t->peer->end->dtls;
+        co_dtls_end *l;
 
         if (!t->unproven)
                 return;
+        l = t->peer->end->dtls;
         t->unproven = false;
         *(t->older ? &t->older->newer : &l->oldest) = t->newer;
         *(t->newer ? &t->newer->older : &l->newest) = t->older;

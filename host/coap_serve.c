@@ -96,8 +96,13 @@ static void request_free(co_request *r)
         *r->link = r->next;
         if (r->next)
                 r->next->link = r->link;
-        if (r->peer)
+        if (r->peer) {
+                co_seen *s = seen_of(r->peer, r);
+
+                if (s)
+                        s->open = NULL;
                 r->peer->open--;
+        }
         free(r);
 }
 
@@ -153,8 +158,6 @@ static void reply_bytes(co_request *r, const uint8_t *d, size_t n, uint16_t mid)
                         s->reply_n = (uint16_t)n;
                 }
         }
-        if (s)
-                s->open = NULL;
 }
 
 static void served_free(co_served *s)

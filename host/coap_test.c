@@ -102,7 +102,8 @@ static void watcher_gone(void *ctx, co_watcher *w)
 }
 
 /* "echo" gives the body back, "size/N" N octets, "hold" is answered by the test, "watch" can be
- * observed, "rd" makes something. */
+ * observed, "slow" too and is answered by the test, "rd" makes something, "far" something whose
+ * path no message has room for. */
 static void serve(void *ctx, co_request *r, co_peer *p, const co_msg *m)
 {
         stage *s = ctx;
@@ -131,6 +132,14 @@ static void serve(void *ctx, co_request *r, co_peer *p, const co_msg *m)
                 if (m->observe == 0)
                         s->watcher = co_watch(r, watcher_gone, s);
                 a.body = ODM_STR("first");
+        } else if (odm_str_is(m->path, "slow")) {
+                s->watcher = co_watch(r, watcher_gone, s);
+                s->open[s->held++] = r;
+                return;
+        } else if (odm_str_is(m->path, "far")) {
+                memset(big, 'x', sizeof big);
+                a.code = CO_CREATED;
+                a.path = (odm_str){big, sizeof big};
         } else if (odm_str_is(m->path, "rd")) {
                 a.code = CO_CREATED;
                 a.path = ODM_STR("rd/17");
@@ -835,6 +844,55 @@ static void what_comes_twice_is_done_once(void **state)
         end(&s);
 }
 
+static void what_cannot_be_answered_is_not_done_again(void **state)
+{
+        odm_str d = from_hex("40031234b3666172");
+        stage s;
+        stranger x;
+
+        (void)state;
+        begin(&s, NULL, NULL);
+        stranger_begin(&s, &x);
+        for (unsigned i = 0; i < 2; i++)
+                assert_int_equal(udp_send(x.u, d, &s.to), 0);
+        hear_until(&s, &x, 1);
+        assert_string_equal(x.got[0], "60001234"); /* it is here, and that is all */
+        assert_int_equal(s.asked, 1);
+        udp_close(x.u);
+        exact_free(d);
+        end(&s);
+}
+
+/* An observer asks again, with another token, before it was answered. */
+static void a_watcher_may_end_before_its_request(void **state)
+{
+        odm_str d[] = {from_hex("41011234aa6054736c6f77"), from_hex("41011235bb6054736c6f77")};
+        stage s;
+        stranger x;
+        co_msg m;
+
+        (void)state;
+        begin(&s, NULL, NULL);
+        stranger_begin(&s, &x);
+        for (unsigned i = 0; i < 2; i++) {
+                assert_int_equal(udp_send(x.u, d[i], &s.to), 0);
+                while (s.held <= i)
+                        assert_int_equal(loop_once(s.l, 50), 0);
+        }
+        assert_int_equal(s.gone, 1);
+        co_msg_init(&m, CO_CONTENT);
+        m.body = ODM_STR("x");
+        for (unsigned i = 0; i < 2; i++) {
+                co_answer(s.open[i], &m);
+                hear_until(&s, &x, i + 1);
+                exact_free(d[i]);
+        }
+        assert_string_equal(x.got[0], "61451234aaff78");
+        assert_string_equal(x.got[1], "61451235bb6101ff78");
+        udp_close(x.u);
+        end(&s);
+}
+
 /* A device that sends notification `seq` with one letter. */
 static void raw_notification(stranger *x, const uint8_t token[8], uint8_t type, uint16_t mid,
                              unsigned seq, char letter)
@@ -1364,6 +1422,8 @@ int main(void)
                 cmocka_unit_test(observations_outlive_idle_peers),
                 cmocka_unit_test(octets_are_answered_as_the_table_says),
                 cmocka_unit_test(what_comes_twice_is_done_once),
+                cmocka_unit_test(what_cannot_be_answered_is_not_done_again),
+                cmocka_unit_test(a_watcher_may_end_before_its_request),
                 cmocka_unit_test(older_notifications_are_not_told),
                 cmocka_unit_test(answers_of_others_do_not_count),
                 cmocka_unit_test(responses_to_blocks_count_once),

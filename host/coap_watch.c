@@ -5,6 +5,7 @@
 
 #include "coap_inner.h"
 
+/* Out of the list, and nobody who is still at work knows it any more. */
 static void take_out(co_watcher *w)
 {
         co_watcher **at = &w->end->watchers;
@@ -13,6 +14,9 @@ static void take_out(co_watcher *w)
         while (*at != w)
                 at = &(*at)->next;
         *at = w->next;
+        for (co_request *r = w->end->requests; r; r = r->next)
+                if (r->watcher == w)
+                        r->watcher = NULL;
         for (co_out *o = p ? p->outs : NULL; o; o = o->next)
                 if (o->watcher == w)
                         o->watcher = NULL;
@@ -65,9 +69,6 @@ co_watcher *co_watch(co_request *r, void (*gone)(void *ctx, co_watcher *w), void
 
 void co_watch_end(co_watcher *w)
 {
-        for (co_request *r = w->end->requests; r; r = r->next)
-                if (r->watcher == w)
-                        r->watcher = NULL;
         take_out(w);
         free(w);
 }
