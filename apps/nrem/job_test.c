@@ -398,11 +398,11 @@ static void refused_lists_are_walked(void **state)
                 unsigned status;
                 bool sent, want;
         } rows[] = {
-                {LIST, 406, true, true},   {LIST, 404, true, true},   {LIST, 405, true, true},
-                {LIST, 501, true, true},   {LIST, 215, true, true},   {LIST, 415, true, true},
-                {LIST, 413, true, true},   {LIST, 200, true, false},  {LIST, 425, true, false},
-                {LIST, 0, true, false},    {LIST, 406, false, false}, {READ, 406, true, false},
-                {WRITE, 406, true, false},
+                {LIST, 406, true, true},   {LIST, 404, true, true},  {LIST, 405, true, true},
+                {LIST, 501, true, true},   {LIST, 215, true, true},  {LIST, 415, true, true},
+                {LIST, 413, true, true},   {LIST, 400, true, true},  {LIST, 500, true, true},
+                {LIST, 200, true, false},  {LIST, 425, true, false}, {LIST, 0, true, false},
+                {LIST, 406, false, false}, {READ, 406, true, false}, {WRITE, 406, true, false},
         };
 
         (void)state;

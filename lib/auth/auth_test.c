@@ -738,6 +738,41 @@ static void a_mac_of_hexadecimal_text_is_borne(void **state)
         odm_arena_done(&t.a);
 }
 
+/* Whoever keeps a digest in place of the password can check what is made of MD5, and nothing of
+ * SHA-256: that of no password must not pass for it. */
+static void a_digest_in_place_of_the_password(void **state)
+{
+        static const struct row {
+                const char *why;
+                odm_auth_type type;
+                odm_mac_alg alg;
+                odm_str password;
+                unsigned status;
+        } rows[] = {
+                {"md5", ODM_AUTH_MD5, ODM_MAC_MD5, {"s3cr3t-pw", 9}, 212},
+                {"md5 of no password", ODM_AUTH_MD5, ODM_MAC_MD5, {"", 0}, 401},
+                {"MAC", ODM_AUTH_MAC, ODM_MAC_MD5, {"s3cr3t-pw", 9}, 200},
+                {"MAC of no password", ODM_AUTH_MAC, ODM_MAC_MD5, {"", 0}, 401},
+                {"SHA-256", ODM_AUTH_MAC, ODM_MAC_SHA256, {"s3cr3t-pw", 9}, 401},
+                {"SHA-256 of no password", ODM_AUTH_MAC, ODM_MAC_SHA256, {"", 0}, 401},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                struct bench t;
+                bench_init(&t, rows[i].type);
+                odm_secret_of(t.v.user, t.v.password, &t.v.secret);
+                t.v.has_secret = true;
+                t.v.password = ODM_ABSENT;
+                t.p.password = rows[i].password;
+                t.p.mac_alg = rows[i].alg;
+                (void)exchange(&t, ODM_STR("body"));
+                bool ok = rows[i].status < 300;
+                want(&t, rows[i].status, ok, true, false, rows[i].why);
+                odm_arena_done(&t.a);
+        }
+}
+
 static int no_luck(void *ctx, void *p, size_t n)
 {
         (void)ctx;
@@ -818,6 +853,7 @@ int main(void)
                 cmocka_unit_test(the_previous_nonce_is_good_once),
                 cmocka_unit_test(the_default_nonce_needs_a_resync),
                 cmocka_unit_test(a_mac_of_hexadecimal_text_is_borne),
+                cmocka_unit_test(a_digest_in_place_of_the_password),
                 cmocka_unit_test(without_randomness_nothing_changes),
                 cmocka_unit_test(memory_running_out_is_told),
         };

@@ -223,6 +223,9 @@ static bool exchange(world *w, http_sync *http, odm_client *c, const odm_packet 
         in = (odm_packet){.body = r->body,
                           .content_type = http_reply_field(r, "Content-Type"),
                           .mac = http_reply_field(r, "x-syncml-hmac")};
+        if (w->max_msg && in.body.n > w->max_msg)
+                fail_msg("a message of %zu octets for a device that takes %u", in.body.n,
+                         w->max_msg);
         if (w->stop_after == w->sent)
                 return false;
         if (w->switch_off) {

@@ -107,6 +107,9 @@ static odm_outcome call(device *d, const way *w, unsigned *status)
                 if (odm_client_send(c, &out) != 1)
                         break;
                 *status = post(&l, &out, &in);
+                if (w->max_msg && in.body.n > w->max_msg)
+                        fail_msg("a message of %zu octets for a device that takes %zu", in.body.n,
+                                 w->max_msg);
                 if (*status != 200)
                         odm_client_fail(c);
                 else
