@@ -773,6 +773,32 @@ static void a_digest_in_place_of_the_password(void **state)
         }
 }
 
+/* And who has only the digest shows nothing that would need the password. */
+static void a_prover_without_the_password(void **state)
+{
+        static const struct row {
+                const char *why, *asked;
+                odm_mac_alg alg;
+                odm_verdict want;
+        } rows[] = {
+                {"md5", "syncml:auth-md5", ODM_MAC_MD5, ODM_VERDICT_RETRY},
+                {"MAC", "syncml:auth-MAC", ODM_MAC_MD5, ODM_VERDICT_RETRY},
+                {"SHA-256", "syncml:auth-MAC", ODM_MAC_SHA256, ODM_VERDICT_GIVE_UP},
+                {"basic", "syncml:auth-basic", ODM_MAC_MD5, ODM_VERDICT_GIVE_UP},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                odm_prover p = {.user = ODM_STR("dev-0001"),
+                                .has_secret = true,
+                                .allow_basic = true,
+                                .mac_alg = rows[i].alg};
+                odm_meta chal = chal_of(rows[i].asked, "AAAA");
+                if (odm_prover_answer(&p, 401, &chal) != rows[i].want)
+                        fail_msg("%s", rows[i].why);
+        }
+}
+
 static int no_luck(void *ctx, void *p, size_t n)
 {
         (void)ctx;
@@ -854,6 +880,7 @@ int main(void)
                 cmocka_unit_test(the_default_nonce_needs_a_resync),
                 cmocka_unit_test(a_mac_of_hexadecimal_text_is_borne),
                 cmocka_unit_test(a_digest_in_place_of_the_password),
+                cmocka_unit_test(a_prover_without_the_password),
                 cmocka_unit_test(without_randomness_nothing_changes),
                 cmocka_unit_test(memory_running_out_is_told),
         };

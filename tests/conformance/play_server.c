@@ -629,6 +629,7 @@ static const odm_command *take(struct play *p, odm_cmd kind)
 static void want_status(struct play *p, const line *l)
 {
         const odm_command *c = take(p, ODM_CMD_STATUS);
+        odm_str source = line_option(l, "source");
         const odm_item *it = c->items;
 
         if (!odm_str_eq(c->cmd_ref, arg(p, l, 1)) || !teller_code_is(arg(p, l, 2), c->code))
@@ -636,6 +637,8 @@ static void want_status(struct play *p, const line *l)
                       c->cmd_ref.p ? c->cmd_ref.p : "", c->code);
         if (odm_ref_number(c->msg_ref) != p->msg_id - 1)
                 wrong(p, "its MsgRef is %.*s", (int)c->msg_ref.n, c->msg_ref.p);
+        if (source.p && !(c->source_refs && odm_str_eq(c->source_refs->uri, source)))
+                wrong(p, "its SourceRef is another one");
         for (unsigned i = 3; i < l->n; i++) {
                 if (!l->arg[i].quoted)
                         continue;
