@@ -635,6 +635,35 @@ static void a_type_not_asked_for_is_refused(void **state)
         odm_arena_done(&t.a);
 }
 
+/* The name in the header and LocName are the same one, or the MAC counts for neither. */
+static void a_mac_and_its_message_name_one_user(void **state)
+{
+        static const struct row {
+                const char *why;
+                odm_str name; /* in SyncHdr */
+                bool ok;
+        } rows[] = {
+                {"the same", {"dev-0001", 8}, true},
+                {"none in the message", {NULL, 0}, true},
+                {"another one", {"dev-0002", 8}, false},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                struct bench t;
+                odm_buf mac;
+                bench_init(&t, ODM_AUTH_MAC);
+                odm_buf_init(&mac, &heap, 1000);
+                assert_int_equal(odm_prover_mac(&t.p, ODM_STR("body"), &mac), 0);
+                assert_int_equal(odm_verifier_check(&t.v, rows[i].name, NULL, odm_buf_view(&mac),
+                                                    ODM_STR("body"), &t.rng, &t.a, &t.last),
+                                 0);
+                want(&t, rows[i].ok ? 200 : 401, rows[i].ok, true, false, rows[i].why);
+                odm_buf_done(&mac);
+                odm_arena_done(&t.a);
+        }
+}
+
 static void a_body_that_was_changed_is_refused(void **state)
 {
         struct bench t;
@@ -666,6 +695,15 @@ static void the_previous_nonce_is_good_once(void **state)
         t.p.nonce = nonce_run(0);
         (void)exchange(&t, ODM_STR("body"));
         want(&t, 401, false, true, false, "but once");
+        odm_arena_done(&t.a);
+
+        bench_init(&t, ODM_AUTH_MD5); /* what was kept beside a challenge goes with the proof */
+        t.v.previous = nonce_run(0);
+        t.v.has_previous = true;
+        t.v.nonce = nonce_run(100);
+        t.p.nonce = nonce_run(100);
+        assert_int_equal(exchange(&t, ODM_STR("body")), ODM_VERDICT_OK);
+        assert_false(t.v.has_previous);
         odm_arena_done(&t.a);
 
         bench_init(&t, ODM_AUTH_MD5); /* the newest, not used by this, stays good */
@@ -879,6 +917,7 @@ int main(void)
                 cmocka_unit_test(the_previous_nonce_is_good_once),
                 cmocka_unit_test(the_default_nonce_needs_a_resync),
                 cmocka_unit_test(a_mac_of_hexadecimal_text_is_borne),
+                cmocka_unit_test(a_mac_and_its_message_name_one_user),
                 cmocka_unit_test(a_digest_in_place_of_the_password),
                 cmocka_unit_test(a_prover_without_the_password),
                 cmocka_unit_test(without_randomness_nothing_changes),

@@ -730,6 +730,7 @@ static void want_status(struct play *p, const line *l)
         const odm_command *c = take(p, ODM_CMD_STATUS)->c;
         odm_str target = line_option(l, "target"), item = line_option(l, "item");
         const odm_item *it = c->items;
+        bool texts = false;
 
         if (!odm_str_eq(c->cmd_ref, arg(p, l, 1)) || !code_is(arg(p, l, 2), c->code))
                 wrong(p, "the client says Status %.*s %u", (int)c->cmd_ref.n,
@@ -747,7 +748,10 @@ static void want_status(struct play *p, const line *l)
                         wrong(p, "its Item is '%.*s'", it ? (int)it->data.bytes.n : 0,
                               it && it->data.bytes.p ? it->data.bytes.p : "");
                 it = it->next;
+                texts = true;
         }
+        if (texts && it)
+                wrong(p, "there are more Items");
 }
 
 /* The document as XML text, whatever form it came in. */

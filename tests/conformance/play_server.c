@@ -631,6 +631,7 @@ static void want_status(struct play *p, const line *l)
         const odm_command *c = take(p, ODM_CMD_STATUS);
         odm_str source = line_option(l, "source");
         const odm_item *it = c->items;
+        bool texts = false;
 
         if (!odm_str_eq(c->cmd_ref, arg(p, l, 1)) || !teller_code_is(arg(p, l, 2), c->code))
                 wrong(p, "the server says Status %.*s %u", (int)c->cmd_ref.n,
@@ -645,7 +646,10 @@ static void want_status(struct play *p, const line *l)
                 if (it == NULL || !odm_str_eq(it->data.bytes, l->arg[i].text))
                         wrong(p, "its Item is another one");
                 it = it->next;
+                texts = true;
         }
+        if (texts && it)
+                wrong(p, "there are more Items");
 }
 
 /* The value of a command, put together of its chunks. */
