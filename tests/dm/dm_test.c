@@ -10,55 +10,35 @@
 #include "odm/notify.h"
 #include "world.h"
 
-static int setup_with(void **state, const odm_codec *codec, const char *where)
-{
-        world *w = calloc(1, sizeof *w);
+#define SET_TEXT JOB_REPLACE("./Vendor/lab/Text", "a")
 
-        world_init(w, where);
-        w->codec = codec;
-        world_add_device(w);
-        *state = w;
-        return 0;
+static world *made(void **state, const char *where)
+{
+        return *state = world_new(sizeof(world), where);
 }
 
 static int setup(void **state)
 {
-        return setup_with(state, &odm_codec_wbxml, NULL);
+        (void)made(state, NULL);
+        return 0;
 }
 
 static int setup_xml(void **state)
 {
-        return setup_with(state, &odm_codec_xml, NULL);
+        made(state, NULL)->codec = &odm_codec_xml;
+        return 0;
 }
 
 static int setup_sqlite(void **state)
 {
-        return setup_with(state, &odm_codec_wbxml, "sqlite");
+        (void)made(state, "sqlite");
+        return 0;
 }
 
 static int setup_mac(void **state)
 {
-        world *w = calloc(1, sizeof *w);
-
-        world_init(w, NULL);
-        w->auth = ODM_AUTH_MAC;
-        world_add_device(w);
-        *state = w;
+        made(state, NULL)->auth = ODM_AUTH_MAC;
         return 0;
-}
-
-static int teardown(void **state)
-{
-        world_done(*state);
-        free(*state);
-        return 0;
-}
-
-static void expect_done(world *w)
-{
-        world_session(w);
-        if (w->outcome != ODM_OUTCOME_DONE)
-                fail_msg("the session ended %s (HTTP %u)", odm_outcome_name(w->outcome), w->http);
 }
 
 /* ---- sessions ------------------------------------------------------------------------- */
@@ -71,8 +51,7 @@ static void a_first_session_tells_who_it_is(void **state)
         store_message_list m;
         store_account acc;
 
-        world_start(w);
-        expect_done(w);
+        world_warm_up(w);
         d = world_device(w);
         assert_int_equal(d.state, STORE_DEVICE_ACTIVE);
         assert_str(d.maker, "Example");
@@ -131,8 +110,7 @@ static void jobs_are_carried_out(void **state)
                         "[{\"cmd\":\"get\",\"uri\":\"./DevInfo/Man\"},"
                         "{\"cmd\":\"get\",\"uri\":\"./Vendor/lab\"}]",
                         false);
-        set = world_job(w, "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\",\"data\":\"hi\"}]",
-                        false);
+        set = world_job(w, JOB_REPLACE("./Vendor/lab/Text", "hi"), false);
         add = world_job(w,
                         "[{\"cmd\":\"add\",\"uri\":\"./Vendor/lab/Items/a\",\"format\":\"node\"},"
                         "{\"cmd\":\"add\",\"uri\":\"./Vendor/lab/Items/a/Note\",\"data\":\"n\"}]",
@@ -168,7 +146,7 @@ static void what_fails_is_told_and_blocks_nobody(void **state)
 
         world_start(w);
         broken = world_job(w, "no json", false);
-        nested = world_job(w, "[{\"cmd\":\"exec\",\"uri\":\"./Vendor/lab/Run\"}]", true);
+        nested = world_job(w, JOB_EXEC("./Vendor/lab/Run"), true);
         missing = world_job(w,
                             "[{\"cmd\":\"get\",\"uri\":\"./No/Such\"},"
                             "{\"cmd\":\"get\",\"uri\":\"./DevInfo/Mod\"}]",
@@ -177,7 +155,7 @@ static void what_fails_is_told_and_blocks_nobody(void **state)
                            "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\",\"data\":\"x\"},"
                            "{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Picky\",\"data\":\"no\"}]",
                            true);
-        last = world_job(w, "[{\"cmd\":\"get\",\"uri\":\"./DevInfo/Lang\"}]", false);
+        last = world_job(w, JOB_GET("./DevInfo/Lang"), false);
         expect_done(w);
         expect_job(w, broken, "failed: its commands cannot be read");
         expect_job(w, nested, "failed: it holds what may not be sent");
@@ -293,13 +271,6 @@ static void samples_of_a_message_are_one_event(void **state)
 
 /* ---- lost sessions ------------------------------------------------------------------------ */
 
-/* The device is known, so that the first reply of the next session carries commands. */
-static void warm_up(world *w)
-{
-        world_start(w);
-        expect_done(w);
-}
-
 /* The device gets its commands, and is never heard of again. */
 static void lose_session(world *w)
 {
@@ -325,9 +296,8 @@ static void a_lost_session_puts_jobs_back(void **state)
         world *w = *state;
         int64_t set;
 
-        warm_up(w);
-        set = world_job(w, "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\",\"data\":\"a\"}]",
-                        false);
+        world_warm_up(w);
+        set = world_job(w, SET_TEXT, false);
         lose_session(w);
         expect_job(w, set, "in_session");
         expect_done(w); /* the new session takes over what the old one held */
@@ -343,7 +313,7 @@ static void messages_can_be_seen_while_a_session_runs(void **state)
         store_message_list m;
         int64_t before;
 
-        warm_up(w);
+        world_warm_up(w);
         assert_int_equal(store_session_find(w->store, w->device, 0, 0, &w->a, &kept), 0);
         before = kept.v[0].id;
         lose_session(w);
@@ -372,9 +342,8 @@ static void after_too_many_lost_sessions_a_job_has_failed(void **state)
         world *w = *state;
         int64_t set;
 
-        warm_up(w);
-        set = world_job(w, "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\",\"data\":\"a\"}]",
-                        false);
+        world_warm_up(w);
+        set = world_job(w, SET_TEXT, false);
         for (int i = 0; i < 3; i++)
                 lose_job(w, set);
         expect_done(w);
@@ -393,7 +362,7 @@ static void an_exec_that_may_have_run_is_not_repeated(void **state)
                                .correlator = ODM_STR("c1")};
         int64_t run;
 
-        warm_up(w);
+        world_warm_up(w);
         run = world_job(w,
                         "[{\"cmd\":\"exec\",\"uri\":\"./Vendor/lab/Run\",\"data\":\"5\","
                         "\"correlator\":\"c1\"},"
@@ -419,11 +388,10 @@ static void an_add_is_looked_at_before_it_is_repeated(void **state)
                           "{\"cmd\":\"add\",\"uri\":\"./Vendor/lab/Items/k/Note\",\"data\":\"v\"}]";
         int64_t done, again, differs;
 
-        warm_up(w);
+        world_warm_up(w);
         done = world_job(w, add, false);
         lose_session(w); /* and the device did it all the same, as we pretend below */
-        again = world_job(w, "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\",\"data\":\"q\"}]",
-                          false);
+        again = world_job(w, JOB_REPLACE("./Vendor/lab/Text", "q"), false);
         odm_value node = {.format = ODM_FMT_NODE},
                   v = {.format = ODM_FMT_CHR, .data = ODM_STR("v")};
         assert_int_equal(
@@ -457,7 +425,7 @@ static void an_atomic_job_is_taken_as_done_or_sent_whole(void **state)
         odm_value node = {.format = ODM_FMT_NODE};
         int64_t sent, taken;
 
-        warm_up(w);
+        world_warm_up(w);
         sent = world_job(w, add, true);
         lose_session(w);
         expect_done(w);
@@ -480,26 +448,17 @@ static void a_restart_puts_jobs_back(void **state)
 {
         world *w = *state;
         int64_t set, run;
-        store_batch *b;
 
-        warm_up(w);
-        set = world_job(w, "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\",\"data\":\"a\"}]",
-                        false);
-        run = world_job(w, "[{\"cmd\":\"exec\",\"uri\":\"./Vendor/lab/Run\"}]", false);
+        world_warm_up(w);
+        set = world_job(w, SET_TEXT, false);
+        run = world_job(w, JOB_EXEC("./Vendor/lab/Run"), false);
         world_stop(w);
-        for (int i = 0; i < 2; i++) { /* as a process that was killed leaves them */
-                b = store_batch_new();
-                store_op *op = store_batch_add(b, STORE_JOB_MOVE);
-                op->job_move.device = w->device;
-                op->job_move.job = i ? run : set;
-                op->job_move.from = STORE_JOB_OPEN;
-                op->job_move.to = STORE_JOB_IN_SESSION;
-                op->job_move.attempt = 1;
-                op->job_move.session = 99;
-                op->job_move.at = 1;
-                assert_int_equal(store_write_sync(w->store, b), 0);
-                store_batch_free(b);
-        }
+        for (int i = 0; i < 2; i++) /* as a process that was killed leaves them */
+                world_move(w, (store_job_move){.job = i ? run : set,
+                                               .to = STORE_JOB_IN_SESSION,
+                                               .attempt = 1,
+                                               .session = 99,
+                                               .at = 1});
         world_start(w);
         expect_job(w, set, "queued: the session was lost");
         expect_job(w, run, "waiting: the session was lost after Exec");
@@ -512,9 +471,8 @@ static void stopping_puts_jobs_back(void **state)
         world *w = *state;
         int64_t set;
 
-        warm_up(w);
-        set = world_job(w, "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\",\"data\":\"a\"}]",
-                        false);
+        world_warm_up(w);
+        set = world_job(w, SET_TEXT, false);
         lose_session(w);
         world_stop(w);
         expect_job(w, set, "queued: the session was lost");
@@ -526,75 +484,62 @@ static void a_silent_session_is_lost(void **state)
         int64_t set;
 
         w->opt.session_idle_ms = 300;
-        warm_up(w);
-        set = world_job(w, "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\",\"data\":\"a\"}]",
-                        false);
+        world_warm_up(w);
+        set = world_job(w, SET_TEXT, false);
         lose_session(w);
         world_wait(w, set, STORE_JOB_QUEUED);
+}
+
+static void cancel(world *w, int64_t job)
+{
+        world_move(w, (store_job_move){.job = job, .to = STORE_JOB_CANCELLED});
 }
 
 static void a_cancelled_job_is_not_sent(void **state)
 {
         world *w = *state;
-        store_batch *b = store_batch_new();
         int64_t run;
-        store_op *op;
 
-        warm_up(w);
-        run = world_job(w, "[{\"cmd\":\"exec\",\"uri\":\"./Vendor/lab/Run\"}]", false);
-        op = store_batch_add(b, STORE_JOB_MOVE);
-        op->job_move.device = w->device;
-        op->job_move.job = run;
-        op->job_move.from = STORE_JOB_OPEN;
-        op->job_move.to = STORE_JOB_CANCELLED;
-        assert_int_equal(store_write_sync(w->store, b), 0);
-        store_batch_free(b);
+        world_warm_up(w);
+        run = world_job(w, JOB_EXEC("./Vendor/lab/Run"), false);
+        cancel(w, run);
         expect_done(w);
         assert_int_equal(w->dev.runs, 0);
         expect_job(w, run, "cancelled");
 }
 
-static void a_job_past_its_deadline_expires(void **state)
+static int64_t job_until(world *w, int64_t deadline)
 {
-        world *w = *state;
         store_batch *b = store_batch_new();
         store_op *op = store_batch_add(b, STORE_JOB_CREATE);
         int64_t id;
 
-        world_start(w);
         op->job = (store_job){.device = w->device,
-                              .commands = ODM_STR("[{\"cmd\":\"get\",\"uri\":\".\"}]"),
-                              .deadline = 5,
+                              .commands = ODM_STR(JOB_GET(".")),
+                              .deadline = deadline,
                               .created = 1};
         assert_int_equal(store_write_sync(w->store, b), 0);
         id = op->id;
         store_batch_free(b);
+        return id;
+}
+
+static void a_job_past_its_deadline_expires(void **state)
+{
+        world *w = *state;
+        int64_t id;
+
+        world_start(w);
+        id = job_until(w, 5);
         world_wait(w, id, STORE_JOB_EXPIRED);
         expect_job(w, id, "expired: the device did not call in time");
 }
 
 static int64_t waiting_job(world *w, int64_t deadline, odm_str route)
 {
-        store_batch *b = store_batch_new();
-        store_op *op = store_batch_add(b, STORE_JOB_CREATE);
-        int64_t id;
+        int64_t id = job_until(w, deadline);
 
-        op->job = (store_job){.device = w->device,
-                              .commands = ODM_STR("[{\"cmd\":\"get\",\"uri\":\".\"}]"),
-                              .deadline = deadline,
-                              .created = 1};
-        assert_int_equal(store_write_sync(w->store, b), 0);
-        id = op->id;
-        store_batch_free(b);
-        b = store_batch_new();
-        op = store_batch_add(b, STORE_JOB_MOVE);
-        op->job_move.device = w->device;
-        op->job_move.job = id;
-        op->job_move.from = STORE_JOB_OPEN;
-        op->job_move.to = STORE_JOB_WAITING;
-        op->job_move.route = route;
-        assert_int_equal(store_write_sync(w->store, b), 0);
-        store_batch_free(b);
+        world_move(w, (store_job_move){.job = id, .to = STORE_JOB_WAITING, .route = route});
         return id;
 }
 
@@ -628,14 +573,14 @@ static void a_large_object_goes_and_comes_in_chunks(void **state)
         int n;
 
         w->max_msg = 16384;
-        warm_up(w);
+        world_warm_up(w);
         n = snprintf(json, SIZE,
                      "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Blob\","
                      "\"format\":\"bin\",\"data_base64\":\"");
         memset(json + n, 'A', SIZE);
         snprintf(json + n + SIZE, 100, "\"}]");
         set = world_job(w, json, false);
-        get = world_job(w, "[{\"cmd\":\"get\",\"uri\":\"./Vendor/lab/Blob\"}]", false);
+        get = world_job(w, JOB_GET("./Vendor/lab/Blob"), false);
         free(json);
         expect_done(w);
         expect_job(w, set, "done");
@@ -764,7 +709,7 @@ static void wrong_credentials_are_refused_and_locked_out(void **state)
         w->opt.lockout_after = 4;
         w->opt.lockout_ms = 60000;
         world_start(w);
-        job = world_job(w, "[{\"cmd\":\"get\",\"uri\":\"./DevInfo/Man\"}]", false);
+        job = world_job(w, JOB_GET("./DevInfo/Man"), false);
         set_password(w, "wrong");
         for (int i = 0; i < 4 && w->http != 503; i++) {
                 world_session(w);
@@ -792,8 +737,7 @@ static void a_device_nobody_knows_hears_the_same(void **state)
         assert_int_equal(w->outcome, ODM_OUTCOME_AUTH_REFUSED);
         store_batch *b = store_batch_new();
         store_batch_add(b, STORE_DEVICE_DELETE)->of = w->device;
-        assert_int_equal(store_write_sync(w->store, b), 0);
-        store_batch_free(b);
+        world_write(w, b);
         world_session(w);
         sent[1] = w->sent;
         assert_int_equal(w->outcome, ODM_OUTCOME_AUTH_REFUSED);
@@ -803,13 +747,7 @@ static void a_device_nobody_knows_hears_the_same(void **state)
 
 static void rename_devid(world *w, const char *devid)
 {
-        store_batch *b = store_batch_new();
-        store_op *op = store_batch_add(b, STORE_DEVICE_PATCH);
-
-        op->device_patch.fields = STORE_DF_DEVID;
-        op->device_patch.to = (store_device){.id = w->device, .devid = odm_cstr(devid)};
-        assert_int_equal(store_write_sync(w->store, b), 0);
-        store_batch_free(b);
+        world_patch(w, STORE_DF_DEVID, (store_device){.devid = odm_cstr(devid)});
 }
 
 static void unknown_devices_are_held_for_approval(void **state)
@@ -820,8 +758,7 @@ static void unknown_devices_are_held_for_approval(void **state)
         w->opt.unknown = DM_UNKNOWN_HOLD;
         world_start(w);
         rename_devid(w, "IMEI:other");
-        world_session(w);
-        assert_int_equal(w->outcome, ODM_OUTCOME_AUTH_REFUSED);
+        expect_refused(w);
         world_stop(w);
         assert_int_equal(store_device_by_devid(w->store, ODM_STR("IMEI:1"), &w->a, &d), 0);
         assert_int_equal(d.state, STORE_DEVICE_HELD);
@@ -859,18 +796,15 @@ static void only_so_many_are_let_in(void **state)
         w->opt.accept_hour = 0;
         world_start(w);
         rename_devid(w, "IMEI:other");
-        world_session(w);
-        assert_int_equal(w->outcome, ODM_OUTCOME_AUTH_REFUSED);
+        expect_refused(w);
         world_stop(w);
         w->opt.accept_hour = 1;
         w->opt.accept_max = 1; /* there is one */
         world_start(w);
-        world_session(w);
-        assert_int_equal(w->outcome, ODM_OUTCOME_AUTH_REFUSED);
+        expect_refused(w);
         world_stop(w);
         w->opt.accept_max = 2;
-        world_start(w);
-        expect_done(w);
+        world_warm_up(w);
         rename_devid(w, "IMEI:another");
         assert_int_equal(store_device_by_devid(w->store, ODM_STR("IMEI:1"), &w->a, &d), 0);
 }
@@ -886,16 +820,14 @@ static void devices_let_in_share_a_password(void **state)
         w->opt.accept_server_password = "spw";
         world_start(w);
         rename_devid(w, "IMEI:other");
-        world_session(w);
-        assert_int_equal(w->outcome, ODM_OUTCOME_AUTH_REFUSED);
+        expect_refused(w);
         assert_int_equal(store_device_by_devid(w->store, ODM_STR("IMEI:1"), &w->a, &d), 0);
         assert_int_equal(d.state, STORE_DEVICE_PROVISIONED);
         world_stop(w);
         w->device = d.id;
         rename_devid(w, "IMEI:third");
         w->opt.accept_password = "pw";
-        world_start(w);
-        expect_done(w);
+        world_warm_up(w);
         assert_int_equal(store_device_by_devid(w->store, ODM_STR("IMEI:1"), &w->a, &d), 0);
         assert_int_equal(d.state, STORE_DEVICE_ACTIVE);
         assert_int_equal(store_account_get(w->store, d.id, &w->a, &acc), 0);
@@ -906,16 +838,10 @@ static void devices_let_in_share_a_password(void **state)
 static void a_deactivated_device_is_refused(void **state)
 {
         world *w = *state;
-        store_batch *b = store_batch_new();
-        store_op *op = store_batch_add(b, STORE_DEVICE_PATCH);
 
-        op->device_patch.fields = STORE_DF_STATE;
-        op->device_patch.to = (store_device){.id = w->device, .state = STORE_DEVICE_DEACTIVATED};
-        assert_int_equal(store_write_sync(w->store, b), 0);
-        store_batch_free(b);
+        world_patch(w, STORE_DF_STATE, (store_device){.state = STORE_DEVICE_DEACTIVATED});
         world_start(w);
-        world_session(w);
-        assert_int_equal(w->outcome, ODM_OUTCOME_AUTH_REFUSED);
+        expect_refused(w);
 }
 
 /* Asleep, unreachable, detached: who calls is there, and that is told once. */
@@ -930,14 +856,9 @@ static void a_device_that_calls_is_active(void **state)
 
         world_start(w);
         for (size_t i = 0; i < ODM_COUNT(silent); i++) {
-                store_batch *b = store_batch_new();
-                store_op *op = store_batch_add(b, STORE_DEVICE_PATCH);
                 char want[64];
 
-                op->device_patch.fields = STORE_DF_STATE;
-                op->device_patch.to = (store_device){.id = w->device, .state = silent[i]};
-                assert_int_equal(store_write_sync(w->store, b), 0);
-                store_batch_free(b);
+                world_patch(w, STORE_DF_STATE, (store_device){.state = silent[i]});
                 expect_done(w);
                 expect_done(w);
                 assert_int_equal(world_device(w).state, STORE_DEVICE_ACTIVE);
@@ -958,9 +879,8 @@ static void a_session_ends_when_its_device_is_switched_off(void **state)
         store_op *op = store_batch_add(b, STORE_DEVICE_PATCH);
         int64_t set;
 
-        warm_up(w);
-        set = world_job(w, "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\",\"data\":\"a\"}]",
-                        false);
+        world_warm_up(w);
+        set = world_job(w, SET_TEXT, false);
         op->device_patch.fields = STORE_DF_STATE;
         op->device_patch.to = (store_device){.id = w->device, .state = STORE_DEVICE_DEACTIVATED};
         w->switch_off = b; /* after the first message */
@@ -976,9 +896,8 @@ static void a_session_ends_when_its_device_is_another_unit(void **state)
         store_op *op = store_batch_add(b, STORE_DEVICE_PATCH);
         int64_t set;
 
-        warm_up(w);
-        set = world_job(w, "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\",\"data\":\"a\"}]",
-                        false);
+        world_warm_up(w);
+        set = world_job(w, SET_TEXT, false);
         op->device_patch.fields = STORE_DF_DEVID;
         op->device_patch.to = (store_device){.id = w->device, .devid = ODM_STR("urn:another")};
         w->switch_off = b; /* after the first message */
@@ -992,12 +911,11 @@ static void too_many_sessions_are_shed(void **state)
         world *w = *state;
 
         w->opt.sessions = 1;
-        world_start(w);
-        expect_done(w);
+        world_warm_up(w);
         do /* an ended session makes room */
                 world_session(w);
         while (w->http == 503);
-        (void)world_job(w, "[{\"cmd\":\"get\",\"uri\":\"./DevInfo/Man\"}]", false);
+        (void)world_job(w, JOB_GET("./DevInfo/Man"), false);
         do /* the ended one may be at its last words still */
                 lose_session(w);
         while (w->http == 503);
@@ -1013,9 +931,8 @@ static void nothing_is_acknowledged_that_is_not_kept(void **state)
         world *w = *state;
         int64_t set;
 
-        warm_up(w);
-        set = world_job(w, "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\",\"data\":\"a\"}]",
-                        false);
+        world_warm_up(w);
+        set = world_job(w, SET_TEXT, false);
         store_fault_set(&w->fault, (store_fault){.fail_commit = 1, .for_ever = true});
         world_session(w);
         assert_int_equal(w->http, 503);
@@ -1036,12 +953,9 @@ static void each_commit_may_fail(void **state)
         world *w = *state;
         unsigned k = 1;
 
-        warm_up(w);
+        world_warm_up(w);
         for (bool hit = true; hit && k < 20; k++) {
-                int64_t set = world_job(w,
-                                        "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\","
-                                        "\"data\":\"a\"}]",
-                                        false);
+                int64_t set = world_job(w, SET_TEXT, false);
                 store_fault_set(&w->fault, (store_fault){.fail_commit = k});
                 world_session(w);
                 hit = store_fault_get(&w->fault).commits >= k;
@@ -1053,8 +967,7 @@ static void each_commit_may_fail(void **state)
                 }
                 if (world_job_now(w, set).state == STORE_JOB_IN_SESSION) {
                         world_stop(w);
-                        world_start(w);
-                        expect_done(w);
+                        world_warm_up(w);
                 }
                 expect_job(w, set, "done");
         }
@@ -1091,14 +1004,9 @@ static odm_str receive(int fd, char *buf, size_t room, int ms)
 static void set_wake_at(world *w, const char *host, uint16_t port)
 {
         char url[64];
-        store_batch *b = store_batch_new();
-        store_op *op = store_batch_add(b, STORE_DEVICE_PATCH);
 
         snprintf(url, sizeof url, "udp://%s:%u", host, port); /* without: where it called from */
-        op->device_patch.fields = STORE_DF_WAKE_OVERRIDE;
-        op->device_patch.to = (store_device){.id = w->device, .wake_override = odm_cstr(url)};
-        assert_int_equal(store_write_sync(w->store, b), 0);
-        store_batch_free(b);
+        world_patch(w, STORE_DF_WAKE_OVERRIDE, (store_device){.wake_override = odm_cstr(url)});
 }
 
 static void set_wake(world *w, uint16_t port)
@@ -1106,14 +1014,18 @@ static void set_wake(world *w, uint16_t port)
         set_wake_at(w, "", port);
 }
 
-static odm_notify_check check_datagram(world *w, odm_str in, char session[5])
+/* The next wake-up that comes to `fd`: its session, and whether it is the server's. */
+static odm_notify_check woken(world *w, int fd, char session[5])
 {
+        char buf[512];
+        odm_str in = receive(fd, buf, sizeof buf, 10000);
         odm_str package0;
         odm_notification n;
         odm_secret secret;
         odm_nonce nonce = {0};
         store_account acc;
 
+        assert_non_null(in.p);
         assert_int_equal(odm_wsp_unwrap(in, &package0), 0);
         assert_int_equal(odm_notify_parse(package0, &n), 0);
         odm_notify_session(n.session_id, session);
@@ -1125,27 +1037,31 @@ static odm_notify_check check_datagram(world *w, odm_str in, char session[5])
         return odm_notify_verify(package0, &secret, &nonce);
 }
 
+/* A job that is worth a wake-up. */
+static int64_t order(world *w)
+{
+        int64_t job = world_job(w, JOB_GET("./DevInfo/Man"), false);
+
+        dm_job_created(w->dm, w->device, job);
+        return job;
+}
+
 static void a_job_wakes_its_device(void **state)
 {
         world *w = *state;
-        char buf[512], session[5], again[5];
+        char session[5], again[5];
         uint16_t port;
         int fd = listen_udp(&port);
         int64_t job;
-        odm_str got;
 
         w->opt.wake_first_ms = 200;
-        warm_up(w);
+        world_warm_up(w);
         set_wake(w, port);
-        job = world_job(w, "[{\"cmd\":\"get\",\"uri\":\"./DevInfo/Man\"}]", false);
-        dm_job_created(w->dm, w->device, job);
-        got = receive(fd, buf, sizeof buf, 5000);
-        assert_non_null(got.p);
-        assert_int_equal(check_datagram(w, got, session), ODM_NOTIFY_GOOD);
+        job = order(w);
+        assert_int_equal(woken(w, fd, session), ODM_NOTIFY_GOOD);
         world_wait(w, job, STORE_JOB_NOTIFIED);
-        got = receive(fd, buf, sizeof buf, 5000); /* no answer: once more, the same session */
-        assert_non_null(got.p);
-        assert_int_equal(check_datagram(w, got, again), ODM_NOTIFY_GOOD);
+        /* no answer: once more, the same session */
+        assert_int_equal(woken(w, fd, again), ODM_NOTIFY_GOOD);
         assert_string_equal(again, session);
         w->session = session;
         w->alert = ODM_ALERT_SERVER_INITIATED;
@@ -1160,25 +1076,21 @@ static void a_job_wakes_its_device(void **state)
 static void without_an_answer_the_job_waits_for_the_next_contact(void **state)
 {
         world *w = *state;
-        char buf[512], session[5];
+        char session[5];
         uint16_t port;
         int fd = listen_udp(&port), good = 0, resync = 0;
         int64_t job;
-        odm_str got;
 
         w->opt.wake_first_ms = 50;
         w->opt.wake_max_ms = 100;
         w->opt.wake_tries = 4;
         w->opt.wake_resync = 2;
         w->opt.wake_again_ms = 0;
-        warm_up(w);
+        world_warm_up(w);
         set_wake(w, port);
-        job = world_job(w, "[{\"cmd\":\"get\",\"uri\":\"./DevInfo/Man\"}]", false);
-        dm_job_created(w->dm, w->device, job);
+        job = order(w);
         for (int i = 0; i < 4; i++) {
-                got = receive(fd, buf, sizeof buf, 8000);
-                assert_non_null(got.p);
-                if (check_datagram(w, got, session) == ODM_NOTIFY_RESYNC)
+                if (woken(w, fd, session) == ODM_NOTIFY_RESYNC)
                         resync++;
                 else
                         good++;
@@ -1192,47 +1104,27 @@ static void without_an_answer_the_job_waits_for_the_next_contact(void **state)
         close(fd);
 }
 
-static void cancel(world *w, int64_t job)
-{
-        store_batch *b = store_batch_new();
-        store_op *op = store_batch_add(b, STORE_JOB_MOVE);
-
-        op->job_move.device = w->device;
-        op->job_move.job = job;
-        op->job_move.from = STORE_JOB_OPEN;
-        op->job_move.to = STORE_JOB_CANCELLED;
-        assert_int_equal(store_write_sync(w->store, b), 0);
-        store_batch_free(b);
-}
-
 /* The round after the rest has a session id of its own: the device may have followed the one
  * before, and have nothing more to do with it. */
 static void wake_ups_go_on_while_orders_wait(void **state)
 {
         world *w = *state;
-        char buf[512], first[5], later[5];
+        char first[5], later[5];
         uint16_t port;
         int fd = listen_udp(&port);
         int64_t job, other;
-        odm_str got;
 
         w->opt.wake_first_ms = w->opt.wake_max_ms = 50;
         w->opt.wake_tries = 2;
         w->opt.wake_again_ms = 1500;
-        warm_up(w);
+        world_warm_up(w);
         set_wake(w, port);
-        job = world_job(w, "[{\"cmd\":\"get\",\"uri\":\"./DevInfo/Man\"}]", false);
-        dm_job_created(w->dm, w->device, job);
-        for (int i = 0; i < 2; i++) {
-                got = receive(fd, buf, sizeof buf, 8000);
-                assert_non_null(got.p);
-                assert_int_equal(check_datagram(w, got, first), ODM_NOTIFY_GOOD);
-        }
+        job = order(w);
+        for (int i = 0; i < 2; i++)
+                assert_int_equal(woken(w, fd, first), ODM_NOTIFY_GOOD);
         world_wait(w, job, STORE_JOB_QUEUED);
         expect_job(w, job, "queued: no answer to 2 wake-ups; tried again in ");
-        got = receive(fd, buf, sizeof buf, 8000);
-        assert_non_null(got.p);
-        assert_int_equal(check_datagram(w, got, later), ODM_NOTIFY_GOOD);
+        assert_int_equal(woken(w, fd, later), ODM_NOTIFY_GOOD);
         assert_string_not_equal(first, later);
         world_wait(w, job, STORE_JOB_NOTIFIED);
         w->session = later;
@@ -1241,9 +1133,8 @@ static void wake_ups_go_on_while_orders_wait(void **state)
         expect_job(w, job, "done");
         assert_int_equal(world_device(w).wake_at, 0);
 
-        other = world_job(w, "[{\"cmd\":\"get\",\"uri\":\"./DevInfo/Man\"}]", false);
-        dm_job_created(w->dm, w->device, other);
-        assert_non_null(receive(fd, buf, sizeof buf, 8000).p);
+        other = order(w);
+        (void)woken(w, fd, later);
         cancel(w, other); /* and what is ordered no more wakes nobody */
         for (int i = 0; i < 200 && world_device(w).wake_at; i++)
                 usleep(50000);
@@ -1255,7 +1146,7 @@ static void wake_ups_go_on_while_orders_wait(void **state)
 static void a_job_that_a_lost_session_had_not_claimed_wakes_the_device(void **state)
 {
         world *w = *state;
-        char buf[512];
+        char session[5];
         uint16_t port;
         int fd = listen_udp(&port);
         int64_t job;
@@ -1266,9 +1157,8 @@ static void a_job_that_a_lost_session_had_not_claimed_wakes_the_device(void **st
         w->stop_after = 2; /* it is asked what it runs, and falls silent */
         world_session(w);
         assert_int_equal(world_device(w).state, STORE_DEVICE_ACTIVE);
-        job = world_job(w, "[{\"cmd\":\"get\",\"uri\":\"./DevInfo/Man\"}]", false);
-        dm_job_created(w->dm, w->device, job);
-        assert_non_null(receive(fd, buf, sizeof buf, 10000).p);
+        job = order(w);
+        (void)woken(w, fd, session);
         world_wait(w, job, STORE_JOB_NOTIFIED);
         close(fd);
 }
@@ -1277,15 +1167,15 @@ static void a_job_that_a_lost_session_had_not_claimed_wakes_the_device(void **st
 static void a_job_that_nobody_wakes_the_device_for_is_found(void **state)
 {
         world *w = *state;
-        char buf[512];
+        char session[5];
         uint16_t port;
         int fd = listen_udp(&port);
         int64_t job;
 
         set_wake_at(w, "127.0.0.1", port);
-        job = world_job(w, "[{\"cmd\":\"get\",\"uri\":\"./DevInfo/Man\"}]", false);
+        job = world_job(w, JOB_GET("./DevInfo/Man"), false);
         world_start(w);
-        assert_non_null(receive(fd, buf, sizeof buf, 10000).p);
+        (void)woken(w, fd, session);
         world_wait(w, job, STORE_JOB_NOTIFIED);
         close(fd);
 }
@@ -1293,7 +1183,7 @@ static void a_job_that_nobody_wakes_the_device_for_is_found(void **state)
 static void a_wake_up_asked_for_is_sent(void **state)
 {
         world *w = *state;
-        char buf[512];
+        char session[5];
         uint16_t port;
         int fd = listen_udp(&port);
         store_device d;
@@ -1305,7 +1195,7 @@ static void a_wake_up_asked_for_is_sent(void **state)
         set_wake(w, port);
         d = world_device(w);
         assert_int_equal(dm_wake(w->dm, &d), 0);
-        assert_non_null(receive(fd, buf, sizeof buf, 5000).p);
+        (void)woken(w, fd, session);
         close(fd);
 }
 
@@ -1386,9 +1276,9 @@ static void many_devices_do_not_mind_each_other(void **state)
         free(crowd);
 }
 
-#define ON(setup, t)                                         \
-        {                                                    \
-#t " (" #setup ")", t, setup, teardown, NULL \
+#define ON(setup, t)                                               \
+        {                                                          \
+#t " (" #setup ")", t, setup, world_teardown, NULL \
         }
 
 int main(void)

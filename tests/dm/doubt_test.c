@@ -15,41 +15,26 @@ typedef struct home { /* first: the world, as teardown has it */
         odm_tasks *tasks;
 } home;
 
-static int setup_with(void **state, const char *where)
-{
-        home *h = calloc(1, sizeof *h);
-
-        world_init(&h->w, where);
-        world_add_device(&h->w);
-        *state = h;
-        return 0;
-}
-
 static int setup(void **state)
 {
-        return setup_with(state, NULL);
+        *state = world_new(sizeof(home), NULL);
+        return 0;
 }
 
 static int setup_sqlite(void **state)
 {
-        return setup_with(state, "sqlite");
+        *state = world_new(sizeof(home), "sqlite");
+        return 0;
 }
 
 static int teardown(void **state)
 {
         home *h = *state;
+        odm_tasks *tasks = h->tasks;
 
-        world_done(&h->w);
-        odm_tasks_free(h->tasks);
-        free(h);
+        (void)world_teardown(state);
+        odm_tasks_free(tasks);
         return 0;
-}
-
-static void expect_done(world *w)
-{
-        world_session(w);
-        if (w->outcome != ODM_OUTCOME_DONE)
-                fail_msg("the session ended %s (HTTP %u)", odm_outcome_name(w->outcome), w->http);
 }
 
 static void mount_firmware(home *h)
@@ -163,10 +148,7 @@ static void an_alert_finds_the_job_of_a_lost_session(void **state)
 {
         home *h = *state;
         world *w = warm_up(h);
-        int64_t job = world_job(w,
-                                "[{\"cmd\":\"exec\",\"uri\":\"./FUMO/main/Download\","
-                                "\"correlator\":\"c-2\"}]",
-                                false);
+        int64_t job = world_job(w, JOB_EXEC_AS("./FUMO/main/Download", "c-2"), false);
 
         lose(w, false);
         expect_job(w, job, "in_session");
@@ -276,8 +258,8 @@ static void after_too_many_attempts_it_has_failed(void **state)
 static void what_cannot_be_asked_for_is_not_repeated(void **state)
 {
         static const char *const jobs[] = {
-                "[{\"cmd\":\"exec\",\"uri\":\"./Vendor/lab/Run\",\"correlator\":\"c-3\"}]",
-                "[{\"cmd\":\"exec\",\"uri\":\"./FUMO/main/Download\"}]",
+                JOB_EXEC_AS("./Vendor/lab/Run", "c-3"),
+                JOB_EXEC("./FUMO/main/Download"),
                 ("[{\"cmd\":\"exec\",\"uri\":\"./FUMO/main/Download\",\"correlator\":\"c-4\"},"
                  "{\"cmd\":\"exec\",\"uri\":\"./Vendor/lab/Run\",\"correlator\":\"c-4\"}]"),
         };
@@ -302,8 +284,7 @@ static void a_device_without_the_list_is_waited_for(void **state)
         world *w = &h->w;
         int64_t job;
 
-        world_start(w);
-        expect_done(w);
+        world_warm_up(w);
         job = world_job(w, FETCH, false);
         lose(w, true);
         expect_done(w);
@@ -349,8 +330,7 @@ static int64_t accepted(world *w, const char *correlator)
         op->result.device = w->device;
         op->result.job = job;
         op->result.r = (store_result){.status = ODM_ST_ACCEPTED, .sent = true};
-        assert_int_equal(store_write_sync(w->store, b), 0);
-        store_batch_free(b);
+        world_write(w, b);
         return job;
 }
 
@@ -383,8 +363,7 @@ static void every_component_is_heard(void **state)
         home *h = *state;
         world *w = &h->w;
 
-        world_start(w);
-        expect_done(w);
+        world_warm_up(w);
         for (size_t i = 0; i < ODM_COUNT(rows); i++) {
                 char correlator[8], status[8];
                 odm_alert say[3];
@@ -417,8 +396,7 @@ static void what_was_told_in_part_is_over_all_the_same(void **state)
         odm_alert say[3];
         int64_t job;
 
-        world_start(w);
-        expect_done(w);
+        world_warm_up(w);
         job = accepted(w, "m");
         snprintf(data, sizeof data, "<ResultCode>1200</ResultCode><Identifier>%01400d</Identifier>",
                  7);

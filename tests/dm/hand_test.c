@@ -6,7 +6,7 @@
 
 #include "world.h"
 
-#define GET "[{\"cmd\":\"get\",\"uri\":\"./DevInfo/Man\"}]"
+#define GET JOB_GET("./DevInfo/Man")
 
 static struct host {
         world *w;
@@ -19,20 +19,8 @@ static struct host {
 
 static int setup(void **state)
 {
-        world *w = calloc(1, sizeof *w);
-
-        world_init(w, NULL);
-        w->codec = &odm_codec_wbxml;
-        world_add_device(w);
-        host = (struct host){.w = w};
-        *state = w;
-        return 0;
-}
-
-static int teardown(void **state)
-{
-        world_done(*state);
-        free(*state);
+        *state = world_new(sizeof(world), NULL);
+        host = (struct host){.w = *state};
         return 0;
 }
 
@@ -219,12 +207,13 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(jobs_made_at_hand_go_with_the_session, setup,
-                                                teardown),
-                cmocka_unit_test_setup_teardown(the_end_is_told_once, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_lost_session_is_left, setup, teardown),
-                cmocka_unit_test_setup_teardown(who_is_cut_gets_nothing, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_stop_ends_the_wait, setup, teardown),
-                cmocka_unit_test_setup_teardown(reports_are_alerts_where_wanted, setup, teardown),
+                                                world_teardown),
+                cmocka_unit_test_setup_teardown(the_end_is_told_once, setup, world_teardown),
+                cmocka_unit_test_setup_teardown(a_lost_session_is_left, setup, world_teardown),
+                cmocka_unit_test_setup_teardown(who_is_cut_gets_nothing, setup, world_teardown),
+                cmocka_unit_test_setup_teardown(a_stop_ends_the_wait, setup, world_teardown),
+                cmocka_unit_test_setup_teardown(reports_are_alerts_where_wanted, setup,
+                                                world_teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

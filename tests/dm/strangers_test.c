@@ -7,35 +7,15 @@
 
 static int setup(void **state)
 {
-        world *w = calloc(1, sizeof *w);
-
-        world_init(w, NULL);
-        w->codec = &odm_codec_wbxml;
-        world_add_device(w);
-        *state = w;
+        *state = world_new(sizeof(world), NULL);
         return 0;
 }
 
 static int setup_xml(void **state)
 {
-        int rc = setup(state);
-
+        (void)setup(state);
         ((world *)*state)->codec = &odm_codec_xml;
-        return rc;
-}
-
-static int teardown(void **state)
-{
-        world_done(*state);
-        free(*state);
         return 0;
-}
-
-static void expect_done(world *w)
-{
-        world_session(w);
-        if (w->outcome != ODM_OUTCOME_DONE)
-                fail_msg("the session ended %s (HTTP %u)", odm_outcome_name(w->outcome), w->http);
 }
 
 /* The value of a node in the result of a job's command; NULL when it is not among them. */
@@ -78,9 +58,7 @@ static void a_list_that_is_refused_is_read_node_by_node(void **state)
                         "{\"cmd\":\"get\",\"uri\":\"./DevInfo?list=Struct\"},"
                         "{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\",\"data\":\"new\"}]",
                         false);
-        other = world_job(w,
-                          "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\",\"data\":\"last\"}]",
-                          false);
+        other = world_job(w, JOB_REPLACE("./Vendor/lab/Text", "last"), false);
         expect_done(w);
         expect_job(w, job, "done");
         expect_results(w, job, "200 200 200 200");
@@ -109,7 +87,7 @@ static void a_list_of_what_is_not_there_fails(void **state)
 
         w->no_list = true;
         world_start(w);
-        job = world_job(w, "[{\"cmd\":\"get\",\"uri\":\"./No/Such?list=StructData\"}]", false);
+        job = world_job(w, JOB_GET("./No/Such?list=StructData"), false);
         expect_done(w);
         expect_job(w, job, "failed: Get ./No/Such: 404 Not found");
         expect_results(w, job, "404");
@@ -163,8 +141,7 @@ static void an_atomic_that_is_refused_is_split_where_the_job_allows(void **state
                 "{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\",\"data\":\"one\"},"
                 "{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Level\",\"format\":\"int\",\"data\":"
                 "\"7\"}]}]";
-        static const char whole[] =
-                "[{\"cmd\":\"replace\",\"uri\":\"./Vendor/lab/Text\",\"data\":\"two\"}]";
+        static const char whole[] = JOB_REPLACE("./Vendor/lab/Text", "two");
         world *w = *state;
         char text[32];
         int64_t job, other;
@@ -252,7 +229,7 @@ static void what_the_server_asks_for_itself_fails_no_job(void **state)
         assert_int_equal(odm_tree_do(w->dev.tree, &hide, (odm_wall){++w->dev.wall}, &w->a, &out),
                          0);
         assert_int_equal(out.status, 200);
-        job = world_job(w, "[{\"cmd\":\"get\",\"uri\":\"./DevInfo/Man\"}]", false);
+        job = world_job(w, JOB_GET("./DevInfo/Man"), false);
         expect_done(w);
         expect_job(w, job, "done");
 }
@@ -279,8 +256,7 @@ static void call_twice(world *w, int64_t repeat_ms, bool *same)
         int64_t other = world_add_another(w, "alike", "IMEI:alike");
         store_op *op = store_batch_add(b, STORE_ACCOUNT_PUT);
         op->account = (store_account){.device = other, .server_id = ODM_STR("xrem")};
-        assert_int_equal(store_write_sync(w->store, b), 0);
-        store_batch_free(b);
+        world_write(w, b);
         assert_int_equal(world_post(w, "POST", "/dm", type, odm_cstr(first), one, sizeof one), 200);
         assert_int_equal(world_post(w, "POST", "/dm", type, odm_cstr(first), two, sizeof two), 200);
         *same = strcmp(one, two) == 0; /* another session has another token in its RespURI */
@@ -338,9 +314,9 @@ static void devices_of_small_messages_are_served(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-#define EACH(f)                                              \
-        cmocka_unit_test_setup_teardown(f, setup, teardown), \
-                cmocka_unit_test_setup_teardown(f, setup_xml, teardown)
+#define EACH(f)                                                    \
+        cmocka_unit_test_setup_teardown(f, setup, world_teardown), \
+                cmocka_unit_test_setup_teardown(f, setup_xml, world_teardown)
                 EACH(a_list_that_is_refused_is_read_node_by_node),
                 EACH(a_list_of_what_is_not_there_fails),
                 EACH(a_job_may_want_no_fallback),
@@ -350,8 +326,8 @@ int main(void)
                 EACH(optional_commands_may_be_refused),
                 EACH(what_the_server_asks_for_itself_fails_no_job),
                 cmocka_unit_test_setup_teardown(a_first_message_that_comes_again_is_a_repetition,
-                                                setup, teardown),
-                cmocka_unit_test_setup_teardown(but_not_for_ever, setup, teardown),
+                                                setup, world_teardown),
+                cmocka_unit_test_setup_teardown(but_not_for_ever, setup, world_teardown),
                 EACH(devices_of_small_messages_are_served),
         };
 

@@ -167,6 +167,23 @@ void world_add_device(world *w)
         w->device = world_add_another(w, "test/one", "IMEI:1");
 }
 
+void *world_new(size_t size, const char *where)
+{
+        world *w = calloc(1, size);
+
+        assert_non_null(w);
+        world_init(w, where);
+        world_add_device(w);
+        return w;
+}
+
+int world_teardown(void **state)
+{
+        world_done(*state);
+        free(*state);
+        return 0;
+}
+
 /* ---- the device's side ------------------------------------------------------------- */
 
 static int tell(void *ctx, const odm_alert *alert)
@@ -303,6 +320,52 @@ unsigned world_post(world *w, const char *method, const char *path, const char *
                 snprintf(reply, room, "%.*s", (int)r->body.n, r->body.p ? r->body.p : "");
         http_sync_free(http);
         return status;
+}
+
+void expect_done(world *w)
+{
+        world_session(w);
+        if (w->outcome != ODM_OUTCOME_DONE)
+                fail_msg("the session ended %s (HTTP %u)", odm_outcome_name(w->outcome), w->http);
+}
+
+void expect_refused(world *w)
+{
+        world_session(w);
+        assert_int_equal(w->outcome, ODM_OUTCOME_AUTH_REFUSED);
+}
+
+void world_warm_up(world *w)
+{
+        world_start(w);
+        expect_done(w);
+}
+
+void world_write(world *w, store_batch *b)
+{
+        assert_int_equal(store_write_sync(w->store, b), 0);
+        store_batch_free(b);
+}
+
+void world_patch(world *w, uint32_t fields, store_device to)
+{
+        store_batch *b = store_batch_new();
+        store_op *op = store_batch_add(b, STORE_DEVICE_PATCH);
+
+        to.id = w->device;
+        op->device_patch = (store_device_patch){.fields = fields, .to = to};
+        world_write(w, b);
+}
+
+void world_move(world *w, store_job_move m)
+{
+        store_batch *b = store_batch_new();
+
+        m.device = w->device;
+        m.from = STORE_JOB_OPEN;
+        m.expect_attempts = -1;
+        store_batch_add(b, STORE_JOB_MOVE)->job_move = m;
+        world_write(w, b);
 }
 
 /* ---- what the store says -------------------------------------------------------------- */

@@ -49,6 +49,18 @@ typedef struct world {
         unsigned sent;
 } world;
 
+/* A job of one command, as JSON. */
+#define JOB_GET(uri) "[{\"cmd\":\"get\",\"uri\":\"" uri "\"}]"
+#define JOB_REPLACE(uri, data) "[{\"cmd\":\"replace\",\"uri\":\"" uri "\",\"data\":\"" data "\"}]"
+#define JOB_EXEC(uri) "[{\"cmd\":\"exec\",\"uri\":\"" uri "\"}]"
+#define JOB_EXEC_AS(uri, correlator) \
+        "[{\"cmd\":\"exec\",\"uri\":\"" uri "\",\"correlator\":\"" correlator "\"}]"
+
+/* A world with a device, on the heap, at the beginning of something of `size` octets, which are 0;
+ * for cmocka's state. */
+void *world_new(size_t size, const char *where);
+int world_teardown(void **state); /* ends it, and frees that */
+
 /* where: NULL for mem:, "sqlite" for a file.  Nothing runs yet: options may be changed. */
 void world_init(world *w, const char *where);
 void world_start(world *w);
@@ -63,11 +75,20 @@ void world_copy(const world *w, world *out);
 /* A device as the test has, with that DevId; for world_session() of a copy of the world. */
 void world_open_device(world *w, const char *devid);
 
-/* One session of the device. */
+/* One session of the device; that it comes to its end; that it is not let in. */
 void world_session(world *w);
+void expect_done(world *w);
+void expect_refused(world *w);
+/* Starts, and the device is known: the first reply of the next session carries commands. */
+void world_warm_up(world *w);
 /* A POST of any body. */
 unsigned world_post(world *w, const char *method, const char *path, const char *type, odm_str body,
                     char *reply, size_t room);
+
+void world_write(world *w, store_batch *b); /* takes b */
+/* What an operator, or a session, writes of the device and of its job; `from` is STORE_JOB_OPEN. */
+void world_patch(world *w, uint32_t fields, store_device to);
+void world_move(world *w, store_job_move m);
 
 int64_t world_job(world *w, const char *commands, bool atomic); /* for w->device */
 store_job world_job_now(world *w, int64_t id);                  /* texts live until world_done() */
