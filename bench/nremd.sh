@@ -17,7 +17,8 @@ while [ $# -gt 0 ]; do
         --quick) quick=yes ;;
         --json) json=yes ;;
         --repeat) repeat=$2 && shift ;;
-        *) sed -n '3,9s/^# \{0,1\}//p' "$0" && exit 2 ;;
+        --help) sed -n '3,9s/^# \{0,1\}//p' "$0" && exit 0 ;;
+        *) sed -n '3,9s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
         esac
         shift
 done
