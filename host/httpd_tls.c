@@ -3,6 +3,7 @@
  * keep those they began with. */
 #include "httpd_inner.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,11 +54,14 @@ static gnutls_datum_t datum(char *pem)
 
 static int fill(httpd_tls *t, const listener_files *f, char *cert, char *key, char *trust, diag *d)
 {
-        gnutls_datum_t c = datum(cert), k = datum(key);
+        gnutls_datum_t c, k;
         int rc = gnutls_certificate_allocate_credentials(&t->cred);
 
         if (rc < 0)
                 return ODM_ENOMEM;
+        assert(cert && key); /* there is no TLS listener without them */
+        c = datum(cert);
+        k = datum(key);
         rc = gnutls_certificate_set_x509_key_mem(t->cred, &c, &k, GNUTLS_X509_FMT_PEM);
         if (rc < 0)
                 return diag_set(d, ODM_EMALFORMED, "certificate %s: %s", f->cert,
@@ -74,10 +78,10 @@ int httpd_tls_load(const listener_files *f, httpd_tls **out, diag *d)
 {
         httpd_tls *t = calloc(1, sizeof *t);
         char *cert = NULL, *key = NULL, *trust = NULL;
-        int rc = t ? 0 : ODM_ENOMEM;
+        int rc;
 
-        if (rc < 0)
-                return rc;
+        if (!t)
+                return ODM_ENOMEM;
         atomic_init(&t->refs, 1);
         rc = httpd_pem_read(f->cert, &cert, d);
         if (rc == 0)

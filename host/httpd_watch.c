@@ -251,14 +251,16 @@ static void make_room(listener *l)
         seat *all = malloc(l->n_conns * sizeof *all);
         size_t n = 0;
 
-        for (conn *k = l->conns; all && k; k = k->next) {
+        if (!all)
+                return;
+        for (conn *k = l->conns; k; k = k->next) {
                 if (atomic_load(&k->stage) == STAGE_DOOMED)
                         continue;
                 all[n].k = k;
                 all[n].since = atomic_load(&k->since);
                 memcpy(all[n++].origin, k->origin, ORIGIN);
         }
-        if (all && n > l->mark) {
+        if (n > l->mark) {
                 qsort(all, n, sizeof *all, by_origin);
                 atomic_fetch_add(&l->h->evicted, evict(l, all, n, n - l->mark + l->mark / 16));
         }
