@@ -175,8 +175,9 @@ static int step(struct reader *r)
         odm_lw_path p;
 
         int rc = take(&l->rest, &e);
-        if (rc == 0)
-                rc = place(l, &e, r->depth == 1, &p);
+        if (rc < 0)
+                return rc;
+        rc = place(l, &e, r->depth == 1, &p);
         if (rc < 0)
                 return rc;
         if (e.kind == RESOURCE || e.kind == RES_INSTANCE)

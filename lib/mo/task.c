@@ -407,8 +407,11 @@ int odm_tasks_exec(odm_tasks *ts, const odm_task_kind *kind, odm_str object, con
         const odm_task *busy = odm_tasks_busy(ts, object);
         int rc;
 
-        if (busy && busy->kind->busy)
-                return exec_beside(ts, slot_by_id(ts, busy->id), at, op, status);
+        if (busy && busy->kind->busy) {
+                s = slot_by_id(ts, busy->id);
+                assert(s); /* `busy` is in it */
+                return exec_beside(ts, s, at, op, status);
+        }
         if (!may_begin(ts, object, op, status))
                 return 0;
         for (size_t i = 0; i < ts->n_kinds; i++)
