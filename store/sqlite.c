@@ -577,7 +577,8 @@ static int store_counted(sqlite *s)
 
         for (int64_t kind = COUNTER_DEVICES; rc == 0 && kind <= COUNTER_SESSIONS; kind++) {
                 const uint64_t *now = count_of(&s->count, kind);
-                if (now && *now != *count_of(&s->count_begun, kind))
+                const uint64_t *begun = count_of(&s->count_begun, kind);
+                if (now && begun && *now != *begun)
                         rc = keep_counter(s, kind, (int64_t)*now);
         }
         return rc;
