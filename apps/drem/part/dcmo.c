@@ -332,13 +332,14 @@ static void on_attached(dcmo_part *p, int code)
 static void on_over(void *ctx, int code)
 {
         dcmo_part *p = ctx;
-        bool right = p->at && code == (p->at->enable ? 0 : 1);
 
         switch (p->work) {
         case WORK_NONE: break;
         case WORK_ORDER: end_order(p, p->at, cause_of(code), p->run.note); break;
         case WORK_CHECK:
-                end_order(p, p->at, right ? ODM_CAUSE_OK : ODM_CAUSE_INTERRUPTED, NULL);
+                end_order(p, p->at,
+                          code == (p->at->enable ? 0 : 1) ? ODM_CAUSE_OK : ODM_CAUSE_INTERRUPTED,
+                          NULL);
                 break;
         case WORK_STATE: on_state(p, code); break;
         case WORK_BACK: on_back(p, code); break;
