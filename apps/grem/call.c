@@ -50,6 +50,7 @@ static struct call *take(calls *c, struct call **at)
 {
         struct call *k = *at;
 
+        assert(k);
         *at = k->next;
         c->n--;
         loop_timer_stop(&k->timer);

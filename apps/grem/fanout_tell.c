@@ -333,7 +333,7 @@ static void on_told(void *ctx, store_batch *b, int rc)
 {
         fanout_task *t = ctx;
         fanout_part *p = t->p;
-        const fanout_row *row = rc == 0 ? b->ops[0]->row.row : NULL;
+        const fanout_row *row;
 
         t->writing = false;
         if (t->gone) {
@@ -346,6 +346,7 @@ static void on_told(void *ctx, store_batch *b, int rc)
                 fanout_work(p);
                 return;
         }
+        row = b->ops[0]->row.row;
         count_merged(p->g, row->told - t->row.told);
         t->row.told = row->told;
         t->row.state = row->state;

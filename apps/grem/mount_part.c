@@ -15,6 +15,7 @@
  *
  * A trap or a schedule that looks at a value (odm_op.at_hand) is told what the device said last;
  * one that is awake is asked anew meanwhile, for the next look. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -380,6 +381,7 @@ static int answer_get(served *s, unsigned status, const gw_answer *a, odm_answer
                                   out);
         if (s->d == NULL || !odm_status_ok(status))
                 return 0;
+        assert(a); /* an order that went well has an answer to each of its commands */
         int rc = nodes_of(a, &s->arena, &v);
         return rc < 0 ? rc
                       : view(s->p, s->d, s->target, v, a->n, s->max_result, ODM_ST_NOT_FOUND,
@@ -593,8 +595,6 @@ static unsigned refusal(const mount_part *p, const odm_op *op, const odm_at *at,
 {
         bool get = op->kind == ODM_CMD_GET;
 
-        if (d == NULL)
-                return ODM_ST_UNAVAILABLE;
         if (nesting(at->uri) > NEST_MAX)
                 return ODM_ST_URI_TOO_LONG;
         if (d->state == GW_DEACTIVATED)
@@ -644,8 +644,12 @@ static int mount_forward(void *ctx, const odm_op *op, const odm_at *at, odm_aren
         odm_str path, top;
         int rc;
 
+        if (d == NULL) {
+                out->status = ODM_ST_UNAVAILABLE;
+                return 0;
+        }
         out->status = refusal(p, op, at, d);
-        out->text = odm_cstr(d ? why_not(d) : NULL);
+        out->text = odm_cstr(why_not(d));
         if (out->status)
                 return 0;
         if (gw_is_awake(d) && !op->at_hand)

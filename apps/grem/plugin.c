@@ -53,8 +53,10 @@ static bool name_ok(const char *name)
 
 static bool name_taken(const char *name)
 {
-        for (size_t i = 0; adapter_at(i); i++)
-                if (strcmp(adapter_at(i)->name, name) == 0)
+        const adapter_class *k;
+
+        for (size_t i = 0; (k = adapter_at(i)) != NULL; i++)
+                if (strcmp(k->name, name) == 0)
                         return true;
         return strcmp(name, "gateway") == 0 || strcmp(name, "agent") == 0;
 }

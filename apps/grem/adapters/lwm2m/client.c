@@ -570,6 +570,7 @@ void lw_saver_close(lwm2m *a)
         while (s) {
                 saved *next = s->next;
 
+                free(s->ctx);
                 free(s);
                 s = next;
         }

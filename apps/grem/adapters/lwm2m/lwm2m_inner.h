@@ -199,7 +199,8 @@ void lw_client_settled(client *c);
 void lw_client_leave(client *c); /* its row too */
 /* Whose alerts its jobs tell; NULL: there is none any more. */
 gw_device *lw_client_record(const client *c);
-/* Writes its row; `done` may be NULL and is on the loop, not before this returns. */
+/* Writes its row; `done` may be NULL and is on the loop, not before this returns.  With 0 `ctx`, on
+ * the heap or NULL, is taken: it is done()'s to free, and that of an adapter that closes first. */
 ODM_MUST_USE int lw_client_save(client *c, void (*done)(void *ctx, int rc), void *ctx);
 void lw_client_keep(client *c);               /* what the bridge keeps of it, when that changed */
 ODM_MUST_USE int lw_client_unsave(client *c); /* takes the row away */

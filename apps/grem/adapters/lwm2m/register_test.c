@@ -214,6 +214,35 @@ static void a_gateway_that_begins_anew_knows_its_devices(void **state)
         stage_end(&s);
 }
 
+static void nobody(void *ctx, co_end_of why, const co_msg *m)
+{
+        (void)ctx;
+        (void)why;
+        (void)m;
+}
+
+/* The row is durable, and nobody is told any more. */
+static void it_may_end_before_it_answers(void **state)
+{
+        const odm_str query[] = {ODM_STR("ep=d1"), ODM_STR("lwm2m=1.0")};
+        stage s;
+        device d;
+        co_msg m;
+        uint64_t id;
+
+        (void)state;
+        stage_begin_with(&s, &d, "", NULL);
+        co_msg_init(&m, CO_POST);
+        m.path = ODM_STR("rd");
+        m.query = query;
+        m.n_query = ODM_COUNT(query);
+        m.format = ODM_LW_LINK;
+        m.body = odm_cstr(STAGE_LINKS);
+        assert_int_equal(co_ask(d.end, &d.to, &m, NULL, nobody, NULL, &id), 0);
+        stage_until(&s, s.told, "seen d1");
+        stage_end(&s);
+}
+
 static void a_thousand_come_and_go(void **state)
 {
         enum { MANY = 1000, ROUNDS = 3 };
@@ -267,6 +296,7 @@ int main(void)
                 cmocka_unit_test(one_that_is_switched_off_is_refused),
                 cmocka_unit_test(a_device_may_be_refused),
                 cmocka_unit_test(a_gateway_that_begins_anew_knows_its_devices),
+                cmocka_unit_test(it_may_end_before_it_answers),
                 cmocka_unit_test(a_thousand_come_and_go),
                 cmocka_unit_test(it_tells_of_itself),
         };

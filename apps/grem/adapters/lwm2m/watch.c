@@ -302,7 +302,7 @@ int lw_watch_take(client *c, odm_lw_path at, unsigned ct, odm_str payload)
         odm_lw_frame f = {.reg = c->a->registry, .at = at};
         odm_arena mem;
         odm_lw_list list;
-        odm_bridge_news news;
+        odm_bridge_news news = {.n_alerts = 0};
         int rc;
 
         odm_arena_init(&mem, &heap_mem, NEWS_MEMORY);

@@ -5,6 +5,7 @@
  *     PUSH    a file, block by block, one device after the other
  *     FETCH   an image that the gateway holds
  *     OVER    the alert goes to the gateway, until it is durable there */
+#include <assert.h>
 #include <fcntl.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
@@ -328,6 +329,7 @@ static task *task_of(client *c, odm_job *j)
                 if (!t->job)
                         room = t;
         }
+        assert(room); /* whoever has a place is one of the bridge's jobs, and this one had none */
         *room = (task){.c = c, .job = j, .due = ODM_NEVER};
         return room;
 }

@@ -132,12 +132,16 @@ static void folder_read(void *self, uint64_t id, gw_device *record, void *native
 {
         folder *f = self;
         struct found *got = calloc(1, sizeof *got);
-        adapter_reply r = {.status = got ? ODM_ST_OK : ODM_ST_FAILED};
+        adapter_reply r = {.status = ODM_ST_OK};
         char file[PATH_MAX];
 
         (void)record, (void)deadline_ms;
-        if (got)
-                odm_arena_init(&got->a, &heap_mem, (size_t)8 << 20);
+        if (!got) {
+                r.status = ODM_ST_FAILED;
+                f->host.reply(f->host.ctx, id, &r);
+                return;
+        }
+        odm_arena_init(&got->a, &heap_mem, (size_t)8 << 20);
         for (size_t i = 0; i < n && r.status == ODM_ST_OK; i++) {
                 unsigned down = list == ADAPTER_LIST_NONE ? 1 : DEPTH_MAX;
                 bool data = list != ADAPTER_LIST_STRUCT;
@@ -147,11 +151,10 @@ static void folder_read(void *self, uint64_t id, gw_device *record, void *native
                 else if (got->n == before)
                         r.status = ODM_ST_NOT_FOUND;
         }
-        r.nodes = got ? got->v : NULL;
+        r.nodes = got->v;
         r.n = r.status == ODM_ST_OK ? got->n : 0;
         f->host.reply(f->host.ctx, id, &r);
-        if (got)
-                odm_arena_done(&got->a);
+        odm_arena_done(&got->a);
         free(got);
 }
 
