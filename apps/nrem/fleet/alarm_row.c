@@ -240,16 +240,18 @@ static int make_room(alarm_self *s, fleet_turn *t, int64_t device)
         if (rc < 0 || n < s->per_device)
                 return rc;
         rc = store_row_find(s->host->store, &scan, t->arena, &l);
-        for (size_t i = 0; rc == 0 && !oldest && i < l.n; i++) {
+        if (rc < 0)
+                return rc;
+        for (size_t i = 0; !oldest && i < l.n; i++) {
                 const alarm_row *r = (const alarm_row *)l.v + i;
                 if (r->state == ALARM_ROW_CLEARED)
                         oldest = r;
         }
-        if (rc == 0 && !oldest) {
+        if (!oldest) {
                 atomic_fetch_add(&s->dropped, 1);
                 return ODM_ELIMIT;
         }
-        return rc < 0 ? rc : alarm_forget(t, oldest);
+        return alarm_forget(t, oldest);
 }
 
 int alarm_forget(fleet_turn *t, const alarm_row *r)

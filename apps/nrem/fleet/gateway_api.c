@@ -399,7 +399,7 @@ static bool read_place(call *c, place *p)
                 problem_at(&c->problem, "gateway", "is none that there is");
         else if (rc < 0)
                 problem_err(&c->problem, rc, "the gateway cannot be read");
-        if (problem_is(&c->problem))
+        if (rc < 0)
                 return false;
         p->child.key = key;
         if (!is_free(c, p, &g))
