@@ -3,6 +3,7 @@
  * (lwm2m.md 4).  Operations and types of a resource are those of the registry. */
 #include "thing.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -614,6 +615,7 @@ static int put_node(thing *t, const odm_lw_node *n, odm_wall now)
         case FIRMWARE: return id == 1 ? set_uri(t, s, v->data) : set_package(t, s, v->data);
         case SOFTWARE:
                 s = program_of(t, n->path.id[1]);
+                assert(s); /* check_node() found the resource there */
                 return id == 3 ? set_uri(t, s, v->data) : id == 2 ? set_package(t, s, v->data) : 0;
         case TRAFFIC: t->period_s = v->i; return 0;
         case OWN: return put_own(t, id, v);

@@ -119,16 +119,12 @@ static void on_coap(void *ctx, co_end_of why, const co_msg *m)
         node *d = ctx;
 
         d->fetch = 0;
-        if (m)
-                things_count(d, m->format);
-        if (why != CO_REPLY)
+        if (why != CO_REPLY) {
                 take_status(d, 503, ODM_ABSENT);
-        else
-                take_status(d,
-                            co_class(m->code) == 2   ? 200
-                            : co_class(m->code) == 4 ? 404
-                                                     : 503,
-                            m->body);
+                return;
+        }
+        things_count(d, m->format);
+        take_status(d, co_class(m->code) == 2 ? 200 : co_class(m->code) == 4 ? 404 : 503, m->body);
 }
 
 static int get_coap(node *d, const net_url *u)

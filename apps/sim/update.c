@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "update.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -320,8 +321,9 @@ static void on_made_up(void *ctx)
         update *u = ctx;
         uint64_t bit = 0;
         const fault *f = fault_among(u->host->scenario, u->faults, FAULT_HTTP, &bit);
-        const http_reply r = {.status = f->status};
 
+        assert(f); /* fetch() saw it */
+        const http_reply r = {.status = f->status};
         u->found.fired |= bit;
         failed(u, verdict_of(&r));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "watch.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@ static void forget(watch *w, watch_sample **at)
 {
         watch_sample *s = *at;
 
+        assert(s);
         *at = s->next;
         if (w->last == &s->next)
                 w->last = at;
