@@ -62,6 +62,37 @@ static unsigned state_of(const char *task)
         return (unsigned)strtoul(yard_task_leaf(task, "State"), NULL, 10);
 }
 
+#define leaf_is(task, rel, want) assert_string_equal(yard_task_leaf(task, rel), want)
+
+static void start(const char *task)
+{
+        assert_int_equal(yard_task_exec(task, "Start"), 202);
+}
+
+/* Of the node of a task, or of one below: "t/Targets/1". */
+static unsigned delete_task(const char *node)
+{
+        char uri[64];
+
+        snprintf(uri, sizeof uri, TASKS "%s", node);
+        return yard_do(NULL, ODM_CMD_DELETE, uri, NULL, ODM_FMT_ABSENT);
+}
+
+/* A device that sleeps for a minute, unless it is woken. */
+static fake_device *sleeper(const char *id)
+{
+        fake_device *d = yard_attach(id);
+
+        fake_sleep(d, 60000);
+        return d;
+}
+
+static void restart(void)
+{
+        yard_stop();
+        yard_start(classes);
+}
+
 typedef struct wanted {
         const char *task;
         unsigned state;
@@ -82,6 +113,14 @@ static void wait_state(const char *task, unsigned to)
                 fail_msg("%s is %u, not %u", task, state_of(task), to);
 }
 
+/* A task is made, and comes to its end in that state. */
+static void run(const char *task, const char *targets, const char *cmds, unsigned to)
+{
+        make(task, targets, cmds);
+        start(task);
+        wait_state(task, to);
+}
+
 /* Alerts of a type that wait for the server, in yard.text. */
 static unsigned alerts(const char *type)
 {
@@ -99,9 +138,20 @@ static void want_alerts(const char *type, const char *text)
 
 #define RESULTS "urn:oma:at:oma-gwmo:resultaggregation:1.0"
 #define DONE "urn:oma:at:oma-gwmo:completionstatus:1.0"
-#define HEAD(task, seq, totals)                                       \
-        TASKS task ":c1:<FanoutResult TaskID=\"" task "\" Seq=\"" seq \
-                   "\" Last=\"1\"><Totals " totals "/>"
+#define TOTALS(all, ok, bad, open) \
+        "<Totals Total=\"" all "\" Ok=\"" ok "\" Failed=\"" bad "\" Pending=\"" open "\"/>"
+#define DOC_OF(task, seq, last, totals, body)                                           \
+        TASKS task ":c1:<FanoutResult TaskID=\"" task "\" Seq=\"" seq "\" Last=\"" last \
+                   "\">" totals body "</FanoutResult>"
+#define DOC(task, seq, totals, body) DOC_OF(task, seq, "1", totals, body)
+#define AND(a, b) a " " b
+#define GROUP(state, cmd, count, devices)                                             \
+        "<Group State=\"" state "\">" cmd "<Count>" count "</Count><Devices>" devices \
+        "</Devices></Group>"
+#define GOT(value)                                  \
+        "<Cmd CmdRef=\"1\" Status=\"200\"><LocURI " \
+        "Format=\"chr\">./DevDetail/FwV</LocURI><Data>" value "</Data></Cmd>"
+#define ENDED(result) "<Cmd CmdRef=\"2\" Status=\"202\" Result=\"" result "\"/>"
 
 /* ---- from end to end ------------------------------------------------------------------------------ */
 
@@ -111,48 +161,26 @@ static void a_get_of_three_is_one_document(void **arg)
         yard_attach("one");
         yard_attach("two");
         fake_set(yard_attach("three"), "./DevDetail/FwV", "2.0", ODM_FMT_CHR);
-        make("t1", "all,dev:one,dev:one", FWV);
-        assert_int_equal(yard_task_exec("t1", "Start"), 202);
-        wait_state("t1", 40);
-        want_alerts(
-                RESULTS,
-                HEAD("t1", "1",
-                     "Total=\"3\" Ok=\"3\" Failed=\"0\" Pending=\"0\"") "<Group State=\"3\"><Cmd "
-                                                                        "CmdRef=\"1\" "
-                                                                        "Status=\"200\"><LocURI "
-                                                                        "Format=\"chr\">"
-                                                                        "./DevDetail/FwV</"
-                                                                        "LocURI><Data>1.0</Data></"
-                                                                        "Cmd><Count>2</Count>"
-                                                                        "<Devices>d0001 "
-                                                                        "d0002</Devices></"
-                                                                        "Group><Group "
-                                                                        "State=\"3\"><Cmd "
-                                                                        "CmdRef=\"1\" "
-                                                                        "Status=\"200\"><LocURI "
-                                                                        "Format=\"chr\">./"
-                                                                        "DevDetail/FwV</"
-                                                                        "LocURI><Data>2.0</Data>"
-                                                                        "</Cmd><Count>1</"
-                                                                        "Count><Devices>d0003</"
-                                                                        "Devices></Group></"
-                                                                        "FanoutResult>");
+        run("t1", "all,dev:one,dev:one", FWV, 40);
+        want_alerts(RESULTS, DOC("t1", "1", TOTALS("3", "3", "0", "0"),
+                                 GROUP("3", GOT("1.0"), "2", "d0001 d0002")
+                                         GROUP("3", GOT("2.0"), "1", "d0003")));
         want_alerts(DONE, TASKS "t1:c1:40");
-        assert_string_equal(yard_task_leaf("t1", "Total"), "3");
-        assert_string_equal(yard_task_leaf("t1", "Done"), "3");
-        assert_string_equal(yard_task_leaf("t1", "Ok"), "3");
-        assert_string_equal(yard_task_leaf("t1", "Failed"), "0");
-        assert_string_equal(yard_task_leaf("t1", "Pending"), "0");
-        assert_string_equal(yard_task_leaf("t1", "Results"), "d0001/d0002/d0003");
-        assert_string_equal(yard_task_leaf("t1", "Results/d0003/DeviceID"), "three");
-        assert_string_equal(yard_task_leaf("t1", "Results/d0003/State"), "3");
-        assert_string_equal(yard_task_leaf("t1", "Results/d0003/Status"), "200");
-        assert_string_equal(yard_task_leaf("t1", "Results/d0003/Tries"), "1");
+        leaf_is("t1", "Total", "3");
+        leaf_is("t1", "Done", "3");
+        leaf_is("t1", "Ok", "3");
+        leaf_is("t1", "Failed", "0");
+        leaf_is("t1", "Pending", "0");
+        leaf_is("t1", "Results", "d0001/d0002/d0003");
+        leaf_is("t1", "Results/d0003/DeviceID", "three");
+        leaf_is("t1", "Results/d0003/State", "3");
+        leaf_is("t1", "Results/d0003/Status", "200");
+        leaf_is("t1", "Results/d0003/Tries", "1");
         assert_non_null(strstr(yard_task_leaf("t1", "Results/d0003/Data"), "<Data>2.0</Data>"));
-        assert_string_equal(yard_task_leaf("t1", "Results/d0009/State"), "(none)");
+        leaf_is("t1", "Results/d0009/State", "(none)");
         assert_int_equal(gw_counts_of(yard.g)->results_merged, 3);
         /* again: numbers go on, results are the new ones */
-        assert_int_equal(yard_task_exec("t1", "Start"), 202);
+        start("t1");
         wait_state("t1", 40);
         assert_int_equal(alerts(RESULTS), 2);
         assert_non_null(strstr(yard.text, "Seq=\"2\""));
@@ -199,12 +227,12 @@ static void starts_are_answered_by_the_table(void **arg)
                         fail_msg("%s: %u", s->why, status);
                 wait_state(task, s->state);
         }
-        assert_string_equal(yard_task_leaf("s6", "Results/u1/DeviceID"), "nobody");
-        assert_string_equal(yard_task_leaf("s6", "Results/u1/Status"), "404");
-        assert_string_equal(yard_task_leaf("s8", "Results"), "d0002");
-        assert_string_equal(yard_task_leaf("s9", "Total"), "2");
-        assert_string_equal(yard_task_leaf("s10", "Results/d0001/Status"), "404");
-        assert_string_equal(yard_task_leaf("s11", "Results/d0001/Status"), "404");
+        leaf_is("s6", "Results/u1/DeviceID", "nobody");
+        leaf_is("s6", "Results/u1/Status", "404");
+        leaf_is("s8", "Results", "d0002");
+        leaf_is("s9", "Total", "2");
+        leaf_is("s10", "Results/d0001/Status", "404");
+        leaf_is("s11", "Results/d0001/Status", "404");
         /* out of turn */
         assert_int_equal(yard_task_exec("s7", "Cancel"), 405);
         assert_int_equal(yard_task_exec("s7", "Pause"), 405);
@@ -255,11 +283,10 @@ static void a_sleeper_runs_when_it_wakes(void **arg)
         odm_time woke;
 
         (void)arg;
-        d = yard_attach("one");
-        fake_sleep(d, 60000);
+        d = sleeper("one");
         fake_log_clear(yard.fake);
         make("t", "dev:one", REBOOT);
-        assert_int_equal(yard_task_exec("t", "Start"), 202);
+        start("t");
         assert_int_equal(state_of("t"), 10);
         assert_int_equal(fake_record(d)->pending, 1);
         (void)yard_turn(300, NULL, NULL);
@@ -290,14 +317,12 @@ static void what_comes_too_late_is_408(void **arg)
         d = yard_attach("one");
         yard_attach("two");
         fake_sleep(d, 60000);
-        make("t", "all", REBOOT);
-        assert_int_equal(yard_task_exec("t", "Start"), 202);
-        wait_state("t", 10);
+        run("t", "all", REBOOT, 10);
         loop_skip(INT64_C(90000) * 1000);
         wait_state("t", 60);
-        assert_string_equal(yard_task_leaf("t", "Results/d0001/Status"), "408");
-        assert_string_equal(yard_task_leaf("t", "Results/d0001/State"), "5");
-        assert_string_equal(yard_task_leaf("t", "Results/d0002/State"), "3");
+        leaf_is("t", "Results/d0001/Status", "408");
+        leaf_is("t", "Results/d0001/State", "5");
+        leaf_is("t", "Results/d0002/State", "3");
 }
 
 static void the_last_value_wins(void **arg)
@@ -311,8 +336,8 @@ static void the_last_value_wins(void **arg)
         fake_log_clear(yard.fake);
         make("a", "dev:one", BODY(REPLACE("./Ext/Level", "1")));
         make("b", "dev:one", BODY(REPLACE("./Ext/Level", "{DeviceID}")));
-        assert_int_equal(yard_task_exec("a", "Start"), 202);
-        assert_int_equal(yard_task_exec("b", "Start"), 202);
+        start("a");
+        start("b");
         wait_state("a", 40);
         assert_int_equal(fake_record(d)->pending, 1);
         fake_wake(d, 5000);
@@ -322,22 +347,20 @@ static void the_last_value_wins(void **arg)
 
 static void too_much_is_420(void **arg)
 {
-        fake_device *d;
         char task[8];
 
         (void)arg;
-        d = yard_attach("one");
-        fake_sleep(d, 60000);
+        (void)sleeper("one");
         assert_int_equal(
                 yard_do(NULL, ODM_CMD_REPLACE, "./GwMO/Config/SAF/MaxQueue", "2", ODM_FMT_INT),
                 200);
         for (int i = 0; i < 3; i++) {
                 snprintf(task, sizeof task, "t%d", i);
                 make(task, "dev:one", REBOOT);
-                assert_int_equal(yard_task_exec(task, "Start"), 202);
+                start(task);
         }
         wait_state("t2", 41);
-        assert_string_equal(yard_task_leaf("t2", "Results/d0001/Status"), "420");
+        leaf_is("t2", "Results/d0001/Status", "420");
         assert_int_equal(
                 yard_do(NULL, ODM_CMD_REPLACE, "./GwMO/Config/SAF/MaxBytes", "1024", ODM_FMT_INT),
                 200);
@@ -357,26 +380,10 @@ static void a_final_alert_ends_it(void **arg)
         two = yard_attach("two");
         fake_later(one, 50, "urn:x:done", 200);
         fake_later(two, 100, "urn:x:done", 410);
-        make("t", "all", REBOOT);
-        assert_int_equal(yard_task_exec("t", "Start"), 202);
-        wait_state("t", 41);
-        want_alerts(
-                RESULTS,
-                HEAD("t", "1",
-                     "Total=\"2\" Ok=\"1\" Failed=\"1\" Pending=\"0\"") "<Group State=\"3\"><Cmd "
-                                                                        "CmdRef=\"2\" "
-                                                                        "Status=\"202\" "
-                                                                        "Result=\"200\"/>"
-                                                                        "<Count>1</"
-                                                                        "Count><Devices>d0001</"
-                                                                        "Devices></Group><Group "
-                                                                        "State=\"4\">"
-                                                                        "<Cmd CmdRef=\"2\" "
-                                                                        "Status=\"202\" "
-                                                                        "Result=\"410\"/><Count>1</"
-                                                                        "Count>"
-                                                                        "<Devices>d0002</Devices></"
-                                                                        "Group></FanoutResult>");
+        run("t", "all", REBOOT, 41);
+        want_alerts(RESULTS, DOC("t", "1", TOTALS("2", "1", "1", "0"),
+                                 GROUP("3", ENDED("200"), "1", "d0001")
+                                         GROUP("4", ENDED("410"), "1", "d0002")));
         assert_int_equal(alerts("urn:x:done"), 0); /* gathered, not relayed */
 }
 
@@ -392,7 +399,7 @@ static void a_mode_waits_for_final_alerts(void **arg)
         assert_int_equal(gw_change_device(yard.g, fake_record(d), &change), 0);
         fake_later(d, 20000, "urn:x:done", 200);
         make("t", "all", REBOOT);
-        assert_int_equal(yard_task_exec("t", "Start"), 202);
+        start("t");
         (void)yard_turn(100, NULL, NULL);
         assert_false(gw_busy(yard.g, fake_record(d)));
         assert_int_equal(fake_record(d)->pending, 0);
@@ -431,10 +438,15 @@ static void an_exec_of_its_own_is_relayed(void **arg)
         want_alerts(DONE, "./GwDev/d0001/Reboot/Now:mine:200");
 }
 
+static unsigned take_back(const char *server, const char *correlator)
+{
+        return yard_do(server, ODM_CMD_EXEC, "./GwMO/Fanout/Ext/TakeBack", correlator,
+                       correlator ? ODM_FMT_CHR : ODM_FMT_ABSENT);
+}
+
 /* As long as it waits it can be taken back, and is not done then; by whom it is of. */
 static void an_exec_that_waits_is_taken_back(void **arg)
 {
-        static const char take[] = "./GwMO/Fanout/Ext/TakeBack";
         const odm_op op = {.kind = ODM_CMD_EXEC,
                            .target = ODM_STR("./GwDev/d0001/Reboot/Now"),
                            .server = ODM_STR(YARD_SERVER),
@@ -442,16 +454,15 @@ static void an_exec_that_waits_is_taken_back(void **arg)
         fake_device *d;
 
         (void)arg;
-        d = yard_attach("one");
-        fake_sleep(d, 60000);
+        d = sleeper("one");
         assert_int_equal(fanout_queue_exec(yard.g, fake_record(d), &op), 0);
-        assert_int_equal(yard_do(NULL, ODM_CMD_EXEC, take, "yours", ODM_FMT_CHR), 404);
-        assert_int_equal(yard_do(NULL, ODM_CMD_EXEC, take, NULL, ODM_FMT_ABSENT), 404);
-        assert_int_equal(yard_do("other", ODM_CMD_EXEC, take, "mine", ODM_FMT_CHR), 425);
+        assert_int_equal(take_back(NULL, "yours"), 404);
+        assert_int_equal(take_back(NULL, NULL), 404);
+        assert_int_equal(take_back("other", "mine"), 425);
         assert_int_equal(fake_record(d)->pending, 1);
-        assert_int_equal(yard_do(NULL, ODM_CMD_EXEC, take, "mine", ODM_FMT_CHR), 200);
+        assert_int_equal(take_back(NULL, "mine"), 200);
         assert_int_equal(fake_record(d)->pending, 0);
-        assert_int_equal(yard_do(NULL, ODM_CMD_EXEC, take, "mine", ODM_FMT_CHR), 404);
+        assert_int_equal(take_back(NULL, "mine"), 404);
         assert_true(yard_turn(LIMIT_MS, is_told, NULL));
         want_alerts(DONE, "./GwDev/d0001/Reboot/Now:mine:214");
         fake_log_clear(yard.fake);
@@ -463,7 +474,7 @@ static void an_exec_that_waits_is_taken_back(void **arg)
         fake_delay(d, FAKE_SILENT);
         fake_wake(d, 5000);
         (void)yard_turn(200, NULL, NULL);
-        assert_int_equal(yard_do(NULL, ODM_CMD_EXEC, take, "mine", ODM_FMT_CHR), 404);
+        assert_int_equal(take_back(NULL, "mine"), 404);
 }
 
 /* ---- turns ------------------------------------------------------------------------------------------------ */
@@ -473,34 +484,32 @@ static void it_is_held_and_cancelled(void **arg)
         fake_device *d;
 
         (void)arg;
-        d = yard_attach("one");
-        fake_sleep(d, 60000);
+        d = sleeper("one");
         make("t", "dev:one", REBOOT);
-        assert_int_equal(yard_task_exec("t", "Start"), 202);
+        start("t");
         assert_int_equal(yard_task_exec("t", "Resume"), 405);
         assert_int_equal(yard_task_exec("t", "Pause"), 200);
         assert_int_equal(state_of("t"), 30);
         fake_wake(d, 0);
         (void)yard_turn(100, NULL, NULL);
         assert_int_equal(state_of("t"), 30);
-        yard_stop();
-        yard_start(classes);
+        restart();
         assert_int_equal(state_of("t"), 30);
         d = yard_attach("one");
-        assert_int_equal(yard_do(NULL, ODM_CMD_DELETE, TASKS "t", NULL, ODM_FMT_ABSENT), 405);
+        assert_int_equal(delete_task("t"), 405);
         assert_int_equal(yard_task_exec("t", "Resume"), 200);
         wait_state("t", 40);
         fake_sleep(d, 60000);
         make("u", "dev:one", REBOOT);
-        assert_int_equal(yard_task_exec("u", "Start"), 202);
+        start("u");
         assert_int_equal(yard_task_exec("u", "Cancel"), 200);
         wait_state("u", 50);
         assert_int_equal(yard_task_exec("u", "Cancel"), 405);
         want_alerts(DONE, TASKS "t:c1:40 " TASKS "u:c1:50");
-        assert_int_equal(yard_do(NULL, ODM_CMD_DELETE, TASKS "u", NULL, ODM_FMT_ABSENT), 200);
+        assert_int_equal(delete_task("u"), 200);
         make("u", "dev:one", REBOOT); /* a new one has nothing of it */
         assert_int_equal(state_of("u"), 0);
-        assert_string_equal(yard_task_leaf("u", "Results"), "");
+        leaf_is("u", "Results", "");
 }
 
 /* One that has not begun is skipped, and is not run when it wakes. */
@@ -513,18 +522,16 @@ static void one_target_is_taken_back(void **arg)
         yard_attach("two");
         fake_sleep(one, 60000);
         make("t", "dev:one,dev:two", REBOOT);
-        assert_int_equal(yard_task_exec("t", "Start"), 202);
-        assert_int_equal(yard_do(NULL, ODM_CMD_DELETE, TASKS "t/Targets/1", NULL, ODM_FMT_ABSENT),
-                         200);
+        start("t");
+        assert_int_equal(delete_task("t/Targets/1"), 200);
         wait_state("t", 41);
-        assert_string_equal(yard_task_leaf("t", "Results/d0001/State"), "7");
-        assert_string_equal(yard_task_leaf("t", "Results/d0002/State"), "3");
+        leaf_is("t", "Results/d0001/State", "7");
+        leaf_is("t", "Results/d0002/State", "3");
         fake_wake(one, 0);
         (void)yard_turn(100, NULL, NULL);
         assert_string_equal(fake_log(yard.fake), "exec d0002 ./Reboot/Now\n");
         /* nothing of a task that is over */
-        assert_int_equal(yard_do(NULL, ODM_CMD_DELETE, TASKS "t/Targets/2", NULL, ODM_FMT_ABSENT),
-                         200);
+        assert_int_equal(delete_task("t/Targets/2"), 200);
         assert_int_equal(state_of("t"), 41);
 }
 
@@ -537,17 +544,16 @@ static void a_cancelled_task_can_be_deleted_at_once(void **arg)
         one = yard_attach("one");
         fake_delay(one, FAKE_SILENT);
         make("t", "dev:one", REBOOT);
-        assert_int_equal(yard_task_exec("t", "Start"), 202);
+        start("t");
         (void)yard_turn(100, NULL, NULL);
         assert_int_equal(fake_waiting(yard.fake), 1);
-        assert_int_equal(yard_do(NULL, ODM_CMD_DELETE, TASKS "t", NULL, ODM_FMT_ABSENT), 405);
+        assert_int_equal(delete_task("t"), 405);
         assert_int_equal(yard_task_exec("t", "Cancel"), 200);
-        assert_int_equal(yard_do(NULL, ODM_CMD_DELETE, TASKS "t", NULL, ODM_FMT_ABSENT), 200);
+        assert_int_equal(delete_task("t"), 200);
         (void)yard_turn(60, NULL, NULL);
         assert_int_equal(fake_waiting(yard.fake), 0);
         assert_int_equal(yard_get(TASKS "t/State"), 404);
-        yard_stop();
-        yard_start(classes);
+        restart();
         assert_int_equal(yard_get(TASKS "t/State"), 404);
 }
 
@@ -565,15 +571,15 @@ static void a_task_can_be_deleted_while_it_is_told(void **arg)
         (void)arg;
         fake_sleep(yard_attach("one"), 0);
         make("t", "dev:one", REBOOT);
-        assert_int_equal(yard_task_exec("t", "Start"), 202);
+        start("t");
         assert_int_equal(yard_task_exec("t", "Cancel"), 200);
         assert_true(yard_turn(LIMIT_MS, is_written, NULL));
-        assert_int_equal(yard_do(NULL, ODM_CMD_DELETE, TASKS "t", NULL, ODM_FMT_ABSENT), 200);
+        assert_int_equal(delete_task("t"), 200);
         assert_null(fanout_by_name(yard.g->fanout, name));
         (void)yard_turn(60, NULL, NULL);
         assert_null(yard.g->fanout->tasks);
         make("t", "dev:one", REBOOT);
-        assert_int_equal(yard_task_exec("t", "Start"), 202);
+        start("t");
 }
 
 static void failures_in_full(void **arg)
@@ -583,18 +589,12 @@ static void failures_in_full(void **arg)
         fake_refuse(yard_attach("two"), "./Reboot/Now", 405, "not \"now\"");
         make("t", "all", REBOOT);
         assert_int_equal(yard_task_add("t", "Operations/ReturnFormat", "4", ODM_FMT_INT), 200);
-        assert_int_equal(yard_task_exec("t", "Start"), 202);
+        start("t");
         wait_state("t", 41);
-        want_alerts(
-                RESULTS,
-                HEAD("t", "1",
-                     "Total=\"2\" Ok=\"1\" Failed=\"1\" Pending=\"0\"") "<Device ID=\"two\" "
-                                                                        "Key=\"d0002\" State=\"4\" "
-                                                                        "Text=\"not "
-                                                                        "&quot;now&quot;\">"
-                                                                        "<Cmd CmdRef=\"2\" "
-                                                                        "Status=\"405\"/></"
-                                                                        "Device></FanoutResult>");
+        want_alerts(RESULTS, DOC("t", "1", TOTALS("2", "1", "1", "0"),
+                                 "<Device ID=\"two\" Key=\"d0002\" State=\"4\" "
+                                 "Text=\"not &quot;now&quot;\"><Cmd CmdRef=\"2\" Status=\"405\"/>"
+                                 "</Device>"));
 }
 
 static void groups_of_the_result(void **arg)
@@ -604,13 +604,11 @@ static void groups_of_the_result(void **arg)
         fake_refuse(yard_attach("two"), "./Reboot/Now", 405, "no");
         make("t", "all", REBOOT);
         assert_int_equal(yard_task_add("t", "Operations/MakeGroups", "true", ODM_FMT_BOOL), 200);
-        assert_int_equal(yard_task_exec("t", "Start"), 202);
+        start("t");
         wait_state("t", 41);
         fake_refuse(fake_find(yard.fake, "two"), "./Reboot/Now", 0, NULL);
-        make("again", "group:t-fail", REBOOT);
-        assert_int_equal(yard_task_exec("again", "Start"), 202);
-        wait_state("again", 40);
-        assert_string_equal(yard_task_leaf("again", "Results"), "d0002");
+        run("again", "group:t-fail", REBOOT, 40);
+        leaf_is("again", "Results", "d0002");
 }
 
 /* A second run has its own members, and who may not make groups makes none. */
@@ -623,11 +621,11 @@ static void groups_are_made_anew_by_who_may(void **arg)
         fake_refuse(yard_attach("two"), "./Reboot/Now", 405, "no");
         make("t", "all", REBOOT);
         assert_int_equal(yard_task_add("t", "Operations/MakeGroups", "true", ODM_FMT_BOOL), 200);
-        assert_int_equal(yard_task_exec("t", "Start"), 202);
+        start("t");
         wait_state("t", 41);
         assert_int_equal(yard_get("./GwMO/Inventory/Groups/t-fail/Members/d0002"), 200);
         fake_refuse(fake_find(yard.fake, "two"), "./Reboot/Now", 0, NULL);
-        assert_int_equal(yard_task_exec("t", "Start"), 202);
+        start("t");
         wait_state("t", 40);
         assert_int_equal(yard_get("./GwMO/Inventory/Groups/t-fail/Members/d0002"), 404);
         assert_int_equal(yard_get("./GwMO/Inventory/Groups/t-ok/Members/d0002"), 200);
@@ -653,11 +651,9 @@ static void rights_are_those_of_the_mount(void **arg)
         assert_int_equal(yard_do(NULL, ODM_CMD_REPLACE, "./GwDev/d0002?prop=ACL",
                                  "Get=*&Replace=" YARD_SERVER, ODM_FMT_CHR),
                          200);
-        make("t", "all", REBOOT);
-        assert_int_equal(yard_task_exec("t", "Start"), 202);
-        wait_state("t", 41);
-        assert_string_equal(yard_task_leaf("t", "Results/d0001/Status"), "200");
-        assert_string_equal(yard_task_leaf("t", "Results/d0002/Status"), "425");
+        run("t", "all", REBOOT, 41);
+        leaf_is("t", "Results/d0001/Status", "200");
+        leaf_is("t", "Results/d0002/Status", "425");
 }
 
 /* Goes through the documents that wait: keys are marked, each once; how many there were. */
@@ -713,9 +709,9 @@ static void a_crowd_is_told_in_parts(void **arg)
         assert_true(north_waiting(yard.g->north) >= CROWD); /* that they are here: each of them */
         make("t", "all", FWV);
         assert_int_equal(yard_task_add("t", "MaxParallel", "100", ODM_FMT_INT), 200);
-        assert_int_equal(yard_task_exec("t", "Start"), 202);
+        start("t");
         wait_state("t", 40);
-        assert_string_equal(yard_task_leaf("t", "Ok"), "5000");
+        leaf_is("t", "Ok", "5000");
         north_rest(yard.g->north, true);
         tally t = {seen, 0, CROWD};
         assert_int_equal(north_alerts(yard.g->north, ODM_STR(YARD_SERVER), tally_document, &t), 0);
@@ -748,27 +744,19 @@ static void a_gateway_below_has_the_task_for_its_own(void **arg)
         fake_later(d, 100, DONE, 40);
         yard_attach("below");
         make("t", "all", FWV);
-        assert_int_equal(yard_task_exec("t", "Start"), 202);
+        start("t");
         (void)yard_turn(40, NULL, NULL);
         assert_string_equal(fake_value(d, "./GwMO/Fanout/Fanout/p1/Cmds"), FWV);
         assert_string_equal(fake_value(d, "./GwMO/Fanout/Fanout/p1/Targets/1"), "all");
         for (int i = 0; i < 2; i++) /* told twice, and passed on once */
                 assert_int_equal(devices_alert(yard.g, fake_record(d), &a, loop_wall()), 0);
         wait_state("t", 40);
-        want_alerts(RESULTS, TASKS
-                    "t:c1:<FanoutResult TaskID=\"t\" Seq=\"1\" Last=\"0\"><Totals Total=\"1\" "
-                    "Ok=\"0\" Failed=\"0\" Pending=\"1\"/><Group State=\"3\"><Cmd CmdRef=\"1\" "
-                    "Status=\"200\"/><Count>2</Count><Devices>g0001/d0001 g0001/g0002/d0003"
-                    "</Devices></Group></FanoutResult> " HEAD(
-                            "t", "2",
-                            "Total=\"1\" Ok=\"1\" Failed=\"0\" Pending=\"0\"") "<Group "
-                                                                               "State=\"3\"><Cmd "
-                                                                               "Status=\"202\" "
-                                                                               "Result=\"200\"/"
-                                                                               "><Count>1</Count>"
-                                                                               "<Devices>g0001</"
-                                                                               "Devices></Group></"
-                                                                               "FanoutResult>");
+        want_alerts(RESULTS,
+                    AND(DOC_OF("t", "1", "0", TOTALS("1", "0", "0", "1"),
+                               GROUP("3", "<Cmd CmdRef=\"1\" Status=\"200\"/>", "2",
+                                     "g0001/d0001 g0001/g0002/d0003")),
+                        DOC("t", "2", TOTALS("1", "1", "0", "0"),
+                            GROUP("3", "<Cmd Status=\"202\" Result=\"200\"/>", "1", "g0001"))));
         want_alerts(DONE, TASKS "t:c1:40");
 }
 
