@@ -634,8 +634,7 @@ static void begin(struct play *p, const struct scene *s)
         odm_exec e;
 
         *p = (struct play){.s = s};
-        assert_int_equal(lab_open(&p->l, &heap, LAB_LINKS, "1.0"), 0);
-        lab_furnish(&p->l);
+        lab_begin(&p->l, LAB_LINKS);
         for (size_t i = 0; i < ODM_COUNT(s->kept) && s->kept[i].path; i++)
                 put(p, s->kept[i].path, s->kept[i].value, ODM_FMT_CHR);
         if (s->stage)

@@ -277,11 +277,70 @@ int lab_run(lab *l, odm_plan *p)
         return 0;
 }
 
-const char *lab_nodes(lab *l, const odm_bridge_node *v, size_t n)
+const odm_plan_result *lab_done(lab *l, odm_plan *p)
 {
+        assert_int_equal(lab_run(l, p), 0);
+        return odm_plan_result_of(p);
+}
+
+void lab_forget(lab *l)
+{
+        l->log[0] = '\0';
+        l->log_n = 0;
+}
+
+const odm_plan_result *lab_read(lab *l, const char *path, odm_ask ask)
+{
+        const odm_str s = odm_cstr(path);
+        odm_plan *p;
+
+        lab_forget(l);
+        assert_int_equal(odm_plan_read(l->b, &s, 1, ask, &l->a, &p), 0);
+        return lab_done(l, p);
+}
+
+static odm_bridge_node node_of(const char *path, odm_format format, const char *value)
+{
+        return (odm_bridge_node){.path = odm_cstr(path),
+                                 .value = {.format = format, .data = odm_cstr(value)},
+                                 .has_data = value != NULL};
+}
+
+unsigned lab_write(lab *l, const char *path, odm_format format, const char *value)
+{
+        const odm_bridge_node v = node_of(path, format, value);
+        odm_plan *p;
+
+        lab_forget(l);
+        assert_int_equal(odm_plan_write(l->b, &v, 1, &l->a, &p), 0);
+        return lab_done(l, p)->status;
+}
+
+unsigned lab_create(lab *l, const char *path, odm_format format, const char *value)
+{
+        const odm_bridge_node v = node_of(path, format, value);
+        odm_plan *p;
+
+        lab_forget(l);
+        assert_int_equal(odm_plan_create(l->b, &v, 1, &l->a, &p), 0);
+        return lab_done(l, p)->status;
+}
+
+odm_bridge_news lab_told(lab *l, const char *path)
+{
+        odm_lw_list list = lab_list(l, path);
+        odm_bridge_news news;
+
+        assert_int_equal(odm_bridge_told(l->b, &list, (odm_time){0}, &l->a, &news), 0);
+        return news;
+}
+
+const char *lab_nodes(lab *l, odm_bridge_nodes nodes)
+{
+        const odm_bridge_node *v = nodes.v;
         odm_str s = ODM_STR("");
 
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = 0; i < nodes.n; i++) {
                 odm_str type = v[i].value.type, data = v[i].value.data;
                 s = odm_arena_fmt(&l->a, "%s%s%.*s %s%s%.*s%s%.*s", s.p, i ? "; " : "",
                                   (int)v[i].path.n, v[i].path.p, odm_format_name(v[i].value.format),
@@ -356,4 +415,10 @@ void lab_furnish(lab *l)
 
         for (size_t i = 0; i < ODM_COUNT(v); i++)
                 lab_set(l, v[i].path, v[i].text);
+}
+
+void lab_begin(lab *l, const char *links)
+{
+        assert_int_equal(lab_open(l, &heap, links, "1.0"), 0);
+        lab_furnish(l);
 }

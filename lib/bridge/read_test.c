@@ -2,18 +2,6 @@
 /* Reading: every row of the map, how requests are gathered, names, what is told unasked. */
 #include "lab.h"
 
-static odm_plan *read_of(lab *l, const char *path, odm_ask ask)
-{
-        odm_str s = odm_cstr(path);
-        odm_plan *p;
-
-        l->log[0] = '\0';
-        l->log_n = 0;
-        assert_int_equal(odm_plan_read(l->b, &s, 1, ask, &l->a, &p), 0);
-        assert_int_equal(lab_run(l, p), 0);
-        return p;
-}
-
 /* A leaf: what is asked of the device, and what it is in the tree. */
 static const struct leaf {
         const char *path, *asked;
@@ -99,7 +87,7 @@ static void check_leaves(lab *l, const struct leaf *v, size_t n)
 {
         for (size_t i = 0; i < n; i++) {
                 const struct leaf *r = &v[i];
-                const odm_plan_result *got = odm_plan_result_of(read_of(l, r->path, ODM_ASK_NODE));
+                const odm_plan_result *got = lab_read(l, r->path, ODM_ASK_NODE);
                 if (strcmp(l->log, r->asked) != 0)
                         fail_msg("%s asked: %s", r->path, l->log);
                 if (got->status != r->status)
@@ -108,8 +96,8 @@ static void check_leaves(lab *l, const struct leaf *v, size_t n)
                 if (r->value == NULL)
                         continue;
                 odm_str want = odm_arena_fmt(&l->a, "%s %s", r->path, r->value);
-                if (strcmp(lab_nodes(l, got->nodes.v, got->nodes.n), want.p) != 0)
-                        fail_msg("%s: %s", r->path, lab_nodes(l, got->nodes.v, got->nodes.n));
+                if (strcmp(lab_nodes(l, got->nodes), want.p) != 0)
+                        fail_msg("%s: %s", r->path, lab_nodes(l, got->nodes));
         }
 }
 
@@ -118,8 +106,7 @@ static void every_leaf_is_what_the_map_says(void **state)
         lab l;
 
         (void)state;
-        assert_int_equal(lab_open(&l, &heap, LAB_LINKS, "1.0"), 0);
-        lab_furnish(&l);
+        lab_begin(&l, LAB_LINKS);
         odm_bridge_sleeps(l.b, 300, true, true);
         check_leaves(&l, leaves, ODM_COUNT(leaves));
         lab_close(&l);
@@ -175,9 +162,9 @@ static void a_gateway_of_its_own_kind_tells_what_is_behind_it(void **state)
         for (size_t i = 0; i < ODM_COUNT(values); i++)
                 lab_set(&l, values[i][0], values[i][1]);
         check_leaves(&l, gateway_leaves, ODM_COUNT(gateway_leaves));
-        r = odm_plan_result_of(read_of(&l, "./GwMO/Inventory/Records/3", ODM_ASK_DATA));
+        r = lab_read(&l, "./GwMO/Inventory/Records/3", ODM_ASK_DATA);
         assert_string_equal(l.log, "Read /25/3");
-        assert_string_equal(lab_nodes(&l, r->nodes.v, r->nodes.n),
+        assert_string_equal(lab_nodes(&l, r->nodes),
                             "./GwMO/Inventory/Records/3 node; "
                             "./GwMO/Inventory/Records/3/Addr chr=d03; "
                             "./GwMO/Inventory/Records/3/AddrType chr=LWM2M; "
@@ -262,17 +249,16 @@ static void trees_are_as_the_table_says(void **state)
         lab l;
 
         (void)state;
-        assert_int_equal(lab_open(&l, &heap, LAB_LINKS, "1.0"), 0);
-        lab_furnish(&l);
+        lab_begin(&l, LAB_LINKS);
         for (size_t i = 0; i < ODM_COUNT(trees); i++) {
                 const struct tree *r = &trees[i];
-                const odm_plan_result *got = odm_plan_result_of(read_of(&l, r->path, r->ask));
+                const odm_plan_result *got = lab_read(&l, r->path, r->ask);
                 if (strcmp(l.log, r->asked) != 0)
                         fail_msg("%s: asked %s", r->why, l.log);
                 if (got->status != 200)
                         fail_msg("%s: %u", r->why, got->status);
-                if (strcmp(lab_nodes(&l, got->nodes.v, got->nodes.n), r->nodes) != 0)
-                        fail_msg("%s:\n%s", r->why, lab_nodes(&l, got->nodes.v, got->nodes.n));
+                if (strcmp(lab_nodes(&l, got->nodes), r->nodes) != 0)
+                        fail_msg("%s:\n%s", r->why, lab_nodes(&l, got->nodes));
         }
         lab_close(&l);
 }
@@ -283,9 +269,8 @@ static void the_whole_device_can_be_read(void **state)
         lab l;
 
         (void)state;
-        assert_int_equal(lab_open(&l, &heap, LAB_LINKS, "1.0"), 0);
-        lab_furnish(&l);
-        r = odm_plan_result_of(read_of(&l, ".", ODM_ASK_DATA));
+        lab_begin(&l, LAB_LINKS);
+        r = lab_read(&l, ".", ODM_ASK_DATA);
         assert_string_equal(l.log, "Read /1; Read /3; Read /4; Read /5; Read /6; Read /8; Read /9; "
                                    "Read /3303");
         assert_int_equal(r->status, 200);
@@ -314,15 +299,15 @@ static void a_new_device_is_asked_by_one_composite_read(void **state)
         assert_int_equal(
                 lab_open(&l, &heap, "</>;rt=\"oma.lwm2m\";ct=\"110 112\"," LAB_LINKS, "1.1"), 0);
         lab_furnish(&l);
-        r = odm_plan_result_of(read_of(&l, "./SCM/Inventory/Deployed", ODM_ASK_DATA));
+        r = lab_read(&l, "./SCM/Inventory/Deployed", ODM_ASK_DATA);
         assert_string_equal(l.log, "Read-Composite / /9/0 /9/2");
         assert_int_equal(r->status, 200);
         assert_int_equal(r->nodes.n, 12);
         l.refuse = 405; /* it cannot: each by itself, and never again */
-        r = odm_plan_result_of(read_of(&l, "./SCM/Inventory/Deployed", ODM_ASK_DATA));
+        r = lab_read(&l, "./SCM/Inventory/Deployed", ODM_ASK_DATA);
         assert_string_equal(l.log, "Read-Composite /; Read /9/0; Read /9/2");
         assert_int_equal(r->nodes.n, 12);
-        r = odm_plan_result_of(read_of(&l, "./SCM/Inventory/Deployed", ODM_ASK_DATA));
+        r = lab_read(&l, "./SCM/Inventory/Deployed", ODM_ASK_DATA);
         assert_string_equal(l.log, "Read /9/0; Read /9/2");
         lab_close(&l);
 }
@@ -335,13 +320,12 @@ static void several_paths_share_a_request(void **state)
         lab l;
 
         (void)state;
-        assert_int_equal(lab_open(&l, &heap, LAB_LINKS, "1.0"), 0);
-        lab_furnish(&l);
+        lab_begin(&l, LAB_LINKS);
         assert_int_equal(odm_plan_read(l.b, paths, 4, ODM_ASK_NODE, &l.a, &p), 0);
         assert_int_equal(lab_run(&l, p), 0);
         assert_string_equal(l.log, "Read /3/0");
         const odm_plan_result *r = odm_plan_result_of(p);
-        assert_string_equal(lab_nodes(&l, r->nodes.v, r->nodes.n),
+        assert_string_equal(lab_nodes(&l, r->nodes),
                             "./DevDetail/FwV chr=1.0; ./DevDetail/HwV chr=B; ./LwM2M/3/0/9 int=87");
         lab_close(&l);
 }
@@ -356,13 +340,11 @@ static void failures_become_statuses(void **state)
         lab l;
 
         (void)state;
-        assert_int_equal(lab_open(&l, &heap, LAB_LINKS, "1.0"), 0);
-        lab_furnish(&l);
+        lab_begin(&l, LAB_LINKS);
         for (size_t i = 0; i < ODM_COUNT(v); i++) {
                 l.refuse = v[i].coap;
                 l.silent = v[i].coap == 0;
-                const odm_plan_result *r =
-                        odm_plan_result_of(read_of(&l, "./DevDetail/FwV", ODM_ASK_NODE));
+                const odm_plan_result *r = lab_read(&l, "./DevDetail/FwV", ODM_ASK_NODE);
                 if (r->status != v[i].status)
                         fail_msg("%u became %u", v[i].coap, r->status);
                 assert_non_null(r->text.p);
@@ -376,10 +358,9 @@ static void a_format_that_is_refused_is_left_to_the_device(void **state)
         lab l;
 
         (void)state;
-        assert_int_equal(lab_open(&l, &heap, LAB_LINKS, "1.0"), 0);
-        lab_furnish(&l);
+        lab_begin(&l, LAB_LINKS);
         l.refuse = 406;
-        const odm_plan_result *r = odm_plan_result_of(read_of(&l, "./DevInfo", ODM_ASK_DATA));
+        const odm_plan_result *r = lab_read(&l, "./DevInfo", ODM_ASK_DATA);
         assert_string_equal(l.log, "Read /3/0; Read /3/0");
         assert_int_equal(r->status, 200);
         lab_close(&l);
@@ -392,8 +373,7 @@ static void objects_are_known_by_their_identifiers(void **state)
         lab l;
 
         (void)state;
-        assert_int_equal(lab_open(&l, &heap, "</1/0>,</3/0>,</5/0>,</4/0>", "1.0"), 0);
-        lab_furnish(&l);
+        lab_begin(&l, "</1/0>,</3/0>,</5/0>,</4/0>");
         assert_int_equal(odm_bridge_mos(l.b, &l.a, &v, &n), 0);
         for (size_t i = 0; i < n; i++)
                 all = odm_arena_fmt(&l.a, "%s %.*s", all.p, (int)(v[i].n - 11), v[i].p + 11);
@@ -401,20 +381,11 @@ static void objects_are_known_by_their_identifiers(void **state)
                         "oma-diag:batteryinfo:1.0 oma-diag:restart:1.0 oma-lawmo:1.0 "
                         "oma-connmo-nap:1.0 ext-etsi-mandmo:1.0");
         /* which radio it has is known once it was read */
-        (void)read_of(&l, "./DiagMon/RF", ODM_ASK_DATA);
+        (void)lab_read(&l, "./DiagMon/RF", ODM_ASK_DATA);
         size_t before = n;
         assert_int_equal(odm_bridge_mos(l.b, &l.a, &v, &n), 0);
         assert_int_equal(n, before + 1);
         lab_close(&l);
-}
-
-static odm_bridge_news told(lab *l, const char *path)
-{
-        odm_lw_list list = lab_list(l, path);
-        odm_bridge_news news;
-
-        assert_int_equal(odm_bridge_told(l->b, &list, (odm_time){0}, &l->a, &news), 0);
-        return news;
 }
 
 static void what_it_tells_is_told_in_the_tree(void **state)
@@ -423,16 +394,15 @@ static void what_it_tells_is_told_in_the_tree(void **state)
         lab l;
 
         (void)state;
-        assert_int_equal(lab_open(&l, &heap, LAB_LINKS, "1.0"), 0);
-        lab_furnish(&l);
-        n = told(&l, "/3/0/9");
-        assert_string_equal(lab_nodes(&l, n.nodes.v, n.nodes.n),
+        lab_begin(&l, LAB_LINKS);
+        n = lab_told(&l, "/3/0/9");
+        assert_string_equal(lab_nodes(&l, n.nodes),
                             "./DiagMon/Battery/DiagMonData/1/BatteryLevel int=87");
-        n = told(&l, "/3/0/0");
-        assert_string_equal(lab_nodes(&l, n.nodes.v, n.nodes.n),
+        n = lab_told(&l, "/3/0/0");
+        assert_string_equal(lab_nodes(&l, n.nodes),
                             "./DevInfo/Man chr=Acme; ./DevDetail/OEM chr=Acme");
-        n = told(&l, "/9/0");
-        assert_string_equal(lab_nodes(&l, n.nodes.v, n.nodes.n),
+        n = lab_told(&l, "/9/0");
+        assert_string_equal(lab_nodes(&l, n.nodes),
                             "./SCM/Inventory/Deployed/0/ID chr=meterd; "
                             "./SCM/Inventory/Deployed/0/PkgIDRef chr=meterd; "
                             "./SCM/Inventory/Deployed/0/Name chr=meterd; "
@@ -449,25 +419,24 @@ static void error_codes_are_traps(void **state)
         lab l;
 
         (void)state;
-        assert_int_equal(lab_open(&l, &heap, LAB_LINKS, "1.0"), 0);
-        lab_furnish(&l);
-        assert_int_equal(told(&l, "/3/0/11").n_alerts, 0); /* 0: no error */
+        lab_begin(&l, LAB_LINKS);
+        assert_int_equal(lab_told(&l, "/3/0/11").n_alerts, 0); /* 0: no error */
         lab_set(&l, "/3/0/11/0", "1");
         lab_set(&l, "/3/0/11/1", "7");
-        n = told(&l, "/3/0/11");
+        n = lab_told(&l, "/3/0/11");
         assert_int_equal(n.n_alerts, 2);
         assert_str(n.alert[0].source, "./Trap/error1");
         assert_str(n.alert[0].type, "urn:oma:at:diagmon:1.0:TrapNotification");
         assert_str(n.alert[0].mark, "warning");
         assert_str(n.alert[1].source, "./Trap/error7");
-        assert_int_equal(told(&l, "/3/0/11").n_alerts, 0); /* still */
+        assert_int_equal(lab_told(&l, "/3/0/11").n_alerts, 0); /* still */
         odm_buf_init(&saved, &heap, 65536);
         assert_true(odm_bridge_dirty(l.b));
         assert_int_equal(odm_bridge_save(l.b, &saved), 0);
         assert_false(odm_bridge_dirty(l.b));
-        const odm_plan_result *r = odm_plan_result_of(read_of(&l, "./Trap", ODM_ASK_DATA));
+        const odm_plan_result *r = lab_read(&l, "./Trap", ODM_ASK_DATA);
         assert_string_equal(
-                lab_nodes(&l, r->nodes.v, r->nodes.n),
+                lab_nodes(&l, r->nodes),
                 "./Trap node; ./Trap/error1 node urn:oma:mo:x-xrem-trap-error:1.0; "
                 "./Trap/error1/Status int=20; "
                 "./Trap/error1/TrapID chr=urn:oma:mo:x-xrem-trap-error:1.0/error1; "
@@ -476,30 +445,17 @@ static void error_codes_are_traps(void **state)
         lab_close(&l);
 
         /* the gateway was away meanwhile: what was active is, what is not any more is told */
-        assert_int_equal(lab_open(&l, &heap, LAB_LINKS, "1.0"), 0);
-        lab_furnish(&l);
+        lab_begin(&l, LAB_LINKS);
         assert_int_equal(odm_bridge_load(l.b, odm_buf_view(&saved), (odm_time){0}), 0);
         odm_buf_done(&saved);
         lab_set(&l, "/3/0/11/0", "7");
-        n = told(&l, "/3/0/11");
+        n = lab_told(&l, "/3/0/11");
         assert_int_equal(n.n_alerts, 1);
         assert_str(n.alert[0].source, "./Trap/error1");
         assert_str(n.alert[0].type, "urn:oma:at:diagmon:1.0:TrapInactiveNotification");
-        r = odm_plan_result_of(read_of(&l, "./Trap/error1/Status", ODM_ASK_NODE));
-        assert_string_equal(lab_nodes(&l, r->nodes.v, r->nodes.n), "./Trap/error1/Status int=10");
+        r = lab_read(&l, "./Trap/error1/Status", ODM_ASK_NODE);
+        assert_string_equal(lab_nodes(&l, r->nodes), "./Trap/error1/Status int=10");
         lab_close(&l);
-}
-
-static unsigned order(lab *l, const char *path, odm_format format, const char *value)
-{
-        odm_bridge_node v = {.path = odm_cstr(path),
-                             .value = {.format = format, .data = odm_cstr(value)},
-                             .has_data = value != NULL};
-        odm_plan *p;
-
-        assert_int_equal(odm_plan_create(l->b, &v, 1, &l->a, &p), 0);
-        assert_int_equal(lab_run(l, p), 0);
-        return odm_plan_result_of(p)->status;
 }
 
 static void what_is_ordered_is_observed_and_reported(void **state)
@@ -524,12 +480,11 @@ static void what_is_ordered_is_observed_and_reported(void **state)
         lab l;
 
         (void)state;
-        assert_int_equal(lab_open(&l, &heap, LAB_LINKS, "1.0"), 0);
-        lab_furnish(&l);
-        assert_int_equal(told(&l, "/3/0/9").n_alerts, 0);
+        lab_begin(&l, LAB_LINKS);
+        assert_int_equal(lab_told(&l, "/3/0/9").n_alerts, 0);
         for (size_t i = 0; i < ODM_COUNT(rows); i++) {
                 snprintf(path, sizeof path, "./LwM2M/Observe/a/%s", rows[i].leaf);
-                unsigned got = order(&l, path, rows[i].format, rows[i].value);
+                unsigned got = lab_create(&l, path, rows[i].format, rows[i].value);
                 if (got != rows[i].status)
                         fail_msg("%s: %u", rows[i].why, got);
         }
@@ -539,37 +494,36 @@ static void what_is_ordered_is_observed_and_reported(void **state)
         assert_str(o[0].name, "a");
         assert_true(o[0].there);
         assert_int_equal(o[0].attrs.has, ODM_LW_PMIN | ODM_LW_GT);
-        l.log[0] = '\0';
-        l.log_n = 0;
+        lab_forget(&l);
         l.refuse = 405; /* it takes no attributes */
         assert_int_equal(odm_plan_watch(l.b, &o[0], &l.a, &p), 0);
         assert_int_equal(lab_run(&l, p), 0);
         assert_non_null(strstr(l.log, "Observe /3/0/9"));
-        n = told(&l, "/3/0/9"); /* 87 */
+        n = lab_told(&l, "/3/0/9"); /* 87 */
         assert_int_equal(n.n_alerts, 1);
         assert_str(n.alert[0].source, "./LwM2M/3/0/9");
-        assert_int_equal(order(&l, "./LwM2M/Observe/a/Ref", ODM_FMT_CHR,
-                               "./DiagMon/Battery/DiagMonData/1/BatteryLevel"),
+        assert_int_equal(lab_create(&l, "./LwM2M/Observe/a/Ref", ODM_FMT_CHR,
+                                    "./DiagMon/Battery/DiagMonData/1/BatteryLevel"),
                          200);
-        n = told(&l, "/3/0/9");
+        n = lab_told(&l, "/3/0/9");
         assert_int_equal(n.n_alerts, 1);
         assert_str(n.alert[0].type, "urn:oma:at:diagmon:1.0:CollectedSimpleDataReport");
         assert_str(n.alert[0].source, "./DiagMon/Battery/DiagMonData/1/BatteryLevel");
         assert_str(n.alert[0].data, "87");
         lab_set(&l, "/3/0/9", "91");
-        n = told(&l, "/3/0/9");
+        n = lab_told(&l, "/3/0/9");
         assert_int_equal(n.n_alerts, 2);
         assert_str(n.alert[1].source, "./LwM2M/Observe/a");
         assert_str(n.alert[1].type, "urn:oma:at:diagmon:1.0:TrapNotification");
-        assert_int_equal(told(&l, "/3/0/9").n_alerts, 1); /* still */
+        assert_int_equal(lab_told(&l, "/3/0/9").n_alerts, 1); /* still */
         lab_set(&l, "/3/0/9", "90");
-        n = told(&l, "/3/0/9");
+        n = lab_told(&l, "/3/0/9");
         assert_str(n.alert[1].type, "urn:oma:at:diagmon:1.0:TrapInactiveNotification");
         for (int i = 1; i < ODM_BRIDGE_OBSERVE; i++) {
                 snprintf(path, sizeof path, "./LwM2M/Observe/b%d", i);
-                assert_int_equal(order(&l, path, ODM_FMT_NODE, NULL), 200);
+                assert_int_equal(lab_create(&l, path, ODM_FMT_NODE, NULL), 200);
         }
-        assert_int_equal(order(&l, "./LwM2M/Observe/c", ODM_FMT_NODE, NULL), 420);
+        assert_int_equal(lab_create(&l, "./LwM2M/Observe/c", ODM_FMT_NODE, NULL), 420);
         lab_close(&l);
 }
 
@@ -578,9 +532,8 @@ static void another_root_is_understood(void **state)
         lab l;
 
         (void)state;
-        assert_int_equal(lab_open(&l, &heap, "</m>;rt=\"oma.lwm2m\",</m/1/0>,</m/3/0>", "1.0"), 0);
-        lab_furnish(&l);
-        const odm_plan_result *r = odm_plan_result_of(read_of(&l, "./DevDetail/FwV", ODM_ASK_NODE));
+        lab_begin(&l, "</m>;rt=\"oma.lwm2m\",</m/1/0>,</m/3/0>");
+        const odm_plan_result *r = lab_read(&l, "./DevDetail/FwV", ODM_ASK_NODE);
         assert_int_equal(r->status, 200);
         lab_close(&l);
 }

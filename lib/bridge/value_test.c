@@ -37,21 +37,15 @@ static const char map[] = "./T                   node   G    -         mo urn:om
 
 static const char *value_of(lab *l, const char *path, unsigned *status)
 {
-        const odm_str one = odm_cstr(path);
-        odm_plan *p;
+        const odm_plan_result *r = lab_read(l, path, ODM_ASK_NODE);
 
-        l->log_n = 0;
-        l->log[0] = '\0';
-        assert_int_equal(odm_plan_read(l->b, &one, 1, ODM_ASK_NODE, &l->a, &p), 0);
-        assert_int_equal(lab_run(l, p), 0);
-        const odm_plan_result *r = odm_plan_result_of(p);
         *status = r->status;
-        return r->status == 200 ? lab_nodes(l, r->nodes.v, r->nodes.n) + strlen(path) + 1 : NULL;
+        return r->status == 200 ? lab_nodes(l, r->nodes) + strlen(path) + 1 : NULL;
 }
 
-static void furnish(lab *l)
+static void begin_own(lab *l)
 {
-        lab_furnish(l);
+        lab_begin(l, LINKS);
         lab_set(l, "/6/0/2", "120.25");
         lab_set(l, "/6/0/3", "1e+20");
         lab_set(l, "/3/0/13", "999999999999");
@@ -86,8 +80,7 @@ static void each_type_is_read_in_each_format(void **state)
         lab l;
 
         (void)state;
-        assert_int_equal(lab_open(&l, &heap, LINKS, "1.0"), 0);
-        furnish(&l);
+        begin_own(&l);
         for (size_t i = 0; i < ODM_COUNT(rows); i++) {
                 unsigned status;
                 const char *got = value_of(&l, rows[i].path, &status);
@@ -128,22 +121,11 @@ static void values_are_written_by_their_rules(void **state)
         lab l;
 
         (void)state;
-        assert_int_equal(lab_open(&l, &heap, LINKS, "1.0"), 0);
-        furnish(&l);
+        begin_own(&l);
         for (size_t i = 0; i < ODM_COUNT(rows); i++) {
-                odm_bridge_node v = {
-                        .path = odm_cstr(rows[i].path),
-                        .value = {.format = rows[i].format, .data = odm_cstr(rows[i].value)},
-                        .has_data = true};
-                odm_plan *p;
-                l.log_n = 0;
-                l.log[0] = '\0';
-                assert_int_equal(odm_plan_write(l.b, &v, 1, &l.a, &p), 0);
-                assert_int_equal(lab_run(&l, p), 0);
-                if (odm_plan_result_of(p)->status != rows[i].status ||
-                    strcmp(l.log, rows[i].asked) != 0)
-                        fail_msg("%s: %u, asked %s", rows[i].why, odm_plan_result_of(p)->status,
-                                 l.log);
+                unsigned status = lab_write(&l, rows[i].path, rows[i].format, rows[i].value);
+                if (status != rows[i].status || strcmp(l.log, rows[i].asked) != 0)
+                        fail_msg("%s: %u, asked %s", rows[i].why, status, l.log);
         }
         lab_close(&l);
 }
@@ -155,20 +137,17 @@ static void all_that_is_told_is_told(void **state)
         lab l;
 
         (void)state;
-        assert_int_equal(lab_open(&l, &heap, LINKS, "1.0"), 0);
-        furnish(&l);
+        begin_own(&l);
         lab_set(&l, "/1/0/2", "1"); /* no rule names it */
-        odm_lw_list list = lab_list(&l, "/1/0");
-        assert_int_equal(odm_bridge_told(l.b, &list, (odm_time){0}, &l.a, &n), 0);
-        assert_string_equal(lab_nodes(&l, n.nodes.v, n.nodes.n),
+        n = lab_told(&l, "/1/0");
+        assert_string_equal(lab_nodes(&l, n.nodes),
                             "./T/IntBool bool=true; ./T/IntFloat float=300; "
                             "./T/IntTime time=19700101T000500Z; ./T/IntBin bin=300; "
                             "./T/DecimalWhole chr=300; ./T/Sleep int=0; ./LwM2M/1/0/2 int=1; "
                             "./T/BoolText chr=true; ./T/BoolInt int=1; ./T/TextBin bin=UQ");
         assert_int_equal(n.n_alerts, 0); /* no rule makes traps of errors */
-        list = lab_list(&l, "/9/0/13");
-        assert_int_equal(odm_bridge_told(l.b, &list, (odm_time){0}, &l.a, &n), 0);
-        assert_string_equal(lab_nodes(&l, n.nodes.v, n.nodes.n), "./T/Link chr=5:1");
+        n = lab_told(&l, "/9/0/13");
+        assert_string_equal(lab_nodes(&l, n.nodes), "./T/Link chr=5:1");
         odm_alert a = {.source = ODM_STR("./Trap/error1")};
         assert_int_equal(odm_bridge_untold(l.b, &a), 0);
         lab_close(&l);
@@ -194,15 +173,6 @@ static void what_is_watched_is_what_it_offers(void **state)
         }
 }
 
-static odm_bridge_news told(lab *l, const char *path)
-{
-        odm_lw_list list = lab_list(l, path);
-        odm_bridge_news news;
-
-        assert_int_equal(odm_bridge_told(l->b, &list, (odm_time){0}, &l->a, &news), 0);
-        return news;
-}
-
 /* An alert that could not be kept is one again with the next values. */
 static void what_was_not_kept_is_told_again(void **state)
 {
@@ -212,32 +182,19 @@ static void what_was_not_kept_is_told_again(void **state)
         lab l;
 
         (void)state;
-        assert_int_equal(lab_open(&l, &heap, LAB_LINKS, "1.0"), 0);
-        lab_furnish(&l);
+        lab_begin(&l, LAB_LINKS);
         lab_set(&l, "/3/0/11/0", "1");
-        n = told(&l, "/3/0/11");
+        n = lab_told(&l, "/3/0/11");
         assert_int_equal(n.n_alerts, 1);
-        assert_int_equal(told(&l, "/3/0/11").n_alerts, 0);
+        assert_int_equal(lab_told(&l, "/3/0/11").n_alerts, 0);
         for (size_t i = 0; i < ODM_COUNT(sources); i++) {
                 odm_alert other = {.source = odm_cstr(sources[i])};
                 assert_int_equal(odm_bridge_untold(l.b, &other), 0);
-                assert_int_equal(told(&l, "/3/0/11").n_alerts, 0);
+                assert_int_equal(lab_told(&l, "/3/0/11").n_alerts, 0);
         }
         assert_int_equal(odm_bridge_untold(l.b, &n.alert[0]), 0);
-        assert_int_equal(told(&l, "/3/0/11").n_alerts, 1);
+        assert_int_equal(lab_told(&l, "/3/0/11").n_alerts, 1);
         lab_close(&l);
-}
-
-static unsigned order(lab *l, const char *path, odm_format format, const char *value)
-{
-        odm_bridge_node v = {.path = odm_cstr(path),
-                             .value = {.format = format, .data = odm_cstr(value)},
-                             .has_data = value != NULL};
-        odm_plan *p;
-
-        assert_int_equal(odm_plan_create(l->b, &v, 1, &l->a, &p), 0);
-        assert_int_equal(lab_run(l, p), 0);
-        return odm_plan_result_of(p)->status;
 }
 
 static void what_is_ordered_has_a_status_and_limits(void **state)
@@ -248,16 +205,16 @@ static void what_is_ordered_has_a_status_and_limits(void **state)
         lab l;
 
         (void)state;
-        assert_int_equal(lab_open(&l, &heap, LAB_LINKS, "1.0"), 0);
-        lab_furnish(&l);
+        lab_begin(&l, LAB_LINKS);
         memset(far, 'x', sizeof far);
         assert_int_equal(odm_bridge_observed(l.b, ODM_STR("a"), 200), 0); /* nobody ordered it */
         assert_int_equal(odm_bridge_observed(l.b, (odm_str){far, sizeof far}, 200), 0);
         assert_null(value_of(&l, "./LwM2M/Observe/a/Status", &status));
-        assert_int_equal(order(&l, "./LwM2M/Observe/a/Ref", ODM_FMT_CHR, "./LwM2M/3/0/9"), 200);
-        assert_int_equal(order(&l, "./LwM2M/Observe/a", ODM_FMT_NODE, NULL), 418);
-        assert_int_equal(order(&l, "./LwM2M/Observe/a/lt", ODM_FMT_FLOAT, "50"), 200);
-        assert_int_equal(order(&l, "./LwM2M/Observe/a/pmin", ODM_FMT_INT, "-1"), 200);
+        assert_int_equal(lab_create(&l, "./LwM2M/Observe/a/Ref", ODM_FMT_CHR, "./LwM2M/3/0/9"),
+                         200);
+        assert_int_equal(lab_create(&l, "./LwM2M/Observe/a", ODM_FMT_NODE, NULL), 418);
+        assert_int_equal(lab_create(&l, "./LwM2M/Observe/a/lt", ODM_FMT_FLOAT, "50"), 200);
+        assert_int_equal(lab_create(&l, "./LwM2M/Observe/a/pmin", ODM_FMT_INT, "-1"), 200);
         (void)odm_bridge_observe_news(l.b);
         for (int i = 0; i < 2; i++) {
                 assert_int_equal(odm_bridge_observed(l.b, ODM_STR("a"), 405), 0);
@@ -265,19 +222,19 @@ static void what_is_ordered_has_a_status_and_limits(void **state)
         }
         assert_false(odm_bridge_observe_news(l.b)); /* the answer is none */
         lab_set(&l, "/3/0/9", "40");
-        n = told(&l, "/3/0/9");
+        n = lab_told(&l, "/3/0/9");
         assert_int_equal(n.n_alerts, 2);
-        assert_int_equal(told(&l, "/3/0/9").n_alerts, 1); /* below it still: a sample alone */
+        assert_int_equal(lab_told(&l, "/3/0/9").n_alerts, 1); /* below it still: a sample alone */
         assert_int_equal(odm_bridge_untold(l.b, &n.alert[0]), 0);
-        assert_int_equal(told(&l, "/3/0/9").n_alerts, 1);
+        assert_int_equal(lab_told(&l, "/3/0/9").n_alerts, 1);
         assert_int_equal(odm_bridge_untold(l.b, &n.alert[1]), 0);
-        assert_int_equal(told(&l, "/3/0/9").n_alerts, 2);
+        assert_int_equal(lab_told(&l, "/3/0/9").n_alerts, 2);
         lab_set(&l, "/3/0/9", "60");
-        n = told(&l, "/3/0/9");
+        n = lab_told(&l, "/3/0/9");
         assert_int_equal(n.n_alerts, 2);
         assert_int_equal(odm_bridge_untold(l.b, &n.alert[1]), 0);
-        assert_int_equal(told(&l, "/3/0/9").n_alerts, 2);
-        assert_int_equal(told(&l, "/3/0/9").n_alerts, 1);
+        assert_int_equal(lab_told(&l, "/3/0/9").n_alerts, 2);
+        assert_int_equal(lab_told(&l, "/3/0/9").n_alerts, 1);
         lab_close(&l);
 }
 
@@ -291,11 +248,10 @@ static void what_nobody_has_is_not_observed(void **state)
         lab l;
 
         (void)state;
-        assert_int_equal(lab_open(&l, &heap, LAB_LINKS, "1.0"), 0);
-        lab_furnish(&l);
+        lab_begin(&l, LAB_LINKS);
         for (size_t i = 0; i < ODM_COUNT(refs); i++) {
                 snprintf(path, sizeof path, "./LwM2M/Observe/o%zu/Ref", i);
-                assert_int_equal(order(&l, path, ODM_FMT_CHR, refs[i]), 200);
+                assert_int_equal(lab_create(&l, path, ODM_FMT_CHR, refs[i]), 200);
         }
         assert_int_equal(odm_bridge_observations(l.b, o), ODM_COUNT(refs));
         for (size_t i = 1; i < ODM_COUNT(refs); i++)

@@ -187,12 +187,10 @@ static void orders_are_as_the_table_says(void **state)
                 const struct row *r = &rows[i];
                 lab l;
 
-                assert_int_equal(lab_open(&l, &heap, LAB_LINKS, "1.0"), 0);
-                lab_furnish(&l);
+                lab_begin(&l, LAB_LINKS);
                 odm_plan *p = plan_of(&l, r);
                 if (p) {
-                        assert_int_equal(lab_run(&l, p), 0);
-                        const odm_plan_result *got = odm_plan_result_of(p);
+                        const odm_plan_result *got = lab_done(&l, p);
                         if (got->status != r->status)
                                 fail_msg("%s: %u %.*s", r->why, got->status, (int)got->text.n,
                                          got->text.p);
@@ -211,8 +209,7 @@ static unsigned write_one(lab *l, const char *path, const char *value)
         l->log[0] = '\0';
         l->log_n = 0;
         assert_int_equal(odm_plan_write(l->b, &v, 1, &l->a, &p), 0);
-        assert_int_equal(lab_run(l, p), 0);
-        return odm_plan_result_of(p)->status;
+        return lab_done(l, p)->status;
 }
 
 /* A version of 1.0 has no path of one of several values. */
@@ -244,9 +241,8 @@ static const char *read_one(lab *l, const char *path, odm_ask ask)
         odm_plan *p;
 
         assert_int_equal(odm_plan_read(l->b, &s, 1, ask, &l->a, &p), 0);
-        assert_int_equal(lab_run(l, p), 0);
-        const odm_plan_result *r = odm_plan_result_of(p);
-        return r->status == 200 ? lab_nodes(l, r->nodes.v, r->nodes.n) : "none";
+        const odm_plan_result *r = lab_done(l, p);
+        return r->status == 200 ? lab_nodes(l, r->nodes) : "none";
 }
 
 static void what_is_kept_is_read_again(void **state)
@@ -262,8 +258,7 @@ static void what_is_kept_is_read_again(void **state)
         lab l;
 
         (void)state;
-        assert_int_equal(lab_open(&l, &heap, LAB_LINKS, "1.0"), 0);
-        lab_furnish(&l);
+        lab_begin(&l, LAB_LINKS);
         assert_string_equal(read_one(&l, "./SCM/Download", ODM_ASK_DATA), "./SCM/Download node");
         assert_int_equal(lab_run(&l, plan_of(&l, &make)), 0);
         p = plan_of(&l, &again);
@@ -273,8 +268,7 @@ static void what_is_kept_is_read_again(void **state)
         assert_int_equal(odm_bridge_save(l.b, &saved), 0);
         lab_close(&l);
 
-        assert_int_equal(lab_open(&l, &heap, LAB_LINKS, "1.0"), 0);
-        lab_furnish(&l);
+        lab_begin(&l, LAB_LINKS);
         assert_int_equal(odm_bridge_load(l.b, odm_buf_view(&saved), (odm_time){0}), 0);
         odm_buf_done(&saved);
         assert_string_equal(
@@ -298,8 +292,7 @@ static void the_devices_own_word_goes_before_what_is_kept(void **state)
         lab l;
 
         (void)state;
-        assert_int_equal(lab_open(&l, &heap, LAB_LINKS, "1.0"), 0);
-        lab_furnish(&l);
+        lab_begin(&l, LAB_LINKS);
         lab_del(&l, "/5/0/7");
         assert_string_equal(read_one(&l, node, ODM_ASK_NODE), "./FUMO/main/PkgVersion chr=");
         assert_int_equal(write_one(&l, node, "2.0"), 200);
@@ -341,8 +334,7 @@ static void text_that_is_not_taken_goes_as_tlv(void **state)
         lab l;
 
         (void)state;
-        assert_int_equal(lab_open(&l, &heap, LAB_LINKS, "1.0"), 0);
-        lab_furnish(&l);
+        lab_begin(&l, LAB_LINKS);
         l.tlv_only = true;
         assert_int_equal(write_one(&l, "./DevDetail/Ext/TZ", "X"), 200);
         assert_string_equal(l.log, "Write /3/0/15; Write /3/0/15 /3/0/15=X");
@@ -358,12 +350,10 @@ static void a_refused_write_keeps_nothing(void **state)
         lab l;
 
         (void)state;
-        assert_int_equal(lab_open(&l, &heap, LAB_LINKS, "1.0"), 0);
-        lab_furnish(&l);
+        lab_begin(&l, LAB_LINKS);
         l.refuse = 401;
         p = plan_of(&l, &both);
-        assert_int_equal(lab_run(&l, p), 0);
-        assert_int_equal(odm_plan_result_of(p)->status, 425);
+        assert_int_equal(lab_done(&l, p)->status, 425);
         assert_string_equal(read_one(&l, "./FUMO/main/Ext/xrem/Hash", ODM_ASK_NODE),
                             "./FUMO/main/Ext/xrem/Hash chr=");
         lab_close(&l);
