@@ -285,15 +285,22 @@ static int keep_client_nonce(odm_client *c, bool pending, bool taken)
 
 /* ---- what the server says of our last message ------------------------------------------------ */
 
+/* An alert on its way in chunks is not answered by a success: whatever the server makes of one
+ * chunk, the rest is still to be said.  A refusal ends it, and none of it may be said any more. */
 static void alert_answered(odm_client *c, const odm_command *status)
 {
         uint32_t msg = odm_ref_number(status->msg_ref), cmd = odm_ref_number(status->cmd_ref);
+        bool good = odm_status_ok(status->code);
 
         for (struct entry *e = c->box.head[LANE_ALERTS]; e; e = e->next) {
                 struct alert *a = (struct alert *)e;
-                if (a->msg_id != 0 && a->msg_id == msg && a->cmd_id == cmd && a->status == 0 &&
-                    status->code != ODM_ST_CHUNK_ACCEPTED)
-                        a->status = status->code;
+                bool under_way = c->box.now.item == &a->item;
+                if (a->msg_id == 0 || a->msg_id != msg || a->cmd_id != cmd || a->status != 0 ||
+                    status->code == ODM_ST_CHUNK_ACCEPTED || (under_way && good))
+                        continue;
+                a->status = status->code;
+                if (under_way)
+                        odm_outbox_drop_chunk(c);
         }
 }
 

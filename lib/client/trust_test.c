@@ -222,6 +222,46 @@ static void a_challenge_has_alerts_sent_again(void **state)
         }
 }
 
+static void a_refused_alert_is_dropped_late_too(void **state)
+{
+        static char data[5000];
+
+        (void)state;
+        memset(data, 'x', sizeof data);
+        FOR_BOTH_CODECS(codec)
+        {
+                struct stage s;
+                odm_alert a = {.id = 5,
+                               .code = ODM_ALERT_GENERIC,
+                               .type = ODM_STR("x"),
+                               .data = {data, sizeof data}};
+                const odm_request *req;
+                begins(&s, codec, STAGE_DIGEST);
+                s.opt.send_max = 2048;
+                s.prover.type = ODM_AUTH_NONE;
+                assert_int_equal(odm_client_new(&s.opt, s.tree, &s.c), 0);
+                assert_int_equal(odm_client_alert(s.c, &a), 0);
+                assert_int_equal(odm_client_start(s.c, s.now, s.wall), 0);
+                assert_int_equal(stage_listen(&s), 0);
+                assert_false(s.heard->final); /* the first chunk is in it */
+                says(&s, HDR_OK(1) GET("1", "./A/b"));
+                hears(&s,
+                      "Status 1/0 SyncHdr 407 chal syncml:auth-md5 | Status 1/1 Get 407 | Final");
+                s.prover.type = ODM_AUTH_MD5;
+                learn(&s);
+                says(&s, HDR_OK(2) STATUS(1, "3", "Alert", 413) ALERT("1", "1222", ""));
+                hears(&s, "Status 2/0 SyncHdr 212 chal syncml:auth-md5 | Status 2/1 Alert 200 | "
+                          "Final");
+                assert_int_equal(odm_client_next(s.c, &req), 1);
+                assert_int_equal(req->alert_id, 5);
+                assert_int_equal(req->status, 413);
+                assert_int_equal(odm_client_next(s.c, &req), 0); /* and it is gone */
+                says(&s, HDR_OK(3) "<Final/>");
+                silent(&s, ODM_OUTCOME_DONE);
+                stage_close(&s);
+        }
+}
+
 static void other_types_are_answered_where_allowed(void **state)
 {
         static const struct row {
@@ -468,6 +508,7 @@ int main(void)
                 cmocka_unit_test(over_an_open_transport_each_message_is_proved),
                 cmocka_unit_test(a_challenge_repeats_package_1),
                 cmocka_unit_test(a_challenge_has_alerts_sent_again),
+                cmocka_unit_test(a_refused_alert_is_dropped_late_too),
                 cmocka_unit_test(other_types_are_answered_where_allowed),
                 cmocka_unit_test(a_challenge_later_repeats_that_message),
                 cmocka_unit_test(an_unproven_server_is_not_obeyed),
