@@ -44,6 +44,8 @@ static unsigned version_status(odm_server *s)
         return ODM_ST_OK;
 }
 
+/* What the header says of the device counts while nobody is known, for the refusal has to fit what
+ * it takes, and later from one who proved it. */
 static int learn_peer(odm_server *s)
 {
         const odm_hdr *h = &s->in->hdr;
@@ -57,6 +59,14 @@ static int learn_peer(odm_server *s)
         memcpy(s->session_id, h->session_id.p, h->session_id.n);
         s->session_id_n = (uint8_t)h->session_id.n;
         return odm_session_copy(s, h->source, &s->device);
+}
+
+/* Only the message we wait for may count: a stranger must not move the numbers. */
+static void count_refused(odm_server *s)
+{
+        s->refused = true;
+        if (odm_ref_number(s->in->hdr.msg_id) == s->in_id + 1)
+                s->in_id++;
 }
 
 /* Does the message belong here, and is it the next one?  An absent reason is good. */
@@ -177,9 +187,7 @@ static int refuse_peer(odm_server *s, const odm_check *check)
 {
         int rc = 0;
 
-        /* only the message we wait for may count: a stranger must not move the numbers */
-        if (odm_ref_number(s->in->hdr.msg_id) == s->in_id + 1)
-                s->in_id++;
+        count_refused(s);
         if (check->status == ODM_ST_INVALID_CREDENTIALS || check->terminate)
                 rc = tell_plain(s, ODM_EV_AUTH_FAILED);
         if (check->terminate)
@@ -596,14 +604,14 @@ static void look_for_an_end(odm_server *s)
 int odm_receive_message(odm_server *s)
 {
         odm_check check = {0};
-        int rc = learn_peer(s);
+        int rc = s->phase == PHASE_SETUP ? learn_peer(s) : 0;
 
         if (rc < 0)
                 return rc;
         s->messages += 2; /* this one and our answer */
         unsigned version = version_status(s);
         if (version != ODM_ST_OK) {
-                s->in_id = odm_ref_number(s->in->hdr.msg_id);
+                count_refused(s);
                 return refuse_version(s, version);
         }
         rc = check_peer(s, &check);
@@ -615,7 +623,9 @@ int odm_receive_message(odm_server *s)
         if (fault)
                 return refuse_order(s, fault);
         s->in_id++;
-        rc = welcome(s, &check);
+        rc = learn_peer(s);
+        if (rc == 0)
+                rc = welcome(s, &check);
         if (rc == 0)
                 rc = take_message(s);
         if (rc == 0)

@@ -230,7 +230,7 @@ static int write_hdr(odm_server *s)
         }
         if (h.msg_id.p == NULL)
                 return odm_session_arena_err(s, &s->arena);
-        if (s->phase != PHASE_SETUP && s->plan != PLAN_REFUSE)
+        if (s->phase != PHASE_SETUP && !s->refused)
                 rc = odm_prover_cred(&s->prover, &s->arena, &h.cred);
         if (h.cred.present || shows_mac(s)) /* whose they are (dm-protocol.md 1.1) */
                 h.source_name = s->opt.peer.server_user;

@@ -354,7 +354,7 @@ static void start_message(odm_server *s)
         s->told_end = &s->told;
         s->statuses_end = &s->statuses;
         s->plan = PLAN_WORK;
-        s->want_work = s->no_more = false;
+        s->want_work = s->no_more = s->refused = false;
         s->wrote_full = s->overflow = s->stay_open = s->lean = false;
         s->wrote_job = NULL;
         s->wrote = 0;

@@ -182,6 +182,7 @@ struct odm_server {
         odm_str no_end;    /* Source of an object that was cut off: Alert 1225 */
         struct job *asked; /* RELEND: the job asked for */
         bool want_work, no_more;
+        bool refused; /* nobody proved it: what we are is not shown in the answer */
         odm_writer w;
         uint32_t next_cmd;           /* CmdID of the next command we write */
         uint32_t wrote;              /* commands of jobs in this message */
