@@ -72,7 +72,8 @@ store_batch *device_batch(devices *v)
         return v->b;
 }
 
-/* What was to be written is written again, alerts too; rows as they are then. */
+/* What was to be written is written again, alerts too, and records that went; rows as they are
+ * then. */
 static void on_written(void *ctx, store_batch *b, int rc)
 {
         devices *v = ctx;
@@ -84,7 +85,9 @@ static void on_written(void *ctx, store_batch *b, int rc)
         for (size_t i = 0; i < v->n; i++)
                 device_mark(v->all[i]);
         loop_timer_stop(&v->flush);
-        if (device_batch(v) && north_again(v->g->north, v->b, b) < 0)
+        if (device_batch(v) && device_again(v->b, b) < 0)
+                log_error("records that went stay until the next start: no memory");
+        if (v->b && north_again(v->g->north, v->b, b) < 0)
                 log_error("alerts are lost: no memory");
         loop_timer_stop(&v->flush);
         flush_soon(v, AGAIN_MS);
@@ -345,7 +348,7 @@ static void on_absent(void *ctx)
 
 static odm_str cut(odm_str s, size_t max)
 {
-        return s.n > max ? (odm_str){s.p, max} : s;
+        return odm_str_to(s, odm_utf8_cut(s, max));
 }
 
 /* `mine` where the adapter knows nothing. */

@@ -71,6 +71,9 @@ void device_take_out(devices *v, rec *r);
 ODM_MUST_USE int device_put_row(rec *r, store_batch *b);
 ODM_MUST_USE int device_put_next(devices *v, store_batch *b);
 store_op *device_delete_row(store_batch *b, uint32_t number);
+/* What a batch that was refused took away is taken away by `b`: a row that stayed would hold the
+ * DeviceID against the next record of that device, and with it every batch.  0 or ODM_ENOMEM. */
+ODM_MUST_USE int device_again(store_batch *b, const store_batch *failed);
 /* At the start: the number, then all records. */
 ODM_MUST_USE int device_load_next(devices *v);
 ODM_MUST_USE int device_load_rows(devices *v);

@@ -121,6 +121,17 @@ store_op *device_delete_row(store_batch *b, uint32_t number)
         return op;
 }
 
+int device_again(store_batch *b, const store_batch *failed)
+{
+        for (size_t i = 0; i < failed->n; i++) {
+                const store_op *op = failed->ops[i];
+                if (op->kind == STORE_ROW_DELETE && op->row.table == &gw_table_device &&
+                    !device_delete_row(b, (uint32_t)((const gw_row *)op->row.row)->number))
+                        return ODM_ENOMEM;
+        }
+        return 0;
+}
+
 static int load_row(devices *v, const gw_row *row)
 {
         const odm_str t[DEVICE_TEXTS] = {row->id,       row->name,      row->addr, row->reason,

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Records of devices: what they take of what a device says, and how they are kept when the disk is
+ * full for a while. */
+#include <signal.h>
+#include <sys/resource.h>
+
+#include "odm/inventory.h"
+#include "support.h"
+#include "yard.h"
+
+static const part_class *const classes[] = {&part_gwconfig, &part_gwinventory, &part_gwmount,
+                                            &part_gwnorth, NULL};
+
+static int set_up(void **arg)
+{
+        (void)arg;
+        return yard_set_up(classes, NULL);
+}
+
+/* No file gets longer than it is. */
+static void disk_is_full(bool is)
+{
+        struct rlimit l;
+
+        assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+        assert_int_equal(getrlimit(RLIMIT_FSIZE, &l), 0);
+        l.rlim_cur = is ? 1 : l.rlim_max;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &l), 0);
+}
+
+static bool has_failed(void *ctx)
+{
+        store_stats s;
+
+        (void)ctx;
+        store_stat(yard.g->store, &s);
+        return s.failed > 0;
+}
+
+static void a_record_that_went_is_not_in_the_way(void **arg)
+{
+        (void)arg;
+        fake_device *one = yard_attach("one");
+        gw_device *d = fake_record(one);
+        assert_string_equal(d->key, "d0001");
+        assert_int_equal(yard_alerts(ODM_INV_ATTACHED_ALERT), 1);
+        fake_go(one, ADAPTER_DEREGISTERED);
+        yard_settle();
+        disk_is_full(true);
+        assert_int_equal(devices_remove(yard.g, d), 0);
+        devices_flush(yard.g->devices);
+        assert_true(yard_turn(3000, has_failed, NULL));
+        (void)yard_turn(50, NULL, NULL);
+        disk_is_full(false);
+        one = fake_find(yard.fake, "one");
+        assert_non_null(fake_attach(one)); /* a record of its own */
+        for (int i = 0; i < 3; i++) {
+                loop_skip(2500);
+                yard_settle();
+        }
+        assert_int_equal(yard_alerts(ODM_INV_ATTACHED_ALERT), 1);
+        assert_non_null(strstr(yard.text, "Records/d0002"));
+}
+
+/* A text that is too long is cut between two characters: no message can hold half of one. */
+static void long_texts_are_cut_at_a_character(void **arg)
+{
+        static const char *const leaves[] = {"Man", "Mod", "DeviceID"};
+        char long_text[401];
+
+        (void)arg;
+        for (size_t i = 0; i < sizeof long_text - 1; i += 2)
+                memcpy(long_text + i, "\xc3\xa9", 2);
+        long_text[sizeof long_text - 1] = 0;
+        fake_device *one = fake_new(yard.fake, "one");
+        fake_set(one, "./DevInfo/Man", long_text, ODM_FMT_CHR);
+        fake_set(one, "./DevInfo/Mod", long_text + 2, ODM_FMT_CHR);
+        (void)yard_attach("one");
+        for (size_t i = 0; i < ODM_COUNT(leaves); i++) {
+                char uri[96];
+                snprintf(uri, sizeof uri, "./GwMO/Inventory/Records/d0001/%s", leaves[i]);
+                assert_int_equal(yard_get(uri), 200);
+                assert_true(odm_utf8_ok(odm_cstr(yard.text)));
+        }
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, yard_tear_down)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                TEST(a_record_that_went_is_not_in_the_way),
+                TEST(long_texts_are_cut_at_a_character),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
