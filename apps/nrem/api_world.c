@@ -149,6 +149,7 @@ answer world_send(world *w, unsigned who, const char *method, const char *path, 
         answer a = {0};
 
         http_client_opt_init(&opt);
+        opt.limits.max_body = (size_t)16 << 20;
         assert_int_equal(http_sync_new(&opt, &s), 0);
         (void)snprintf(url, sizeof url, "http://127.0.0.1:%u%s", w->port, path);
         r.url = odm_cstr(url);

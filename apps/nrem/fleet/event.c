@@ -46,6 +46,22 @@ static odm_str name_of(const event_view *v, const store_event *e, const json_t *
         return json_is_string(said) ? odm_cstr(json_string_value(said)) : ODM_ABSENT;
 }
 
+/* What a gateway tells of many devices is megabytes, which the fleet needs and nobody looks at. */
+static int cut_texts(json_t *data)
+{
+        const char *key;
+        json_t *v;
+
+        json_object_foreach(data, key, v)
+        {
+                odm_str s = {json_string_value(v), json_string_length(v)};
+
+                if (s.n > EVENT_TEXT && json_string_setn(v, s.p, odm_utf8_cut(s, EVENT_TEXT)) < 0)
+                        return ODM_ENOMEM;
+        }
+        return 0;
+}
+
 int event_show(event_view *v, const event_filter *f, const store_event *e, json_t **out)
 {
         json_t *data, *o;
@@ -63,6 +79,11 @@ int event_show(event_view *v, const event_filter *f, const store_event *e, json_
                 json_decref(data);
                 return 0;
         }
+        if (e->data.n > EVENT_SHOWN && cut_texts(data) < 0) {
+                json_decref(data);
+                return ODM_ENOMEM;
+        }
+        v->octets += e->data.n > EVENT_SHOWN ? json_dumpb(data, NULL, 0, JSON_COMPACT) : e->data.n;
         o = json_object();
         if (put_id(o, "id", e->seq) && put_ms(o, "time", e->at) && put_text(o, "kind", e->kind) &&
             put_text(o, "device", name) &&
@@ -84,6 +105,20 @@ bool event_kind_ok(odm_str s)
 
 /* ---- places in the log ------------------------------------------------------------------- */
 
+int event_page(store *st, int64_t after, int64_t device, odm_arena *a, store_event_list *out)
+{
+        uint32_t most = EVENT_PAGE;
+        int rc;
+
+        for (;; most /= 4) {
+                odm_arena_done(a);
+                odm_arena_init(a, a->mem, a->max);
+                rc = store_event_find(st, after, device, most, a, out);
+                if (rc != ODM_ELIMIT || most == 1)
+                        return rc;
+        }
+}
+
 int event_place(store *st, int64_t *at, int64_t *missed)
 {
         store_event_list first = {0};
@@ -96,7 +131,7 @@ int event_place(store *st, int64_t *at, int64_t *missed)
                 return rc;
         if (*at > last)
                 *at = last;
-        odm_arena_init(&a, &heap_mem, (size_t)4 << 20);
+        odm_arena_init(&a, &heap_mem, EVENT_MEMORY);
         rc = store_event_find(st, 0, 0, 1, &a, &first);
         if (rc == 0 && first.n && first.v[0].seq > *at + 1) {
                 *missed = first.v[0].seq - *at - 1;

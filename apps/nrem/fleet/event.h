@@ -8,6 +8,10 @@
 #include "store.h"
 
 #define EVENT_PAGE 256
+#define EVENT_MEMORY ((size_t)128 << 20) /* for a page; two of the largest events fit */
+#define EVENT_SHOWN ((size_t)64 << 10)   /* octets of data that are shown as they are */
+#define EVENT_TEXT 4096 /* octets of each text of more data than that which are shown */
+#define EVENT_OCTETS ((size_t)4 << 20) /* of data: a page of what is shown ends behind so many */
 
 /* Which events somebody may and wants to see.  Texts are borrowed. */
 typedef struct event_filter {
@@ -21,12 +25,20 @@ typedef struct event_view { /* zero-initialise, set st; one thread at a time */
         store *st;
         int64_t device; /* the last one looked up */
         char name[256];
+        size_t octets; /* of data that was shown */
 } event_view;
 
-/* The event as REST shows it, {"id", "time", "kind", "device", "data"}.  1 with *out, which is the
- * caller's; 0 when the filter leaves it out; ODM_ENOMEM, ODM_EIO. */
+/* The event as REST shows it, {"id", "time", "kind", "device", "data"}.  Of data beyond EVENT_SHOWN
+ * texts are cut.  1 with *out, which is the caller's; 0 when the filter leaves it out; ODM_ENOMEM,
+ * ODM_EIO. */
 ODM_MUST_USE int event_show(event_view *v, const event_filter *f, const store_event *e,
                             json_t **out);
+
+/* The events behind `after`, in order, at most EVENT_PAGE of them: as store_event_find(), but
+ * fewer, and one at least, where they are too large for `a`, which is emptied first.  Errors as
+ * there. */
+ODM_MUST_USE int event_page(store *st, int64_t after, int64_t device, odm_arena *a,
+                            store_event_list *out);
 
 /* Whether a kind of event can begin so: lower case and dots, up to 63 octets. */
 bool event_kind_ok(odm_str s);

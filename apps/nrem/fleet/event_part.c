@@ -23,7 +23,6 @@
 #define STALLED_MS 250   /* a slow peer is tried again */
 #define GIVE_UP_MS 60000 /* and is let go */
 #define WAIT_MAX_S 300
-#define PAGE_MEMORY ((size_t)64 << 20)
 #define BACK_MOST 1000000 /* events looked through for the newest that fit */
 
 typedef struct listener {
@@ -89,11 +88,10 @@ static int pump_stream(events *e, listener *l)
         odm_arena a;
         int rc = 0;
 
-        odm_arena_init(&a, &heap_mem, PAGE_MEMORY);
+        odm_arena_init(&a, &heap_mem, EVENT_MEMORY);
         do {
                 page = (store_event_list){0};
-                odm_arena_reset(&a);
-                rc = store_event_find(e->st, l->at, l->filter.device, EVENT_PAGE, &a, &page);
+                rc = event_page(e->st, l->at, l->filter.device, &a, &page);
                 for (size_t i = 0; rc == 0 && i < page.n; i++) {
                         json_t *o = NULL;
                         rc = event_show(&view, &l->filter, &page.v[i], &o);
@@ -152,33 +150,47 @@ static bool serve_stream(events *e, listener *l, int64_t now)
         return false;
 }
 
-/* Looks for events behind *at, until there are `limit`.  0, ODM_ENOMEM, ODM_EIO. */
-static int gather(store *st, const event_filter *f, int64_t *at, uint32_t limit, json_t *items,
-                  bool *more)
+typedef struct harvest {
+        json_t *items;
+        uint32_t limit;
+        bool newest; /* the last `limit` of all; else the first, and no more than can be answered */
+        bool more;
+} harvest;
+
+static int harvest_take(harvest *h, json_t *o)
+{
+        if (json_array_append_new(h->items, o) < 0)
+                return ODM_ENOMEM;
+        if (h->newest && json_array_size(h->items) > h->limit)
+                (void)json_array_remove(h->items, 0);
+        return 0;
+}
+
+/* Looks for events behind *at.  0, ODM_ENOMEM, ODM_EIO. */
+static int gather(store *st, const event_filter *f, int64_t *at, harvest *h)
 {
         event_view view = {.st = st};
         store_event_list page;
         odm_arena a;
         int rc;
 
-        odm_arena_init(&a, &heap_mem, PAGE_MEMORY);
+        odm_arena_init(&a, &heap_mem, EVENT_MEMORY);
         do {
                 page = (store_event_list){0};
-                odm_arena_reset(&a);
-                rc = store_event_find(st, *at, f->device, EVENT_PAGE, &a, &page);
+                rc = event_page(st, *at, f->device, &a, &page);
                 for (size_t i = 0; rc == 0 && i < page.n; i++) {
                         json_t *o = NULL;
-                        if (json_array_size(items) == limit) {
-                                *more = true;
+                        h->more = !h->newest && (json_array_size(h->items) == h->limit ||
+                                                 view.octets >= EVENT_OCTETS);
+                        if (h->more)
                                 break;
-                        }
                         rc = event_show(&view, f, &page.v[i], &o);
                         if (rc == 1)
-                                rc = json_array_append_new(items, o) == 0 ? 0 : ODM_ENOMEM;
+                                rc = harvest_take(h, o);
                         if (rc == 0)
                                 *at = page.v[i].seq;
                 }
-        } while (rc == 0 && page.more && !*more);
+        } while (rc == 0 && page.more && !h->more);
         odm_arena_done(&a);
         return rc;
 }
@@ -198,19 +210,18 @@ static json_t *answer_of(json_t *items, int64_t at, bool more, int64_t missed)
 /* False: it was answered, and is gone. */
 static bool serve_wait(events *e, listener *l, int64_t now)
 {
-        json_t *items = json_array();
-        bool more = false;
-        int rc = items ? gather(e->st, &l->filter, &l->at, l->limit, items, &more) : ODM_ENOMEM;
+        harvest h = {.items = json_array(), .limit = l->limit};
+        int rc = h.items ? gather(e->st, &l->filter, &l->at, &h) : ODM_ENOMEM;
 
-        if (rc == 0 && json_array_size(items) == 0 && now < l->until) {
-                json_decref(items);
+        if (rc == 0 && json_array_size(h.items) == 0 && now < l->until) {
+                json_decref(h.items);
                 return true;
         }
         if (rc < 0) {
-                json_decref(items);
+                json_decref(h.items);
                 call_refused(l->call, "the events cannot be read", rc);
         } else {
-                call_reply(l->call, 200, answer_of(items, l->at, more, l->missed));
+                call_reply(l->call, 200, answer_of(h.items, l->at, h.more, l->missed));
         }
         free(l);
         return false;
@@ -349,48 +360,47 @@ static bool read_filter(call *c, listener *l)
         return true;
 }
 
-/* The newest that fit are those behind a place that is found by going back in strides. */
-static int newest(store *st, const event_filter *f, uint32_t limit, int64_t last, json_t *items)
+/* The newest that fit are those behind a place that is found by going back in strides from the
+ * last event.  *last becomes the last one looked at. */
+static int newest(store *st, const event_filter *f, int64_t *last, harvest *h)
 {
-        for (int64_t stride = limit;; stride *= 4) {
-                int64_t at = stride < last ? last - stride : 0;
-                bool more = false;
-                json_t *found = json_array();
-                int rc = found ? gather(st, f, &at, BACK_MOST, found, &more) : ODM_ENOMEM;
-                size_t n = json_array_size(found);
+        int64_t from = *last;
 
-                if (rc < 0 || n >= limit || stride >= last || stride >= BACK_MOST) {
-                        for (size_t i = n > limit ? n - limit : 0; rc == 0 && i < n; i++)
-                                if (json_array_append(items, json_array_get(found, i)) < 0)
-                                        rc = ODM_ENOMEM;
-                        json_decref(found);
+        h->newest = true;
+        for (int64_t stride = h->limit;; stride *= 4) {
+                int64_t at = stride < from ? from - stride : 0;
+                int rc;
+
+                (void)json_array_clear(h->items);
+                rc = gather(st, f, &at, h);
+                if (rc == 0 && at > *last)
+                        *last = at;
+                if (rc < 0 || json_array_size(h->items) >= h->limit || stride >= from ||
+                    stride >= BACK_MOST)
                         return rc;
-                }
-                json_decref(found);
         }
 }
 
 static void send_page(call *c, listener *l, bool has_after)
 {
-        json_t *items = json_array();
+        harvest h = {.items = json_array(), .limit = l->limit};
         store *st = c->api->opt.store;
-        bool more = false;
         int64_t last = 0, missed = l->missed;
-        int rc = items ? 0 : ODM_ENOMEM;
+        int rc = h.items ? 0 : ODM_ENOMEM;
 
         if (rc == 0 && has_after) {
                 last = l->at;
-                rc = gather(st, &l->filter, &last, l->limit, items, &more);
+                rc = gather(st, &l->filter, &last, &h);
         } else if (rc == 0) {
                 rc = store_event_last(st, &last);
                 if (rc == 0)
-                        rc = newest(st, &l->filter, l->limit, last, items);
+                        rc = newest(st, &l->filter, &last, &h);
         }
         free(l);
         if (rc == 0) {
-                call_reply(c, 200, answer_of(items, last, more, missed));
+                call_reply(c, 200, answer_of(h.items, last, h.more, missed));
         } else {
-                json_decref(items);
+                json_decref(h.items);
                 call_refused(c, "the events cannot be read", rc);
         }
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "api_world.h"
+#include "event.h"
 #include "heap.h"
 #include "loop.h"
 
@@ -105,6 +106,94 @@ static void an_event_is_shown_whole(void **state)
         assert_int_equal(json_integer_value(json_object_get(json_object_get(e, "data"), "n")), 1);
         assert_string_equal(answer_text(&a, "last"), "2");
         answer_done(&a);
+        world_stop(&w);
+}
+
+/* ---- large ones ----------------------------------------------------------------------- */
+
+/* One of a text of so many octets; its characters have three. */
+static void say_large(world *w, const char *kind, size_t n)
+{
+        static const char head[] = "{\"data\":\"";
+        char *data = malloc(n + sizeof head + 3), *at = data + sizeof head - 1;
+
+        memcpy(data, head, sizeof head - 1);
+        for (size_t i = 0; i < n; i += 3, at += 3)
+                memcpy(at, "\xe2\x82\xac", 3);
+        memcpy(at, "\"}", 3);
+        say(w, 0, kind, data);
+        free(data);
+}
+
+static void a_page_holds_what_its_memory_does(void **state)
+{
+        world w;
+        odm_arena a;
+        store_event_list l = {.more = true};
+        int64_t at = 0;
+
+        (void)state;
+        odm_arena_init(&a, &heap_mem, (size_t)16 << 10);
+        world_start(&w, NULL);
+        for (unsigned i = 0; i < 40; i++)
+                say_large(&w, "x.a", i == 20 ? 9000 : 900);
+        for (unsigned pages = 0; l.more; pages++) {
+                assert_in_range(pages, 0, 40);
+                assert_int_equal(event_page(w.store, at, 0, &a, &l), 0);
+                for (size_t i = 0; i < l.n; i++)
+                        assert_int_equal(l.v[i].seq, ++at);
+        }
+        assert_int_equal(at, 40);
+        odm_arena_done(&a);
+        world_stop(&w);
+}
+
+static size_t data_octets(const answer *a, size_t i)
+{
+        const json_t *e = json_array_get(json_object_get(a->json, "items"), i);
+
+        return json_string_length(json_object_get(json_object_get(e, "data"), "data"));
+}
+
+static void texts_of_large_ones_are_cut(void **state)
+{
+        world w;
+        answer a;
+
+        (void)state;
+        world_start(&w, NULL);
+        say_large(&w, "x.a", 3000000);
+        say_large(&w, "x.b", 3000000);
+        say_large(&w, "x.c", 60000);
+        a = world_ask(&w, TOKEN_VIEWER, "GET", "/api/v1/events?after=1", NULL);
+        assert_int_equal(a.status, 200);
+        assert_int_equal(data_octets(&a, 0), EVENT_TEXT / 3 * 3);
+        assert_int_equal(data_octets(&a, 1), 60000);
+        answer_done(&a);
+        world_stop(&w);
+}
+
+static void an_answer_has_an_end(void **state)
+{
+        world w;
+        answer a;
+        char path[64] = "/api/v1/events?after=0";
+        size_t n = 0, pages = 0;
+
+        (void)state;
+        world_start(&w, NULL);
+        for (unsigned i = 0; i < 100; i++)
+                say_large(&w, "x.a", 60000);
+        for (const char *next = ""; next; pages++) {
+                a = world_ask(&w, TOKEN_VIEWER, "GET", path, NULL);
+                assert_int_equal(a.status, 200);
+                n += json_array_size(json_object_get(a.json, "items"));
+                next = json_string_value(json_object_get(a.json, "next"));
+                (void)snprintf(path, sizeof path, "/api/v1/events?after=%s", next ? next : "");
+                answer_done(&a);
+        }
+        assert_int_equal(n, 100);
+        assert_int_equal(pages, 2);
         world_stop(&w);
 }
 
@@ -211,6 +300,23 @@ static void a_stream_begins_where_it_was(void **state)
         assert_null(strstr(e.text, "id: 598\n"));
         assert_non_null(strstr(e.text, "id: 599\n"));
         assert_non_null(strstr(e.text, "id: 601\n"));
+        close(e.fd);
+        world_stop(&w);
+}
+
+static void a_stream_goes_on_behind_a_large_one(void **state)
+{
+        world w;
+        ear e;
+
+        (void)state;
+        world_start(&w, NULL);
+        ear_open(&e, &w, TOKEN_VIEWER, "/api/v1/events", "");
+        assert_true(ear_hears(&e, "retry:"));
+        say_large(&w, "x.large", 3000000);
+        say(&w, 0, "x.next", "{}");
+        assert_true(ear_hears(&e, "event: x.next"));
+        assert_non_null(strstr(e.text, "event: x.large"));
         close(e.fd);
         world_stop(&w);
 }
@@ -325,8 +431,12 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(pages_and_filters),
                 cmocka_unit_test(an_event_is_shown_whole),
+                cmocka_unit_test(a_page_holds_what_its_memory_does),
+                cmocka_unit_test(texts_of_large_ones_are_cut),
+                cmocka_unit_test(an_answer_has_an_end),
                 cmocka_unit_test(a_request_waits_for_the_next),
                 cmocka_unit_test(a_stream_begins_where_it_was),
+                cmocka_unit_test(a_stream_goes_on_behind_a_large_one),
                 cmocka_unit_test(what_is_not_kept_any_more_is_told),
                 cmocka_unit_test(a_stream_shows_what_its_token_may_see),
                 cmocka_unit_test(stopping_answers_those_who_wait),

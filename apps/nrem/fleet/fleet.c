@@ -18,12 +18,11 @@
 #include "metrics.h"
 
 #define PLACE ODM_STR("fleet.place")
-#define PAGE 256
 #define BATCH_FULL 2048 /* operations; an event adds far fewer than are left */
 #define SKIPPED_MOST 4096
 #define UNHEARD_MOST 50 /* events that are looked through */
 #define TURN_MEMORY ((size_t)256 << 20)
-#define DEVICES_SEEN 1024 /* a power of two, more than twice PAGE */
+#define DEVICES_SEEN 1024 /* a power of two, more than twice EVENT_PAGE */
 #define MINUTE_MS 60000
 #define RETRY_MS 1000
 #define TICK_RETRY_MS 5000
@@ -221,9 +220,9 @@ int fleet_unheard(store *st, int64_t device, odm_str kind, odm_arena *a, bool *o
                 rc = odm_str_u64(text, INT64_MAX, &place);
         if (rc == 0 || rc == ODM_ENOENT)
                 rc = store_event_find(st, (int64_t)place, device, UNHEARD_MOST, a, &l);
-        if (rc < 0)
+        if (rc < 0 && rc != ODM_ELIMIT)
                 return rc;
-        *out = l.more;
+        *out = l.more || rc == ODM_ELIMIT; /* more than is looked through */
         for (size_t i = 0; i < l.n && !*out; i++)
                 *out = odm_str_eq(l.v[i].kind, kind);
         return 0;
@@ -484,8 +483,8 @@ static int hear_page(fleet *f, bool *more)
         size_t i = 0;
         int rc;
 
-        odm_arena_init(&a, &heap_mem, TURN_MEMORY);
-        rc = store_event_find(f->host.store, f->place, 0, PAGE, &a, &l);
+        odm_arena_init(&a, &heap_mem, EVENT_MEMORY);
+        rc = event_page(f->host.store, f->place, 0, &a, &l);
         if (rc == 0 && l.n && l.v[0].seq > f->place + 1)
                 rc = find_place(f);
         while (rc == 0 && i < l.n) {

@@ -145,7 +145,8 @@ ODM_MUST_USE int fleet_behind(fleet *f, int64_t gateway, odm_str key, odm_arena 
 ODM_MUST_USE int fleet_covers(fleet *f, int64_t gateway, odm_str scope, odm_arena *a, bool *out);
 
 /* Whether there is an event of that kind of the device in the log that the parts may not have heard
- * yet; what they made of others is durable.  Any thread.  0, or as reads. */
+ * yet, or may be, where there are more than fit into `a`; what they made of others is durable.  Any
+ * thread.  0, or as reads. */
 ODM_MUST_USE int fleet_unheard(store *st, int64_t device, odm_str kind, odm_arena *a, bool *out);
 
 /* ---- for parts: what comes of an event ---------------------------------------------- */

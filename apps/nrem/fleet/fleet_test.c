@@ -241,6 +241,33 @@ static void what_had_to_go_is_said(void **state)
         stage_end(&s);
 }
 
+/* More than is read at a time. */
+static void large_events_are_heard(void **state)
+{
+        stage s;
+        const size_t n = (size_t)8 << 20;
+        static const char head[] = "{\"data\":\"";
+        char *data = malloc(n + sizeof head + 3), *at = data + sizeof head - 1;
+        odm_arena a;
+        bool unheard = false;
+
+        (void)state;
+        memcpy(data, head, sizeof head - 1);
+        memset(at, 'x', n);
+        memcpy(at + n, "\"}", 3);
+        begin(&s);
+        for (unsigned i = 0; i < 33; i++)
+                stage_say(&s, 1, "x.a", data);
+        odm_arena_init(&a, &heap_mem, (size_t)1 << 20);
+        assert_int_equal(fleet_unheard(s.st, 1, ODM_STR("x.b"), &a, &unheard), 0);
+        assert_true(unheard); /* it may be there */
+        odm_arena_done(&a);
+        run(&s);
+        assert_int_equal(heard(&s, 1), 33);
+        stage_end(&s);
+        free(data);
+}
+
 static void a_failing_store_makes_nothing_happen_twice(void **state)
 {
         (void)state;
@@ -385,6 +412,7 @@ int main(void)
                 cmocka_unit_test(the_place_is_kept_with_what_came_of_it),
                 cmocka_unit_test(the_log_waits_for_who_lives_on_it),
                 cmocka_unit_test(what_had_to_go_is_said),
+                cmocka_unit_test(large_events_are_heard),
                 cmocka_unit_test(a_failing_store_makes_nothing_happen_twice),
                 cmocka_unit_test(what_is_refused_harms_no_other),
                 cmocka_unit_test(a_part_without_memory_hears_it_again),

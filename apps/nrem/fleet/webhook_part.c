@@ -342,9 +342,11 @@ static int look(struct webhooks *s, const hook *h, int64_t *at, json_t *items, b
         odm_arena a;
         int rc;
 
-        odm_arena_init(&a, &heap_mem, PAGE_MEMORY);
-        rc = store_event_find(s->host->store, *at, 0, EVENT_PAGE, &a, &page);
-        for (size_t i = 0; rc == 0 && i < page.n && json_array_size(items) < WEBHOOK_EVENTS; i++) {
+        odm_arena_init(&a, &heap_mem, EVENT_MEMORY);
+        rc = event_page(s->host->store, *at, 0, &a, &page);
+        for (size_t i = 0; rc == 0 && i < page.n && json_array_size(items) < WEBHOOK_EVENTS &&
+                           view.octets < EVENT_OCTETS;
+             i++) {
                 json_t *o = NULL;
 
                 if (webhook_wants(&h->row, page.v[i].kind))

@@ -125,6 +125,7 @@ static void receiver_start(receiver *r, unsigned port)
         httpd_listener_init(&l);
         (void)snprintf(addr, sizeof addr, "127.0.0.1:%u", port);
         assert_int_equal(net_hostport_parse(addr, &l.addr), 0);
+        l.max_body = (size_t)8 << 20;
         l.app = (httpd_app){NULL, on_post, r};
         assert_int_equal(httpd_start(&o, &l, 1, &r->h, NULL), 0);
         r->port = httpd_port(r->h, 0);
@@ -321,6 +322,42 @@ static void what_was_not_kept_for_it_is_told(void **state)
         odm_arena_done(&arena);
 }
 
+static void say_values(world *w, unsigned n)
+{
+        json_t *values = json_object();
+        char key[32], *data;
+
+        for (unsigned i = 0; i < 100; i++) {
+                (void)snprintf(key, sizeof key, "%0*u", 20, i);
+                (void)json_object_set_new(values, key, json_sprintf("%01000u", i));
+        }
+        json_t *o = json_pack("{s:o}", "values", values);
+        data = json_dumps(o, JSON_COMPACT);
+        store_batch *b = store_batch_new();
+        for (unsigned i = 0; i < n; i++)
+                store_batch_add(b, STORE_EVENT_ADD)->event =
+                        (store_event){.at = 1, .kind = ODM_STR("x.v"), .data = odm_cstr(data)};
+        assert_int_equal(store_write_sync(w->store, b), 0);
+        store_batch_free(b);
+        json_decref(o);
+        free(data);
+}
+
+static void large_events_go_in_more_posts(void **state)
+{
+        world w;
+        receiver r = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+        (void)state;
+        world_start(&w, NULL);
+        receiver_start(&r, 0);
+        make(&w, &r, "\"x.\"");
+        say_values(&w, 100); /* 10 MB */
+        assert_true(sees(&r, 2, 100));
+        world_stop(&w);
+        receiver_stop(&r);
+}
+
 static void one_that_stalls_holds_up_nobody(void **state)
 {
         world w;
@@ -387,6 +424,7 @@ int main(void)
                 cmocka_unit_test(a_receiver_that_fails_gets_them_again),
                 cmocka_unit_test(one_that_is_away_is_told_as_an_event),
                 cmocka_unit_test(what_was_not_kept_for_it_is_told),
+                cmocka_unit_test(large_events_go_in_more_posts),
                 cmocka_unit_test(one_that_stalls_holds_up_nobody),
                 cmocka_unit_test(what_is_asked_is_checked),
         };
