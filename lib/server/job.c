@@ -340,7 +340,7 @@ void odm_sent_rewind(odm_server *s)
                 struct sent *e = &s->out[i];
                 if (e->flags & (SENT_CHUNK | SENT_LAST))
                         s->sending.flying = 0; /* the same chunk goes again */
-                else if (!(e->flags & SENT_MEMBER) && e->job->commands)
+                else if (!(e->flags & SENT_MEMBER))
                         odm_job_seek(e->job, e->index);
         }
         odm_sent_forget(s);

@@ -2103,6 +2103,26 @@ static void job_gone_after_a_load(void **state)
         play_close(&p);
 }
 
+/* The commands that the challenge took back are told too, though nobody has them to send again. */
+static void job_gone_when_challenged(void **state)
+{
+        (void)state;
+        play p;
+        open_play(&p, 0);
+        p.save_each = true;
+        chain(job(&p, 1), command(&p, ODM_CMD_GET, "./B", NULL));
+        package1(&p);
+        heard(&p, WELCOME);
+        p.forget = true;
+        say_all(&p, 407);
+        p.out.body->code = 407;
+        p.out.body->chal = chal("AAECAwQFBgcICQoLDA0ODw==");
+        post(&p);
+        expect(&p, "S0=200 Final");
+        heard(&p, "nonces s; 1/0 500 unsent; 1/1 215 unsent; done 1; end 1");
+        play_close(&p);
+}
+
 static void every_cut_of_a_saved_session(void **state)
 {
         (void)state;
@@ -2331,6 +2351,7 @@ int main(void)
                 cmocka_unit_test(tiny_messages),
                 cmocka_unit_test(little_memory_between_messages),
                 cmocka_unit_test(job_gone_after_a_load),
+                cmocka_unit_test(job_gone_when_challenged),
                 cmocka_unit_test(every_cut_of_a_saved_session),
                 cmocka_unit_test(states_that_forbid),
                 cmocka_unit_test(peeks),
