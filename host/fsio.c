@@ -349,16 +349,19 @@ static int journal_begin(fsio_journal *j)
         return sync_folder_of(j->ops, j->path);
 }
 
+/* Who was killed may have left records, or the file under its name, that are read and yet not
+ * durable: they become so before anybody acts by them, or syncs what comes behind. */
 static int journal_cut(fsio_journal *j, size_t good, size_t n, diag *d)
 {
         j->size = good;
-        if (good == n)
-                return 0;
-        diag_set(d, 0, "%s: cut off %zu octets of a torn record", j->path, n - good);
-        if (j->ops->ftruncate(j->ops->ctx, j->fd, (off_t)good) < 0 ||
-            j->ops->fsync(j->ops->ctx, j->fd) < 0)
+        if (good != n) {
+                diag_set(d, 0, "%s: cut off %zu octets of a torn record", j->path, n - good);
+                if (j->ops->ftruncate(j->ops->ctx, j->fd, (off_t)good) < 0)
+                        return ODM_EIO;
+        }
+        if (j->ops->fsync(j->ops->ctx, j->fd) < 0)
                 return ODM_EIO;
-        return 0;
+        return sync_folder_of(j->ops, j->path);
 }
 
 static int journal_load(fsio_journal *j, int (*replay)(void *ctx, odm_str record), void *ctx,

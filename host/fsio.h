@@ -49,7 +49,8 @@ typedef struct fsio_journal fsio_journal;
 
 /* Opens or makes the journal at `path` (mode 0600) and calls `replay` for each record, in order;
  * a negative return of it ends the opening with that error.  A torn tail is cut off, and `d` says
- * so with a return of 0.  Returns 0, ODM_EMALFORMED (not a journal), ODM_EIO, ODM_ENOMEM. */
+ * so with a return of 0.  What was read is durable on return.  Returns 0, ODM_EMALFORMED (not a
+ * journal), ODM_EIO, ODM_ENOMEM. */
 ODM_MUST_USE int fsio_journal_open(const fsio_ops *ops, const char *path,
                                    int (*replay)(void *ctx, odm_str record), void *ctx,
                                    fsio_journal **out, diag *d);

@@ -2,6 +2,7 @@
 /* Files and journals after a cut at each step that lost, kept or tore what was not synced. */
 #include "fsio_disk.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include "heap.h"
@@ -190,6 +191,105 @@ static void a_disk_that_lies_is_caught(void **state)
         disk_free(d);
 }
 
+/* ---- killed, begun anew, and then the cut ---------------------------------------------------- */
+
+/* Operations of a process that is killed: after so many nothing happens any more. */
+typedef struct killed {
+        fsio_ops real;
+        unsigned left;
+} killed;
+
+static bool is_dead(killed *k)
+{
+        errno = EIO;
+        return k->left == 0 || k->left-- == 0;
+}
+
+static ssize_t killed_write(void *ctx, int fd, const void *p, size_t n)
+{
+        killed *k = ctx;
+
+        return is_dead(k) ? -1 : k->real.write(k->real.ctx, fd, p, n);
+}
+
+static int killed_fsync(void *ctx, int fd)
+{
+        killed *k = ctx;
+
+        return is_dead(k) ? -1 : k->real.fsync(k->real.ctx, fd);
+}
+
+static int killed_rename(void *ctx, const char *from, const char *to)
+{
+        killed *k = ctx;
+
+        return is_dead(k) ? -1 : k->real.rename(k->real.ctx, from, to);
+}
+
+static int killed_truncate(void *ctx, int fd, off_t n)
+{
+        killed *k = ctx;
+
+        return is_dead(k) ? -1 : k->real.ftruncate(k->real.ctx, fd, n);
+}
+
+/* Some records, two compactions among them; whether that came to an end. */
+static bool live(killed *k)
+{
+        const fsio_ops ops = {killed_write, killed_fsync, killed_rename, killed_truncate, k};
+        fsio_journal *j = NULL;
+        unsigned n = 0;
+        char text[90 * RECORDS];
+        int rc = fsio_journal_open(&ops, path, count_records, &n, &j, NULL);
+
+        for (unsigned i = 1; rc == 0 && i < RECORDS - 4; i++) {
+                rc = fsio_journal_append(j, record(i, text));
+                if (rc == 0 && i != 2)
+                        rc = fsio_journal_sync(j);
+                const char snapshot[2] = {'=', (char)('0' + i)};
+                if (rc == 0 && (i == 3 || i == 6))
+                        rc = fsio_journal_compact(j, (odm_str){snapshot, 2});
+        }
+        fsio_journal_close(j);
+        return rc == 0;
+}
+
+/* Whoever reads a record acts by it, and whoever syncs may tell others. */
+static void what_was_read_after_a_kill_outlives_a_cut(void **state)
+{
+        bool over = false;
+        char why[300];
+
+        (void)state;
+        for (unsigned at = 0; !over; at++)
+                for (unsigned more = 0; more <= 1; more++) {
+                        disk *d = disk_new();
+                        killed k = {.real = fsio_disk_ops(d), .left = at};
+                        fsio_journal *j = NULL;
+                        unsigned n = 0;
+                        char text[90 * RECORDS];
+
+                        over = live(&k);
+                        assert_int_equal(
+                                fsio_journal_open(&k.real, path, count_records, &n, &j, NULL), 0);
+                        if (more)
+                                assert_int_equal(fsio_journal_append(j, record(n + 1, text)), 0);
+                        assert_int_equal(fsio_journal_sync(j), 0);
+                        fsio_journal_close(j);
+                        for (uint64_t i = 0; i < DISK_TEARS + SEEDS; i++) {
+                                disk_loss how = i < DISK_TEARS ? (disk_loss)i : DISK_TEARS;
+                                disk *after = disk_cut(d, disk_steps(d), how, i);
+                                fsio_disk_lay(after, folder);
+                                if (!journal_holds(n + more, why))
+                                        fail_msg("killed after %u, cut which %s: %s", at,
+                                                 disk_loss_name(how), why);
+                                disk_free(after);
+                        }
+                        disk_free(d);
+                        (void)unlink(path);
+                }
+}
+
 /* ---- main ---------------------------------------------------------------------------------- */
 
 static int set_up(void **state)
@@ -219,6 +319,8 @@ int main(void)
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(a_journal_keeps_what_was_synced, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_disk_that_lies_is_caught, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(what_was_read_after_a_kill_outlives_a_cut, set_up,
+                                                tear_down),
         };
 
         return RUN_TESTS(tests);
