@@ -413,14 +413,40 @@ static void heard_report(session *s, const odm_event *ev, const store_value *v, 
                 session_failed(s);
 }
 
+/* It becomes an event, of the device that speaks; or of its gateway, while that is not known. */
+static void keep_alert(session *s, const odm_event *ev, odm_str type, const store_value *v)
+{
+        speaker by;
+        store_op *op;
+
+        find_speaker(s, v->uri, true, &by);
+        s->early = s->early || by.early;
+        op = session_op(s, STORE_EVENT_ADD);
+        if (op)
+                op->event = (store_event){.at = s->turn->at,
+                                          .device = by.device,
+                                          .kind = by.early ? ODM_STR("gateway.early")
+                                                           : ODM_STR("alert"),
+                                          .data = alert_json(s, ev, type, v, &by)};
+}
+
+/* The job whose Exec it tells the end of is over. */
+static void end_by_alert(session *s, odm_arena *a, odm_str correlator, const store_value *v)
+{
+        odm_str text = odm_arena_fmt(a, COMMAND_BY_ALERT "%.*s", (int)odm_str_to(v->type, 120).n,
+                                     v->type.p ? v->type.p : "");
+
+        if (!work_alert_live(s, correlator, v->uri, v, text))
+                (void)work_alert_stored(s, correlator, v->uri, v, text);
+}
+
 void heard_alert(session *s, const odm_event *ev)
 {
         odm_arena *a = session_batch_arena(s);
         odm_item one = *ev->item;
-        odm_str type = alert_type(odm_meta_of(ev->alert, ev->item).type), text, correlator;
+        odm_str type = alert_type(odm_meta_of(ev->alert, ev->item).type), correlator;
+        bool generic = ev->alert->code == ODM_ALERT_GENERIC;
         store_value *v = NULL;
-        speaker by;
-        store_op *op;
         size_t n = 0;
 
         odm_server_alert_status(s->server, job_alert_asks(type) ? ODM_ST_ACCEPTED : 200);
@@ -439,24 +465,11 @@ void heard_alert(session *s, const odm_event *ev)
             mirror_document(&s->changes, v->uri, v->data) < 0)
                 session_failed(s);
         s->due = true;
-        if (ev->alert->code == ODM_ALERT_GENERIC && odm_str_ieq(type, REPORT) &&
-            !s->dm->opt.plain_reports) {
+        if (generic && odm_str_ieq(type, REPORT) && !s->dm->opt.plain_reports) {
                 heard_report(s, ev, v, correlator);
                 return;
         }
-        find_speaker(s, v->uri, true, &by);
-        s->early = s->early || by.early;
-        op = session_op(s, STORE_EVENT_ADD);
-        if (op)
-                op->event = (store_event){.at = s->turn->at,
-                                          .device = by.device,
-                                          .kind = by.early ? ODM_STR("gateway.early")
-                                                           : ODM_STR("alert"),
-                                          .data = alert_json(s, ev, type, v, &by)};
-        text = odm_arena_fmt(a, COMMAND_BY_ALERT "%.*s", (int)odm_str_to(v->type, 120).n,
-                             v->type.p ? v->type.p : "");
-        if (ev->alert->code != ODM_ALERT_GENERIC || !job_alert_ends(v->type))
-                return;
-        if (!work_alert_live(s, correlator, v->uri, v, text))
-                (void)work_alert_stored(s, correlator, v->uri, v, text);
+        keep_alert(s, ev, type, v);
+        if (generic && job_alert_ends(v->type))
+                end_by_alert(s, a, correlator, v);
 }

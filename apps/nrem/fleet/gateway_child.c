@@ -419,12 +419,57 @@ static int attach(gateways *s, fleet_turn *t, const store_device *g, const store
         return rc;
 }
 
+static uint32_t told_state(const store_device *d, const gateway_child *was, const gateway_record *r)
+{
+        if (r->state >= 0 && r->state < GATEWAY_STATES &&
+            !(is_off(d, was) && r->state == GATEWAY_DEACTIVATED))
+                return (uint32_t)r->state;
+        return was->state == GATEWAY_STATES ? GATEWAY_ACTIVE : was->state;
+}
+
+/* What it is behind its gateway from now on. */
+static gateway_child as_told(const fleet_turn *t, const store_device *g, const gateway_row *row,
+                             const store_device *d, const gateway_record *r,
+                             const gateway_child *was)
+{
+        bool comes = was->gateway != g->id;
+        gateway_child c = *was;
+
+        c.gateway = g->id;
+        c.key = r->key;
+        c.claimed = 0;
+        c.claim_key = ODM_STR("");
+        c.mode = (uint32_t)r->mode;
+        if (r->component >= 0)
+                c.component = (uint32_t)r->component;
+        c.state = told_state(d, was, r);
+        c.naps = r->state == GATEWAY_ASLEEP || (was->naps && !r->attached && !comes);
+        if (c.naps && c.state == GATEWAY_ACTIVE)
+                c.state = GATEWAY_ASLEEP;
+        c.protocol = newer(r->protocol, was->protocol);
+        c.addr = newer(r->addr, was->addr);
+        c.addr_type = newer(r->addr_type, was->addr_type);
+        c.called = newer(r->name, was->called);
+        c.type = newer(r->type, was->type);
+        if (r->wake_interval)
+                c.wake_interval = r->wake_interval;
+        c.lost = row->lost;
+        c.told = t->now;
+        if (comes) {
+                c.since = t->now;
+                c.moves += was->gateway != 0;
+        }
+        if (r->state != GATEWAY_PROVISIONED)
+                c.seen = seen_at(t, was, g, r);
+        return c;
+}
+
 int gateway_take(gateways *s, fleet_turn *t, const store_device *g, const gateway_row *row,
                  const store_device *d, const gateway_record *r)
 {
         gateway_child was = {.device = d->id, .state = GATEWAY_STATES}, c;
         store_device_patch p = {0};
-        bool above = false, own = false, fresh;
+        bool above = false, own = false;
         int rc = gateway_is_above(s->host->store, g->id, d->id, t->arena, &above);
 
         if (rc < 0)
@@ -443,39 +488,9 @@ int gateway_take(gateways *s, fleet_turn *t, const store_device *g, const gatewa
         }
         if (was.gateway != g->id && is_there(&was) && !is_trusted(g))
                 return claim(t, g, d, &was, r);
-        c = was;
-        c.gateway = g->id;
-        c.key = r->key;
-        c.claimed = 0;
-        c.claim_key = ODM_STR("");
-        c.mode = (uint32_t)r->mode;
-        if (r->component >= 0)
-                c.component = (uint32_t)r->component;
-        if (r->state >= 0 && r->state < GATEWAY_STATES &&
-            !(is_off(d, &was) && r->state == GATEWAY_DEACTIVATED))
-                c.state = (uint32_t)r->state;
-        else if (c.state == GATEWAY_STATES)
-                c.state = GATEWAY_ACTIVE;
-        c.naps = r->state == GATEWAY_ASLEEP || (c.naps && !r->attached && was.gateway == g->id);
-        if (c.naps && c.state == GATEWAY_ACTIVE)
-                c.state = GATEWAY_ASLEEP;
-        c.protocol = newer(r->protocol, was.protocol);
-        c.addr = newer(r->addr, was.addr);
-        c.addr_type = newer(r->addr_type, was.addr_type);
-        c.called = newer(r->name, was.called);
-        c.type = newer(r->type, was.type);
-        c.wake_interval = r->wake_interval ? r->wake_interval : was.wake_interval;
-        c.lost = row->lost;
-        c.told = t->now;
-        fresh = was.gateway != g->id || !odm_str_eq(was.key, r->key);
-        if (was.gateway != g->id) {
-                c.since = t->now;
-                c.moves += was.gateway != 0;
-        }
-        if (r->state != GATEWAY_PROVISIONED)
-                c.seen = seen_at(t, &was, g, r);
+        c = as_told(t, g, row, d, r, &was);
         rc = patch_record(t, g, d, r, c.state == GATEWAY_ACTIVE || c.state == GATEWAY_ASLEEP, &p);
-        if (rc == 0 && fresh)
+        if (rc == 0 && (was.gateway != g->id || !odm_str_eq(was.key, r->key)))
                 rc = attach(s, t, g, d, &was, &c);
         if (rc == 0)
                 rc = enter(s, t, d, &was, &c,

@@ -453,6 +453,25 @@ static bool is_collection(const candidate *c)
         return odm_str_is(c->job.kind, "collection");
 }
 
+static int go_one_by_one(going *w, candidate *first)
+{
+        int rc = 0;
+
+        for (candidate *c = first; c && rc >= 0; c = c->next)
+                rc = go_direct(w, c);
+        return rc < 0 ? rc : 0;
+}
+
+/* The latest deadline of them; 0: one has none. */
+static int64_t last_deadline(const candidate *first)
+{
+        int64_t at = first->job.deadline;
+
+        for (const candidate *c = first; c && at; c = c->next)
+                at = !c->job.deadline || c->job.deadline > at ? c->job.deadline : at;
+        return at;
+}
+
 static int go_together(going *w, candidate *first)
 {
         odm_arena *a = w->t->arena;
@@ -470,7 +489,7 @@ static int go_together(going *w, candidate *first)
                            .window = n > 1 && is_collection(first) ? VALUES_S : 0};
         gateway_new k = {.form = GATEWAY_FANOUT,
                          .priority = first->job.priority,
-                         .deadline = first->job.deadline,
+                         .deadline = last_deadline(first),
                          .actor = first->job.actor};
         int64_t id;
         int rc = keys ? gateway_body(&first->all, first->skip,
@@ -478,21 +497,13 @@ static int go_together(going *w, candidate *first)
                                      &o.body)
                       : odm_arena_err(a);
 
-        if (rc == ODM_EMALFORMED || rc == ODM_ELIMIT) { /* too large, or no text */
-                for (candidate *c = first; c; c = c->next) {
-                        rc = go_direct(w, c);
-                        if (rc < 0)
-                                return rc;
-                }
-                return 0;
-        }
+        if (rc == ODM_EMALFORMED || rc == ODM_ELIMIT) /* too large, or no text */
+                return go_one_by_one(w, first);
         if (rc < 0)
                 return rc;
         for (candidate *c = first; c; c = c->next) {
                 keys[i] = c->child.key;
                 targets[i++] = c->d.devid;
-                if (!c->job.deadline || (k.deadline && c->job.deadline > k.deadline))
-                        k.deadline = c->job.deadline;
         }
         o.expire = k.deadline ? k.deadline : w->t->now + EXPIRE_MS;
         if (k.deadline) /* how it ended is told after that */
