@@ -18,8 +18,7 @@ int odm_plan_new(odm_bridge *b, odm_arena *a, int (*then)(odm_plan *p), odm_plan
         return 0;
 }
 
-/* Room for one more of `size` in an array of the arena. */
-static int room(odm_arena *a, void **v, size_t n, size_t *cap, size_t size, size_t max)
+int odm_plan_room(odm_arena *a, void **v, size_t n, size_t *cap, size_t size, size_t max)
 {
         size_t more = *cap ? *cap * 2 : 8;
 
@@ -40,7 +39,7 @@ static int room(odm_arena *a, void **v, size_t n, size_t *cap, size_t size, size
 int odm_plan_add(odm_plan *p, const odm_lw_request *rq)
 {
         void *v = p->step;
-        int rc = room(p->a, &v, p->n_steps, &p->cap_steps, sizeof *p->step, REQUESTS_MAX);
+        int rc = odm_plan_room(p->a, &v, p->n_steps, &p->cap_steps, sizeof *p->step, REQUESTS_MAX);
 
         if (rc < 0)
                 return rc;
@@ -94,7 +93,8 @@ static int take_values(odm_plan *p, const odm_lw_list *l)
 {
         for (size_t i = 0; i < l->n; i++) {
                 void *v = p->got;
-                int rc = room(p->a, &v, p->n_got, &p->cap_got, sizeof *p->got, ODM_LW_NODES_MAX);
+                int rc = odm_plan_room(p->a, &v, p->n_got, &p->cap_got, sizeof *p->got,
+                                       ODM_LW_NODES_MAX);
                 if (rc < 0)
                         return rc;
                 p->got = v;

@@ -34,6 +34,9 @@ struct odm_plan {
 
 /* An empty one.  0, ODM_ENOMEM. */
 int odm_plan_new(odm_bridge *b, odm_arena *a, int (*then)(odm_plan *p), odm_plan **out);
+/* Room for one more of `size` in the array *v of the arena, which has n; never more than `most`.
+ * 0, ODM_ENOMEM, ODM_ELIMIT. */
+int odm_plan_room(odm_arena *a, void **v, size_t n, size_t *cap, size_t size, size_t most);
 /* 0, ODM_ENOMEM, ODM_ELIMIT. */
 int odm_plan_add(odm_plan *p, const odm_lw_request *rq);
 /* Ends it. */

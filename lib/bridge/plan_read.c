@@ -34,24 +34,6 @@ struct state {
         unsigned refused; /* status of what is there and cannot be read */
 };
 
-static int room(odm_arena *a, void **v, size_t n, size_t *cap, size_t size)
-{
-        size_t more = *cap ? *cap * 2 : 16;
-
-        if (n < *cap)
-                return 0;
-        if (n >= ODM_LW_NODES_MAX)
-                return ODM_ELIMIT;
-        void *new = odm_arena_get(a, more * size);
-        if (new == NULL)
-                return odm_arena_err(a);
-        if (n)
-                memcpy(new, *v, n * size);
-        *v = new;
-        *cap = more;
-        return 0;
-}
-
 /* ---- which rows a path is about ------------------------------------------------------------- */
 
 /* Whether the row stands at or below what is wanted; *name is what the path says of its asterisk.
@@ -229,7 +211,8 @@ static int need(odm_plan *p, odm_lw_path path)
         for (size_t i = 0; i < s->n_need; i++)
                 if (odm_lw_path_below(path, s->need[i]))
                         return 0;
-        int rc = room(p->a, &v, s->n_need, &s->cap_need, sizeof *s->need);
+        int rc =
+                odm_plan_room(p->a, &v, s->n_need, &s->cap_need, sizeof *s->need, ODM_LW_NODES_MAX);
         if (rc < 0)
                 return rc;
         s->need = v;
@@ -455,7 +438,8 @@ static int add_leaf(odm_plan *p, const odm_bridge_node *node)
 {
         struct state *s = p->state;
         void *v = s->leaf;
-        int rc = room(p->a, &v, s->n_leaf, &s->cap_leaf, sizeof *s->leaf);
+        int rc =
+                odm_plan_room(p->a, &v, s->n_leaf, &s->cap_leaf, sizeof *s->leaf, ODM_LW_NODES_MAX);
 
         if (rc < 0)
                 return rc;
@@ -623,7 +607,7 @@ static int put(odm_plan *p, const odm_bridge_node *node)
 {
         struct state *s = p->state;
         void *v = s->out;
-        int rc = room(p->a, &v, s->n_out, &s->cap_out, sizeof *s->out);
+        int rc = odm_plan_room(p->a, &v, s->n_out, &s->cap_out, sizeof *s->out, ODM_LW_NODES_MAX);
 
         if (rc < 0)
                 return rc;
