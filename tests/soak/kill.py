@@ -405,6 +405,8 @@ def run(a):
         while kills < a.kills and time.monotonic() < end:
             w.kill_one()
             kills += 1
+        if kills == 0:
+            raise Wrong(f"nobody was killed in {a.seconds} s")
         crowd, ran = w.settle()
         print(f"# {kills} kills: {w.server.starts - 1} of nremd, {w.device.starts - 1} of dremd; {len(w.jobs)} jobs"
               f" acknowledged, {ran} of them Exec that ran; {w.posts_again} requests asked again;"
