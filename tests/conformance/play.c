@@ -900,6 +900,13 @@ static void want_alert(struct play *p, const line *l)
         if (source.p && !(h->item && (odm_str_eq(h->item->source, source) ||
                                       odm_str_eq(h->item->target, source))))
                 wrong(p, "its Item names another node");
+        for (unsigned i = 2; i < l->n; i++) {
+                if (!l->arg[i].quoted && message_is_format(l->arg[i].text))
+                        want_meta(p, l->arg[i].text, &meta);
+                if (l->arg[i].quoted &&
+                    !(h->item && odm_str_eq(h->item->data.bytes, l->arg[i].text)))
+                        wrong(p, "its Data is another one");
+        }
 }
 
 /* Replace URI [DATA]: an Item of DevInfo in package 1 */
