@@ -401,12 +401,19 @@ static bool value_is_taken(const struct node *n, const struct entry *e)
         return e->value.p == NULL || odm_value_fits(own, e->value);
 }
 
+/* Octets that make room for the entry's: there was room for the change when it was made. */
+static size_t replaced_by(const struct node *n, const struct entry *e)
+{
+        return (e->what & REC_VALUE ? n->value.n + n->type.n : 0) +
+               (e->what & REC_ACL ? n->acl.n : 0) + (e->what & REC_TITLE ? n->title.n : 0);
+}
+
 static int set_fields(odm_tree *t, struct node *n, const struct entry *e)
 {
         size_t more = e->value.n + e->type.n + e->acl.n + e->title.n;
         int rc = 0;
 
-        if (!tree_has_room(t, 0, more) || e->value.n > t->opt.max_value)
+        if (!tree_has_room(t, replaced_by(n, e), more) || e->value.n > t->opt.max_value)
                 return 0;
         if ((e->what & REC_VALUE) && value_is_taken(n, e))
                 rc = odm_txn_value(t, n, e->format, e->type, e->value, true);

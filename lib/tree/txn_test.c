@@ -279,6 +279,47 @@ static void records_bring_all_back(void **state)
         lab_close(&from_log);
 }
 
+static void open_small(struct lab *l, odm_tree_opt *o)
+{
+        *l = (struct lab){.mem = &heap};
+        odm_arena_init(&l->a, &heap, 1 << 20);
+        odm_arena_init(&l->docs, &heap, 1 << 20);
+        assert_int_equal(odm_tree_new(o, &l->t), 0);
+}
+
+/* What took the place of something as long has room again when it is read back. */
+static void a_full_tree_comes_back_as_it_was(void **state)
+{
+        static const struct row rows[] = {
+                {"full", NULL, ADD, "./P", CHR, "12345678", 200},
+                {"a list", NULL, REP, "./P?prop=ACL", ABS, "Get=Alpha", 200},
+                {"a title", NULL, REP, "./P?prop=Title", ABS, "The first", 200},
+                {"no more", NULL, ADD, "./Q", CHR, "1", 420},
+                {"another value", NULL, REP, "./P", CHR, "abcdefgh", 200},
+                {"another list", NULL, REP, "./P?prop=ACL", ABS, "Get=Gamma", 200},
+                {"another title", NULL, REP, "./P?prop=Title", ABS, "The other", 200},
+        };
+        struct lab l, back;
+        odm_tree_opt o;
+        odm_buf log;
+
+        (void)state;
+        odm_buf_init(&log, &heap, 1 << 20);
+        odm_tree_opt_init(&o, &heap);
+        o.log = keep_record;
+        o.log_ctx = &log;
+        o.max_bytes = 11 + 1 + 8 + 9 + 9; /* the root's list; a name, its value, list and title */
+        open_small(&l, &o);
+        lab_rows(&l, rows, ODM_COUNT(rows));
+        o.log = NULL;
+        open_small(&back, &o);
+        assert_int_equal(odm_tree_load(back.t, odm_buf_view(&log)), 0);
+        compare(&l, &back);
+        odm_buf_done(&log);
+        lab_close(&l);
+        lab_close(&back);
+}
+
 /* Whatever octet is wrong: the record is refused and nothing has changed, or it is one. */
 static void damaged_records_are_refused_or_load(void **state)
 {
@@ -532,6 +573,7 @@ int main(void)
                 cmocka_unit_test(commit_keeps_all),
                 cmocka_unit_test(providers_have_their_say),
                 cmocka_unit_test(records_bring_all_back),
+                cmocka_unit_test(a_full_tree_comes_back_as_it_was),
                 cmocka_unit_test(damaged_records_are_refused_or_load),
                 cmocka_unit_test(records_of_strangers_are_skipped),
                 cmocka_unit_test(what_cannot_be_stored_does_not_happen),
