@@ -108,7 +108,8 @@ typedef struct adapter_host { /* lent until close */
         void (*changed)(void *ctx, gw_device *d, const adapter_node *v, size_t n);
         /* A generic alert of the device, its addresses those of its own tree; `at` is when it was
          * (0: now).  0 when it is durable; then it reaches the server once; or when it was dropped,
-         * of a device that talks too much.  ODM_ELIMIT, ODM_EIO, ODM_ENOMEM: it is not, and is to
+         * of a device that talks too much, or whose addresses and names in it have more than 1 KiB.
+         * ODM_ELIMIT, ODM_EIO, ODM_ENOMEM: it is not, and is to
          * be offered again or refused below. */
         int (*alert)(void *ctx, gw_device *d, const odm_alert *a, odm_wall at);
         void *ctx;

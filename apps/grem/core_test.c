@@ -374,6 +374,27 @@ static void what_is_critical_does_not_wait(void **state)
         assert_int_equal(dm_fake_done(&w->f), 2);
 }
 
+/* A session stands still before it. */
+static void an_alert_that_fits_no_message_holds_back_nobody(void **state)
+{
+        static char address[9000] = "./";
+        world *w = *state;
+        fake_device *one, *two;
+
+        memset(address + 2, 'A', sizeof address - 3);
+        lab_set(w->c, "session.max_message=8k");
+        open_all(w);
+        one = fake_new(fake_latest(), "a");
+        two = fake_new(fake_latest(), "b");
+        assert_non_null(fake_attach(one));
+        assert_non_null(fake_attach(two));
+        assert_int_equal(fake_alert(one, address, "urn:x:long", "1", "critical"), 0);
+        assert_int_equal(fake_alert(one, "./A", address, "2", "critical"), 0);
+        assert_int_equal(fake_alert(two, "./A", "urn:x:bad", "18", "critical"), 0);
+        run_reported(w, "alert ./GwDev/d0002/A  18\n");
+        run_until_told(w);
+}
+
 struct session { /* as the agent fills one */
         uint64_t id[16];
         size_t data[16], n;
@@ -1034,6 +1055,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(who_does_not_sleep_any_more_is_told_of, set_up,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(who_sleeps_is_told_in_its_place, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(an_alert_that_fits_no_message_holds_back_nobody,
+                                                set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_large_alert_holds_back_nobody, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_large_alert_has_its_turn, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_final_alert_does_not_wait, set_up, tear_down),

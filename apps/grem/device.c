@@ -29,6 +29,7 @@
 #define GRAVE_BURST 300 /* fatal ones and final ones have more */
 #define ALERT_EVERY_MS 1000
 #define TALKS_EVERY_MS 60000 /* that a device talks too much is logged */
+#define WORDS_MAX 1024       /* octets of an alert but for its data, which alone can be split */
 #define HASH_MIN 1024
 
 static rec *rec_of(gw_device *d)
@@ -628,19 +629,26 @@ static bool talks_too_much(rec *r, bool matters)
         return false;
 }
 
-/* One too many is dropped: were it to be offered again, those of all others would wait behind it.
+/* What it tells is dropped: were it to be offered again, what all others tell would wait behind it.
  */
-static void one_too_many(rec *r)
+static void drop_alert(rec *r, const char *why)
 {
         int64_t now = loop_now().ms;
 
         r->dropped++;
         if (now < r->talks_told)
                 return;
-        log_warn("a device talks too much", log_text("key", r->d.key),
-                 log_int("dropped", r->dropped));
+        log_warn(why, log_text("key", r->d.key), log_int("dropped", r->dropped));
         r->talks_told = now + TALKS_EVERY_MS;
         r->dropped = 0;
+}
+
+/* No message to the server might hold it, and no session would get beyond it. */
+static bool has_long_words(const odm_alert *a)
+{
+        return a->source.n + a->source_name.n + a->target.n + a->type.n + a->mark.n +
+                       a->correlator.n >
+               WORDS_MAX;
 }
 
 /* "./FUMO/main" of a device, below its mount. */
@@ -715,8 +723,12 @@ int devices_alert(void *ctx, gw_device *d, const odm_alert *a, odm_wall at)
                 if (rc != 0)
                         return rc < 0 ? rc : 0;
         }
+        if (has_long_words(a)) {
+                drop_alert(r, "a device tells of an address or a name that fits no message");
+                return 0;
+        }
         if (talks_too_much(r, final || north_is_grave(a->mark))) {
-                one_too_many(r);
+                drop_alert(r, "a device talks too much");
                 return 0;
         }
         return relay(g, d, final ? NORTH_FINAL : NORTH_RELAY, a, at.s > 0 ? at : loop_wall());
