@@ -310,14 +310,17 @@ static void find_speaker(session *s, odm_str uri, bool alert, speaker *out)
         }
 }
 
-/* The results of a fan-out are needed whole, and so are measurements. */
-static size_t data_kept(const session *s, odm_str type)
+/* The results of a fan-out are needed whole, and so are measurements.  Text is cut between two
+ * characters, and stays text. */
+static odm_str data_kept(const session *s, odm_str type, odm_str data)
 {
         gateway_news news = gateway_news_of(type);
+        size_t most = (news == GATEWAY_RESULTS || news == GATEWAY_VALUES) && s->dm->opt.behind
+                              ? ODM_FANOUT_DOC_MAX
+                              : s->dm->opt.alert_data;
+        odm_str text = odm_str_to(data, odm_utf8_cut(data, most));
 
-        return (news == GATEWAY_RESULTS || news == GATEWAY_VALUES) && s->dm->opt.behind
-                       ? ODM_FANOUT_DOC_MAX
-                       : s->dm->opt.alert_data;
+        return odm_utf8_ok(text) ? text : odm_str_to(data, most);
 }
 
 static odm_str alert_json(session *s, const odm_event *ev, odm_str type, const store_value *v,
@@ -347,7 +350,7 @@ static odm_str alert_json(session *s, const odm_event *ev, odm_str type, const s
         odm_str data = v->data;
         if (gateway_news_of(type) == GATEWAY_IMAGE)
                 data = gateway_without_places(data, a);
-        if (command_value_put(o, v->format, odm_str_to(data, data_kept(s, type)), a) < 0)
+        if (command_value_put(o, v->format, data_kept(s, type, data), a) < 0)
                 session_failed(s);
         dump = json_dumps(o, JSON_COMPACT);
         json_decref(o);

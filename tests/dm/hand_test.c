@@ -203,6 +203,33 @@ static void reports_are_alerts_where_wanted(void **state)
         assert_true(found);
 }
 
+/* In the midst of a character. */
+static void a_text_that_is_cut_stays_text(void **state)
+{
+        static const odm_alert told = {.code = ODM_ALERT_GENERIC,
+                                       .source = {"./A", 3},
+                                       .type = {"urn:example:said", 16},
+                                       .data = {"10 \xe2\x82\xac and more", 15},
+                                       .format = ODM_FMT_CHR};
+        world *w = *state;
+        store_event_list l = {0};
+        bool found = false;
+
+        w->opt.alert_data = 5;
+        start(w);
+        w->say = &told;
+        w->says = 1;
+        world_session(w);
+        assert_int_equal(store_event_find(w->store, 0, w->device, 100, &w->a, &l), 0);
+        for (size_t i = 0; i < l.n; i++)
+                if (odm_str_is(l.v[i].kind, "alert")) {
+                        found = true;
+                        assert_non_null(
+                                memmem(l.v[i].data.p, l.v[i].data.n, "\"data\":\"10 \"", 12));
+                }
+        assert_true(found);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -213,6 +240,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(who_is_cut_gets_nothing, setup, world_teardown),
                 cmocka_unit_test_setup_teardown(a_stop_ends_the_wait, setup, world_teardown),
                 cmocka_unit_test_setup_teardown(reports_are_alerts_where_wanted, setup,
+                                                world_teardown),
+                cmocka_unit_test_setup_teardown(a_text_that_is_cut_stays_text, setup,
                                                 world_teardown),
         };
 
