@@ -1,76 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A case, played: the test is the server; the client engine with a tree of its own is what
  * is tested.  Credentials are no part of it: the transport knows both sides. */
-#include "play.h"
+#include "play_inner.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "device.h"
 #include "message.h"
-#include "outside.h"
 #include "raw.h"
-#include "teller.h"
 
 #define EVERYTHING "Add=*&Delete=*&Exec=*&Get=*&Replace=*"
-#define HEARD_MOST 4096
-#define MEMORY ((size_t)64 << 20)
-
-struct heard { /* one Status, Item of Results, or Alert of the client's message */
-        const odm_command *c;
-        const odm_item *item;
-        odm_str value; /* of Results: its Data, behind that of the chunks before it */
-};
-
-struct ever { /* the same, of all messages of the session */
-        struct heard what;
-        struct ever *next;
-};
-
-struct play {
-        teller t;
-        const odm_codec *codec;
-        device dev;
-        odm_wall outside_time;
-        outside out; /* what reaches the device without a session */
-        odm_client_opt opt;
-        odm_client *client;
-        odm_arena a;
-        odm_buf state; /* of the tree, before the last message */
-        odm_time now;
-        uint64_t dice;
-
-        odm_msg say; /* the message being put together */
-        bool saying, open;
-        odm_str raw;          /* the message as the case writes it; absent: made of `say` */
-        unsigned hdr_code;    /* of the Status for the client's SyncHdr */
-        unsigned alerts_code; /* of those for its events */
-        unsigned told;        /* the status of an event, as the host heard it; 0 = none yet */
-        const line *done;     /* what is to be reported of the device's long job */
-        odm_meta chal;
-        odm_str url, mac; /* where the client's message goes, and its MAC */
-        odm_str body;     /* its octets */
-        odm_str say_type; /* media type of the server's message, when it is not the usual one */
-        odm_str say_mac;  /* the nonce of the server's MAC, or "wrong"; absent for none */
-        bool first;       /* `heard` is package 1 */
-        uint32_t msg_id;
-        odm_msg *reply; /* the client's last; NULL when it said nothing */
-        size_t reply_n; /* its octets */
-        struct heard heard[HEARD_MOST];
-        unsigned n_heard, next;
-        const line *user; /* where to look for the user's next answer */
-        odm_str whole;    /* of Results that come in chunks, what came before */
-        struct ever *ever;
-        odm_str stamp;  /* the last TStamp that was told */
-        odm_str nonces; /* those of the client's challenges, each with a blank behind */
-};
-
-#define wrong(p, ...) teller_wrong(&(p)->t, __VA_ARGS__)
-#define must(p, rc, what) teller_must(&(p)->t, (rc), (what))
-#define arg(p, l, i) teller_arg(&(p)->t, (l), (i))
-#define number(p, s) teller_number(&(p)->t, (s))
-#define code_is teller_code_is
 
 static int fill(void *ctx, void *q, size_t n)
 {
@@ -175,8 +115,6 @@ static void set_up(struct play *p)
         p->out = (outside){.t = &p->t, .a = &p->a, .tree = p->dev.tree, .wall = &p->outside_time};
         p->outside_time.s = p->dev.wall + 1000;
 }
-
-static void finish_wants(struct play *p);
 
 /* ---- what the device itself does ------------------------------------------------------- */
 
@@ -405,7 +343,7 @@ static void raise_done(struct play *p)
 
 static void on_done(struct play *p, const line *l)
 {
-        finish_wants(p);
+        play_finish_wants(p);
         p->done = l;
         if (p->client)
                 raise_done(p);
@@ -478,8 +416,8 @@ static void set_header(struct play *p)
 }
 
 /* The header for `body` by one side's secret and a nonce in base64. */
-static odm_str mac_of(struct play *p, const char *user, const char *password, odm_str nonce_b64,
-                      odm_str body)
+odm_str play_mac(struct play *p, const char *user, const char *password, odm_str nonce_b64,
+                 odm_str body)
 {
         odm_prover prover = {
                 .type = ODM_AUTH_MAC, .user = odm_cstr(user), .password = odm_cstr(password)};
@@ -500,8 +438,8 @@ static odm_str server_mac(struct play *p, odm_str body)
         if (p->say_mac.p == NULL)
                 return ODM_ABSENT;
         if (odm_str_is(p->say_mac, "wrong"))
-                return mac_of(p, "srv", "guess", ODM_ABSENT, body);
-        return mac_of(p, "srv", "spw", p->say_mac, body);
+                return play_mac(p, "srv", "guess", ODM_ABSENT, body);
+        return play_mac(p, "srv", "spw", p->say_mac, body);
 }
 
 static void hand_over(struct play *p, const odm_packet *in)
@@ -548,7 +486,7 @@ static void send_raw(struct play *p)
         hand_over(p, &in);
 }
 
-static void send(struct play *p)
+void play_send(struct play *p)
 {
         odm_buf out;
         odm_packet in = {.content_type = odm_cstr(odm_codec_mime(p->codec))};
@@ -577,7 +515,7 @@ static void send(struct play *p)
         hand_over(p, &in);
 }
 
-static odm_str digest(struct play *p, const char *user, const char *password, odm_str nonce_b64)
+odm_str play_digest(struct play *p, const char *user, const char *password, odm_str nonce_b64)
 {
         odm_secret secret;
         odm_nonce nonce = {.n = 0};
@@ -629,8 +567,9 @@ static bool set_in_header(struct play *p, const line *l)
                 h->source_name = ODM_STR("srv");
                 h->cred.present = true;
                 h->cred.meta = message_challenge(ODM_STR("md5"));
-                h->cred.data = odm_str_is(cred, "wrong") ? digest(p, "srv", "guess", ODM_ABSENT)
-                                                         : digest(p, "srv", "spw", cred);
+                h->cred.data = odm_str_is(cred, "wrong")
+                                       ? play_digest(p, "srv", "guess", ODM_ABSENT)
+                                       : play_digest(p, "srv", "spw", cred);
         }
         return max_msg.p || max_obj.p || resp.p || proto.p || dtd.p || status.p || chal.p ||
                cred.p || mac.p || alerts.p || content.p;
@@ -684,386 +623,13 @@ static void on_recv(struct play *p, const line *l)
                 wrong(p, "%s", bad);
 }
 
-/* ---- what must come back ---------------------------------------------------------------- */
-
-static void describe(const struct heard *h, char *out, size_t n)
-{
-        odm_str uri = h->item ? h->item->source : ODM_ABSENT;
-
-        if (h->c->kind == ODM_CMD_STATUS)
-                (void)snprintf(out, n, "Status %.*s %u", (int)h->c->cmd_ref.n, h->c->cmd_ref.p,
-                               h->c->code);
-        else if (h->c->kind == ODM_CMD_RESULTS)
-                (void)snprintf(out, n, "Results %.*s %.*s '%.*s'", (int)h->c->cmd_ref.n,
-                               h->c->cmd_ref.p, (int)uri.n, uri.p ? uri.p : "",
-                               (int)(h->item->data.bytes.n < 60 ? h->item->data.bytes.n : 60),
-                               h->item->data.bytes.p ? h->item->data.bytes.p : "");
-        else
-                (void)snprintf(out, n, "%s %u", odm_cmd_name(h->c->kind), h->c->code);
-}
-
-static const struct heard *take(struct play *p, odm_cmd kind)
-{
-        char text[200];
-
-        if (p->next == p->n_heard)
-                wrong(p, "the client says no more");
-        const struct heard *h = &p->heard[p->next++];
-        if (h->c->kind != kind) {
-                describe(h, text, sizeof text);
-                wrong(p, "the client says %s", text);
-        }
-        return h;
-}
-
-static bool has_target(const odm_command *c, odm_str uri)
-{
-        for (const odm_ref *r = c->target_refs; r; r = r->next)
-                if (odm_str_eq(r->uri, uri))
-                        return true;
-        return false;
-}
-
-/* Status ID CODE [texts of Items] [target=URI] */
-static void want_status(struct play *p, const line *l)
-{
-        const odm_command *c = take(p, ODM_CMD_STATUS)->c;
-        odm_str target = line_option(l, "target"), item = line_option(l, "item");
-        const odm_item *it = c->items;
-        bool texts = false;
-
-        if (!odm_str_eq(c->cmd_ref, arg(p, l, 1)) || !code_is(arg(p, l, 2), c->code))
-                wrong(p, "the client says Status %.*s %u", (int)c->cmd_ref.n,
-                      c->cmd_ref.p ? c->cmd_ref.p : "", c->code);
-        if (odm_ref_number(c->msg_ref) != p->msg_id)
-                wrong(p, "its MsgRef is %.*s", (int)c->msg_ref.n, c->msg_ref.p ? c->msg_ref.p : "");
-        if (target.p && !has_target(c, target))
-                wrong(p, "its TargetRef is another one");
-        if (item.p && !(it && odm_str_eq(it->target, item)))
-                wrong(p, "its Item names another node");
-        for (unsigned i = 3; i < l->n; i++) {
-                if (!l->arg[i].quoted)
-                        continue;
-                if (it == NULL || !odm_str_eq(it->data.bytes, l->arg[i].text))
-                        wrong(p, "its Item is '%.*s'", it ? (int)it->data.bytes.n : 0,
-                              it && it->data.bytes.p ? it->data.bytes.p : "");
-                it = it->next;
-                texts = true;
-        }
-        if (texts && it)
-                wrong(p, "there are more Items");
-}
-
-/* The document as XML text, whatever form it came in. */
-static odm_str document_of(struct play *p, const odm_item *it)
-{
-        odm_limits lim;
-        odm_doc *doc;
-        odm_buf out;
-
-        odm_limits_init(&lim);
-        must(p, odm_doc_decode(it->data.bytes, &lim, &p->a, &doc), "the document");
-        odm_buf_init(&out, &teller_mem, MEMORY);
-        int rc = odm_doc_encode(&odm_codec_xml, doc, false, &out);
-        odm_str text = odm_arena_copy(&p->a, odm_buf_view(&out));
-        odm_buf_done(&out);
-        must(p, rc, "the document");
-        return text;
-}
-
-static bool contains(odm_str hay, odm_str needle)
-{
-        return needle.n == 0 || (hay.n && memmem(hay.p, hay.n, needle.p, needle.n));
-}
-
-static void want_document(struct play *p, const line *l, const odm_item *it)
-{
-        odm_str text = document_of(p, it);
-
-        for (unsigned i = 0; i < l->n; i++) {
-                odm_str a = l->arg[i].text;
-                bool no = odm_str_starts(a, "without=");
-                if (!no && !odm_str_starts(a, "with="))
-                        continue;
-                if (contains(text, odm_str_from(a, no ? 8 : 5)) == no)
-                        wrong(p, "the document is %.*s", (int)text.n, text.p);
-        }
-        if (!odm_str_is(it->meta.type, odm_codec_tnds_mime(p->codec)))
-                wrong(p, "its Type is %.*s", (int)it->meta.type.n, it->meta.type.p);
-}
-
-static odm_str octets_of(struct play *p, odm_meta *meta, odm_str d)
-{
-        if (meta->format == ODM_FMT_B64) {
-                must(p, odm_b64_decode(&p->a, d, &d), "base64");
-                meta->format = ODM_FMT_BIN;
-        }
-        return d.p ? d : ODM_STR("");
-}
-
-static void want_meta(struct play *p, odm_str word, const odm_meta *got)
-{
-        odm_meta m = message_meta(word, &p->a);
-        odm_format f = got->format == ODM_FMT_ABSENT ? ODM_FMT_CHR : got->format;
-        odm_str type = got->type.p ? got->type : ODM_STR("text/plain");
-
-        if (m.format != f)
-                wrong(p, "its Format is %s", odm_format_name(f));
-        if (m.type.p && !odm_str_eq(m.type, type))
-                wrong(p, "its Type is %.*s", (int)type.n, type.p);
-}
-
-/* YYYYMMDDThhmmssZ, and later than the one before. */
-static void want_stamp(struct play *p, odm_str got)
-{
-        static const char form[] = "00000000T000000Z";
-        bool ok = got.n == sizeof form - 1 &&
-                  (p->stamp.n == 0 || memcmp(got.p, p->stamp.p, got.n) > 0);
-
-        for (size_t i = 0; ok && i < got.n; i++)
-                ok = form[i] == '0' ? got.p[i] >= '0' && got.p[i] <= '9' : got.p[i] == form[i];
-        if (!ok)
-                wrong(p, "the time is '%.*s'", (int)got.n, got.p);
-        p->stamp = got;
-}
-
-/* Results ID URI [FORMAT[:TYPE]] [DATA] [more] [size=N] [nodata] [stamp] [with=..] [without=..] */
-static void want_results(struct play *p, const line *l)
-{
-        const struct heard *h = take(p, ODM_CMD_RESULTS);
-        odm_str size = line_option(l, "size");
-        odm_meta meta = odm_meta_of(h->c, h->item);
-        odm_str got;
-        unsigned i = 3;
-
-        if (!odm_str_eq(h->c->cmd_ref, arg(p, l, 1)) || !odm_str_eq(h->item->source, arg(p, l, 2)))
-                wrong(p, "the client says Results %.*s %.*s", (int)h->c->cmd_ref.n, h->c->cmd_ref.p,
-                      (int)h->item->source.n, h->item->source.p);
-        if (h->item->more != line_has(l, "more"))
-                wrong(p, "MoreData is %sthere", h->item->more ? "" : "not ");
-        if (size.p ? !meta.has_size || meta.size != number(p, size) : meta.has_size)
-                wrong(p, "its Size is not that");
-        if (line_has(l, "nodata") && h->item->data.kind != ODM_DATA_ABSENT)
-                wrong(p, "it has Data");
-        if (line_has(l, "tnds")) {
-                want_document(p, l, h->item);
-                return;
-        }
-        got = h->item->more ? h->value : octets_of(p, &meta, h->value);
-        if (line_has(l, "stamp"))
-                want_stamp(p, got);
-        if (i < l->n && !l->arg[i].quoted && message_is_format(l->arg[i].text))
-                want_meta(p, l->arg[i++].text, &meta);
-        if (i < l->n && (l->arg[i].quoted || meta.format == ODM_FMT_BIN)) {
-                odm_str want = message_data(&l->arg[i], meta.format, &p->a);
-                if (!odm_str_eq(got, want))
-                        wrong(p, "its Data is '%.*s' (%zu)", (int)(got.n < 80 ? got.n : 80), got.p,
-                              got.n);
-        }
-}
-
-/* ever Status ID CODE; ever URI DATA: said once, and no other way, in all messages until now */
-static void want_ever(struct play *p, const line *l)
-{
-        bool status = odm_str_is(arg(p, l, 1), "Status");
-        unsigned n = 0;
-
-        for (const struct ever *e = p->ever; e; e = e->next) {
-                const struct heard *h = &e->what;
-                if (h->c->kind != (status ? ODM_CMD_STATUS : ODM_CMD_RESULTS) ||
-                    (status ? !odm_str_eq(h->c->cmd_ref, arg(p, l, 2))
-                            : h->item->more || !odm_str_eq(h->item->source, arg(p, l, 1))))
-                        continue;
-                n++;
-                if (status ? !code_is(arg(p, l, 3), h->c->code)
-                           : !odm_str_eq(h->value, arg(p, l, 2)))
-                        wrong(p, "it was another one");
-        }
-        if (n != 1)
-                wrong(p, "it was said %u times", n);
-}
-
-static void want_alert(struct play *p, const line *l)
-{
-        const struct heard *h = take(p, ODM_CMD_ALERT);
-        odm_str source = line_option(l, "source");
-
-        odm_str type = line_option(l, "type"), mark = line_option(l, "mark");
-        odm_str correlator = line_option(l, "correlator");
-        odm_meta meta = h->item ? odm_meta_of(h->c, h->item) : (odm_meta){.present = false};
-
-        if (h->c->code != number(p, arg(p, l, 1)))
-                wrong(p, "the client says Alert %u", h->c->code);
-        if ((type.p && !odm_str_eq(meta.type, type)) || (mark.p && !odm_str_eq(meta.mark, mark)) ||
-            (correlator.p && !odm_str_eq(h->c->correlator, correlator)))
-                wrong(p, "its Type, Mark or Correlator is another one");
-        if (source.p && !(h->item && (odm_str_eq(h->item->source, source) ||
-                                      odm_str_eq(h->item->target, source))))
-                wrong(p, "its Item names another node");
-        for (unsigned i = 2; i < l->n; i++) {
-                if (!l->arg[i].quoted && message_is_format(l->arg[i].text))
-                        want_meta(p, l->arg[i].text, &meta);
-                if (l->arg[i].quoted &&
-                    !(h->item && odm_str_eq(h->item->data.bytes, l->arg[i].text)))
-                        wrong(p, "its Data is another one");
-        }
-}
-
-/* Replace URI [DATA]: an Item of DevInfo in package 1 */
-static void want_devinfo(struct play *p, const line *l)
-{
-        const odm_item *it = take(p, ODM_CMD_REPLACE)->item;
-
-        if (!odm_str_eq(it->source, arg(p, l, 1)))
-                wrong(p, "the Item is %.*s", (int)it->source.n, it->source.p ? it->source.p : "");
-        if (l->n > 2 && !odm_str_eq(it->data.bytes, l->arg[2].text))
-                wrong(p, "its Data is '%.*s'", (int)it->data.bytes.n, it->data.bytes.p);
-}
-
-/* cred none; cred basic; cred md5 [NONCE] [password=] */
-static void want_cred(struct play *p, const line *l)
-{
-        const odm_cred *c = &p->reply->hdr.cred;
-        odm_str type = arg(p, l, 1), other = line_option(l, "password"), want;
-        char password[64];
-
-        if (odm_str_is(type, "none")) {
-                if (c->present)
-                        wrong(p, "it shows credentials");
-                return;
-        }
-        if (!c->present || !odm_str_eq(c->meta.type, message_challenge(type).type))
-                wrong(p, "it shows no such credentials");
-        (void)snprintf(password, sizeof password, "%.*s", other.p ? (int)other.n : 2,
-                       other.p ? other.p : "pw");
-        if (odm_str_is(type, "md5"))
-                want = digest(p, "dev", password, l->n > 2 ? l->arg[2].text : ODM_ABSENT);
-        else
-                want = odm_auth_basic(&p->a, ODM_STR("dev"), ODM_STR("pw"));
-        if (!odm_str_eq(c->data, want))
-                wrong(p, "the credentials are %.*s", (int)c->data.n, c->data.p ? c->data.p : "");
-}
-
-/* mac none; mac [NONCE] */
-static void want_mac(struct play *p, const line *l)
-{
-        odm_str nonce = l->n > 1 ? l->arg[1].text : ODM_ABSENT;
-
-        if (odm_str_is(nonce, "none") ? p->mac.n != 0
-                                      : !odm_str_eq(p->mac, mac_of(p, "dev", "pw", nonce, p->body)))
-                wrong(p, "the MAC is '%.*s'", (int)p->mac.n, p->mac.p ? p->mac.p : "");
-}
-
-/* chal none; chal md5: in the Status for the server's SyncHdr, with a nonce that is new */
-static void want_chal(struct play *p, const line *l)
-{
-        const odm_command *st = p->reply->body;
-        odm_str type = arg(p, l, 1);
-        bool has = st && st->kind == ODM_CMD_STATUS && st->chal.present;
-
-        if (odm_str_is(type, "none")
-                    ? has
-                    : !has || !odm_str_eq(st->chal.type, message_challenge(type).type))
-                wrong(p, "there is %s challenge", has ? "a" : "no such");
-        if (has)
-                teller_nonce(&p->t, &st->chal, &p->a, &p->nonces);
-}
-
-/* hdr CODE: the Status for the server's SyncHdr */
-static void want_hdr(struct play *p, const line *l)
-{
-        const odm_command *st = p->reply->body;
-
-        if (st == NULL || !code_is(arg(p, l, 1), st->code))
-                wrong(p, "the Status for the SyncHdr is %u", st ? st->code : 0);
-}
-
-/* What the header says, or the message as a whole; false when it is none of these. */
-static bool want_of_header(struct play *p, const line *l, odm_str what)
-{
-        const odm_hdr *h = &p->reply->hdr;
-        odm_str got = odm_str_is(what, "session")  ? h->session_id
-                      : odm_str_is(what, "msg-id") ? h->msg_id
-                      : odm_str_is(what, "proto")  ? h->ver_proto
-                      : odm_str_is(what, "dtd")    ? h->ver_dtd
-                      : odm_str_is(what, "url")    ? p->url
-                                                   : ODM_ABSENT;
-
-        if (odm_str_is(what, "cred"))
-                want_cred(p, l);
-        else if (odm_str_is(what, "mac"))
-                want_mac(p, l);
-        else if (odm_str_is(what, "chal"))
-                want_chal(p, l);
-        else if (odm_str_is(what, "hdr"))
-                want_hdr(p, l);
-        else if (got.p == NULL)
-                return false;
-        else if (!odm_str_eq(got, arg(p, l, 1)))
-                wrong(p, "it is '%.*s'", (int)got.n, got.p);
-        return true;
-}
-
-static void finish_wants(struct play *p)
-{
-        char text[200];
-
-        if (p->saying)
-                send(p);
-        if (p->client == NULL || p->next == p->n_heard || (p->msg_id == 0 && p->next == 0))
-                return;
-        describe(&p->heard[p->next], text, sizeof text);
-        wrong(p, "the client also says %s", text);
-}
-
-static void on_want(struct play *p, const line *l)
-{
-        odm_str what = arg(p, l, 0), max = line_option(l, "at-most");
-
-        if (p->saying)
-                send(p);
-        if (outside_want(&p->out, l))
-                return;
-        if (odm_str_is(what, "nothing")) {
-                if (p->reply)
-                        wrong(p, "the client answers");
-        } else if (p->reply == NULL) {
-                wrong(p, "the client says nothing (%s)", odm_client_diag(p->client));
-        } else if (odm_str_is(what, "Status")) {
-                want_status(p, l);
-        } else if (odm_str_is(what, "Results")) {
-                want_results(p, l);
-        } else if (odm_str_is(what, "Alert")) {
-                want_alert(p, l);
-        } else if (odm_str_is(what, "Replace")) {
-                want_devinfo(p, l);
-        } else if (want_of_header(p, l, what)) {
-                return;
-        } else if (odm_str_is(what, "Final") || odm_str_is(what, "open")) {
-                if (p->reply->final != odm_str_is(what, "Final"))
-                        wrong(p, "Final is %sthere", p->reply->final ? "" : "not ");
-        } else if (max.p) {
-                if (p->reply_n > number(p, max))
-                        wrong(p, "the message has %zu octets", p->reply_n);
-        } else if (odm_str_is(what, "ever")) {
-                want_ever(p, l);
-        } else if (odm_str_is(what, "told")) {
-                if (p->told != number(p, arg(p, l, 1)))
-                        wrong(p, "the host was told %u", p->told);
-        } else if (odm_str_is(what, "rest")) {
-                p->next = p->n_heard;
-        } else {
-                wrong(p, "a want that is not understood");
-        }
-}
-
 /* after tree unchanged; after URI absent; after URI VALUE */
 static void on_after(struct play *p, const line *l)
 {
         odm_op op = {.kind = ODM_CMD_GET, .target = arg(p, l, 0)};
         odm_answer out;
 
-        finish_wants(p);
+        play_finish_wants(p);
         if (odm_str_is(op.target, "tree")) {
                 odm_buf now;
                 odm_buf_init(&now, &teller_mem, MEMORY);
@@ -1092,7 +658,7 @@ static void on_server(struct play *p, const line *l)
 {
         odm_value v = {.format = ODM_FMT_CHR, .data = arg(p, l, 0)};
 
-        finish_wants(p);
+        play_finish_wants(p);
         odm_client_free(p->client);
         p->client = NULL;
         p->n_heard = p->next = 0;
@@ -1105,7 +671,7 @@ static void on_server(struct play *p, const line *l)
 /* account URI: whose session is next */
 static void on_account(struct play *p, const line *l)
 {
-        finish_wants(p);
+        play_finish_wants(p);
         odm_client_free(p->client);
         p->client = NULL;
         p->n_heard = p->next = 0;
@@ -1117,7 +683,7 @@ static void on_pull(struct play *p, const line *l)
 {
         unsigned most = HEARD_MOST;
 
-        finish_wants(p);
+        play_finish_wants(p);
         while (p->reply && !p->reply->final) {
                 if (most-- == 0)
                         wrong(p, "there is no end to it");
@@ -1128,7 +694,7 @@ static void on_pull(struct play *p, const line *l)
                         wrong(p, "no memory");
                 *c = (odm_command){.kind = ODM_CMD_ALERT, .code = 1222, .cmd_id = ODM_STR("p")};
                 p->say.body = c;
-                send(p);
+                play_send(p);
                 if (p->reply_n > number(p, line_option(l, "at-most")))
                         wrong(p, "a message has %zu octets", p->reply_n);
                 p->next = p->n_heard;
@@ -1140,7 +706,7 @@ static void on_pull(struct play *p, const line *l)
 /* abort: the user wants to stop */
 static void on_abort(struct play *p)
 {
-        finish_wants(p);
+        play_finish_wants(p);
         must(p, odm_client_abort(p->client), "the abort");
 }
 
@@ -1149,7 +715,7 @@ static void on_outcome(struct play *p, const line *l)
 {
         const char *name;
 
-        finish_wants(p);
+        play_finish_wants(p);
         name = odm_outcome_name(odm_client_outcome(p->client));
         if (!odm_str_is(arg(p, l, 0), name))
                 wrong(p, "it is %s", name);
@@ -1165,14 +731,14 @@ static void play_line(struct play *p, const line *l)
                 on_acl(p, l);
         else if (is(l, "recv")) {
                 if (!p->saying)
-                        finish_wants(p);
+                        play_finish_wants(p);
                 on_recv(p, l);
         } else if (is(l, "raw")) {
                 if (!p->saying)
-                        finish_wants(p);
+                        play_finish_wants(p);
                 on_raw(p, l);
         } else if (is(l, "want"))
-                on_want(p, l);
+                play_want(p, l);
         else if (is(l, "after"))
                 on_after(p, l);
         else if (is(l, "server"))
@@ -1200,7 +766,7 @@ static void play_lines(struct play *p)
                 p->t.at = l;
                 play_line(p, l);
         }
-        finish_wants(p);
+        play_finish_wants(p);
 }
 
 bool play_client(const test_case *c, const odm_codec *codec, char *why, size_t n)
