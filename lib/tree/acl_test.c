@@ -184,6 +184,110 @@ static void the_root_keeps_its_list(void **state)
         lab_close(&l);
 }
 
+static odm_doc_node doc_leaf(const char *path, const char *name, const char *value)
+{
+        return (odm_doc_node){.path = path ? odm_cstr(path) : ODM_ABSENT,
+                              .name = odm_cstr(name),
+                              .has_rt = true,
+                              .format = CHR,
+                              .value = {ODM_DATA_TEXT, odm_cstr(value)}};
+}
+
+static odm_doc_node doc_top(const char *name, odm_doc_node *kids)
+{
+        return (odm_doc_node){
+                .name = odm_cstr(name), .has_rt = true, .format = NODE, .children = kids};
+}
+
+static unsigned replace_by(struct lab *l, const char *target, odm_doc_node *top)
+{
+        odm_doc doc = {.ver_dtd = ODM_STR("1.2"), .nodes = top};
+        odm_op op = {.kind = REP, .target = odm_cstr(target), .server = ODM_STR("S"), .doc = &doc};
+        odm_answer got;
+
+        return lab_status(l, &op, &got);
+}
+
+/* A document has as many tops as it likes, and each is replaced by who may replace that one. */
+static void rights_to_one_top_are_none_to_the_next(void **state)
+{
+        static const struct row before[] = {
+                {"a place", NULL, ADD, "./A", NODE, NULL, 200},
+                {"of S", NULL, ADD, "./A/mine", NODE, NULL, 200},
+                {"", NULL, ADD, "./A/mine/v", CHR, "1", 200},
+                {"", NULL, ADD, "./A/also", NODE, NULL, 200},
+                {"", NULL, ADD, "./A/also/v", CHR, "1", 200},
+                {"", NULL, ADD, "./A/also/w", CHR, "1", 200},
+                {"of another", NULL, ADD, "./A/theirs", NODE, NULL, 200},
+                {"", NULL, ADD, "./A/theirs/v", CHR, "1", 200},
+                {"", NULL, REP, "./A/mine?prop=ACL", ABS, "Add=S&Delete=S&Get=S&Replace=S", 200},
+                {"", NULL, REP, "./A/also?prop=ACL", ABS, "Add=S&Delete=S&Get=S&Replace=S", 200},
+                {"", NULL, REP, "./A/theirs?prop=ACL", ABS, "Get=T", 200},
+        };
+        static const struct row after[] = {
+                {"untouched", NULL, GET, "./A/theirs/v", ABS, NULL, 200, "1"},
+                {"its list too", NULL, GET, "./A/theirs?prop=ACL", ABS, NULL, 200, "Get=T"},
+                {"replaced", NULL, GET, "./A/mine/v", ABS, NULL, 200, "2"},
+                {"the other as well", NULL, GET, "./A/also/v", ABS, NULL, 200, "2"},
+                {"and what it lacks is gone", NULL, GET, "./A/also/w", ABS, NULL, 404},
+        };
+        odm_doc_node one = doc_leaf(NULL, "v", "2"), two = one;
+        odm_doc_node mine = doc_top("mine", &one), also = doc_top("also", &two);
+        odm_doc_node theirs = doc_top("theirs", &two), flat = doc_leaf("theirs", "v", "2");
+        struct lab l;
+
+        (void)state;
+        lab_init(&l);
+        lab_rows(&l, before, ODM_COUNT(before));
+        mine.next = &theirs;
+        assert_int_equal(replace_by(&l, "./A", &mine), 425);
+        mine.next = &flat; /* placed by a Path */
+        assert_int_equal(replace_by(&l, "./A", &mine), 425);
+        mine.next = NULL;
+        also.next = &mine;
+        assert_int_equal(replace_by(&l, "./A", &also), 200);
+        lab_rows(&l, after, ODM_COUNT(after));
+        lab_close(&l);
+}
+
+/* What was below it went with it: it is not taken away, nor counted, a second time. */
+static void a_leaf_in_place_of_a_subtree_counts_once(void **state)
+{
+        static const struct row before[] = {
+                {"a subtree", NULL, ADD, "./A", NODE, NULL, 200},
+                {"", NULL, ADD, "./A/a", CHR, "1", 200},
+                {"", NULL, ADD, "./A/b", CHR, "1", 200},
+                {"", NULL, REP, "./A?prop=ACL", ABS, "Add=S&Delete=S&Get=S&Replace=S", 200},
+        };
+        odm_doc_node leaf = doc_leaf(NULL, "A", "2");
+        struct lab l;
+
+        (void)state;
+        lab_init(&l);
+        size_t n = odm_tree_nodes(l.t);
+        lab_rows(&l, before, ODM_COUNT(before));
+        assert_int_equal(replace_by(&l, "./A", &leaf), 200);
+        assert_int_equal(odm_tree_nodes(l.t), n + 1);
+        lab_close(&l);
+}
+
+static void no_document_takes_the_roots_add(void **state)
+{
+        static const struct row row = {
+                "a right", NULL, REP, ".?prop=ACL", ABS, "Add=*&Delete=S&Get=*&Replace=S", 200};
+        odm_doc_node top = doc_top(".", NULL);
+        struct lab l;
+
+        (void)state;
+        lab_init(&l);
+        lab_do(&l, &row);
+        top.acl = ODM_STR("Add=S&Delete=S&Replace=S");
+        assert_int_equal(replace_by(&l, ".", &top), 405);
+        top.acl = ODM_STR("Add=*&Delete=S&Replace=S");
+        assert_int_equal(replace_by(&l, ".", &top), 200);
+        lab_close(&l);
+}
+
 static void a_server_is_forgotten_everywhere(void **state) /* C-ACL-09 */
 {
         static const struct row before[] = {
@@ -285,6 +389,9 @@ int main(void)
                 cmocka_unit_test(a_server_is_taken_out_as_the_table_says),
                 cmocka_unit_test(the_worked_example_holds),
                 cmocka_unit_test(the_root_keeps_its_list),
+                cmocka_unit_test(rights_to_one_top_are_none_to_the_next),
+                cmocka_unit_test(a_leaf_in_place_of_a_subtree_counts_once),
+                cmocka_unit_test(no_document_takes_the_roots_add),
                 cmocka_unit_test(a_server_is_forgotten_everywhere),
                 cmocka_unit_test(a_creator_may_be_given_get),
                 cmocka_unit_test(a_list_is_read_from_above_of_leaves_only),

@@ -85,6 +85,8 @@ static int apply_acl(struct job *sub, const odm_doc_node *n)
                 return 0;
         if (odm_acl_check(n->acl) < 0)
                 return job_status(sub, ODM_ST_FAILED);
+        if (sub->uri.depth == 0 && !odm_acl_allows(n->acl, ODM_ACC_ADD, ODM_STR("")))
+                return job_status(sub, ODM_ST_NOT_ALLOWED); /* the root keeps its Add=* */
         if (!tree_has_room(sub->t, 0, n->acl.n))
                 return job_status(sub, ODM_ST_FULL);
         rc = odm_trail_follow(sub->t, &sub->uri, sub->a, &w);
@@ -319,47 +321,54 @@ int odm_do_doc_add(struct job *j)
         return rc < 0 ? rc : all_tops(&l);
 }
 
-/* The node that the document replaces: the target, or the child of it that the top names. */
-static int find_top(struct load *l, struct job *top)
+/* Replaces what is at `uri` by the one top, or by all of them, when the server has the rights to
+ * that place. */
+static int replace_at(struct load *l, struct job *j, odm_str uri, const odm_doc_node *one)
 {
-        const odm_doc_node *first = l->j->op->doc->nodes;
-        odm_str uri = first ? place_of_top(l, first) : ODM_ABSENT;
-        int rc;
+        struct job top = odm_job_for(j, j->op, j->out);
+        const struct spot *s = &top.trail.at;
+        int rc = uri.p ? odm_job_find(&top, uri) : odm_arena_err(j->a);
 
-        if (first == NULL)
-                return job_status(l->j, ODM_ST_FAILED);
-        if (uri.p == NULL)
-                return odm_arena_err(l->j->a);
-        if (first->path.p) /* a flat document: the target is what is replaced */
-                uri = l->target;
-        *top = odm_job_for(l->j, l->j->op, l->j->out);
-        rc = odm_job_find(top, uri);
-        if (rc == 1 && !top->trail.found)
-                return job_status(l->j, ODM_ST_NOT_FOUND);
-        if (rc == 1 && (top->trail.at.node == NULL || top->trail.forwarded))
-                return job_status(l->j, ODM_ST_NOT_ALLOWED);
-        return rc;
-}
-
-int odm_do_doc_replace(struct job *j)
-{
-        struct load l;
-        struct job top = *j;
-        int rc = load_init(&l, j, true);
-
-        if (rc == 0)
-                rc = find_top(&l, &top);
         if (rc <= 0)
                 return rc;
-        const struct spot *s = &top.trail.at;
+        if (!top.trail.found)
+                return job_status(j, ODM_ST_NOT_FOUND);
+        if (s->node == NULL || top.trail.forwarded)
+                return job_status(j, ODM_ST_NOT_ALLOWED);
         if (!odm_job_has_right(j, s, ODM_ACC_REPLACE) || !odm_job_has_right(j, s, ODM_ACC_ADD) ||
             !odm_job_has_right(j, s, ODM_ACC_DELETE))
                 return job_status(j, ODM_ST_DENIED);
         top.trusted = true; /* rights at the top are rights to all of it */
-        l.j = &top;
+        l->j = &top;
         s->node->marked = j->t->serial;
-        rc = all_tops(&l);
+        rc = one ? one_top(l, one) : all_tops(l);
         if (rc != 0 || !odm_status_ok(j->out->status))
                 return rc;
+        rc = odm_job_find(&top, uri); /* again: it may be another node now */
+        if (rc <= 0 || s->node == NULL)
+                return rc < 0 ? rc : 0;
         return delete_unmarked(&top, s->node);
+}
+
+/* A flat document, and one whose first top is the target, replace the target; else each top
+ * replaces the child that it names. */
+int odm_do_doc_replace(struct job *j)
+{
+        const odm_doc_node *first = j->op->doc->nodes;
+        struct load l;
+        int rc = load_init(&l, j, true);
+
+        if (rc < 0)
+                return rc;
+        if (first == NULL)
+                return job_status(j, ODM_ST_FAILED);
+        odm_str uri = place_of_top(&l, first);
+        if (first->path.p || (uri.p && odm_str_eq(uri, l.target)))
+                return replace_at(&l, j, l.target, NULL);
+        for (const odm_doc_node *n = first; n && rc == 0 && odm_status_ok(j->out->status);
+             n = n->next) {
+                l.j = j;
+                rc = replace_at(&l, j, place_of_top(&l, n), n);
+        }
+        return rc;
 }
