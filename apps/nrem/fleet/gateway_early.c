@@ -120,7 +120,8 @@ static int keep_or_tell(gateways *s, fleet_turn *t, const fleet_event *ev, gatew
                 rc = is_coming(s, t, row, key, &coming, &wanted);
         if (rc == 0 && !l.n && (child || !coming))
                 return tell(t, row->device, child, 0, ev->data);
-        if (rc == 0 && (l.n >= EARLY_OF_ONE || row->early >= EARLY_MOST)) {
+        if (rc == 0 && (l.n >= EARLY_OF_ONE || row->early >= EARLY_MOST ||
+                        ev->e.data.n > GATEWAY_EARLY_DATA)) {
                 log_warn("too much is told by devices behind a gateway that are not known yet",
                          log_int("gateway", row->device), log_str("key", key));
                 return tell(t, row->device, child, 0, ev->data);

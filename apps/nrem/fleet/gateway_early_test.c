@@ -2,6 +2,7 @@
 /* What devices behind a gateway tell before they are known here: by hand, as sessions put it down.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gateway_row.h"
@@ -301,6 +302,31 @@ static void not_all_is_kept_for_ever(void **state)
         stage_end(&s);
 }
 
+/* Many of them would be more than fits into memory. */
+static void large_ones_are_not_kept(void **state)
+{
+        const size_t n = GATEWAY_EARLY_DATA;
+        char *data = malloc(n + 1);
+        stage s;
+        int64_t gw;
+
+        (void)state;
+        memset(data, 'x', n);
+        data[n] = 0;
+        begin(&s);
+        gw = device(&s, "gw");
+        attach(&s, gw, "d1", "urn:1");
+        early(&s, gw, TRAP, "./GwDev/d1/Trap/Room");
+        say(&s, gw, "gateway.early", "urn:example:much", "./GwDev/d1/Much", data);
+        (void)stage_run(&s, 500);
+        assert_int_equal(kept(&s), 1);
+        assert_string_equal(told(&s, gw), "./GwDev/d1/Much ");
+        looked(&s, gw, false);
+        assert_string_equal(told(&s, by_devid(&s, "urn:1")), "./Trap/Room ");
+        stage_end(&s);
+        free(data);
+}
+
 /* The device is with another gateway: its alarms are not whoever's who says its name. */
 static void what_a_claimer_tells_is_its_own(void **state)
 {
@@ -338,6 +364,7 @@ int main(void)
                 cmocka_unit_test(what_nobody_will_be_known_for_is_the_gateways),
                 cmocka_unit_test(a_gateway_that_is_forgotten_leaves_nothing),
                 cmocka_unit_test(not_all_is_kept_for_ever),
+                cmocka_unit_test(large_ones_are_not_kept),
                 cmocka_unit_test(what_a_claimer_tells_is_its_own),
         };
 

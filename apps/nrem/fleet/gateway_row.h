@@ -100,8 +100,10 @@ typedef struct gateway_want { /* a record that is to be read */
 } gateway_want;
 
 #define GATEWAY_EARLY "gateway.early" /* the event of one */
-typedef struct gateway_early {        /* an alert of a device whose record was not read yet */
-        int64_t device;               /* the gateway */
+#define GATEWAY_EARLY_DATA \
+        ((size_t)1 << 20)      /* octets of one that is kept; a page of them is read */
+typedef struct gateway_early { /* an alert of a device whose record was not read yet */
+        int64_t device;        /* the gateway */
         odm_str key;
         int64_t seq;  /* of its event */
         int64_t ripe; /* 1: it is to be told now */
