@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ask.c - how long a CoAP server takes to answer: one GET after the other, each once the one before
- * is answered.
- *
- *     bench-ask ADDRESS:PORT PATH [COUNT]     prints microseconds: the median and the mean
- */
+ * is answered. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "coap.h"
+#include "measure.h"
 
 #define COUNT 1000
 #define COUNT_MAX 1000000
@@ -65,21 +62,13 @@ static void ask(asker *a)
         loop_stop(a->loop);
 }
 
-static int compare(const void *x, const void *y)
-{
-        double a = *(const double *)x, b = *(const double *)y;
-
-        return (a > b) - (a < b);
-}
-
 static void tell(asker *a)
 {
         double sum = 0;
 
         for (size_t i = 0; i < a->n; i++)
                 sum += a->took[i];
-        qsort(a->took, a->n, sizeof *a->took, compare);
-        printf("%.0f %.0f\n", a->took[a->n / 2], sum / (double)a->n);
+        printf("%.0f %.0f\n", bench_median(a->took, (unsigned)a->n), sum / (double)a->n);
 }
 
 static int run(asker *a)
@@ -95,16 +84,23 @@ static int run(asker *a)
         return a->failed ? -1 : loop_run(a->loop);
 }
 
+static void usage(void)
+{
+        printf("usage: bench-ask ADDRESS:PORT PATH [COUNT]\n"
+               "Asks a CoAP server for PATH, COUNT times (%d) one after the other, and prints\n"
+               "microseconds: the median and the mean.\n",
+               COUNT);
+}
+
 int main(int argc, char **argv)
 {
-        asker a = {.count = argc > 3 ? strtoul(argv[3], NULL, 10) : COUNT};
-        int rc;
+        asker a = {.count = COUNT};
+        int rc, n = bench_words(argc, argv, usage, 2, 3, NULL);
 
-        if (argc < 3 || a.count == 0 || a.count > COUNT_MAX ||
-            net_hostport_parse(argv[1], &a.to) < 0) {
-                fprintf(stderr, "usage: bench-ask ADDRESS:PORT PATH [COUNT]\n");
-                return 2;
-        }
+        if (net_hostport_parse(argv[1], &a.to) < 0)
+                bench_refuse("%s is no ADDRESS:PORT", argv[1]);
+        if (n > 2)
+                a.count = (size_t)bench_number("COUNT", argv[3], 1, COUNT_MAX);
         co_msg_init(&a.get, CO_GET);
         a.get.path = odm_cstr(argv[2]);
         a.took = calloc(a.count, sizeof *a.took);

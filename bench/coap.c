@@ -3,12 +3,7 @@
  *
  * A server is a process of its own that answers a GET of "x" with one octet.  This process has as
  * many sockets as there are sessions, and keeps up to so many requests under way, each socket in
- * its turn.  What counts is processor time of the server: the asking costs the same for all.
- *
- *     bench-coap [SECONDS]
- *     bench-coap --gateway PID PORT DEVICES [SECONDS]     so many devices register with a gateway
- *                                                         that runs, and update their registrations
- */
+ * its turn.  What counts is processor time of the server: the asking costs the same for all. */
 #include <coap3/coap.h>
 
 #include <errno.h>
@@ -22,8 +17,12 @@
 #include <unistd.h>
 
 #include "coap.h"
+#include "measure.h"
 
 #define UNDER_WAY 32
+#define SECONDS 3 /* of each row */
+#define SECONDS_MOST 3600
+#define DEVICES_MOST 65000
 
 /* ---- servers ---------------------------------------------------------------------------------------- */
 
@@ -342,13 +341,13 @@ static long memory_of(pid_t pid)
         return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
-static int gateway(pid_t pid, uint16_t port, size_t devices, double seconds)
+static int gateway(pid_t pid, uint16_t port, size_t devices, double seconds, bool json)
 {
         long before = memory_of(pid);
-        double t0, c0, cpu;
+        double t0, c0, cpu, took;
         crowd c;
 
-        if (devices == 0 || devices > 65000 || crowd_open(&c, devices, port) < 0)
+        if (crowd_open(&c, devices, port) < 0)
                 return 1;
         c.location = calloc(devices, sizeof *c.location);
         if (!c.location)
@@ -359,7 +358,7 @@ static int gateway(pid_t pid, uint16_t port, size_t devices, double seconds)
                 ask(&c);
         for (size_t i = 0; i < devices; i += c.location[i][0] != 0)
                 hear(&c, 200);
-        printf("%zu devices registered in %.1f s\n", devices, now() - t0);
+        took = now() - t0;
         c.registering = false;
         for (t0 = now(); now() - t0 < 3;) /* what the gateway asks of each */
                 hear(&c, 200);
@@ -369,14 +368,18 @@ static int gateway(pid_t pid, uint16_t port, size_t devices, double seconds)
         while (now() - t0 < seconds)
                 hear(&c, 200);
         cpu = cpu_of(pid) - c0;
-        printf("%.0f updates/s of processor, %.0f/s; %ld kB before, %ld kB now\n",
-               cpu > 0 ? (double)c.answered / cpu : 0, (double)c.answered / (now() - t0), before,
-               memory_of(pid));
+        printf(json ? "{\"devices\": %zu, \"registered_s\": %.1f, "
+                      "\"updates_per_cpu_second\": %.0f, \"updates_per_second\": %.0f, "
+                      "\"before_kb\": %ld, \"now_kb\": %ld}\n"
+                    : "%zu devices registered in %.1f s\n%.0f updates/s of processor, %.0f/s; "
+                      "%ld kB before, %ld kB now\n",
+               devices, took, cpu > 0 ? (double)c.answered / cpu : 0,
+               (double)c.answered / (now() - t0), before, memory_of(pid));
         crowd_close(&c);
         return 0;
 }
 
-int main(int argc, char **argv)
+static int compare(double seconds, bool json)
 {
         static const struct row {
                 const char *name;
@@ -388,27 +391,64 @@ int main(int argc, char **argv)
                 {"libcoap", serve_libcoap, 5000},
                 {"ours", serve_ours, 5000},
         };
-        struct rlimit files = {16384, 16384};
-        bool is_gateway = argc > 4 && strcmp(argv[1], "--gateway") == 0;
-        const char *last = is_gateway ? (argc > 5 ? argv[5] : NULL) : argc > 1 ? argv[1] : NULL;
-        double seconds = last ? strtod(last, NULL) : 3;
         double first = 0;
 
-        if (setrlimit(RLIMIT_NOFILE, &files) < 0)
-                perror("setrlimit");
-        if (is_gateway)
-                return gateway((pid_t)strtol(argv[2], NULL, 10),
-                               (uint16_t)strtoul(argv[3], NULL, 10), strtoul(argv[4], NULL, 10),
-                               seconds);
-        printf("%-10s %9s %22s %16s %8s\n", "server", "sessions", "requests/s of processor",
-               "requests/s", "ratio");
+        if (!json)
+                printf("%-10s %9s %22s %16s %8s\n", "server", "sessions", "requests/s of processor",
+                       "requests/s", "ratio");
         for (size_t i = 0; i < ODM_COUNT(rows); i++) {
                 figure f = measure(rows[i].serve, rows[i].sessions, seconds);
 
                 if (i == 0)
                         first = f.per_cpu;
-                printf("%-10s %9zu %22.0f %16.0f %8.2f\n", rows[i].name, rows[i].sessions,
-                       f.per_cpu, f.per_clock, first > 0 ? f.per_cpu / first : 0);
+                bench_row(json);
+                printf(json ? "{\"server\": \"%s\", \"sessions\": %zu, \"per_cpu_second\": %.0f, "
+                              "\"per_second\": %.0f, \"ratio\": %.2f}"
+                            : "%-10s %9zu %22.0f %16.0f %8.2f\n",
+                       rows[i].name, rows[i].sessions, f.per_cpu, f.per_clock,
+                       first > 0 ? f.per_cpu / first : 0);
         }
+        bench_rows_end(json);
         return 0;
+}
+
+static void usage(void)
+{
+        printf("usage: bench-coap [--json] [SECONDS]\n"
+               "           GETs of a server of libcoap and one of ours; SECONDS of each row (%d)\n"
+               "       bench-coap --gateway [--json] PID PORT DEVICES [SECONDS]\n"
+               "           so many devices register with a gateway that runs, and update their\n"
+               "           registrations\n",
+               SECONDS);
+}
+
+static double seconds_of(const char *text)
+{
+        char *end;
+        double s = strtod(text, &end);
+
+        if (*end || !(s > 0 && s <= SECONDS_MOST))
+                bench_refuse("SECONDS: %s is no number above 0, to %d", text, SECONDS_MOST);
+        return s;
+}
+
+int main(int argc, char **argv)
+{
+        struct rlimit files = {16384, 16384};
+        bool is_gateway = argc > 1 && strcmp(argv[1], "--gateway") == 0;
+        char **words = argv + is_gateway;
+        bool json = false;
+        int n;
+
+        words[0] = argv[0];
+        n = bench_words(argc - is_gateway, words, usage, is_gateway ? 3 : 0, is_gateway ? 4 : 1,
+                        &json);
+        double seconds = n == 1 || n == 4 ? seconds_of(words[n]) : SECONDS;
+        if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+                perror("setrlimit");
+        if (!is_gateway)
+                return compare(seconds, json);
+        return gateway((pid_t)bench_number("PID", words[1], 1, INT32_MAX),
+                       (uint16_t)bench_number("PORT", words[2], 1, UINT16_MAX),
+                       (size_t)bench_number("DEVICES", words[3], 1, DEVICES_MOST), seconds, json);
 }

@@ -250,13 +250,14 @@ static void print_table(const struct subject *s, const double medians[PARTIES])
         }
 }
 
-static void print_json(const struct subject *s, const double medians[PARTIES], bool last)
+static void print_json(const struct subject *s, const double medians[PARTIES])
 {
-        printf("  {\"commands\": %u, \"wbxml_octets\": %zu, \"xml_octets\": %zu, \"us\": {",
+        bench_row(true);
+        printf("{\"commands\": %u, \"wbxml_octets\": %zu, \"xml_octets\": %zu, \"us\": {",
                s->commands, s->wbxml.n, s->xml.n);
         for (size_t i = 0; i < PARTIES; i++)
                 printf("%s\"%s\": %.3f", i ? ", " : "", parties[i].name, medians[i]);
-        printf("}}%s\n", last ? "" : ",");
+        printf("}}");
 }
 
 /* For a profiler, which counts instructions where a clock cannot. */
@@ -270,24 +271,23 @@ static int run_only(const char *name, unsigned commands, unsigned rounds)
                         subject_done(&s);
                         return 0;
                 }
-        fprintf(stderr, "bench: no such row: %s\n", name);
-        return 2;
+        bench_refuse("there is no row %s", name);
 }
 
-static void usage(FILE *to)
+static void usage(void)
 {
-        fprintf(to, "usage: bench-codec [--json] [--rounds N] [--commands N] [--only ROW]\n"
-                    "Times our codecs beside libwbxml2 and expat; medians of N rounds (11) of "
-                    "processor time.\n"
-                    "  --commands N  only a message of that many commands (24 and 816)\n"
-                    "  --only ROW    run one row of the message N times and print nothing,\n"
-                    "                to be counted by a profiler.  Rows:");
+        printf("usage: bench-codec [--json] [--rounds N] [--commands N] [--only ROW]\n"
+               "Times our codecs beside libwbxml2 and expat; medians of N rounds (11) of "
+               "processor time.\n"
+               "  --commands N  only a message of that many commands (24 and 816)\n"
+               "  --only ROW    run one row of the message N times and print nothing,\n"
+               "                to be counted by a profiler.  Rows:");
         for (size_t i = 0; i < PARTIES; i++)
-                fprintf(to, " %s", parties[i].name);
-        fprintf(to, "\n");
+                printf(" %s", parties[i].name);
+        printf("\n");
 }
 
-static void run_size(const bench_opt *o, unsigned commands, bool last)
+static void run_size(const bench_opt *o, unsigned commands)
 {
         struct subject s;
         double medians[PARTIES];
@@ -295,7 +295,7 @@ static void run_size(const bench_opt *o, unsigned commands, bool last)
         subject_init(&s, commands);
         measure(&s, o->rounds, medians);
         if (o->json)
-                print_json(&s, medians, last);
+                print_json(&s, medians);
         else
                 print_table(&s, medians);
         subject_done(&s);
@@ -304,21 +304,16 @@ static void run_size(const bench_opt *o, unsigned commands, bool last)
 int main(int argc, char **argv)
 {
         bench_opt o;
-        int rc = bench_options(argc, argv, true, usage, &o);
 
-        if (rc >= 0)
-                return rc;
+        bench_options(argc, argv, true, usage, &o);
         if (o.only)
                 return run_only(o.only, o.commands ? o.commands : SMALL, o.rounds);
-        if (o.json)
-                printf("[\n");
         if (o.commands) {
-                run_size(&o, o.commands, true);
+                run_size(&o, o.commands);
         } else {
-                run_size(&o, SMALL, false);
-                run_size(&o, LARGE, true);
+                run_size(&o, SMALL);
+                run_size(&o, LARGE);
         }
-        if (o.json)
-                printf("]\n");
+        bench_rows_end(o.json);
         return 0;
 }

@@ -2,9 +2,7 @@
 /* bench-echo - the least that libmicrohttpd can do with a POST: it answers what was sent.
  *
  * The measure for nremd's front: the same flags, threads, connection memory and TLS settings as
- * host/httpd.c, and nothing behind.  Prints its port, and runs until its standard input ends.
- *
- *     bench-echo [CERT KEY]                                                                     */
+ * host/httpd.c, and nothing behind. */
 #include <gnutls/gnutls.h>
 #include <microhttpd.h>
 #include <stdio.h>
@@ -14,6 +12,7 @@
 
 #include "fsio.h"
 #include "heap.h"
+#include "measure.h"
 #include "tls.h"
 
 #define BODY_MAX 65536
@@ -99,12 +98,22 @@ static char *text_of(const char *path)
         return b.p;
 }
 
+static void usage(void)
+{
+        printf("usage: bench-echo [CERT KEY]\n"
+               "Answers POSTs with what was sent, by TLS if it has a certificate.  Prints its\n"
+               "port, and runs until its standard input ends.\n");
+}
+
 int main(int argc, char **argv)
 {
         struct MHD_OptionItem items[4] = {{MHD_OPTION_END, 0, NULL}};
         unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
+        int n = bench_words(argc, argv, usage, 0, 2, NULL);
 
-        if (argc == 3) {
+        if (n == 1)
+                bench_refuse("a certificate without its key");
+        if (n == 2) {
                 char *cert = text_of(argv[1]), *key = text_of(argv[2]);
                 if (!cert || !key || gnutls_session_ticket_key_generate(&ticket) < 0) {
                         fprintf(stderr, "bench-echo: no certificate\n");

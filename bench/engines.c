@@ -342,14 +342,15 @@ static void print_table(const odm_codec *c, const struct figures *f)
         printf("  server, saved              %10.0f octets\n", f->saved);
 }
 
-static void print_json(const odm_codec *c, const struct figures *f, bool last)
+static void print_json(const odm_codec *c, const struct figures *f)
 {
-        printf("  {\"codec\": \"%s\", \"messages\": %d, \"commands\": %d, \"us\": %.2f, "
+        bench_row(true);
+        printf("{\"codec\": \"%s\", \"messages\": %d, \"commands\": %d, \"us\": %.2f, "
                "\"sessions_per_second\": %.0f, \"allocations\": %.0f, \"device_octets\": %.0f, "
                "\"server_octets\": %.0f, \"waiting_octets\": %.0f, \"reply_octets\": %zu, "
-               "\"saved_octets\": %.0f}%s\n",
+               "\"saved_octets\": %.0f}",
                odm_codec_name(c), MESSAGES, COMMANDS, f->us, 1e6 / f->us, f->allocations,
-               f->octets[0], f->octets[1], f->held, f->reply, f->saved, last ? "" : ",");
+               f->octets[0], f->octets[1], f->held, f->reply, f->saved);
 }
 
 /* For a profiler, which counts instructions where a clock cannot. */
@@ -363,17 +364,15 @@ static int run_only(const char *name, const odm_codec *const codecs[2], unsigned
                         pair_done(&p);
                         return 0;
                 }
-        fprintf(stderr, "engines: no such codec: %s\n", name);
-        return 2;
+        bench_refuse("there is no codec %s", name);
 }
 
-static void usage(FILE *to)
+static void usage(void)
 {
-        fprintf(to,
-                "usage: bench-engines [--json] [--rounds N] [--only wbxml|xml]\n"
-                "Times whole sessions of the two engines, and weighs one that waits; medians of\n"
-                "N rounds (11) of processor time.\n"
-                "  --only CODEC  run N sessions and print nothing, to be counted by a profiler\n");
+        printf("usage: bench-engines [--json] [--rounds N] [--only wbxml|xml]\n"
+               "Times whole sessions of the two engines, and weighs one that waits; medians of\n"
+               "N rounds (11) of processor time.\n"
+               "  --only CODEC  run N sessions and print nothing, to be counted by a profiler\n");
 }
 
 int main(int argc, char **argv)
@@ -381,21 +380,16 @@ int main(int argc, char **argv)
         const odm_codec *const codecs[2] = {&odm_codec_wbxml, &odm_codec_xml};
         struct figures f[2] = {0};
         bench_opt o;
-        int rc = bench_options(argc, argv, false, usage, &o);
 
-        if (rc >= 0)
-                return rc;
+        bench_options(argc, argv, false, usage, &o);
         if (o.only)
                 return run_only(o.only, codecs, o.rounds);
         measure(codecs, o.rounds, f);
-        if (o.json)
-                printf("[\n");
         for (int i = 0; i < 2; i++)
                 if (o.json)
-                        print_json(codecs[i], &f[i], i > 0);
+                        print_json(codecs[i], &f[i]);
                 else
                         print_table(codecs[i], &f[i]);
-        if (o.json)
-                printf("]\n");
+        bench_rows_end(o.json);
         return 0;
 }

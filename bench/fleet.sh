@@ -9,20 +9,28 @@
 # what is told of each is the middle one.  Rates and latency hold for the
 # server and xremsim together on this machine; the processor's time is the server's alone.  At last a campaign of firmware updates N simulated
 # devices: each is woken, fetches 20 kB from the server, installs, starts again, reports, and is asked for its version.  --keep leaves the
-# stores for the next run.
+# stores for the next run; --campaign 0: none.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/bench/args.sh"
 build=$root/build/release sizes='1000 10000 100000 1000000' json=no sample=1000 storm=5000 campaign=2000 rounds=5 keep=
 while [ $# -gt 0 ]; do
         case $1 in
-        --build) build=$2 && shift ;;
+        --build) needs "$@" && build=$2 && shift ;;
         --quick) sizes='1000 20000' sample=300 storm=500 campaign=200 rounds=3 ;;
         --json) json=yes ;;
-        --sizes) sizes=$2 && shift ;;
-        --campaign) campaign=$2 && shift ;;
-        --keep) keep=$2 && shift ;;
-        *) sed -n '3,12s/^# \{0,1\}//p' "$0" && exit 2 ;;
+        --sizes)
+                needs "$@" && sizes=$2 && shift
+                for s in ${sizes:-none}; do is_number --sizes "$s"; done
+                ;;
+        --campaign)
+                needs "$@" && campaign=$2 && shift
+                [ "$campaign" = 0 ] || is_number --campaign "$campaign"
+                ;;
+        --keep) needs "$@" && keep=$2 && shift ;;
+        --help) help ;;
+        *) refuse "there is no option $1" ;;
         esac
         shift
 done

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # bench/gateway.sh - what devices cost behind a gateway, and what the backhaul is spared.
 #
-#     bench/gateway.sh [--build DIR] [--quick] [--devices N] [--features]
+#     bench/gateway.sh [--build DIR] [--quick] [--json] [--devices N] [--features]
 #
 # All on loopback.  gremd with N LwM2M devices of xremsim, all registered: resident memory of gremd above that of an empty one, for each,
 # once nremd has read the whole inventory; what that and the alerts before it cost.
@@ -15,14 +15,17 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-build=$root/build/release devices=10000 features=
+. "$root/bench/args.sh"
+build=$root/build/release devices=10000 features= json=no
 while [ $# -gt 0 ]; do
         case $1 in
-        --build) build=$2 && shift ;;
+        --build) needs "$@" && build=$2 && shift ;;
         --quick) devices=1000 ;;
-        --devices) devices=$2 && shift ;;
+        --json) json=yes ;;
+        --devices) needs "$@" && is_number "$1" "$2" && devices=$2 && shift ;;
         --features) features=1 devices=400 ;;
-        *) sed -n '3,15s/^# \{0,1\}//p' "$0" && exit 2 ;;
+        --help) help ;;
+        *) refuse "there is no option $1" ;;
         esac
         shift
 done
@@ -57,6 +60,7 @@ memory() { awk '/^VmRSS/ {print $2}' "/proc/$1/status"; }
 now_us() { echo $(($(date +%s%N) / 1000)); }
 # Processor time of a process so far, in milliseconds.
 spent() { awk '{sub(/.*\) /, ""); print ($12 + $13) * 10}' "/proc/$1/stat"; }
+ratio() { awk -v a="$1" -v b="$2" -v digits="$3" 'BEGIN {printf "%.*f\n", digits, a / b}'; }
 median() { sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
 # Sessions of a gateway and their octets, from a line of its log on.
 traffic() # log, line
@@ -64,7 +68,19 @@ traffic() # log, line
         tail -n +"$2" "$1" | grep 'session done' |
                 sed 's/.*bytes_in=\([0-9]*\) bytes_out=\([0-9]*\).*/\1 \2/' | awk '{n++; o += $1 + $2} END {print n + 0, o + 0}'
 }
-row() { printf '%-52s %12s\n' "$@"; }
+rows=
+row() # what, value ...
+{
+        if [ $json = no ]; then
+                printf '%-52s %12s\n' "$@"
+                return
+        fi
+        while [ $# -gt 0 ]; do
+                rows="$rows${rows:+,}"$'\n'"  {\"what\": \"$1\", \"value\": $2}"
+                shift 2
+        done
+}
+rows_end() { [ $json = no ] || printf '[%s\n]\n' "$rows"; }
 number() { sed -n "s/.*\"$1\": *\([0-9.]*\).*/\1/p" "$2" | head -1; }
 
 mkdir "$dir/nremd"
@@ -192,10 +208,11 @@ if [ -n "$features" ]; then
         say ''
         for f in off on; do
                 read -r sessions octets <"$dir/$f.measured"
-                row "features $f, 200 devices measured: sessions" "$sessions" 'octets of them' "$octets"
+                row "features $f, 200 devices measured: sessions" "$sessions" "features $f, 200 devices measured: octets" "$octets"
                 read -r sessions octets <"$dir/$f.asked"
-                row "features $f, 50 sleepers asked: sessions" "$sessions" 'octets of them' "$octets"
+                row "features $f, 50 sleepers asked: sessions" "$sessions" "features $f, 50 sleepers asked: octets" "$octets"
         done
+        rows_end
         exit 0
 fi
 say "$devices LwM2M devices register"
@@ -282,12 +299,13 @@ direct=$(number sessions "$dir/direct.out")
 direct_octets=$(($(number octets_out "$dir/direct.out") + $(number octets_in "$dir/direct.out")))
 
 row 'devices behind the gateway' "$devices" 'kB of an empty gateway' "$empty" 'kB with all of them' "$full"
-awk -v n=$((full - empty)) -v d="$devices" 'BEGIN {printf "%-52s %12.2f\n", "kB a device", n / d}'
+row 'kB a device' "$(ratio $((full - empty)) "$devices" 2)"
 row 'ms until all are registered' $took_registered 'ms of the processor of the gateway for that' $gate_registered \
         'ms until the server knows all' $learnt 'ms of the processor of the server for that' $server_learnt \
-        'sessions for that' "$learn_sessions" 'octets of them' "$learn_octets"
-row 'sessions with the server, one order to all' "$sessions" 'octets of them' "$octets" 'ms' $took \
-        'sessions, each device by itself' "$direct" 'octets of them' $direct_octets
-awk -v a="$sessions" -v b="$direct" -v c="$octets" -v d=$direct_octets 'BEGIN {printf "%-52s %12.0f\n%-52s %12.1f\n", "sessions spared: one for", b / a, "octets spared: one for", d / c}'
+        'sessions for that' "$learn_sessions" 'octets for that' "$learn_octets"
+row 'sessions with the server, one order to all' "$sessions" 'octets, one order to all' "$octets" 'ms, one order to all' $took \
+        'sessions, each device by itself' "$direct" 'octets, each device by itself' $direct_octets \
+        'sessions spared: one for' "$(ratio "$direct" "$sessions" 0)" 'octets spared: one for' "$(ratio $direct_octets "$octets" 1)"
 row 'us of a read by CoAP straight' "$native" 'us of one through the tree' $in_tree
 row 'ms of the start with all of them' $took_start 'ms of the processor for that' "$cpu_start"
+rows_end

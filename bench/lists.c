@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench-lists - lists of devices from a large fleet, by everything they can be asked for.
  *
- *     bench-lists FILE [DEVICES]     makes FILE with so many devices (default 1000000) unless it is
- *                                    there, and tells for each question the milliseconds of a page
- *                                    of 100: of the processor and by the clock, the median and the
- *                                    most of pages that follow
- *
  * Makers are 3, models 60, versions 200, one device in 1000 waits for approval; tags are "north" of
  * one in two, "site-N" of 200 devices each, "pilot" of one in 20000. */
 #include <stdio.h>
@@ -18,7 +13,8 @@
 #include "store.h"
 
 #define TOGETHER 500 /* devices in a batch */
-#define PAGES 60     /* of a question, at most */
+#define DEVICES 1000000
+#define PAGES 60 /* of a question, at most */
 #define ENOUGH_MS 4000.0
 #define LOOK 5000 /* as the REST list does */
 
@@ -75,7 +71,7 @@ static store_device device_of(odm_arena *a, unsigned i)
                               .last_contact = 1700000000000 + r % 86400000};
 }
 
-static void fill(store *st, unsigned n)
+static void fill(store *st, unsigned n, bool json)
 {
         double began = now_ms();
 
@@ -90,11 +86,14 @@ static void fill(store *st, unsigned n)
                 bench_must(store_write_sync(st, b) == 0, "devices are written");
                 store_batch_free(b);
         }
-        printf("%u devices made, %.0f a second\n", n, n / (now_ms() - began) * 1e3);
+        bench_row(json);
+        printf(json ? "{\"what\": \"devices made\", \"n\": %u, \"per_second\": %.0f}"
+                    : "%u devices made, %.0f a second\n",
+               n, n / (now_ms() - began) * 1e3);
 }
 
 /* The pages of one question, one behind the other, and again from the start. */
-static void ask(store *st, const char *what, store_device_filter f)
+static void ask(store *st, const char *what, store_device_filter f, bool json)
 {
         double took[PAGES], cpu[PAGES], most = 0;
         double total = 0;
@@ -117,10 +116,22 @@ static void ask(store *st, const char *what, store_device_filter f)
                 f.after = l.more ? odm_arena_copy(&kept, l.next) : ODM_ABSENT;
                 odm_arena_reset(&a);
         }
-        printf("%-44s %8.2f %8.2f %8.2f   %5zu devices, %2zu times to the end\n", what,
-               bench_median(cpu, n), bench_median(took, n), most, devices, ends);
+        bench_row(json);
+        printf(json ? "{\"what\": \"%s\", \"cpu_ms\": %.2f, \"ms\": %.2f, \"most_ms\": %.2f, "
+                      "\"devices\": %zu, \"ends\": %zu}"
+                    : "%-44s %8.2f %8.2f %8.2f   %5zu devices, %2zu times to the end\n",
+               what, bench_median(cpu, n), bench_median(took, n), most, devices, ends);
         odm_arena_done(&a);
         odm_arena_done(&kept);
+}
+
+static void usage(void)
+{
+        printf("usage: bench-lists [--json] FILE [DEVICES]\n"
+               "Makes FILE with so many devices (%d) unless it is there, and tells for each\n"
+               "question the milliseconds of a page of 100: of the processor and by the clock,\n"
+               "the median and the most of pages that follow.\n",
+               DEVICES);
 }
 
 int main(int argc, char **argv)
@@ -154,21 +165,21 @@ int main(int argc, char **argv)
                 {"text that none has, to the end", {.text = {"no such", 7}}},
                 {"silent for long (1 in 86)", {.contact_before = 1700000001000000, .look = LOOK}},
         };
-        const char *file = argc > 1 ? argv[1] : "";
-        bool there = access(file, F_OK) == 0;
-        store *st;
+        bool json = false;
+        int n = bench_words(argc, argv, usage, 1, 2, &json);
+        unsigned devices =
+                n < 2 ? DEVICES : (unsigned)bench_number("DEVICES", argv[2], 1, 100000000);
+        bool there = access(argv[1], F_OK) == 0;
+        store *st = open_store(argv[1]);
 
-        if (argc < 2 || argc > 3) {
-                fprintf(stderr, "usage: bench-lists FILE [DEVICES]\n");
-                return 2;
-        }
-        st = open_store(file);
         if (!there)
-                fill(st, argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 1000000);
-        printf("%-44s %8s %8s %8s\n", "milliseconds of a page of 100", "of CPU", "by clock",
-               "most");
+                fill(st, devices, json);
+        if (!json)
+                printf("%-44s %8s %8s %8s\n", "milliseconds of a page of 100", "of CPU", "by clock",
+                       "most");
         for (size_t i = 0; i < ODM_COUNT(rows); i++)
-                ask(st, rows[i].what, rows[i].f);
+                ask(st, rows[i].what, rows[i].f, json);
+        bench_rows_end(json);
         store_close(st);
         return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* measure.h - what the programs that measure in one process share: memory that counts itself, the
- * clock, medians, and the command line. */
+/* measure.h - what the programs that measure share: memory that counts itself, the clock, medians,
+ * the command line and the rows of a list. */
 #ifndef BENCH_MEASURE_H
 #define BENCH_MEASURE_H
 
@@ -23,6 +23,19 @@ double bench_now_us(void);
 /* The middle of n figures, which are sorted. */
 double bench_median(double *figures, unsigned n);
 
+/* ---- the command line: what is wrong with it is one line, and ends the program with 2 ---------- */
+
+/* Ends the program with what is wrong: "bench-rows: rows: 12x is no number from 1 to 9". */
+_Noreturn ODM_PRINTF(1, 2) void bench_refuse(const char *fmt, ...);
+/* Leaves the words in argv[1] ... and returns how many there are, `least` to `most`.  --help ends
+ * the program with 0 after `usage` was called, --json sets *json; without `json`, and for all other
+ * options, there is no such thing. */
+int bench_words(int argc, char **argv, void (*usage)(void), int least, int most, bool *json);
+/* The number that `text` is, `least` to `most`; `what` names it. */
+uint64_t bench_number(const char *what, const char *text, uint64_t least, uint64_t most);
+/* Refuses a file that is there: an earlier run's would be measured with ours. */
+void bench_fresh(const char *path);
+
 typedef struct bench_opt {
         unsigned rounds;   /* default 11; without `only` at most BENCH_ROUNDS */
         unsigned commands; /* 0 when not given */
@@ -30,9 +43,13 @@ typedef struct bench_opt {
         bool json;
 } bench_opt;
 
-/* Reads --json, --rounds N, --only ROW and, if `sized`, --commands N.  Returns -1, or what the
- * program is to exit with after `usage` was called: help was asked for, or what stands there
- * cannot be. */
-int bench_options(int argc, char **argv, bool sized, void (*usage)(FILE *to), bench_opt *out);
+/* Reads --help, --json, --rounds N, --only ROW and, if `sized`, --commands N. */
+void bench_options(int argc, char **argv, bool sized, void (*usage)(void), bench_opt *out);
+
+/* ---- what was found, as a table or, if `json`, a list of objects ------------------------------- */
+
+/* Stands before each row that is printed, and behind the last. */
+void bench_row(bool json);
+void bench_rows_end(bool json);
 
 #endif

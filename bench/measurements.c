@@ -2,9 +2,6 @@
 /* bench-measurements - performance data taken by the server beside the same rows written by hand in
  * SQLite: samples, three roll-ups of each, the newest value of each series.
  *
- *     bench-measurements FOLDER [DEVICES [ROUNDS]]     measurements a second; default 2000 devices
- * with 10 metrics each, 30 reports of each device
- *
  * A report of a device is one event of the log with a value of each metric, as a session keeps it.
  * The server's figure is given for the log and the part alone, and for both one after the other. By
  * hand there is no log: rows only, a transaction as large as the server's.  The parties take turns;
@@ -20,6 +17,7 @@
 #include "measure.h"
 #include "metric.h"
 
+#define PATH 1024
 #define EACH 10 /* metrics of a device */
 #define TURNS 6
 #define EVENTS 200         /* of a batch of the log */
@@ -29,6 +27,7 @@
 
 static const fleet_part *const parts[] = {&part_metric, NULL};
 static unsigned devices = 2000, rounds = 30;
+static bool json;
 
 static double now_s(void)
 {
@@ -88,7 +87,7 @@ static void make_devices(store *st)
 static void server_open(server *s, const char *folder)
 {
         fleet_host h = {.now = far_enough};
-        char why[STORE_DIAG], where[1024];
+        char why[STORE_DIAG], where[PATH];
         diag d = {{0}};
         store_opt o;
 
@@ -183,7 +182,7 @@ static sqlite3_stmt *ready(sqlite3 *db, const char *sql)
 
 static void hand_open(hand *h, const char *folder)
 {
-        char path[1024];
+        char path[PATH];
 
         (void)snprintf(path, sizeof path, "%s/by-hand.db", folder);
         bench_must(sqlite3_open(path, &h->db) == SQLITE_OK, "a database by hand");
@@ -286,8 +285,34 @@ static void check(const server *s)
 
 static void row(const char *what, double n, double seconds, double cpu)
 {
-        printf("%-40s %9.0f /s  %6.1f us of processor time each\n", what, n / seconds,
-               cpu * 1e6 / n);
+        bench_row(json);
+        printf(json ? "{\"what\": \"%s\", \"per_second\": %.0f, \"cpu_us\": %.1f}"
+                    : "%-40s %9.0f /s  %6.1f us of processor time each\n",
+               what, n / seconds, cpu * 1e6 / n);
+}
+
+static void usage(void)
+{
+        printf("usage: bench-measurements [--json] FOLDER [DEVICES [REPORTS]]\n"
+               "Tells measurements a second: of %u devices with %d metrics each, %u reports of\n"
+               "each device, at least %d.  The stores are made in FOLDER, and stay there.\n",
+               devices, EACH, rounds, TURNS);
+}
+
+static void read_words(int argc, char **argv)
+{
+        static const char *const files[] = {"measurements.db", "by-hand.db"};
+        int n = bench_words(argc, argv, usage, 1, 3, &json);
+        char path[PATH];
+
+        if (n > 1)
+                devices = (unsigned)bench_number("DEVICES", argv[2], 1, 10000000);
+        if (n > 2)
+                rounds = (unsigned)bench_number("REPORTS", argv[3], TURNS, 1000000);
+        for (size_t i = 0; i < ODM_COUNT(files); i++) {
+                (void)snprintf(path, sizeof path, "%s/%s", argv[1], files[i]);
+                bench_fresh(path);
+        }
 }
 
 int main(int argc, char **argv)
@@ -296,15 +321,7 @@ int main(int argc, char **argv)
         hand h = {0};
         double n;
 
-        if (argc < 2 || argc > 4) {
-                fprintf(stderr, "usage: bench-measurements FOLDER [DEVICES [ROUNDS]]\n");
-                return 2;
-        }
-        if (argc > 2)
-                devices = (unsigned)strtoul(argv[2], NULL, 10);
-        if (argc > 3)
-                rounds = (unsigned)strtoul(argv[3], NULL, 10);
-        bench_must(devices > 0 && rounds >= TURNS, "devices, and rounds enough");
+        read_words(argc, argv);
         server_open(&s, argv[1]);
         hand_open(&h, argv[1]);
         for (unsigned t = 0; t < TURNS; t++) {
@@ -313,12 +330,15 @@ int main(int argc, char **argv)
         }
         check(&s);
         n = (double)devices * rounds * EACH;
-        printf("%.0f measurements of %u devices, %u metrics, %u reports each\n", n, devices, EACH,
-               rounds);
+        bench_row(json);
+        printf(json ? "{\"measurements\": %.0f, \"devices\": %u, \"metrics\": %u, \"reports\": %u}"
+                    : "%.0f measurements of %u devices, %u metrics, %u reports each\n",
+               n, devices, EACH, rounds);
         row("events into the log", n, s.log_s, s.log_cpu);
         row("log into samples and roll-ups", n, s.part_s, s.part_cpu);
         row("both, one after the other", n, s.log_s + s.part_s, s.log_cpu + s.part_cpu);
         row("by hand: samples and roll-ups, no log", n, h.s, h.cpu);
+        bench_rows_end(json);
         fleet_free(s.f);
         store_close(s.st);
         free(s.tables);

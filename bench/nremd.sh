@@ -10,15 +10,16 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/bench/args.sh"
 build=$root/build/release quick=no json=no repeat=
 while [ $# -gt 0 ]; do
         case $1 in
-        --build) build=$2 && shift ;;
+        --build) needs "$@" && build=$2 && shift ;;
         --quick) quick=yes ;;
         --json) json=yes ;;
-        --repeat) repeat=$2 && shift ;;
-        --help) sed -n '3,9s/^# \{0,1\}//p' "$0" && exit 0 ;;
-        *) sed -n '3,9s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+        --repeat) needs "$@" && is_number "$1" "$2" && repeat=$2 && shift ;;
+        --help) help ;;
+        *) refuse "there is no option $1" ;;
         esac
         shift
 done

@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench-post - POSTs of one size to an echo, as devices would send their messages, or connections
- * that are opened, used once and then held.
- *
- *     bench-post URL SIZE REQUESTS PARALLEL EACH [CA [full|resume]]
- *
- * A SIZE of 0 makes them GETs.  Sends REQUESTS in all, PARALLEL at one time; a connection ends
- * after EACH of them (0: never). Prints the seconds it took, and how many TLS handshakes there were
- * and were resumed.  With REQUESTS equal to PARALLEL and EACH 0 it prints "held" then, and ends
- * with its input. */
+ * that are opened, used once and then held. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +9,10 @@
 #include <unistd.h>
 
 #include "http_client.h"
+#include "measure.h"
 
 #define SIZE_MAX_BODY 65536
+#define NUMBER_MAX 100000000
 #define OPENING 32 /* connections to be held that are opened at one time */
 
 struct load;
@@ -154,20 +149,36 @@ static int run(struct load *l, uint64_t parallel)
         return rc < 0 || l->why ? 1 : 0;
 }
 
+static void usage(void)
+{
+        printf("usage: bench-post URL SIZE REQUESTS PARALLEL EACH [CA [full|resume]]\n"
+               "Sends REQUESTS POSTs of SIZE octets in all (GETs with 0), PARALLEL at one time;\n"
+               "a connection ends after EACH of them (0: never).  Prints the seconds it took,\n"
+               "and how many TLS handshakes there were and were resumed.  With REQUESTS equal to\n"
+               "PARALLEL and EACH 0 it prints \"held\" then, and ends with its input.\n");
+}
+
 int main(int argc, char **argv)
 {
+        static const struct {
+                const char *name;
+                uint64_t least, most;
+        } numbers[] = {{"SIZE", 0, SIZE_MAX_BODY},
+                       {"REQUESTS", 1, NUMBER_MAX},
+                       {"PARALLEL", 1, NUMBER_MAX},
+                       {"EACH", 0, NUMBER_MAX}};
         static char body[SIZE_MAX_BODY];
-        struct load l = {.url = argc > 1 ? argv[1] : ""};
+        int words = bench_words(argc, argv, usage, 5, 7, NULL);
+        struct load l = {.url = argv[1]};
         struct rlimit files;
-        uint64_t n[4];
+        uint64_t n[ODM_COUNT(numbers)];
 
-        for (int i = 0; i < 4; i++)
-                if (argc < 6 || odm_str_u64(odm_cstr(argv[i + 2]), 100000000, &n[i]) < 0 ||
-                    n[0] > sizeof body || (i == 2 && n[2] == 0)) {
-                        fprintf(stderr, "usage: bench-post URL SIZE REQUESTS PARALLEL EACH [CA "
-                                        "[full|resume]]\n");
-                        return 2;
-                }
+        for (size_t i = 0; i < ODM_COUNT(numbers); i++)
+                n[i] = bench_number(numbers[i].name, argv[i + 2], numbers[i].least,
+                                    numbers[i].most);
+        l.resume = words > 6 && strcmp(argv[7], "resume") == 0;
+        if (words > 6 && !l.resume && strcmp(argv[7], "full") != 0)
+                bench_refuse("%s is neither full nor resume", argv[7]);
         if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
                 files.rlim_cur = files.rlim_max;
                 (void)setrlimit(RLIMIT_NOFILE, &files);
@@ -176,12 +187,11 @@ int main(int argc, char **argv)
         l.body = (odm_str){body, (size_t)n[0]};
         l.wanted = n[1];
         l.each = n[3];
-        l.resume = argc > 7 && strcmp(argv[7], "resume") == 0;
         http_client_opt_init(&l.opt);
         l.opt.idle_ms = 3600000;
         tls_cred *cred = NULL;
         diag d = {{0}};
-        if (argc > 6) {
+        if (words > 5) {
                 const tls_cred_opt co = {.ca_file = argv[6]};
                 if (tls_cred_new(&co, &cred, &d) < 0) {
                         fprintf(stderr, "bench-post: %s\n", d.text);

@@ -2,9 +2,6 @@
 /* bench-rows - rows of the store's tables beside the same work done by hand in SQLite: the same
  * tables and indexes, a statement each, bound and stepped, in transactions of as many rows.
  *
- *     bench-rows FOLDER [ROWS]     rows a second added, patched by `plus` and put; milliseconds of
- * a page of 100 in a table of ROWS (default 1000000)
- *
  * The parties take turns; both are durable (WAL, synchronous=FULL) and read by a second connection.
  */
 #include <pthread.h>
@@ -22,6 +19,7 @@
 #define WAYS 8     /* batches under way; a transaction by hand is as large */
 #define TURNS 10   /* in which a kind of work is done */
 #define PAGES 200
+#define ROWS 1000000
 #define PAGE 100
 
 /* ---- two tables: a narrow one without index, one with two ---------------------------- */
@@ -320,7 +318,7 @@ static void end_turn(rate *r, int t, int64_t rows, double clock, double cpu)
         r->by_cpu[t] = (double)rows * 1e6 / (bench_now_us() - cpu);
 }
 
-static void work_of(store *st, hand *h, enum work w, int64_t n)
+static void work_of(store *st, hand *h, enum work w, int64_t n, bool json)
 {
         rate ours, theirs;
         int64_t part = n / TURNS;
@@ -334,12 +332,16 @@ static void work_of(store *st, hand *h, enum work w, int64_t n)
                 by_hand(h, w, t * part, part);
                 end_turn(&theirs, t, part, clock, cpu);
         }
-        printf("%-28s %8.0f %8.0f    %8.0f %8.0f\n", work_names[w],
-               bench_median(ours.by_clock, TURNS), bench_median(theirs.by_clock, TURNS),
-               bench_median(ours.by_cpu, TURNS), bench_median(theirs.by_cpu, TURNS));
+        bench_row(json);
+        printf(json ? "{\"what\": \"%s\", \"store_per_second\": %.0f, \"hand_per_second\": %.0f, "
+                      "\"store_per_cpu_second\": %.0f, \"hand_per_cpu_second\": %.0f}"
+                    : "%-28s %8.0f %8.0f    %8.0f %8.0f\n",
+               work_names[w], bench_median(ours.by_clock, TURNS),
+               bench_median(theirs.by_clock, TURNS), bench_median(ours.by_cpu, TURNS),
+               bench_median(theirs.by_cpu, TURNS));
 }
 
-static void pages_of(store *st, hand *h, bool by_index, int64_t n)
+static void pages_of(store *st, hand *h, bool by_index, int64_t n, bool json)
 {
         double ours[PAGES], theirs[PAGES], most = 0;
 
@@ -348,29 +350,38 @@ static void pages_of(store *st, hand *h, bool by_index, int64_t n)
                 theirs[i] = page_by_hand(h, by_index, n, i);
                 most = ours[i] > most ? ours[i] : most;
         }
-        printf("%-28s %8.3f %8.3f    most %.2f\n",
+        bench_row(json);
+        printf(json ? "{\"what\": \"%s\", \"store_ms\": %.3f, \"hand_ms\": %.3f, "
+                      "\"store_most_ms\": %.2f}"
+                    : "%-28s %8.3f %8.3f    most %.2f\n",
                by_index ? "a page of 100 by an index" : "a page of 100 by key",
                bench_median(ours, PAGES), bench_median(theirs, PAGES), most);
 }
 
+static void usage(void)
+{
+        printf("usage: bench-rows [--json] FOLDER [ROWS]\n"
+               "Tells rows a second added, patched by `plus` and put, and milliseconds of a page\n"
+               "of %d in a table of so many rows (%d), at least %d.  The stores are made in\n"
+               "FOLDER, and stay there.\n",
+               PAGE, ROWS, TURNS * BATCH);
+}
+
 int main(int argc, char **argv)
 {
-        int64_t n = argc > 2 ? strtoll(argv[2], NULL, 10) : 1000000;
+        bool json = false;
+        int words = bench_words(argc, argv, usage, 1, 2, &json);
+        int64_t n = words < 2 ? ROWS
+                              : (int64_t)bench_number("ROWS", argv[2], TURNS * BATCH, 1000000000);
         char file[512], plain[512], diag[STORE_DIAG];
         store_opt o;
         store *st;
         hand h;
 
-        if (argc < 2 || n < TURNS * BATCH) {
-                fprintf(stderr, "usage: bench-rows FOLDER [ROWS]\n");
-                return 2;
-        }
         snprintf(file, sizeof file, "%s/rows.db", argv[1]);
         snprintf(plain, sizeof plain, "%s/rows-by-hand.db", argv[1]);
-        if (access(file, F_OK) == 0 || access(plain, F_OK) == 0) {
-                fprintf(stderr, "bench-rows: there are files of another run in %s\n", argv[1]);
-                return 2;
-        }
+        bench_fresh(file);
+        bench_fresh(plain);
         store_opt_init(&o);
         o.where = file;
         o.tables = tables;
@@ -380,13 +391,16 @@ int main(int argc, char **argv)
                 return 1;
         }
         hand_open(&h, plain);
-        printf("%-28s %8s %8s    %8s %8s\n", "rows a second", "store", "by hand", "of CPU",
-               "by hand");
+        if (!json)
+                printf("%-28s %8s %8s    %8s %8s\n", "rows a second", "store", "by hand", "of CPU",
+                       "by hand");
         for (int w = 0; w < WORKS; w++)
-                work_of(st, &h, (enum work)w, n);
-        printf("%-28s %8s %8s\n", "milliseconds", "store", "by hand");
-        pages_of(st, &h, false, n);
-        pages_of(st, &h, true, n);
+                work_of(st, &h, (enum work)w, n, json);
+        if (!json)
+                printf("%-28s %8s %8s\n", "milliseconds", "store", "by hand");
+        pages_of(st, &h, false, n, json);
+        pages_of(st, &h, true, n, json);
+        bench_rows_end(json);
         hand_close(&h);
         store_close(st);
         return 0;

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench-store - the store alone: a fleet in it, and how long a batch takes beside the disk's own
- * sync.
- *
- *     bench-store fill FILE FIRST N    devices FIRST to FIRST + N - 1, as `xremsim --create` makes
- *                                      them over REST
- *     bench-store delay FOLDER         median milliseconds: a sync of the disk, then a batch from
- *                                      store_write() to its `done` with 1, 32 and 256 under way */
+ * sync. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -181,7 +176,7 @@ static double sync_time(int fd)
         return bench_median(took, SYNCS);
 }
 
-static int delays(const char *folder)
+static int delays(const char *folder, bool json)
 {
         static const unsigned parallel[] = {1, 32, MOST};
         static double took[MOST * TURNS];
@@ -192,34 +187,53 @@ static int delays(const char *folder)
 
         snprintf(file, sizeof file, "%s/delay.db", folder);
         snprintf(plain, sizeof plain, "%s/delay.plain", folder);
+        bench_fresh(file);
         fill(file, 1, MOST);
         l.st = open_store(file);
         fd = open(plain, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
         bench_must(fd >= 0, "a file is made");
         pthread_mutex_init(&l.lock, NULL);
         pthread_cond_init(&l.over, NULL);
-        pthread_cond_init(&l.over, NULL);
         for (unsigned r = 0; r < ROUNDS; r++) {
                 sync[r] = sync_time(fd);
                 for (size_t k = 0; k < ODM_COUNT(parallel); k++)
                         ours[k][r] = delay(&l, parallel[k]);
         }
-        printf("%.2f", bench_median(sync, ROUNDS));
-        for (size_t k = 0; k < ODM_COUNT(parallel); k++)
-                printf(" %.2f", bench_median(ours[k], ROUNDS));
-        printf("\n");
+        printf(json ? "{\"sync_ms\": %.2f, \"alone_ms\": %.2f, \"of_32_ms\": %.2f, "
+                      "\"of_256_ms\": %.2f}\n"
+                    : "%.2f %.2f %.2f %.2f\n",
+               bench_median(sync, ROUNDS), bench_median(ours[0], ROUNDS),
+               bench_median(ours[1], ROUNDS), bench_median(ours[2], ROUNDS));
         close(fd);
         store_close(l.st);
         return 0;
 }
 
+static void usage(void)
+{
+        printf("usage: bench-store fill FILE FIRST N\n"
+               "           devices FIRST to FIRST + N - 1, as `xremsim --create` makes them\n"
+               "           over REST\n"
+               "       bench-store delay [--json] FOLDER\n"
+               "           median milliseconds: a sync of the disk, then a batch from\n"
+               "           store_write() to its `done` with 1, 32 and 256 under way; the files\n"
+               "           stay in FOLDER\n");
+}
+
 int main(int argc, char **argv)
 {
-        if (argc == 5 && strcmp(argv[1], "fill") == 0)
-                return fill(argv[2], (unsigned)strtoul(argv[3], NULL, 10),
-                            (unsigned)strtoul(argv[4], NULL, 10));
-        if (argc == 3 && strcmp(argv[1], "delay") == 0)
-                return delays(argv[2]);
-        fprintf(stderr, "usage: bench-store fill FILE FIRST N\n       bench-store delay FOLDER\n");
-        return 2;
+        bool json = false;
+        int n = bench_words(argc, argv, usage, 2, 4, &json);
+
+        if (strcmp(argv[1], "delay") == 0) {
+                if (n != 2)
+                        bench_refuse("delay takes a folder");
+                return delays(argv[2], json);
+        }
+        if (strcmp(argv[1], "fill") != 0)
+                bench_refuse("%s is neither fill nor delay", argv[1]);
+        if (n != 4 || json)
+                bench_refuse("fill takes a file, the first device and how many");
+        return fill(argv[2], (unsigned)bench_number("FIRST", argv[3], 0, 1000000000),
+                    (unsigned)bench_number("N", argv[4], 1, 1000000000));
 }
