@@ -660,6 +660,13 @@ static void http_rules_hold(void **state)
         assert_int_equal(world_post(w, "POST", "/dm", "application/vnd.syncml.dm+xml",
                                     (odm_str){big, 100000}, NULL, 0),
                          413);
+        size_t n = 0; /* short, and deeper than any message */
+        memcpy(big, "<SyncML>", n = 8);
+        for (int i = 0; i < 1000; i++, n += 3)
+                memcpy(big + n, "<x>", 3);
+        assert_int_equal(world_post(w, "POST", "/dm", "application/vnd.syncml.dm+xml",
+                                    (odm_str){big, n}, NULL, 0),
+                         413);
         free(big);
 }
 
