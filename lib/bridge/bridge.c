@@ -419,11 +419,23 @@ odm_str odm_bridge_kept(const odm_bridge *b, odm_str path)
         return ODM_ABSENT;
 }
 
+/* A node comes right before what is below it: "a", "a/Ref", "a-b". */
+static bool comes_before(odm_str a, odm_str b)
+{
+        size_t i = 0;
+
+        while (i < a.n && i < b.n && a.p[i] == b.p[i])
+                i++;
+        if (i == a.n || i == b.n)
+                return i < b.n;
+        return b.p[i] != '/' && (a.p[i] == '/' || (uint8_t)a.p[i] < (uint8_t)b.p[i]);
+}
+
 int odm_bridge_keep(odm_bridge *b, odm_str path, odm_str value)
 {
         struct kept **at = &b->kept, *old = NULL, *new = NULL;
 
-        while (*at && odm_str_cmp(path_of(*at), path) < 0)
+        while (*at && comes_before(path_of(*at), path))
                 at = &(*at)->next;
         if (*at && odm_str_eq(path_of(*at), path))
                 old = *at;

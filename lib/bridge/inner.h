@@ -51,7 +51,7 @@ struct odm_bridge {
         bool dirty;
         bool observe_news; /* what is below ./LwM2M/Observe changed */
         int64_t lifetime;
-        struct kept *kept; /* in the order of their paths */
+        struct kept *kept; /* in the order of their paths, a node before what is below it */
         size_t kept_bytes, kept_max;
         struct seen *seen; /* n_seen, at most SEEN_MAX */
         uint8_t n_seen, next_seen;

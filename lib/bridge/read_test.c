@@ -527,6 +527,23 @@ static void what_is_ordered_is_observed_and_reported(void **state)
         lab_close(&l);
 }
 
+/* "a-b" stands between "a" and "a/Ref", where what is kept is in order. */
+static void observations_of_like_names_are_told_once(void **state)
+{
+        odm_bridge_observation o[ODM_BRIDGE_OBSERVE];
+        lab l;
+
+        (void)state;
+        lab_begin(&l, LAB_LINKS);
+        assert_int_equal(lab_create(&l, "./LwM2M/Observe/a/Ref", ODM_FMT_CHR, "./LwM2M/3/0/9"),
+                         200);
+        assert_int_equal(lab_create(&l, "./LwM2M/Observe/a-b/Ref", ODM_FMT_CHR, "./LwM2M/3/0/13"),
+                         200);
+        assert_int_equal(odm_bridge_observations(l.b, o), 2);
+        assert_int_equal(lab_told(&l, "/3/0/9").n_alerts, 1);
+        lab_close(&l);
+}
+
 static void another_root_is_understood(void **state)
 {
         lab l;
@@ -580,6 +597,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(what_it_tells_is_told_in_the_tree),
                 cmocka_unit_test(error_codes_are_traps),
                 cmocka_unit_test(what_is_ordered_is_observed_and_reported),
+                cmocka_unit_test(observations_of_like_names_are_told_once),
                 cmocka_unit_test(another_root_is_understood),
                 cmocka_unit_test(it_survives_want_of_memory),
         };
