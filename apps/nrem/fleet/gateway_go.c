@@ -14,6 +14,7 @@
 
 #define PAGE 200                           /* jobs a batch */
 #define JOBS_OF_ONE 8                      /* of one device a batch */
+#define OCTETS ((size_t)16 << 20)          /* of commands: a batch has no more behind so many */
 #define ALIKE 4                            /* reads so many become a fan-out */
 #define LOAD_MS 86400000                   /* an image may take so long */
 #define AGAIN_MS 600000                    /* before an image that failed is tried again */
@@ -46,7 +47,7 @@ typedef struct going {
         gateway_row row;
         store_device g;
         candidate *v;
-        size_t n;
+        size_t n, octets;
         uint64_t fields; /* of the row */
 } going;
 
@@ -197,8 +198,11 @@ static int fill_candidate(going *w, candidate *c)
 /* Jobs of one device into the list. */
 static int find_jobs(going *w, const gateway_child *child, size_t cap, size_t *found)
 {
-        const store_job_filter f = {
-                .device = child->device, .states = QUEUED, .limit = JOBS_OF_ONE, .in_order = true};
+        const store_job_filter f = {.device = child->device,
+                                    .states = QUEUED,
+                                    .limit = JOBS_OF_ONE,
+                                    .in_order = true,
+                                    .no_commands = true};
         store_job_list l = {0};
         store_device d;
         int rc = store_device_get(w->s->host->store, child->device, w->t->arena, &d);
@@ -208,10 +212,19 @@ static int find_jobs(going *w, const gateway_child *child, size_t cap, size_t *f
                 rc = store_job_find(w->s->host->store, &f, w->t->arena, &l);
         if (rc < 0)
                 return rc == ODM_ENOENT ? 0 : rc;
-        for (size_t i = 0; i < l.n && w->n < cap; i++) {
+        for (size_t i = 0; i < l.n && w->n < cap && w->octets < OCTETS; i++) {
+                candidate *c = &w->v[w->n];
+
                 if (l.v[i].deadline && l.v[i].deadline <= w->t->now)
                         continue; /* it expires within the second */
-                w->v[w->n++] = (candidate){.job = l.v[i], .d = d, .child = *child};
+                *c = (candidate){.d = d, .child = *child};
+                rc = store_job_get(w->s->host->store, l.v[i].id, w->t->arena, &c->job);
+                if (rc == ODM_ENOENT)
+                        continue;
+                if (rc < 0)
+                        return rc;
+                w->octets += c->job.commands.n;
+                w->n++;
                 ++*found;
         }
         return 0;
@@ -236,7 +249,7 @@ static int find_candidates(going *w)
         if (!ids || !w->v)
                 return odm_arena_err(w->t->arena);
         copy_pokes(w->s, ids, &n);
-        for (size_t i = 0; i < n && rc == 0 && w->n < PAGE; i++) {
+        for (size_t i = 0; i < n && rc == 0 && w->n < PAGE && w->octets < OCTETS; i++) {
                 gateway_child c;
 
                 rc = gateway_find_child(w->s->host->store, ids[i], w->t->arena, &c);

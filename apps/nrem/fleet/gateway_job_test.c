@@ -4,6 +4,7 @@
 #include "gateway_lab.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "job.h"
@@ -55,6 +56,32 @@ static void a_refusal_is_told_in_the_devices_own_words(void **state)
         assert_str(lab_job(&s, job).reason,
                    "Replace ./X/Y: 404 Not found (no resource is mapped to it)");
         stage_end(&s);
+}
+
+/* More than is worked on at a time: one after the other. */
+static void large_jobs_go_through(void **state)
+{
+        static const char head[] = "[{\"cmd\":\"replace\",\"uri\":\"./X/Y\",\"data\":\"";
+        const size_t n = (size_t)8 << 20;
+        char *commands = malloc(sizeof head + n + 4);
+        int64_t ids[12], jobs[12];
+        stage s;
+
+        (void)state;
+        memcpy(commands, head, sizeof head - 1);
+        memset(commands + sizeof head - 1, 'x', n);
+        memcpy(commands + sizeof head - 1 + n, "\"}]", 4);
+        lab_begin(&s);
+        (void)lab_meters(&s, "g", 12, ids);
+        for (unsigned i = 0; i < 12; i++) {
+                commands[sizeof head - 1] = (char)('a' + i);
+                jobs[i] = lab_order(&s, ids[i], commands);
+        }
+        lab_run(&s);
+        for (unsigned i = 0; i < 12; i++)
+                assert_int_equal(lab_job_state(&s, jobs[i]), STORE_JOB_WAITING);
+        stage_end(&s);
+        free(commands);
 }
 
 /* Some sleep: what the others say does not wait for them. */
@@ -573,6 +600,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_read_goes_through_the_gateway),
                 cmocka_unit_test(a_refusal_is_told_in_the_devices_own_words),
+                cmocka_unit_test(large_jobs_go_through),
                 cmocka_unit_test(collected_values_are_told_as_they_come),
                 cmocka_unit_test(who_is_asleep_gets_it_when_it_wakes),
                 cmocka_unit_test(the_same_for_many_is_one_task),
