@@ -110,12 +110,22 @@ int odm_results_interrupted(odm_server *s)
         return s->arena.err ? odm_session_arena_err(s, &s->arena) : 0;
 }
 
+/* An object among its Results was refused: what still comes of it must not pass for a value. */
+static bool is_refused(const struct sent *e)
+{
+        return (e->flags & SENT_MINE) && e->status != STATUS_NUL;
+}
+
 static int take_item(odm_server *s, struct sent *e, const odm_command *c, const odm_item *item,
                      unsigned *status)
 {
         odm_meta meta = odm_meta_of(c, item);
         int rc = 0;
 
+        if (is_refused(e)) {
+                *status = e->status;
+                return 0;
+        }
         if (s->taking.open &&
             (&s->out[s->taking.entry] != e || !odm_str_eq(s->taking.item.source, item->source)))
                 rc = odm_results_interrupted(s);

@@ -1649,6 +1649,49 @@ static void takes_chunked_results(void **state)
                         }
 }
 
+/* A device that goes on with an object that was refused: its end is no value. */
+static void the_rest_of_a_refused_object_is_none(void **state)
+{
+        static const struct row {
+                const char *why;
+                size_t size;
+                const char *again, *last, *log;
+        } rows[] = {
+                {"no Size", 0, "S0=200 S2=411 1222", "S0=200 S2=411 Final",
+                 "1/0 411; done 1; end 1"},
+                {"too large", 99999999, "S0=200 S2=413 1222", "S0=200 S2=413 Final",
+                 "1/0 413; done 1; end 1"},
+        };
+        (void)state;
+        for (size_t r = 0; r < ODM_COUNT(rows); r++)
+                for (int saved = 0; saved < 2; saved++)
+                        EACH_CODEC(i)
+                        {
+                                play p;
+                                open_play(&p, i);
+                                p.save_each = saved;
+                                job(&p, 1);
+                                package1(&p);
+                                heard(&p, WELCOME);
+                                p.no_final = true;
+                                say(&p, "status 0 212");
+                                say(&p, "status 4 200");
+                                send_chunk(&p, "one", rows[r].size, true);
+                                post(&p);
+                                say(&p, "status 0 200");
+                                send_chunk(&p, "two", 0, true);
+                                post(&p);
+                                expect(&p, rows[r].again);
+                                p.no_final = false;
+                                say(&p, "status 0 200");
+                                send_chunk(&p, "six", 0, false);
+                                post(&p);
+                                expect(&p, rows[r].last);
+                                heard(&p, rows[r].log);
+                                play_close(&p);
+                        }
+}
+
 /* Something else begins before the object is whole: Alert 1225 names it. */
 static void results_that_break_off(void **state)
 {
@@ -2332,6 +2375,7 @@ int main(void)
                 cmocka_unit_test(takes_chunked_alerts),
                 cmocka_unit_test(a_chunk_of_an_alert_is_forgotten),
                 cmocka_unit_test(takes_chunked_results),
+                cmocka_unit_test(the_rest_of_a_refused_object_is_none),
                 cmocka_unit_test(results_that_break_off),
                 cmocka_unit_test(base64_results),
                 cmocka_unit_test(object_that_grows_too_large),
