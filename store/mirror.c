@@ -7,12 +7,14 @@
  *
  * A row per node would take three times the space and eight times the time. */
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine.h"
 #include "pack.h"
 
 #define VERSION 1
+#define MANY 16  /* nodes that are made at once */
 #define OTHER 15 /* a format that is none of the names below: text follows */
 
 static const char *const formats[] = {NULL,   "b64",  "bin", "bool", "chr",  "int",
@@ -265,27 +267,85 @@ static size_t end_of(const change *x, size_t from, odm_str path)
         return from;
 }
 
+/* Room for n more nodes. */
+static int make_room(change *x, size_t n)
+{
+        size_t cap = x->cap * 2 + 64;
+        store_node *v;
+
+        if (n <= x->cap - x->t.n)
+                return 0;
+        if (cap < x->t.n + n)
+                cap = x->t.n + n;
+        v = odm_arena_get(x->a, cap * sizeof *v);
+        if (v == NULL)
+                return odm_arena_err(x->a);
+        memcpy(v, x->t.v, x->t.n * sizeof *v);
+        x->t.v = v;
+        x->cap = cap;
+        return 0;
+}
+
 /* The node of that path, made when it was not there. */
 static int ensure(change *x, odm_str path, store_node **out)
 {
         size_t i = seek(x, path);
+        int rc;
 
         if (i == x->t.n || !odm_str_eq(x->t.v[i].path, path)) {
-                if (x->t.n == x->cap) {
-                        size_t cap = x->cap * 2 + 64;
-                        store_node *v = odm_arena_get(x->a, cap * sizeof *v);
-                        if (v == NULL)
-                                return odm_arena_err(x->a);
-                        memcpy(v, x->t.v, x->t.n * sizeof *v);
-                        x->t.v = v;
-                        x->cap = cap;
-                }
+                rc = make_room(x, 1);
+                if (rc < 0)
+                        return rc;
                 memmove(&x->t.v[i + 1], &x->t.v[i], (x->t.n - i) * sizeof *x->t.v);
                 x->t.n++;
                 x->t.v[i] = (store_node){.path = path, .at = x->at};
         }
         *out = &x->t.v[i];
         return 0;
+}
+
+static int by_path(const void *a, const void *b)
+{
+        return mirror_path_cmp(*(const odm_str *)a, *(const odm_str *)b);
+}
+
+/* Makes those of many nodes that are not there, without a word on them, so that ensure() finds each
+ * in its place: one by one, each would move all that is behind it, and a device says what there is
+ * in the order it likes.  Sorts `paths`. */
+static int ensure_all(change *x, odm_str *paths, size_t n)
+{
+        size_t fresh = 0, from, to;
+        int rc;
+
+        if (n < MANY)
+                return 0;
+        qsort(paths, n, sizeof *paths, by_path);
+        for (size_t i = 0; i < n; i++) {
+                size_t k = seek(x, paths[i]);
+                if ((fresh == 0 || !odm_str_eq(paths[fresh - 1], paths[i])) &&
+                    (k == x->t.n || !odm_str_eq(x->t.v[k].path, paths[i])))
+                        paths[fresh++] = paths[i];
+        }
+        rc = make_room(x, fresh);
+        if (rc < 0)
+                return rc;
+        from = x->t.n;
+        x->t.n = to = from + fresh;
+        while (fresh) /* from behind, in place */
+                if (from && mirror_path_cmp(x->t.v[from - 1].path, paths[fresh - 1]) > 0)
+                        x->t.v[--to] = x->t.v[--from];
+                else
+                        x->t.v[--to] = (store_node){.path = paths[--fresh], .at = x->at};
+        return 0;
+}
+
+/* There, and known to be an interior node: so are those above it. */
+static bool is_interior(const change *x, odm_str path)
+{
+        size_t k = seek(x, path);
+
+        return k < x->t.n && odm_str_eq(x->t.v[k].path, path) &&
+               odm_str_is(x->t.v[k].format, "node");
 }
 
 static int ensure_parents(change *x, odm_str path)
@@ -296,10 +356,8 @@ static int ensure_parents(change *x, odm_str path)
                 if (path.p[i] != '/')
                         continue;
                 odm_str up = odm_str_to(path, i);
-                size_t k = seek(x, up);
-                if (k < x->t.n && odm_str_eq(x->t.v[k].path, up) &&
-                    odm_str_is(x->t.v[k].format, "node"))
-                        return 0; /* and so are those above it */
+                if (is_interior(x, up))
+                        return 0;
                 int rc = ensure(x, up, &n);
                 if (rc < 0)
                         return rc;
@@ -332,7 +390,10 @@ static int set_node(change *x, const store_tree_change *c)
                 n->size = c->size;
                 n->value = ODM_ABSENT;
         }
-        if (n->format.p && !odm_str_is(n->format, "node")) { /* a leaf has nothing below */
+        if (odm_str_is(n->format, "node")) { /* an interior one has no value */
+                n->value = ODM_ABSENT;
+                n->size = 0;
+        } else if (n->format.p) { /* a leaf has nothing below */
                 size_t i = (size_t)(n - x->t.v) + 1;
                 remove_range(x, i, end_of(x, i, c->path));
         }
@@ -348,17 +409,40 @@ static void drop_node(change *x, odm_str path)
         remove_range(x, from, end_of(x, to, path));
 }
 
-static bool listed(odm_str names, odm_str name)
+typedef struct name_list {
+        odm_str *v;
+        size_t n;
+} name_list;
+
+static odm_str next_name(odm_str *names)
 {
+        size_t n = 0;
+
+        while (n < names->n && names->p[n] != '/')
+                n++;
+        odm_str name = odm_str_to(*names, n);
+        *names = odm_str_from(*names, n + 1);
+        return name;
+}
+
+/* The names of a list, sorted. */
+static int list_of(odm_str names, odm_arena *a, name_list *out)
+{
+        name_list l = {.n = 0};
+        size_t most = 1;
+
+        for (size_t i = 0; i < names.n; i++)
+                most += names.p[i] == '/';
+        l.v = odm_arena_get(a, most * sizeof *l.v);
+        if (l.v == NULL)
+                return odm_arena_err(a);
         while (names.n) {
-                size_t n = 0;
-                while (n < names.n && names.p[n] != '/')
-                        n++;
-                if (odm_str_eq(odm_str_to(names, n), name))
-                        return true;
-                names = odm_str_from(names, n + 1);
+                l.v[l.n] = next_name(&names);
+                l.n += l.v[l.n].n > 0;
         }
-        return false;
+        qsort(l.v, l.n, sizeof *l.v, by_path);
+        *out = l;
+        return 0;
 }
 
 static odm_str child_name(odm_str path, odm_str top)
@@ -371,35 +455,56 @@ static odm_str child_name(odm_str path, odm_str top)
         return odm_str_to(rest, n);
 }
 
+/* Children that are not among `names` go, with what is below them. */
+static void keep_children(change *x, odm_str path, const name_list *names)
+{
+        size_t i = seek(x, path) + 1, to = i;
+
+        for (size_t end = end_of(x, i, path); i < end; i++) {
+                odm_str name = child_name(x->t.v[i].path, path);
+                if (names->n && bsearch(&name, names->v, names->n, sizeof name, by_path))
+                        x->t.v[to++] = x->t.v[i];
+        }
+        remove_range(x, to, i);
+}
+
+/* Names become the paths of children; those that are too long are left out. */
+static int paths_of(odm_str path, name_list *names, odm_arena *a)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < names->n; i++) {
+                odm_str name = names->v[i];
+                if (path.n + 1 + name.n > MIRROR_PATH_MAX)
+                        continue;
+                names->v[n] =
+                        odm_arena_fmt(a, "%.*s/%.*s", (int)path.n, path.p, (int)name.n, name.p);
+                if (names->v[n++].p == NULL)
+                        return odm_arena_err(a);
+        }
+        names->n = n;
+        return 0;
+}
+
 static int set_children(change *x, const store_tree_change *c)
 {
         store_tree_change self = {STORE_TREE_SET, .path = c->path, .format = ODM_STR("node"),
                                   .type = c->type};
-        odm_str names = c->value;
+        name_list names = {.n = 0};
+        store_node *child;
         int rc = set_node(x, &self);
-        size_t i = rc < 0 ? 0 : seek(x, c->path) + 1, to = i;
 
+        if (rc == 0)
+                rc = list_of(c->value, x->a, &names);
         if (rc < 0)
                 return rc;
-        for (size_t end = end_of(x, i, c->path); i < end; i++)
-                if (listed(names, child_name(x->t.v[i].path, c->path)))
-                        x->t.v[to++] = x->t.v[i];
-        remove_range(x, to, i);
-        while (names.n) {
-                size_t n = 0;
-                store_node *child;
-                while (n < names.n && names.p[n] != '/')
-                        n++;
-                odm_str path = odm_arena_fmt(x->a, "%.*s/%.*s", (int)c->path.n, c->path.p, (int)n,
-                                             names.p);
-                rc = path.p == NULL ? odm_arena_err(x->a) : 0;
-                if (rc == 0 && n && path.n <= MIRROR_PATH_MAX)
-                        rc = ensure(x, path, &child);
-                if (rc < 0)
-                        return rc;
-                names = odm_str_from(names, n + 1);
-        }
-        return 0;
+        keep_children(x, c->path, &names);
+        rc = paths_of(c->path, &names, x->a);
+        if (rc == 0)
+                rc = ensure_all(x, names.v, names.n);
+        for (size_t i = 0; rc == 0 && i < names.n; i++)
+                rc = ensure(x, names.v[i], &child);
+        return rc;
 }
 
 static bool path_ok(odm_str p)
@@ -410,14 +515,72 @@ static bool path_ok(odm_str p)
 
 static int apply_change(change *x, const store_tree_change *c)
 {
-        if (!path_ok(c->path))
-                return ODM_EINVAL;
         switch (c->kind) {
         case STORE_TREE_SET: return set_node(x, c);
         case STORE_TREE_GONE: drop_node(x, c->path); return 0;
         case STORE_TREE_CHILDREN: return set_children(x, c);
         }
         return ODM_EINVAL;
+}
+
+/* The paths that a SET makes sure of: its own and those above, up to where they are there, or the
+ * path before it has them too.  With `out` NULL they are counted. */
+static size_t paths_above(const change *x, odm_str path, odm_str before, odm_str *out)
+{
+        size_t n = 0;
+
+        if (out)
+                out[n] = path;
+        n++;
+        for (size_t i = path.n; i-- > 1;) {
+                odm_str up = odm_str_to(path, i);
+                if (path.p[i] != '/')
+                        continue;
+                if (odm_str_eq(before, up) || is_below(before, up) || is_interior(x, up))
+                        break;
+                if (out)
+                        out[n] = up;
+                n++;
+        }
+        return n;
+}
+
+/* The nodes of so many SETs in a row. */
+static int ensure_row(change *x, const store_tree_change *v, size_t n)
+{
+        odm_str before = ODM_ABSENT, *paths;
+        size_t all = 0;
+
+        for (size_t i = 0; i < n; before = v[i++].path)
+                all += paths_above(x, v[i].path, before, NULL);
+        paths = odm_arena_get(x->a, all * sizeof *paths);
+        if (paths == NULL)
+                return odm_arena_err(x->a);
+        before = ODM_ABSENT;
+        all = 0;
+        for (size_t i = 0; i < n; before = v[i++].path)
+                all += paths_above(x, v[i].path, before, paths + all);
+        return ensure_all(x, paths, all);
+}
+
+static int apply_changes(change *x, const store_tree_change *v, size_t n)
+{
+        int rc = 0;
+
+        for (size_t i = 0; i < n; i++)
+                if (!path_ok(v[i].path))
+                        return ODM_EINVAL;
+        for (size_t i = 0, row; rc == 0 && i < n; i += row) {
+                row = 0;
+                while (i + row < n && v[i + row].kind == STORE_TREE_SET)
+                        row++;
+                if (row >= MANY)
+                        rc = ensure_row(x, v + i, row);
+                row += row == 0;
+                for (size_t k = i; rc == 0 && k < i + row; k++)
+                        rc = apply_change(x, &v[k]);
+        }
+        return rc;
 }
 
 int mirror_update(odm_str blob, const path_book *book, const store_opt *opt, int64_t at,
@@ -429,11 +592,9 @@ int mirror_update(odm_str blob, const path_book *book, const store_opt *opt, int
         if (rc != 0)
                 return rc;
         x.cap = x.t.n + n;
-        for (size_t i = 0; i < n; i++) {
-                rc = apply_change(&x, &v[i]);
-                if (rc < 0)
-                        return rc;
-        }
+        rc = apply_changes(&x, v, n);
+        if (rc < 0)
+                return rc;
         for (size_t i = 0; i < x.t.n; i++) /* clocks may step back: no age is negative */
                 if (x.t.v[i].at > x.t.at)
                         x.t.at = x.t.v[i].at;

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "sqlite_db.h"
@@ -1018,6 +1019,118 @@ static void the_mirror_has_ceilings(void **state)
         assert_int_equal(t.v[0].size, 90);
 }
 
+/* What was a leaf loses its value where it turns out to have children. */
+static void the_mirror_keeps_no_value_of_an_interior_node(void **state)
+{
+        fix *f = *state;
+        int64_t a = new_device(f, "a");
+        const store_tree_change leaf[] = {SET("./A", "x"), SET("./B", "y")};
+        const store_tree_change interior[] = {
+                {STORE_TREE_CHILDREN, S("./A"), ODM_ABSENT, ODM_ABSENT, S("C"), 0},
+                {STORE_TREE_SET, S("./B"), S("node"), ODM_ABSENT, ODM_ABSENT, 0}};
+        store_tree t;
+
+        assert_int_equal(change_tree(f, a, 1, leaf, 2), 0);
+        assert_int_equal(change_tree(f, a, 2, interior, 2), 0);
+        expect_tree(f, a, ".", ".= ./A= ./A/C= ./B=");
+        assert_int_equal(store_tree_get(f->st, a, S("./B"), &f->a, &t), 0);
+        assert_int_equal(t.v[0].size, 0);
+}
+
+static store_tree_change random_change(odm_arena *a, uint64_t *seed)
+{
+        static const char *const lists[] = {"", "a", "b/c", "c/a-/b/a"};
+        static const char *const names[] = {"a", "a-", "b", "bb", "c"};
+        store_tree_change c = {STORE_TREE_SET, .format = ODM_STR("chr"), .value = ODM_STR("v")};
+        odm_str path = ODM_STR(".");
+        uint64_t r = *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+        const unsigned kind = r >> 33 & 63;
+
+        for (unsigned depth = 1 + (r >> 40) % 4; depth; depth--, r /= 5)
+                path = odm_arena_fmt(a, "%.*s/%s", (int)path.n, path.p, names[(r >> 44) % 5]);
+        c.path = path;
+        if (kind == 0) {
+                c.kind = STORE_TREE_GONE;
+        } else if (kind == 1) {
+                c.kind = STORE_TREE_CHILDREN;
+                c.value = S(lists[(r >> 20) % 4]);
+        } else if (kind < 48) { /* mostly not known whether it is a leaf */
+                c.format = ODM_ABSENT;
+        }
+        return c;
+}
+
+/* Many changes in one operation come to what they come to one by one. */
+static void the_mirror_makes_the_same_of_many_changes_at_once(void **state)
+{
+        enum { CHANGES = 200 };
+        fix *f = *state;
+        int64_t at_once = new_device(f, "a"), singly = new_device(f, "b");
+        store_tree_change v[CHANGES];
+        store_tree x, y;
+        uint64_t seed = 1;
+
+        for (int round = 0; round < 5; round++) {
+                for (size_t i = 0; i < CHANGES; i++)
+                        v[i] = random_change(&f->a, &seed);
+                assert_int_equal(change_tree(f, at_once, 5 + round, v, CHANGES), 0);
+                for (size_t i = 0; i < CHANGES; i++)
+                        assert_int_equal(change_tree(f, singly, 5 + round, &v[i], 1), 0);
+                assert_int_equal(store_tree_get(f->st, at_once, S("."), &f->a, &x), 0);
+                assert_int_equal(store_tree_get(f->st, singly, S("."), &f->a, &y), 0);
+                assert_int_equal(x.n, y.n);
+                assert_true(x.n > 20);
+                for (size_t i = 0; i < x.n; i++) {
+                        assert_true(odm_str_eq(x.v[i].path, y.v[i].path));
+                        assert_true(odm_str_eq(x.v[i].format, y.v[i].format));
+                        assert_true(odm_str_eq(x.v[i].value, y.v[i].value));
+                        assert_int_equal(x.v[i].at, y.v[i].at);
+                }
+        }
+}
+
+/* Processor time of telling a device's n nodes, twice, in an order that is none. */
+static double time_of_telling(fix *f, const char *device, size_t n, bool as_list)
+{
+        int64_t id = new_device(f, device);
+        store_tree_change *v = calloc(n, sizeof *v), list = {STORE_TREE_CHILDREN, .path = S("./A")};
+        char(*paths)[8] = calloc(n, sizeof *paths), *names = malloc(n * 7 + 1), *p = names;
+        clock_t start;
+
+        assert_true(v && paths && names);
+        for (size_t i = 0; i < n; i++) {
+                p += snprintf(p, 8, "%s%06zx", i ? "/" : "", (n - i) * 7919 % 0xfffffd);
+                memcpy(paths[i], "./", 2);
+                memcpy(paths[i] + 2, p - 6, 6);
+                v[i] = (store_tree_change){STORE_TREE_SET, .path = {paths[i], 8},
+                                           .value = ODM_STR("")};
+        }
+        list.value = (odm_str){names, (size_t)(p - names)};
+        start = clock();
+        for (int i = 0; i < 2; i++)
+                assert_int_equal(
+                        as_list ? change_tree(f, id, 1, &list, 1) : change_tree(f, id, 1, v, n), 0);
+        free(v);
+        free(paths);
+        free(names);
+        return (double)(clock() - start);
+}
+
+/* All devices wait for the one writer: what one of them says costs by how much that is, not by the
+ * square of it. */
+static void the_mirror_takes_many_nodes_in_any_order(void **state)
+{
+        fix *f = *state;
+
+        for (int as_list = 0; as_list <= 1; as_list++) {
+                double few = time_of_telling(f, as_list ? "few l" : "few", 3000, as_list);
+                double many = time_of_telling(f, as_list ? "many l" : "many", 48000, as_list);
+
+                if (many > few * 60) /* sixteen times as much */
+                        fail_msg("%d: %.0f for few, %.0f for many", as_list, few, many);
+        }
+}
+
 /* ---- sessions --------------------------------------------------------------------------- */
 
 static store_session a_session(int64_t device, int64_t id, const char *sid)
@@ -1888,6 +2001,9 @@ int main(void)
                 EACH_ENGINE(open_jobs_have_a_ceiling_and_ended_ones_go),
                 EACH_ENGINE(the_mirror_follows_changes),
                 EACH_ENGINE(the_mirror_has_ceilings),
+                EACH_ENGINE(the_mirror_keeps_no_value_of_an_interior_node),
+                EACH_ENGINE(the_mirror_makes_the_same_of_many_changes_at_once),
+                EACH_ENGINE(the_mirror_takes_many_nodes_in_any_order),
                 EACH_ENGINE(sessions_are_kept_in_a_ring),
                 EACH_ENGINE(a_session_is_put_again_and_saved),
                 EACH_ENGINE(tokens_are_found_by_hash),
