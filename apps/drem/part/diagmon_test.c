@@ -9,6 +9,7 @@
 
 #include "mo.h"
 #include "part/fm.h"
+#include "part/notice.h"
 #include "part/ring.h"
 #include "part/traplog.h"
 #include "stand.h"
@@ -479,6 +480,32 @@ static void an_alarm_is_told_once_until_it_changes(void **unused)
         assert_int_equal(fm_raise(host, "", object, FM_MINOR, object), ODM_EINVAL);
 }
 
+/* Notes come from programs, and names of files are any octets: no alarm is lost for that. */
+static void a_notice_of_any_octets_is_kept(void **unused)
+{
+        char at_most[FM_TEXT], text[FM_TEXT + 2];
+        odm_task_end e = {.cause = ODM_CAUSE_NO_ROOM, .note = ODM_STR("4\xe9\tMB")};
+        notice n;
+
+        (void)unused;
+        memset(at_most, 'x', FM_TEXT - 1);
+        at_most[FM_TEXT - 1] = 0;
+        notice_init(&n, host, FM_STORAGE, "/v\xff");
+        notice_room(&n, &e);
+        assert_true(fm_stands(host, FM_STORAGE, ODM_STR("/v?")));
+        assert_string_equal(stand_get(FM "/DiagMonData/1/Text"), "4??MB");
+        notice_say(&n, FM_MAJOR, "voilà\n");
+        assert_string_equal(stand_get(FM "/DiagMonData/1/Text"), "voilà?");
+        snprintf(text, sizeof text, "%sé", at_most);
+        notice_say(&n, FM_MINOR, text);
+        assert_string_equal(stand_get(FM "/DiagMonData/1/Text"), at_most);
+        notice_say(&n, FM_MINOR, "other");
+        e.note = odm_cstr(text);
+        notice_room(&n, &e);
+        assert_string_equal(stand_get(FM "/DiagMonData/1/Text"), at_most);
+        notice_stop(&n);
+}
+
 static void alarms_go_to_whom_is_listed(void **unused)
 {
         (void)unused;
@@ -707,6 +734,7 @@ int main(void)
                 T(the_way_to_a_host_is_measured),
                 T(counters_make_rows),
                 T(an_alarm_is_told_once_until_it_changes),
+                T(a_notice_of_any_octets_is_kept),
                 T(alarms_go_to_whom_is_listed),
                 T(what_is_over_goes_first),
                 T(traps_are_logged),

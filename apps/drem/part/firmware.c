@@ -136,10 +136,12 @@ static void lose_image(firmware_part *p, const char *text)
                           log_text("reason", odm_err_text(rc)));
 }
 
-static void on_found(void *ctx, firmware_health health, const char *text)
+static void on_found(void *ctx, firmware_health health, const char *said)
 {
         firmware_part *p = ctx;
+        char text[FM_TEXT + 1];
 
+        notice_text(text, sizeof text, said);
         switch (health) {
         case FIRMWARE_SOUND: notice_say(&p->image, FM_CLEARED, "both images are whole"); break;
         case FIRMWARE_SPARE_DAMAGED: notice_say(&p->image, FM_MINOR, text); break;

@@ -78,18 +78,6 @@ static void tell_tree(integrity *p)
         p->host->call(p->host->ctx, "resynchronisation: the tree was damaged");
 }
 
-/* The name of a file is any octets, and may have been cut. */
-static void make_text(char *s)
-{
-        const bool is_utf8 = odm_utf8_ok(odm_cstr(s));
-
-        for (; *s; s++) {
-                const unsigned char c = (unsigned char)*s;
-                if (c < ' ' || c == 0x7f || (c >= 0x80 && !is_utf8))
-                        *s = '?';
-        }
-}
-
 /* ---- the configuration --------------------------------------------------------------------- */
 
 static void tell_conf(integrity *p)
@@ -107,7 +95,6 @@ static void tell_conf(integrity *p)
                 snprintf(text, sizeof text,
                          "the configuration is damaged; the last good one is in use: %.300s",
                          k->why);
-                make_text(text);
                 notice_say(&p->conf, FM_MAJOR, text);
                 break;
         case CONF_REFUSED:
@@ -153,7 +140,6 @@ static void tell_components(integrity *p)
         if (p->untold)
                 snprintf(more, sizeof more, "; and %u more", p->untold);
         snprintf(text, sizeof text, "%.450s%s", p->found, more);
-        make_text(text);
         notice_say(&p->components, FM_MAJOR, text);
 }
 

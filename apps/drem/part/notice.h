@@ -14,10 +14,14 @@ typedef struct notice { /* in the caller's storage */
         loop_timer again;
 } notice;
 
-/* Borrows `h` and `cause`; copies `object`. */
+/* Text as a leaf may have it, of one that came from a program, a file or its name: cut between
+ * characters, and '?' for what is no character of a line of UTF-8. */
+void notice_text(char *out, size_t size, const char *text);
+
+/* Borrows `h` and `cause`; copies `object`, as notice_text makes it. */
 void notice_init(notice *n, const part_host *h, const char *cause, const char *object);
 /* Raises or clears it, now or as soon as that is possible; what was to be said before is not said
- * any more. */
+ * any more.  Any octets will do for `text`: notice_text makes it fit. */
 void notice_say(notice *n, fm_severity s, const char *text);
 /* What the end of a task tells of the room on this device: raised (minor) when there was none, over
  * when another one ended well. */
