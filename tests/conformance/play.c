@@ -309,6 +309,8 @@ static void listen(struct play *p)
         p->mac = odm_arena_copy(&p->a, pkt.mac);
         p->body = body;
         must(p, odm_decode(p->codec, body, &lim, &p->a, &p->reply), "the client's message");
+        if (!odm_codec_is_binary(p->codec))
+                teller_order(&p->t, body);
         for (const odm_command *c = p->reply->body; c; c = c->next)
                 hear(p, c);
 }

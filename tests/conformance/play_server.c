@@ -407,6 +407,8 @@ static void listen(struct play *p)
         p->reply_mac = odm_arena_copy(&p->a, out.mac);
         p->same = odm_str_eq(before, p->reply_body);
         must(p, odm_decode(p->codec, p->reply_body, &lim, &p->a, &p->reply), "the reply");
+        if (!odm_codec_is_binary(p->codec))
+                teller_order(&p->t, p->reply_body);
         flatten(p, p->reply->body);
         check_ids(p);
         learn(p);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "odm/auth.h"
+#include "order.h"
 
 #define NONCE_LEAST 16
 
@@ -58,6 +59,14 @@ bool teller_code_is(odm_str want, unsigned code)
                 want = odm_str_from(want, k + 1);
         }
         return false;
+}
+
+void teller_order(teller *t, odm_str xml)
+{
+        char why[160];
+
+        if (!order_check(xml, why, sizeof why))
+                teller_wrong(t, "%s", why);
 }
 
 void teller_nonce(teller *t, const odm_meta *chal, odm_arena *a, odm_str *seen)

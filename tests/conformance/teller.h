@@ -23,6 +23,8 @@ odm_str teller_arg(teller *t, const line *l, unsigned i);
 uint64_t teller_number(teller *t, odm_str s);
 /* "404" or "404|405" */
 bool teller_code_is(odm_str want, unsigned code);
+/* What we said in XML has its elements in the DTD's order. */
+void teller_order(teller *t, odm_str xml);
 /* A challenge asks for proof with a nonce of 16 octets or more, in base64, that is not among those
  * before it; *seen (in `a`) has them. */
 void teller_nonce(teller *t, const odm_meta *chal, odm_arena *a, odm_str *seen);
