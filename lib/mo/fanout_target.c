@@ -102,6 +102,7 @@ target *odm_target_lend(task *t)
         return x;
 }
 
+/* A claim counts once it is durable itself: what was lent may be older than it. */
 static void settled(task *t, target *x, bool durable)
 {
         bool after = x->flags & TARGET_AFTER;
@@ -109,7 +110,7 @@ static void settled(task *t, target *x, bool durable)
         x->flags &= (uint16_t) ~(TARGET_LENT | TARGET_AFTER);
         if (!durable || after)
                 dirty(t, x);
-        if (durable && (x->flags & TARGET_CLAIM)) {
+        if (durable && !after && (x->flags & TARGET_CLAIM)) {
                 x->flags &= (uint16_t)~TARGET_CLAIM;
                 push(t, &t->runs, x);
         }

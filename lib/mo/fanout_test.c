@@ -522,6 +522,38 @@ static void nothing_is_lost_or_done_twice(void **state)
 
 #define MANY 10000
 
+/* A device that is there again while the disk writes that it slept: its next run waits until that
+ * is written too, or a start of the host would have it done twice. */
+static void no_run_before_it_is_kept(void **state)
+{
+        device v[1] = {{.presence = ODM_PRESENCE_AWAKE}};
+        odm_fanout_ask a;
+        odm_fanout_now t;
+        world w;
+
+        (void)state;
+        setup(&w, &heap, v, 1, false);
+        begin(&w);
+        t = now(&w);
+        for (unsigned run = 1; run <= 2; run++) {
+                assert_int_equal(odm_fanout_next(w.f, &t, true, &a), 1);
+                assert_int_equal(a.kind, ODM_ASK_KEEP);
+                assert_int_equal(a.row.state, ODM_TARGET_RUNNING);
+                odm_fanout_kept(w.f, true);
+                assert_int_equal(odm_fanout_next(w.f, &t, true, &a), 1);
+                assert_int_equal(a.kind, ODM_ASK_RUN);
+                odm_fanout_device(w.f, 1, ODM_PRESENCE_ASLEEP, &t);
+                odm_fanout_ran(w.f, 7, 1, ODM_TARGET_TIMEOUT, ODM_ST_UNAVAILABLE, &t);
+                assert_int_equal(odm_fanout_next(w.f, &t, true, &a), 1);
+                assert_int_equal(a.kind, ODM_ASK_KEEP);
+                assert_int_equal(a.row.state, ODM_TARGET_ASLEEP);
+                odm_fanout_device(w.f, 1, ODM_PRESENCE_AWAKE, &t);
+                assert_int_equal(odm_fanout_next(w.f, &t, false, &a), 0);
+                odm_fanout_kept(w.f, true);
+        }
+        odm_fanout_free(w.f);
+}
+
 static void ten_thousand(void **state)
 {
         device *v = calloc(MANY, sizeof *v);
@@ -790,6 +822,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(stories_end_as_told),
                 cmocka_unit_test(nothing_is_lost_or_done_twice),
+                cmocka_unit_test(no_run_before_it_is_kept),
                 cmocka_unit_test(ten_thousand),
                 cmocka_unit_test(sleepers_have_one_queue),
                 cmocka_unit_test(bad_plans_are_refused),
