@@ -10,10 +10,11 @@
 #define TICK_MS 1000
 #define MINUTE_MS 60000
 #define PAGE 200
-#define CARE_MEMORY ((size_t)512 << 20)
-#define STRANGER_IDLE_MS 30000 /* a session whose device has not proved itself */
-#define ENDED_IDLE_MS 30000    /* an ended one, kept for a repetition of its last message */
-#define ORPHAN_AGE_MS 30000    /* a claim younger than this may not be known to its session yet */
+#define CARE_MEMORY ((size_t)64 << 20) /* a page of jobs without their commands */
+#define JOB_MEMORY ((size_t)256 << 20) /* one with them */
+#define STRANGER_IDLE_MS 30000         /* a session whose device has not proved itself */
+#define ENDED_IDLE_MS 30000            /* an ended one, kept for a repetition of its last message */
+#define ORPHAN_AGE_MS 30000 /* a claim younger than this may not be known to its session yet */
 
 /* ---- silent sessions -------------------------------------------------------------------- */
 
@@ -111,11 +112,27 @@ static void end_overdue(dm *m)
 
 /* ---- jobs whose session is no more ----------------------------------------------------------- */
 
+static int judge_one(dm *m, int64_t id, store_batch *b)
+{
+        store_job j;
+        odm_arena a;
+        int rc;
+
+        odm_arena_init(&a, &heap_mem, JOB_MEMORY);
+        rc = store_job_get(m->opt.store, id, &a, &j);
+        if (rc == 0 && j.state == STORE_JOB_IN_SESSION)
+                rc = work_judge_stored(m, b, &j, loop_wall_ms());
+        odm_arena_done(&a);
+        return rc == ODM_ENOENT ? 0 : rc;
+}
+
 /* One page; *before moves on; *n says how many were looked at. */
 static int judge_page(dm *m, int64_t older_than, int64_t *before, size_t *n, store_batch **out)
 {
-        store_job_filter f = {
-                .states = STORE_JOB_BIT(STORE_JOB_IN_SESSION), .limit = PAGE, .before = *before};
+        store_job_filter f = {.states = STORE_JOB_BIT(STORE_JOB_IN_SESSION),
+                              .limit = PAGE,
+                              .before = *before,
+                              .no_commands = true};
         store_job_list l = {0};
         store_batch *b = store_batch_new();
         odm_arena a;
@@ -127,7 +144,7 @@ static int judge_page(dm *m, int64_t older_than, int64_t *before, size_t *n, sto
         for (size_t i = 0; rc == 0 && i < l.n; i++) {
                 *before = l.v[i].id;
                 if (l.v[i].updated <= older_than && !dm_has_session(m, l.v[i].session))
-                        rc = work_judge_stored(m, b, &l.v[i], loop_wall_ms());
+                        rc = judge_one(m, l.v[i].id, b);
         }
         *n = l.n;
         odm_arena_done(&a);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* doubt_test.c - Execs whose answer was lost, on devices that keep a list of their tasks; alerts
  * that come where nobody waits for them, and several for one Exec. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "mo.h"
 #include "odm/fumo.h"
 #include "world.h"
@@ -141,6 +144,33 @@ static void what_arrived_is_waited_for(void **state)
         expect_job(w, job, "failed: Exec ./FUMO/main/Download: 402 Corrupted package");
         expect_results(w, job, "402 200");
         assert_int_equal(count_tasks(h), 0);
+}
+
+/* All of them together are more than is read at a time. */
+static void large_jobs_are_put_back_after_a_kill(void **state)
+{
+        static const char head[] = "[{\"cmd\":\"replace\",\"uri\":\"./A\",\"data\":\"";
+        const size_t n = (size_t)8 << 20;
+        char *commands = malloc(sizeof head + n + 4);
+        world *w = warm_up(*state);
+        int64_t jobs[10];
+
+        memcpy(commands, head, sizeof head - 1);
+        memset(commands + sizeof head - 1, 'x', n);
+        memcpy(commands + sizeof head - 1 + n, "\"}]", 4);
+        for (size_t i = 0; i < ODM_COUNT(jobs); i++) {
+                jobs[i] = world_job(w, commands, false);
+                world_move(w, (store_job_move){.job = jobs[i],
+                                               .from = STORE_JOB_OPEN,
+                                               .to = STORE_JOB_IN_SESSION,
+                                               .attempt = 1,
+                                               .session = 77});
+        }
+        free(commands);
+        world_stop(w);
+        world_start(w);
+        for (size_t i = 0; i < ODM_COUNT(jobs); i++)
+                assert_int_equal(world_job_now(w, jobs[i]).state, STORE_JOB_QUEUED);
 }
 
 /* The lost session is still ours when the next one begins with the alert. */
@@ -624,6 +654,7 @@ int main(void)
                 ON(setup_sqlite, what_did_not_arrive_is_sent_again),
                 ON(setup, what_arrived_is_waited_for),
                 ON(setup_sqlite, what_arrived_is_waited_for),
+                ON(setup, large_jobs_are_put_back_after_a_kill),
                 ON(setup, an_alert_finds_the_job_of_a_lost_session),
                 ON(setup_sqlite, an_alert_finds_the_job_of_a_lost_session),
                 ON(setup, an_alert_that_comes_twice_counts_once),
