@@ -132,9 +132,9 @@ void httpd_reply_deliver(httpd_req *r, unsigned status, struct MHD_Response *m)
         if (r->suspended) {
                 pthread_mutex_lock(&r->h->lock);
                 httpd_keep_del(r);
-                pthread_mutex_unlock(&r->h->lock);
                 r->suspended = false;
-                MHD_resume_connection(r->c);
+                MHD_resume_connection(r->c); /* before httpd_stop() finds nobody kept any more */
+                pthread_mutex_unlock(&r->h->lock);
         }
         pthread_mutex_unlock(&r->lock);
         httpd_req_unref(r);

@@ -362,6 +362,20 @@ enum MHD_Result httpd_on_access(void *ctx, struct MHD_Connection *c, const char 
         return suspend_or_queue(r); /* resumed */
 }
 
+/* The response goes with its exchange: an application's thread that still holds the request may be
+ * late, and what a response leads to is the server's. */
+static void drop_response(httpd_req *r)
+{
+        struct MHD_Response *m;
+
+        pthread_mutex_lock(&r->lock);
+        m = r->response;
+        r->response = NULL;
+        pthread_mutex_unlock(&r->lock);
+        if (m)
+                MHD_destroy_response(m);
+}
+
 void httpd_on_completed(void *ctx, struct MHD_Connection *c, void **req,
                         enum MHD_RequestTerminationCode why)
 {
@@ -377,6 +391,7 @@ void httpd_on_completed(void *ctx, struct MHD_Connection *c, void **req,
         h = r->h;
         if (r->sink_open)
                 r->sink.gone(r->sink.ctx);
+        drop_response(r);
         (void)httpd_conn_enter(r->conn, STAGE_WAITING,
                                httpd_due(h, 0) + (int64_t)h->opt.idle_s * 1000);
         if (r->counted) {
