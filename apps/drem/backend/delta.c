@@ -20,6 +20,8 @@
 #define TEXT (64u << 10) /* of addresses and names */
 #define DELTA_SUFFIX ".delta"
 
+static const char too_long[] = "it took too long";
+
 struct delta {
         delta_opt opt;
         loop *loop;
@@ -29,8 +31,8 @@ struct delta {
         loop_timer patience;
         pthread_t thread;
         loop_io hashed;
-        bool has_thread;
-        int rc; /* of the hash */
+        bool has_thread, is_late; /* it took too long, and nothing could be stopped then */
+        int rc;                   /* of the hash */
         char hash[65];
         int64_t octets;
         char note[ERRAND_NOTE];
@@ -156,7 +158,9 @@ static void on_hashed(void *ctx, unsigned events)
         pthread_join(v->thread, NULL);
         v->has_thread = false;
         loop_io_del(&v->hashed);
-        if (v->rc < 0)
+        if (v->is_late)
+                finish(v, false, too_long);
+        else if (v->rc < 0)
                 finish(v, false, "the image in use cannot be read");
         else if (!odm_str_ieq(v->opt.base_hash, v->hash))
                 finish(v, false, "it is against another image than the one in use");
@@ -169,7 +173,9 @@ static void on_patience_over(void *ctx)
         delta *v = ctx;
 
         if (errand_stop(&v->errand))
-                finish(v, false, "it took too long");
+                finish(v, false, too_long);
+        else
+                v->is_late = true;
 }
 
 /* ---- life --------------------------------------------------------------------------------- */
