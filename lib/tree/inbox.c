@@ -85,8 +85,8 @@ static int place(struct job *j, odm_str id, odm_str wish, const odm_op *what)
         if (!home_find(j, id, &home))
                 return j->a->err ? odm_arena_err(j->a) : job_status(j, ODM_ST_NOT_FOUND);
         op.target = home.many ? free_place(j, home.uri, wish) : home.uri;
-        if (op.target.p == NULL)
-                return odm_arena_err(j->a);
+        if (op.target.p == NULL) /* no name is free, or none that an address may have */
+                return j->a->err ? odm_arena_err(j->a) : job_status(j, ODM_ST_FULL);
         sub.placed = true;
         rc = odm_job_find(&sub, op.target);
         if (rc == 1)

@@ -762,6 +762,23 @@ static void objects_find_their_home(void **state)
         lab_close(&b.l);
 }
 
+/* Where nothing can be made the Inbox says so, and soon: its answer is no success. */
+static void an_object_without_a_place_is_refused(void **state)
+{
+        odm_tree_opt o;
+        struct lab l;
+        odm_op op = lab_op(NULL, ADD, "./Inbox", NODE, NULL);
+        odm_answer got;
+
+        (void)state;
+        odm_tree_opt_init(&o, &heap);
+        o.uri.max_depth = 1;
+        assert_int_equal(lab_open(&l, &heap, &o), 0);
+        op.value.type = ODM_STR("urn:oma:mo:x-acc:1.0");
+        assert_int_equal(lab_status(&l, &op, &got), 420);
+        lab_close(&l);
+}
+
 /* ---- ceilings --------------------------------------------------------------------------- */
 
 static void a_full_tree_takes_nothing_longer(void **state)
@@ -810,6 +827,7 @@ int main(void)
                 cmocka_unit_test(documents_that_replace_are_judged),
                 cmocka_unit_test(titles_and_stamps_are_in_documents),
                 cmocka_unit_test(objects_find_their_home),
+                cmocka_unit_test(an_object_without_a_place_is_refused),
                 cmocka_unit_test(a_full_tree_takes_nothing_longer),
         };
 
