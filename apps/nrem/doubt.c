@@ -65,30 +65,52 @@ static bool is_ours(const session *s, int64_t job)
         return false;
 }
 
-/* Calls fn for each job that `states` finds; false: no memory. */
-static bool each(session *s, uint32_t states, odm_arena *a,
-                 void (*fn)(session *s, doubted *d, void *ctx), void *ctx)
-{
-        store_job_filter f = {
-                .device = s->device.id, .states = states, .limit = JOBS_MOST, .in_order = true};
-        store_job_list l = {0};
+typedef void look_fn(session *s, doubted *d, void *ctx);
 
-        if (store_job_find(s->dm->opt.store, &f, a, &l) < 0)
+/* False: no memory. */
+static bool one(session *s, int64_t job, odm_arena *a, look_fn *fn, void *ctx)
+{
+        store_job j;
+        doubted d = {.job = &j};
+        int rc = store_job_get(s->dm->opt.store, job, a, &j);
+
+        if (rc == 0)
+                rc = work_load(s->dm, &j, a, &d.all, &d.ans);
+        if (rc == ODM_EMALFORMED || rc == ODM_ENOENT)
+                return true;
+        d.exec = rc < 0 ? NULL : odm_arena_get(a, d.all.n * sizeof *d.exec);
+        if (!d.exec)
                 return false;
-        for (size_t i = 0; i < l.n; i++) {
-                doubted d = {.job = &l.v[i]};
-                if (d.job->session == s->id || is_ours(s, d.job->id))
-                        continue; /* or an alert told of it just now */
-                int rc = work_load(s->dm, d.job, a, &d.all, &d.ans);
-                if (rc == ODM_EMALFORMED)
-                        continue;
-                d.exec = rc < 0 ? NULL : odm_arena_get(a, d.all.n * sizeof *d.exec);
-                if (!d.exec)
-                        return false;
-                d.n = job_in_doubt(&d.all, d.ans, d.exec);
-                fn(s, &d, ctx);
-        }
+        d.n = job_in_doubt(&d.all, d.ans, d.exec);
+        fn(s, &d, ctx);
         return true;
+}
+
+/* Calls fn for each job that `states` finds, which it knows one at a time; false: no memory. */
+static bool each(session *s, uint32_t states, look_fn *fn, void *ctx)
+{
+        store_job_filter f = {.device = s->device.id,
+                              .states = states,
+                              .limit = JOBS_MOST,
+                              .in_order = true,
+                              .no_commands = true};
+        store_job_list l = {0};
+        odm_arena all;
+        bool ok;
+
+        odm_arena_init(&all, &heap_mem, DOUBT_MEMORY);
+        ok = store_job_find(s->dm->opt.store, &f, &all, &l) == 0;
+        for (size_t i = 0; i < l.n && ok; i++) {
+                odm_arena a;
+
+                if (l.v[i].session == s->id || is_ours(s, l.v[i].id))
+                        continue; /* or an alert told of it just now */
+                odm_arena_init(&a, &heap_mem, DOUBT_MEMORY);
+                ok = one(s, l.v[i].id, &a, fn, ctx);
+                odm_arena_done(&a);
+        }
+        odm_arena_done(&all);
+        return ok;
 }
 
 static void move(session *s, const doubted *d, const job_verdict *v)
@@ -143,14 +165,11 @@ static void look_at(session *s, doubted *d, void *ctx)
 
 static bool any_in_doubt(session *s)
 {
-        odm_arena a;
         bool any = false;
 
-        odm_arena_init(&a, &heap_mem, DOUBT_MEMORY);
-        if (!each(s, STORE_JOB_BIT(STORE_JOB_WAITING) | STORE_JOB_BIT(STORE_JOB_IN_SESSION), &a,
+        if (!each(s, STORE_JOB_BIT(STORE_JOB_WAITING) | STORE_JOB_BIT(STORE_JOB_IN_SESSION),
                   look_at, &any))
                 session_failed(s);
-        odm_arena_done(&a);
         return any;
 }
 
@@ -214,12 +233,8 @@ static void judge(session *s, doubted *d, void *ctx)
 
 static void judge_all(session *s)
 {
-        odm_arena a;
-
-        odm_arena_init(&a, &heap_mem, DOUBT_MEMORY);
-        if (!each(s, STORE_JOB_BIT(STORE_JOB_WAITING), &a, judge, s->doubt))
+        if (!each(s, STORE_JOB_BIT(STORE_JOB_WAITING), judge, s->doubt))
                 session_failed(s);
-        odm_arena_done(&a);
 }
 
 /* ---- the questions ----------------------------------------------------------------------- */

@@ -924,7 +924,7 @@ static bool tell_stored(session *s, const store_job *j, odm_str correlator, odm_
 {
         live *l;
         int32_t i;
-        int rc = is_ours(s, j->id) ? ODM_EMALFORMED : live_new(s, j, &l);
+        int rc = live_new(s, j, &l);
 
         if (rc == ODM_EMALFORMED)
                 return false;
@@ -948,14 +948,26 @@ static bool tell_first(session *s, const store_job_filter *f, odm_str correlator
                        const store_value *v, odm_str text)
 {
         store_job_list l = {0};
-        odm_arena a;
+        odm_arena a, one;
         bool found = false;
 
         odm_arena_init(&a, &heap_mem, LIVE_MEMORY);
         if (store_job_find(s->dm->opt.store, f, &a, &l) < 0)
                 session_failed(s);
-        for (size_t i = 0; i < l.n && !found; i++)
-                found = tell_stored(s, &l.v[i], correlator, source, v, text);
+        for (size_t i = 0; i < l.n && !found; i++) {
+                store_job j;
+                int rc;
+
+                if (is_ours(s, l.v[i].id))
+                        continue;
+                odm_arena_init(&one, &heap_mem, LIVE_MEMORY);
+                rc = store_job_get(s->dm->opt.store, l.v[i].id, &one, &j);
+                if (rc == 0)
+                        found = tell_stored(s, &j, correlator, source, v, text);
+                else if (rc != ODM_ENOENT)
+                        session_failed(s);
+                odm_arena_done(&one);
+        }
         odm_arena_done(&a);
         return found;
 }
@@ -968,7 +980,8 @@ bool work_alert_stored(session *s, odm_str correlator, odm_str source, const sto
                               .states = STORE_JOB_OPEN,
                               .correlator = correlator,
                               .limit = 200,
-                              .in_order = true};
+                              .in_order = true,
+                              .no_commands = true};
 
         if (correlator.n && tell_first(s, &f, correlator, source, v, text))
                 return true;

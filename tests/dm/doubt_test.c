@@ -146,18 +146,26 @@ static void what_arrived_is_waited_for(void **state)
         assert_int_equal(count_tasks(h), 0);
 }
 
-/* All of them together are more than is read at a time. */
-static void large_jobs_are_put_back_after_a_kill(void **state)
+/* On the heap. */
+static char *large_replace(void)
 {
         static const char head[] = "[{\"cmd\":\"replace\",\"uri\":\"./A\",\"data\":\"";
         const size_t n = (size_t)8 << 20;
-        char *commands = malloc(sizeof head + n + 4);
+        char *z = malloc(sizeof head + n + 4);
+
+        memcpy(z, head, sizeof head - 1);
+        memset(z + sizeof head - 1, 'x', n);
+        memcpy(z + sizeof head - 1 + n, "\"}]", 4);
+        return z;
+}
+
+/* All of them together are more than is read at a time. */
+static void large_jobs_are_put_back_after_a_kill(void **state)
+{
+        char *commands = large_replace();
         world *w = warm_up(*state);
         int64_t jobs[10];
 
-        memcpy(commands, head, sizeof head - 1);
-        memset(commands + sizeof head - 1, 'x', n);
-        memcpy(commands + sizeof head - 1 + n, "\"}]", 4);
         for (size_t i = 0; i < ODM_COUNT(jobs); i++) {
                 jobs[i] = world_job(w, commands, false);
                 world_move(w, (store_job_move){.job = jobs[i],
@@ -171,6 +179,28 @@ static void large_jobs_are_put_back_after_a_kill(void **state)
         world_start(w);
         for (size_t i = 0; i < ODM_COUNT(jobs); i++)
                 assert_int_equal(world_job_now(w, jobs[i]).state, STORE_JOB_QUEUED);
+}
+
+/* The same, of one device that may tell of each. */
+static void large_jobs_that_wait_end_no_session(void **state)
+{
+        const odm_alert told = {.code = ODM_ALERT_GENERIC,
+                                .source = ODM_STR("./A"),
+                                .type = ODM_STR("urn:oma:at:fumo:1.0:downloadandupdate"),
+                                .data = ODM_STR("200"),
+                                .format = ODM_FMT_INT};
+        char *commands = large_replace();
+        world *w = warm_up(*state);
+
+        for (size_t i = 0; i < 33; i++)
+                world_move(w, (store_job_move){.job = world_job(w, commands, false),
+                                               .from = STORE_JOB_OPEN,
+                                               .to = STORE_JOB_WAITING,
+                                               .attempt = 1});
+        free(commands);
+        w->say = &told;
+        w->says = 1;
+        expect_done(w);
 }
 
 /* The lost session is still ours when the next one begins with the alert. */
@@ -655,6 +685,7 @@ int main(void)
                 ON(setup, what_arrived_is_waited_for),
                 ON(setup_sqlite, what_arrived_is_waited_for),
                 ON(setup, large_jobs_are_put_back_after_a_kill),
+                ON(setup, large_jobs_that_wait_end_no_session),
                 ON(setup, an_alert_finds_the_job_of_a_lost_session),
                 ON(setup_sqlite, an_alert_finds_the_job_of_a_lost_session),
                 ON(setup, an_alert_that_comes_twice_counts_once),
