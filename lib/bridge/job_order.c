@@ -47,11 +47,36 @@ static int order(odm_job *j)
         }
 }
 
+#define WIPE_LIST "./LAWMO/AvailableWipeList/"
+#define CHOSEN "/ToBeWiped"
+
 static bool is_chosen(const odm_bridge *b, uint16_t item, odm_arena *a)
 {
-        odm_str key = odm_arena_fmt(a, "./LAWMO/AvailableWipeList/%u/ToBeWiped", item);
+        odm_str key = odm_arena_fmt(a, WIPE_LIST "%u" CHOSEN, item);
 
         return key.p && odm_str_is(odm_bridge_kept(b, key), "true");
+}
+
+/* Whether a server chose items at all, those included that the device has no more. */
+static bool any_chosen(const odm_bridge *b)
+{
+        const size_t tail = sizeof CHOSEN - 1;
+
+        for (const struct kept *k = b->kept; k; k = k->next) {
+                odm_str path = {k->text, k->path_n};
+                if (odm_str_starts(path, WIPE_LIST) && path.n > tail &&
+                    odm_str_is(odm_str_from(path, path.n - tail), CHOSEN) &&
+                    odm_str_is((odm_str){k->text + k->path_n, k->data_n}, "true"))
+                        return true;
+        }
+        return false;
+}
+
+/* Without a choice everything is meant.  A choice that the device cannot be told is not made for
+ * everything: nothing is wiped. */
+static int wipe_all(odm_job *j)
+{
+        return any_chosen(j->b) ? odm_job_end(j, 1406, NULL) : order(j);
 }
 
 /* Of the items that can be wiped, those that a server chose become the targets. */
@@ -61,13 +86,13 @@ static int on_items(odm_job *j)
         odm_lw_request rq;
         odm_lw_list l;
 
-        if (!odm_job_ok(j)) /* without a list everything is meant */
-                return order(j);
+        if (!odm_job_ok(j))
+                return wipe_all(j);
         odm_arena_reset(&j->work);
         int rc = odm_bridge_answer_of(j->b, j->rq.path, j->answer, &j->work, &l);
-        if (rc == ODM_ENOMEM)
-                return rc;
-        odm_lw_node *v = rc < 0 ? NULL : odm_arena_get(&j->work, (l.n + 1) * sizeof *v);
+        if (rc < 0)
+                return rc == ODM_ENOMEM ? rc : wipe_all(j);
+        odm_lw_node *v = odm_arena_get(&j->work, (l.n + 1) * sizeof *v);
         for (size_t i = 0; v && i < l.n; i++) {
                 if (l.v[i].path.depth != 4 || !is_chosen(j->b, l.v[i].path.id[3], &j->work))
                         continue;
@@ -75,8 +100,10 @@ static int on_items(odm_job *j)
                                             .value = l.v[i].value};
                 j->items++;
         }
+        if (j->work.err)
+                return odm_arena_err(&j->work);
         if (j->items == 0)
-                return order(j);
+                return wipe_all(j);
         l = (odm_lw_list){v, j->items};
         rc = odm_bridge_write_of(j->b, at, &l, ODM_LW_TLV, &j->work, &rq);
         if (rc < 0)
