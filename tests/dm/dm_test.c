@@ -842,6 +842,28 @@ static void devices_let_in_share_a_password(void **state)
         assert_true(acc.server_nonce.n >= 16);
 }
 
+/* One that gives no user is known by its Source, and so is its account. */
+static void who_has_no_user_is_let_in_by_the_source(void **state)
+{
+        static const char first[] = "<SyncML><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</"
+                                    "VerProto><SessionID>1</SessionID><MsgID>1</MsgID><Target>"
+                                    "<LocURI>x</LocURI></Target><Source><LocURI>IMEI:bare</LocURI>"
+                                    "</Source></SyncHdr><SyncBody><Final/></SyncBody></SyncML>";
+        world *w = *state;
+        store_account acc;
+        store_device d;
+
+        w->opt.unknown = DM_UNKNOWN_ACCEPT;
+        w->opt.accept_password = "pw";
+        world_start(w);
+        assert_int_equal(world_post(w, "POST", "/dm", "application/vnd.syncml.dm+xml",
+                                    odm_cstr(first), NULL, 0),
+                         200);
+        assert_int_equal(store_device_by_devid(w->store, ODM_STR("IMEI:bare"), &w->a, &d), 0);
+        assert_int_equal(store_account_get(w->store, d.id, &w->a, &acc), 0);
+        assert_str(acc.user, "IMEI:bare");
+}
+
 static void a_deactivated_device_is_refused(void **state)
 {
         world *w = *state;
@@ -1333,6 +1355,7 @@ int main(void)
                 ON(setup, unknown_devices_are_let_in),
                 ON(setup, only_so_many_are_let_in),
                 ON(setup, devices_let_in_share_a_password),
+                ON(setup, who_has_no_user_is_let_in_by_the_source),
                 ON(setup_xml, devices_let_in_share_a_password),
                 ON(setup, a_deactivated_device_is_refused),
                 ON(setup, a_device_that_calls_is_active),
