@@ -113,27 +113,38 @@ static bool sync_path(const char *path, int flags)
         return ok;
 }
 
-static int put(const char *fresh, const char *to, char why[STORE_DIAG])
+/* What SQLite keeps beside a file. */
+static void drop_beside(const char *path)
 {
-        char folder[PATH_ROOM];
-
-        snprintf(folder, sizeof folder, "%s", to);
-        if (sync_path(fresh, O_RDONLY) && rename(fresh, to) == 0 &&
-            sync_path(dirname(folder), O_RDONLY | O_DIRECTORY))
-                return 0;
-        snprintf(why, STORE_DIAG, "%.150s: %.60s", to, strerror(errno));
-        return ODM_EIO;
-}
-
-static void drop(const char *path)
-{
-        static const char *const beside[] = {"", "-wal", "-shm", "-journal"};
+        static const char *const beside[] = {"-wal", "-shm", "-journal"};
         char name[PATH_ROOM + 16];
 
         for (size_t i = 0; i < ODM_COUNT(beside); i++) {
                 snprintf(name, sizeof name, "%s%s", path, beside[i]);
                 (void)unlink(name);
         }
+}
+
+static void drop(const char *path)
+{
+        (void)unlink(path);
+        drop_beside(path);
+}
+
+/* A log beside `to` is that of an older copy, which somebody had open: SQLite would read it into
+ * the new one. */
+static int put(const char *fresh, const char *to, char why[STORE_DIAG])
+{
+        char folder[PATH_ROOM];
+
+        snprintf(folder, sizeof folder, "%s", to);
+        if (sync_path(fresh, O_RDONLY)) {
+                drop_beside(to);
+                if (rename(fresh, to) == 0 && sync_path(dirname(folder), O_RDONLY | O_DIRECTORY))
+                        return 0;
+        }
+        snprintf(why, STORE_DIAG, "%.150s: %.60s", to, strerror(errno));
+        return ODM_EIO;
 }
 
 int store_copy(const store_copy_opt *opt, char why[STORE_DIAG])

@@ -4,7 +4,7 @@
  *
  *     TO.new  <- page by page, as the store was at one moment; writers go on
  *     TO.new  read through: what is damaged takes nothing's place
- *     TO      <- TO.new                                                       */
+ *     TO      <- TO.new; what SQLite had beside an older TO goes             */
 #ifndef STORE_COPY_H
 #define STORE_COPY_H
 

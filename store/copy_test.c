@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "support.h"
@@ -178,6 +179,44 @@ static void what_is_damaged_takes_nothings_place(void **arg)
         assert_true(has(0) && has(99));
 }
 
+/* Somebody opens the copy, writes and is killed: its log stays beside it. */
+static void leave_a_log(void)
+{
+        char log[128];
+        int status;
+        pid_t child = fork();
+
+        if (child == 0) {
+                open_at(copied);
+                put(500, 530);
+                _exit(0);
+        }
+        assert_true(child > 0 && waitpid(child, &status, 0) == child && status == 0);
+        (void)snprintf(log, sizeof log, "%s-wal", copied);
+        assert_true(is_there(log));
+}
+
+static void the_log_of_an_older_copy_is_not_the_new_ones(void **arg)
+{
+        const store_copy_opt o = {.from = file, .to = copied};
+        char why[STORE_DIAG];
+
+        (void)arg;
+        store_close(st);
+        st = NULL;
+        assert_int_equal(store_copy(&o, why), 0);
+        leave_a_log();
+        open_at(file);
+        put(100, 200);
+        store_close(st);
+        st = NULL;
+        assert_int_equal(store_copy(&o, why), 0);
+        open_at(copied);
+        for (unsigned i = 0; i < 200; i++)
+                assert_true(has(i));
+        assert_false(has(500));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -186,6 +225,7 @@ int main(void)
                 TEST(it_is_of_one_moment),
                 TEST(it_may_be_stopped),
                 TEST(what_is_damaged_takes_nothings_place),
+                TEST(the_log_of_an_older_copy_is_not_the_new_ones),
         };
         return RUN_TESTS(tests);
 }
