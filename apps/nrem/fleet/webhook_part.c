@@ -24,7 +24,8 @@
 
 #define PAGE_MEMORY ((size_t)64 << 20)
 #define BODY_MAX ((size_t)8 << 20)
-#define LOOK_MOST 16 /* pages looked through in one go for events that fit */
+#define LOOK_MOST 16      /* pages looked through in one go for events that fit */
+#define SKIPPED_MOST 2048 /* events that are not for it, after which its place is kept */
 #define CONNECT_MS 5000L
 #define REPLY_MS 15000L
 #define REPLY_MOST ((size_t)64 << 10) /* octets of an answer we read */
@@ -41,6 +42,8 @@ typedef struct hook {
         CURL *easy;         /* while POSTING */
         struct curl_slist *head;
         odm_buf body;
+        int64_t kept;    /* the place that is durable */
+        int64_t at;      /* looked through up to, beyond the place while `missed` is to be told */
         int64_t upto;    /* the place when it went well */
         int64_t missed;  /* events that were gone before they were sent */
         size_t answered; /* octets */
@@ -108,6 +111,7 @@ static int take_row(struct webhooks *s, const webhook *row)
         odm_arena_done(&h->a);
         h->a = a;
         h->row = copy;
+        h->kept = h->kept ? h->kept : copy.place;
         h->seen = h->behind = true;
         h->wait_until = 0; /* a change is a reason to try at once */
         return 0;
@@ -166,8 +170,13 @@ static odm_str event_data(odm_arena *a, const hook *h)
         return text;
 }
 
-/* The row as it is now, and an event where it is news. */
-static void keep(struct webhooks *s, const hook *h, const char *news)
+#define PROGRESS                                                                                 \
+        (STORE_FIELD(WEBHOOK_PLACE) | STORE_FIELD(WEBHOOK_FAILURES) |                            \
+         STORE_FIELD(WEBHOOK_STATUS) | STORE_FIELD(WEBHOOK_ERROR) | STORE_FIELD(WEBHOOK_TRIED) | \
+         STORE_FIELD(WEBHOOK_DELIVERED))
+
+/* Fields of the row as it is now, and an event where it is news. */
+static void keep(struct webhooks *s, hook *h, uint64_t fields, const char *news)
 {
         store_batch *b = store_batch_new();
         odm_arena *a = b ? store_batch_arena(b) : NULL;
@@ -179,12 +188,7 @@ static void keep(struct webhooks *s, const hook *h, const char *news)
                 *row = h->row;
                 row->error = odm_arena_copy(a, odm_cstr(h->error));
                 op->lenient = true; /* it may have been removed */
-                op->row = (store_row_op){
-                        .table = &table_webhook,
-                        .row = row,
-                        .fields = STORE_FIELD(WEBHOOK_PLACE) | STORE_FIELD(WEBHOOK_FAILURES) |
-                                  STORE_FIELD(WEBHOOK_STATUS) | STORE_FIELD(WEBHOOK_ERROR) |
-                                  STORE_FIELD(WEBHOOK_TRIED) | STORE_FIELD(WEBHOOK_DELIVERED)};
+                op->row = (store_row_op){.table = &table_webhook, .row = row, .fields = fields};
                 op = news ? store_batch_add(b, STORE_EVENT_ADD) : NULL;
                 if (op)
                         op->event = (store_event){.at = h->row.tried,
@@ -195,6 +199,7 @@ static void keep(struct webhooks *s, const hook *h, const char *news)
         if (rc < 0)
                 log_warn("how far a webhook is cannot be kept", log_int("webhook", h->row.id),
                          log_text("reason", odm_err_text(rc)));
+        h->kept = h->row.place; /* or later */
         store_batch_free(b);
 }
 
@@ -219,7 +224,7 @@ static void on_success(struct webhooks *s, hook *h)
         h->behind = true; /* there may be more */
         if (was_failing)
                 log_info("webhook is back", log_int("webhook", h->row.id));
-        keep(s, h, was_failing ? "webhook.recovered" : NULL);
+        keep(s, h, PROGRESS, was_failing ? "webhook.recovered" : NULL);
 }
 
 static void on_failure(struct webhooks *s, hook *h)
@@ -233,7 +238,7 @@ static void on_failure(struct webhooks *s, hook *h)
         if (news)
                 log_warn("webhook fails", log_int("webhook", h->row.id),
                          log_text("reason", h->error));
-        keep(s, h, news ? "webhook.failing" : NULL);
+        keep(s, h, PROGRESS, news ? "webhook.failing" : NULL);
 }
 
 static void on_done(struct webhooks *s, hook *h, CURLcode code)
@@ -384,26 +389,45 @@ static int fill_body(hook *h, json_t *items)
         return rc;
 }
 
-/* What the log does not keep any more is told with the next events, until they were taken. */
+/* Where to look on.  What the log does not keep any more is told with the next events; until they
+ * were taken, the place stays before it. */
 static int find_place(struct webhooks *s, hook *h, int64_t *at)
 {
         int64_t missed;
-        int rc = event_place(s->host->store, at, &missed);
+        int rc;
 
-        if (rc == 0 && missed) {
-                h->missed += missed;
-                h->row.place = *at; /* it is counted once */
+        *at = h->row.place;
+        rc = event_place(s->host->store, at, &missed);
+        if (rc < 0)
+                return rc;
+        if (*at < h->row.place) /* of a log that was put back */
+                h->row.place = h->at = *at;
+        if (missed && missed != h->missed)
                 log_warn("webhook has missed events", log_int("webhook", h->row.id),
                          log_int("events", missed));
-        }
-        return rc;
+        h->missed = missed;
+        if (*at < h->at)
+                *at = h->at;
+        return 0;
+}
+
+/* Nothing of it was for us.  It is kept now and then: after a kill it is neither looked through
+ * again, nor missed. */
+static void pass(struct webhooks *s, hook *h, int64_t at)
+{
+        h->at = at;
+        if (h->missed)
+                return;
+        h->row.place = at;
+        if (at - h->kept >= SKIPPED_MOST)
+                keep(s, h, STORE_FIELD(WEBHOOK_PLACE), NULL);
 }
 
 /* Begins a POST when there is something to be sent. */
 static void serve(struct webhooks *s, hook *h)
 {
         json_t *items = json_array();
-        int64_t at = h->row.place;
+        int64_t at = 0;
         bool more = true;
         int rc = items ? find_place(s, h, &at) : ODM_ENOMEM;
 
@@ -414,7 +438,7 @@ static void serve(struct webhooks *s, hook *h)
         }
         h->behind = more;
         if (rc == 0 && json_array_size(items) == 0) {
-                h->row.place = at; /* nothing of it was for us; kept with the next that is */
+                pass(s, h, at);
         } else if (rc == 0) {
                 h->upto = at;
                 rc = fill_body(h, items);
