@@ -747,8 +747,10 @@ static int write_now(rec *r)
                 rc = device_put_row(r, b);
         if (rc == 0)
                 rc = gw_write(v->g, b);
-        if (rc < 0) /* it is tried again with the rest */
+        if (rc < 0) { /* it is tried again with the rest */
                 v->next_changed = true;
+                device_mark(r);
+        }
         store_batch_free(b);
         return rc;
 }

@@ -62,6 +62,29 @@ static void a_record_that_went_is_not_in_the_way(void **arg)
         assert_non_null(strstr(yard.text, "Records/d0002"));
 }
 
+/* What a server was told is not kept is as in memory, also after the next start. */
+static void a_change_that_was_not_kept_is_tried_again(void **arg)
+{
+        static const char name[] = "./GwMO/Inventory/Records/d0001/Name";
+
+        (void)arg;
+        (void)yard_attach("one");
+        yard_settle();
+        disk_is_full(true);
+        assert_int_equal(yard_do(NULL, ODM_CMD_REPLACE, name, "pump", ODM_FMT_CHR), 510);
+        disk_is_full(false);
+        assert_int_equal(yard_get(name), 200);
+        assert_non_null(strstr(yard.text, "/Name=pump"));
+        for (int i = 0; i < 3; i++) {
+                loop_skip(2500);
+                yard_settle();
+        }
+        yard_stop();
+        yard_start(classes);
+        assert_int_equal(yard_get(name), 200);
+        assert_non_null(strstr(yard.text, "/Name=pump"));
+}
+
 /* A text that is too long is cut between two characters: no message can hold half of one. */
 static void long_texts_are_cut_at_a_character(void **arg)
 {
@@ -90,6 +113,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(a_record_that_went_is_not_in_the_way),
+                TEST(a_change_that_was_not_kept_is_tried_again),
                 TEST(long_texts_are_cut_at_a_character),
         };
 
