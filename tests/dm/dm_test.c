@@ -732,6 +732,43 @@ static void wrong_credentials_are_refused_and_locked_out(void **state)
         assert_int_equal(world_device(w).state, STORE_DEVICE_PROVISIONED);
 }
 
+/* The digest is right, and the message says that it is somebody else's. */
+static void an_account_has_one_user(void **state)
+{
+        static const struct row {
+                const char *name, *session, *want;
+        } rows[] = {
+                {"other", "1", "<Data>401</Data>"},
+                {"dev", "2", "<Data>200</Data>"},
+        };
+        world *w = *state;
+        const odm_nonce none = {0}; /* the first ever */
+        odm_secret secret;
+        char digest[ODM_SECRET_LEN], reply[8192];
+
+        world_start(w);
+        (void)world_add_another(w, "hand", "IMEI:hand");
+        odm_secret_of(ODM_STR("dev"), ODM_STR("pw"), &secret);
+        odm_auth_md5(&secret, &none, digest);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                odm_str message = odm_arena_fmt(
+                        &w->a,
+                        "<SyncML><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</"
+                        "VerProto><SessionID>"
+                        "%s</SessionID><MsgID>1</MsgID><Target><LocURI>x</LocURI></Target><Source>"
+                        "<LocURI>IMEI:hand</LocURI><LocName>%s</LocName></"
+                        "Source><Cred><Meta><Format>"
+                        "b64</Format><Type>syncml:auth-md5</Type></Meta><Data>%.*s</Data></Cred>"
+                        "</SyncHdr><SyncBody><Final/></SyncBody></SyncML>",
+                        rows[i].session, rows[i].name, ODM_SECRET_LEN, digest);
+                assert_int_equal(world_post(w, "POST", "/dm", "application/vnd.syncml.dm+xml",
+                                            message, reply, sizeof reply),
+                                 200);
+                if (!strstr(reply, rows[i].want))
+                        fail_msg("%s: %s", rows[i].name, reply);
+        }
+}
+
 static void a_device_nobody_knows_hears_the_same(void **state)
 {
         world *w = *state;
@@ -1350,6 +1387,7 @@ int main(void)
                 ON(setup, http_rules_hold),
                 ON(setup, a_token_means_one_session),
                 ON(setup, wrong_credentials_are_refused_and_locked_out),
+                ON(setup, an_account_has_one_user),
                 ON(setup, a_device_nobody_knows_hears_the_same),
                 ON(setup, unknown_devices_are_held_for_approval),
                 ON(setup, unknown_devices_are_let_in),
