@@ -50,8 +50,9 @@ ODM_MUST_USE int odm_account_read(odm_tree *t, odm_str uri, odm_arena *a, odm_ac
  * Returns 0 or ODM_ENOENT, ODM_ENOMEM. */
 ODM_MUST_USE int odm_account_find(odm_tree *t, odm_str server_id, odm_arena *a, odm_account *out);
 
-/* The behaviour of ./DMAcc: the last account cannot be deleted (403), and the server of an account
- * that goes is forgotten in all ACLs (dm-tree.md 4.6).  The host keeps `d` as long as the tree;
+/* The behaviour of ./DMAcc: the last account cannot be deleted (403), the server of an account that
+ * goes is forgotten in all ACLs (dm-tree.md 4.6), and a server gives no account the ServerID
+ * of another server that has one (403).  The host keeps `d` as long as the tree;
  * `mo` is the object's description, `at` where it is mounted ("./DMAcc").  Mount &d->provider,
  * and say odm_dmacc_learn() once the tree is loaded. */
 #define ODM_DMACC_MAX 16

@@ -234,6 +234,47 @@ static void a_server_with_two_accounts_keeps_them(void **state)
         stage_close(&s);
 }
 
+static unsigned asks(struct stage *s, const char *server, odm_cmd kind, const char *target,
+                     const char *data)
+{
+        odm_op op = {.kind = kind, .target = odm_cstr(target), .server = odm_cstr(server)};
+        odm_answer a = {.status = 0};
+
+        op.value.data = odm_cstr(data);
+        op.has_value = true;
+        assert_int_equal(odm_tree_do(s->tree, &op, s->wall, &s->a, &a), 0);
+        return a.status;
+}
+
+/* Who may make accounts, or change its own, does not become another by that. */
+static void no_server_takes_the_name_of_another(void **state)
+{
+        static const struct {
+                const char *why, *uri, *id;
+                odm_cmd kind;
+                unsigned status;
+        } rows[] = {
+                {"a new account", "./DMAcc/x/ServerID", "com.mgmtsrv.manage", ODM_CMD_ADD, 403},
+                {"its own", "./DMAcc/b/ServerID", "com.mgmtsrv.manage", ODM_CMD_REPLACE, 403},
+                {"a second of its own", "./DMAcc/x/ServerID", "srv-b", ODM_CMD_ADD, 200},
+                {"one of nobody's", "./DMAcc/y/ServerID", "srv-c", ODM_CMD_ADD, 200},
+                {"as it was", "./DMAcc/b/ServerID", "srv-b", ODM_CMD_REPLACE, 200},
+        };
+        struct stage s;
+
+        (void)state;
+        begins(&s, &odm_codec_xml, STAGE_OPEN);
+        leaves(&s, second, ODM_COUNT(second));
+        assert_int_equal(does(&s, ODM_CMD_REPLACE, "./DMAcc?prop=ACL", "Add=*&Replace=srv-b"), 200);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                unsigned got = asks(&s, "srv-b", rows[i].kind, rows[i].uri, rows[i].id);
+                if (got != rows[i].status)
+                        fail_msg("%s: %u", rows[i].why, got);
+        }
+        assert_string_equal(value_of(&s, "./DMAcc/b/ServerID"), "srv-b");
+        stage_close(&s);
+}
+
 static void an_account_may_be_replaced_in_one_go(void **state)
 {
         struct stage s;
@@ -262,6 +303,7 @@ int main(void)
                 cmocka_unit_test(the_preferred_credentials_count),
                 cmocka_unit_test(a_server_that_goes_loses_its_rights),
                 cmocka_unit_test(a_server_with_two_accounts_keeps_them),
+                cmocka_unit_test(no_server_takes_the_name_of_another),
                 cmocka_unit_test(an_account_may_be_replaced_in_one_go),
         };
         return RUN_TESTS(tests);

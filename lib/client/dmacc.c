@@ -92,22 +92,65 @@ static const struct odm_dmacc_entry *account_at(const odm_dmacc *d, odm_str uri)
         return NULL;
 }
 
-static bool served_elsewhere(const odm_dmacc *d, odm_tree *t, const struct odm_dmacc_entry *gone)
+static bool is_there(const odm_dmacc *d, odm_tree *t, const struct odm_dmacc_entry *e)
 {
         char uri[URI_LEN];
+        size_t n = strlen(d->at), m = strlen(e->name);
 
+        if (n + m + 2 > sizeof uri)
+                return false;
+        memcpy(uri, d->at, n);
+        uri[n] = '/';
+        memcpy(uri + n + 1, e->name, m);
+        return odm_tree_exists(t, (odm_str){uri, n + 1 + m});
+}
+
+static bool served_elsewhere(const odm_dmacc *d, odm_tree *t, const struct odm_dmacc_entry *gone)
+{
         for (size_t i = 0; i < d->n; i++) {
                 const struct odm_dmacc_entry *e = &d->entry[i];
-                size_t n = strlen(d->at), m = strlen(e->name);
-                if (e == gone || strcmp(e->server, gone->server) != 0 || n + m + 2 > sizeof uri)
-                        continue;
-                memcpy(uri, d->at, n);
-                uri[n] = '/';
-                memcpy(uri + n + 1, e->name, m);
-                if (odm_tree_exists(t, (odm_str){uri, n + 1 + m}))
+                if (e != gone && strcmp(e->server, gone->server) == 0 && is_there(d, t, e))
                         return true;
         }
         return false;
+}
+
+/* The name of the account whose ServerID `uri` is; absent for all else. */
+static odm_str account_of_id(const odm_dmacc *d, odm_str uri)
+{
+        size_t at = strlen(d->at), tail = sizeof "/ServerID" - 1;
+        odm_str name;
+
+        if (!odm_str_starts(uri, d->at) || uri.n <= at + 1 + tail || uri.p[at] != '/')
+                return ODM_ABSENT;
+        name = odm_str_to(odm_str_from(uri, at + 1), uri.n - at - 1 - tail);
+        return odm_str_is(odm_str_from(uri, uri.n - tail), "/ServerID") && !odm_str_has(name, '/')
+                       ? name
+                       : ODM_ABSENT;
+}
+
+/* Rights go by the Server Identifier (dm-tree.md 4.1): no server gives an account of its making the
+ * one of another that has an account, and so its rights. */
+static int judge_id(const odm_dmacc *d, odm_tree *t, const odm_change *ch, unsigned *status)
+{
+        odm_str name = account_of_id(d, ch->uri);
+        odm_value v = {ODM_FMT_ABSENT};
+        char block[BLOCK];
+        odm_arena a;
+
+        if (!ch->server.p || !name.p ||
+            (ch->kind != ODM_CHANGE_ADD && ch->kind != ODM_CHANGE_VALUE))
+                return 0;
+        odm_arena_init_on(&a, d->mem, 65536, block, sizeof block);
+        int rc = odm_tree_read(t, ch->uri, &a, &v);
+        for (size_t i = 0; i < d->n && rc == 0; i++) {
+                const struct odm_dmacc_entry *e = &d->entry[i];
+                if (v.data.n && odm_str_is(v.data, e->server) && !odm_str_is(name, e->name) &&
+                    !odm_str_is(ch->server, e->server) && is_there(d, t, e))
+                        *status = ODM_ST_FORBIDDEN;
+        }
+        odm_arena_done(&a);
+        return rc == ODM_ENOENT || rc == ODM_EINVAL ? 0 : rc; /* taken away again */
 }
 
 static int dmacc_validate(void *ctx, odm_tree *t, const odm_change *list, unsigned *status)
@@ -119,6 +162,9 @@ static int dmacc_validate(void *ctx, odm_tree *t, const odm_change *list, unsign
         for (const odm_change *ch = list; ch && rc == 0; ch = ch->next) {
                 const struct odm_dmacc_entry *e =
                         ch->kind == ODM_CHANGE_DELETE ? account_at(d, ch->uri) : NULL;
+                rc = judge_id(d, t, ch, status);
+                if (rc < 0 || !odm_status_ok(*status))
+                        return rc;
                 if (e == NULL || odm_tree_exists(t, ch->uri))
                         continue;
                 left = 0;
