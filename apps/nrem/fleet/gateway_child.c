@@ -202,6 +202,16 @@ int gateway_told(gateways *s, fleet_turn *t, const gateway_child *was, uint32_t 
 
 /* ---- devices --------------------------------------------------------------------------------- */
 
+/* Another one of this page is called so. */
+static bool is_given_now(const fleet_turn *t, odm_str name)
+{
+        for (size_t i = 0; i < t->batch->n; i++)
+                if (t->batch->ops[i]->kind == STORE_DEVICE_CREATE &&
+                    odm_str_eq(t->batch->ops[i]->device.name, name))
+                        return true;
+        return false;
+}
+
 static int free_name(gateways *s, fleet_turn *t, const store_device *g, const gateway_record *r,
                      odm_str *out)
 {
@@ -214,6 +224,8 @@ static int free_name(gateways *s, fleet_turn *t, const store_device *g, const ga
                         name = odm_arena_fmt(t->arena, "%.*s-%u", (int)name.n, name.p, i);
                 if (!name.p)
                         return odm_arena_err(t->arena);
+                if (is_given_now(t, name))
+                        continue;
                 rc = store_device_by_name(s->host->store, name, t->arena, &d);
                 if (rc == ODM_ENOENT)
                         *out = name;

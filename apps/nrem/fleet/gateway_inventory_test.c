@@ -7,6 +7,10 @@
 
 #define RENEWED "urn:oma:at:x-xrem-gw:1.0:RecordChange"
 
+#define NAMED(key, id)                                                                      \
+        "<Node><NodeName>" key "</NodeName>" LAB_LEAF("DeviceID", id) LAB_LEAF("Mode", "3") \
+                LAB_LEAF("Name", "meter") "</Node>"
+
 extern const fleet_part part_gateway;
 
 static void who_is_not_in_the_inventory_is_detached(void **state)
@@ -27,6 +31,43 @@ static void who_is_not_in_the_inventory_is_detached(void **state)
         assert_int_equal(lab_state(&s, ids[1]), STORE_DEVICE_DETACHED);
         assert_int_equal(lab_state(&s, ids[2]), STORE_DEVICE_ASLEEP);
         stage_end(&s);
+}
+
+/* A gateway that tells a device, a key or a name twice holds up nobody. */
+static void what_is_in_it_twice_is_made_once(void **state)
+{
+        static const struct {
+                const char *why, *key, *id;
+                bool made; /* also the second one */
+        } rows[] = {
+                {"two keys of one device", "d3", "urn:1", false},
+                {"one key of two devices", "d1", "urn:3", true},
+                {"two devices with one name", "d3", "urn:3", true},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                int64_t gw, first, other;
+                stage s;
+
+                lab_begin(&s);
+                ((gateways *)fleet_self(s.f, &part_gateway))->own_names = true;
+                gw = lab_gateway(&s, "g");
+                lab_sync(&s, gw);
+                lab_inventory(&s, gw,
+                              odm_arena_fmt(&s.a, NAMED("d1", "urn:1") "%s" NAMED("%s", "%s"),
+                                            lab_record(&s, "d2", "urn:2", "1"), rows[i].key,
+                                            rows[i].id)
+                                      .p);
+                first = lab_by_devid(&s, "urn:1");
+                other = lab_by_devid(&s, "urn:3");
+                if (!first || !lab_by_devid(&s, "urn:2") || (other > 0) != rows[i].made)
+                        fail_msg("%s", rows[i].why);
+                assert_str(lab_device(&s, first).name, "meter");
+                assert_int_equal(stage_told(&s, "device.created"), 2 + rows[i].made);
+                assert_int_equal(stage_told(&s, "gateway.inventory"), 1);
+                stage_end(&s);
+        }
 }
 
 /* Also while it is read, for the answer may be from before. */
@@ -197,6 +238,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(who_is_not_in_the_inventory_is_detached),
+                cmocka_unit_test(what_is_in_it_twice_is_made_once),
                 cmocka_unit_test(records_that_are_new_are_read_again),
                 cmocka_unit_test(a_large_inventory_is_read_in_pieces),
                 cmocka_unit_test(an_answer_that_is_too_large_is_given_up),
