@@ -323,8 +323,8 @@ static int look_at_image(going *w, candidate *c, bool *waits)
         if (rc == 0 && img.state == GATEWAY_UNLOADED && w->t->now < img.at + AGAIN_MS)
                 return 0;
         c->image = p.sha256;
-        *waits = rc == ODM_ENOENT || img.state != GATEWAY_LOADED;
-        if (!*waits || (rc == 0 && img.state == GATEWAY_LOADING) || is_loading(w, c, c->image))
+        *waits = img.state != GATEWAY_LOADED;
+        if (!*waits || img.state == GATEWAY_LOADING || is_loading(w, c, c->image))
                 return 0;
         return load(w, &p, c->link);
 }

@@ -19,18 +19,23 @@ static void fetched(stage *s, const store_job *k, unsigned status)
         lab_ends_with(s, k, status < 300 ? STORE_JOB_DONE : STORE_JOB_FAILED, &r, 1);
 }
 
-static void put_package(stage *s)
+static void put_package_as(stage *s, package_state state, const char *hash)
 {
         const package p = {.id = 7,
                            .name = ODM_STR("meter"),
                            .version = ODM_STR("2.0"),
-                           .state = PACKAGE_READY,
-                           .sha256 = ODM_STR(HASH),
+                           .state = state,
+                           .sha256 = odm_cstr(hash),
                            .size = 20000};
         store_batch *b = store_batch_new();
 
         store_batch_add(b, STORE_ROW_PUT)->row = (store_row_op){.table = &table_package, .row = &p};
         stage_write(s, b);
+}
+
+static void put_package(stage *s)
+{
+        put_package_as(s, PACKAGE_READY, HASH);
 }
 
 /* Three of them want the same package: the job that has the gateway fetch it. */
@@ -140,6 +145,117 @@ static void without_it_devices_fetch_by_themselves(void **state)
         stage_end(&s);
 }
 
+/* The gateway is not told to fetch it once more, and nobody is sent there before it has. */
+static void who_comes_while_it_is_fetched_waits_too(void **state)
+{
+        int64_t ids[2], jobs[2], gw;
+        store_job k;
+        stage s;
+
+        (void)state;
+        lab_begin(&s);
+        gw = lab_meters(&s, "g", 2, ids);
+        put_package(&s);
+        lab_orders(&s, ids, 1, FETCH, jobs);
+        k = lab_carrier(&s, gw);
+        lab_orders(&s, ids + 1, 1, FETCH, jobs + 1);
+        assert_int_equal(lab_open_jobs(&s, gw), 1);
+        assert_str(lab_job(&s, jobs[1]).reason, "waits until its package is at g");
+        lab_sync(&s, gw); /* something else is to be done there meanwhile */
+        for (unsigned i = 0; i < 2; i++) {
+                assert_str(lab_job(&s, jobs[i]).reason, "waits until its package is at g");
+                assert_int_equal(lab_job(&s, jobs[i]).attempts, 1);
+        }
+        fetched(&s, &k, 200);
+        k = lab_carries(&s, gw, GATEWAY_RECORDS);
+        lab_ends(&s, &k, STORE_JOB_FAILED);
+        (void)lab_carries(&s, gw, "dev:urn:g:2");
+        stage_end(&s);
+}
+
+/* Not at once, and not never. */
+static void one_that_failed_is_fetched_again_later(void **state)
+{
+        static const struct {
+                int64_t after;
+                bool again;
+        } rows[] = {{599000, false}, {600000, true}};
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                int64_t ids[2], jobs[2], gw;
+                store_job k;
+                stage s;
+
+                lab_begin(&s);
+                gw = lab_meters(&s, "g", 2, ids);
+                put_package(&s);
+                lab_orders(&s, ids, 1, FETCH, jobs);
+                k = lab_carrier(&s, gw);
+                fetched(&s, &k, 410);
+                k = lab_carries(&s, gw, LINK); /* by itself */
+                lab_ends(&s, &k, STORE_JOB_WAITING);
+                stage_ms += rows[i].after;
+                lab_orders(&s, ids + 1, 1, FETCH, jobs + 1);
+                k = lab_carrier(&s, gw);
+                assert_int_equal(lab_says(k.commands, GATEWAY_IMAGES), rows[i].again);
+                assert_int_equal(image_of(&s, gw).state,
+                                 rows[i].again ? GATEWAY_LOADING : GATEWAY_UNLOADED);
+                stage_end(&s);
+        }
+}
+
+/* What the link names is not what the server would give. */
+static void only_a_package_that_is_here_goes_to_the_gateway(void **state)
+{
+        static const struct {
+                package_state state;
+                const char *hash;
+        } rows[] = {{PACKAGE_WANTED, HASH}, {PACKAGE_READY, "f" HASH}};
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                int64_t id, gw;
+                stage s;
+
+                lab_begin(&s);
+                gw = lab_meters(&s, "g", 1, &id);
+                put_package_as(&s, rows[i].state, rows[i].hash);
+                lab_orders(&s, &id, 1, FETCH, NULL);
+                (void)lab_carries(&s, gw, "./GwDev/d1/FUMO/main/DownloadAndUpdate/PkgURL");
+                stage_end(&s);
+        }
+}
+
+/* It has no such object: it is not asked again, until an operator has it looked at anew. */
+static void a_gateway_without_images_is_not_asked_again(void **state)
+{
+        const store_result no = {.index = 1, .status = 404, .sent = true};
+        int64_t ids[2], gw;
+        store_job k;
+        stage s;
+
+        (void)state;
+        lab_begin(&s);
+        gw = lab_meters(&s, "g", 2, ids);
+        put_package(&s);
+        lab_orders(&s, ids, 1, FETCH, NULL);
+        k = lab_carrier(&s, gw);
+        lab_ends_with(&s, &k, STORE_JOB_FAILED, &no, 1);
+        k = lab_carries(&s, gw, LINK);
+        lab_ends(&s, &k, STORE_JOB_WAITING);
+        stage_ms += LAB_DAY;
+        lab_orders(&s, ids + 1, 1, FETCH, NULL);
+        k = lab_carries(&s, gw, "./GwDev/d2/");
+        lab_ends(&s, &k, STORE_JOB_FAILED);
+        lab_sync(&s, gw);
+        k = lab_carrier(&s, gw);
+        lab_ends(&s, &k, STORE_JOB_FAILED);
+        lab_orders(&s, ids + 1, 1, FETCH, NULL);
+        (void)lab_carries(&s, gw, GATEWAY_IMAGES);
+        stage_end(&s);
+}
+
 static void a_gateway_that_serves_it_nowhere_is_no_use(void **state)
 {
         int64_t gw, jobs[3];
@@ -168,6 +284,10 @@ int main(void)
                 cmocka_unit_test(a_package_goes_to_the_gateway_once),
                 cmocka_unit_test(a_package_is_lost_there_and_found),
                 cmocka_unit_test(without_it_devices_fetch_by_themselves),
+                cmocka_unit_test(who_comes_while_it_is_fetched_waits_too),
+                cmocka_unit_test(one_that_failed_is_fetched_again_later),
+                cmocka_unit_test(only_a_package_that_is_here_goes_to_the_gateway),
+                cmocka_unit_test(a_gateway_without_images_is_not_asked_again),
                 cmocka_unit_test(a_gateway_that_serves_it_nowhere_is_no_use),
         };
 

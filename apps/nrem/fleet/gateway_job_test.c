@@ -182,6 +182,32 @@ static void the_same_for_many_is_one_task(void **state)
         stage_end(&s);
 }
 
+/* The second word on a device is none; the others of the report count. */
+static void a_report_that_names_a_device_twice_counts(void **state)
+{
+        int64_t ids[4], jobs[4], gw;
+        store_job k;
+        stage s;
+
+        (void)state;
+        lab_begin(&s);
+        gw = lab_meters(&s, "g", 4, ids);
+        lab_orders(&s, ids, 4, UPDATE, jobs);
+        k = lab_carrier(&s, gw);
+        lab_results(
+                &s, gw, lab_task_of(&k),
+                "<Group><Cmd CmdRef=\"1\" Status=\"200\"/>"
+                "<Cmd CmdRef=\"2\" Status=\"202\" Result=\"200\"/><Count>3</Count>"
+                "<Devices>d1 d2 d1</Devices></Group>"
+                "<Device ID=\"urn:g:2\" Key=\"d2\"><Cmd CmdRef=\"1\" Status=\"500\"/></Device>"
+                "<Device ID=\"urn:g:3\" Key=\"d3\"><Cmd CmdRef=\"1\" Status=\"500\"/></Device>");
+        assert_int_equal(lab_job_state(&s, jobs[0]), STORE_JOB_DONE);
+        assert_int_equal(lab_job_state(&s, jobs[1]), STORE_JOB_DONE);
+        assert_int_equal(lab_job_state(&s, jobs[2]), STORE_JOB_FAILED);
+        assert_int_equal(lab_job_state(&s, jobs[3]), STORE_JOB_WAITING);
+        stage_end(&s);
+}
+
 /* Of a time between two seconds: the gateway is not to end it before. */
 static void the_end_of_an_order_is_told_after_its_time(void **state)
 {
@@ -604,6 +630,7 @@ int main(void)
                 cmocka_unit_test(collected_values_are_told_as_they_come),
                 cmocka_unit_test(who_is_asleep_gets_it_when_it_wakes),
                 cmocka_unit_test(the_same_for_many_is_one_task),
+                cmocka_unit_test(a_report_that_names_a_device_twice_counts),
                 cmocka_unit_test(the_end_of_an_order_is_told_after_its_time),
                 cmocka_unit_test(a_gateway_without_fanouts_gets_them_one_by_one),
                 cmocka_unit_test(what_is_cancelled_is_taken_back),
