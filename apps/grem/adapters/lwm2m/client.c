@@ -673,7 +673,7 @@ static int load(lwm2m *a, const lw_client_row *r)
                 return 0; /* a listener that is no more: its devices come back or expire */
         c = lw_client_new(a, r->ep);
         if (!c)
-                return ODM_ELIMIT;
+                return ODM_ENOMEM;
         if (r->location.n > 0) { /* else only its jobs are left */
                 memcpy(c->location, r->location.p, r->location.n);
                 c->location[r->location.n] = 0;
@@ -732,9 +732,16 @@ static int load_some(lwm2m *a, bool behind, diag *d)
         return rc;
 }
 
+/* The ceiling is for who is new: it may have been higher. */
 int lw_client_load_all(lwm2m *a, diag *d)
 {
-        int rc = load_some(a, false, d);
+        const size_t max = a->max;
+        int rc;
 
-        return rc < 0 ? rc : load_some(a, true, d);
+        a->max = SIZE_MAX;
+        rc = load_some(a, false, d);
+        if (rc == 0)
+                rc = load_some(a, true, d);
+        a->max = max;
+        return rc;
 }
