@@ -259,7 +259,9 @@ static int job_move(const apply *x)
         rc = x->eng->job_move(x->e, m, &now);
         if (rc == 0 && m->note.p)
                 rc = job_note(x, m);
-        return rc == 0 && is_end(m->to) ? x->eng->job_trim(x->e, m->device, x->opt->jobs_kept) : rc;
+        return rc == 0 && is_end(m->to)
+                       ? x->eng->job_trim(x->e, m->device, m->job, x->opt->jobs_kept)
+                       : rc;
 }
 
 static int job_must_exist(const apply *x, int64_t device, int64_t job)

@@ -11,6 +11,8 @@
 
 #include "table.h"
 
+#define JOBS_LOOKED_AT 16
+
 typedef enum id_kind { ID_DEVICE, ID_JOB, ID_EVENT, ID_AUDIT, ID_KINDS } id_kind;
 
 /* What a move looks at. */
@@ -94,7 +96,9 @@ typedef struct store_engine {
         /* the texts of m, its time, and what became of the rest */
         int (*job_move)(void *e, const store_job_move *m, const job_now *now);
         int (*job_open_count)(void *e, int64_t device, uint64_t *out);
-        int (*job_trim)(void *e, int64_t device, uint32_t keep); /* oldest finished ones go */
+        /* Of the JOBS_LOOKED_AT oldest jobs that have ended those go that ended first, but for the
+         * one that just has, which somebody may have made long ago. */
+        int (*job_trim)(void *e, int64_t device, int64_t ended, uint32_t keep);
         int (*result_put)(void *e, int64_t device, int64_t job, const store_result *r,
                           odm_str items);
         int (*note_add)(void *e, int64_t device, int64_t job, const store_note *n, uint32_t keep);

@@ -227,7 +227,8 @@ PASS_WRITE(job_create, (void *e, const store_job *j), (w->e, j))
 PASS(job_now, (void *e, int64_t device, int64_t job, job_now *out), (w->e, device, job, out))
 PASS_WRITE(job_move, (void *e, const store_job_move *m, const job_now *now), (w->e, m, now))
 PASS(job_open_count, (void *e, int64_t device, uint64_t *out), (w->e, device, out))
-PASS_WRITE(job_trim, (void *e, int64_t device, uint32_t keep), (w->e, device, keep))
+PASS_WRITE(job_trim, (void *e, int64_t device, int64_t ended, uint32_t keep),
+           (w->e, device, ended, keep))
 PASS_WRITE(result_put, (void *e, int64_t device, int64_t job, const store_result *r, odm_str items),
            (w->e, device, job, r, items))
 PASS_WRITE(note_add, (void *e, int64_t device, int64_t job, const store_note *n, uint32_t keep),

@@ -718,26 +718,42 @@ static int job_drop(mem *m, int64_t device, int64_t job)
         return rc < 0 ? rc : drop_all(m, T_NOTE, device, job);
 }
 
-static int job_trim(void *e, int64_t device, uint32_t keep)
+static bool has_ended(const store_job *j)
+{
+        return !(STORE_JOB_OPEN & STORE_JOB_BIT(j->state));
+}
+
+/* The one to go; 0: none. */
+static int64_t first_ended(const mem *m, int64_t device, int64_t but)
+{
+        const store_job *first = NULL;
+        unsigned looked = 0;
+
+        for (map_node *n = map_from(&m->t[T_JOB], KEY1(device));
+             n && n->key.a == device && looked < JOBS_LOOKED_AT; n = n->next[0]) {
+                const store_job *j = n->value;
+                if (!has_ended(j) || j->id == but)
+                        continue;
+                looked++;
+                if (first == NULL || j->finished < first->finished)
+                        first = j;
+        }
+        return first ? first->id : 0;
+}
+
+static int job_trim(void *e, int64_t device, int64_t just, uint32_t keep)
 {
         mem *m = e;
         uint64_t ended = 0;
+        int64_t id;
+        int rc = 0;
 
         for (map_node *n = map_from(&m->t[T_JOB], KEY1(device)); n && n->key.a == device;
              n = n->next[0])
-                ended += !(STORE_JOB_OPEN & STORE_JOB_BIT(((store_job *)n->value)->state));
-        for (map_node *n = map_from(&m->t[T_JOB], KEY1(device));
-             n && n->key.a == device && ended > keep;) {
-                const store_job *j = n->value;
-                n = n->next[0];
-                if (STORE_JOB_OPEN & STORE_JOB_BIT(j->state))
-                        continue;
-                int rc = job_drop(m, device, j->id);
-                if (rc < 0)
-                        return rc;
-                ended--;
-        }
-        return 0;
+                ended += has_ended(n->value);
+        for (; rc == 0 && ended > keep && (id = first_ended(m, device, just)); ended--)
+                rc = job_drop(m, device, id);
+        return rc;
 }
 
 static int result_put(void *e, int64_t device, int64_t job, const store_result *r, odm_str items)

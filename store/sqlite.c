@@ -1057,7 +1057,7 @@ static int job_drop(sqlite *s, int64_t device, int64_t id)
         return rc;
 }
 
-static int job_trim(void *e, int64_t device, uint32_t keep)
+static int job_trim(void *e, int64_t device, int64_t ended, uint32_t keep)
 {
         sqlite *s = e;
         int64_t id;
@@ -1070,6 +1070,15 @@ static int job_trim(void *e, int64_t device, uint32_t keep)
                                        " ORDER BY id DESC LIMIT 1 OFFSET ?",
                                        "ii", device, (int64_t)keep),
                                &id);
+                if (rc == 0)
+                        rc = db_number(
+                                &s->w,
+                                db_bind(&s->w,
+                                        "SELECT id FROM (SELECT id, finished FROM job"
+                                        " WHERE device = ? AND open = 0 AND id <> ?"
+                                        " ORDER BY id LIMIT ?) ORDER BY finished, id LIMIT 1",
+                                        "iii", device, ended, (int64_t)JOBS_LOOKED_AT),
+                                &id);
                 if (rc == 0)
                         rc = job_drop(s, device, id);
         } while (rc == 0);

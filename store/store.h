@@ -524,6 +524,7 @@ typedef struct store_op {
         store_op_kind kind;
         bool lenient; /* a refusal (ENOENT, EEXIST, ESTATE) stays with this operation; otherwise it
                          undoes the whole batch and is its result */
+        bool follows; /* left out, with its refusal, when the operation before it was refused */
         int rc;       /* result of this operation, once done; 0 or the refusal */
         int64_t id;   /* what the store numbered: device, job, session, seq, row */
         union {
@@ -628,7 +629,8 @@ typedef struct store_opt {
         size_t mirror_value_max; /* larger values are not mirrored; default 4096 */
         size_t mirror_bytes;     /* a device's whole mirror; default 1 MiB */
         uint32_t jobs_open_max;  /* a device; default 1000 */
-        uint32_t jobs_kept;      /* finished ones a device; default 1000 */
+        uint32_t jobs_kept; /* finished ones a device; default 1000.  Those that finished first go,
+                               as far as they are among the oldest */
         uint32_t events_kept;    /* default 1000000.  A sixty-fourth more may be there */
         uint32_t events_unheard; /* so many more, when they are not heard yet; default 1000000 */
         const struct store_table *const *tables; /* n of them (table.h), borrowed while open */

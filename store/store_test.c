@@ -917,6 +917,48 @@ static void a_key_names_one_job_of_a_device(void **state)
         assert_int_equal(l.n, 3);
 }
 
+/* One that was made before all of them and ends behind them is the newest that ended. */
+static void a_job_that_ends_late_is_kept(void **state)
+{
+        fix *f = *state;
+        int64_t a, slow, id;
+        store_batch *b;
+        store_op *op;
+        store_job_list l;
+        store_job j;
+
+        store_close(f->st);
+        f->opt.jobs_kept = 3;
+        open_again(f);
+        a = new_device(f, "late");
+        slow = new_job(f, a, 0);
+        for (int i = 0; i < 5; i++) {
+                id = new_job(f, a, 0);
+                assert_int_equal(move(f, a, id, STORE_JOB_OPEN, STORE_JOB_DONE), 0);
+        }
+        b = store_batch_new();
+        op = store_batch_add(b, STORE_JOB_MOVE);
+        op->job_move = (store_job_move){.device = a,
+                                        .job = slow,
+                                        .from = STORE_JOB_OPEN,
+                                        .expect_attempts = -1,
+                                        .to = STORE_JOB_CANCELLED,
+                                        .at = 1000000};
+        op = store_batch_add(b, STORE_JOB_NOTE);
+        op->note.device = a;
+        op->note.job = slow;
+        op->note.n.text = S("why");
+        assert_int_equal(write_now(f, b), 0);
+        for (int i = 0; i < 2; i++) {
+                assert_int_equal(store_job_get(f->st, slow, &f->a, &j), 0);
+                assert_int_equal(j.state, STORE_JOB_CANCELLED);
+                id = new_job(f, a, 0); /* nor does the next to end take its place */
+                assert_int_equal(move(f, a, id, STORE_JOB_OPEN, STORE_JOB_DONE), 0);
+        }
+        assert_int_equal(store_job_find(f->st, &(store_job_filter){.device = a}, &f->a, &l), 0);
+        assert_int_equal(l.n, 3);
+}
+
 /* ---- the mirror ------------------------------------------------------------------------- */
 
 static int change_tree(fix *f, int64_t device, int64_t at, const store_tree_change *v, size_t n)
@@ -1999,6 +2041,7 @@ int main(void)
                 EACH_ENGINE(results_and_notes_are_kept_with_the_job),
                 EACH_ENGINE(a_key_names_one_job_of_a_device),
                 EACH_ENGINE(open_jobs_have_a_ceiling_and_ended_ones_go),
+                EACH_ENGINE(a_job_that_ends_late_is_kept),
                 EACH_ENGINE(the_mirror_follows_changes),
                 EACH_ENGINE(the_mirror_has_ceilings),
                 EACH_ENGINE(the_mirror_keeps_no_value_of_an_interior_node),
