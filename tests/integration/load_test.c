@@ -64,6 +64,19 @@ static size_t memory_of(const char *what)
         return n;
 }
 
+/* VmHWM begins anew: what earlier tests held is none of the next one's. */
+static void forget_peak(void)
+{
+        char path[64];
+        FILE *f;
+
+        (void)snprintf(path, sizeof path, "/proc/%d/clear_refs", (int)server.pid);
+        f = fopen(path, "w");
+        assert_non_null(f);
+        assert_true(fputs("5", f) >= 0);
+        assert_int_equal(fclose(f), 0);
+}
+
 static long grown_since(size_t before) /* KiB */
 {
         return ((long)memory_of("VmRSS") - (long)before) / 1024;
@@ -294,6 +307,7 @@ static void bodies_keep_within_the_memory(void **state)
                 BODY);
 
         (void)state;
+        forget_peak();
         memset(body, 'x', sizeof body);
         for (size_t i = 0; i < N; i++) {
                 w[i] = wire_open(THEIRS, server.port, NULL);
@@ -443,15 +457,19 @@ static void too_few_descriptors_are_told(void **state)
 
 /* ---- the group --------------------------------------------------------------------------- */
 
-/* Each connection is a descriptor here, and there one of each of two listeners. */
+/* Each connection is a descriptor here, and there one of each of two listeners.  Who may raises the
+ * hard limit. */
 static void fit_idle(void)
 {
-        struct rlimit r = {0};
+        rlim_t wanted = idle_n * 5 / 2 + 500;
+        struct rlimit r = {0}, more = {wanted, wanted};
 
         assert_int_equal(getrlimit(RLIMIT_NOFILE, &r), 0);
+        if (wanted > r.rlim_max && setrlimit(RLIMIT_NOFILE, &more) == 0)
+                return;
         r.rlim_cur = r.rlim_max;
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &r), 0);
-        if (idle_n * 5 / 2 + 500 <= r.rlim_cur)
+        if (wanted <= r.rlim_cur)
                 return;
         idle_n = (r.rlim_cur - 500) * 2 / 5;
         print_message("# the limit of open files allows %zu idle connections\n", idle_n);
