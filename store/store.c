@@ -260,7 +260,13 @@ static int run_ops(store *st, store_batch *b)
 
         odm_arena_init(&a, &store_heap, BATCH_BYTES);
         for (size_t i = 0; rc == 0 && i < b->n; i++) {
-                rc = run_op(st, b->ops[i], &last, &a);
+                store_op *op = b->ops[i];
+
+                if (op->follows && i && b->ops[i - 1]->rc < 0) {
+                        op->rc = b->ops[i - 1]->rc;
+                        continue;
+                }
+                rc = run_op(st, op, &last, &a);
                 odm_arena_reset(&a);
         }
         odm_arena_done(&a);

@@ -41,5 +41,6 @@ int job_event_add(store_batch *b, const store_job *j, store_job_state to, const 
         if (!op)
                 return ODM_ENOMEM;
         op->event = e;
+        op->follows = op->lenient = true;
         return 0;
 }

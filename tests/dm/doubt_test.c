@@ -146,6 +146,37 @@ static void what_arrived_is_waited_for(void **state)
         assert_int_equal(count_tasks(h), 0);
 }
 
+static unsigned told(world *w, const char *kind)
+{
+        store_event_list l = {0};
+        unsigned n = 0;
+
+        assert_int_equal(store_event_find(w->store, 0, w->device, 1000, &w->a, &l), 0);
+        for (size_t i = 0; i < l.n; i++)
+                n += odm_str_is(l.v[i].kind, kind);
+        return n;
+}
+
+/* Its answer comes when it is over. */
+static void a_job_has_one_end(void **state)
+{
+        world *w = warm_up(*state);
+        int64_t job = world_job(w, JOB_GET("./DevInfo/DevId"), false);
+        store_op *op;
+
+        w->switch_off = store_batch_new();
+        op = store_batch_add(w->switch_off, STORE_JOB_MOVE);
+        op->job_move = (store_job_move){.device = w->device,
+                                        .job = job,
+                                        .from = STORE_JOB_OPEN,
+                                        .expect_attempts = -1,
+                                        .to = STORE_JOB_CANCELLED};
+        expect_done(w);
+        expect_job(w, job, "cancelled");
+        assert_int_equal(world_job_now(w, job).attempts, 1);
+        assert_int_equal(told(w, "job.done"), 0);
+}
+
 /* On the heap. */
 static char *large_replace(void)
 {
@@ -684,6 +715,8 @@ int main(void)
                 ON(setup_sqlite, what_did_not_arrive_is_sent_again),
                 ON(setup, what_arrived_is_waited_for),
                 ON(setup_sqlite, what_arrived_is_waited_for),
+                ON(setup, a_job_has_one_end),
+                ON(setup_sqlite, a_job_has_one_end),
                 ON(setup, large_jobs_are_put_back_after_a_kill),
                 ON(setup, large_jobs_that_wait_end_no_session),
                 ON(setup, an_alert_finds_the_job_of_a_lost_session),
