@@ -205,6 +205,26 @@ static void one_that_failed_is_fetched_again_later(void **state)
         }
 }
 
+/* Nobody has begun it: it waits for the package behind the new gateway. */
+static void who_moves_while_it_is_fetched_waits_there(void **state)
+{
+        int64_t id, a, b, job;
+        stage s;
+
+        (void)state;
+        lab_begin(&s);
+        a = lab_meters(&s, "a", 1, &id);
+        put_package(&s);
+        lab_orders(&s, &id, 1, FETCH, &job);
+        assert_int_equal(lab_open_jobs(&s, a), 1);
+        b = lab_gateway(&s, "b");
+        lab_attach(&s, b, "d9", "urn:a:1");
+        lab_run(&s);
+        assert_int_equal(lab_job_state(&s, job), STORE_JOB_WAITING);
+        assert_str(lab_job(&s, job).reason, "waits until its package is at b");
+        stage_end(&s);
+}
+
 /* What the link names is not what the server would give. */
 static void only_a_package_that_is_here_goes_to_the_gateway(void **state)
 {
@@ -286,6 +306,7 @@ int main(void)
                 cmocka_unit_test(without_it_devices_fetch_by_themselves),
                 cmocka_unit_test(who_comes_while_it_is_fetched_waits_too),
                 cmocka_unit_test(one_that_failed_is_fetched_again_later),
+                cmocka_unit_test(who_moves_while_it_is_fetched_waits_there),
                 cmocka_unit_test(only_a_package_that_is_here_goes_to_the_gateway),
                 cmocka_unit_test(a_gateway_without_images_is_not_asked_again),
                 cmocka_unit_test(a_gateway_that_serves_it_nowhere_is_no_use),

@@ -95,7 +95,7 @@ static void records_that_are_new_are_read_again(void **state)
 }
 
 /* Records d<from> .. of the job that looks at some; how many it asks for. */
-static unsigned look_at(stage *s, int64_t gw, unsigned from)
+static unsigned look_as(stage *s, int64_t gw, unsigned from, const char *state)
 {
         store_value item[64];
         store_result r[64];
@@ -114,12 +114,17 @@ static unsigned look_at(stage *s, int64_t gw, unsigned from)
                         .type = ODM_STR("application/vnd.syncml.dmtnds+xml"),
                         .data = odm_arena_fmt(
                                 &s->a, "<MgmtTree><VerDTD>1.2</VerDTD>%s</MgmtTree>",
-                                lab_record(s, key, odm_arena_fmt(&s->a, "urn:%s", key).p, "1"))};
+                                lab_record(s, key, odm_arena_fmt(&s->a, "urn:%s", key).p, state))};
                 r[n] = (store_result){
                         .index = n, .status = 200, .sent = true, .items = &item[n], .n_items = 1};
         }
         lab_ends_with(s, &j, STORE_JOB_DONE, r, n);
         return n;
+}
+
+static unsigned look_at(stage *s, int64_t gw, unsigned from)
+{
+        return look_as(s, gw, from, "1");
 }
 
 static void a_large_inventory_is_read_in_pieces(void **state)
@@ -157,6 +162,37 @@ static void a_large_inventory_is_read_in_pieces(void **state)
         assert_int_equal(lab_state(&s, gone), STORE_DEVICE_DETACHED); /* it was in none of them */
         lab_sync(&s, gw);                                             /* it is remembered */
         (void)lab_carries(&s, gw, "\"./GwMO/Inventory/Records\"");
+        stage_end(&s);
+}
+
+/* What the alert said of a device is of before its record was read. */
+static void a_record_says_more_than_the_alert(void **state)
+{
+        int64_t gw;
+        stage s;
+
+        (void)state;
+        lab_begin(&s);
+        (void)lab_meters(&s, "g", 1, &gw);
+        gw = lab_by_devid(&s, "urn:gw:g");
+        lab_attach(&s, gw, "d0002", "urn:d0002");
+        assert_int_equal(look_as(&s, gw, 2, "3"), 1);
+        assert_int_equal(lab_state(&s, lab_by_devid(&s, "urn:d0002")), STORE_DEVICE_UNREACHABLE);
+        stage_end(&s);
+}
+
+static void a_record_without_a_state_leaves_it_as_it_is(void **state)
+{
+        int64_t gw, id;
+        stage s;
+
+        (void)state;
+        lab_begin(&s);
+        gw = lab_meters(&s, "g", 1, &id);
+        lab_tells(&s, gw, "d1", "3");
+        lab_sync(&s, gw);
+        lab_inventory(&s, gw, NAMED("d1", "urn:g:1"));
+        assert_int_equal(lab_state(&s, id), STORE_DEVICE_UNREACHABLE);
         stage_end(&s);
 }
 
@@ -241,6 +277,8 @@ int main(void)
                 cmocka_unit_test(what_is_in_it_twice_is_made_once),
                 cmocka_unit_test(records_that_are_new_are_read_again),
                 cmocka_unit_test(a_large_inventory_is_read_in_pieces),
+                cmocka_unit_test(a_record_without_a_state_leaves_it_as_it_is),
+                cmocka_unit_test(a_record_says_more_than_the_alert),
                 cmocka_unit_test(an_answer_that_is_too_large_is_given_up),
                 cmocka_unit_test(an_answer_is_worked_in_from_its_beginning),
         };

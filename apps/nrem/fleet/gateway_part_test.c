@@ -83,6 +83,8 @@ static void states_are_those_that_gateways_tell(void **state)
         lab_tells(&s, gw, "d1", "3");
         assert_int_equal(lab_state(&s, id), STORE_DEVICE_UNREACHABLE);
         assert_int_equal(stage_told(&s, "alarm.raised"), 1);
+        lab_tells(&s, gw, "d1", "0"); /* it is expected there, which says nothing of what it is */
+        assert_int_equal(lab_state(&s, id), STORE_DEVICE_UNREACHABLE);
         lab_tells(&s, gw, "d1", "1");
         assert_int_equal(lab_state(&s, id), STORE_DEVICE_ACTIVE);
         assert_int_equal(stage_told(&s, "alarm.cleared"), 1);
@@ -164,6 +166,29 @@ static void a_lost_gateway_hides_what_is_behind_it(void **state)
         stage_end(&s);
 }
 
+/* It is there behind another one; and what a gateway that is lost has told is there with it. */
+static void who_leaves_a_lost_gateway_is_there(void **state)
+{
+        int64_t id, a, b;
+        stage s;
+
+        (void)state;
+        lab_begin(&s);
+        a = lab_meters(&s, "a", 1, &id);
+        b = lab_gateway(&s, "b");
+        lab_set_state(&s, a, STORE_DEVICE_UNREACHABLE, "device.unreachable");
+        assert_int_equal(lab_state(&s, id), STORE_DEVICE_UNREACHABLE);
+        lab_attach(&s, b, "d9", "urn:a:1");
+        assert_int_equal(lab_state(&s, id), STORE_DEVICE_ACTIVE);
+        lab_set_state(&s, b, STORE_DEVICE_UNREACHABLE, "device.unreachable");
+        assert_int_equal(lab_state(&s, id), STORE_DEVICE_UNREACHABLE);
+        lab_set_state(&s, a, STORE_DEVICE_ACTIVE, "device.active");
+        assert_int_equal(lab_state(&s, id), STORE_DEVICE_UNREACHABLE);
+        lab_set_state(&s, b, STORE_DEVICE_ACTIVE, "device.active");
+        assert_int_equal(lab_state(&s, id), STORE_DEVICE_ACTIVE);
+        stage_end(&s);
+}
+
 /* A device that calls by an account of its own. */
 static int64_t own_device(stage *s)
 {
@@ -192,8 +217,29 @@ static void nobody_is_taken_over_by_hearsay(void **state)
         lab_attach(&s, gw, "d0001", "urn:own");
         lab_inventory(&s, gw, lab_record(&s, "d0001", "urn:own", "1"));
         assert_int_equal(gateway_find_child(s.st, id, &s.a, &c), ODM_ENOENT);
-        lab_attach(&s, gw, "d0002", "urn:gw:gw"); /* itself */
-        assert_int_equal(gateway_find_child(s.st, gw, &s.a, &c), ODM_ENOENT);
+        stage_end(&s);
+}
+
+/* Nor behind what is behind it: nothing would ever reach either. */
+static void nobody_is_behind_itself(void **state)
+{
+        int64_t outer, inner;
+        gateway_child c;
+        stage s;
+
+        (void)state;
+        lab_begin(&s);
+        outer = lab_meters(&s, "o", 1, &inner);
+        lab_sync(&s, outer);
+        lab_inventory(&s, outer,
+                      odm_arena_fmt(&s.a, "%s%s", lab_record(&s, "d1", "urn:o:1", "1"),
+                                    lab_record(&s, "d2", "urn:gw:o", "1"))
+                              .p);
+        assert_int_equal(gateway_find_child(s.st, outer, &s.a, &c), ODM_ENOENT);
+        lab_attach(&s, inner, "d5", "urn:gw:o");
+        lab_answers(&s, outer, 404, "",
+                    NULL); /* the inner one's inventory: what it told has to do */
+        assert_int_equal(gateway_find_child(s.st, outer, &s.a, &c), ODM_ENOENT);
         stage_end(&s);
 }
 
@@ -323,30 +369,115 @@ static void who_calls_by_itself_is_not_switched_off(void **state)
                                       LAB_LEAF("FwV", "6.6") "</Node>");
         assert_str(lab_device(&s, id).fwv, "4.2");
         assert_int_equal(lab_state(&s, id), STORE_DEVICE_ACTIVE);
+        for (size_t i = 0; i < 3; i++) { /* expected, asleep, silent */
+                lab_tells(&s, gw, "d1", (const char *[]){"0", "2", "3"}[i]);
+                assert_int_equal(lab_state(&s, id), STORE_DEVICE_ACTIVE);
+        }
         lab_tells(&s, gw, "d1", "5");
         assert_int_equal(lab_state(&s, id), STORE_DEVICE_DETACHED);
         stage_end(&s);
 }
 
-static void what_an_operator_switched_off_stays_so(void **state)
+static void what_an_operator_decided_stays_so(void **state)
 {
         static const char *const told[] = {"5", "1", "2", "5", "1"};
-        int64_t id, gw;
+        static const struct {
+                store_device_state to;
+                const char *kind;
+        } rows[] = {
+                {STORE_DEVICE_DEACTIVATED, "device.deactivated"},
+                {STORE_DEVICE_HELD, "device.held"},
+                {STORE_DEVICE_REFUSED, "device.refused"},
+        };
+
+        (void)state;
+        for (size_t k = 0; k < ODM_COUNT(rows); k++) {
+                int64_t id, gw;
+                stage s;
+
+                lab_begin(&s);
+                gw = lab_meters(&s, "g", 1, &id);
+                lab_set_state(&s, id, rows[k].to, rows[k].kind);
+                for (size_t i = 0; i < ODM_COUNT(told); i++) {
+                        lab_tells(&s, gw, "d1", told[i]);
+                        assert_int_equal(lab_state(&s, id), rows[k].to);
+                }
+                lab_sync(&s, gw);
+                lab_inventory(&s, gw, lab_record(&s, "d1", "urn:g:1", "5"));
+                lab_tells(&s, gw, "d1", "1");
+                assert_int_equal(lab_state(&s, id), rows[k].to);
+                stage_end(&s);
+        }
+}
+
+/* Its gateway's clock is ahead: it can move all the same. */
+static void nobody_is_seen_in_the_future(void **state)
+{
+        int64_t id, a, b;
         stage s;
 
         (void)state;
         lab_begin(&s);
-        gw = lab_meters(&s, "g", 1, &id);
-        lab_set_state(&s, id, STORE_DEVICE_DEACTIVATED, "device.deactivated");
-        for (size_t i = 0; i < ODM_COUNT(told); i++) {
-                lab_tells(&s, gw, "d1", told[i]);
-                assert_int_equal(lab_state(&s, id), STORE_DEVICE_DEACTIVATED);
-        }
-        lab_sync(&s, gw);
-        lab_inventory(&s, gw, lab_record(&s, "d1", "urn:g:1", "5"));
-        lab_tells(&s, gw, "d1", "1");
-        assert_int_equal(lab_state(&s, id), STORE_DEVICE_DEACTIVATED);
+        a = lab_meters(&s, "a", 1, &id);
+        b = lab_gateway(&s, "b");
+        lab_sync(&s, a);
+        lab_inventory(&s, a, lab_record_at(&s, "d1", "urn:a:1", "1", stage_ms + LAB_DAY));
+        stage_ms += 10000;
+        lab_attach(&s, b, "d9", "urn:a:1");
+        assert_int_equal(lab_child(&s, id).gateway, b);
         stage_end(&s);
+}
+
+/* Runs on while the store fails once, at its read number `at` from now; whether it came to that. */
+static bool run_failing(stage *s, uint64_t at)
+{
+        store_fault f = store_fault_get(&s->fault);
+        bool reached;
+        int64_t next;
+
+        f.fail_read = at += f.reads;
+        store_fault_set(&s->fault, f);
+        for (unsigned i = 0; i < 3; i++) {
+                int rc = fleet_run(s->f, 100, &next);
+
+                assert_true(rc == 0 || rc == ODM_EIO);
+                stage_ms += 6000;
+        }
+        f = store_fault_get(&s->fault);
+        reached = f.reads >= at;
+        f.fail_read = 0;
+        store_fault_set(&s->fault, f);
+        lab_run(s);
+        return reached;
+}
+
+/* Its gateway has lost it: who claimed it is asked, whatever cannot be read for a moment. */
+static void a_claim_outlives_reads_that_fail(void **state)
+{
+        bool reached = true;
+
+        (void)state;
+        for (uint64_t at = 1; reached; at++) {
+                int64_t id, a, b;
+                stage s;
+
+                lab_begin(&s);
+                a = lab_meters(&s, "a", 1, &id);
+                b = lab_gateway_tagged(&s, "b", "");
+                stage_ms += 60000;
+                lab_attach(&s, b, "d9", "urn:a:1");
+                lab_inventory(&s, b, "");
+                assert_int_equal(lab_open_jobs(&s, b), 0);
+                stage_say(&s, a, "alert",
+                          "{\"code\":1226,\"type\":\"" LAB_STATE
+                          "\",\"source\":\"" LAB_RECORD("d1") "\",\"data\":\"3\"}");
+                reached = run_failing(&s, at);
+                assert_int_equal(lab_state(&s, id), STORE_DEVICE_UNREACHABLE);
+                assert_int_equal(stage_told(&s, "device.unreachable"), 1);
+                lab_looked(&s, b, "d9", "urn:a:1");
+                assert_int_equal(lab_child(&s, id).gateway, b);
+                stage_end(&s);
+        }
 }
 
 /* The account is of no matter while the device has not called by it. */
@@ -558,12 +689,16 @@ int main(void)
                 cmocka_unit_test(states_are_those_that_gateways_tell),
                 cmocka_unit_test(sleepers_are_told_together),
                 cmocka_unit_test(a_lost_gateway_hides_what_is_behind_it),
+                cmocka_unit_test(who_leaves_a_lost_gateway_is_there),
                 cmocka_unit_test(nobody_is_taken_over_by_hearsay),
+                cmocka_unit_test(nobody_is_behind_itself),
                 cmocka_unit_test(a_stranger_pulls_nobody_over),
                 cmocka_unit_test(a_stranger_gets_nobody_who_is_awaited),
                 cmocka_unit_test(nobody_is_taken_over_in_two_steps),
                 cmocka_unit_test(who_calls_by_itself_is_not_switched_off),
-                cmocka_unit_test(what_an_operator_switched_off_stays_so),
+                cmocka_unit_test(what_an_operator_decided_stays_so),
+                cmocka_unit_test(nobody_is_seen_in_the_future),
+                cmocka_unit_test(a_claim_outlives_reads_that_fail),
                 cmocka_unit_test(a_device_with_an_account_comes_back_and_moves),
                 cmocka_unit_test(who_calls_by_itself_leaves_its_gateway),
                 cmocka_unit_test(late_words_move_nobody),
