@@ -64,20 +64,32 @@ static int write_all(const fsio_ops *ops, int fd, const void *data, size_t n)
         return 0;
 }
 
+/* The buffer is full to its ceiling: a whole file has no octet more. */
+static int expect_end(int fd)
+{
+        char more;
+        ssize_t got;
+
+        do
+                got = read(fd, &more, 1);
+        while (got < 0 && errno == EINTR);
+        return got < 0 ? ODM_EIO : got > 0 ? ODM_ELIMIT : 0;
+}
+
 static int read_fd(int fd, size_t max, odm_buf *out)
 {
         size_t before = out->n;
 
         for (;;) {
+                /* the buffer's own ceiling may lie less than a block away */
+                size_t room = out->max - out->n;
                 ssize_t got;
-                int rc = odm_buf_reserve(out, 4096);
-                if (rc < 0) {
-                        /* the buffer's own ceiling may lie less than a block away */
-                        size_t room = out->max - out->n;
-                        rc = room > 0 && room < 4096 ? odm_buf_reserve(out, room) : rc;
-                        if (rc < 0)
-                                return rc;
-                }
+                int rc;
+                if (room == 0)
+                        return expect_end(fd);
+                rc = odm_buf_reserve(out, room < 4096 ? room : 4096);
+                if (rc < 0)
+                        return rc;
                 got = read(fd, out->p + out->n, out->cap - out->n);
                 if (got < 0 && errno == EINTR)
                         continue;

@@ -133,6 +133,10 @@ static void files_have_their_mode_and_ceiling(void **state)
         odm_buf_init(&b, &heap_mem, 9);
         assert_int_equal(fsio_read(path, 100, &b, NULL), ODM_ELIMIT);
         odm_buf_done(&b);
+        odm_buf_init(&b, &heap_mem, 10);
+        assert_int_equal(fsio_read(path, 10, &b, NULL), 0); /* exactly as long as the ceiling */
+        assert_str(odm_buf_view(&b), "0123456789");
+        odm_buf_done(&b);
 }
 
 /* What replay saw: the records joined by '|'. */
