@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define LINE_MAX_OCTETS 4096 /* PIPE_BUF: a write of this length is not mixed with another */
+#define MESSAGE_MAX 1024
 #define TRACE_MAX 256
 
 const char *const log_level_names[] = {"error", "warn", "info", "debug", NULL};
@@ -136,6 +137,19 @@ static void put_field(line *l, const log_field *f)
         put_value(l, f);
 }
 
+/* The whole field or nothing (false): a cut in the middle would make the line unreadable as JSON.
+ */
+static bool put_whole(line *l, const log_field *f)
+{
+        size_t before = l->n;
+
+        put_field(l, f);
+        if (l->n < sizeof l->p - 2)
+                return true;
+        l->n = before;
+        return false;
+}
+
 static void put_time(line *l, char between, const char *end)
 {
         struct timespec ts;
@@ -165,10 +179,26 @@ static void put_head_text(line *l, const char *level, odm_str msg)
         put(l, ' ');
 }
 
+static odm_str shorten(odm_str msg, size_t most)
+{
+        if (most >= msg.n)
+                return msg;
+        return odm_str_to(msg, odm_utf8_ok(msg) ? odm_utf8_cut(msg, most) : most);
+}
+
+/* As much of the message as there is room for: an octet of it may take six. */
+static void put_message(line *l, odm_str msg)
+{
+        for (size_t n = msg.n;; n /= 2) {
+                const log_field f = log_str("msg", shorten(msg, n));
+                if (put_whole(l, &f) || n == 0)
+                        return;
+        }
+}
+
 static void put_head(line *l, const char *level, odm_str msg)
 {
-        const log_field head[] = {log_text("level", level), log_text("program", self.program),
-                                  log_str("msg", msg)};
+        const log_field head[] = {log_text("level", level), log_text("program", self.program)};
 
         if (self.form == LOG_FORM_TEXT) {
                 put_head_text(l, level, msg);
@@ -178,6 +208,7 @@ static void put_head(line *l, const char *level, odm_str msg)
         put_time(l, 'T', self.form == LOG_FORM_JSON ? "Z\"" : "Z");
         for (size_t i = 0; i < ODM_COUNT(head); i++)
                 put_field(l, &head[i]);
+        put_message(l, msg);
 }
 
 static void emit(line *l)
@@ -196,16 +227,6 @@ static void emit(line *l)
         }
 }
 
-/* The whole field or nothing: a cut in the middle would make the line unreadable as JSON. */
-static void put_whole(line *l, const log_field *f)
-{
-        size_t before = l->n;
-
-        put_field(l, f);
-        if (l->n >= sizeof l->p - 2)
-                l->n = before;
-}
-
 void log_event(log_level level, const char *msg, ...)
 {
         int keep = errno;
@@ -215,13 +236,13 @@ void log_event(log_level level, const char *msg, ...)
         if ((int)level > atomic_load_explicit(&self.level, memory_order_relaxed))
                 return;
         l.n = 0;
-        put_head(&l, log_level_names[level], odm_str_to(odm_cstr(msg), 1024));
+        put_head(&l, log_level_names[level], shorten(odm_cstr(msg), MESSAGE_MAX));
         va_start(ap, msg);
         for (;;) {
                 log_field f = va_arg(ap, log_field);
                 if (f.kind == LOG_KIND_END)
                         break;
-                put_whole(&l, &f);
+                (void)put_whole(&l, &f);
         }
         va_end(ap);
         emit(&l);
@@ -248,8 +269,8 @@ static void trace_line(void *ctx, const char *room, const char *text)
         if (!is_traced(room))
                 return;
         l.n = 0;
-        put_head(&l, "trace", odm_str_to(odm_cstr(text), 1024));
-        put_whole(&l, &f);
+        put_head(&l, "trace", shorten(odm_cstr(text), MESSAGE_MAX));
+        (void)put_whole(&l, &f);
         emit(&l);
         errno = keep;
 }

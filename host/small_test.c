@@ -113,6 +113,32 @@ static void long_lines_are_cut_whole(void **state)
         close(fd);
 }
 
+/* What an octet becomes may be six times as long as it is. */
+static void long_messages_are_cut_whole(void **state)
+{
+        static const char *const parts[] = {"\xff", "\x01", "\"", "a\xc3\xa4\xc3\xa4", "x"};
+        int fd = log_file();
+        char big[1601];
+        json_t *j;
+
+        (void)state;
+        log_init("prog", LOG_LEVEL_INFO, LOG_FORM_JSON, fd, "codec");
+        for (size_t i = 0; i < ODM_COUNT(parts); i++) {
+                big[0] = 0;
+                while (strlen(big) + strlen(parts[i]) < sizeof big)
+                        strcat(big, parts[i]);
+                log_tracer()->line(log_tracer()->ctx, "codec", big);
+                read_back(fd);
+                j = json_loads(logged, 0, NULL);
+                if (!j)
+                        fail_msg("row %zu: %s", i, logged);
+                assert_true(json_string_length(json_object_get(j, "msg")) > 300);
+                assert_string_equal(json_string_value(json_object_get(j, "room")), "codec");
+                json_decref(j);
+        }
+        close(fd);
+}
+
 static void rooms_are_traced_by_name(void **state)
 {
         int fd = log_file();
@@ -327,6 +353,7 @@ int main(void)
                 cmocka_unit_test(budgets_have_a_ceiling_and_get_all_back),
                 cmocka_unit_test(forms_say_the_same),
                 cmocka_unit_test(long_lines_are_cut_whole),
+                cmocka_unit_test(long_messages_are_cut_whole),
                 cmocka_unit_test(rooms_are_traced_by_name),
                 cmocka_unit_test(gzip_gives_back_what_it_took),
                 cmocka_unit_test(damaged_streams_are_refused),
