@@ -185,9 +185,9 @@ static bool start_body(fetch *f)
         f->other = code == 206 && !is_the_rest(f);
         if (f->other)
                 return false;
-        if (code != 206) { /* the whole, whatever we asked for */
+        if (code != 206) { /* the whole, whatever we asked for; of what was there nothing stays */
                 f->have = 0;
-                if (ftruncate(f->fd, 0) < 0 || lseek(f->fd, 0, SEEK_SET) < 0)
+                if (ftruncate(f->fd, 0) < 0 || lseek(f->fd, 0, SEEK_SET) < 0 || fsync(f->fd) < 0)
                         return false;
         }
         f->too_large = length > f->max_size - f->have;
