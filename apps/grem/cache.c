@@ -14,6 +14,7 @@
 #include "log.h"
 
 #define FLUSH_MS 500
+#define AGAIN_MS 2000 /* after a batch that could not be written */
 #define FRESH_S 60
 #define OPS 1000 /* of one batch */
 #define UNKNOWN UINT16_MAX
@@ -176,14 +177,41 @@ static void not_kept(cache *c, int rc)
                 log_error("values of devices cannot be counted");
 }
 
+static void drop_rows(cache *c, int64_t number, odm_str path);
+
+/* What was to go is still there: it goes a moment later, with what was put there meanwhile, for a
+ * value that is missing is asked for, and one that is gone would be told.  The layer's batch is the
+ * caller's. */
+static void drop_again(cache *c, struct layer *l)
+{
+        const cache_row *gone[OPS];
+        size_t n = 0;
+
+        for (size_t i = 0; i < l->n; i++)
+                if (l->v[i].drop)
+                        gone[n++] = l->v[i].row;
+        l->b = NULL;
+        l->n = 0;
+        for (size_t i = 0; i < n; i++)
+                drop_rows(c, gone[i]->number, gone[i]->path);
+        loop_timer_stop(&c->timer);
+        if (c->layer[c->filling].n &&
+            loop_timer_set(gw_loop(c->g), &c->timer, odm_time_add(loop_now(), AGAIN_MS)) < 0)
+                log_error("no memory for a timer");
+}
+
 static void on_written(void *ctx, store_batch *b, int rc)
 {
         cache *c = ctx;
         struct layer *l = &c->layer[!c->filling];
 
-        if (rc < 0)
+        c->writing = false;
+        if (rc < 0) {
                 not_kept(c, rc);
-        for (size_t i = 0; rc == 0 && i < b->n; i++) {
+                drop_again(c, l);
+                return;
+        }
+        for (size_t i = 0; i < b->n; i++) {
                 const store_op *op = b->ops[i];
                 size_t gone = 0;
                 if (op->kind == STORE_ROWS_DELETE)
@@ -192,7 +220,6 @@ static void on_written(void *ctx, store_batch *b, int rc)
                         gone = 1;
                 c->rows -= gone < c->rows ? gone : c->rows;
         }
-        c->writing = false;
         l->b = NULL; /* it goes with this call */
         l->n = 0;
         if (c->layer[c->filling].n >= OPS / 2)
@@ -212,11 +239,11 @@ static void flush(cache *c)
         int rc = gw_write_then(c->g, l->b, on_written, c);
         if (rc == 0)
                 return;
+        store_batch *b = l->b;
         not_kept(c, rc);
         c->writing = false;
-        store_batch_free(l->b);
-        l->b = NULL;
-        l->n = 0;
+        drop_again(c, l);
+        store_batch_free(b);
 }
 
 static void on_timer(void *ctx)
@@ -246,14 +273,14 @@ static struct layer *open_layer(cache *c)
         return l->b ? l : NULL;
 }
 
-static cache_row *new_row(struct layer *l, const gw_device *d, odm_str path)
+static cache_row *new_row(struct layer *l, int64_t number, odm_str path)
 {
         odm_arena *a = store_batch_arena(l->b);
         cache_row *r = odm_new(a, cache_row);
 
         if (r == NULL)
                 return NULL;
-        r->number = d->number;
+        r->number = number;
         r->path = odm_arena_copy(a, path);
         return r->path.p ? r : NULL;
 }
@@ -307,7 +334,7 @@ static bool fill_row(cache_row *r, const adapter_node *v, int64_t at, odm_arena 
 static bool put_row(cache *c, const gw_device *d, const adapter_node *v, int64_t at)
 {
         struct layer *l = open_layer(c);
-        cache_row *r = l ? new_row(l, d, v->path) : NULL;
+        cache_row *r = l ? new_row(l, d->number, v->path) : NULL;
         store_op *op = NULL;
 
         if (r && fill_row(r, v, at, store_batch_arena(l->b)))
@@ -388,12 +415,12 @@ static bool add_delete(struct layer *l, const cache_row *r)
 }
 
 /* All rows below the path; for "." all of the device's. */
-static bool add_delete_below(struct layer *l, const gw_device *d, odm_str path)
+static bool add_delete_below(struct layer *l, int64_t number, odm_str path)
 {
         odm_arena *a = store_batch_arena(l->b);
         struct range *r = odm_new(a, struct range);
 
-        if (r == NULL || make_range(r, d->number, path, a) < 0)
+        if (r == NULL || make_range(r, number, path, a) < 0)
                 return false;
         r->scan.limit = 10000;
         store_op *op = store_batch_add(l->b, STORE_ROWS_DELETE);
@@ -403,17 +430,22 @@ static bool add_delete_below(struct layer *l, const gw_device *d, odm_str path)
         return true;
 }
 
-void cache_drop(cache *c, const gw_device *d, odm_str path)
+static void drop_rows(cache *c, int64_t number, odm_str path)
 {
         struct layer *l = open_layer(c);
-        cache_row *r = l ? new_row(l, d, path) : NULL;
-        uint16_t *n = count_of(c, d->number);
+        cache_row *r = l ? new_row(l, number, path) : NULL;
+        uint16_t *n = count_of(c, (uint32_t)number);
 
-        if (r == NULL || !add_delete(l, r) || !add_delete_below(l, d, path))
+        if (r == NULL || !add_delete(l, r) || !add_delete_below(l, number, path))
                 return;
         if (n)
                 *n = UNKNOWN;
         l->v[l->n++] = (struct change){r, true};
+}
+
+void cache_drop(cache *c, const gw_device *d, odm_str path)
+{
+        drop_rows(c, d->number, path);
 }
 
 static bool is_among(odm_str path, const adapter_node *v, size_t n)

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include "cache.h"
 #include "odm/inventory.h"
 #include "support.h"
 #include "yard.h"
@@ -85,6 +86,38 @@ static void a_change_that_was_not_kept_is_tried_again(void **arg)
         assert_non_null(strstr(yard.text, "/Name=pump"));
 }
 
+static uint64_t rows_of_values(void)
+{
+        const store_scan all = {.table = &gw_table_cache};
+        uint64_t rows = 0;
+
+        assert_int_equal(store_row_count(yard.g->store, &all, 1000, &rows), 0);
+        return rows;
+}
+
+static void values_of_a_device_that_went_do_not_stay(void **arg)
+{
+        (void)arg;
+        fake_device *one = yard_attach("one");
+        gw_device *d = fake_record(one);
+        fake_changed(one, "./DevInfo/Man");
+        (void)yard_turn(700, NULL, NULL);
+        assert_int_equal(rows_of_values(), 1);
+        fake_go(one, ADAPTER_DEREGISTERED);
+        yard_settle();
+        assert_int_equal(devices_remove(yard.g, d), 0);
+        yard_settle();
+        disk_is_full(true);
+        assert_true(yard_turn(3000, has_failed, NULL));
+        (void)yard_turn(50, NULL, NULL);
+        disk_is_full(false);
+        for (int i = 0; i < 3; i++) {
+                loop_skip(2500);
+                yard_settle();
+        }
+        assert_int_equal(rows_of_values(), 0);
+}
+
 /* A text that is too long is cut between two characters: no message can hold half of one. */
 static void long_texts_are_cut_at_a_character(void **arg)
 {
@@ -114,6 +147,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(a_record_that_went_is_not_in_the_way),
                 TEST(a_change_that_was_not_kept_is_tried_again),
+                TEST(values_of_a_device_that_went_do_not_stay),
                 TEST(long_texts_are_cut_at_a_character),
         };
 
