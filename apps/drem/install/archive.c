@@ -36,6 +36,7 @@
 
 #define COMPONENT "component"
 #define LINK "current"
+#define NEW_LINK "." LINK
 #define MANIFEST ".sha256"
 #define KNOWN "." COMPONENT
 #define NEW ".new"   /* being unpacked */
@@ -389,19 +390,35 @@ static int unpack(const char *file)
 
 /* ---- what can be ordered -------------------------------------------------------------- */
 
-static int set_link(const component *c)
+/* All of a link that takes room, so that to turn it cannot fail for want of that. */
+static int prepare_link(const component *c)
+{
+        char fresh[PATH_MAX];
+
+        if (!path_of(fresh, c->id, NEW_LINK))
+                return give_up(CLI_FAILED, "the name is too long", c->id);
+        if ((unlink(fresh) < 0 && errno != ENOENT) || (c->active && symlink(c->folder, fresh) < 0))
+                return disk(c->id);
+        return 0;
+}
+
+static int turn_link(const component *c)
 {
         char path[PATH_MAX], fresh[PATH_MAX], folder[PATH_MAX];
 
-        if (!path_of(path, c->id, LINK) || !path_of(fresh, c->id, "." LINK) ||
+        if (!path_of(path, c->id, LINK) || !path_of(fresh, c->id, NEW_LINK) ||
             !path_of(folder, c->id, NULL))
                 return give_up(CLI_FAILED, "the name is too long", c->id);
         if (!c->active)
                 return unlink(path) < 0 && errno != ENOENT ? disk(c->id) : 0;
-        if ((unlink(fresh) < 0 && errno != ENOENT) || symlink(c->folder, fresh) < 0 ||
-            rename(fresh, path) < 0 || sync_folder(folder) < 0)
-                return disk(c->id);
-        return 0;
+        return rename(fresh, path) < 0 || sync_folder(folder) < 0 ? disk(c->id) : 0;
+}
+
+static int set_link(const component *c)
+{
+        int rc = prepare_link(c);
+
+        return rc ? rc : turn_link(c);
 }
 
 /* "1.0.sha256" belongs to "1.0", as "1.0.component" does. */
@@ -508,12 +525,13 @@ static int write_both(const component *c, const component *before)
 
 static int put_in_place(component *c)
 {
-        char fresh[PATH_MAX], path[PATH_MAX], folder[PATH_MAX], manifest[PATH_MAX];
+        char fresh[PATH_MAX], path[PATH_MAX], folder[PATH_MAX], manifest[PATH_MAX], link[PATH_MAX];
         component before;
         bool had = find_component(c->id, &before);
         int rc;
 
-        if (!path_of(fresh, NEW, NULL) || !path_of(folder, c->id, NULL))
+        if (!path_of(fresh, NEW, NULL) || !path_of(folder, c->id, NULL) ||
+            !path_of(link, c->id, NEW_LINK))
                 return give_up(CLI_FAILED, "the name is too long", c->id);
         if (mkdir(folder, 0755) < 0 && errno != EEXIST)
                 return disk(c->id);
@@ -522,39 +540,19 @@ static int put_in_place(component *c)
         if (sync_all(fresh) < 0 || rename(fresh, path) < 0 || sync_folder(folder) < 0 ||
             sync_folder(root) < 0)
                 return disk(c->id);
-        rc = write_hashes(path, manifest) ? write_both(c, had ? &before : NULL) : disk(c->id);
+        rc = write_hashes(path, manifest) ? prepare_link(c) : disk(c->id);
+        if (rc == 0)
+                rc = write_both(c, had ? &before : NULL);
         if (rc != 0) {
                 (void)remove_tree(path);
                 (void)unlink(manifest);
+                (void)unlink(link);
                 (void)rmdir(folder); /* if it is new */
                 return rc;
         }
-        rc = set_link(c);
+        rc = turn_link(c);
         if (rc == 0)
                 remove_old(c, had ? before.folder : "");
-        return rc;
-}
-
-/* FILE PKGID active|inactive NAME PARAMS */
-static int install(char **arg)
-{
-        component c = {.active = false};
-        char fresh[PATH_MAX], file[PATH_MAX];
-        int rc;
-
-        if (!path_of(fresh, NEW, NULL) || !realpath(arg[0], file))
-                return disk(arg[0]);
-        if (remove_tree(fresh) < 0 || mkdir(fresh, 0755) < 0 || chdir(fresh) < 0)
-                return disk(fresh);
-        rc = unpack(file);
-        if (rc == 0)
-                rc = describe(&c, arg);
-        if (rc == 0)
-                rc = put_in_place(&c);
-        if (rc != 0)
-                (void)remove_tree(fresh);
-        else
-                show(&c);
         return rc;
 }
 
@@ -570,6 +568,44 @@ static int each(int (*fn)(const component *c, const char *about), const char *ab
                         rc = fn(&c, about);
         if (d)
                 closedir(d);
+        return rc;
+}
+
+/* The package may be installed anew, another one by its name: what is there is not what `check`
+ * looks for after a cut. */
+static int forget(const component *c, const char *package)
+{
+        component now = *c;
+
+        if (strcmp(c->package, package) != 0)
+                return 0;
+        now.package[0] = 0;
+        return write_component(&now, COMPONENT);
+}
+
+/* FILE PKGID active|inactive NAME PARAMS */
+static int install(char **arg)
+{
+        component c = {.active = false};
+        char fresh[PATH_MAX], file[PATH_MAX];
+        int rc;
+
+        if (!path_of(fresh, NEW, NULL) || !realpath(arg[0], file))
+                return disk(arg[0]);
+        rc = each(forget, arg[1]);
+        if (rc != 0)
+                return rc;
+        if (remove_tree(fresh) < 0 || mkdir(fresh, 0755) < 0 || chdir(fresh) < 0)
+                return disk(fresh);
+        rc = unpack(file);
+        if (rc == 0)
+                rc = describe(&c, arg);
+        if (rc == 0)
+                rc = put_in_place(&c);
+        if (rc != 0)
+                (void)remove_tree(fresh);
+        else
+                show(&c);
         return rc;
 }
 

@@ -139,6 +139,28 @@ looks_after_cuts()
         a check 'pkg 2' | grep -q active && is "$("$apps/net.example.app/current/run")" 2.0
 }
 
+# What is ordered anew under the name it has is not there because the version before is.
+same_name_is_cut()
+{
+        local app=$apps/net.example.app i
+        fresh_versions 1.0 && a install "$work/app-1.0.tgz" meter active Name '' >/dev/null && make_app 2.0 || return 1
+        mkfifo "$work/slow" && { "$archive" --root "$apps" install "$work/slow" meter active Name '' & } || return 1
+        exec 7>"$work/slow" && i=$! && head -c 100 "$work/app-2.0.tgz" >&7 && while [ ! -d "$apps/.new" ]; do sleep 0.01; done
+        kill -9 $i && wait $i
+        exec 7>&-
+        ends 3 undone a check meter && is "$(a list | cut -f 3,4)" "$(printf '1.0\tactive')" && is "$("$app/current/run")" 1.0 &&
+                a install "$work/app-2.0.tgz" meter active Name '' >/dev/null && is "$(a check meter | cut -f 3)" 2.0
+}
+
+# What stands in the way of the link is found before anything is said to be there.
+no_link_no_version()
+{
+        local app=$apps/net.example.app
+        fresh_versions 1.0 && make_app 2.0 && mkdir -p "$app/.current/full" || return 1
+        ends 1 . a install "$work/app-2.0.tgz" 'pkg 2.0' active Name '' && rm -r "$app/.current" && healed '' 1.0 active &&
+                is "$("$app/current/run")" 1.0 && [ ! -e "$app/2.0" ] && ends 3 undone a check 'pkg 2.0'
+}
+
 damage() # version, file
 {
         printf x >>"$apps/net.example.app/$1/$2"
@@ -210,6 +232,8 @@ ok 'it is switched on, to the next version, and off' switches
 ok 'what an archive does not say of itself is said with the order' takes_words
 ok 'the same version again stands beside the one in use' again
 ok 'after a power cut it is there whole or not at all' looks_after_cuts
+ok 'one cut that has the name of the one before is not that' same_name_is_cut
+ok 'without its link a version is not there' no_link_no_version
 ok 'a damaged version is left for the one before, once' goes_back
 ok 'with no whole one it stays' stays
 ok 'one that is not in use stays as it is' leaves_the_inactive
@@ -289,7 +313,9 @@ deb_cut()
         ln "$work/meterd-2.0.deb" "$work/memory/new.deb" && echo 'meterd 2.0 active there id 2' >"$work/memory/order"
         dpkg --root="$work/root" -i "$work/meterd-2.0.deb" >/dev/null 2>&1 || return 1
         is "$(d check 'id 2')" "$(line 2.0 active)" && is "$(d check 'id 2')" "$(line 2.0 active)" &&
-                ends 3 undone d check 'id 7' && [ ! -e "$work/memory/order" ]
+                ends 3 undone d check 'id 7' && [ ! -e "$work/memory/order" ] || return 1
+        ln "$work/meterd-1.0.deb" "$work/memory/new.deb" && echo 'meterd 1.0 active there id 2' >"$work/memory/order" &&
+                ends 3 undone d check 'id 2' && is "$(d list)" "$(line 2.0 active)" # another one of the same name
 }
 
 deb_other_hands()
