@@ -243,10 +243,13 @@ static int outcome(odm_client *c, const odm_item *item, unsigned code)
         return add_outcome(c, item, code) ? MORE : arena_rc(&c->box.arena);
 }
 
-static bool all_alike(const struct outcome *o)
+/* In an Atomic what the host did is not like what the tree did: it cannot be taken back. */
+static bool all_alike(odm_client *c)
 {
+        const struct outcome *o = c->run.first;
+
         for (const struct outcome *x = o; x; x = x->next)
-                if (x->code != o->code || x->failing.p || x->created.p ||
+                if (x->code != o->code || (in_atomic(c) && x->late != o->late) || x->failing.p || x->created.p ||
                     !odm_str_eq(x->text, o->text))
                         return false;
         return true;
@@ -325,14 +328,13 @@ static int add_statuses(odm_client *c)
         struct entry *e;
         int rc = 0;
 
-        if (!all_alike(c->run.first)) {
+        if (!all_alike(c)) {
                 for (const struct outcome *o = c->run.first; o && rc == 0; o = o->next)
                         rc = one_status(c, o, &e);
                 return rc;
         }
         rc = one_status(c, c->run.first, &e);
         for (const struct outcome *o = c->run.first->next; o && rc == 0; o = o->next) {
-                e->late |= o->late;
                 e->op_end = o->op;
                 rc = add_refs(c, e, o->item);
         }

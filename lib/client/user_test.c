@@ -418,6 +418,42 @@ static void what_the_host_did_is_not_rolled_back(void **state)
         }
 }
 
+/* Where the tree did one item of a member and the host the other, each has its Status: the one that
+ * a provider refused, the other that is not taken back. */
+static void a_member_of_tree_and_host_is_marked_when_it_is_refused(void **state)
+{
+        static const char *const pairs[] = {
+                ITEM("./Vendor/Even", DATA("3")) ITEM("./Far/x", DATA("1")),
+                ITEM("./Far/x", DATA("1")) ITEM("./Vendor/Even", DATA("3")),
+        };
+        static const char *const fares[] = {
+                "Status 1/3 Replace 500 [./Vendor/Even] | Status 1/3 Replace 516 [./Far/x]",
+                "Status 1/3 Replace 516 [./Far/x] | Status 1/3 Replace 500 [./Vendor/Even]",
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(pairs); i++) {
+                struct stage s;
+                char said[1024], heard[512];
+                begins(&s, &odm_codec_xml, STAGE_OPEN);
+                starts(&s);
+                (void)snprintf(said, sizeof said,
+                               "%s<Atomic><CmdID>1</CmdID>"
+                               "%s<Replace><CmdID>3</CmdID>%s</Replace>%s</Atomic><Final/>",
+                               HDR_OK(1), REPLACE("2", "./A/b", "x"), pairs[i],
+                               REPLACE("4", "./A/c", "y"));
+                says(&s, said);
+                answers(&s, 200, NULL);
+                (void)snprintf(heard, sizeof heard,
+                               OK1 "Status 1/1 Atomic 507 | "
+                                   "Status 1/2 Replace 216 [./A/b] | %s | "
+                                   "Status 1/4 Replace 216 [./A/c] | Final",
+                               fares[i]);
+                hears(&s, heard);
+                stage_close(&s);
+        }
+}
+
 /* What the host says of a refusal is Data of an Item. */
 static void refusals_say_why(void **state)
 {
@@ -651,6 +687,7 @@ static void freeing_with_a_request_open_undoes_the_atomic(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_member_of_tree_and_host_is_marked_when_it_is_refused),
                 cmocka_unit_test(options_reach_the_host_decoded),
                 cmocka_unit_test(texts_in_options_are_decoded_as_far_as_they_go),
                 cmocka_unit_test(choices_are_handed_over_in_order),
