@@ -146,7 +146,8 @@ typedef struct odm_job {
         bool split_atomic; /* where the device answers 406 to Atomic, send the members singly */
 } odm_job;
 /* Answers ODM_EV_WORK; NULL: no more now.  0, ODM_ESTATE, ODM_ENOMEM, ODM_EINVAL for a job that may
- * not be sent (Get, Exec, Atomic or Sequence inside Atomic); then no event follows for it. */
+ * not be sent (Get, Exec, Atomic or Sequence inside Atomic; more commands, members included, than
+ * limits.max_items, for such a session would not be loaded); then no event follows for it. */
 ODM_MUST_USE int odm_server_work(odm_server *s, const odm_job *job);
 
 /* Lends the reply, valid until the next call; 1 or 0 (nothing to say: a client message after the

@@ -77,7 +77,7 @@ uint32_t odm_job_count(const odm_command *c)
         return n;
 }
 
-static uint32_t count_all(const odm_command *list)
+uint32_t odm_job_count_all(const odm_command *list)
 {
         uint32_t n = 0;
 
@@ -98,7 +98,7 @@ int odm_job_add(odm_server *s, const odm_job *job)
         j->commands = j->top = job->commands;
         j->alone = job->alone;
         j->split = job->split_atomic;
-        j->total = j->end = count_all(job->commands);
+        j->total = j->end = odm_job_count_all(job->commands);
         while (*at)
                 at = &(*at)->next;
         *at = j;
@@ -107,7 +107,7 @@ int odm_job_add(odm_server *s, const odm_job *job)
 
 bool odm_job_relend(struct job *j, const odm_job *job)
 {
-        if (!odm_job_allowed(job->commands) || count_all(job->commands) != j->total)
+        if (!odm_job_allowed(job->commands) || odm_job_count_all(job->commands) != j->total)
                 return false;
         j->commands = job->commands;
         odm_job_seek(j, j->at);

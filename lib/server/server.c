@@ -573,7 +573,8 @@ int odm_server_work(odm_server *s, const odm_job *job)
                 s->no_more = true;
                 return 0;
         }
-        if (!odm_job_allowed(job->commands)) {
+        if (!odm_job_allowed(job->commands) ||
+            odm_job_count_all(job->commands) > s->opt.limits.max_items) {
                 s->want_work = false; /* and the host is asked again */
                 return ODM_EINVAL;
         }

@@ -152,6 +152,32 @@ static void bad_jobs_are_refused(void **state)
         play_close(&p);
 }
 
+/* What may be sent can be saved and loaded: one ceiling for both. */
+static void a_job_has_a_ceiling(void **state)
+{
+        enum { MOST = 40 };
+
+        (void)state;
+        for (unsigned over = 0; over < 2; over++) {
+                odm_command *list = NULL;
+                play p;
+                open_play(&p, 0);
+                p.opt.limits.max_items = MOST;
+                p.save_each = true;
+                for (unsigned i = 0; i < MOST - 2 + over; i++) {
+                        odm_command *c = command(&p, ODM_CMD_DELETE, "./A", NULL);
+                        c->next = list;
+                        list = c;
+                }
+                job_list(&p, 1,
+                         chain(group(&p, ODM_CMD_ATOMIC, command(&p, ODM_CMD_DELETE, "./A", NULL)),
+                               list));
+                package1(&p);
+                heard(&p, over ? WELCOME "; refused 1; end 1" : WELCOME);
+                play_close(&p);
+        }
+}
+
 /* ---- authentication ----------------------------------------------------------------------- */
 
 static void no_credentials(void **state)
@@ -2324,6 +2350,7 @@ int main(void)
                 cmocka_unit_test(many_jobs_share_a_message),
                 cmocka_unit_test(statuses_of_one_command_are_merged),
                 cmocka_unit_test(bad_jobs_are_refused),
+                cmocka_unit_test(a_job_has_a_ceiling),
                 cmocka_unit_test(no_credentials),
                 cmocka_unit_test(wrong_password),
                 cmocka_unit_test(unknown_peer),
