@@ -49,7 +49,7 @@ static int add(mirror_changes *m, store_tree_change c)
 static bool path_ok(odm_str p)
 {
         return p.n >= 1 && p.n <= PATH_MOST && p.p[0] == '.' && (p.n == 1 || p.p[1] == '/') &&
-               odm_utf8_ok(p);
+               (p.n == 1 || p.p[p.n - 1] != '/') && odm_utf8_ok(p);
 }
 
 /* "DevInfo/Man" and "/DevInfo/Man" are seen too. */
