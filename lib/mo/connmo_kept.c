@@ -192,14 +192,15 @@ static int put_back(saver *s, const line *l)
                 rc = odm_b64_decode(&s->a, l->data, &v.data);
         else
                 v.data = ODM_STR("");
-        if (rc < 0 || !has_home(s, l->uri) || (is_node && there))
+        if (rc < 0 || !has_home(s, l->uri))
                 return rc;
         if (!is_node)
                 return operate(s, there ? ODM_CMD_REPLACE : ODM_CMD_ADD, l->uri, &v);
         acl = v.data;
         v.data = ODM_ABSENT;
-        rc = operate(s, ODM_CMD_ADD, l->uri, &v);
-        if (rc == 0 && acl.n) {
+        if (!there)
+                rc = operate(s, ODM_CMD_ADD, l->uri, &v);
+        if (rc == 0 && (there || acl.n)) {
                 odm_str prop = odm_arena_join(&s->a, l->uri, ODM_STR("?prop=ACL"));
                 v = (odm_value){.data = acl};
                 rc = prop.p ? operate(s, ODM_CMD_REPLACE, prop, &v) : odm_arena_err(&s->a);

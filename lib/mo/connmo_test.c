@@ -449,6 +449,8 @@ static const struct back_row {
         {"an instance that went", "./NAP/w ", {"- ./NAP/w"}},
         {"a new one", "./NAP/n ", {"+ ./NAP/n/ID n"}},
         {"another name", "./NAP/v ./NAP/w ", {"= ./NAP/w?prop=Name v"}},
+        {"other rights", "./NAP/w ", {"= ./NAP/w?prop=ACL Get=*"}},
+        {"rights where there were none", "./NAP/e ", {"= ./NAP/e?prop=ACL Get=*&Replace=srv"}},
         {"a proxy that went", "./Proxy/p ", {"- ./Proxy/p"}},
         {"other references",
          "./DMAcc/m ",
