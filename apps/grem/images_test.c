@@ -517,6 +517,29 @@ static void a_damaged_image_is_withdrawn(void **unused)
         assert_int_equal(files(), 0);
 }
 
+static void damage_and_verify(void)
+{
+        damage(15, "the first imagE");
+        verify();
+}
+
+/* The start finds out what it was to find out. */
+static void a_check_of_a_damaged_image_ends_so(void **unused)
+{
+        unsigned two = 2;
+
+        (void)unused;
+        add("fw", "fw");
+        fetch("fw", "one", "40");
+        killed_before_the_end(damage_and_verify);
+        assert_true(yard_turn(10000, is_told, &two));
+        wait_for("fw", "50");
+        expect("Result", yard_get(AT "/Result"), 200);
+        assert_non_null(strstr(yard.text, "=402\n"));
+        expect("it is not offered", yard_get(AT "/LocalURL"), 404);
+        assert_int_equal(files(), 0);
+}
+
 static void wish_for(int want)
 {
         odm_arena a;
@@ -785,6 +808,7 @@ int main(void)
                                                 tear_down),
                 T(a_check_stays_one),
                 T(a_damaged_image_is_withdrawn),
+                T(a_check_of_a_damaged_image_ends_so),
                 T(a_large_image_is_proved_beside_everything_else),
                 cmocka_unit_test_setup_teardown(a_damaged_delivery_is_the_servers_to_repeat,
                                                 set_up_bare, tear_down),

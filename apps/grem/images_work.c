@@ -174,11 +174,14 @@ static bool is_to_be_had(const image_node *i)
         return is;
 }
 
-/* Found by itself: an alarm, and it is fetched again.  An order that waits does that too. */
+/* Found by itself: an alarm, and it is fetched again.  A download or delivery that waits does that
+ * too; a check that waits has its answer, and the way back does without. */
 void image_spoilt(image_node *i, const char *note)
 {
         char *hash = strndup(i->row.hash.p, i->row.hash.n);
-        bool again = image_is_under_way(i) || is_to_be_had(i);
+        bool waits = image_is_under_way(i);
+        bool again = waits ? i->order == ORDER_DOWNLOAD || i->order == ORDER_DATA : is_to_be_had(i);
+        bool keep = again || (waits && i->order == ORDER_BACK);
 
         log_warn("an image is damaged", log_str("image", i->row.node), log_text("reason", note));
         notice_say(
@@ -186,18 +189,18 @@ void image_spoilt(image_node *i, const char *note)
                 again ? "the image was damaged; it is not offered, and fetched again"
                       : "the image was damaged; it is not offered, and has to be delivered again");
         i->row.unproved = i->looking = false;
-        if (!again) {
+        if (!keep) {
                 withdraw(i, note);
         } else if (!hash || !image_set_text(&i->row.hash, ODM_STR(""))) {
                 log_error("out of memory");
-        } else if (!image_is_under_way(i)) {
+        } else if (!waits) {
                 i->order = ORDER_DOWNLOAD;
                 i->row.state = IMAGE_QUEUED;
                 (void)image_set_text(&i->row.correlator, ODM_STR(""));
         }
-        if (again && image_keep(i, false) < 0) /* the next start finds it damaged again */
+        if (keep && image_keep(i, false) < 0) /* the next start finds it damaged again */
                 log_error("an image's damage is not kept", log_str("image", i->row.node));
-        else if (again && hash)
+        else if (keep && hash)
                 image_file_forget(i->p, odm_cstr(hash));
         free(hash);
 }
