@@ -118,9 +118,9 @@ typedef struct fanout_outcome { /* what came of a target, until it is kept for g
         uint32_t device;
         odm_buf outcome, text;
         bool early; /* not answered yet: `outcome` has what final alerts that were faster said */
-        /* Documents of a gateway below that went on.  In memory alone: it numbers nothing of ours,
-         * which is `fanout_row.seq`, kept with each document.  After a restart one that was not
-         * answered yet goes on once more, as a document of its own. */
+        /* Documents of this run of a gateway below that went on.  In memory alone: it numbers
+         * nothing of ours, which is `fanout_row.seq`, kept with each document.  After a restart one
+         * that was not answered yet goes on once more, as a document of its own. */
         uint32_t nested_seq;
 } fanout_outcome;
 

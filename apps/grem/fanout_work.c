@@ -294,10 +294,13 @@ static int start_nested(fanout_run *r, const fanout_task *t)
         gw_order o = {.deadline_ms = left > 0 ? left : 1};
         char tag[TAG_MAX];
         int rc = d ? fanout_nest_start(t, tag_of(r, tag), &r->a, &o.list) : ODM_ENOENT;
+        fanout_outcome *had = fanout_outcome_of(r->p, r->task, r->device, false);
 
         if (rc == 0)
                 rc = gw_run(r->p->g, d, &o, on_done, r, &r->order);
         r->given = rc == 0;
+        if (r->given && had)
+                had->nested_seq = 0; /* what it had before is gone there */
         return rc;
 }
 

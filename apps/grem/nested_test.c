@@ -14,6 +14,7 @@
 #define GET CMD("Get", "./DevDetail/FwV", "")
 #define EXEC CMD("Exec", "./Reboot/Now", "")
 #define DONE "urn:oma:at:oma-gwmo:completionstatus:1.0"
+#define RESULTS "urn:oma:at:oma-gwmo:resultaggregation:1.0"
 #define LIMIT_MS 20000
 
 static const part_class *const classes[] = {&part_gwconfig, &part_gwinventory, &part_gwmount,
@@ -183,6 +184,51 @@ static void a_task_that_is_not_whole_is_not_started(void **arg)
         wait_nodes(0);
 }
 
+static void tell_result(void)
+{
+        const odm_alert a = {
+                .code = ODM_ALERT_GENERIC,
+                .source = ODM_STR(TASKS "/p1"),
+                .type = ODM_STR(RESULTS),
+                .correlator = ODM_STR("f1.0"),
+                .data = ODM_STR("<FanoutResult TaskID=\"t\" Seq=\"1\"><Group State=\"3\"><Cmd "
+                                "CmdRef=\"1\" Status=\"200\"/><Devices>d0001</Devices></Group>"
+                                "</FanoutResult>"),
+                .format = ODM_FMT_XML};
+
+        assert_int_equal(devices_alert(yard.g, fake_record(below), &a, loop_wall()), 0);
+}
+
+static bool is_asked_to_start(void *n)
+{
+        return count_in(fake_log(yard.fake), "exec g0001 " TASKS "/p1/Operations/Start") ==
+               *(unsigned *)n;
+}
+
+/* Begun anew, for what was answered was that it may not have begun: it counts from one again. */
+static void results_of_a_second_run_go_on(void **arg)
+{
+        unsigned one = 1, two = 2;
+
+        (void)arg;
+        make_below(400);
+        yard_attach("below");
+        fake_refuse(below, TASKS "/p1/Operations/Start", 408, "lost");
+        fake_delay(below, 200);
+        begin("t", GET);
+        assert_true(yard_turn(LIMIT_MS, is_asked_to_start, &one));
+        tell_result();
+        tell_result(); /* once more the same: it goes on once */
+        assert_int_equal(yard_alerts(RESULTS), 1);
+        (void)yard_turn(500, NULL, NULL);
+        fake_refuse(below, TASKS "/p1/Operations/Start", 0, NULL);
+        loop_skip(10000);
+        assert_true(yard_turn(LIMIT_MS, is_asked_to_start, &two));
+        tell_result();
+        assert_int_equal(yard_alerts(RESULTS), 2);
+        wait_over("t", 40);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, yard_tear_down)
 
 int main(void)
@@ -193,6 +239,7 @@ int main(void)
                 TEST(after_a_restart_too),
                 TEST(a_task_that_is_there_is_not_started),
                 TEST(a_task_that_is_not_whole_is_not_started),
+                TEST(results_of_a_second_run_go_on),
         };
 
         return RUN_TESTS(tests);
