@@ -351,8 +351,12 @@ void runner_forget(runner *r, gw_device *d)
 {
         struct lane *l = *lane_at(r, d);
 
-        for (size_t n = l ? l->n : 0; n && *lane_at(r, d) == l; n--)
-                give_up_unheard(l->first, ODM_ST_UNAVAILABLE, "the device is gone");
+        for (size_t n = l ? l->n : 0; n && *lane_at(r, d) == l; n--) {
+                struct order *o = l->first;
+                if (o->stepping && o->next) /* it ends when its step does: those behind it first */
+                        o = o->next;
+                give_up_unheard(o, ODM_ST_UNAVAILABLE, "the device is gone");
+        }
         calls_forget(r->calls, d);
 }
 

@@ -16,7 +16,7 @@ struct gateway {
         fake *fake;
         fake_device *device;
         gw_device d, other;
-        bool awake;
+        bool awake, goes;
 };
 
 static gateway gw;
@@ -62,6 +62,8 @@ static void on_asleep(void *ctx, gw_device *d, int64_t ms)
 
 static void on_reply(void *ctx, uint64_t id, const adapter_reply *r)
 {
+        if (gw.goes)
+                runner_forget(gw.runner, &gw.d);
         runner_reply(((gateway *)ctx)->runner, id, r);
 }
 
@@ -326,6 +328,28 @@ static uint64_t begin(odm_arena *a, gw_device *d, const char *body, int64_t dead
         return id;
 }
 
+/* Its adapter finds that out when it is asked: none of the orders that wait asks it again. */
+static void who_goes_when_it_is_asked_is_not_asked_again(void **state)
+{
+        struct outcome got[3];
+        odm_arena a;
+
+        (void)state;
+        odm_arena_init(&a, &heap_mem, 1 << 20);
+        for (size_t i = 0; i < ODM_COUNT(got); i++)
+                (void)begin(&a, &gw.d, GET("./DevInfo/Man"), 0, &got[i]);
+        gw.goes = true;
+        for (size_t i = 0; i < ODM_COUNT(got); i++)
+                turn(5000, &got[i]);
+        assert_string_equal(fake_log(gw.fake), "read d1 ./DevInfo/Man\n");
+        for (size_t i = 0; i < ODM_COUNT(got); i++) {
+                assert_int_equal(got[i].done, 1);
+                assert_int_equal(got[i].status, 503);
+        }
+        assert_false(gw_busy(&gw, &gw.d));
+        odm_arena_done(&a);
+}
+
 static void silent_devices_end_an_order(void **state)
 {
         struct outcome o;
@@ -551,6 +575,7 @@ int main(void)
                 cmocka_unit_test(lists_become_calls_as_the_table_says),
                 cmocka_unit_test(texts_name_no_place),
                 TEST(silent_devices_end_an_order),
+                TEST(who_goes_when_it_is_asked_is_not_asked_again),
                 TEST(what_may_have_been_done_is_not_off_line),
                 TEST(one_order_after_the_other),
                 TEST(a_queue_has_a_ceiling),
