@@ -356,6 +356,38 @@ static void what_a_claimer_tells_is_its_own(void **state)
         stage_end(&s);
 }
 
+/* What was kept of it is about to be told: what it says now comes behind that, and is told too. */
+static void who_speaks_while_it_is_told_of_comes_behind(void **state)
+{
+        gateway_early e = {.key = ODM_STR("d1"),
+                           .seq = 1,
+                           .ripe = 1,
+                           .data = ODM_STR("{\"code\":1226,\"type\":\"" TRAP
+                                           "\",\"source\":\"./GwDev/d1/Trap/Room\"}")};
+        store_batch *b = store_batch_new();
+        int64_t gw, id;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        gw = device(&s, "gw");
+        attach(&s, gw, "d1", "urn:1");
+        (void)stage_run(&s, 500);
+        looked(&s, gw, false);
+        id = by_devid(&s, "urn:1");
+        assert_true(id > 0);
+        e.device = gw;
+        e.at = stage_ms;
+        store_batch_add(b, STORE_ROW_PUT)->row =
+                (store_row_op){.table = &table_gateway_early, .row = &e};
+        stage_write(&s, b);
+        early(&s, gw, TRAP, "./GwDev/d1/Trap/Heat");
+        (void)stage_run(&s, 500);
+        assert_string_equal(told(&s, id), "./Trap/Room ./Trap/Heat ");
+        assert_int_equal(kept(&s), 0);
+        stage_end(&s);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -366,6 +398,7 @@ int main(void)
                 cmocka_unit_test(not_all_is_kept_for_ever),
                 cmocka_unit_test(large_ones_are_not_kept),
                 cmocka_unit_test(what_a_claimer_tells_is_its_own),
+                cmocka_unit_test(who_speaks_while_it_is_told_of_comes_behind),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

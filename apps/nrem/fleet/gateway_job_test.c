@@ -147,6 +147,34 @@ static void who_is_asleep_gets_it_when_it_wakes(void **state)
         stage_end(&s);
 }
 
+/* What it has done before it fell asleep is not done again. */
+static void what_was_done_is_not_done_again_when_it_wakes(void **state)
+{
+        const store_result half[] = {{.index = 0, .status = 200, .sent = true},
+                                     {.index = 1, .status = 503, .sent = true}};
+        int64_t id, gw, job;
+        store_job k;
+        stage s;
+
+        (void)state;
+        lab_begin(&s);
+        gw = lab_meters(&s, "g", 1, &id);
+        lab_orders(&s, &id, 1,
+                   "[{\"cmd\":\"add\",\"uri\":\"./X/First\",\"data\":\"1\"},"
+                   "{\"cmd\":\"add\",\"uri\":\"./X/Second\",\"data\":\"1\"}]",
+                   &job);
+        k = lab_carrier(&s, gw);
+        lab_ends_with(&s, &k, STORE_JOB_FAILED, half, 2);
+        k = lab_carries(&s, gw, "<LocURI>./X/Second</LocURI>");
+        assert_false(lab_says(k.commands, "./X/First"));
+        lab_results(
+                &s, gw, lab_task_of(&k),
+                "<Device ID=\"urn:g:1\" Key=\"d1\"><Cmd CmdRef=\"1\" Status=\"500\"/>"
+                "<Cmd CmdRef=\"2\" Status=\"200\"/></Device>"); /* the first word on it stands */
+        assert_int_equal(lab_job_state(&s, job), STORE_JOB_DONE);
+        stage_end(&s);
+}
+
 #define UPDATE                                                                                    \
         "[{\"cmd\":\"replace\",\"uri\":\"./FUMO/main/DownloadAndUpdate/PkgURL\",\"data\":\"u\"}," \
         "{\"cmd\":\"exec\",\"uri\":\"./FUMO/main/DownloadAndUpdate\"}]"
@@ -182,6 +210,22 @@ static void the_same_for_many_is_one_task(void **state)
         stage_end(&s);
 }
 
+/* A device is in a task once: it is told what came of it once. */
+static void the_same_twice_for_one_device_is_two_tasks(void **state)
+{
+        int64_t ids[2], gw;
+        stage s;
+
+        (void)state;
+        lab_begin(&s);
+        gw = lab_meters(&s, "g", 2, ids);
+        for (unsigned i = 0; i < 4; i++)
+                (void)lab_order(&s, ids[i % 2], UPDATE);
+        lab_run(&s);
+        assert_int_equal(lab_open_jobs(&s, gw), 2);
+        stage_end(&s);
+}
+
 /* The second word on a device is none; the others of the report count. */
 static void a_report_that_names_a_device_twice_counts(void **state)
 {
@@ -205,6 +249,36 @@ static void a_report_that_names_a_device_twice_counts(void **state)
         assert_int_equal(lab_job_state(&s, jobs[1]), STORE_JOB_DONE);
         assert_int_equal(lab_job_state(&s, jobs[2]), STORE_JOB_FAILED);
         assert_int_equal(lab_job_state(&s, jobs[3]), STORE_JOB_WAITING);
+        stage_end(&s);
+}
+
+/* One of them was cancelled, and that was not heard yet: the others of the report count. */
+static void a_report_on_a_job_that_is_over_counts_for_the_others(void **state)
+{
+        store_batch *b = store_batch_new();
+        int64_t ids[2], jobs[2], gw;
+        store_op *op;
+        store_job k;
+        stage s;
+
+        (void)state;
+        lab_begin(&s);
+        gw = lab_meters(&s, "g", 2, ids);
+        lab_orders(&s, ids, 2, UPDATE, jobs);
+        k = lab_carrier(&s, gw);
+        op = store_batch_add(b, STORE_JOB_MOVE);
+        op->job_move.device = ids[0];
+        op->job_move.job = jobs[0];
+        op->job_move.from = STORE_JOB_OPEN;
+        op->job_move.to = STORE_JOB_CANCELLED;
+        op->job_move.at = stage_ms;
+        stage_write(&s, b);
+        lab_results(&s, gw, lab_task_of(&k),
+                    "<Group><Cmd CmdRef=\"1\" Status=\"200\"/>"
+                    "<Cmd CmdRef=\"2\" Status=\"202\" Result=\"200\"/><Count>2</Count>"
+                    "<Devices>d1 d2</Devices></Group>");
+        assert_int_equal(lab_job_state(&s, jobs[0]), STORE_JOB_CANCELLED);
+        assert_int_equal(lab_job_state(&s, jobs[1]), STORE_JOB_DONE);
         stage_end(&s);
 }
 
@@ -533,7 +607,7 @@ static void a_gateway_is_not_drowned(void **state)
 
 static void jobs_of_before_a_kill_are_found(void **state)
 {
-        int64_t id, gw, job;
+        int64_t id, gw, job, others[2];
         store_batch *b = store_batch_new();
         store_op *op;
         stage s;
@@ -541,12 +615,22 @@ static void jobs_of_before_a_kill_are_found(void **state)
         (void)state;
         lab_begin(&s);
         gw = lab_meters(&s, "g", 1, &id);
+        others[0] = lab_gateway(&s, "x");
+        others[1] = lab_gateway(&s, "y");
         op = store_batch_add(b, STORE_JOB_CREATE);
         op->job = (store_job){
                 .device = id, .kind = ODM_STR("test"), .commands = ODM_STR(LAB_GET_FWV)};
         assert_int_equal(store_write_sync(s.st, b), 0); /* and nobody was told */
         job = op->id;
         store_batch_free(b);
+        b = store_batch_new();
+        for (unsigned i = 0; i < 1100; i++) { /* more than are looked through at once */
+                op = store_batch_add(b, STORE_JOB_CREATE);
+                op->job = (store_job){.device = others[i % 2],
+                                      .kind = ODM_STR("test"),
+                                      .commands = ODM_STR(LAB_GET_FWV)};
+        }
+        stage_write(&s, b);
         stage_open(&s);
         lab_run(&s);
         assert_int_equal(lab_job_state(&s, job), STORE_JOB_WAITING);
@@ -630,7 +714,10 @@ int main(void)
                 cmocka_unit_test(collected_values_are_told_as_they_come),
                 cmocka_unit_test(who_is_asleep_gets_it_when_it_wakes),
                 cmocka_unit_test(the_same_for_many_is_one_task),
+                cmocka_unit_test(what_was_done_is_not_done_again_when_it_wakes),
+                cmocka_unit_test(the_same_twice_for_one_device_is_two_tasks),
                 cmocka_unit_test(a_report_that_names_a_device_twice_counts),
+                cmocka_unit_test(a_report_on_a_job_that_is_over_counts_for_the_others),
                 cmocka_unit_test(the_end_of_an_order_is_told_after_its_time),
                 cmocka_unit_test(a_gateway_without_fanouts_gets_them_one_by_one),
                 cmocka_unit_test(what_is_cancelled_is_taken_back),

@@ -9,6 +9,8 @@
 #include "heap.h"
 #include "presence_part.h"
 
+extern const fleet_part part_gateway;
+
 static void a_gateway_is_found_by_what_it_tells(void **state)
 {
         stage s;
@@ -218,6 +220,25 @@ static void nobody_is_taken_over_by_hearsay(void **state)
         lab_inventory(&s, gw, lab_record(&s, "d0001", "urn:own", "1"));
         assert_int_equal(gateway_find_child(s.st, id, &s.a, &c), ODM_ENOENT);
         stage_end(&s);
+}
+
+static void where_gateways_are_marked_no_other_one_is_believed(void **state)
+{
+        static const char *const tags[] = {"", "gateways big", "big gateway"};
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(tags); i++) {
+                gateway_row row;
+                int64_t gw;
+                stage s;
+
+                lab_begin(&s);
+                ((gateways *)fleet_self(s.f, &part_gateway))->tagged = true;
+                gw = lab_gateway_tagged(&s, "gw", tags[i]);
+                lab_attach(&s, gw, "d1", "urn:m:1");
+                assert_int_equal(gateway_find(s.st, gw, &s.a, &row), i == 2 ? 0 : ODM_ENOENT);
+                stage_end(&s);
+        }
 }
 
 /* Nor behind what is behind it: nothing would ever reach either. */
@@ -691,6 +712,7 @@ int main(void)
                 cmocka_unit_test(a_lost_gateway_hides_what_is_behind_it),
                 cmocka_unit_test(who_leaves_a_lost_gateway_is_there),
                 cmocka_unit_test(nobody_is_taken_over_by_hearsay),
+                cmocka_unit_test(where_gateways_are_marked_no_other_one_is_believed),
                 cmocka_unit_test(nobody_is_behind_itself),
                 cmocka_unit_test(a_stranger_pulls_nobody_over),
                 cmocka_unit_test(a_stranger_gets_nobody_who_is_awaited),

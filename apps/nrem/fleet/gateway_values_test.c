@@ -3,7 +3,7 @@
  * others. */
 #include <string.h>
 
-#include "gateway_row.h"
+#include "gateway_part.h"
 #include "metric.h"
 #include "odm/values.h"
 #include "stage.h"
@@ -102,6 +102,25 @@ static void they_become_samples(void **state)
         stage_end(&s);
 }
 
+/* Where gateways are marked as such, others tell nothing of anybody. */
+static void only_a_gateway_is_believed(void **state)
+{
+        stage s;
+        int64_t gw, d1;
+
+        (void)state;
+        stage_begin(&s, parts, NULL, NOW);
+        stage_open(&s);
+        ((gateways *)fleet_self(s.f, &part_gateway))->tagged = true;
+        gw = device(&s, "gw");
+        d1 = child(&s, gw, "d0001", "meter/1");
+        values(&s, gw,
+               DOC("<Node URI=\"./Ext/Level\" Format=\"int\"><V Key=\"d0001\" At=\"0\">87</V>"
+                   "</Node>"));
+        assert_string_equal(samples(&s, d1, "Ext.Level"), "");
+        stage_end(&s);
+}
+
 static void told_again_they_are_known(void **state)
 {
         static const char doc[] = DOC("<Node URI=\"./Ext/Level\" Format=\"int\">"
@@ -170,6 +189,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(they_become_samples),
+                cmocka_unit_test(only_a_gateway_is_believed),
                 cmocka_unit_test(told_again_they_are_known),
                 cmocka_unit_test(what_breaks_off_counts_as_far_as_it_goes),
                 cmocka_unit_test(many_of_one_device_are_several_events),
