@@ -2,6 +2,9 @@
 /* Campaigns under simulated time, on a store in memory, with devices that fail in every way. */
 #include "campaign_scene.h"
 
+#include <stdio.h>
+
+#include "campaign_turn.h"
 #include "package.h"
 
 static void ten_thousand_devices_end_as_they_are(void **state)
@@ -154,6 +157,70 @@ static void the_failed_are_retried_by_one_act(void **state)
         scene_end(&s);
 }
 
+/* Some of them only, by why they failed. */
+static void those_that_failed_so_are_retried(void **state)
+{
+        store_batch *b = store_batch_new();
+        scene s;
+        campaign c;
+        int64_t id;
+
+        (void)state;
+        scene_begin(&s, 5, 1);
+        scene_devices(&s, 3, DEV_CORRUPT);
+        scene_devices(&s, 2, DEV_BAD);
+        id = scene_campaign(&s, "{\"threshold\":0}");
+        scene_finish(&s, id);
+        scene_stands(&s, id, "done: 5 failed");
+        for (unsigned i = 1; i <= 5; i++)
+                s.dev[i].is = DEV_OK;
+        c = scene_row(&s, id);
+        c.classes = CLASS_BIT(CLASS_CORRUPT);
+        store_batch_add(b, STORE_ROW_PATCH)->row = (store_row_op){
+                .table = &table_campaign, .row = &c, .fields = STORE_FIELD(CAMPAIGN_F_classes)};
+        scene_write(&s, b);
+        assert_null(scene_order(&s, id, CAMPAIGN_RETRY));
+        scene_finish(&s, id);
+        scene_stands(&s, id, "done: 3 succeeded, 2 failed");
+        assert_int_equal(s.dev[5].orders, 1);
+        scene_end(&s);
+}
+
+static void nothing_is_ordered_before_it_begins(void **state)
+{
+        scene s;
+        int64_t id;
+
+        (void)state;
+        scene_begin(&s, 3, 1);
+        scene_devices(&s, 3, DEV_OK);
+        id = scene_campaign(&s, "{\"begin\":\"2026-11-23T02:00:00Z\"}");
+        scene_pass(&s, id, HOUR);
+        scene_stands(&s, id, "running: 3 pending");
+        for (unsigned i = 1; i <= 3; i++)
+                assert_int_equal(s.dev[i].orders, 0);
+        scene_finish(&s, id);
+        scene_stands(&s, id, "done: 3 succeeded");
+        scene_end(&s);
+}
+
+static void nothing_is_ordered_behind_the_deadline(void **state)
+{
+        scene s;
+        int64_t id;
+
+        (void)state;
+        scene_begin(&s, 3, 1);
+        scene_devices(&s, 3, DEV_OK);
+        id = scene_campaign(&s, "{\"deadline\":\"2026-11-22T00:00:00Z\"}");
+        scene_finish(&s, id);
+        scene_stands(&s, id, "done");
+        assert_str(scene_row(&s, id).reason, "its deadline has come");
+        for (unsigned i = 1; i <= 3; i++)
+                assert_int_equal(s.dev[i].orders, 0);
+        scene_end(&s);
+}
+
 static void at_the_deadline_what_was_not_begun_fails(void **state)
 {
         scene s;
@@ -178,6 +245,9 @@ static void at_the_deadline_what_was_not_begun_fails(void **state)
         scene_end(&s);
 }
 
+#define RETRY_SILENT "\"retry\":{\"count\":9,\"delay\":0,\"classes\":[\"silent\"]}"
+
+/* Nor does another try. */
 static void who_is_silent_keeps_no_campaign_open_beyond_its_deadline(void **state)
 {
         scene s;
@@ -188,12 +258,171 @@ static void who_is_silent_keeps_no_campaign_open_beyond_its_deadline(void **stat
         scene_begin(&s, 10, 1);
         scene_devices(&s, 5, DEV_OK);
         scene_devices(&s, 5, DEV_DEAD);
-        id = scene_campaign(&s, "{\"deadline\":\"2026-11-23T02:00:00Z\",\"update_time\":1800}");
+        id = scene_campaign(
+                &s,
+                "{\"deadline\":\"2026-11-23T02:00:00Z\",\"update_time\":1800," RETRY_SILENT "}");
         scene_finish(&s, id);
         scene_stands(&s, id, "done: 5 succeeded, 5 failed");
         c = scene_row(&s, id);
         assert_int_equal(scene_item(&s, id, 7).class, CLASS_SILENT);
         assert_in_range(c.ended, deadline, deadline + HOUR);
+        scene_end(&s);
+}
+
+static void who_is_silent_keeps_no_cancelled_campaign_open(void **state)
+{
+        scene s;
+        int64_t id;
+
+        (void)state;
+        scene_begin(&s, 5, 1);
+        scene_devices(&s, 5, DEV_DEAD);
+        id = scene_campaign(&s, "{\"update_time\":3600," RETRY_SILENT "}");
+        scene_pass(&s, id, HOUR);
+        assert_null(scene_order(&s, id, CAMPAIGN_CANCEL));
+        scene_finish(&s, id);
+        assert_int_equal(scene_row(&s, id).work, 0);
+        for (unsigned i = 1; i <= 5; i++)
+                assert_int_equal(s.dev[i].orders, 1);
+        scene_end(&s);
+}
+
+/* A job that was taken back, and whose end is heard late, says nothing of the try that is under
+ * way. */
+static void the_end_of_another_try_is_none_of_this(void **state)
+{
+        static const char *const others[] = {"1", "3", "2/check", "2/x", ""};
+        scene s;
+        int64_t id;
+
+        (void)state;
+        scene_begin(&s, 1, 1);
+        scene_devices(&s, 1, DEV_DEAF);
+        id = scene_campaign(&s, "{}");
+        scene_pass(&s, id, MINUTE);
+        assert_null(scene_order(&s, id, CAMPAIGN_PAUSE));
+        scene_pass(&s, id, MINUTE);
+        assert_null(scene_order(&s, id, CAMPAIGN_RESUME));
+        scene_pass(&s, id, MINUTE);
+        assert_int_equal(scene_item(&s, id, 1).tries, 2);
+        for (size_t i = 0; i < ODM_COUNT(others); i++) {
+                char data[80];
+
+                (void)snprintf(data, sizeof data, "{\"job\":\"1\",\"key\":\"campaign/%lld/%s\"}",
+                               (long long)id, others[i]);
+                stage_say(&s.on, 1, "job.failed", data);
+                scene_pass(&s, id, MINUTE);
+                scene_stands(&s, id, "running: 1 ordered");
+        }
+        scene_end(&s);
+}
+
+static void runs(scene *s, int64_t dev, const char *fwv)
+{
+        store_batch *b = store_batch_new();
+
+        store_batch_add(b, STORE_DEVICE_PATCH)->device_patch = (store_device_patch){
+                .fields = STORE_DF_FWV, .to = {.id = dev, .fwv = odm_cstr(fwv)}};
+        scene_write(s, b);
+}
+
+/* Between two tries: a rollback brings it to what it had before the first one; and when it has got
+ * there meanwhile, it has got there. */
+static void what_a_device_had_is_what_it_had_at_first(void **state)
+{
+        static const struct {
+                const char *has, *stands, *before;
+        } rows[] = {{"1.5", "running: 1 ordered", "1.0"}, {"2.0", "done: 1 succeeded", "1.0"}};
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                scene s;
+                int64_t id;
+
+                scene_begin(&s, 1, 1);
+                scene_devices(&s, 1, DEV_DEAF);
+                id = scene_campaign(&s, "{}");
+                scene_pass(&s, id, MINUTE);
+                assert_null(scene_order(&s, id, CAMPAIGN_PAUSE));
+                scene_pass(&s, id, MINUTE);
+                runs(&s, 1, rows[i].has);
+                assert_null(scene_order(&s, id, CAMPAIGN_RESUME));
+                scene_pass(&s, id, MINUTE);
+                scene_stands(&s, id, rows[i].stands);
+                assert_str(scene_item(&s, id, 1).before, rows[i].before);
+                scene_end(&s);
+        }
+}
+
+static void turn_of(scene *s, odm_arena *a, fleet_turn *out)
+{
+        odm_arena_init(a, &heap, 1 << 20);
+        *out = (fleet_turn){
+                .host = &s->on.host, .batch = store_batch_new(), .arena = a, .now = stage_ms};
+}
+
+/* The device begins its order while that is being taken back: it is the device's. */
+static void what_a_device_has_just_begun_is_not_taken_back(void **state)
+{
+        store_batch *b = store_batch_new();
+        scene s;
+        campaign_item it;
+        campaign_turn w;
+        fleet_turn t;
+        int64_t id;
+        odm_arena a;
+        bool begun;
+        store_op *op;
+
+        (void)state;
+        scene_begin(&s, 1, 1);
+        scene_devices(&s, 1, DEV_DEAF);
+        id = scene_campaign(&s, "{}");
+        scene_pass(&s, id, MINUTE);
+        turn_of(&s, &a, &t);
+        assert_int_equal(campaign_turn_begin(&w, &t, id), 0);
+        it = scene_item(&s, id, 1);
+        assert_int_equal(campaign_turn_withdraw(&w, &it, ITEM_DELAYED, CLASS_NONE, "no", &begun),
+                         0);
+        assert_false(begun);
+        op = store_batch_add(b, STORE_JOB_MOVE);
+        op->job_move.device = 1;
+        op->job_move.job = 1;
+        op->job_move.from = STORE_JOB_OPEN;
+        op->job_move.to = STORE_JOB_IN_SESSION;
+        op->job_move.at = stage_ms;
+        scene_write(&s, b);
+        assert_int_equal(store_write_sync(s.on.st, t.batch), ODM_ESTATE);
+        campaign_turn_done(&w);
+        store_batch_free(t.batch);
+        odm_arena_done(&a);
+        scene_end(&s);
+}
+
+/* An operator acts while the clock is at work: nothing of that turn happens. */
+static void an_operator_is_not_overruled(void **state)
+{
+        scene s;
+        campaign_turn w;
+        fleet_turn t;
+        int64_t id;
+        odm_arena a;
+
+        (void)state;
+        scene_begin(&s, 1, 1);
+        scene_devices(&s, 1, DEV_DEAF);
+        id = scene_campaign(&s, "{}");
+        turn_of(&s, &a, &t);
+        assert_int_equal(campaign_turn_begin(&w, &t, id), 0);
+        assert_null(scene_order(&s, id, CAMPAIGN_CANCEL));
+        w.c.state = CAMPAIGN_DONE;
+        w.fields = STORE_FIELD(CAMPAIGN_F_state);
+        assert_int_equal(campaign_turn_end(&w, true), 0);
+        assert_int_equal(store_write_sync(s.on.st, t.batch), ODM_ESTATE);
+        assert_int_equal(scene_row(&s, id).state, CAMPAIGN_CANCELLED);
+        campaign_turn_done(&w);
+        store_batch_free(t.batch);
+        odm_arena_done(&a);
         scene_end(&s);
 }
 
@@ -447,8 +676,16 @@ int main(void)
                 cmocka_unit_test(too_many_failures_halt_it_until_an_operator_goes_on),
                 cmocka_unit_test(a_pause_takes_back_what_no_device_has_begun),
                 cmocka_unit_test(the_failed_are_retried_by_one_act),
+                cmocka_unit_test(those_that_failed_so_are_retried),
+                cmocka_unit_test(nothing_is_ordered_before_it_begins),
+                cmocka_unit_test(nothing_is_ordered_behind_the_deadline),
                 cmocka_unit_test(at_the_deadline_what_was_not_begun_fails),
                 cmocka_unit_test(who_is_silent_keeps_no_campaign_open_beyond_its_deadline),
+                cmocka_unit_test(who_is_silent_keeps_no_cancelled_campaign_open),
+                cmocka_unit_test(the_end_of_another_try_is_none_of_this),
+                cmocka_unit_test(what_a_device_had_is_what_it_had_at_first),
+                cmocka_unit_test(what_a_device_has_just_begun_is_not_taken_back),
+                cmocka_unit_test(an_operator_is_not_overruled),
                 cmocka_unit_test(devices_are_ordered_in_their_windows),
                 cmocka_unit_test(not_more_are_under_way_than_wanted),
                 cmocka_unit_test(late_devices_join),
