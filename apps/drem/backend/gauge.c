@@ -130,29 +130,22 @@ static int read_id(const char *root, char out[GAUGE_BOOT_ID])
         return rc;
 }
 
-/* "ID running" or "ID stopped".  A marker that is neither says nothing. */
-int gauge_boot_look(const char *root, const char *folder, gauge_boot *out, diag *d)
+/* "ID running" or "ID stopped".  A marker that is neither, or cannot be read, says nothing; the
+ * next one takes its place. */
+int gauge_boot_look(const char *root, const char *folder, gauge_boot *out)
 {
         gauge_boot b = {.hard = false};
         char *path = fsio_join(folder, "boot");
         char id[GAUGE_BOOT_ID] = "", state[16] = "";
-        diag why = {{0}};
         odm_buf text;
         int rc = path ? read_id(root, b.id) : ODM_ENOMEM;
 
         odm_buf_init(&text, &heap_mem, 256);
-        if (rc == 0)
-                rc = fsio_read(path, 200, &text, &why);
-        if (rc == 0)
-                rc = odm_buf_byte(&text, 0);
-        if (rc == 0 && sscanf(text.p, "%36s %15s", id, state) == 2)
+        if (rc == 0 && fsio_read(path, 200, &text, NULL) == 0 && odm_buf_byte(&text, 0) == 0 &&
+            sscanf(text.p, "%36s %15s", id, state) == 2)
                 b.hard = strcmp(state, "running") == 0 && strcmp(id, b.id) != 0;
-        if (rc == ODM_ENOENT && b.id[0]) /* our first run */
-                rc = 0;
         if (rc == 0)
                 *out = b;
-        else if (why.text[0])
-                diag_set(d, rc, "%s", why.text);
         odm_buf_done(&text);
         free(path);
         return rc;

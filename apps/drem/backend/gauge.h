@@ -41,9 +41,9 @@ typedef struct gauge_boot {
         bool hard;              /* the one before ended while we were running */
 } gauge_boot;
 
-/* Looks at the marker that gauge_boot_mark() left in `folder`.  0; ODM_ENOENT: this machine does
- * not number its runs; ODM_EIO, ODM_ENOMEM. */
-ODM_MUST_USE int gauge_boot_look(const char *root, const char *folder, gauge_boot *out, diag *d);
+/* Looks at the marker that gauge_boot_mark() left in `folder`; one that cannot be read is none.  0;
+ * ODM_ENOENT: this machine does not number its runs; ODM_ENOMEM. */
+ODM_MUST_USE int gauge_boot_look(const char *root, const char *folder, gauge_boot *out);
 /* Says that we run, or were stopped; durable on return.  0, ODM_EIO, ODM_ENOMEM. */
 ODM_MUST_USE int gauge_boot_mark(const char *folder, const gauge_boot *b, bool running, diag *d);
 

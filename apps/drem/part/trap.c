@@ -260,7 +260,7 @@ static int look_at_boot(trap_part *p, diag *d)
         int rc = fsio_mkdir(p->folder, 0700, d);
 
         if (rc == 0)
-                rc = gauge_boot_look(p->root, p->folder, &p->boot, d);
+                rc = gauge_boot_look(p->root, p->folder, &p->boot);
         p->numbered = rc == 0;
         return rc == ODM_ENOENT ? 0 : rc;
 }
