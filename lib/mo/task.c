@@ -265,15 +265,19 @@ static int open_move(odm_tasks *ts, odm_wall now)
         return 0;
 }
 
-/* Ends the transaction of a move that went well so far, or takes all of it back. */
+/* Ends the transaction of a move that went well so far, or takes all of it back.  A provider that
+ * fails after all had agreed does not undo it: the tree keeps the move, so it was made. */
 static int close_move(odm_tasks *ts, int rc)
 {
-        unsigned status = ODM_ST_OK;
+        unsigned status = ODM_ST_STORE_FAILED;
 
-        if (rc == 0)
+        if (rc == 0) {
                 rc = odm_tree_commit(ts->opt.tree, &status);
-        else
+                if (rc == ODM_EIO && odm_status_ok(status))
+                        rc = 0;
+        } else {
                 odm_tree_rollback(ts->opt.tree);
+        }
         ts->moving = false;
         return rc == 0 && !odm_status_ok(status) ? ODM_EIO : rc;
 }

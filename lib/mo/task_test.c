@@ -569,6 +569,36 @@ static void who_only_watches_is_not_in_the_way(void **state)
         lab_close(&l);
 }
 
+static int commit_fails(void *ctx, odm_tree *t, const odm_change *list)
+{
+        (void)ctx;
+        (void)t;
+        (void)list;
+        return ODM_EIO;
+}
+
+/* A provider fails after all had agreed: the tree keeps the move, so the task has made it too. */
+static void what_the_tree_keeps_the_task_keeps(void **state)
+{
+        lab l, again;
+
+        (void)state;
+        set_up(&l, 1);
+        fumo.provider.commit = commit_fails;
+        assert_int_equal(order(&l, 0, "Download", "a"), 202);
+        uint32_t id = next_is(&l, "./FUMO/o0");
+        const unsigned step = lent->step;
+        assert_int_equal(odm_tasks_done(l.tasks, id, &done, LAB_NOW), 0);
+        assert_int_not_equal(odm_tasks_at(l.tasks, 0)->step, step);
+        assert_int_equal(odm_tasks_done(l.tasks, id, &done, LAB_NOW), ODM_ENOENT);
+        const odm_task kept = *odm_tasks_at(l.tasks, 0);
+        assert_int_equal(lab_restart(&l, l.n_log, &again, mount, nothing_made), 0);
+        assert_int_equal(odm_tasks_at(again.tasks, 0)->step, kept.step);
+        assert_int_equal(odm_tasks_at(again.tasks, 0)->result, kept.result);
+        lab_close(&again);
+        lab_close(&l);
+}
+
 static void causes_have_sentences(void **state)
 {
         (void)state;
@@ -600,6 +630,7 @@ int main(void)
                 cmocka_unit_test(a_stop_that_is_refused_or_fails_changes_nothing),
                 cmocka_unit_test(a_stop_without_memory_changes_nothing),
                 cmocka_unit_test(who_only_watches_is_not_in_the_way),
+                cmocka_unit_test(what_the_tree_keeps_the_task_keeps),
                 cmocka_unit_test(causes_have_sentences),
         };
 
