@@ -139,7 +139,8 @@ int httpd_stream_write(httpd_stream *s, odm_str data)
 
         pthread_mutex_lock(&s->lock);
         if (!s->gone && !s->ended) {
-                if (s->at > 0 && s->at >= s->buf.n / 2) { /* what was read makes room */
+                bool full = data.n > s->buf.max - s->buf.n;
+                if (s->at > 0 && (full || s->at >= s->buf.n / 2)) { /* what was read makes room */
                         memmove(s->buf.p, s->buf.p + s->at, s->buf.n - s->at);
                         s->buf.n -= s->at;
                         s->at = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* httpd_test.c - the server and the client over real sockets on loopback. */
-#include "httpd.h"
+#include "httpd_inner.h"
 
 #include <netinet/in.h>
 #include <poll.h>
@@ -845,6 +845,24 @@ static void replies_may_come_later(void **state)
         tls_cred_free(cred);
 }
 
+/* What was read makes room for as much, however little of all that is. */
+static void streams_hold_what_waits_to_the_last_octet(void **state)
+{
+        httpd_stream st = {.at = 0};
+
+        (void)state;
+        pthread_mutex_init(&st.lock, NULL);
+        odm_buf_init(&st.buf, &heap_mem, 10);
+        assert_int_equal(httpd_stream_write(&st, ODM_STR("0123456789")), 0);
+        assert_int_equal(httpd_stream_write(&st, ODM_STR("a")), ODM_ELIMIT);
+        st.at = 3; /* gone out */
+        assert_int_equal(httpd_stream_write(&st, ODM_STR("abcd")), ODM_ELIMIT);
+        assert_int_equal(httpd_stream_write(&st, ODM_STR("abc")), 0);
+        assert_octets(odm_str_from(odm_buf_view(&st.buf), st.at), ODM_STR("3456789abc"));
+        odm_buf_done(&st.buf);
+        pthread_mutex_destroy(&st.lock);
+}
+
 static void streams_flow_and_end(void **state)
 {
         world *w = *state;
@@ -1282,6 +1300,7 @@ int main(void)
                 T(a_large_body_is_refused_early),
                 T(replies_may_come_later),
                 T(streams_flow_and_end),
+                cmocka_unit_test(streams_hold_what_waits_to_the_last_octet),
                 T(queries_are_decoded),
                 T(strangers_certificates_are_refused),
                 T(a_name_not_in_the_certificate_is_refused),
