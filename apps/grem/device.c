@@ -59,11 +59,42 @@ void device_mark(rec *r)
 
 static int flush_once(devices *v);
 
-/* The batch that waits, made when there is none; NULL: no memory.  One that has much goes before.
- */
+struct held { /* a full batch, while the store refuses them */
+        struct held *next;
+        store_batch *b;
+};
+
+static void hold(devices *v)
+{
+        struct held *h = calloc(1, sizeof *h);
+
+        if (!h)
+                return; /* it gets fuller */
+        h->b = v->b;
+        *v->last_held = h;
+        v->last_held = &h->next;
+        v->b = NULL;
+}
+
+static store_batch *let_go(devices *v)
+{
+        struct held *h = v->held;
+        store_batch *b = h->b;
+
+        v->held = h->next;
+        if (!v->held)
+                v->last_held = &v->held;
+        free(h);
+        return b;
+}
+
+/* The batch that waits, made when there is none; NULL: no memory.  One that has much goes before,
+ * or is held. */
 store_batch *device_batch(devices *v)
 {
-        if (v->b && v->b->n >= BATCH_OPS / 2)
+        if (v->b && v->b->n >= BATCH_OPS / 2 && v->failing)
+                hold(v);
+        else if (v->b && v->b->n >= BATCH_OPS / 2)
                 (void)flush_once(v); /* else it gets fuller */
         if (!v->b)
                 v->b = store_batch_new();
@@ -79,6 +110,7 @@ static void on_written(void *ctx, store_batch *b, int rc)
 {
         devices *v = ctx;
 
+        v->failing = rc < 0;
         if (rc == 0)
                 return;
         log_error("records of devices cannot be kept", log_text("reason", odm_err_text(rc)));
@@ -111,10 +143,25 @@ static int gather(devices *v, store_batch *b)
         return rc;
 }
 
+static int send_held(devices *v)
+{
+        int rc = 0;
+
+        while (rc == 0 && v->held) {
+                rc = gw_write_then(v->g, v->held->b, on_written, v);
+                if (rc == 0)
+                        (void)let_go(v);
+        }
+        return rc;
+}
+
 static int flush_once(devices *v)
 {
+        int rc = send_held(v);
         store_batch *b = v->b ? v->b : device_batch(v);
-        int rc = b ? gather(v, b) : ODM_ENOMEM;
+
+        if (rc == 0)
+                rc = b ? gather(v, b) : ODM_ENOMEM;
 
         loop_timer_stop(&v->flush);
         if (rc == 0)
@@ -131,7 +178,7 @@ static void on_flush(void *ctx)
         devices *v = ctx;
         int rc = 0;
 
-        while (rc == 0 && (v->dirty || v->b))
+        while (rc == 0 && (v->dirty || v->b || v->held))
                 rc = flush_once(v);
         if (rc < 0)
                 flush_soon(v, AGAIN_MS);
@@ -880,6 +927,7 @@ int devices_open(gateway *g, devices **out, diag *d)
                 return diag_set(d, ODM_ENOMEM, "out of memory");
         v->g = g;
         v->hash_n = HASH_MIN;
+        v->last_held = &v->held;
         v->hash = calloc(v->hash_n, sizeof(rec *));
         v->kinds = words_new();
         v->flush = (loop_timer){.fn = on_flush, .ctx = v};
@@ -929,6 +977,8 @@ void devices_close(devices *v)
         loop_timer_stop(&v->many);
         for (size_t i = 0; i < v->n; i++)
                 device_rec_free(v->all[i]);
+        while (v->held)
+                store_batch_free(let_go(v));
         store_batch_free(v->b);
         words_free(v->kinds);
         free(v->all);

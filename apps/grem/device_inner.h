@@ -44,6 +44,8 @@ struct devices {
         size_t by_state[ODM_INV_STATES];
         rec *dirty;
         store_batch *b; /* alerts and what goes with them, to be written */
+        bool failing;   /* the last batch was refused: full ones are held until `flush` is due */
+        struct held *held, **last_held;
         loop_timer flush, absent, many;
 };
 

@@ -118,6 +118,43 @@ static void values_of_a_device_that_went_do_not_stay(void **arg)
         assert_int_equal(rows_of_values(), 0);
 }
 
+/* Several batches were on their way: what was in them is tried again together, after a pause.  None
+ * of it is lost, nor told: that each device came waits, and is taken back. */
+static void a_full_disk_is_not_tried_over_and_over(void **arg)
+{
+        store_stats s;
+        char id[16];
+        size_t waiting;
+
+        (void)arg;
+        for (unsigned i = 0; i < 5000; i++) {
+                snprintf(id, sizeof id, "d%u", i);
+                assert_non_null(fake_attach(fake_new(yard.fake, id)));
+        }
+        for (int i = 0; i < 20; i++)
+                yard_settle();
+        waiting = north_waiting(yard.g->north);
+        disk_is_full(true);
+        for (unsigned i = 0; i < 5000; i++) {
+                snprintf(id, sizeof id, "d%u", i);
+                fake_go(fake_find(yard.fake, id), ADAPTER_DEREGISTERED);
+        }
+        (void)yard_turn(1500, NULL, NULL);
+        store_stat(yard.g->store, &s);
+        disk_is_full(false);
+        assert_true(s.failed > 0);
+        if (s.failed > 20)
+                fail_msg("%llu batches failed", (unsigned long long)s.failed);
+        for (int i = 0; i < 3; i++) {
+                loop_skip(2500);
+                yard_settle();
+        }
+        yard_stop();
+        yard_start(classes);
+        assert_int_equal(gw_count(yard.g, GW_DETACHED), 5000);
+        assert_int_equal(north_waiting(yard.g->north), waiting - 5000);
+}
+
 /* A text that is too long is cut between two characters: no message can hold half of one. */
 static void long_texts_are_cut_at_a_character(void **arg)
 {
@@ -148,6 +185,7 @@ int main(void)
                 TEST(a_record_that_went_is_not_in_the_way),
                 TEST(a_change_that_was_not_kept_is_tried_again),
                 TEST(values_of_a_device_that_went_do_not_stay),
+                TEST(a_full_disk_is_not_tried_over_and_over),
                 TEST(long_texts_are_cut_at_a_character),
         };
 
