@@ -43,6 +43,19 @@ int recover_store_keep(const char *path)
         return rc;
 }
 
+#define DAMAGED ".damaged"
+
+/* The log goes with the damaged file: it fits no other, and what was written last may stand in it
+ * alone. */
+static void put_log_away(const char *wal, const char *path)
+{
+        char *to = beside(path, DAMAGED "-wal");
+
+        if (!to || rename(wal, to) < 0)
+                (void)unlink(wal);
+        free(to);
+}
+
 /* The copy into the place of the damaged file, which is out of the way.  Marked before: the power
  * may go when it is there. */
 static recover_mended put_copy(const char *path, marks *m)
@@ -53,7 +66,7 @@ static recover_mended put_copy(const char *path, marks *m)
 
         marks_mended(m, RECOVER_COPY);
         if (wal)
-                (void)unlink(wal); /* of the damaged file; it fits no other */
+                put_log_away(wal, path);
         if (shm)
                 (void)unlink(shm);
         if (from && wal && shm && access(from, R_OK) == 0 && copy(from, path) == 0)
@@ -67,12 +80,15 @@ static recover_mended put_copy(const char *path, marks *m)
 
 static recover_mended mend(const char *path, marks *m)
 {
-        char *away = beside(path, ".damaged");
+        char *away = beside(path, DAMAGED), *log = beside(path, DAMAGED "-wal");
         recover_mended how = RECOVER_WHOLE;
 
-        if (away && rename(path, away) == 0)
+        if (log)
+                (void)unlink(log); /* of a file that was put away before */
+        if (away && log && rename(path, away) == 0)
                 how = put_copy(path, m);
         free(away);
+        free(log);
         return how;
 }
 
@@ -113,7 +129,7 @@ static void pardon(const char *path)
 /* The power went when the damaged file was out of the way, and nothing in its place yet. */
 static bool is_half_mended(const char *path)
 {
-        char *away = beside(path, ".damaged");
+        char *away = beside(path, DAMAGED);
         bool half = away && access(path, F_OK) < 0 && errno == ENOENT && access(away, F_OK) == 0;
 
         free(away);

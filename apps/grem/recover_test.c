@@ -533,6 +533,50 @@ static void a_store_that_was_found_damaged_is_mended(void **arg)
         assert_int_equal(yard.g->mended, RECOVER_WHOLE);
 }
 
+static void write_text(const char *path, const char *text)
+{
+        FILE *f = fopen(path, "w");
+
+        assert_non_null(f);
+        assert_true(fputs(text, f) >= 0);
+        assert_int_equal(fclose(f), 0);
+}
+
+/* What was written last may stand in the log alone: it is kept with the file that it belongs to,
+ * and none of an older one. */
+static void the_log_of_a_damaged_store_is_kept_with_it(void **arg)
+{
+        char path[128], name[160], text[8];
+        FILE *f;
+
+        (void)arg;
+        (void)attach();
+        yard_settle();
+        snprintf(path, sizeof path, "%s/gateway.db", gw_folder(yard.g));
+        yard_stop();
+        snprintf(name, sizeof name, "%s.damaged-wal", path);
+        write_text(name, "older");
+        for (int log = 1; log >= 0; log--) {
+                snprintf(name, sizeof name, "%s-wal", path);
+                if (log)
+                        write_text(name, "the log");
+                recover_store_condemn(path);
+                yard_start(classes);
+                assert_int_equal(yard.g->mended, RECOVER_COPY);
+                assert_int_equal(gw_count(yard.g, -1), 1);
+                yard_stop();
+                snprintf(name, sizeof name, "%s.damaged-wal", path);
+                f = fopen(name, "r");
+                memset(text, 0, sizeof text);
+                if (f) {
+                        (void)!fread(text, 1, sizeof text - 1, f);
+                        fclose(f);
+                }
+                assert_int_equal(strcmp(text, "the log") == 0, log);
+        }
+        yard_start(classes);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, yard_tear_down)
 
 int main(void)
@@ -553,6 +597,7 @@ int main(void)
                 TEST(a_store_that_is_half_mended_is_mended),
                 TEST(a_store_is_copied_while_it_is_in_use),
                 TEST(a_store_that_was_found_damaged_is_mended),
+                TEST(the_log_of_a_damaged_store_is_kept_with_it),
         };
         return RUN_TESTS(tests);
 }
