@@ -108,7 +108,7 @@ static void enter(http_client *c, client_state to)
 static void set_timer(http_client *c, int64_t ms)
 {
         if (loop_timer_set(c->loop, &c->timer, odm_time_add(loop_now(), ms)) < 0)
-                c->over = true; /* no memory for a timer: at least do not keep the connection */
+                c->over = true; /* only when it was not set: at least do not keep the connection */
 }
 
 static void disconnect(http_client *c)
@@ -755,8 +755,13 @@ int http_client_send(http_client *c, const http_request *r,
         c->rc = 0;
         c->why.text[0] = 0;
         rc = prepare(c, r);
-        if (rc < 0)
+        if (rc == 0) /* once it is set it can be moved without memory, until the request is over */
+                rc = loop_timer_set(c->loop, &c->timer,
+                                    odm_time_add(loop_now(), c->opt.connect_ms));
+        if (rc < 0) {
+                odm_buf_cut(&c->out, 0);
                 return rc;
+        }
         c->fn = fn;
         c->ctx = ctx;
         c->head = strcmp(r->method, "HEAD") == 0;

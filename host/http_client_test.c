@@ -10,6 +10,18 @@
 
 #include "support.h"
 
+/* ---- memory that ends ------------------------------------------------------------ */
+
+static bool no_more; /* nothing that was there grows: linked so that this file is asked */
+
+void *__real_realloc(void *p, size_t n); /* NOLINT: the linker's name */
+void *__wrap_realloc(void *p, size_t n); /* NOLINT */
+
+void *__wrap_realloc(void *p, size_t n) /* NOLINT */
+{
+        return no_more && p ? NULL : __real_realloc(p, n);
+}
+
 /* ---- a scripted server: one step a request ---------------------------------------- */
 
 typedef struct script_step {
@@ -544,6 +556,45 @@ static void bad_requests_are_refused_here(void **state)
         http_sync_free(c);
 }
 
+static void never(void *ctx)
+{
+        (void)ctx;
+}
+
+static void never_replied(void *ctx, const http_reply *r)
+{
+        (void)ctx;
+        (void)r;
+        fail_msg("a request that was refused is answered");
+}
+
+/* Without a timer a request would wait for ever: one that can have none is refused at once. */
+static void a_request_without_a_timer_is_refused(void **state)
+{
+        loop_timer others[16];
+        http_client_opt o;
+        http_client *c;
+        loop *l;
+
+        (void)state;
+        http_client_opt_init(&o);
+        assert_int_equal(loop_new(&l), 0);
+        for (size_t i = 0; i < ODM_COUNT(others); i++) { /* as many as there is room for */
+                others[i] = (loop_timer){.fn = never};
+                assert_int_equal(loop_timer_set(l, &others[i], odm_time_add(loop_now(), 60000)), 0);
+        }
+        assert_int_equal(http_client_new(l, &o, &c), 0);
+        const http_request r = {.method = "GET", .url = ODM_STR("http://127.0.0.1:1/")};
+        for (int round = 0; round < 2; round++) {
+                no_more = true;
+                int rc = http_client_send(c, &r, never_replied, NULL);
+                no_more = false;
+                assert_int_equal(rc, ODM_ENOMEM);
+        }
+        http_client_free(c);
+        loop_free(l);
+}
+
 static void nobody_listens(void **state)
 {
         http_sync *c = client(NULL);
@@ -688,6 +739,7 @@ int main(void)
                 cmocka_unit_test(the_proxy_may_change_between_requests),
                 cmocka_unit_test(tunnels_that_are_refused_are_told),
                 cmocka_unit_test(bad_requests_are_refused_here),
+                cmocka_unit_test(a_request_without_a_timer_is_refused),
                 cmocka_unit_test(nobody_listens),
                 cmocka_unit_test(callbacks_may_go_on_or_free),
         };
