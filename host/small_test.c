@@ -124,9 +124,10 @@ static void long_messages_are_cut_whole(void **state)
         (void)state;
         log_init("prog", LOG_LEVEL_INFO, LOG_FORM_JSON, fd, "codec");
         for (size_t i = 0; i < ODM_COUNT(parts); i++) {
-                big[0] = 0;
-                while (strlen(big) + strlen(parts[i]) < sizeof big)
-                        strcat(big, parts[i]);
+                size_t n = strlen(parts[i]), at = 0;
+                for (; at + n < sizeof big; at += n)
+                        memcpy(big + at, parts[i], n);
+                big[at] = 0;
                 log_tracer()->line(log_tracer()->ctx, "codec", big);
                 read_back(fd);
                 j = json_loads(logged, 0, NULL);

@@ -249,8 +249,8 @@ static bool all_alike(odm_client *c)
         const struct outcome *o = c->run.first;
 
         for (const struct outcome *x = o; x; x = x->next)
-                if (x->code != o->code || (in_atomic(c) && x->late != o->late) || x->failing.p || x->created.p ||
-                    !odm_str_eq(x->text, o->text))
+                if (x->code != o->code || (in_atomic(c) && x->late != o->late) || x->failing.p ||
+                    x->created.p || !odm_str_eq(x->text, o->text))
                         return false;
         return true;
 }

@@ -228,7 +228,7 @@ void odm_results_cut_off(odm_server *s);
 
 /* ---- job.c ----------------------------------------------------------------- */
 
-uint32_t odm_job_count(const odm_command *c);  /* a command with its members */
+uint32_t odm_job_count(const odm_command *c); /* a command with its members */
 uint32_t odm_job_count_all(const odm_command *list);
 bool odm_job_allowed(const odm_command *list); /* may it be sent by us? */
 ODM_MUST_USE int odm_job_add(odm_server *s, const odm_job *job);
