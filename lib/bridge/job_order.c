@@ -73,7 +73,8 @@ static bool any_chosen(const odm_bridge *b)
 }
 
 /* Without a choice everything is meant.  A choice that the device cannot be told is not made for
- * everything: nothing is wiped. */
+ * everything: nothing is wiped.  For the same reason a choice stays when it was wiped, unlike that
+ * of a device whose next Wipe then finds nothing: a Wipe said twice would take all. */
 static int wipe_all(odm_job *j)
 {
         return any_chosen(j->b) ? odm_job_end(j, 1406, NULL) : order(j);
