@@ -15,6 +15,7 @@
 #define RECORD "Records/*"
 #define EXPECTED AT "/Ext/Expected"
 #define EXPECTED_MAX 20000
+#define EXPECTED_BYTES ((size_t)64 << 20) /* of one: its name may be as long as a value can be */
 #define BINDINGS 40
 
 typedef struct inventory_part {
@@ -319,31 +320,41 @@ static int on_expected_name(void *ctx, odm_str name)
         return l->names[l->n++].p ? 0 : odm_arena_err(l->a);
 }
 
-static odm_str expected_leaf(const expected_list *l, odm_str name, const char *which)
+/* A leaf that is not there has no text. */
+static int expected_leaf(const expected_list *l, odm_str name, const char *which, odm_arena *a,
+                         odm_str *out)
 {
-        odm_str uri = odm_arena_fmt(l->a, EXPECTED "/%.*s/%s", (int)name.n, name.p, which);
+        odm_str uri = odm_arena_fmt(a, EXPECTED "/%.*s/%s", (int)name.n, name.p, which);
         odm_value v;
+        int rc = uri.p ? odm_tree_read(l->p->host->tree, uri, a, &v) : odm_arena_err(a);
 
-        if (!uri.p || odm_tree_read(l->p->host->tree, uri, l->a, &v) < 0)
-                return ODM_ABSENT;
-        return odm_arena_copy(l->a, v.data);
+        *out = ODM_ABSENT;
+        if (rc == 0)
+                *out = odm_arena_copy(a, v.data);
+        return a->err ? odm_arena_err(a) : 0;
 }
 
-static void expect(const expected_list *l, odm_str name)
+static int expect(const expected_list *l, odm_str name, odm_arena *a)
 {
-        odm_str id = expected_leaf(l, name, "DeviceID");
+        odm_str id, mode_text, title;
         uint64_t mode = 0;
         gw_device *d;
-        int rc;
+        int rc = expected_leaf(l, name, "DeviceID", a, &id);
 
-        if (id.n == 0 || gw_by_id(l->p->g, id))
-                return;
-        if (odm_str_u64(expected_leaf(l, name, "Mode"), GW_ADAPTATION, &mode) < 0)
+        if (rc < 0 || id.n == 0 || gw_by_id(l->p->g, id))
+                return rc;
+        rc = expected_leaf(l, name, "Mode", a, &mode_text);
+        if (rc == 0)
+                rc = expected_leaf(l, name, "Name", a, &title);
+        if (rc < 0)
+                return rc;
+        if (odm_str_u64(mode_text, GW_ADAPTATION, &mode) < 0)
                 mode = 0;
-        rc = devices_provision(l->p->g, id, expected_leaf(l, name, "Name"), (int)mode, &d);
+        rc = devices_provision(l->p->g, id, title, (int)mode, &d);
         if (rc < 0)
                 log_error("an expected device has no record", log_str("id", id),
                           log_text("reason", odm_err_text(rc)));
+        return 0;
 }
 
 static int by_number(const void *a, const void *b)
@@ -354,18 +365,23 @@ static int by_number(const void *a, const void *b)
 }
 
 /* Records of those that are expected no more, and never came. */
-static int drop_unexpected(const expected_list *l)
+static int drop_unexpected(const expected_list *l, odm_arena *a)
 {
         uint32_t *known = odm_arena_get(l->a, (l->n + 1) * sizeof *known);
         gw_device *d, *next;
         size_t n = 0;
+        odm_str id;
 
         if (!known)
                 return odm_arena_err(l->a);
         for (size_t i = 0; i < l->n; i++) {
-                d = gw_by_id(l->p->g, expected_leaf(l, l->names[i], "DeviceID"));
+                int rc = expected_leaf(l, l->names[i], "DeviceID", a, &id);
+                if (rc < 0)
+                        return rc;
+                d = gw_by_id(l->p->g, id);
                 if (d)
                         known[n++] = d->number;
+                odm_arena_reset(a);
         }
         qsort(known, n, sizeof *known, by_number);
         for (d = gw_next(l->p->g, NULL); d; d = next) {
@@ -381,16 +397,20 @@ static int drop_unexpected(const expected_list *l)
 static void take_expected(void *ctx)
 {
         inventory_part *p = ctx;
-        odm_arena a;
+        odm_arena a, one; /* of the list; of one entry */
         expected_list l = {.p = p, .a = &a};
         int rc;
 
         odm_arena_init(&a, &heap_mem, (size_t)32 << 20);
+        odm_arena_init(&one, &heap_mem, EXPECTED_BYTES);
         rc = odm_tree_children(p->host->tree, ODM_STR(EXPECTED), on_expected_name, &l);
-        for (size_t i = 0; rc == 0 && i < l.n; i++)
-                expect(&l, l.names[i]);
+        for (size_t i = 0; rc == 0 && i < l.n; i++) {
+                rc = expect(&l, l.names[i], &one);
+                odm_arena_reset(&one);
+        }
         if (rc == 0)
-                rc = drop_unexpected(&l);
+                rc = drop_unexpected(&l, &one);
+        odm_arena_done(&one);
         odm_arena_done(&a);
         if (rc < 0)
                 log_error("expected devices", log_text("reason", odm_err_text(rc)));

@@ -177,6 +177,49 @@ static void long_texts_are_cut_at_a_character(void **arg)
         }
 }
 
+#define MANY 20000 /* with the longest names */
+
+static void write_expected(unsigned i, const char *rel, const char *text, odm_format format)
+{
+        const odm_value v = {.format = format, .data = odm_cstr(text)};
+        char uri[160];
+
+        snprintf(uri, sizeof uri, "./GwMO/Inventory/Ext/Expected/%060u%s", i, rel);
+        assert_int_equal(odm_tree_write(yard.tree, odm_cstr(uri), &v, loop_wall()), 0);
+}
+
+static int set_up_many(void **arg)
+{
+        (void)arg;
+        return yard_set_up(classes, (const char *const[]){"gateway.devices=20000", NULL});
+}
+
+static bool are_expected(void *n)
+{
+        return gw_count(yard.g, GW_PROVISIONED) == *(size_t *)n;
+}
+
+/* A name that is too long for a record is in nobody's way. */
+static void all_that_are_expected_stay(void **arg)
+{
+        size_t n = MANY;
+        char id[256];
+
+        (void)arg;
+        for (unsigned i = 0; i < MANY; i++) {
+                snprintf(id, sizeof id, "%0255u", i);
+                write_expected(i, "/DeviceID", id, ODM_FMT_CHR);
+        }
+        assert_true(yard_turn(20000, are_expected, &n));
+        char *name = test_malloc((8 << 20) + 1);
+        memset(name, 'x', 8 << 20);
+        name[8 << 20] = 0;
+        write_expected(0, "/Name", name, ODM_FMT_CHR);
+        test_free(name);
+        yard_settle();
+        assert_true(are_expected(&n));
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, yard_tear_down)
 
 int main(void)
@@ -186,6 +229,8 @@ int main(void)
                 TEST(a_change_that_was_not_kept_is_tried_again),
                 TEST(values_of_a_device_that_went_do_not_stay),
                 TEST(a_full_disk_is_not_tried_over_and_over),
+                cmocka_unit_test_setup_teardown(all_that_are_expected_stay, set_up_many,
+                                                yard_tear_down),
                 TEST(long_texts_are_cut_at_a_character),
         };
 
