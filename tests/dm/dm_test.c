@@ -1099,7 +1099,8 @@ static odm_notify_check woken(world *w, int fd, char session[5])
         odm_secret_of(ODM_STR("srv"), ODM_STR("spw"), &secret);
         assert_int_equal(store_account_get(w->store, w->device, &w->a, &acc), 0);
         nonce.n = (uint8_t)acc.server_nonce.n;
-        memcpy(nonce.p, acc.server_nonce.p, nonce.n);
+        if (nonce.n) /* before the first session there is none */
+                memcpy(nonce.p, acc.server_nonce.p, nonce.n);
         return odm_notify_verify(package0, &secret, &nonce);
 }
 
