@@ -6,6 +6,15 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
+static size_t objects(const odm_lw_registry *r)
+{
+        size_t n = 0;
+
+        for (const odm_lw_object *o = odm_lw_object_next(r, NULL); o; o = odm_lw_object_next(r, o))
+                n++;
+        return n;
+}
+
 static void *resize(void *ctx, void *p, size_t old, size_t n)
 {
         (void)ctx, (void)old;
@@ -25,7 +34,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
         if (odm_lw_registry_new(&mem, &r) < 0)
                 return 0;
-        (void)odm_lw_registry_load(r, (odm_str){(const char *)p, n}, NULL, &why);
+        size_t before = objects(r);
+        if (odm_lw_registry_load(r, (odm_str){(const char *)p, n}, NULL, &why) < 0 &&
+            objects(r) != before)
+                abort(); /* nothing was to be taken */
         for (const odm_lw_object *o = odm_lw_object_next(r, NULL); o;
              o = odm_lw_object_next(r, o)) {
                 if (last && last->id >= o->id)

@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
         odm_lw_links l, again;
         odm_lw_register r;
         odm_lw_attrs at = {0};
-        unsigned cleared;
+        unsigned cleared = 0;
         size_t n_args;
         odm_arena a;
         odm_buf b;
@@ -41,8 +41,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
                 if (odm_lw_args_format(args, n_args, &b) < 0 || !odm_str_eq(odm_buf_view(&b), in))
                         abort();
         }
-        if (odm_lw_register_parse(&in, 1, true, &r) == 0)
-                (void)odm_lw_attrs_parse(in, &at, &cleared);
+        if (odm_lw_register_parse(&in, 1, true, &r) == 0 &&
+            odm_lw_attrs_parse(in, &at, &cleared) == 0 && (at.has & cleared) != 0)
+                abort();
         odm_buf_done(&b);
         odm_arena_done(&a);
         return 0;

@@ -22,7 +22,7 @@ static void set_up(lab *l, size_t objects)
         assert_int_equal(lab_open(l, &heap, mount), 0);
         assert_int_equal(odm_tree_write(l->tree, ODM_STR("./FUMO?prop=ACL"), &acl, LAB_NOW), 0);
         for (size_t i = 0; i < objects; i++) {
-                char name[16], uri[64];
+                char name[24], uri[64];
                 unsigned status;
                 snprintf(name, sizeof name, "o%zu", i);
                 assert_int_equal(odm_fumo_add(&fumo, name, LAB_NOW), 0);

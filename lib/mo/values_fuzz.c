@@ -50,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         if (odm_values_new(&mem, 1 << 16, &v) < 0)
                 return 0;
         odm_buf_init(&doc, &mem, 1 << 16);
-        (void)odm_values_read(in, &mem, rewrite, v);
+        MUST(odm_values_read(in, &mem, rewrite, v) <= 0);
         written = odm_values_count(v);
         if (written) { /* else there is no base */
                 MUST(odm_values_take(v, &doc) == 0);
