@@ -51,6 +51,7 @@ typedef struct component {
         char id[TEXT + 1], version[TEXT + 1], name[TEXT + 1], description[TEXT + 1];
         char package[TEXT + 1], folder[TEXT + 1];
         bool active;
+        bool earlier; /* its package is ordered anew: what is here is of an order before that */
 } component;
 
 static const char *root;
@@ -151,6 +152,8 @@ static void take_line(component *c, const char *line, size_t n)
         }
         if (odm_str_is(s, "active=1"))
                 c->active = true;
+        if (odm_str_is(s, "earlier=1"))
+                c->earlier = true;
 }
 
 /* Lines, or words: what a file or a parameter says. */
@@ -184,8 +187,9 @@ static int write_component(const component *c, const char *name)
         diag d = {{0}};
 
         snprintf(text, sizeof text,
-                 "id=%s\nversion=%s\nname=%s\ndescription=%s\npackage=%s\nfolder=%s\nactive=%d\n",
-                 c->id, c->version, c->name, c->description, c->package, c->folder, c->active);
+                 "id=%s\nversion=%s\nname=%s\ndescription=%s\npackage=%s\nfolder=%s\nactive=%d\n%s",
+                 c->id, c->version, c->name, c->description, c->package, c->folder, c->active,
+                 c->earlier ? "earlier=1\n" : "");
         if (!path_of(path, c->id, name))
                 return give_up(CLI_FAILED, "the name is too long", c->id);
         if (fsio_write(NULL, path, odm_cstr(text), 0644, &d) < 0)
@@ -233,6 +237,16 @@ static bool is_active(const component *c)
                 return false;
         to[n] = 0;
         return strcmp(to, c->folder) == 0;
+}
+
+/* The link is where it is to be, or not there where there is to be none. */
+static bool is_linked_right(const component *c)
+{
+        char path[PATH_MAX];
+        struct stat st;
+
+        return c->active ? is_active(c)
+                         : path_of(path, c->id, LINK) && lstat(path, &st) < 0 && errno == ENOENT;
 }
 
 static void show(const component *c)
@@ -409,9 +423,9 @@ static int turn_link(const component *c)
         if (!path_of(path, c->id, LINK) || !path_of(fresh, c->id, NEW_LINK) ||
             !path_of(folder, c->id, NULL))
                 return give_up(CLI_FAILED, "the name is too long", c->id);
-        if (!c->active)
-                return unlink(path) < 0 && errno != ENOENT ? disk(c->id) : 0;
-        return rename(fresh, path) < 0 || sync_folder(folder) < 0 ? disk(c->id) : 0;
+        if (c->active ? rename(fresh, path) < 0 : unlink(path) < 0 && errno != ENOENT)
+                return disk(c->id);
+        return sync_folder(folder) < 0 ? disk(c->id) : 0;
 }
 
 static int set_link(const component *c)
@@ -419,6 +433,42 @@ static int set_link(const component *c)
         int rc = prepare_link(c);
 
         return rc ? rc : turn_link(c);
+}
+
+/* Back to what it was before, or to nothing known: whether nothing leads to c any more.  `reason`
+ * stays that of what failed. */
+static bool stay(const component *c, const component *before)
+{
+        char known[PATH_MAX], link[PATH_MAX], kept[sizeof reason_text];
+        bool stays = path_of(known, c->id, COMPONENT) && path_of(link, c->id, LINK);
+
+        memcpy(kept, reason_text, sizeof kept);
+        if (before) {
+                stays = stays && write_component(before, COMPONENT) == 0;
+                (void)set_link(before);
+        } else {
+                stays = stays && (unlink(known) == 0 || errno == ENOENT);
+                (void)unlink(link);
+        }
+        memcpy(reason_text, kept, sizeof kept);
+        return stays && !is_active(c);
+}
+
+/* What is known of it and its link are c's, or both stay as they were: *stays says whether they do
+ * when it failed. */
+static int turn_to(const component *c, const component *before, bool *stays)
+{
+        int rc = prepare_link(c);
+
+        *stays = true;
+        if (rc != 0)
+                return rc;
+        rc = write_component(c, COMPONENT);
+        if (rc == 0)
+                rc = turn_link(c);
+        if (rc != 0)
+                *stays = stay(c, before);
+        return rc;
 }
 
 /* "1.0.sha256" belongs to "1.0", as "1.0.component" does. */
@@ -510,24 +560,20 @@ static bool write_hashes(const char *path, char manifest[PATH_MAX])
         }
 }
 
-/* What the new version is, once it is kept what the one before was. */
-static int write_both(const component *c, const component *before)
+/* What the version before was, for the day that the new one is damaged. */
+static int keep_known(const component *before)
 {
         char name[TEXT + 1 + sizeof KNOWN];
-        int rc = 0;
 
-        if (before) {
-                snprintf(name, sizeof name, "%s" KNOWN, before->folder);
-                rc = write_component(before, name);
-        }
-        return rc ? rc : write_component(c, COMPONENT);
+        snprintf(name, sizeof name, "%s" KNOWN, before->folder);
+        return write_component(before, name);
 }
 
 static int put_in_place(component *c)
 {
         char fresh[PATH_MAX], path[PATH_MAX], folder[PATH_MAX], manifest[PATH_MAX], link[PATH_MAX];
         component before;
-        bool had = find_component(c->id, &before);
+        bool had = find_component(c->id, &before), stays = true;
         int rc;
 
         if (!path_of(fresh, NEW, NULL) || !path_of(folder, c->id, NULL) ||
@@ -540,19 +586,19 @@ static int put_in_place(component *c)
         if (sync_all(fresh) < 0 || rename(fresh, path) < 0 || sync_folder(folder) < 0 ||
             sync_folder(root) < 0)
                 return disk(c->id);
-        rc = write_hashes(path, manifest) ? prepare_link(c) : disk(c->id);
+        rc = write_hashes(path, manifest) ? 0 : disk(c->id);
+        if (rc == 0 && had)
+                rc = keep_known(&before);
         if (rc == 0)
-                rc = write_both(c, had ? &before : NULL);
-        if (rc != 0) {
+                rc = turn_to(c, had ? &before : NULL, &stays);
+        if (rc == 0) {
+                remove_old(c, had ? before.folder : "");
+        } else if (stays) {
                 (void)remove_tree(path);
                 (void)unlink(manifest);
                 (void)unlink(link);
                 (void)rmdir(folder); /* if it is new */
-                return rc;
         }
-        rc = turn_link(c);
-        if (rc == 0)
-                remove_old(c, had ? before.folder : "");
         return rc;
 }
 
@@ -579,7 +625,7 @@ static int forget(const component *c, const char *package)
 
         if (strcmp(c->package, package) != 0)
                 return 0;
-        now.package[0] = 0;
+        now.earlier = true;
         return write_component(&now, COMPONENT);
 }
 
@@ -622,7 +668,7 @@ static int complete(const component *c, const char *package)
 {
         int rc;
 
-        if (strcmp(c->package, package) != 0)
+        if (strcmp(c->package, package) != 0 || c->earlier)
                 return 0;
         rc = set_link(c);
         show(c);
@@ -644,14 +690,14 @@ static int check(char **arg)
 
 static int switch_to(const char *id, bool active)
 {
-        component c;
-        int rc;
+        component before, c;
+        bool stays;
 
-        if (!find_component(id, &c))
+        if (!find_component(id, &before))
                 return give_up(CLI_FAILED, "there is no such component", id);
+        c = before;
         c.active = active;
-        rc = write_component(&c, COMPONENT);
-        return rc ? rc : set_link(&c);
+        return turn_to(&c, &before, &stays);
 }
 
 static int activate(char **arg)
@@ -784,7 +830,7 @@ static int heal_one(const component *c, const char *unused)
         (void)unused;
         if (health_of(c->id, c->folder, why) == DAMAGED)
                 rc = fall_back(&now, why);
-        else if (c->active && !is_active(c))
+        else if (!is_linked_right(c))
                 rc = set_link(c);
         if (rc == 0)
                 tell_others(&now, c->folder);

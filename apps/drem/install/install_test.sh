@@ -161,6 +161,37 @@ no_link_no_version()
                 is "$("$app/current/run")" 1.0 && [ ! -e "$app/2.0" ] && ends 3 undone a check 'pkg 2.0'
 }
 
+# Nor is there one whose link cannot be turned.
+no_turn_no_version()
+{
+        local app=$apps/net.example.app
+        fresh_versions 1.0 && make_app 2.0 && rm "$app/current" && mkdir -p "$app/current/full" || return 1
+        ends 1 . a install "$work/app-2.0.tgz" 'pkg 2.0' active Name '' && rm -r "$app/current" && healed '' 1.0 active &&
+                is "$("$app/current/run")" 1.0 && [ ! -e "$app/2.0" ] && ends 3 undone a check 'pkg 2.0' || return 1
+        rm -r "$app" && mkdir -p "$app/current/full" && ends 1 . a install "$work/app-2.0.tgz" 'pkg 2.0' active Name '' &&
+                is "$(a list)" '' && ends 3 undone a check 'pkg 2.0' && [ ! -e "$app/2.0" ] && rm -r "$app"
+}
+
+# What could not be switched is not, nor later; what was switched off stays so when its link comes back with a power cut.
+switched_or_not()
+{
+        local app=$apps/net.example.app
+        fresh_versions 1.0 && a deactivate net.example.app && mkdir -p "$app/.current/full" || return 1
+        ends 1 . a activate net.example.app && rm -r "$app/.current" && healed '' 1.0 inactive &&
+                mkdir -p "$app/current/full" && ends 1 . a activate net.example.app && rm -r "$app/current" &&
+                healed '' 1.0 inactive && ln -s 1.0 "$app/current" && healed '' 1.0 inactive && [ ! -e "$app/current" ]
+}
+
+# What stays when its package is ordered anew in vain is what it was.
+same_name_fails()
+{
+        local app=$apps/net.example.app
+        fresh_versions 1.0 && head -c 300 "$work/app-1.0.tgz" >"$work/cut.tgz" || return 1
+        ends 50 damaged a install "$work/cut.tgz" 'pkg 1.0' active Name '' && healed '' 1.0 active &&
+                grep -q '^package=pkg 1.0$' "$app/component" && ends 3 undone a check 'pkg 1.0' &&
+                a install "$work/app-1.0.tgz" 'pkg 1.0' active Name '' >/dev/null && a check 'pkg 1.0' >/dev/null
+}
+
 damage() # version, file
 {
         printf x >>"$apps/net.example.app/$1/$2"
@@ -234,6 +265,9 @@ ok 'the same version again stands beside the one in use' again
 ok 'after a power cut it is there whole or not at all' looks_after_cuts
 ok 'one cut that has the name of the one before is not that' same_name_is_cut
 ok 'without its link a version is not there' no_link_no_version
+ok 'nor is it without the turn of its link' no_turn_no_version
+ok 'what cannot be switched stays as it is' switched_or_not
+ok 'one ordered anew in vain stays what it was' same_name_fails
 ok 'a damaged version is left for the one before, once' goes_back
 ok 'with no whole one it stays' stays
 ok 'one that is not in use stays as it is' leaves_the_inactive
