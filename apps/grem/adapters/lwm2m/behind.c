@@ -102,7 +102,7 @@ static int describe(client *c, client *front, odm_str links)
         if (rc < 0)
                 return rc;
         if (!same)
-                c->greeting = GREET_DUE;
+                lw_greet_anew(c);
         c->queue = front->queue;
         c->lifetime_s = front->lifetime_s;
         memcpy(c->binding, front->binding, sizeof c->binding);
@@ -208,7 +208,7 @@ void lw_behind_moved(client *front)
 {
         for (client *c = front->behind; c; c = c->beside) {
                 lw_watch_stop_all(c);
-                c->greeting = GREET_DUE;
+                lw_greet_anew(c);
                 c->fresh = true;
         }
 }

@@ -255,6 +255,7 @@ void lw_client_free(client *c)
 {
         loop_timer_stop(&c->expiry);
         loop_timer_stop(&c->jobs);
+        loop_timer_stop(&c->greet);
         lw_errand_drop_all(c, ODM_ST_UNAVAILABLE);
         lw_watch_stop_all(c);
         lw_work_drop(c);
@@ -447,6 +448,7 @@ void lw_client_leave(client *c)
 static void retire(client *c)
 {
         loop_timer_stop(&c->expiry);
+        loop_timer_stop(&c->greet);
         lw_errand_drop_all(c, ODM_ST_UNAVAILABLE);
         lw_watch_stop_all(c);
         unlink_location(c);

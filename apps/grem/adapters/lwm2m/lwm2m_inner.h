@@ -99,10 +99,11 @@ struct client {
         bool joining; /* its registration is not answered: orders are held until then */
         bool retell;  /* an alert of it could not be kept */
         lw_errand *greeter;
+        unsigned greets; /* pauses between greetings that were longer each time */
         watch *watches;
         size_t n_watches;
         struct work *work; /* NULL: no job was ever asked of it */
-        loop_timer expiry, jobs;
+        loop_timer expiry, jobs, greet;
 };
 
 typedef struct seal {         /* a key of DTLS */
@@ -217,6 +218,7 @@ void lw_deregister_request(lwm2m *a, co_request *r, co_peer *p, odm_str location
 void lw_send_request(lwm2m *a, co_request *r, co_peer *p, const co_msg *m);
 /* What is to be asked of a device that is there, when it was not yet. */
 void lw_greet(client *c);
+void lw_greet_anew(client *c);  /* what it was asked before is no more of use */
 void lw_greet_all(lwm2m *a);    /* ... by and by */
 void lw_observe_all(client *c); /* what the bridge wants of every device */
 

@@ -9,8 +9,10 @@
 #include "log.h"
 #include "lwm2m_inner.h"
 
-#define GREET_MS 100   /* devices of before are greeted so often */
-#define GREET_CHAINS 8 /* so many chains of them at once */
+#define GREET_MS 100         /* devices of before are greeted so often */
+#define GREET_CHAINS 8       /* so many chains of them at once */
+#define GREET_AGAIN_MS 60000 /* until one that was silent is asked again; then twice as long */
+#define GREET_AGAIN_MAX_MS 3600000 /* and so on, up to this */
 #define LIFETIME_MAX ((int64_t)10 * 365 * 86400)
 
 /* What tells a device's kind, and changes with its firmware. */
@@ -69,15 +71,41 @@ static void tell_basics(client *c, const odm_plan_result *r)
                 c->a->host.changed(c->a->host.ctx, c->record, v, n);
 }
 
+static void on_greet_again(void *ctx)
+{
+        lw_greet(ctx);
+}
+
+/* It is asked again when it is heard, or by and by: the next word of one that does not sleep may be
+ * hours away.  One that sleeps by then is asked when it is awake. */
+static void greet_later(client *c)
+{
+        int64_t wait = GREET_AGAIN_MS;
+
+        c->greeting = GREET_DUE;
+        if (!c->record)
+                return;
+        for (unsigned i = 0; i < c->greets && wait < GREET_AGAIN_MAX_MS; i++)
+                wait *= 2;
+        if (wait < GREET_AGAIN_MAX_MS)
+                c->greets++;
+        else
+                wait = GREET_AGAIN_MAX_MS;
+        c->greet = (loop_timer){.fn = on_greet_again, .ctx = c};
+        if (loop_timer_set(c->a->loop, &c->greet, odm_time_add(loop_now(), wait)) < 0)
+                log_error("no memory for a timer", log_text("endpoint", c->ep));
+}
+
 static void on_basics(lw_errand *e, const odm_plan_result *r)
 {
         client *c = e->c;
 
         if (r->status == ODM_ST_TIMEOUT || r->status == ODM_ST_UNAVAILABLE || !c->record) {
-                c->greeting = GREET_DUE; /* when it is heard again */
+                greet_later(c);
                 return;
         }
         c->greeting = GREET_DONE;
+        c->greets = 0;
         if (odm_status_ok(r->status))
                 tell_basics(c, r);
         if (!c->record)
@@ -93,21 +121,33 @@ void lw_greet(client *c)
 
         if (!c->record || !lw_client_awake(c) || c->greeting != GREET_DUE || c->greeter)
                 return;
+        loop_timer_stop(&c->greet);
         e = lw_errand_new(c, 0, REQUEST_MS);
-        if (!e)
+        if (!e) {
+                greet_later(c);
                 return;
+        }
         paths = odm_arena_zget(&e->mem, sizeof *paths * ODM_COUNT(basics));
         for (size_t i = 0; paths && i < ODM_COUNT(basics); i++)
                 paths[i] = odm_cstr(basics[i]);
         if (!paths || odm_plan_read(c->bridge, paths, ODM_COUNT(basics), ODM_ASK_NODE, &e->mem,
                                     &e->plan) < 0) {
                 lw_errand_free(e);
+                greet_later(c);
                 return;
         }
         c->greeting = GREET_READ;
         c->greeter = e;
         e->over = on_basics;
         lw_errand_go(e);
+}
+
+void lw_greet_anew(client *c)
+{
+        if (c->greeter)
+                lw_errand_free(c->greeter);
+        c->greeting = GREET_DUE;
+        c->greets = 0;
 }
 
 static void on_greet(void *ctx)
@@ -135,6 +175,7 @@ void lw_greet_all(lwm2m *a)
 static void settle(client *c)
 {
         lw_client_heard(c);
+        c->greets = 0;
         lw_greet(c);
         lw_watch_retell(c);
         lw_work_pump(c);
@@ -246,7 +287,7 @@ static int take(client *c, const odm_lw_register *q, const co_msg *m, const net_
         snprintf(c->binding, sizeof c->binding, "%.*s", (int)q->binding.n,
                  q->binding.p ? q->binding.p : "U");
         c->since = loop_wall();
-        c->greeting = GREET_DUE;
+        lw_greet_anew(c);
         return 0;
 }
 
@@ -331,7 +372,7 @@ static int change(client *c, const odm_lw_register *q, const co_msg *m, co_peer 
                 if (rc < 0)
                         return rc;
                 changed = 1;
-                c->greeting = GREET_DUE;
+                lw_greet_anew(c);
         }
         if (q->lt > 0 && q->lt <= LIFETIME_MAX && q->lt != c->lifetime_s) {
                 c->lifetime_s = q->lt;
@@ -348,7 +389,7 @@ static int change(client *c, const odm_lw_register *q, const co_msg *m, co_peer 
         lw_watch_stop_all(c); /* its notifications would come from elsewhere */
         lw_behind_moved(c);
         lw_client_move(c, &from, c->secure);
-        c->greeting = GREET_DUE;
+        lw_greet_anew(c);
         return 1;
 }
 
@@ -425,5 +466,6 @@ void lw_send_request(lwm2m *a, co_request *r, co_peer *p, const co_msg *m)
         co_answer_code(r, rc == 0                                          ? CO_CHANGED
                           : rc == ODM_EMALFORMED || rc == ODM_EUNSUPPORTED ? CO_BAD_REQUEST
                                                                            : CO_UNAVAILABLE);
+        lw_greet(c);
         lw_work_pump(c);
 }

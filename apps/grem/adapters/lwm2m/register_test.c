@@ -284,6 +284,166 @@ static void it_tells_of_itself(void **state)
         stage_end(&s);
 }
 
+/* How often it was asked for what it is; from here on anew. */
+static unsigned asked_for_basics(device *d)
+{
+        unsigned n = 0;
+
+        for (const char *at = d->asked; (at = strstr(at, "GET 3/0\n")); at++)
+                n++;
+        device_forget(d);
+        return n;
+}
+
+/* Until what was asked of a silent device is over. */
+static void silence(stage *s)
+{
+        stage_pass(s, 20);
+        loop_skip(60000);
+        stage_pass(s, 20);
+}
+
+/* It registered, and said nothing when it was asked who it is. */
+static void begin_silent(stage *s, device *d, const char *query)
+{
+        stage_begin_with(s, d, "", NULL);
+        d->mute = CO_GET;
+        device_enrol(d, query);
+        stage_until(s, d->asked, "GET 3/0\n");
+        silence(s);
+        assert_int_equal(asked_for_basics(d), 1);
+}
+
+static void one_that_did_not_say_what_it_is_is_asked_again(void **state)
+{
+        static const int64_t waits[] = {60, 120, 240, 480, 960, 1920, 3600, 3600};
+        stage s;
+        device d;
+
+        (void)state;
+        begin_silent(&s, &d, "ep=d1&lwm2m=1.0&lt=86400");
+        for (size_t i = 0; i < ODM_COUNT(waits); i++) {
+                loop_skip(waits[i] * 1000 - 2000);
+                stage_pass(&s, 20);
+                assert_int_equal(asked_for_basics(&d), 0);
+                loop_skip(2000);
+                silence(&s);
+                assert_int_equal(asked_for_basics(&d), 1);
+        }
+        d.mute = 0;
+        loop_skip(3600000);
+        stage_until(&s, s.told, "seen d1  man=Acm fw=1.0\n");
+        device_observed(&d);
+        device_forget(&d);
+        loop_skip(7200000);
+        stage_pass(&s, 20);
+        assert_int_equal(asked_for_basics(&d), 0);
+        stage_end(&s);
+}
+
+static void one_that_is_heard_is_asked_at_once_and_soon_again(void **state)
+{
+        stage s;
+        device d;
+
+        (void)state;
+        begin_silent(&s, &d, "ep=d1&lwm2m=1.1&lt=86400");
+        loop_skip(60000);
+        silence(&s);
+        assert_int_equal(asked_for_basics(&d), 1);
+        assert_int_equal(device_update(&d), CO_CHANGED);
+        silence(&s);
+        assert_int_equal(asked_for_basics(&d), 1);
+        loop_skip(60000); /* the pause is the first one again */
+        silence(&s);
+        assert_int_equal(asked_for_basics(&d), 1);
+        d.mute = 0;
+        assert_int_equal(device_send(&d, ODM_STR("[{\"n\":\"/3/0/9\",\"v\":5}]")), CO_CHANGED);
+        stage_until(&s, s.told, "seen d1  man=Acm fw=1.0\n");
+        stage_end(&s);
+}
+
+static void a_sleeper_is_asked_again_when_it_is_awake(void **state)
+{
+        stage s;
+        device d;
+
+        (void)state;
+        begin_silent(&s, &d, "ep=d1&lwm2m=1.1&lt=86400&Q");
+        d.mute = 0;
+        for (unsigned i = 0; i < 5; i++) {
+                loop_skip(1000000);
+                stage_pass(&s, 20);
+        }
+        assert_int_equal(asked_for_basics(&d), 0);
+        assert_int_equal(device_update(&d), CO_CHANGED);
+        stage_until(&s, s.told, "seen d1  man=Acm fw=1.0\n");
+        stage_end(&s);
+}
+
+static void one_that_has_gone_is_not_asked_again(void **state)
+{
+        stage s;
+        device d;
+
+        (void)state;
+        begin_silent(&s, &d, "ep=d1&lwm2m=1.0&lt=86400");
+        assert_int_equal(device_leave(&d), CO_DELETED);
+        loop_skip(3600000);
+        stage_pass(&s, 20);
+        assert_int_equal(asked_for_basics(&d), 0);
+        stage_end(&s);
+}
+
+static void an_end_forgets_who_is_to_be_asked_again(void **state)
+{
+        stage s;
+        device d;
+
+        (void)state;
+        begin_silent(&s, &d, "ep=d1&lwm2m=1.0&lt=86400");
+        stage_close(&s);
+        loop_skip(3600000);
+        stage_pass(&s, 20);
+        assert_int_equal(asked_for_basics(&d), 0);
+        stage_end(&s);
+}
+
+/* What was asked of it before goes to where it was. */
+static void one_that_registers_anew_is_asked_anew(void **state)
+{
+        stage s;
+        device before, d;
+
+        (void)state;
+        stage_begin_with(&s, &before, "", NULL);
+        before.mute = CO_GET;
+        device_enrol(&before, STAGE_D1);
+        stage_until(&s, before.asked, "GET 3/0\n");
+        device_begin(&s, &d, NULL);
+        device_enrol(&d, STAGE_D1);
+        stage_until(&s, s.told, "seen d1  man=Acm fw=1.0\n");
+        stage_end(&s);
+}
+
+/* Nor is one lost that goes elsewhere while it is asked. */
+static void one_that_moves_is_asked_anew(void **state)
+{
+        stage s;
+        device before, d;
+
+        (void)state;
+        stage_begin_with(&s, &before, "", NULL);
+        before.mute = CO_GET;
+        device_enrol(&before, STAGE_D1);
+        stage_until(&s, before.asked, "GET 3/0\n");
+        device_begin(&s, &d, NULL);
+        memcpy(d.location, before.location, sizeof d.location);
+        assert_int_equal(device_update(&d), CO_CHANGED);
+        stage_until(&s, s.told, "seen d1  man=Acm fw=1.0\n");
+        stage_end(&s);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -299,6 +459,13 @@ int main(void)
                 cmocka_unit_test(it_may_end_before_it_answers),
                 cmocka_unit_test(a_thousand_come_and_go),
                 cmocka_unit_test(it_tells_of_itself),
+                cmocka_unit_test(one_that_did_not_say_what_it_is_is_asked_again),
+                cmocka_unit_test(one_that_is_heard_is_asked_at_once_and_soon_again),
+                cmocka_unit_test(a_sleeper_is_asked_again_when_it_is_awake),
+                cmocka_unit_test(one_that_has_gone_is_not_asked_again),
+                cmocka_unit_test(an_end_forgets_who_is_to_be_asked_again),
+                cmocka_unit_test(one_that_registers_anew_is_asked_anew),
+                cmocka_unit_test(one_that_moves_is_asked_anew),
         };
 
         return RUN_TESTS(tests);
