@@ -281,6 +281,7 @@ static void note_seen(struct item *it, struct pen *p)
         if (it->seen >= 0)
                 odm_pen_put_time(p, "Ext/xrem/Seen", (odm_wall){it->seen});
         odm_pen_put_number(p, "Ext/xrem/Met", it->met);
+        it->doubted = false;
 }
 
 static int keep_news(struct item *it, struct pen *p, const struct news *n)
@@ -370,10 +371,11 @@ static int wait(struct item *it, struct pen *p, unsigned state, const odm_schedu
                 return rc;
         if (is_over(it, now))
                 return go(it, p, ODM_SCHEDULE_EXPIRED, now);
+        odm_when_doubt(it, now);
         if (now->set && it->armed_wall < 0)
                 return note_armed(it, p, now);
         rc = odm_when_look(it, p, now, &n);
-        if (rc == 0 && (n.missed || n.met_changed))
+        if (rc == 0 && (n.missed || n.met_changed || it->doubted))
                 rc = keep_news(it, p, &n);
         return rc == 0 ? go_on(it, p, state, now) : rc;
 }

@@ -118,6 +118,7 @@ struct item {
         int64_t armed_wall; /* and on the calendar; -1: the clock was never set since */
         int64_t seen;       /* latest due time dealt with; -1: none */
         int64_t seen_s;     /* the same in seconds since activation */
+        bool doubted;       /* `seen` was put back, and that is to be written down */
         uint32_t met;       /* bits of conditions without timer that are met */
         /* a run that is wanted */
         bool wanted;
@@ -166,6 +167,9 @@ bool odm_when_more(const struct item *it, const odm_schedule_now *now);
 odm_time odm_when_next(const struct item *it, const odm_schedule_now *now);
 /* Finds out after a start when it was activated, and what was dealt with. */
 void odm_when_restore(struct item *it, struct pen *p, const odm_schedule_now *now);
+/* What was dealt with or activated more than a day from now was so by a clock that was wrong: it
+ * goes on from now, and `armed_wall` is unknown. */
+void odm_when_doubt(struct item *it, const odm_schedule_now *now);
 /* Forgets all that: it is activated now. */
 void odm_when_reset(struct item *it, const odm_schedule_now *now);
 

@@ -2,15 +2,16 @@
 /* When a schedule is due (mo-scheduling.md 3, 4, 9).
  *
  * A timer is due at its times; all of them up to `seen` were dealt with, so that a clock put back
- * brings none of them again.  What was missed while nobody looked becomes one late run, if it is
- * still wanted, and the rest is counted.  A timer beside other parts of its condition stays due,
- * within its window, until these hold too.  A condition without timer is met at the moment when it
- * comes to hold. */
+ * brings none of them again, unless it is put back so far that it must have been wrong.  What was
+ * missed while nobody looked becomes one late run, if it is still wanted, and the rest is counted.
+ * A timer beside other parts of its condition stays due, within its window, until these hold too.
+ * A condition without timer is met at the moment when it comes to hold. */
 #include <assert.h>
 
 #include "schedule_inner.h"
 
 #define LONGEST_MS (3600 * INT64_C(1000)) /* a clock that is slewed is looked at all the same */
+#define AHEAD_S 86400                     /* a clock put back by more was wrong */
 
 static int64_t max64(int64_t a, int64_t b)
 {
@@ -34,6 +35,16 @@ void odm_when_reset(struct item *it, const odm_schedule_now *now)
         it->is_restored = true;
 }
 
+void odm_when_doubt(struct item *it, const odm_schedule_now *now)
+{
+        if (now->set && it->seen > now->wall.s + AHEAD_S) {
+                it->seen = now->wall.s;
+                it->doubted = true;
+        }
+        if (now->set && it->armed_wall > now->wall.s + AHEAD_S)
+                it->armed_wall = -1;
+}
+
 void odm_when_restore(struct item *it, struct pen *p, const odm_schedule_now *now)
 {
         bool known;
@@ -41,6 +52,7 @@ void odm_when_restore(struct item *it, struct pen *p, const odm_schedule_now *no
         it->armed_wall = odm_pen_time(p, "Ext/xrem/Armed");
         it->seen = odm_pen_time(p, "Ext/xrem/Seen");
         it->met = odm_pen_number(p, "Ext/xrem/Met", 0);
+        odm_when_doubt(it, now);
         known = now->set && it->armed_wall >= 0 && it->armed_wall <= now->wall.s;
         it->armed.ms = now->mono.ms - (known ? (now->wall.s - it->armed_wall) * 1000 : 0);
         /* with no calendar to tell, counting begins anew, after what ran at activation */
