@@ -547,6 +547,15 @@ static int deactivate(struct order *o, unsigned *status)
         return odm_pen_commit(o->p);
 }
 
+static bool is_valid(const odm_schedules *s, const struct plan *l, const odm_schedule_now *now)
+{
+        if (!l->has_from && !l->has_to)
+                return true;
+        return now->set &&
+               (!l->has_from || now->wall.s >= odm_moment_wall(l->from, &s->opt.zone).s) &&
+               (!l->has_to || now->wall.s < odm_moment_wall(l->to, &s->opt.zone).s);
+}
+
 /* Not what its conditions say counts, but that it is valid and has runs left. */
 static int run_now(struct order *o, unsigned *status)
 {
@@ -560,9 +569,12 @@ static int run_now(struct order *o, unsigned *status)
             o->state == ODM_SCHEDULE_ERROR || (repeat && odm_pen_number(o->p, "Runs", 0) >= repeat))
                 return o->p->rc;
         rc = odm_schedule_plan_read(o->s, o->it->name, true, &l, &why);
-        odm_schedule_plan_free(o->s, l);
         if (rc < 0)
                 return refuse_config(o, rc, why, status);
+        bool valid = is_valid(o->s, l, &o->now);
+        odm_schedule_plan_free(o->s, l);
+        if (!valid)
+                return 0;
         odm_pen_begin(o->p);
         odm_run_note(o->p, o->state, o->now.wall, NULL,
                      o->correlator.p ? o->correlator : ODM_STR(""));

@@ -305,9 +305,9 @@ int odm_schedule_plan_read(odm_schedules *s, odm_str name, bool task_only, struc
         odm_arena_init(&l->a, s->opt.mem, 65536);
         odm_pen_open(&p, s, name, (odm_wall){0});
         read_head(&r);
+        l->has_from = read_moment(&r, "Valid/From", &l->from);
+        l->has_to = read_moment(&r, "Valid/To", &l->to);
         if (!task_only) {
-                l->has_from = read_moment(&r, "Valid/From", &l->from);
-                l->has_to = read_moment(&r, "Valid/To", &l->to);
                 read_requirements(&r);
                 read_conditions(&r);
         }
