@@ -163,3 +163,12 @@ int record_list_room(record_list *l, void **out)
         memset(*out, 0, l->r->size);
         return 0;
 }
+
+bool record_list_cut(record_list *l, uint32_t limit)
+{
+        bool more = l->n > limit;
+
+        if (more)
+                l->n = limit;
+        return more;
+}

@@ -121,5 +121,8 @@ typedef struct record_list {
 
 /* Lends room for one more at *out, counted when the caller raises l->n.  ODM_ENOMEM, ODM_ELIMIT. */
 ODM_MUST_USE int record_list_room(record_list *l, void **out);
+/* Where one more than `limit` was asked for, to know whether there is more: cuts it off, and true
+ * when it was there. */
+bool record_list_cut(record_list *l, uint32_t limit);
 
 #endif

@@ -15,4 +15,11 @@
 #define COLS(FIELDS) FIELDS(FIRST, MORE)
 #define PARAMS(FIELDS) FIELDS(FIRST_P, MORE_P)
 
+#define PUT_ROW(table, FIELDS) "REPLACE INTO " table "(" COLS(FIELDS) ") VALUES(" PARAMS(FIELDS) ")"
+
+/* For ON CONFLICT DO UPDATE SET, of tables with indexes: REPLACE would take the old row out of each
+ * and put the new one in, an update touches those only whose columns are named. */
+#define FIRST_SET(f, k) "\"" #f "\"=excluded.\"" #f "\""
+#define MORE_SET(f, k) ",\"" #f "\"=excluded.\"" #f "\""
+
 #endif

@@ -291,6 +291,21 @@ int db_run_unique(db *x, sqlite3_stmt *st)
         return code;
 }
 
+int db_change(db *x, sqlite3_stmt *st)
+{
+        int rc = db_run(x, st);
+
+        return rc < 0 ? rc : sqlite3_changes(x->c) ? 0 : ODM_ENOENT;
+}
+
+int db_put(db *x, const char *sql, const record *r, const void *rec)
+{
+        sqlite3_stmt *st = db_statement(x, sql);
+        int rc = db_bind_record(x, st, r, r->n, rec);
+
+        return rc < 0 ? rc : db_run(x, st);
+}
+
 /* ---- reading ------------------------------------------------------------------------ */
 
 int db_read_str(sqlite3_stmt *st, int col, odm_arena *a, odm_str *out)
@@ -368,6 +383,22 @@ int db_all(db *x, sqlite3_stmt *st, record_list *l)
                 }
                 l->n++;
         }
+        return rc;
+}
+
+int db_str(db *x, sqlite3_stmt *st, odm_arena *a, odm_str *out)
+{
+        int rc;
+
+        if (st == NULL)
+                return db_error(x, x->rc);
+        rc = db_step(x, st);
+        if (rc == 0)
+                return ODM_ENOENT;
+        if (rc < 0)
+                return rc;
+        rc = db_read_str(st, 0, a, out);
+        db_reset(st);
         return rc;
 }
 

@@ -76,6 +76,10 @@ ODM_MUST_USE int db_bind_record(db *x, sqlite3_stmt *st, const record *r, size_t
 ODM_MUST_USE int db_run(db *x, sqlite3_stmt *st);
 /* The same; ODM_EEXIST when a row is there already that excludes what it would have written. */
 ODM_MUST_USE int db_run_unique(db *x, sqlite3_stmt *st);
+/* The same; ODM_ENOENT when it found no row to change. */
+ODM_MUST_USE int db_change(db *x, sqlite3_stmt *st);
+/* Runs a statement with the fields of a record as ?1 to ?n. */
+ODM_MUST_USE int db_put(db *x, const char *sql, const record *r, const void *rec);
 /* 1: a row is there, 0: no more (and the statement is reset), or an error (reset). */
 ODM_MUST_USE int db_step(db *x, sqlite3_stmt *st);
 void db_reset(sqlite3_stmt *st); /* NULL is allowed */
@@ -87,7 +91,8 @@ ODM_MUST_USE int db_read_str(sqlite3_stmt *st, int col, odm_arena *a, odm_str *o
 /* One record, or all rows of a statement as a list; the statement may be NULL (an error). */
 ODM_MUST_USE int db_one(db *x, sqlite3_stmt *st, const record *r, odm_arena *a, void *rec);
 ODM_MUST_USE int db_all(db *x, sqlite3_stmt *st, record_list *l);
-/* The first column of the first row; ODM_ENOENT without one. */
+/* The first column of the first row; ODM_ENOENT without one.  The statement may be NULL. */
+ODM_MUST_USE int db_str(db *x, sqlite3_stmt *st, odm_arena *a, odm_str *out);
 ODM_MUST_USE int db_number(db *x, sqlite3_stmt *st, int64_t *out);
 
 #endif
