@@ -531,7 +531,8 @@ static int tick_part(fleet *f, slot *s)
 static int tick_parts(fleet *f)
 {
         int64_t now = f->host.now(f->host.ctx);
-        bool all = now >= f->tick_all;
+        /* a clock that was set back is no reason to wait until it is as late again */
+        bool all = now >= f->tick_all || now < f->tick_all - MINUTE_MS;
         int worst = 0;
 
         if (all)

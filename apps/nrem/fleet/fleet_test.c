@@ -387,6 +387,10 @@ static void the_clock_is_kept(void **state)
         stage_ms = next; /* and everybody once a minute */
         assert_int_equal(fleet_run(s.f, 20, &next), 0);
         assert_int_equal(the.ticks, 4);
+        stage_ms -= 3600000; /* set back: nobody waits until it is as late again */
+        assert_int_equal(fleet_run(s.f, 20, &next), 0);
+        assert_int_equal(the.ticks, 5);
+        assert_int_equal(next, stage_ms + 60000);
         stage_end(&s);
 }
 
