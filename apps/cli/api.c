@@ -246,6 +246,8 @@ static int tell_problem(xrem *c, const struct xrem_link *k, const json_t *proble
         const json_t *errors = json_object_get(problem, "errors");
         int code = code_of(k->status, xrem_json_int(problem, "device_status", 0));
 
+        if (title == NULL && k->status == 503)
+                title = xrem_fmt(c, "%s has no time, or is ending; try again", c->set.server);
         if (title == NULL)
                 title = xrem_fmt(c, "the server answered %u", k->status);
         if (json_array_size(errors))

@@ -51,6 +51,9 @@ static const struct route {
          "{\"id\":\"j3\",\"device\":\"asleep\",\"state\":\"queued\"}"},
         {"POST", "/api/v1/devices/bytes/jobs", 201,
          "{\"id\":\"j4\",\"device\":\"bytes\",\"state\":\"queued\"}"},
+        {"POST", "/api/v1/devices/away/jobs", 201,
+         "{\"id\":\"j9\",\"device\":\"away\",\"state\":\"queued\"}"},
+        {"GET", "/api/v1/jobs/j9", 503, ""},
         {"POST", "/api/v1/devices/picky/jobs", 400,
          "{\"type\":\"urn:xrem:problem:invalid\",\"title\":\"Bad request\",\"status\":400,"
          "\"errors\":[{\"name\":\"commands[0].uri\",\"reason\":\"no URI\"}]}"},
@@ -60,7 +63,8 @@ static const struct route {
          "{\"uri\":\"./A/b\",\"format\":\"chr\",\"data\":\"hello\"}]}]}"},
         {"GET", "/api/v1/jobs/j2", 200,
          "{\"id\":\"j2\",\"device\":\"bad\",\"state\":\"failed\",\"commands\":["
-         "{\"cmd\":\"get\",\"uri\":\"./No\",\"status\":404,\"status_text\":\"Not found\"}]}"},
+         "{\"cmd\":\"get\",\"uri\":\"./No\",\"status\":404,\"status_text\":\"Not found\","
+         "\"why\":\"none \\u001b[31m here\"}]}"},
         {"GET", "/api/v1/jobs/j3", 200,
          "{\"id\":\"j3\",\"device\":\"asleep\",\"state\":\"notified\"}"},
         {"GET", "/api/v1/jobs/j4", 200,
@@ -231,7 +235,7 @@ static const struct route {
          "{\"id\":\"1\",\"name\":\"box\",\"version\":\"1.0\",\"kind\":\"firmware\","
          "\"state\":\"ready\",\"file\":\"box.img\",\"size\":6,\"signer\":\"maker\","
          "\"fits\":{\"model\":[\"M1\"]},\"device\":{\"name\":\"this\",\"fits\":false,"
-         "\"why\":\"its model is M2\",\"url\":\"http://a/x\"},\"sha256\":"
+         "\"why\":\"its model is M2\\u001b[31m\",\"url\":\"http://a/x\"},\"sha256\":"
          "\"5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03\"}"},
         {"GET", "/api/v1/packages/1/content", 200, "hello\n"},
         {"GET", "/api/v1/packages/3", 200,

@@ -123,20 +123,33 @@ is "completes options" 0 "--no-wait" --complete exec this ./A --no
 is "asks for files" 0 "<file>" --complete msg decode ""
 is "asks for a file as a value" 0 "<file>" --complete get this ./A --output ""
 
-bash_does() {
-        # shellcheck disable=SC1091
-        . "$src/tools/xrem.bash-completion" &&
-                COMP_WORDS=("$xrem" notify m) COMP_CWORD=2 && _xrem && [ "${COMPREPLY[*]}" = make ] &&
-                COMP_WORDS=("$xrem" msg decode --output = /et) COMP_CWORD=5 && { _xrem || true; } &&
-                [ "${COMPREPLY[*]}" = /etc ]
+is "asks for a file behind a letter" 0 "<file>" --complete get this ./A -o ""
+is "knows that it was one" 0 "<file>" --complete msg decode -o out ""
+is "completes what help explains" 0 "show" --complete help device sh
+
+# shellcheck disable=SC1091
+. "$src/tools/xrem.bash-completion"
+bash_gives() { # candidate, what readline replaces, words as bash makes them of the line
+        local want=$1 replaced=$2
+        shift 2
+        COMP_LINE=$(printf '%s ' "$xrem" "$@" | sed 's/ \([:@=]\) */\1/g; s/ $//')
+        COMP_POINT=${#COMP_LINE} COMP_WORDS=("$xrem" "$@") COMP_CWORD=$# COMPREPLY=()
+        _xrem xrem "$replaced" || true # no compopt outside of a completion
+        [ "${COMPREPLY[*]}" = "$want" ]
 }
-check "bash completes" bash_does
+check "bash completes" bash_gives make m notify m
+check "... files as values" bash_gives /etc /et msg decode --output = /et
+check "... behind a URL" bash_gives make m --server http : //127.0.0.1 : 8080 notify m
 
 # ---- configuration ---------------------------------------------------------------------------
 printf 'server = http://127.0.0.1:1\nserverr = x\n' >"$XREM_CONFIG"
 err "an unknown key in the configuration" 7 "config:2: serverr: unknown key" health
 printf 'timeout = never\n' >"$XREM_CONFIG"
 err "a bad value in the configuration" 7 "config:1: timeout" health
+echo "token-file = $tmp/none" >"$XREM_CONFIG"
+err "a token that is not there" 7 "config:1: token-file" health
+has "help needs no configuration" 0 "xrem get NAME URI" help get
+has "nor does what asks no server" 0 "    <VerProto>DM/1.2</VerProto>" msg decode "$data/setup.hex"
 printf '# nobody listens there\nserver = http://127.0.0.1:1\n' >"$XREM_CONFIG"
 err "nobody listens" 4 "cannot reach http://127.0.0.1:1" health
 : >"$XREM_CONFIG"
@@ -295,6 +308,12 @@ err "changes nothing" 2 "nothing to change" device set acme/1
 is "removes a device" 0 "" device remove acme/1
 err "wakes a device" 0 "by udp" device wake this
 err "no such device" 3 "no such device" device show nobody
+err "no more in what a device says of an error" 3 '404 Not found: none \x1b[31m here' get bad ./No
+err "a server that ends while a job is waited for" 4 "has no time, or is ending; try again" get away ./A
+err "... says how to go on" 4 "the job goes on: xrem job watch j9" get away ./A
+err "a token that would be two lines" 7 "blanks or control characters" --token $'good\nX: y' device list
+err "a token that is none" 2 "--token: it is empty" --token "" device list
+err "a file without a token" 7 "/dev/null: no token in its first line" --token-file /dev/null device list
 is "shows events" 0 '2026-01-01T00:00:00Z       7  job.done                this  {"key":"k\u001B[31m"}' event
 check "the newest" asked 'GET /api/v1/events?limit=20'
 is "as a line of JSON each" 0 '{"id":"7","time":"2026-01-01T00:00:00Z","kind":"job.done","device":"this","data":{"device":"this","key":"k\u001B[31m"}}' event --json --kind job. --after 3 -n 5
@@ -438,7 +457,8 @@ is "removes one" 0 "" threshold remove 5
 has "lists packages" 0 "firmware" package list
 has "completes packages" 0 "box@1.0" --complete package show b
 has "finds one by name" 0 "5891b5b5" package show box@1.0
-has "tells why it does not fit" 0 "it does not fit, its model is M2" package show 1 --device this
+has "and whom it fits, in line" 0 'Fits       {"model":["M1"]}' package show 1
+has "tells why it does not fit" 0 'it does not fit, its model is M2\x1b[31m' package show 1 --device this
 check "asks for the device" asked 'GET /api/v1/packages/1?device=this '
 err "no such version" 3 "no package box@9" package show box@9
 err "no name of a package" 2 "NAME@VERSION" package show box
@@ -531,6 +551,7 @@ has "lists tokens" 0 "viewer" token list
 is "makes a token" 0 "xr_secret" token add ci
 is "withdraws a token" 0 "" token remove ci
 is "completes device names" 0 "this" --complete get t
+check "bash completes what has an @" bash_gives @1.0 @1 package show box @ 1
 
 # ---- the terminal --------------------------------------------------------------------------------
 on_terminal() { # title command: as check, where the system has terminals to give
@@ -559,6 +580,24 @@ meant() {
         asks n && ! asked "$yes" && asks y && asked "$yes"
 }
 on_terminal "a person is asked whether that is meant" meant
+leaves() { # a question is left by Ctrl-C
+        mkfifo "$tmp/keys" && exec 8<>"$tmp/keys"
+        timeout 20 script -qefc "'$xrem' gateway replace taken urn:imei:4" /dev/null <&8 >"$tmp/asked" 8<&- &
+        local pid=$! end=$((SECONDS + 15))
+        until grep -q 'meant?' "$tmp/asked" || [ $SECONDS -ge $end ]; do sleep 0.05; done
+        printf '\003' >&8
+        wait $pid
+        code=$?
+        exec 8<&-
+        [ $code = 130 ]
+}
+on_terminal "who leaves the question has answered it" leaves
+octets_shown() {
+        "$xrem" msg convert --to wbxml "$tmp/c1.xml" -o "$tmp/c1" && script -qec "'$xrem' msg decode '$tmp/c1'" /dev/null >"$tmp/shown" &&
+                grep -qF 'hot\xc2\x9b31m' "$tmp/shown" && "$xrem" msg decode "$tmp/c1" | grep -q $'hot\xc2\x9b31m'
+}
+printf '<SyncML xmlns="SYNCML:SYNCML1.2"><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto><SessionID>1</SessionID><MsgID>1</MsgID><Target><LocURI>a</LocURI></Target><Source><LocURI>b</LocURI></Source></SyncHdr><SyncBody><Alert><CmdID>1</CmdID><Data>1226</Data><Item><Data>hot\xc2\x9b31m</Data></Item></Alert><Final/></SyncBody></SyncML>' >"$tmp/c1.xml"
+on_terminal "a message on a terminal has no control characters" octets_shown
 colours() {
         script -qec "env -u NO_COLOR TERM=xterm '$xrem' device list" /dev/null | grep -q $'\033\[1m' &&
                 ! script -qec "TERM=xterm '$xrem' device list" /dev/null | grep -q $'\033\['

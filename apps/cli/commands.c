@@ -770,6 +770,16 @@ size_t xrem_command_names(const char *group, const char **names, size_t max)
         return n;
 }
 
+bool xrem_cmd_is_local(const xrem_cmd *cmd)
+{
+        static const char *const groups[] = {"msg", "ddf", "tnds", "notify", "bootstrap", "auth"};
+
+        for (size_t i = 0; i < ODM_COUNT(groups); i++)
+                if (same(cmd->group, groups[i]))
+                        return true;
+        return cmd->group == NULL && same(cmd->name, "help");
+}
+
 const char *xrem_cmd_title(xrem *c, const xrem_cmd *cmd)
 {
         return cmd->group ? xrem_fmt(c, "%s %s", cmd->group, cmd->name) : cmd->name;

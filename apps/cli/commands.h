@@ -17,6 +17,8 @@ bool xrem_is_group(const char *word);
 /* What may stand next: commands of `group`, or with NULL those of the top level and the
  * groups.  Returns how many were put into names[]. */
 size_t xrem_command_names(const char *group, const char **names, size_t max);
+/* True of a command that asks no server, and so needs to know none. */
+bool xrem_cmd_is_local(const xrem_cmd *cmd);
 const char *xrem_cmd_title(xrem *c, const xrem_cmd *cmd); /* "device add" */
 
 /* One a command, each in the file of its group; a description is in the table. */

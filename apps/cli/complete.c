@@ -26,13 +26,20 @@ static void offer_options(const xrem_opt *opts, size_t n, const char *typed)
         }
 }
 
+/* `word` is --name, or -x: one letter, whose value is the next word. */
+static bool is_named(const xrem_opt *o, const char *word)
+{
+        return word[1] == '-' ? strcmp(word + 2, o->name) == 0
+                              : o->letter && word[1] == o->letter && word[2] == 0;
+}
+
 static const xrem_opt *option_named(const xrem_cmd *cmd, const char *word)
 {
         for (size_t i = 0; cmd && i < cmd->n_opts; i++)
-                if (strcmp(word + 2, cmd->opts[i].name) == 0)
+                if (is_named(&cmd->opts[i], word))
                         return &cmd->opts[i];
         for (size_t i = 0; i < xrem_n_global_opts; i++)
-                if (strcmp(word + 2, xrem_global_opts[i].name) == 0)
+                if (is_named(&xrem_global_opts[i], word))
                         return &xrem_global_opts[i];
         return NULL;
 }
@@ -46,7 +53,8 @@ static void offer_names(const char *group, const char *typed)
                 offer(names[i], typed);
 }
 
-static void offer_word(xrem *c, const xrem_cmd *cmd, size_t at, const char *typed)
+/* `last` is the word before, of which `at` came before this one. */
+static void offer_word(xrem *c, const xrem_cmd *cmd, size_t at, const char *last, const char *typed)
 {
         size_t kinds = cmd->complete ? strlen(cmd->complete) : 0;
         char kind = kinds ? cmd->complete[at < kinds ? at : kinds - 1] : 0;
@@ -54,7 +62,8 @@ static void offer_word(xrem *c, const xrem_cmd *cmd, size_t at, const char *type
         if (kind == 'f') {
                 puts("<file>");
         } else if (kind == 'c') {
-                offer_names(NULL, typed);
+                if (at == 0 || xrem_is_group(last))
+                        offer_names(at ? last : NULL, typed);
         } else if (kind == 'd') {
                 size_t n;
                 const char **names = xrem_device_names(c, &n);
@@ -75,6 +84,7 @@ typedef struct before {
         const xrem_cmd *cmd;
         const char *group;
         const xrem_opt *pending; /* an option that waits for its value */
+        const char *last;        /* of the words behind the command */
         size_t words;
 } before;
 
@@ -83,13 +93,12 @@ static void look_at(before *b, const char *word)
         if (b->pending) {
                 if (strcmp(word, "=") != 0) /* bash makes a word of its own of it */
                         b->pending = NULL;
-        } else if (word[0] == '-' && word[1] == '-') {
+        } else if (word[0] == '-' && word[1] != 0) {
                 const xrem_opt *o = option_named(b->cmd, word);
 
                 b->pending = o && o->arg ? o : NULL;
-        } else if (word[0] == '-' && word[1] != 0) {
-                return;
         } else if (b->cmd) {
+                b->last = word;
                 b->words++;
         } else {
                 b->cmd = xrem_command_find(b->group, word);
@@ -117,7 +126,7 @@ int xrem_complete(xrem *c, int n, char **words)
                         offer_options(b.cmd->opts, b.cmd->n_opts, typed);
                 offer_options(xrem_global_opts, xrem_n_global_opts, typed);
         } else if (b.cmd) {
-                offer_word(c, b.cmd, b.words, typed);
+                offer_word(c, b.cmd, b.words, b.last, typed);
         } else {
                 offer_names(b.group, typed);
         }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "commands.h"
 #include "io.h"
 
 static const char *env(const char *name)
@@ -42,9 +43,13 @@ static int token_from_file(xrem *c, const char *path)
         odm_str text;
         int rc = xrem_read_file(c, path, &text);
 
-        if (rc == XREM_OK)
-                c->set.token = xrem_z(c, odm_str_trim(take_line(&text)));
-        return rc;
+        if (rc != XREM_OK)
+                return rc;
+        odm_str token = odm_str_trim(take_line(&text));
+        if (token.n == 0)
+                return xrem_fail(XREM_BAD_INPUT, "%s: no token in its first line", path);
+        c->set.token = xrem_z(c, token);
+        return XREM_OK;
 }
 
 static int set_timeout(xrem *c, odm_str v)
@@ -122,7 +127,9 @@ static int load_options(xrem *c, const xrem_args *a)
 
         if ((v = xrem_value(a, "server")))
                 c->set.server = v;
-        if ((v = xrem_value(a, "token")))
+        if ((v = xrem_value(a, "token")) && *v == 0)
+                return xrem_fail(XREM_USAGE, "--token: it is empty");
+        if (v)
                 c->set.token = v;
         if ((v = xrem_value(a, "token-file"))) {
                 int rc = token_from_file(c, v);
@@ -140,14 +147,28 @@ static int load_options(xrem *c, const xrem_args *a)
         return XREM_OK;
 }
 
+/* It goes into a line of a request: half of one, or two, would be something else there. */
+static int check_token(const xrem *c)
+{
+        for (const char *p = c->set.token; p && *p; p++)
+                if ((uint8_t)*p <= ' ' || *p == 0x7f)
+                        return xrem_fail(XREM_BAD_INPUT,
+                                         "the token has blanks or control characters in it");
+        return XREM_OK;
+}
+
 int xrem_config_load(xrem *c, const xrem_args *a)
 {
         const char *path = config_path(c);
         int rc = XREM_OK;
 
         c->set = (xrem_settings){.server = XREM_SERVER_DEFAULT, .timeout_s = XREM_TIMEOUT_DEFAULT};
+        if (a->cmd && xrem_cmd_is_local(a->cmd))
+                return load_options(c, a);
         if (path && (env("XREM_CONFIG") || access(path, F_OK) == 0))
                 rc = load_file(c, path);
         load_environment(c);
-        return rc == XREM_OK ? load_options(c, a) : rc;
+        if (rc == XREM_OK)
+                rc = load_options(c, a);
+        return rc == XREM_OK ? check_token(c) : rc;
 }

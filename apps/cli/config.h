@@ -13,7 +13,8 @@
 #define XREM_TIMEOUT_DEFAULT 60
 
 /* Fills c->set.  The file is lines of `key = value` with keys server, token, token-file, ca,
- * timeout; # begins a comment.  XREM_OK, XREM_USAGE, or XREM_BAD_INPUT naming file and line. */
+ * timeout; # begins a comment; commands that ask no server have none.  XREM_OK, XREM_USAGE, or
+ * XREM_BAD_INPUT naming file and line. */
 int xrem_config_load(xrem *c, const xrem_args *a);
 
 #endif

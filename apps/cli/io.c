@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "term.h"
+
 int xrem_read_file(xrem *c, const char *path, odm_str *out)
 {
         bool is_stdin = path == NULL || strcmp(path, "-") == 0;
@@ -47,6 +49,8 @@ int xrem_write_file(xrem *c, const char *path, odm_str octets, bool binary)
         if (is_stdout && binary && c->out_tty)
                 return xrem_fail(XREM_USAGE,
                                  "will not write octets to the terminal; use --output FILE");
+        if (is_stdout && c->out_tty)
+                octets = xrem_visible(c, octets, true);
         FILE *f = is_stdout ? stdout : fopen(path, "wb");
         if (f == NULL)
                 return xrem_fail(XREM_BROKEN, "%s: %s", name, strerror(errno));

@@ -50,7 +50,7 @@ int xrem_job_wait(xrem *c, const char *id, json_t **out)
                 xrem_progress_say(&p, xrem_fmt(c, "%s (job %s)", state ? state : "?", id));
         }
         xrem_progress_end(&p);
-        if (c->interrupted)
+        if (c->interrupted || rc == XREM_UNREACHABLE)
                 return xrem_fail(rc, "the job goes on: xrem job watch %s", id);
         if (rc == XREM_OK)
                 *out = job;

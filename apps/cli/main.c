@@ -12,8 +12,6 @@
 #include "json.h"
 #include "term.h"
 
-#define MEMORY_MAX (512u << 20) /* octets one command may use */
-
 static int help_or_usage(const xrem_args *a, FILE *to)
 {
         if (a->cmd)
@@ -51,7 +49,7 @@ int main(int argc, char **argv)
         xrem c = {0};
         int rc;
 
-        odm_arena_init(&c.arena, &heap_mem, MEMORY_MAX);
+        odm_arena_init(&c.arena, &heap_mem, XREM_MEMORY_MAX);
         xrem_term_init(&c);
         if (argc > 1 && strcmp(argv[1], "--complete") == 0)
                 rc = xrem_complete(&c, argc - 2, argv + 2);

@@ -117,37 +117,40 @@ static const xrem_field shown[] = {
         {"Signed by", "signer", false},  {"Notes", "notes", false},
         {"Made by", "actor", false},     {"Created", "created", true},
         {"Updated", "updated", true},    {"Used by", "users", false},
+        {"Fits", "fits", false},
 };
 
-static void print_fits(const json_t *p)
+/* The conditions as one text, to stand among the other members. */
+static void spell_fits(json_t *p)
 {
         json_t *fits = json_object_get(p, "fits");
         char *text = fits ? json_dumps(fits, JSON_COMPACT) : NULL;
 
         if (text)
-                printf("Fits         %s\n", text);
+                xrem_json_set(p, "fits", json_string(text));
         free(text);
 }
 
 static void print_device(xrem *c, const json_t *p)
 {
         const json_t *d = json_object_get(p, "device");
+        odm_str why = xrem_json_str(d, "why"), url = xrem_json_str(d, "url");
 
         if (!d)
                 return;
-        printf("\nFor %s: %s%s%s\n", xrem_z(c, xrem_json_str(d, "name")),
+        printf("\nFor %s: %s%s%s\n", xrem_visible(c, xrem_json_str(d, "name"), false).p,
                json_is_true(json_object_get(d, "fits")) ? "it fits" : "it does not fit",
-               xrem_json_z(d, "why") ? ", " : "", xrem_z(c, xrem_json_str(d, "why")));
-        if (xrem_json_z(d, "url"))
-                printf("%s\n", xrem_json_z(d, "url"));
+               why.n ? ", " : "", why.n ? xrem_visible(c, why, false).p : "");
+        if (url.n)
+                printf("%s\n", xrem_visible(c, url, false).p);
 }
 
 static int print_package(xrem *c, json_t *p)
 {
         if (c->set.json)
                 return xrem_print_json(json_incref(p));
+        spell_fits(p);
         xrem_fields_print(c, p, shown, ODM_COUNT(shown));
-        print_fits(p);
         print_device(c, p);
         return XREM_OK;
 }

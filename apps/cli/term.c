@@ -5,6 +5,7 @@
 
 #include <langinfo.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,14 +96,30 @@ const char *xrem_colour(const xrem *c, enum xrem_colour k)
         return c->out_colour ? codes[k] : "";
 }
 
+/* Who talked to the server has Ctrl-C come to its loop, which does not run while we read: here it
+ * ends the program. */
+static void heed_interrupts(sigset_t *was)
+{
+        sigset_t set;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGINT);
+        (void)pthread_sigmask(SIG_UNBLOCK, &set, was);
+}
+
 bool xrem_confirm(xrem *c, const char *question)
 {
         odm_str s = xrem_visible(c, odm_cstr(question), false);
         char line[16];
+        sigset_t was;
+        bool yes;
 
         if (!c->err_tty || isatty(STDIN_FILENO) != 1)
                 return false;
         (void)fprintf(stderr, "%.*s [y/N] ", (int)s.n, s.p);
         (void)fflush(stderr);
-        return fgets(line, sizeof line, stdin) && (line[0] == 'y' || line[0] == 'Y');
+        heed_interrupts(&was);
+        yes = fgets(line, sizeof line, stdin) && (line[0] == 'y' || line[0] == 'Y');
+        (void)pthread_sigmask(SIG_SETMASK, &was, NULL);
+        return yes;
 }

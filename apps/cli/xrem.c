@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "odm/msg.h"
+#include "term.h"
 
 _Noreturn void xrem_out_of_memory(void)
 {
@@ -16,16 +17,39 @@ _Noreturn void xrem_out_of_memory(void)
         exit(XREM_BROKEN);
 }
 
+static odm_str format_text(xrem *c, const char *fmt, va_list ap)
+{
+        va_list again;
+
+        va_copy(again, ap);
+        int n = vsnprintf(NULL, 0, fmt, again);
+        va_end(again);
+        if (n < 0)
+                xrem_out_of_memory();
+        char *p = xrem_get(c, (size_t)n + 1);
+        vsnprintf(p, (size_t)n + 1, fmt, ap);
+        return (odm_str){p, (size_t)n};
+}
+
+/* Whatever it quotes, a device's or a server's words, cannot harm the terminal. */
+static void say(const char *before, const char *fmt, va_list ap)
+{
+        xrem own = {0};
+
+        odm_arena_init(&own.arena, &heap_mem, XREM_MEMORY_MAX);
+        odm_str s = xrem_visible(&own, format_text(&own, fmt, ap), false);
+        (void)fflush(stdout);
+        (void)fprintf(stderr, "%s%.*s\n", before, (int)s.n, s.p);
+        odm_arena_done(&own.arena);
+}
+
 int xrem_fail(int code, const char *fmt, ...)
 {
         va_list ap;
 
-        fflush(stdout);
-        fputs("xrem: ", stderr);
         va_start(ap, fmt);
-        vfprintf(stderr, fmt, ap);
+        say("xrem: ", fmt, ap);
         va_end(ap);
-        fputc('\n', stderr);
         return code;
 }
 
@@ -35,11 +59,9 @@ void xrem_note(const xrem *c, const char *fmt, ...)
 
         if (c->set.quiet)
                 return;
-        fflush(stdout);
         va_start(ap, fmt);
-        vfprintf(stderr, fmt, ap);
+        say("", fmt, ap);
         va_end(ap);
-        fputc('\n', stderr);
 }
 
 bool xrem_terse(const xrem *c, const char *id)
@@ -64,20 +86,6 @@ void *xrem_get(xrem *c, size_t n)
         if (p == NULL)
                 xrem_out_of_memory();
         return p;
-}
-
-static odm_str format_text(xrem *c, const char *fmt, va_list ap)
-{
-        va_list again;
-
-        va_copy(again, ap);
-        int n = vsnprintf(NULL, 0, fmt, again);
-        va_end(again);
-        if (n < 0)
-                xrem_out_of_memory();
-        char *p = xrem_get(c, (size_t)n + 1);
-        vsnprintf(p, (size_t)n + 1, fmt, ap);
-        return (odm_str){p, (size_t)n};
 }
 
 odm_str xrem_str(xrem *c, const char *fmt, ...)

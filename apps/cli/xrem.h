@@ -24,6 +24,8 @@ enum xrem_exit {
         XREM_BROKEN = 8,      /* out of memory, output not writable */
 };
 
+#define XREM_MEMORY_MAX (512u << 20) /* octets one command may use */
+
 typedef struct xrem_settings {
         const char *server; /* base URL, never NULL after xrem_config_load() */
         const char *token;  /* NULL: none known */
@@ -45,7 +47,8 @@ typedef struct xrem {
         bool out_colour, err_colour;
 } xrem;
 
-/* Prints "xrem: ..." to stderr and returns `code`. */
+/* Prints "xrem: ..." to stderr, a stranger's words in it made visible (term.h), and returns `code`.
+ */
 int xrem_fail(int code, const char *fmt, ...) ODM_PRINTF(2, 3);
 /* Prints a remark to stderr unless --quiet. */
 void xrem_note(const xrem *c, const char *fmt, ...) ODM_PRINTF(2, 3);
