@@ -276,6 +276,16 @@ static bool may_have(lwm2m *a, const account *c, co_request *r, co_peer *p)
         return c->n == 0 || !cfg_bool(a->conf, "lwm2m.insecure"); /* its listener is local */
 }
 
+/* What was under way for it is over: it asks anew, and must not hear both in turns. */
+static void drop_older(const boot *b)
+{
+        for (boot *x = b->a->boots, *next; x; x = next) {
+                next = x->next;
+                if (x != b && odm_str_eq(x->acc.ep, b->acc.ep))
+                        boot_free(x);
+        }
+}
+
 void lw_boot_request(lwm2m *a, co_request *r, co_peer *p, const co_msg *m)
 {
         odm_str ep = co_query(m, "ep"), identity = co_peer_identity(p);
@@ -305,6 +315,7 @@ void lw_boot_request(lwm2m *a, co_request *r, co_peer *p, const co_msg *m)
                 boot_free(b);
                 return;
         }
+        drop_older(b);
         co_answer_code(r, CO_CHANGED);
         take_step(b);
 }

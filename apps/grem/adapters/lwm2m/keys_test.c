@@ -280,6 +280,30 @@ static void a_device_is_given_its_account(void **state)
         stage_end(&s);
 }
 
+/* It restarted meanwhile: what was under way would mix with what it is given now. */
+static void one_that_asks_anew_is_given_its_account_anew(void **state)
+{
+        stage s;
+        device d;
+        char set[160];
+
+        (void)state;
+        stage_begin_with(&s, &d, "", NULL);
+        snprintf(set, sizeof set, "lwm2m.bootstrap=%s",
+                 stage_file(&s, "accounts", "d1 coap://gw:568\n"));
+        assert_int_equal(cfg_set(s.conf, set, NULL), 0);
+        d.mute = CO_PUT;
+        assert_int_equal(device_say(&d, CO_POST, "bs", "ep=d1", NULL), CO_CHANGED);
+        stage_until(&s, d.asked, "PUT 0/1\n");
+        d.mute = 0;
+        d.asked[0] = 0;
+        assert_int_equal(device_say(&d, CO_POST, "bs", "ep=d1", NULL), CO_CHANGED);
+        stage_until(&s, d.asked, "POST bs\n");
+        stage_pass(&s, 200);
+        assert_string_equal(d.asked, "DELETE \nPUT 0/1\nPUT 1/1\nPOST bs\n");
+        stage_end(&s);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -291,6 +315,7 @@ int main(void)
                 cmocka_unit_test(without_protection_it_listens_here_only),
                 cmocka_unit_test(a_certificate_names_the_endpoint),
                 cmocka_unit_test(a_device_is_given_its_account),
+                cmocka_unit_test(one_that_asks_anew_is_given_its_account_anew),
         };
 
         return RUN_TESTS(tests);

@@ -361,11 +361,21 @@ static bool is_own(const client *c, co_request *r, co_peer *p)
         return c->secure == secure && (!secure || odm_str_is(co_peer_identity(p), c->identity));
 }
 
+/* Whether it does so from now on.  In 1.0 the binding says it; in 1.1 a flag beside it, which an
+ * update does not repeat. */
+static bool sleeps(const client *c, const odm_lw_register *q)
+{
+        bool by_binding = odm_str_has(odm_cstr(c->binding), 'Q');
+
+        return q->queue || (c->queue && (!by_binding || !q->binding.p));
+}
+
 /* 1: its row is to be written; 0: nothing changed; or an error. */
 static int change(client *c, const odm_lw_register *q, const co_msg *m, co_peer *p)
 {
         net_addr from;
         int changed = 0, rc;
+        bool queue;
 
         if (m->body.p && m->body.n && !odm_str_is(m->body, c->links)) {
                 rc = lw_client_offers(c, m->body, odm_cstr(c->version));
@@ -378,9 +388,11 @@ static int change(client *c, const odm_lw_register *q, const co_msg *m, co_peer 
                 c->lifetime_s = q->lt;
                 changed = 1;
         }
+        queue = sleeps(c, q);
+        changed |= queue != c->queue;
+        c->queue = queue;
         if (q->binding.p && !odm_str_is(q->binding, c->binding)) {
                 snprintf(c->binding, sizeof c->binding, "%.*s", (int)q->binding.n, q->binding.p);
-                c->queue = q->queue;
                 changed = 1;
         }
         co_peer_addr(p, &from);

@@ -444,6 +444,40 @@ static void one_that_moves_is_asked_anew(void **state)
         stage_end(&s);
 }
 
+/* In 1.0 the binding says it; in 1.1 the registration does, beside the binding. */
+static void who_sleeps_is_as_the_table_says(void **state)
+{
+        static const struct row {
+                const char *why, *query, *update;
+                bool before, after;
+        } rows[] = {
+                {"1.0, by its binding", "ep=d1&lwm2m=1.0&b=UQ", NULL, true, true},
+                {"1.0, no more", "ep=d1&lwm2m=1.0&b=UQ", "b=U", true, false},
+                {"1.0, from now on", "ep=d1&lwm2m=1.0&b=U", "b=UQ", false, true},
+                {"1.1, another binding", "ep=d1&lwm2m=1.1&b=U&Q", "b=UT", true, true},
+                {"1.1, without a binding", "ep=d1&lwm2m=1.1&Q", "lt=90", true, true},
+                {"1.1, as in 1.0", "ep=d1&lwm2m=1.1&b=UQ", "b=U", true, false},
+                {"1.1, never", "ep=d1&lwm2m=1.1&b=U", "b=UT", false, false},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                const struct row *r = &rows[i];
+                stage s;
+                device d;
+
+                stage_begin_with(&s, &d, "", r->query);
+                if (!strstr(s.told, r->before ? "awake d1 93000\n" : "awake d1 0\n"))
+                        fail_msg("%s, before: %s", r->why, s.told);
+                s.told[0] = 0;
+                assert_int_equal(device_say(&d, CO_POST, d.location, r->update, NULL), CO_CHANGED);
+                stage_until(&s, s.told, "awake d1 ");
+                if (!strstr(s.told, r->after ? "awake d1 93000\n" : "awake d1 0\n"))
+                        fail_msg("%s, after: %s", r->why, s.told);
+                stage_end(&s);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -466,6 +500,7 @@ int main(void)
                 cmocka_unit_test(an_end_forgets_who_is_to_be_asked_again),
                 cmocka_unit_test(one_that_registers_anew_is_asked_anew),
                 cmocka_unit_test(one_that_moves_is_asked_anew),
+                cmocka_unit_test(who_sleeps_is_as_the_table_says),
         };
 
         return RUN_TESTS(tests);
