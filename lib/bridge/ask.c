@@ -33,6 +33,25 @@ odm_lw_request odm_bridge_read_of(const odm_bridge *b, odm_lw_path p)
                 .verb = ODM_LW_READ, .path = p, .ct = ODM_LW_NO_CT, .accept = accept_of(b, p)};
 }
 
+/* A device of 1.0 has TLV, whatever else it says; one of 1.1 what it says. */
+unsigned odm_bridge_ct_of_several(const odm_bridge *b)
+{
+        if (!b->v1_1 || b->cts == 0 || b->cts & ODM_LW_CAN_TLV)
+                return ODM_LW_TLV;
+        return b->cts & ODM_LW_CAN_SENML_CBOR   ? ODM_LW_SENML_CBOR
+               : b->cts & ODM_LW_CAN_SENML_JSON ? ODM_LW_SENML_JSON
+                                                : ODM_LW_JSON;
+}
+
+unsigned odm_bridge_ct_for(const odm_bridge *b, odm_lw_path at, const odm_lw_list *l)
+{
+        unsigned ct = odm_lw_ct_for(at, l->v[0].value.type, l->n);
+
+        if (l->v[0].value.type == ODM_LW_T_NONE)
+                return ODM_LW_TLV; /* no other format has a number without values */
+        return ct == ODM_LW_TLV ? odm_bridge_ct_of_several(b) : ct;
+}
+
 int odm_bridge_write_of(const odm_bridge *b, odm_lw_path at, const odm_lw_list *l, unsigned ct,
                         odm_arena *a, odm_lw_request *out)
 {

@@ -136,6 +136,9 @@ int odm_bridge_trap_code(odm_str name);
 
 /* A Read whose answer can be of any format the device likes best. */
 odm_lw_request odm_bridge_read_of(const odm_bridge *b, odm_lw_path p);
+/* The format in which the device takes several values; and that for these, one at least. */
+unsigned odm_bridge_ct_of_several(const odm_bridge *b);
+unsigned odm_bridge_ct_for(const odm_bridge *b, odm_lw_path at, const odm_lw_list *l);
 /* A Write of one value, or of several of an instance (partial when `update`).  0, or as encode. */
 int odm_bridge_write_of(const odm_bridge *b, odm_lw_path at, const odm_lw_list *l, unsigned ct,
                         odm_arena *a, odm_lw_request *out);

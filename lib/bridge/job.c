@@ -564,10 +564,12 @@ static bool other_way(odm_job *j, const odm_lw_answer *r)
                 return true;
         }
         if (r->code != ODM_COAP_BAD_FORMAT || j->want != ODM_JOB_SEND ||
-            j->rq.verb != ODM_LW_WRITE || j->rq.ct == ODM_LW_TLV || j->rq.path.depth != 3)
+            j->rq.verb != ODM_LW_WRITE || j->rq.ct == odm_bridge_ct_of_several(j->b) ||
+            j->rq.path.depth != 3)
                 return false;
         if (odm_bridge_answer_of(j->b, j->rq.path, &as_text, &j->work, &l) < 0 ||
-            odm_bridge_write_of(j->b, j->rq.path, &l, ODM_LW_TLV, &j->work, &rq) < 0)
+            odm_bridge_write_of(j->b, j->rq.path, &l, odm_bridge_ct_of_several(j->b), &j->work,
+                                &rq) < 0)
                 return false;
         j->rq = rq;
         return true;

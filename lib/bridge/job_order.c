@@ -106,7 +106,7 @@ static int on_items(odm_job *j)
         if (j->items == 0)
                 return wipe_all(j);
         l = (odm_lw_list){v, j->items};
-        rc = odm_bridge_write_of(j->b, at, &l, ODM_LW_TLV, &j->work, &rq);
+        rc = odm_bridge_write_of(j->b, at, &l, odm_bridge_ct_of_several(j->b), &j->work, &rq);
         if (rc < 0)
                 return rc;
         rc = odm_job_execute(j, PHASE_TARGETS, at, ODM_ABSENT);

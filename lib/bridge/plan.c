@@ -195,12 +195,13 @@ static int other_way(odm_plan *p, struct step *s, unsigned code)
                 return 1;
         }
         if (code == ODM_COAP_BAD_FORMAT && s->rq.verb == ODM_LW_WRITE && s->rq.path.depth == 3 &&
-            s->rq.ct != ODM_LW_TLV) {
+            s->rq.ct != odm_bridge_ct_of_several(p->b)) {
                 odm_lw_answer as_text = {.ct = s->rq.ct, .payload = s->rq.payload};
                 odm_lw_list l;
                 int rc = odm_bridge_answer_of(p->b, s->rq.path, &as_text, p->a, &l);
                 if (rc == 0)
-                        rc = odm_bridge_write_of(p->b, s->rq.path, &l, ODM_LW_TLV, p->a, &s->rq);
+                        rc = odm_bridge_write_of(p->b, s->rq.path, &l,
+                                                 odm_bridge_ct_of_several(p->b), p->a, &s->rq);
                 return rc == ODM_ENOMEM || rc == ODM_ELIMIT ? rc : rc == 0;
         }
         if (s->rq.verb == ODM_LW_READ_COMPOSITE) { /* it cannot, so each by itself */

@@ -181,8 +181,7 @@ static int device_values(odm_plan *p, odm_lw_list *out)
 static int add_write(odm_plan *p, odm_lw_path at, const odm_lw_list *l)
 {
         odm_lw_request rq;
-        unsigned ct = odm_lw_ct_for(at, l->v[0].value.type, l->n);
-        int rc = odm_bridge_write_of(p->b, at, l, ct, p->a, &rq);
+        int rc = odm_bridge_write_of(p->b, at, l, odm_bridge_ct_for(p->b, at, l), p->a, &rq);
 
         if (rc == ODM_EINVAL) {
                 odm_plan_refuse(p, ODM_ST_BAD_REQUEST, "the same resource twice");
@@ -257,7 +256,8 @@ static int create_instance(odm_plan *p, odm_lw_path at)
         odm_lw_node empty = {.path = at};
         if (l.n == 0)
                 l = (odm_lw_list){&empty, 1};
-        rc = odm_bridge_write_of(p->b, odm_lw_path_to(at, 1), &l, ODM_LW_TLV, p->a, &rq);
+        at = odm_lw_path_to(at, 1);
+        rc = odm_bridge_write_of(p->b, at, &l, odm_bridge_ct_for(p->b, at, &l), p->a, &rq);
         if (rc == ODM_EINVAL) {
                 odm_plan_refuse(p, ODM_ST_BAD_REQUEST, "the same resource twice");
                 return 0;

@@ -341,6 +341,68 @@ static void text_that_is_not_taken_goes_as_tlv(void **state)
         lab_close(&l);
 }
 
+/* One of 1.0 has TLV always; one of 1.1 has what its registration says. */
+static void several_values_go_in_a_format_that_the_device_has(void **state)
+{
+        static const struct {
+                const char *why, *version, *ct;
+                unsigned want;
+        } v[] = {
+                {"nothing said", "1.0", "", ODM_LW_TLV},
+                {"nothing said, 1.1", "1.1", "", ODM_LW_TLV},
+                {"JSON beside TLV", "1.0", ";ct=11543", ODM_LW_TLV},
+                {"both", "1.1", ";ct=\"11542 112\"", ODM_LW_TLV},
+                {"SenML CBOR", "1.1", ";ct=\"110 112\"", ODM_LW_SENML_CBOR},
+                {"SenML JSON", "1.1", ";ct=110", ODM_LW_SENML_JSON},
+        };
+        const struct row orders[] = {
+                {.verb = WRITE,
+                 .v = {{"./DevDetail/Ext/TZ", "A"}, {"./DevDetail/Ext/UTCOffset", "+02:00"}}},
+                {.verb = CREATE,
+                 .v = {{"./LwM2M/9/5", NULL}, {"./LwM2M/9/5/14", "me", ODM_FMT_CHR}}},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(v) * ODM_COUNT(orders); i++) {
+                const odm_lw_request *rq;
+                char links[128];
+                odm_plan *p;
+                lab l;
+
+                (void)snprintf(links, sizeof links, "</>;rt=\"oma.lwm2m\"%s,%s", v[i / 2].ct,
+                               LAB_LINKS);
+                assert_int_equal(lab_open(&l, &heap, links, v[i / 2].version), 0);
+                p = plan_of(&l, &orders[i % 2]);
+                assert_int_equal(odm_plan_next(p, &rq), 1);
+                if (rq->ct != v[i / 2].want)
+                        fail_msg("%s: %u", v[i / 2].why, rq->ct);
+                assert_int_equal(lab_run(&l, p), 0);
+                assert_int_equal(odm_plan_result_of(p)->status, 200);
+                assert_non_null(strstr(l.log, i % 2 ? " /9/5/14=me" : " /3/0/14=+02:00"));
+                lab_close(&l);
+        }
+}
+
+static void text_that_is_not_taken_goes_as_senml(void **state)
+{
+        const odm_lw_answer no = {.code = 415, .ct = ODM_LW_NO_CT};
+        const odm_lw_request *rq;
+        const struct row one = {.verb = WRITE, .v = {{"./DevDetail/Ext/TZ", "A"}}};
+        odm_plan *p;
+        lab l;
+
+        (void)state;
+        assert_int_equal(lab_open(&l, &heap, "</>;rt=\"oma.lwm2m\";ct=112,</1/0>,</3/0>", "1.1"),
+                         0);
+        p = plan_of(&l, &one);
+        assert_int_equal(odm_plan_next(p, &rq), 1);
+        assert_int_equal(rq->ct, ODM_LW_TEXT);
+        assert_int_equal(odm_plan_answer(p, &no), 0);
+        assert_int_equal(odm_plan_next(p, &rq), 1);
+        assert_int_equal(rq->ct, ODM_LW_SENML_CBOR);
+        lab_close(&l);
+}
+
 static void a_refused_write_keeps_nothing(void **state)
 {
         const struct row both = {
@@ -403,6 +465,8 @@ int main(int argc, char **argv)
                 cmocka_unit_test(the_devices_own_word_goes_before_what_is_kept),
                 cmocka_unit_test(a_damaged_text_is_not_loaded),
                 cmocka_unit_test(text_that_is_not_taken_goes_as_tlv),
+                cmocka_unit_test(several_values_go_in_a_format_that_the_device_has),
+                cmocka_unit_test(text_that_is_not_taken_goes_as_senml),
                 cmocka_unit_test(a_refused_write_keeps_nothing),
                 cmocka_unit_test(what_is_kept_has_a_ceiling),
                 cmocka_unit_test(a_number_that_the_device_chose_is_told),
