@@ -233,7 +233,7 @@ static campaign_step between_waves(const campaign_plan *p, const campaign_stage 
         int64_t need = needed(p, s), can = s->released - s->left - s->failed;
 
         if (s->succeeded >= need) {
-                if (!s->reached)
+                if (!s->reached || s->reached > s->now) /* or the clock was set back */
                         return STEP_REACHED;
                 *at = s->reached + p->soak;
                 if (s->now < *at)
@@ -268,7 +268,7 @@ campaign_step campaign_next(const campaign_plan *p, const campaign_stage *s, int
                 return STEP_WAIT;
         }
         if (s->wave == 0)
-                return s->total > 0 || p->join || s->coming ? STEP_RELEASE : STEP_FINISH;
+                return s->total > 0 ? STEP_RELEASE : p->join || s->coming ? STEP_WAIT : STEP_FINISH;
         if (s->released < s->total)
                 return between_waves(p, s, at, reason);
         return s->open || p->join || s->coming ? STEP_WAIT : STEP_FINISH;

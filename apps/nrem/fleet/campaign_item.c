@@ -128,12 +128,14 @@ static int leave(campaign_scope *s, campaign_order *o, campaign_class class, odm
         return 0;
 }
 
-static int check_device(campaign_scope *s, const store_device *d, campaign_order *o)
+/* `tried`: it had an order already, and an update may be why it is silent since. */
+static int check_device(campaign_scope *s, const store_device *d, bool tried, campaign_order *o)
 {
         odm_str why = ODM_ABSENT;
 
         if (d->state != STORE_DEVICE_ACTIVE && d->state != STORE_DEVICE_PROVISIONED &&
-            d->state != STORE_DEVICE_ASLEEP) /* which wakes as expected */
+            d->state != STORE_DEVICE_ASLEEP && /* which wakes as expected */
+            !(tried && d->state == STORE_DEVICE_UNREACHABLE))
                 return leave(
                         s, o, CLASS_STATE,
                         odm_arena_fmt(s->a, "the device is %s", store_device_state_name(d->state)));
@@ -309,7 +311,7 @@ int campaign_item_order(campaign_scope *s, const campaign_item *it, const store_
         int rc = choose(s, it, &o);
 
         if (rc == 0 && o.class == CLASS_NONE)
-                rc = check_device(s, d, &o);
+                rc = check_device(s, d, it->tries > 0, &o);
         if (rc == 0 && o.class == CLASS_NONE)
                 rc = check_window(s, d, now, &o);
         if (rc == 0 && o.class == CLASS_NONE)

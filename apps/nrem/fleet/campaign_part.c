@@ -248,10 +248,10 @@ static int is_open(campaign_turn *w, bool *open)
 
 /* ---- filling ---------------------------------------------------------------------------------- */
 
-/* It was left out, and may fit by now. */
+/* It was left out, at first or when its turn came, and may fit by now. */
 static bool may_join(const campaign_turn *w, const campaign_item *known)
 {
-        return w->scope.plan.join && known->state == ITEM_SKIPPED && known->n == 0;
+        return w->scope.plan.join && known->state == ITEM_SKIPPED;
 }
 
 static int fill_item(campaign_turn *w, const store_device *d, const campaign_item *was)
@@ -643,12 +643,19 @@ static int end_campaign(campaign_turn *w)
                          "campaign.done");
 }
 
+/* The last wave is for all who join later too, but for the canary, which those who come are of
+ * until it is full. */
 static int release(campaign_turn *w)
 {
+        const campaign_plan *p = &w->scope.plan;
+
         w->c.wave++;
-        w->c.released = campaign_bound(&w->scope.plan, w->c.wave, w->c.total);
+        w->c.released = campaign_bound(p, w->c.wave, w->c.total);
         if (w->c.released >= w->c.total)
-                w->c.released = INT64_MAX;
+                w->c.released = !p->join || w->c.wave > 1 ? INT64_MAX
+                                : p->canary.count         ? p->canary.count
+                                : p->canary.percent       ? w->c.total
+                                                          : INT64_MAX;
         w->c.reached = 0;
         w->c.forced = false;
         w->fields |= STORE_FIELD(CAMPAIGN_F_wave) | STORE_FIELD(CAMPAIGN_F_released) |

@@ -529,6 +529,80 @@ static void devices_that_come_to_fit_join(void **state)
         scene_end(&s);
 }
 
+static void device_is(scene *s, int64_t dev, store_device_state state)
+{
+        store_batch *b = store_batch_new();
+        store_op *op = store_batch_add(b, STORE_DEVICE_PATCH);
+
+        op->device_patch.fields = STORE_DF_STATE;
+        op->device_patch.to = (store_device){.id = dev, .state = state};
+        scene_write(s, b);
+}
+
+/* Before there was anybody, and one that was there, and switched off when its turn came. */
+static void who_joins_goes_by_the_plan(void **state)
+{
+        scene s;
+        int64_t id;
+
+        (void)state;
+        scene_begin(&s, 20, 1);
+        id = scene_campaign_of(&s, "{\"prefix\":\"d/\"}",
+                               "{\"join\":true,\"canary\":3,\"hold\":true}");
+        scene_pass(&s, id, HOUR);
+        scene_devices(&s, 10, DEV_OK);
+        scene_pass(&s, id, HOUR);
+        scene_stands(&s, id, "paused: 7 pending, 3 succeeded");
+        device_is(&s, 9, STORE_DEVICE_DEACTIVATED);
+        assert_null(scene_order(&s, id, CAMPAIGN_RESUME));
+        scene_pass(&s, id, HOUR);
+        scene_stands(&s, id, "running: 9 succeeded, 1 skipped");
+        device_is(&s, 9, STORE_DEVICE_ACTIVE);
+        scene_pass(&s, id, HOUR);
+        scene_stands(&s, id, "running: 10 succeeded");
+        assert_int_equal(scene_row(&s, id).total, 10);
+        assert_int_equal(scene_row(&s, id).left, 0);
+        scene_end(&s);
+}
+
+/* How it reaches the server is known when it calls: it has as long for that as any other. */
+static void who_joins_late_may_have_to_call_first(void **state)
+{
+        const campaign row = {.version = ODM_STR("2.0")};
+        scene s;
+        int64_t id;
+
+        (void)state;
+        scene_begin(&s, 10, 1);
+        id = scene_create(&s, &row, "{\"prefix\":\"d/\"}", "{\"join\":true,\"contact_time\":3600}");
+        scene_pass(&s, id, 10 * HOUR);
+        scene_devices(&s, 5, DEV_OK);
+        scene_pass(&s, id, 30 * MINUTE);
+        scene_stands(&s, id, "running: 5 delayed");
+        scene_pass(&s, id, 40 * MINUTE);
+        scene_stands(&s, id, "running: 5 failed");
+        assert_str(scene_item(&s, id, 1).reason, "it has never called");
+        scene_end(&s);
+}
+
+/* Who failed and is missed since has not been left out. */
+static void who_was_tried_is_not_skipped(void **state)
+{
+        scene s;
+        int64_t id;
+
+        (void)state;
+        scene_begin(&s, 10, 1);
+        scene_devices(&s, 10, DEV_FLAKY);
+        id = scene_campaign(&s, "{\"retry\":{\"count\":1,\"delay\":7200}}");
+        scene_pass(&s, id, HOUR);
+        scene_stands(&s, id, "running: 10 delayed");
+        device_is(&s, 4, STORE_DEVICE_UNREACHABLE);
+        scene_finish(&s, id);
+        scene_stands(&s, id, "done: 10 succeeded");
+        scene_end(&s);
+}
+
 static void a_device_that_is_removed_holds_up_nothing(void **state)
 {
         scene s;
@@ -690,6 +764,9 @@ int main(void)
                 cmocka_unit_test(not_more_are_under_way_than_wanted),
                 cmocka_unit_test(late_devices_join),
                 cmocka_unit_test(devices_that_come_to_fit_join),
+                cmocka_unit_test(who_joins_goes_by_the_plan),
+                cmocka_unit_test(who_joins_late_may_have_to_call_first),
+                cmocka_unit_test(who_was_tried_is_not_skipped),
                 cmocka_unit_test(a_device_that_is_removed_holds_up_nothing),
                 cmocka_unit_test(a_list_of_names_and_commands_with_variables),
                 cmocka_unit_test(a_rollback_brings_each_device_to_what_it_had),

@@ -93,6 +93,7 @@ void scene_devices(scene *s, unsigned n, int as)
                                 .state = is == DEV_OFF ? STORE_DEVICE_DEACTIVATED
                                                        : STORE_DEVICE_ACTIVE,
                                 .model = ODM_STR("M1"),
+                                .created = stage_ms,
                                 .tags = ODM_STR("site:Bern tz:+01:00"),
                                 .fwv = is == DEV_NEW ? ODM_STR("2.0") : ODM_STR("1.0")};
                 }

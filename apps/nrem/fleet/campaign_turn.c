@@ -203,11 +203,13 @@ int campaign_turn_join(campaign_turn *w, campaign_item *it)
 {
         campaign_item *row;
 
-        assert(it->state == ITEM_SKIPPED && it->n == 0);
-        it->n = w->c.total + 1;
+        assert(it->state == ITEM_SKIPPED);
         it->state = ITEM_PENDING;
         it->class = CLASS_NONE;
         it->reason = ODM_STR("");
+        if (it->n > 0) /* it has its place */
+                return campaign_turn_item(w, it, ITEM_SKIPPED);
+        it->n = w->c.total + 1;
         row = keep_item(w, it);
         if (!row || !fleet_row(w->t, STORE_ROW_PUT, &table_campaign_item, row))
                 return ODM_ENOMEM;
@@ -291,9 +293,11 @@ static int64_t next_look(const campaign_turn *w)
 }
 
 /* How it reaches the server is known when it has called for the first time. */
-static int not_called_yet(campaign_turn *w, campaign_item *it)
+static int not_called_yet(campaign_turn *w, campaign_item *it, const store_device *d)
 {
-        if (w->t->now >= w->c.started + w->scope.plan.contact_time)
+        int64_t since = d->created > w->c.started ? d->created : w->c.started;
+
+        if (w->t->now >= since + w->scope.plan.contact_time)
                 return campaign_turn_failed(w, it, CLASS_UNREACHED, ODM_STR("it has never called"));
         return item_waits(w, it, w->t->now + LOOK_AGAIN, CLASS_NONE,
                           ODM_STR("it has never called"));
@@ -322,7 +326,7 @@ int campaign_turn_order(campaign_turn *w, campaign_item *it)
         if (!o.open)
                 return item_waits(w, it, o.edge, CLASS_NONE, ODM_STR("waits for its window"));
         if (o.unknown)
-                return not_called_yet(w, it);
+                return not_called_yet(w, it, &d);
         it->state = ITEM_ORDERED;
         it->tries++;
         it->before = it->tries == 1 ? d.fwv : it->before;
