@@ -108,8 +108,8 @@ static bool is_own(const known *k, const fleet_event *ev)
                (key.n >= (size_t)n && memcmp(key.p, own, (size_t)n) == 0);
 }
 
-/* 1: long enough since it fired for this device; 0: not; or an error. */
-static int may_again(fleet_turn *t, const known *k, int64_t device)
+/* 1: long enough at `at` since it fired for this device; 0: not; or an error. */
+static int may_again(fleet_turn *t, const known *k, int64_t device, int64_t at)
 {
         const rule_shot key = {.device = device, .rule = k->row.id};
         rule_shot last;
@@ -120,23 +120,35 @@ static int may_again(fleet_turn *t, const known *k, int64_t device)
         rc = store_row_get(t->host->store, &table_rule_shot, &key, t->arena, &last);
         if (rc == ODM_ENOENT)
                 return 1;
-        return rc < 0 ? rc : t->now - last.at >= k->row.again_after * 1000;
-}
-
-/* 1 with the device (id 0: none), 0: it is not meant, or an error. */
-static int find_device(fleet_turn *t, const known *k, const fleet_event *ev, store_device *out)
-{
-        int rc;
-
-        *out = (store_device){.name = ODM_STR("")};
-        if (!ev->e.device)
-                return !k->spec.of_devices;
-        rc = store_device_get(t->host->store, ev->e.device, t->arena, out);
-        if (rc == ODM_ENOENT)
-                return 0;
         if (rc < 0)
                 return rc;
-        return selector_has(&k->spec.devices, out, NULL, NULL);
+        return at < last.at /* the clock was set back */ ||
+               at - last.at >= k->row.again_after * 1000;
+}
+
+/* The device of an event, which rules before this one may have changed. */
+typedef struct subject {
+        store_device d; /* as the event found it; id 0: none */
+        odm_str tags;   /* by now */
+        int64_t rev;
+} subject;
+
+/* 1 with the device, 0: it is gone, or an error. */
+static int find_subject(fleet_turn *t, const fleet_event *ev, subject *out)
+{
+        int rc = 0;
+
+        *out = (subject){.d = {.name = ODM_STR("")}};
+        if (ev->e.device)
+                rc = store_device_get(t->host->store, ev->e.device, t->arena, &out->d);
+        out->tags = out->d.tags;
+        out->rev = out->d.rev;
+        return rc == 0 ? 1 : rc == ODM_ENOENT ? 0 : rc;
+}
+
+static bool is_meant(const known *k, const subject *of)
+{
+        return of->d.id ? selector_has(&k->spec.devices, &of->d, NULL, NULL) : !k->spec.of_devices;
 }
 
 /* ---- what it does -------------------------------------------------------------------------- */
@@ -316,7 +328,7 @@ static int count_shot(shot *s)
 
         if (!last || !row)
                 return ODM_ENOMEM;
-        *last = (rule_shot){.device = s->d.id, .rule = s->k->row.id, .at = s->t->now};
+        *last = (rule_shot){.device = s->d.id, .rule = s->k->row.id, .at = s->ev->e.at};
         if (!fleet_row(s->t, STORE_ROW_PUT, &table_rule_shot, last))
                 return ODM_ENOMEM;
         *row = (rule){.id = s->k->row.id, .fired = 1, .last_fired = s->t->now};
@@ -345,17 +357,24 @@ static int fire(shot *s)
         return count_shot(s);
 }
 
-static int hold_against(fleet_turn *t, const known *k, const fleet_event *ev)
+static int hold_against(fleet_turn *t, const known *k, const fleet_event *ev, subject *of)
 {
-        shot s = {.t = t, .k = k, .ev = ev};
-        int rc;
+        shot s = {.t = t, .k = k, .ev = ev, .d = of->d};
+        int rc = is_meant(k, of) ? may_again(t, k, of->d.id, ev->e.at) : 0;
 
-        if (!k->row.enabled || !rule_means(&k->spec, ev->e.kind, ev->data) || is_own(k, ev))
-                return 0;
-        rc = find_device(t, k, ev, &s.d);
-        if (rc == 1)
-                rc = may_again(t, k, s.d.id);
-        return rc == 1 ? fire(&s) : rc;
+        if (rc < 1)
+                return rc;
+        s.d.tags = of->tags;
+        s.d.rev = of->rev;
+        rc = fire(&s);
+        of->tags = s.d.tags;
+        of->rev = s.d.rev;
+        return rc;
+}
+
+static bool is_about(const known *k, const fleet_event *ev)
+{
+        return k->row.enabled && rule_means(&k->spec, ev->e.kind, ev->data) && !is_own(k, ev);
 }
 
 /* ---- the part -------------------------------------------------------------------------- */
@@ -380,14 +399,22 @@ static int open_rules(const fleet_host *h, void **out, diag *d)
 static int hear(void *p, fleet_turn *t, const fleet_event *ev)
 {
         rules *s = p;
+        bool found = false;
+        subject of;
         int rc = 0;
 
         if (odm_str_is(ev->e.kind, "rule.changed"))
                 return read_all(s);
         if (odm_str_starts(ev->e.kind, "rule."))
                 return 0;
-        for (const known *k = s->all; rc == 0 && k; k = k->next)
-                rc = hold_against(t, k, ev);
+        for (const known *k = s->all; rc >= 0 && k; k = k->next) {
+                if (!is_about(k, ev))
+                        continue;
+                if (!found && (rc = find_subject(t, ev, &of)) < 1)
+                        return rc;
+                found = true;
+                rc = hold_against(t, k, ev, &of);
+        }
         return rc;
 }
 

@@ -97,6 +97,54 @@ static void rules_do_not_play_ball(void **state)
         stage_end(&s);
 }
 
+/* Each is held against the device as the event found it, and none undoes what another did. */
+static void several_rules_may_tag_at_one_event(void **state)
+{
+        stage s;
+
+        (void)state;
+        begin(&s, NULL);
+        add_rule(&s, "hot", 0,
+                 "{\"on\":\"alert\",\"do\":[{\"tag\":\"hot\"},{\"tag\":\"hotter\"}]}");
+        add_rule(&s, "wet", 0, "{\"on\":\"alert\",\"do\":[{\"tag\":\"wet\"}]}");
+        add_rule(&s, "if hot", 0,
+                 "{\"on\":\"alert\",\"devices\":{\"tags\":[\"hot\"]},\"do\":[{\"tag\":\"was\"}]}");
+        add_rule(&s, "dry", 0, "{\"on\":\"alert\",\"do\":[{\"untag\":\"hotter\"}]}");
+        stage_run(&s, 9);
+        stage_say(&s, 1, "alert", "{}");
+        stage_run(&s, 9);
+        assert_str(device_now(&s, 1).tags, "hot wet");
+        assert_int_equal(stage_told(&s, "rule.fired"), 3);
+        stage_say(&s, 1, "alert", "{}");
+        stage_run(&s, 9);
+        assert_str(device_now(&s, 1).tags, "hot wet was");
+        stage_end(&s);
+}
+
+/* By the time of the events, however late they are heard, and whatever became of the clock. */
+static void it_fires_again_when_its_pause_is_over(void **state)
+{
+        stage s;
+
+        (void)state;
+        begin(&s, NULL);
+        add_rule(&s, "note", 3600, "{\"on\":\"alert\",\"do\":[{\"notify\":\"so it is\"}]}");
+        stage_run(&s, 9);
+        stage_say(&s, 1, "alert", "{}");
+        stage_ms += 3599999;
+        stage_say(&s, 1, "alert", "{}");
+        stage_ms++;
+        stage_say(&s, 1, "alert", "{}");
+        stage_ms += 7200000;
+        stage_run(&s, 9);
+        assert_int_equal(stage_told(&s, "rule.notified"), 2);
+        stage_ms -= 86400000;
+        stage_say(&s, 1, "alert", "{}");
+        stage_run(&s, 9);
+        assert_int_equal(stage_told(&s, "rule.notified"), 3);
+        stage_end(&s);
+}
+
 static void a_job_has_the_life_of_any(void **state)
 {
         static const cfg_key keys[] = {{"jobs.ttl", CFG_DURATION, "7d", "", 0, INT64_MAX}};
@@ -128,6 +176,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_tag_is_a_change_of_the_device),
                 cmocka_unit_test(rules_do_not_play_ball),
+                cmocka_unit_test(several_rules_may_tag_at_one_event),
+                cmocka_unit_test(it_fires_again_when_its_pause_is_over),
                 cmocka_unit_test(a_job_has_the_life_of_any),
         };
 
