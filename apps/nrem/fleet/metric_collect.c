@@ -20,6 +20,7 @@
 #include "metric.h"
 
 #define KEY "collect/"
+#define STOP "stop-"
 #define TASK_PAGE 50                         /* jobs made in one batch */
 #define SCAN_PAGE 200                        /* devices looked at */
 #define SCAN_EVERY ((int64_t)10 * 60 * 1000) /* devices that came in another way are found */
@@ -274,23 +275,6 @@ static int scan(metric_part *p, fleet_turn *t, bool *more)
         return rc;
 }
 
-int metric_device_changed(metric_part *p, fleet_turn *t, int64_t device)
-{
-        store_device d;
-        int rc = 0;
-
-        if (p->n_orders == 0)
-                return 0;
-        rc = store_device_get(t->host->store, device, t->arena, &d);
-        if (rc < 0)
-                return rc == ODM_ENOENT ? 0 : rc;
-        for (size_t i = 0; rc == 0 && i < p->n_orders; i++)
-                if (p->orders[i].row.state == METRIC_ACTIVE &&
-                    is_wanted(&p->orders[i], &d, t->arena))
-                        rc = add_task(t, &p->orders[i], device);
-        return rc;
-}
-
 /* ---- devices are asked ---------------------------------------------------------------------- */
 
 static int count(fleet_turn *t, int64_t collection, unsigned asked, unsigned answered,
@@ -340,17 +324,16 @@ static int64_t patience(const metric_order *o)
         return o->row.every > ms ? o->row.every : ms;
 }
 
-static int ask(fleet_turn *t, const metric_order *o, const metric_task *task, const char *word)
+static int ask(fleet_turn *t, const metric_order *o, const metric_task *task, bool stop)
 {
         odm_arena *a = store_batch_arena(t->batch);
         bool run = o->row.function.n > 0;
         fleet_order order = {.device = task->device,
                              .kind = "collection",
-                             .commands =
-                                     metric_commands(&o->row, o->row.state == METRIC_STOPPING, a),
+                             .commands = metric_commands(&o->row, stop, a),
                              .priority = -1, /* people go first */
                              .deadline = run ? 0 : t->now + patience(o),
-                             .key = key_of(o, word, task->due, a),
+                             .key = key_of(o, stop ? STOP : "", task->due, a),
                              .actor = odm_arena_copy(a, o->row.actor)};
 
         if (!order.commands.p || !order.key.p || a->err)
@@ -370,6 +353,42 @@ static int64_t turn_of(const metric_order *o, const metric_task *task)
         return task->due - until_given_up(o);
 }
 
+/* A function that was begun has no turn at which a device that is selected no more would leave. */
+static int leave(fleet_turn *t, const metric_order *o, int64_t device)
+{
+        metric_task task = {.device = device, .collection = o->row.id};
+        int rc = store_row_get(t->host->store, &table_metric_task, &task, t->arena, &task);
+
+        if (rc < 0 || task.due != NEVER)
+                return rc == ODM_ENOENT ? 0 : rc;
+        task.due = t->now;
+        rc = ask(t, o, &task, true);
+        return rc == 0 ? put_task(t, STORE_ROW_DELETE, &task) : rc;
+}
+
+int metric_device_changed(metric_part *p, fleet_turn *t, int64_t device)
+{
+        store_device d;
+        int rc = 0;
+
+        if (p->n_orders == 0)
+                return 0;
+        rc = store_device_get(t->host->store, device, t->arena, &d);
+        if (rc < 0)
+                return rc == ODM_ENOENT ? 0 : rc;
+        for (size_t i = 0; rc == 0 && i < p->n_orders; i++) {
+                const metric_order *o = &p->orders[i];
+
+                if (o->row.state != METRIC_ACTIVE)
+                        continue;
+                if (is_wanted(o, &d, t->arena))
+                        rc = add_task(t, o, device);
+                else if (o->row.function.n && !selector_has(&o->sel, &d, t->arena, NULL))
+                        rc = leave(t, o, device);
+        }
+        return rc;
+}
+
 /* It is the device's turn.  One that is selected no more leaves the collection. */
 static int take_turn(metric_part *p, fleet_turn *t, metric_task *task)
 {
@@ -385,12 +404,12 @@ static int take_turn(metric_part *p, fleet_turn *t, metric_task *task)
         if (rc == ODM_ENOENT || !is_wanted(o, &d, t->arena))
                 return put_task(t, STORE_ROW_DELETE, task);
         if (d.state != STORE_DEVICE_UNREACHABLE) {
-                rc = ask(t, o, task, "");
+                if (task->due + until_given_up(o) <= t->now) /* nobody looked for so long */
+                        task->due = metric_next_due(task->due, o->row.every, t->now) - o->row.every;
+                rc = ask(t, o, task, false);
                 if (rc == 0)
                         rc = count(t, o->row.id, 1, 0, 0);
                 task->due = o->row.function.n ? NEVER : task->due + until_given_up(o);
-                if (!o->row.function.n && task->due <= t->now) /* nobody looked for so long */
-                        task->due = t->now + until_given_up(o);
         } else if (o->row.function.n) { /* later */
                 task->due = t->now + RUN_LATER;
         } else {
@@ -519,7 +538,7 @@ static int stop_page(metric_part *p, fleet_turn *t, const metric_order *o, bool 
                 if (rc == 0 && !o->row.function.n)
                         rc = take_back(t, o, task);
                 else if (task->due == NEVER) /* it was begun */
-                        rc = ask(t, o, task, "stop-");
+                        rc = ask(t, o, task, true);
                 if (rc == 0)
                         rc = put_task(t, STORE_ROW_DELETE, task);
         }
@@ -660,7 +679,7 @@ static int next_turn(fleet_turn *t, const metric_order *o, int64_t device, odm_s
         return put_task(t, STORE_ROW_PUT, &row);
 }
 
-/* "collect/7/1795365305": which collection. */
+/* "collect/7/1795365305": which collection; 0: none, or what comes of a Stop. */
 static int64_t key_collection(odm_str key)
 {
         size_t n = sizeof KEY - 1;
@@ -671,7 +690,10 @@ static int64_t key_collection(odm_str key)
         key = odm_str_from(key, n);
         for (n = 0; n < key.n && key.p[n] != '/'; n++)
                 ;
-        return odm_str_u64(odm_str_to(key, n), INT64_MAX, &id) == 0 ? (int64_t)id : 0;
+        if (odm_str_u64(odm_str_to(key, n), INT64_MAX, &id) < 0 ||
+            odm_str_starts(odm_str_from(key, n), "/" STOP))
+                return 0;
+        return (int64_t)id;
 }
 
 int metric_job_ended(metric_part *p, fleet_turn *t, const fleet_event *ev)

@@ -752,6 +752,34 @@ static void who_answers_late_is_asked_once_meanwhile(void **state)
         stage_end(&s);
 }
 
+/* The server was down for long: the answer to what it asks then is heard, and the turns go on. */
+static void turns_go_on_after_a_long_silence_of_the_server(void **state)
+{
+        int64_t device, turn = metric_first_due(1, 1, MINUTE, NOW);
+        store_job_list l;
+        stage s;
+
+        (void)state;
+        begin(&s);
+        device = add_device(&s, "d", STORE_DEVICE_ACTIVE);
+        assert_int_equal(device, 1);
+        (void)add_collection(&s, &every_minute);
+        run(&s);
+        stage_ms = turn + 3 * DAY + 7;
+        stage_open(&s);
+        run(&s);
+        assert_int_equal(jobs_of(&s, device, &l), 1);
+        answer(&s, &l.v[0], "./DiagMon/Memory/DiagMonData/RAMAvail", "4711");
+        run(&s);
+        stage_ms = turn + 3 * DAY + MINUTE - 1;
+        run(&s);
+        assert_int_equal(jobs_of(&s, device, &l), 1);
+        stage_ms++;
+        run(&s);
+        assert_int_equal(jobs_of(&s, device, &l), 2);
+        stage_end(&s);
+}
+
 static void those_behind_a_gateway_have_one_turn(void **state)
 {
         int64_t ids[20], gw;
@@ -853,6 +881,58 @@ static void a_function_is_begun_and_stopped(void **state)
         assert_int_equal(jobs_of(&s, device, &l), 3);
         text = l.v[0].commands;
         assert_non_null(memmem(text.p, text.n, "Operations/Stop", 15));
+        stage_end(&s);
+}
+
+/* As with values: those that are selected no more leave.  One that is away for a while stays. */
+static void a_function_is_stopped_where_it_is_wanted_no_more(void **state)
+{
+        static const metric_collection run_memory = {.selector = TEXT("{\"tags\":[\"hot\"]}"),
+                                                     .function = TEXT("./DiagMon/Memory"),
+                                                     .every = 10000,
+                                                     .period = MINUTE};
+        static const store_device hot = {
+                .name = {"d", 1}, .tags = {"hot", 3}, .state = STORE_DEVICE_ACTIVE};
+        static const struct {
+                store_device to;
+                uint64_t field;
+                size_t jobs;
+        } rows[] = {
+                {{.state = STORE_DEVICE_DEACTIVATED}, STORE_DF_STATE, 1},
+                {{.state = STORE_DEVICE_ACTIVE}, STORE_DF_STATE, 1},
+                {{.tags = {"cold", 4}}, STORE_DF_TAGS, 2},
+                {{.tags = {"warm", 4}}, STORE_DF_TAGS, 2},
+                {{.tags = {"hot", 3}}, STORE_DF_TAGS, 3},
+        };
+        stage s;
+        store_job_list l;
+        int64_t device;
+
+        (void)state;
+        begin(&s);
+        device = stage_device(&s, &hot);
+        (void)add_collection(&s, &run_memory);
+        run(&s);
+        stage_ms += MINUTE;
+        run(&s);
+        assert_int_equal(jobs_of(&s, device, &l), 1);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                store_batch *b = store_batch_new();
+                store_op *op = store_batch_add(b, STORE_DEVICE_PATCH);
+
+                op->device_patch.fields = rows[i].field;
+                op->device_patch.to = rows[i].to;
+                op->device_patch.to.id = device;
+                stage_event(b, device, "device.changed", NULL);
+                stage_write(&s, b);
+                run(&s);
+                stage_ms += 2 * MINUTE;
+                run(&s);
+                assert_int_equal(jobs_of(&s, device, &l), rows[i].jobs);
+                if (i == 2)
+                        assert_non_null(memmem(l.v[0].commands.p, l.v[0].commands.n,
+                                               "Operations/Stop", 15));
+        }
         stage_end(&s);
 }
 
@@ -977,9 +1057,11 @@ int main(void)
                 cmocka_unit_test(turns_are_never_in_the_past),
                 cmocka_unit_test(devices_are_asked_one_after_the_other),
                 cmocka_unit_test(who_answers_late_is_asked_once_meanwhile),
+                cmocka_unit_test(turns_go_on_after_a_long_silence_of_the_server),
                 cmocka_unit_test(those_behind_a_gateway_have_one_turn),
                 cmocka_unit_test(answers_become_samples),
                 cmocka_unit_test(a_function_is_begun_and_stopped),
+                cmocka_unit_test(a_function_is_stopped_where_it_is_wanted_no_more),
                 cmocka_unit_test(a_function_that_was_not_begun_is_begun_again),
                 cmocka_unit_test(looking_for_devices_takes_no_memory),
                 cmocka_unit_test(a_device_that_comes_later_joins),
