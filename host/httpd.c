@@ -74,6 +74,30 @@ static int load_tls(listener *l, const httpd_listener *o, diag *d)
         return rc;
 }
 
+static void drop_tls(listener *l)
+{
+        httpd_pem_free(l->key);
+        httpd_pem_free(l->cert);
+        httpd_pem_free(l->trust);
+        httpd_tls_unref(l->tls);
+        free(l->files.cert);
+        free(l->files.key);
+        free(l->files.client_ca);
+        free(l->files.ticket);
+}
+
+int httpd_try_files(const httpd_listener *l, diag *d)
+{
+        httpd_listener without = *l;
+        listener read = {0};
+        int rc;
+
+        without.ticket_file = NULL;
+        rc = load_tls(&read, &without, d);
+        drop_tls(&read);
+        return rc;
+}
+
 static int open_socket(listener *l, const net_addr *at, diag *d)
 {
         char text[NET_ADDR_TEXT];
@@ -165,17 +189,8 @@ static int start_listener(httpd *h, size_t i, const httpd_listener *o, diag *d)
 
 static void free_all(httpd *h)
 {
-        for (size_t i = 0; h->l && i < h->n; i++) {
-                listener *l = &h->l[i];
-                httpd_pem_free(l->key);
-                httpd_pem_free(l->cert);
-                httpd_pem_free(l->trust);
-                httpd_tls_unref(l->tls);
-                free(l->files.cert);
-                free(l->files.key);
-                free(l->files.client_ca);
-                free(l->files.ticket);
-        }
+        for (size_t i = 0; h->l && i < h->n; i++)
+                drop_tls(&h->l[i]);
         pthread_cond_destroy(&h->wake);
         pthread_mutex_destroy(&h->watch);
         pthread_cond_destroy(&h->quiet);

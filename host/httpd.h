@@ -77,6 +77,9 @@ void httpd_opt_init(httpd_opt *o);
  * ODM_EMALFORMED (certificates), ODM_EINVAL, ODM_ENOMEM; `d` says which listener and why. */
 ODM_MUST_USE int httpd_start(const httpd_opt *opt, const httpd_listener *l, size_t n, httpd **out,
                              diag *d);
+/* Reads the files of a TLS listener as httpd_start() does, but for its ticket key, and lets them
+ * go. Errors as there. */
+ODM_MUST_USE int httpd_try_files(const httpd_listener *l, diag *d);
 uint16_t httpd_port(const httpd *h, size_t listener);
 /* Accepts no more, lets running requests finish for at most `ms`, then answers what is kept with
  * 503 and ends.  Requests kept by the application stay valid until it replies (to nobody).

@@ -37,13 +37,16 @@ int service_configure(const char *program, const cfg_key *keys, size_t n, const 
         return 0;
 }
 
-void service_configured(const char *program, const char *file)
+int service_checked(const char *program, const char *file, int rc, const diag *d)
 {
-        if (file)
+        if (rc < 0)
+                (void)fprintf(stderr, "%s: %s\n", program, d->text[0] ? d->text : odm_err_text(rc));
+        else if (file)
                 (void)printf("%s: %s: the configuration is good\n", program, file);
         else
                 (void)printf("%s: the configuration is good; there is no file, the defaults hold\n",
                              program);
+        return rc < 0 ? CLI_FAILED : CLI_OK;
 }
 
 static int open_log(const cfg *c)

@@ -13,8 +13,10 @@
 ODM_MUST_USE int service_configure(const char *program, const cfg_key *keys, size_t n,
                                    const cli_list *set, const char *file,
                                    int (*check)(const cfg *c, diag *d), cfg **out);
-/* What --check says on standard output of one that was read so. */
-void service_configured(const char *program, const char *file);
+/* What --check says of one that was read so: that it is good, on standard output; or, when looking
+ * at the files that it names gave `rc`, what `d` tells, on standard error.  Returns the exit code.
+ */
+ODM_MUST_USE int service_checked(const char *program, const char *file, int rc, const diag *d);
 
 /* Starts the log: its descriptor, or -1 when the file cannot be opened, which is told on standard
  * error. */

@@ -527,16 +527,31 @@ static void on_stop_time(void *ctx)
 
 /* ---- life ------------------------------------------------------------------------------- */
 
-static int open_http(agent *g, const char *version, diag *d)
+static int read_cred(const cfg *c, tls_cred **out, diag *d)
 {
-        const cfg *c = g->conf;
         const tls_cred_opt to = {.ca_file = cfg_str(c, "transport.ca_file"),
                                  .cert_file = cfg_str(c, "transport.cert_file"),
                                  .key_file = cfg_str(c, "transport.key_file"),
                                  .crl_file = cfg_str(c, "transport.crl_file")};
+
+        return tls_cred_new(&to, out, d);
+}
+
+int agent_check(const cfg *c, diag *d)
+{
+        tls_cred *cred = NULL;
+        int rc = read_cred(c, &cred, d);
+
+        tls_cred_free(cred);
+        return rc;
+}
+
+static int open_http(agent *g, const char *version, diag *d)
+{
+        const cfg *c = g->conf;
         http_client_opt opt;
         char name[64];
-        int rc = tls_cred_new(&to, &g->tls, d);
+        int rc = read_cred(c, &g->tls, d);
 
         if (rc < 0)
                 return rc;

@@ -13,6 +13,9 @@ typedef struct agent agent;
  * with the reason in `d`. */
 ODM_MUST_USE int agent_open(const cfg *c, loop *l, const char *version, bool reset,
                             const agent_app *app, agent **out, diag *d);
+/* Looks at the certificates and keys that a start would need.  0 or an error with the reason in
+ * `d`. */
+ODM_MUST_USE int agent_check(const cfg *c, diag *d);
 void agent_close(agent *g); /* NULL is allowed */
 
 void agent_sync(agent *g, const char *why); /* a session with every account, now */

@@ -392,10 +392,12 @@ static const char *file_of(const arguments *a)
         return access(usual, F_OK) == 0 ? usual : NULL;
 }
 
-static int checked(const arguments *a)
+static int checked(const cfg *c, const arguments *a)
 {
-        service_configured(a->program->name, file_of(a));
-        return CLI_OK;
+        diag d = {{0}};
+        int rc = agent_check(c, &d);
+
+        return service_checked(a->program->name, file_of(a), rc, &d);
 }
 
 static int configure(const arguments *a, conf_kept *kept, cfg **out)
@@ -457,7 +459,7 @@ static int run(const arguments *args)
         else if (a->accept)
                 code = accept_conf(c, a);
         else if (a->check)
-                code = checked(a);
+                code = checked(c, a);
         else
                 code = start(c, a);
         cfg_free(c);

@@ -136,6 +136,24 @@ static int add_doors(app *a, const char *key, unsigned serves, bool tls, diag *d
         return 0;
 }
 
+static void name_files(const cfg *c, httpd_listener *l)
+{
+        l->cert_file = cfg_str(c, "tls.cert");
+        l->key_file = cfg_str(c, "tls.key");
+        l->client_ca_file = cfg_str(c, "tls.client_ca");
+}
+
+int app_check(const cfg *c, diag *d)
+{
+        httpd_listener l;
+
+        httpd_listener_init(&l);
+        name_files(c, &l);
+        if (cfg_list_n(c, "dm.listen_tls") == 0 && cfg_list_n(c, "api.listen_tls") == 0)
+                return 0;
+        return httpd_try_files(&l, d);
+}
+
 static int fill_listeners(app *a, httpd_listener *l, const char *tickets, diag *d)
 {
         const cfg *c = a->conf;
@@ -146,9 +164,7 @@ static int fill_listeners(app *a, httpd_listener *l, const char *tickets, diag *
                         return diag_set(d, ODM_EINVAL, "%s is no address:port", a->doors[i].text);
                 l[i].tls = a->doors[i].tls;
                 if (l[i].tls) {
-                        l[i].cert_file = cfg_str(c, "tls.cert");
-                        l[i].key_file = cfg_str(c, "tls.key");
-                        l[i].client_ca_file = cfg_str(c, "tls.client_ca");
+                        name_files(c, &l[i]);
                         l[i].ticket_file = tickets;
                 }
                 l[i].app = (httpd_app){on_head, on_request, &a->doors[i]};

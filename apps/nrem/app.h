@@ -11,6 +11,9 @@ typedef struct app app;
 /* Opens the store in the state folder and begins to serve.  Borrows both until app_stop().
  * `version` is the package's.  0, or an error with the reason in `d`. */
 ODM_MUST_USE int app_start(const cfg *c, loop *l, const char *version, app **out, diag *d);
+/* Looks at the certificates and keys that a start would need.  0, or an error with the reason in
+ * `d`. */
+ODM_MUST_USE int app_check(const cfg *c, diag *d);
 /* Reads the certificates and keys of TLS listeners again; when one is not good, the log says so and
  * the old ones stay. */
 void app_reload(app *a);

@@ -144,7 +144,9 @@ int main(int argc, char **argv)
                 return CLI_USAGE;
         int code = CLI_OK;
         if (a.check) {
-                service_configured("nremd", a.config);
+                diag d = {{0}};
+                int rc = app_check(c, &d);
+                code = service_checked("nremd", a.config, rc, &d);
         } else {
                 int log_fd = service_log_start("nremd", c);
                 code = log_fd < 0 ? CLI_USAGE : serve(c, log_fd);
