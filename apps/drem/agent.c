@@ -54,7 +54,7 @@ struct agent {
         size_t n;
         loop_timer next, stop, report, restart, gather;
         unsigned failures; /* in a row */
-        bool failed;       /* a session since the queue was last empty */
+        bool failed, met;  /* a session since the queue was last empty; one that was good */
         bool sync_wanted, config_changed;
         int64_t retry_after_ms;
         char restart_why[128]; /* "" when nobody wants it */
@@ -107,6 +107,8 @@ static void schedule(agent *g)
 
         if (g->failures > 0) {
                 int64_t ms = back_off(g);
+                if (g->met && interval > g->retry_after_ms && ms > interval)
+                        ms = interval; /* who is there waits for no other */
                 log_info("trying again later", log_int("seconds", (ms + 999) / 1000),
                          log_int("failures", g->failures));
                 set_next(g, ms);
@@ -436,6 +438,7 @@ static void rest(agent *g)
                 log_error("the journal cannot be compacted",
                           log_text("reason", state_why(g->device->state)));
         schedule(g);
+        g->met = false;
         set_report(g);
         parts_rest(g->device->parts, g->failures == 0);
         if (g->restart_why[0])
@@ -454,6 +457,7 @@ static void on_end(void *ctx, const session_end *e)
                 return;
         }
         g->failed |= e->outcome != ODM_OUTCOME_DONE;
+        g->met |= e->outcome == ODM_OUTCOME_DONE;
         if (e->retry_after_ms > g->retry_after_ms)
                 g->retry_after_ms = e->retry_after_ms;
         if (g->n > 0)

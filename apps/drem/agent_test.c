@@ -352,6 +352,60 @@ static void a_lost_reply_is_asked_for_again(void **state)
 
 /* ---- Sync and its alert ---------------------------------------------------------------------- */
 
+/* A second account, of a server that does not answer. */
+static int other_mount(const part_host *h, void **out, diag *d)
+{
+        (void)d;
+        *out = (void *)(uintptr_t)h;
+        return 0;
+}
+
+static int other_fill(void *part, diag *d)
+{
+        static const char *const leaves[][2] = {
+                {"AppID", "w7"},
+                {"ServerID", "other"},
+                {"AppAddr/1/Addr", "http://localhost:1/dm"},
+                {"AppAddr/1/AddrType", "URI"},
+        };
+        const part_host *h = part;
+
+        (void)d;
+        for (size_t i = 0; i < ODM_COUNT(leaves); i++) {
+                const odm_value v = {.format = ODM_FMT_CHR, .data = odm_cstr(leaves[i][1])};
+                char uri[96];
+
+                snprintf(uri, sizeof uri, "./DMAcc/other/%s", leaves[i][0]);
+                assert_int_equal(odm_tree_write(h->tree, odm_cstr(uri), &v, loop_wall()), 0);
+        }
+        return 0;
+}
+
+static void other_close(void *part)
+{
+        (void)part;
+}
+
+/* The one that answers is called as often as ever. */
+static void a_server_that_is_away_holds_up_no_other(void **state)
+{
+        static const part_class other = {
+                .name = "other", .mount = other_mount, .fill = other_fill, .close = other_close};
+        static const part_class *const parts[] = {&other, NULL};
+        static const agent_app app = {.parts = parts, .program = "dremd"};
+        world *w = *state;
+
+        lab_set(w->c, "session.retry_min=1h");
+        lab_set(w->c, "session.interval=30s");
+        open_agent(w);
+        agent_close(w->g);
+        lab_open(w->c, w->l, &app, &w->g);
+        run_until(w, "failures-in-a-row: 1");
+        assert_int_equal(dm_fake_done(&w->f), 1);
+        assert_true(lab_status_has(w->g, "next-session: in 30 s") ||
+                    lab_status_has(w->g, "next-session: in 29 s"));
+}
+
 static void sync_brings_another_session_and_its_alert(void **state)
 {
         static const fake_job job[] = {{ODM_CMD_EXEC, "./Vendor/xrem/Sync", NULL, "job-7"}};
@@ -573,6 +627,7 @@ int main(void)
                 T(plain_http_stays_on_this_machine),
                 T(without_tls_the_server_must_have_credentials),
                 T(a_lost_reply_is_asked_for_again),
+                T(a_server_that_is_away_holds_up_no_other),
                 T(sync_brings_another_session_and_its_alert),
                 T(alerts_wait_for_the_server_through_a_restart),
                 T(wake_ups_are_followed_once),
