@@ -29,8 +29,8 @@ void campaign_turn_done(campaign_turn *w);
 ODM_MUST_USE int campaign_turn_item(campaign_turn *w, const campaign_item *it,
                                     campaign_item_state from);
 ODM_MUST_USE int campaign_turn_add(campaign_turn *w, const campaign_item *it);
-/* An item that was left out (state skipped) waits for its turn; without a place (n 0) it is the last
- * one. */
+/* An item that was left out (state skipped) waits for its turn; without a place (n 0) it is the
+ * last one. */
 ODM_MUST_USE int campaign_turn_join(campaign_turn *w, campaign_item *it);
 
 /* Orders the item, or leaves it out, or has it wait for its window. */
