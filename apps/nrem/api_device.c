@@ -706,7 +706,7 @@ void device_remove(call *c)
 
         if (id && call_device(c, &d))
                 b = call_batch(c, "device.remove", 0, d.name, "");
-        if (b && call_event(c, b, "device.removed", 0, d.name) &&
+        if (b && call_event(c, b, "device.removed", d.id, d.name) &&
             call_op(c, b, STORE_DEVICE_DELETE, &op)) {
                 op->of = *id = d.id;
                 c->data = id;

@@ -2,6 +2,8 @@
 /* REST over a real listener: docs/openapi.yaml, and what it promises. */
 #include "api_world.h"
 
+#include <poll.h>
+
 #include "gateway_row.h"
 #include "heap.h"
 #include "odm/auth.h"
@@ -591,6 +593,31 @@ static void move_behind(world *w, const char *path, const char *gateway, const c
         a = world_ask(w, O, "POST", path, body);
         assert_int_equal(a.status, 204);
         answer_done(&a);
+}
+
+/* Who removes a gateway takes it from its devices, which wait for another. */
+static void a_removed_gateway_leaves_its_devices_detached(void **state)
+{
+        bool detached = false;
+        world w;
+        answer a;
+
+        (void)state;
+        world_start(&w, NULL);
+        make_gateway(&w, "gw");
+        world_device(&w, "d");
+        move_behind(&w, DEV "/d/move", "gw", "d1");
+        a = world_ask(&w, A, "DELETE", DEV "/gw", NULL);
+        assert_int_equal(a.status, 204);
+        answer_done(&a);
+        for (int i = 0; i < 1000 && !detached; i++) {
+                (void)poll(NULL, 0, 10);
+                a = world_ask(&w, V, "GET", DEV "/d", NULL);
+                detached = strcmp(answer_text(&a, "state"), "detached") == 0;
+                answer_done(&a);
+        }
+        assert_true(detached);
+        world_stop(&w);
 }
 
 #define ONE(cmd, uri) "{\"commands\":[{\"cmd\":\"" cmd "\",\"uri\":\"" uri "\"}]}"
@@ -1454,6 +1481,7 @@ int main(void)
                 cmocka_unit_test(asks_nothing_of_an_open_account),
                 cmocka_unit_test(approves_with_a_password),
                 cmocka_unit_test(no_gateway_is_behind_itself),
+                cmocka_unit_test(a_removed_gateway_leaves_its_devices_detached),
                 cmocka_unit_test(reaches_through_gateways_what_it_sees),
                 cmocka_unit_test(shows_nothing_of_devices_it_does_not_see),
                 cmocka_unit_test(renames_switches_off_and_on),

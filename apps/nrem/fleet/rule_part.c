@@ -141,6 +141,8 @@ static int find_subject(fleet_turn *t, const fleet_event *ev, subject *out)
         *out = (subject){.d = {.name = ODM_STR("")}};
         if (ev->e.device)
                 rc = store_device_get(t->host->store, ev->e.device, t->arena, &out->d);
+        if (rc == ODM_ENOENT && odm_str_is(ev->e.kind, "device.removed"))
+                rc = 0; /* that it is gone is what is told */
         out->tags = out->d.tags;
         out->rev = out->d.rev;
         return rc == 0 ? 1 : rc == ODM_ENOENT ? 0 : rc;

@@ -171,6 +171,27 @@ static void a_job_has_the_life_of_any(void **state)
         cfg_free(conf);
 }
 
+/* It can be told of though there is nothing left to look at; who looks at devices is not meant. */
+static void that_a_device_is_gone_is_an_event(void **state)
+{
+        store_batch *b = store_batch_new();
+        stage s;
+
+        (void)state;
+        begin(&s, NULL);
+        add_rule(&s, "gone", 0, "{\"on\":\"device.removed\",\"do\":[{\"notify\":\"gone\"}]}");
+        add_rule(&s, "some", 0,
+                 "{\"on\":\"device.removed\",\"devices\":{\"prefix\":\"d\"},\"do\":[{\"notify\":"
+                 "\"gone\"}]}");
+        stage_run(&s, 9);
+        store_batch_add(b, STORE_DEVICE_DELETE)->of = 1;
+        stage_event(b, 1, "device.removed", "{\"device\":\"d1\"}");
+        stage_write(&s, b);
+        stage_run(&s, 9);
+        assert_int_equal(stage_told(&s, "rule.notified"), 1);
+        stage_end(&s);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -179,6 +200,7 @@ int main(void)
                 cmocka_unit_test(several_rules_may_tag_at_one_event),
                 cmocka_unit_test(it_fires_again_when_its_pause_is_over),
                 cmocka_unit_test(a_job_has_the_life_of_any),
+                cmocka_unit_test(that_a_device_is_gone_is_an_event),
         };
 
         return RUN_TESTS(tests);
