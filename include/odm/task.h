@@ -210,7 +210,8 @@ ODM_MUST_USE int odm_tasks_reported(odm_tasks *ts, uint64_t id, unsigned status,
  * may be NULL, gets whose it is. */
 odm_time odm_tasks_report_time(const odm_tasks *ts, odm_str *server);
 /* A session with `server` is over: what it was told and has not answered waits, and what is older
- * than 30 days is given up.  0, ODM_ENOMEM, ODM_EIO, ODM_ESTATE. */
+ * than 30 days and was tried five times since the start is given up.  0, ODM_ENOMEM, ODM_EIO,
+ * ODM_ESTATE. */
 ODM_MUST_USE int odm_tasks_session_over(odm_tasks *ts, odm_str server, odm_time now, odm_wall wall);
 /* The same for a session with `server` that could not begin, or for want of an account: all that it
  * was to be told waits. */

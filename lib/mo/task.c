@@ -13,6 +13,7 @@
 #include "task_node.h"
 
 #define DAY 86400
+#define CLOCK_SET INT64_C(1577836800) /* 2020: a clock before was never set */
 
 const char *odm_task_cause_text(odm_task_cause c)
 {
@@ -664,15 +665,24 @@ odm_time odm_tasks_report_time(const odm_tasks *ts, odm_str *server)
         return first;
 }
 
+static const int64_t pause[] = {60, 300, 1800, 7200, DAY};
+
+/* Nobody took its report for a month, though it was tried since the device is on.  What ended
+ * before the clock was set is as old as the clock. */
+static bool is_given_up(struct slot *s, odm_wall wall)
+{
+        if (s->t.ended.s < CLOCK_SET && wall.s >= CLOCK_SET)
+                s->t.ended = wall;
+        return wall.s - s->t.ended.s > 30 * (int64_t)DAY && s->reports >= ODM_COUNT(pause);
+}
+
 int odm_tasks_session_over(odm_tasks *ts, odm_str server, odm_time now, odm_wall wall)
 {
-        static const int64_t pause[] = {60, 300, 1800, 7200, DAY};
-
         for (size_t i = ts->n; i-- > 0;) {
                 struct slot *s = &ts->slot[i];
                 if (!waits_for(s, server))
                         continue;
-                if (wall.s - s->t.ended.s > 30 * (int64_t)DAY) {
+                if (is_given_up(s, wall)) {
                         ODM_TRACE(ts->opt.trace, "task", "%u: nobody took its report", s->t.id);
                         int rc = forget(ts, s, wall);
                         if (rc < 0)

@@ -168,10 +168,42 @@ static void what_found_no_room_or_no_way_waits_too(void **state)
         assert_int_equal(odm_tasks_report_time(l.tasks, NULL).ms, now.ms + 60000);
         assert_int_equal(odm_tasks_unreached(l.tasks, ODM_STR("srv"), now, LAB_NOW), 0);
         assert_int_equal(odm_tasks_report_time(l.tasks, NULL).ms, now.ms + 300000);
-        odm_wall late = {LAB_NOW.s + 31 * 86400};
-        assert_int_equal(odm_tasks_unreached(l.tasks, ODM_STR("srv"), now, late), 0);
-        assert_null(odm_tasks_at(l.tasks, 0)); /* both given up */
         lab_close(&l);
+}
+
+/* One that was off for long, or whose clock was not set when it ended, tries as often as any. */
+static void no_report_is_given_up_untold(void **state)
+{
+        static const struct {
+                int64_t ended, now;
+                bool kept; /* after many tries */
+        } rows[] = {
+                {1800000000, 1800000000 + 31 * 86400, false},
+                {1800000000, 1800000000 + 29 * 86400, true},
+                {30, 1800000000, true},
+        };
+        const odm_task_end ok = {.cause = ODM_CAUSE_OK};
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                const odm_wall late = {rows[i].now};
+                const odm_time now = {5000};
+                lab l;
+
+                set_up(&l, 1);
+                assert_int_equal(order(&l, 0, "Download", "c"), 202);
+                assert_int_equal(odm_tasks_done(l.tasks, next_is(&l, "./FUMO/o0"), &ok,
+                                                (odm_wall){rows[i].ended}),
+                                 0);
+                for (unsigned k = 0; k < 5; k++) {
+                        assert_int_equal(odm_tasks_unreached(l.tasks, ODM_STR("srv"), now, late),
+                                         0);
+                        assert_non_null(odm_tasks_at(l.tasks, 0));
+                }
+                assert_int_equal(odm_tasks_unreached(l.tasks, ODM_STR("srv"), now, late), 0);
+                assert_int_equal(odm_tasks_at(l.tasks, 0) != NULL, rows[i].kept);
+                lab_close(&l);
+        }
 }
 
 static void other_servers_are_told_nothing(void **state)
@@ -618,6 +650,7 @@ int main(void)
                 cmocka_unit_test(what_cannot_be_kept_is_refused),
                 cmocka_unit_test(reports_wait_longer_and_longer),
                 cmocka_unit_test(what_found_no_room_or_no_way_waits_too),
+                cmocka_unit_test(no_report_is_given_up_untold),
                 cmocka_unit_test(other_servers_are_told_nothing),
                 cmocka_unit_test(answers_that_end_it),
                 cmocka_unit_test(answers_to_nothing_are_ignored),
