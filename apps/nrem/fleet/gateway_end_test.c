@@ -323,6 +323,41 @@ static void a_job_that_is_over_holds_up_no_move(void **state)
         stage_end(&s);
 }
 
+/* A device asks for what it needs: that is an event.  A gateway that asks to be read is read. */
+static void requests_are_told(void **state)
+{
+        static const struct {
+                const char *why, *says;
+                bool gateway, told, read;
+        } cases[] = {
+                {"a resync", "<TaskRequest><Kind>resync</Kind></TaskRequest>", true, true, true},
+                {"of what is no gateway", "<TaskRequest><Kind>resync</Kind></TaskRequest>", false,
+                 true, false},
+                {"something else",
+                 "<TaskRequest><Kind>update</Kind><Detail>M1</Detail></TaskRequest>", true, true,
+                 false},
+                {"no request", "<TaskRequest/>", true, false, false},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(cases); i++) {
+                const store_device plain = {.name = ODM_STR("p"), .state = STORE_DEVICE_ACTIVE};
+                int64_t id, ids[1];
+                stage s;
+
+                lab_begin(&s);
+                id = cases[i].gateway ? lab_meters(&s, "g", 1, ids) : stage_device(&s, &plain);
+                lab_alert(&s, id, "urn:oma:at:x-xrem-gw:1.0:TaskRequest", "./GwMO", cases[i].says);
+                if (stage_told(&s, "gateway.request") != cases[i].told ||
+                    lab_open_jobs(&s, id) != cases[i].read)
+                        fail_msg("%s: %u events, %u jobs", cases[i].why,
+                                 stage_told(&s, "gateway.request"), lab_open_jobs(&s, id));
+                if (cases[i].read)
+                        (void)lab_carries(&s, id, GATEWAY_RECORDS);
+                stage_end(&s);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -334,6 +369,7 @@ int main(void)
                 cmocka_unit_test(a_sleeper_gets_an_atomic_whole),
                 cmocka_unit_test(one_of_many_that_moves_is_taken_out),
                 cmocka_unit_test(a_job_that_is_over_holds_up_no_move),
+                cmocka_unit_test(requests_are_told),
         };
 
         return RUN_TESTS(tests);
