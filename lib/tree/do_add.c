@@ -135,8 +135,7 @@ static int make_interior(struct job *j, struct spot *at, odm_str name, const odm
                     (odm_value){.format = ODM_FMT_NODE, .type = type, .data = NO_STR}, acl);
 }
 
-/* What an interior node's Meta Type says: an MO identifier, or nothing worth keeping. */
-static unsigned interior_type(const odm_desc *d, odm_str sent, odm_str *out)
+unsigned odm_interior_type(const odm_desc *d, odm_str sent, odm_str *out)
 {
         sent = odm_str_trim(sent);
         *out = NO_STR;
@@ -188,7 +187,7 @@ static int make_last(struct job *j, struct spot *at, odm_str name, const odm_des
 
         if (j->op->value.format != ODM_FMT_NODE)
                 return make_leaf(j, at, name, d);
-        unsigned status = interior_type(d, j->op->value.type, &type);
+        unsigned status = odm_interior_type(d, j->op->value.type, &type);
         if (!odm_status_ok(status))
                 return job_status(j, status);
         return make_interior(j, at, name, d, type);

@@ -179,6 +179,8 @@ int odm_do_replace(struct job *j)
                 return job_status(j, ODM_ST_NOT_ALLOWED);
         if (!j->trail.found)
                 return job_status(j, ODM_ST_NOT_FOUND);
+        if (j->uri.prop && j->op->doc)
+                return job_status(j, ODM_ST_BAD_FORMAT);
         if (j->uri.prop)
                 return odm_do_prop_replace(j);
         return j->op->doc ? odm_do_doc_replace(j) : replace_value(j);

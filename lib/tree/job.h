@@ -49,6 +49,8 @@ ODM_MUST_USE int odm_job_check(struct job *j, const struct spot *s, odm_str uri,
 /* Each does its kind of operation: 0 with out->status set, ODM_LATER, or an error. */
 ODM_MUST_USE int odm_do_get(struct job *j);
 ODM_MUST_USE int odm_do_add(struct job *j);
+/* What an interior node's Type says: an MO identifier, or nothing worth keeping.  200, or 415. */
+unsigned odm_interior_type(const odm_desc *d, odm_str sent, odm_str *out);
 ODM_MUST_USE int odm_do_replace(struct job *j);
 ODM_MUST_USE int odm_do_delete(struct job *j);
 ODM_MUST_USE int odm_do_copy(struct job *j);

@@ -290,6 +290,90 @@ static void documents_replace_whole_subtrees(void **state) /* C-TND-03 */
         lab_close(&l);
 }
 
+/* Whatever its type, and whether the document came as XML or as WBXML. */
+static void octets_of_a_document_are_octets(void **state)
+{
+        static const struct row rows[] = {
+                {"as text", "S", GET, "./V/t", ABS, NULL, 200, "\xb6\xbb\x9e"},
+                {"its format", "S", GET, "./V/t?prop=Format", ABS, NULL, 200, "bin"},
+                {"as octets", "S", GET, "./V/o", ABS, NULL, 200, "\xb6\xbb\x9e"},
+                {"its format", "S", GET, "./V/o?prop=Format", ABS, NULL, 200, "bin"},
+                {"none", "S", GET, "./V/e", ABS, NULL, 200, ""},
+        };
+        struct lab l;
+        odm_answer got;
+
+        (void)state;
+        lab_init(&l);
+        odm_doc_node *e = leaf(&l, "e", BIN, "", NULL), *o = leaf(&l, "o", BIN, NULL, e);
+        odm_doc_node *t = leaf(&l, "t", BIN, "true", o), *v = inner(&l, "V", t, NULL);
+        o->value = (odm_data){ODM_DATA_OPAQUE, ODM_STR("\xb6\xbb\x9e")};
+        o->type = t->type = ODM_STR("text/plain");
+        v->acl = ODM_STR("Add=S&Delete=S&Get=S&Replace=S");
+        assert_int_equal(send_doc(&l, "S", ADD, ".", v, &got), 200);
+        lab_rows(&l, rows, ODM_COUNT(rows));
+        assert_int_equal(send_doc(&l, "S", REP, "./V", v, &got), 200);
+        lab_rows(&l, rows, ODM_COUNT(rows));
+        t->value.bytes = ODM_STR("tru");
+        assert_int_equal(send_doc(&l, "S", REP, "./V", v, &got), 415);
+        assert_int_equal(send_doc(&l, "S", REP, "./V?prop=Title", v, &got), 415);
+        v->name = ODM_STR("W");
+        assert_int_equal(send_doc(&l, "S", ADD, ".", v, &got), 415);
+        v->name = ODM_STR("V"); /* what is there comes before what is wrong with the value */
+        v->acl = ODM_ABSENT;
+        assert_int_equal(send_doc(&l, "S", ADD, "./V", leaf(&l, "t", BIN, "tru", NULL), &got), 418);
+        lab_rows(&l, rows, ODM_COUNT(rows));
+        lab_close(&l);
+}
+
+/* As if it had been deleted and added: another object is another object, in whatever place. */
+static void a_replaced_node_has_the_identifier_of_the_document(void **state)
+{
+        static const struct row rows[] = {
+                {"the top", NULL, GET, "./A?prop=Type", ABS, NULL, 200, "com.example.dm/1.0/New"},
+                {"below", NULL, GET, "./A/m?prop=Type", ABS, NULL, 200, "com.example.dm/1.0/New"},
+                {"said to be none", NULL, GET, "./A/s?prop=Type", ABS, NULL, 200, ""},
+                {"not said", NULL, GET, "./A/k?prop=Type", ABS, NULL, 200, "com.example.dm/1.0/K"},
+        };
+        static const struct row before[] = {
+                {"A", NULL, ADD, "./A", NODE, NULL, 200},
+                {"m", NULL, ADD, "./A/m", NODE, NULL, 200},
+                {"s", NULL, ADD, "./A/s", NODE, NULL, 200},
+                {"open", NULL, REP, "./A?prop=ACL", ABS, "Add=S&Delete=S&Replace=S", 200},
+        };
+        struct lab l;
+        odm_answer got;
+
+        (void)state;
+        lab_init(&l);
+        lab_rows(&l, before, ODM_COUNT(before));
+        odm_doc_node *k = inner(&l, "k", NULL, NULL), *s = inner(&l, "s", NULL, k);
+        odm_doc_node *m = inner(&l, "m", NULL, s), *top = inner(&l, "A", m, NULL);
+        s->type = k->type = ODM_STR("com.example.dm/1.0/K");
+        assert_int_equal(send_doc(&l, "S", REP, "./A", top, &got), 200);
+        lab_do(&l, &(struct row){"an identifier for one without", NULL, GET, "./A/s?prop=Type", ABS,
+                                 NULL, 200, "com.example.dm/1.0/K"});
+        top->type = m->type = ODM_STR("com.example.dm/1.0/New");
+        s->type = ODM_STR("");
+        k->type_is_ddf_name = false;
+        k->type = ODM_ABSENT;
+        assert_int_equal(send_doc(&l, "S", REP, "./A", top, &got), 200);
+        lab_rows(&l, rows, ODM_COUNT(rows));
+        k->children = leaf(&l, "n", INT, "many", NULL);
+        m->type = ODM_STR("com.example.dm/1.0/Newer");
+        assert_int_equal(send_doc(&l, "S", REP, "./A", top, &got), 415);
+        lab_rows(&l, rows, ODM_COUNT(rows));
+
+        /* what a description says stays as it says */
+        lab_do(&l, &(struct row){"item", NULL, ADD, "./Vendor/lab/Items/i/Id", INT, "1", 200});
+        top = inner(&l, "i", leaf(&l, "Id", INT, "2", NULL), NULL);
+        top->type = ODM_STR("com.example.dm/1.0/New");
+        lab_do(&l, &(struct row){"open", NULL, REP, "./Vendor/lab/Items?prop=ACL", ABS,
+                                 "Add=S&Delete=S&Replace=S", 200});
+        assert_int_equal(send_doc(&l, "S", REP, "./Vendor/lab/Items/i", top, &got), 415);
+        lab_close(&l);
+}
+
 static void the_inbox_places_objects(void **state) /* C-OBJ-03 */
 {
         static const struct row rows[] = {
@@ -504,6 +588,8 @@ int main(void)
                 cmocka_unit_test(documents_are_added_whole),
                 cmocka_unit_test(flat_documents_make_the_same_tree),
                 cmocka_unit_test(documents_replace_whole_subtrees),
+                cmocka_unit_test(octets_of_a_document_are_octets),
+                cmocka_unit_test(a_replaced_node_has_the_identifier_of_the_document),
                 cmocka_unit_test(the_inbox_places_objects),
                 cmocka_unit_test(properties_are_as_the_table_says),
                 cmocka_unit_test(without_the_optional_properties),

@@ -56,23 +56,29 @@ static bool is_interior(const odm_doc_node *n)
         return n->children || (n->has_rt && n->type_is_ddf_name);
 }
 
-/* The operation that a node of the document stands for. */
-static odm_op op_of(const struct load *l, const odm_doc_node *n, odm_str uri, odm_cmd kind)
+/* The operation, of out->kind, that a node of the document stands for.  Octets are octets,
+ * whichever form the document has; what is no base64 is refused when its turn comes.  0,
+ * ODM_ENOMEM, ODM_ELIMIT. */
+static int op_of(const struct load *l, const odm_doc_node *n, odm_str uri, odm_op *out)
 {
-        odm_op op = {.kind = kind, .target = uri, .server = l->j->op->server, .has_value = true};
+        odm_op op = {
+                .kind = out->kind, .target = uri, .server = l->j->op->server, .has_value = true};
+        int rc = 0;
 
         op.value.type = n->type;
-        if (is_interior(n)) {
-                op.value.format = ODM_FMT_NODE;
-                return op;
-        }
         op.value.format = n->format;
-        op.value.data = n->value.bytes;
-        if (n->format == ODM_FMT_BIN && n->value.kind != ODM_DATA_OPAQUE)
-                op.b64 = true; /* the XML form has base64 */
+        if (is_interior(n))
+                op.value.format = ODM_FMT_NODE;
+        else
+                op.value.data = n->value.bytes;
+        if (op.value.format == ODM_FMT_BIN && n->value.kind == ODM_DATA_TEXT)
+                rc = odm_b64_decode(l->j->a, n->value.bytes.p ? n->value.bytes : ODM_STR(""),
+                                    &op.value.data);
+        op.b64 = rc == ODM_EMALFORMED;
         if (op.value.format == ODM_FMT_ABSENT)
                 op.value.format = ODM_FMT_CHR;
-        return op;
+        *out = op;
+        return op.b64 ? 0 : rc;
 }
 
 /* An ACL in the document stays as it is there; else the usual of a new node. */
@@ -97,12 +103,13 @@ static int apply_acl(struct job *sub, const odm_doc_node *n)
 
 static int add_node(struct load *l, const odm_doc_node *n, odm_str uri)
 {
-        odm_op op = op_of(l, n, uri, ODM_CMD_ADD);
+        odm_op op = {.kind = ODM_CMD_ADD};
         struct job sub = odm_job_for(l->j, &op, l->j->out);
-        int rc;
+        int rc = op_of(l, n, uri, &op);
 
         sub.in_doc = true;
-        rc = odm_job_find(&sub, uri);
+        if (rc == 0)
+                rc = odm_job_find(&sub, uri);
         if (rc <= 0)
                 return rc;
         if (sub.trail.forwarded || (odm_spot_is_inbox(&sub.trail.at) && !job_is_device(&sub)))
@@ -123,7 +130,7 @@ static int would_be_written(struct job *sub, odm_str uri)
         const odm_binding *b = odm_spot_binding(&sub->trail.at);
         odm_value v;
 
-        if (b == NULL || b->write == NULL || sub->op->b64)
+        if (b == NULL || b->write == NULL)
                 return 0;
         int rc = odm_spot_read(&sub->trail.at, uri, sub->a, &v);
         if (rc == ODM_ENOMEM || rc == ODM_ELIMIT)
@@ -139,8 +146,7 @@ static bool stays_as_it_is(struct job *sub)
 
         if (odm_job_may(sub, s, ODM_ACC_REPLACE) && !odm_spot_is_live(s))
                 return false;
-        return odm_spot_is_live(s) ||
-               (n && !sub->op->b64 && odm_str_eq(odm_node_value(n), sub->op->value.data));
+        return odm_spot_is_live(s) || (n && odm_str_eq(odm_node_value(n), sub->op->value.data));
 }
 
 static int replace_leaf(struct job *sub, odm_str uri)
@@ -158,6 +164,26 @@ static int replace_leaf(struct job *sub, odm_str uri)
         return odm_do_replace(sub);
 }
 
+/* An interior node is as if it were made anew: of the kind that the document says, if it says one.
+ */
+static int replace_interior(struct job *sub, const odm_doc_node *n)
+{
+        struct node *node = sub->trail.at.node;
+        odm_str type;
+        unsigned status;
+
+        if (node == sub->t->root || !(n->has_rt && n->type_is_ddf_name))
+                return 0;
+        status = odm_interior_type(node->desc, n->type, &type);
+        if (!odm_status_ok(status))
+                return job_status(sub, node->permanent ? (unsigned)ODM_ST_NOT_ALLOWED : status);
+        if (node->desc || node->fixed || odm_str_eq(type, node->type))
+                return 0;
+        if (!tree_has_room(sub->t, node->type.n, type.n))
+                return job_status(sub, ODM_ST_FULL);
+        return odm_txn_value(sub->t, node, ODM_FMT_NODE, type, NO_STR, false);
+}
+
 /* A node that exists: it keeps its place, and takes value and list from the document. */
 static int replace_there(struct load *l, struct job *sub, const odm_doc_node *n, odm_str uri)
 {
@@ -166,6 +192,8 @@ static int replace_there(struct load *l, struct job *sub, const odm_doc_node *n,
 
         if (odm_spot_is_leaf(&sub->trail.at))
                 rc = replace_leaf(sub, uri);
+        else if (node)
+                rc = replace_interior(sub, n);
         if (rc != 0 || !odm_status_ok(sub->out->status) || node == NULL)
                 return rc;
         node->marked = l->j->t->serial;
@@ -192,11 +220,13 @@ static int mark_found(struct job *j, odm_str uri)
 
 static int replace_node(struct load *l, const odm_doc_node *n, odm_str uri)
 {
-        odm_op op = op_of(l, n, uri, ODM_CMD_REPLACE);
+        odm_op op = {.kind = ODM_CMD_REPLACE};
         struct job sub = odm_job_for(l->j, &op, l->j->out);
         bool leaf;
-        int rc = odm_job_find(&sub, uri);
+        int rc = op_of(l, n, uri, &op);
 
+        if (rc == 0)
+                rc = odm_job_find(&sub, uri);
         if (rc <= 0)
                 return rc;
         if (sub.trail.forwarded || odm_spot_is_inbox(&sub.trail.at))

@@ -141,7 +141,7 @@ bool odm_mime_is_text(odm_str type)
 /* The format the node will have, or ODM_FMT_OTHER when the sent one cannot be. */
 static odm_format format_of(const value_place *at, const odm_op *op, odm_str type)
 {
-        odm_format sent = op->b64 ? ODM_FMT_B64 : op->value.format;
+        odm_format sent = op->value.format;
         odm_format own = at->desc ? at->desc->format : at->format;
 
         if (at->desc || at->permanent) {
