@@ -307,6 +307,18 @@ static int read_groups(scenario *s, diag *d)
 
 /* ---- faults --------------------------------------------------------------------------------- */
 
+/* Whether one of the devices that it is for has such a number. */
+static bool meets_one(const scenario *s, const fault *f, fault_range r)
+{
+        for (size_t i = 0; i < s->n_groups; i++) {
+                const sim_opt *o = &s->group[i].o;
+                if ((f->group < 0 || f->group == (int)i) && r.to >= sim_number(o, 0) &&
+                    r.from <= sim_number(o, o->n - 1))
+                        return true;
+        }
+        return false;
+}
+
 static int read_where(scenario *s, fault *f, const cfg *c, diag *d)
 {
         const char *in = cfg_str(c, "fault *.group"), *places = cfg_str(c, "fault *.devices"),
@@ -327,6 +339,9 @@ static int read_where(scenario *s, fault *f, const cfg *c, diag *d)
                 return wrong(d, c, "fault", "share: has to be a number and %, such as 2.5%");
         if (places && fault_places(odm_cstr(places), f->place, &f->n_places) < 0)
                 return wrong(d, c, "fault", "devices: has to be at most 64 numbers and ranges");
+        for (size_t i = 0; i < f->n_places; i++)
+                if (!meets_one(s, f, f->place[i]))
+                        return wrong(d, c, "fault", "devices: none has such a number");
         return 0;
 }
 

@@ -106,6 +106,9 @@ static void what_makes_no_sense_is_refused_with_its_reason(void **state)
                 {"no such group", "[group a]\n[fault f]\nkind = silence\ngroup = b\n"},
                 {"share", "[group a]\n[fault f]\nkind = silence\nshare = 3\n"},
                 {"devices", "[group a]\n[fault f]\nkind = silence\ndevices = x\n"},
+                {"none has such a number", "[group a]\ncount = 2\n[group b]\ncount = 9\n"
+                                           "[fault f]\nkind = silence\ngroup = a\n"
+                                           "devices = 1, 3-4\n"},
                 {"lifetime", "[group a]\nprotocol = lwm2m\ncall = 1h\nlifetime = 1m\n"},
                 {"keys", "[group a]\nprotocol = lwm2m\nkeys = /tmp\n"},
                 {"diag: is memory", "[group a]\ndiag = memory, thumbs\n"},
