@@ -155,12 +155,13 @@ typedef enum odm_trial_action {
         ODM_TRIAL_DO_KEEP,  /* the settings that were tried are in force now: record that */
         ODM_TRIAL_DO_BACK,  /* record it, restore the tree, apply the old settings */
         ODM_TRIAL_DO_TELL,  /* the old settings are in force: tell the server, record it */
+        ODM_TRIAL_DO_AGAIN, /* what was not applied at the start is to be applied again */
 } odm_trial_action;
 
 typedef struct odm_trial { /* zero it, set the first four */
         unsigned max_tries;
         int64_t settle_ms; /* between what was applied and the first try */
-        int64_t wait_ms;   /* between two tries, and before the old settings are tried again */
+        int64_t wait_ms;   /* between two tries, and before what is known is applied again */
         int64_t time_ms;   /* from the first try to the fall back */
         odm_trial_phase phase;
         unsigned tries;          /* begun in this trial */

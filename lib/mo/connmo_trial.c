@@ -39,13 +39,22 @@ static odm_trial_action call(odm_trial *t)
         return ODM_TRIAL_DO_CALL;
 }
 
-static odm_trial_action in_steady(odm_trial *t, odm_trial_event e)
+/* What is in force is applied at the start, when not all may be there yet that it takes. */
+static odm_trial_action in_steady(odm_trial *t, odm_trial_event e, odm_time now)
 {
-        if (e != ODM_TRIAL_CHANGED)
+        if (e == ODM_TRIAL_CHANGED) {
+                enter(t, ODM_TRIAL_APPLY);
+                t->tries = 0;
+                return ODM_TRIAL_DO_APPLY;
+        }
+        if (e == ODM_TRIAL_NOT_APPLIED)
+                t->next = odm_time_add(now, t->wait_ms);
+        if (e == ODM_TRIAL_REACHED)
+                t->next = ODM_NEVER;
+        if (e != ODM_TRIAL_CLOCK || !odm_time_reached(now, t->next))
                 return ODM_TRIAL_NOTHING;
-        enter(t, ODM_TRIAL_APPLY);
-        t->tries = 0;
-        return ODM_TRIAL_DO_APPLY;
+        t->next = ODM_NEVER;
+        return ODM_TRIAL_DO_AGAIN;
 }
 
 /* A program may say that it is done while the old address is still there: a server that is reached
@@ -105,7 +114,7 @@ static odm_trial_action in_back(odm_trial *t, odm_trial_event e, odm_time now)
 odm_trial_action odm_trial_on(odm_trial *t, odm_trial_event e, odm_time now)
 {
         switch (t->phase) {
-        case ODM_TRIAL_STEADY: return in_steady(t, e);
+        case ODM_TRIAL_STEADY: return in_steady(t, e, now);
         case ODM_TRIAL_APPLY: return in_apply(t, e, now);
         case ODM_TRIAL_SETTLE: return in_settle(t, e, now);
         case ODM_TRIAL_TRY: return in_try(t, e, now);

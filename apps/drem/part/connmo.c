@@ -445,6 +445,13 @@ static void call(connmo_part *p)
         p->host->call(p->host->ctx, "new network settings");
 }
 
+/* Once it is in force servers are called: nobody could be until now. */
+static void apply_again(connmo_part *p)
+{
+        p->early = true;
+        apply(p, NETWORK_TRIAL);
+}
+
 static void act(connmo_part *p, odm_trial_action a)
 {
         switch (a) {
@@ -454,6 +461,7 @@ static void act(connmo_part *p, odm_trial_action a)
         case ODM_TRIAL_DO_KEEP: keep_tried(p); break;
         case ODM_TRIAL_DO_BACK: go_back(p); break;
         case ODM_TRIAL_DO_TELL: tell(p); break;
+        case ODM_TRIAL_DO_AGAIN: apply_again(p); break;
         }
 }
 

@@ -396,6 +396,26 @@ static void what_cannot_be_applied_comes_back_at_once(void **state)
         end_life();
 }
 
+/* The modem is not there yet: a device must not stay without a network for that. */
+static void what_fails_at_the_start_is_tried_again(void **state)
+{
+        char path[64];
+
+        (void)state;
+        write_program("[ -e \"${0%/*}/repaired\" ]");
+        start("");
+        assert_true(run_until_file(applied, "apply " OLD "\napply " OLD "\n"));
+        assert_string_equal(phase(), "steady");
+        assert_int_equal(w.calls, 0);
+        snprintf(path, sizeof path, "%s/repaired", dir);
+        assert_int_equal(fsio_write(NULL, path, ODM_STR("x"), 0600, NULL), 0);
+        for (int i = 0; i < 3000 && w.calls == 0; i++)
+                assert_int_equal(loop_once(l, 10), 0);
+        assert_int_equal(w.calls, 1);
+        assert_int_equal(w.alerts, 0);
+        end_life();
+}
+
 static void the_way_back_is_tried_again(void **state)
 {
         (void)state;
@@ -626,6 +646,7 @@ int main(void)
                 TEST(a_good_change_stays),
                 TEST(a_bad_one_comes_back_and_is_told),
                 TEST(what_cannot_be_applied_comes_back_at_once),
+                TEST(what_fails_at_the_start_is_tried_again),
                 TEST(the_way_back_is_tried_again),
                 TEST(what_only_people_see_is_not_tried),
                 TEST(sessions_of_before_prove_nothing),
