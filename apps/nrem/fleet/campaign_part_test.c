@@ -585,6 +585,27 @@ static void who_joins_late_may_have_to_call_first(void **state)
         scene_end(&s);
 }
 
+/* Of a wave in which some were left out when their turn came, the others have to succeed. */
+static void who_was_left_out_holds_up_no_wave(void **state)
+{
+        scene s;
+        int64_t id;
+
+        (void)state;
+        scene_begin(&s, 20, 1);
+        scene_devices(&s, 20, DEV_OK);
+        id = scene_campaign(&s,
+                            "{\"canary\":10,\"threshold\":100,\"begin\":\"2026-11-23T01:00:00Z\"}");
+        scene_pass(&s, id, 30 * MINUTE);
+        scene_stands(&s, id, "running: 20 pending");
+        device_is(&s, 2, STORE_DEVICE_DEACTIVATED);
+        device_is(&s, 5, STORE_DEVICE_DETACHED);
+        scene_pass(&s, id, 3 * HOUR);
+        scene_stands(&s, id, "done: 18 succeeded, 2 skipped");
+        assert_int_equal(scene_row(&s, id).left, 2);
+        scene_end(&s);
+}
+
 /* Who failed and is missed since has not been left out. */
 static void who_was_tried_is_not_skipped(void **state)
 {
@@ -766,6 +787,7 @@ int main(void)
                 cmocka_unit_test(devices_that_come_to_fit_join),
                 cmocka_unit_test(who_joins_goes_by_the_plan),
                 cmocka_unit_test(who_joins_late_may_have_to_call_first),
+                cmocka_unit_test(who_was_left_out_holds_up_no_wave),
                 cmocka_unit_test(who_was_tried_is_not_skipped),
                 cmocka_unit_test(a_device_that_is_removed_holds_up_nothing),
                 cmocka_unit_test(a_list_of_names_and_commands_with_variables),
