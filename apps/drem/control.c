@@ -17,6 +17,7 @@
 #define ASKERS 8
 #define ANSWER_MAX 16384
 #define ASK_TIME_S 5
+#define ERROR_WORD "error: " /* begins an answer that is none */
 
 typedef struct asker {
         struct control *c;
@@ -64,7 +65,7 @@ static void answer(asker *a)
         rc = a->c->fn(a->c->ctx, command, &b);
         if (rc < 0) {
                 odm_buf_cut(&b, 0);
-                rc = odm_buf_fmt(&b, "error: %s\n", odm_err_text(rc));
+                rc = odm_buf_fmt(&b, ERROR_WORD "%s\n", odm_err_text(rc));
         }
         if (rc == 0)
                 (void)!send(a->io.fd, b.p, b.n, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -176,6 +177,17 @@ static int read_answer(int fd, odm_buf *b)
         return rc;
 }
 
+/* 0, when the agent did what it was asked. */
+static int judge(odm_str answer, diag *d)
+{
+        if (answer.n == 0)
+                return diag_set(d, ODM_EIO, "the agent ended without an answer");
+        if (!odm_str_starts(answer, ERROR_WORD))
+                return 0;
+        answer = odm_str_trim(odm_str_from(answer, sizeof ERROR_WORD - 1));
+        return diag_set(d, ODM_EIO, "the agent says: %.*s", (int)answer.n, answer.p);
+}
+
 int control_ask(const char *folder, const char *command, odm_buf *b, diag *d)
 {
         const struct timeval limit = {.tv_sec = ASK_TIME_S};
@@ -192,9 +204,11 @@ int control_ask(const char *folder, const char *command, odm_buf *b, diag *d)
         (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
         if (connect(fd, (const struct sockaddr *)&at, sizeof at) < 0)
                 rc = diag_set(d, errno == ENOENT || errno == ECONNREFUSED ? ODM_ENOENT : ODM_EIO,
-                              "%s: %s", at.sun_path, strerror(errno));
+                              "no agent answers at %s: %s", at.sun_path, strerror(errno));
         else if (send(fd, line, (size_t)n, MSG_NOSIGNAL) != n || read_answer(fd, b) < 0)
                 rc = diag_set(d, ODM_EIO, "%s: no answer", at.sun_path);
+        else
+                rc = judge(odm_buf_view(b), d);
         close(fd);
         return rc;
 }

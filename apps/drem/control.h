@@ -16,8 +16,8 @@ ODM_MUST_USE int control_open(loop *l, const char *folder,
                               control **out, diag *d);
 void control_close(control *c); /* NULL is allowed */
 
-/* The asking side, blocking for a few seconds at most.  Appends the answer.  ODM_ENOENT when
- * nobody listens, ODM_EIO. */
+/* The asking side, blocking for a few seconds at most.  Puts the answer into b, which is empty.
+ * ODM_ENOENT when nobody listens, ODM_EIO, also when the answer is an error. */
 ODM_MUST_USE int control_ask(const char *folder, const char *command, odm_buf *b, diag *d);
 
 #endif
