@@ -184,9 +184,46 @@ static int device_removed(fleet_turn *t, const fleet_event *ev)
         return rc;
 }
 
+static int rename_item(fleet_turn *t, const campaign_item *it, odm_str name)
+{
+        odm_arena *a = store_batch_arena(t->batch);
+        campaign_item *row = odm_new(a, campaign_item);
+        store_op *op = row ? fleet_row(t, STORE_ROW_PATCH, &table_campaign_item, row) : NULL;
+
+        if (!op)
+                return ODM_ENOMEM;
+        *row = (campaign_item){
+                .dev = it->dev, .campaign = it->campaign, .name = odm_arena_copy(a, name)};
+        op->lenient = true; /* it may be gone */
+        op->row.fields = STORE_FIELD(ITEM_F_name);
+        return a->err ? odm_arena_err(a) : 0;
+}
+
+/* Its items are found and told by its name, in campaigns that have ended too. */
+static int device_changed(fleet_turn *t, int64_t dev)
+{
+        const campaign_item at = {.dev = dev};
+        store_scan scan = {.table = &table_campaign_item, .same = 1, .at = &at, .limit = 1};
+        store_device d;
+        store_rows r = {0};
+        int rc = store_row_find(t->host->store, &scan, t->arena, &r);
+
+        if (rc == 0 && r.n)
+                rc = store_device_get(t->host->store, dev, t->arena, &d);
+        if (rc < 0 || !r.n || odm_str_eq(((campaign_item *)r.v)->name, d.name))
+                return rc == ODM_ENOENT ? 0 : rc;
+        scan.limit = 1000;
+        rc = store_row_find(t->host->store, &scan, t->arena, &r);
+        for (size_t i = 0; rc == 0 && i < r.n; i++)
+                rc = rename_item(t, (campaign_item *)r.v + i, d.name);
+        return rc;
+}
+
 static int campaigns_event(void *p, fleet_turn *t, const fleet_event *ev)
 {
         (void)p;
+        if (odm_str_is(ev->e.kind, "device.changed"))
+                return ev->e.device ? device_changed(t, ev->e.device) : 0;
         if (odm_str_is(ev->e.kind, "device.removed"))
                 return device_removed(t, ev);
         if (odm_str_is(ev->e.kind, "rule.campaign"))
@@ -821,15 +858,15 @@ static int campaigns_tick(void *self, fleet_turn *t, int64_t *at)
 
 static const store_table *const tables[] = {&table_campaign, &table_campaign_item, NULL};
 
-const fleet_part part_campaign = {
-        .name = "campaign",
-        .tables = tables,
-        .routes = campaign_routes,
-        .n_routes = CAMPAIGN_ROUTES,
-        .events = "job. device.removed rule.campaign campaign.created campaign.started "
-                  "campaign.paused campaign.resumed campaign.cancelled "
-                  "campaign.retried campaign.removed",
-        .open = campaigns_open,
-        .event = campaigns_event,
-        .tick = campaigns_tick,
-        .close = campaigns_close};
+const fleet_part part_campaign = {.name = "campaign",
+                                  .tables = tables,
+                                  .routes = campaign_routes,
+                                  .n_routes = CAMPAIGN_ROUTES,
+                                  .events = "job. device.changed device.removed rule.campaign "
+                                            "campaign.created campaign.started "
+                                            "campaign.paused campaign.resumed campaign.cancelled "
+                                            "campaign.retried campaign.removed",
+                                  .open = campaigns_open,
+                                  .event = campaigns_event,
+                                  .tick = campaigns_tick,
+                                  .close = campaigns_close};

@@ -649,6 +649,39 @@ static void a_device_that_is_removed_holds_up_nothing(void **state)
         scene_end(&s);
 }
 
+/* One that is renamed is found by its new name, and gone when it goes by that. */
+static void a_device_that_is_renamed_is_followed(void **state)
+{
+        store_batch *b = store_batch_new();
+        store_op *op;
+        scene s;
+        int64_t id, other;
+
+        (void)state;
+        scene_begin(&s, 3, 1);
+        scene_devices(&s, 3, DEV_DEAF);
+        other = scene_campaign(&s, "{\"contact_time\":60}");
+        id = scene_campaign(&s, "{\"contact_time\":36000}");
+        scene_pass(&s, id, 30 * MINUTE);
+        op = store_batch_add(b, STORE_DEVICE_PATCH);
+        op->device_patch.fields = STORE_DF_NAME;
+        op->device_patch.to = (store_device){.id = 2, .name = ODM_STR("e/2")};
+        stage_event(b, 2, "device.changed", NULL);
+        scene_write(&s, b);
+        scene_pass(&s, id, MINUTE);
+        assert_str(scene_item(&s, id, 2).name, "e/2");
+        assert_str(scene_item(&s, other, 2).name, "e/2");
+        assert_str(scene_item(&s, id, 1).name, "d/000001");
+        b = store_batch_new();
+        store_batch_add(b, STORE_DEVICE_DELETE)->of = 2;
+        stage_event(b, 0, "device.removed", "{\"device\":\"e/2\"}");
+        scene_write(&s, b);
+        scene_pass(&s, id, MINUTE);
+        scene_stands(&s, id, "running: 2 ordered, 1 cancelled");
+        scene_stands(&s, other, "done: 3 failed");
+        scene_end(&s);
+}
+
 static void a_list_of_names_and_commands_with_variables(void **state)
 {
         const campaign row = {.kind = CAMPAIGN_COMMANDS,
@@ -790,6 +823,7 @@ int main(void)
                 cmocka_unit_test(who_was_left_out_holds_up_no_wave),
                 cmocka_unit_test(who_was_tried_is_not_skipped),
                 cmocka_unit_test(a_device_that_is_removed_holds_up_nothing),
+                cmocka_unit_test(a_device_that_is_renamed_is_followed),
                 cmocka_unit_test(a_list_of_names_and_commands_with_variables),
                 cmocka_unit_test(a_rollback_brings_each_device_to_what_it_had),
                 cmocka_unit_test(a_rollback_waits_for_those_in_mid_update),
