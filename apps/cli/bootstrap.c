@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "commands.h"
 #include "cred.h"
@@ -169,6 +170,7 @@ static int carry(xrem *c, const xrem_args *a, const odm_boot *b)
         int err, rc;
 
         odm_buf_init(&out, &heap_mem, 2 * ODM_BOOT_MAX);
+        (void)umask(077); /* the message holds the passwords */
         err = xrem_has(a, "push") ? odm_boot_put_push(b, 1, &out) : odm_boot_put_mime(b, &out);
         if (err == ODM_ENOMEM)
                 xrem_out_of_memory();

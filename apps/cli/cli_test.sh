@@ -244,6 +244,8 @@ proof() { "$xrem" bootstrap make -o "$tmp/boot" "${@:2}" 2>"$tmp/err" && head -n
 check "a bootstrap, proved by a PIN" proof "SEC=USERPIN; MAC=09BE915A51AAF607301F252EAA328688A38B9409" "${boot[@]}" "${dm[@]}" --pin 1234
 check "by what the network knows" proof "SEC=NETWORKID; MAC=364882E09605336D87B3070DFEEE4494201A8F16" "${boot[@]}" "${dm[@]}" --network-key 234150123456789
 check "by both" proof "SEC=USERPIN_NETWORKID; MAC=620878F33B7607CE3F6DE0115A76950057B756DB" "${boot[@]}" "${dm[@]}" --network-key 234150123456789 --pin 1234
+own() { rm "$tmp/boot" && proof "SEC=USERPIN_NETWORKID" "${boot[@]}" "${dm[@]}" --network-key 234150123456789 --pin 1234 && [ "$(stat -c %a "$tmp/boot")" = 600 ]; }
+check "whose passwords nobody else reads" own
 has "it is good" 0 "checked    good" bootstrap show "$tmp/boot" --network-key 234150123456789 --pin 1234
 has "a wrong PIN" 1 "checked    wrong" bootstrap show "$tmp/boot" --network-key 234150123456789 --pin 1235
 has "what is in it" 0 "./MgmtSrv/AppAddr/1/Addr" bootstrap show "$tmp/boot"
