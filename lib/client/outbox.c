@@ -396,7 +396,7 @@ static int put_items(odm_client *c, struct draft *d, enum lane lane)
         odm_item *rest = NULL;
         int rc = FULL;
 
-        if (p->item == NULL)
+        if (p->item == NULL || p->lane != lane) /* that of another lane had no room at all */
                 p->item = e->cmd.items;
         p->lane = lane;
         cmd.items = p->item;

@@ -374,6 +374,45 @@ static void alerts_may_need_more_than_a_message(void **state)
         }
 }
 
+/* Begins with so many alerts that the last of them has no room in package 1. */
+static void begins_with_one_alert_too_many(struct stage *s, const odm_codec *codec)
+{
+        static char data[300];
+        odm_alert a = event(11, "");
+
+        memset(data, 'x', sizeof data);
+        a.data = (odm_str){data, sizeof data};
+        for (unsigned n = 1; n < 20; n++) {
+                begins(s, codec, STAGE_OPEN);
+                s->opt.send_max = 2048;
+                assert_int_equal(odm_client_new(&s->opt, s->tree, &s->c), 0);
+                for (unsigned i = 0; i < n; i++)
+                        assert_int_equal(odm_client_alert(s->c, &a), 0);
+                assert_int_equal(odm_client_start(s->c, s->now, s->wall), 0);
+                assert_int_equal(stage_listen(s), 0);
+                if (!s->heard->final)
+                        return;
+                stage_close(s);
+        }
+        fail_msg("there is room for all");
+}
+
+/* What a server orders meanwhile is answered before it, and with what was asked for. */
+static void an_alert_that_waits_for_room_is_not_mixed_with_results(void **state)
+{
+        (void)state;
+        FOR_BOTH_CODECS(codec)
+        {
+                struct stage s;
+
+                begins_with_one_alert_too_many(&s, codec);
+                says(&s, HDR_OK(1) GET("1", "./A/b") "<Final/>");
+                hears(&s, OK1 "Status 1/1 Get 200 [./A/b] | Results 1/1 ./A/b='hello' | " EVENT(
+                                  "...300") " | Final");
+                stage_close(&s);
+        }
+}
+
 static void an_unanswered_alert_is_not_told(void **state)
 {
         struct stage s;
@@ -697,6 +736,7 @@ int main(void)
                 cmocka_unit_test(alerts_of_the_host_are_delivered),
                 cmocka_unit_test(octets_of_alerts_take_the_codecs_form),
                 cmocka_unit_test(alerts_may_need_more_than_a_message),
+                cmocka_unit_test(an_alert_that_waits_for_room_is_not_mixed_with_results),
                 cmocka_unit_test(an_unanswered_alert_is_not_told),
                 cmocka_unit_test(what_the_host_did_is_not_rolled_back),
                 cmocka_unit_test(refusals_say_why),
