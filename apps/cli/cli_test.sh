@@ -553,6 +553,7 @@ has "lists tokens" 0 "viewer" token list
 is "makes a token" 0 "xr_secret" token add ci
 is "withdraws a token" 0 "" token remove ci
 is "completes device names" 0 "this" --complete get t
+check "of however many" asked 'GET /api/v1/devices?limit=1000&prefix=t'
 check "bash completes what has an @" bash_gives @1.0 @1 package show box @ 1
 
 # ---- the terminal --------------------------------------------------------------------------------

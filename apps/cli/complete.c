@@ -66,7 +66,7 @@ static void offer_word(xrem *c, const xrem_cmd *cmd, size_t at, const char *last
                         offer_names(at ? last : NULL, typed);
         } else if (kind == 'd') {
                 size_t n;
-                const char **names = xrem_device_names(c, &n);
+                const char **names = xrem_device_names(c, typed, &n);
 
                 for (size_t i = 0; i < n; i++)
                         offer(names[i], typed);

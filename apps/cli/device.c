@@ -251,9 +251,12 @@ int xrem_run_device_wake(xrem *c, const xrem_args *a)
         return XREM_OK;
 }
 
-const char **xrem_device_names(xrem *c, size_t *n)
+const char **xrem_device_names(xrem *c, const char *begin, size_t *n)
 {
-        xrem_ask ask = {.method = "GET", .path = "/api/v1/devices?limit=1000", .any_status = true};
+        xrem_ask ask = {.method = "GET",
+                        .path = xrem_query(c, "/api/v1/devices?limit=1000", "prefix",
+                                           *begin ? begin : NULL),
+                        .any_status = true};
         const char **names;
         json_t *j = NULL;
 

@@ -5,8 +5,8 @@
 
 #include "xrem.h"
 
-/* All names the server knows, the first thousand of them; none when it cannot be asked.  Says
+/* The names that begin so, the first thousand of them; none when the server cannot be asked.  Says
  * nothing on stderr. */
-const char **xrem_device_names(xrem *c, size_t *n);
+const char **xrem_device_names(xrem *c, const char *begin, size_t *n);
 
 #endif
