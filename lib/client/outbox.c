@@ -12,7 +12,7 @@
 
 #define ALERT_ROOM 64   /* octets of an Alert 1222 in either codec */
 #define CHUNK_LEAST 32  /* shorter chunks wait for the next message */
-#define ITEM_ROOM 512   /* a guess at what surrounds the Data of an Item */
+#define ALONE_ROOM 256  /* octets of a message that only goes on: Status and Alert 1222, Final */
 #define IDLE_MOST 4     /* messages that only ask for more and bring nothing forward */
 #define FIRST_ROOM 4096 /* octets of a message before the server has said what it takes */
 #define FULL 1
@@ -20,6 +20,7 @@
 struct draft {
         odm_writer w;
         size_t room;     /* octets the message may have */
+        size_t head;     /* octets it began with: SyncHdr and its Status */
         uint32_t cmd_id; /* of the next command */
         unsigned pieces; /* commands written, the SyncHdr's Status aside */
         bool talks;      /* Results or an Alert is among them */
@@ -244,6 +245,7 @@ static int begin(odm_client *c, struct draft *d)
         rc = odm_write_begin(&d->w, c->opt.codec, &c->box.buf, &h);
         if (rc == 0 && c->has_hdr_status)
                 rc = put(d, &c->hdr_status, reserve_of(c));
+        d->head = odm_write_size(&d->w, true);
         return rc == FULL ? ODM_ELIMIT : rc;
 }
 
@@ -356,9 +358,24 @@ static int put_chunk(odm_client *c, struct draft *d, const odm_command *cmd, siz
         return put(d, &one, reserve_of(c));
 }
 
-static bool fits_alone(const struct draft *d, const odm_item *it)
+/* 1: the item may wait for a message that has room for it whole; 0: it is cut; ODM_ENOMEM. */
+static int may_wait(const odm_client *c, struct draft *d, const odm_command *cmd)
 {
-        return d->pieces > 0 && it->data.bytes.n + ITEM_ROOM + ALERT_ROOM < d->room / 2;
+        odm_item it = *c->box.now.item;
+        odm_command one = *cmd;
+        odm_mark mark = odm_write_mark(&d->w);
+        size_t before = odm_write_size(&d->w, true);
+
+        if (d->pieces == 0)
+                return 0;
+        it.next = NULL;
+        one.items = &it;
+        int rc = odm_write_command(&d->w, &one);
+        size_t n = odm_write_size(&d->w, true) - before;
+        odm_write_undo(&d->w, mark);
+        if (rc == ODM_ENOMEM)
+                return rc;
+        return rc == 0 && n < d->room / 2 && d->head + ALONE_ROOM + n <= d->room;
 }
 
 /* The item that position points to is too large for what is left of the message. */
@@ -366,9 +383,11 @@ static int put_large(odm_client *c, struct draft *d, enum lane lane, const odm_c
 {
         struct position *p = &c->box.now;
         size_t n;
-        int rc;
+        int rc = p->off == 0 ? may_wait(c, d, cmd) : 0;
 
-        if (p->item->data.bytes.n == 0 || (p->off == 0 && fits_alone(d, p->item)))
+        if (rc < 0)
+                return rc;
+        if (p->item->data.bytes.n == 0 || rc == 1)
                 return FULL;
         rc = put_chunk(c, d, cmd, &n);
         if (rc != 0)

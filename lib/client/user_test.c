@@ -374,6 +374,48 @@ static void alerts_may_need_more_than_a_message(void **state)
         }
 }
 
+/* In XML they are four times as long: together they fit no message, though there are few. */
+static void what_is_longer_on_the_way_is_cut(void **state)
+{
+        static char data[400];
+
+        (void)state;
+        memset(data, '<', sizeof data);
+        FOR_BOTH_CODECS(codec)
+        {
+                struct stage s;
+                odm_alert a = event(11, "");
+                size_t n = 0;
+
+                a.data = (odm_str){data, sizeof data};
+                begins(&s, codec, STAGE_OPEN);
+                s.opt.send_max = 2048;
+                assert_int_equal(odm_client_new(&s.opt, s.tree, &s.c), 0);
+                assert_int_equal(odm_client_alert(s.c, &a), 0);
+                assert_int_equal(odm_client_start(s.c, s.now, s.wall), 0);
+                assert_int_equal(stage_listen(&s), 0);
+                for (unsigned i = 1; s.line.p; i++) {
+                        char said[512];
+
+                        for (const odm_command *x = s.heard->body; x; x = x->next)
+                                if (x->kind == ODM_CMD_ALERT && x->items)
+                                        n += x->items->data.bytes.n;
+                        if (s.heard->final)
+                                break;
+                        (void)snprintf(
+                                said, sizeof said,
+                                "<Status><CmdID>1</CmdID><MsgRef>%u</MsgRef><CmdRef>0</CmdRef>"
+                                "<Cmd>SyncHdr</Cmd><Data>200</Data></Status>" ALERT("3", "1222",
+                                                                                    ""),
+                                i);
+                        says(&s, said);
+                }
+                assert_int_equal(odm_client_outcome(s.c), ODM_OUTCOME_NONE);
+                assert_int_equal(n, sizeof data);
+                stage_close(&s);
+        }
+}
+
 /* Begins with so many alerts that the last of them has no room in package 1. */
 static void begins_with_one_alert_too_many(struct stage *s, const odm_codec *codec)
 {
@@ -736,6 +778,7 @@ int main(void)
                 cmocka_unit_test(alerts_of_the_host_are_delivered),
                 cmocka_unit_test(octets_of_alerts_take_the_codecs_form),
                 cmocka_unit_test(alerts_may_need_more_than_a_message),
+                cmocka_unit_test(what_is_longer_on_the_way_is_cut),
                 cmocka_unit_test(an_alert_that_waits_for_room_is_not_mixed_with_results),
                 cmocka_unit_test(an_unanswered_alert_is_not_told),
                 cmocka_unit_test(what_the_host_did_is_not_rolled_back),
