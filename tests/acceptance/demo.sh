@@ -2,7 +2,7 @@
 # The living demo: it starts, its device can be managed, and nothing of it is left when it ends.
 # Sourced by tests/acceptance/run, whose world it uses.
 
-demo=$home/demo
+demo="$home/the demo" # in a folder as people may have them
 
 starts_the_demo()
 {
