@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "campaign_turn.h"
+#include "gateway_row.h"
 #include "package.h"
 
 static void ten_thousand_devices_end_as_they_are(void **state)
@@ -452,6 +453,88 @@ static void devices_are_ordered_in_their_windows(void **state)
         scene_end(&s);
 }
 
+/* The order of a device behind a gateway: it waits for the package there, for the gateway to call,
+ * or for the device, as far as is known. */
+static void goes_through_a_gateway(scene *s, int64_t dev, int64_t task, store_job_state carrier)
+{
+        const store_job_filter f = {.device = dev, .states = STORE_JOB_OPEN, .limit = 1};
+        store_batch *b = store_batch_new();
+        gateway_relay r = {.device = dev, .gateway = 1, .task = task};
+        store_job_list l = {0};
+        store_op *op;
+
+        assert_int_equal(store_job_find(s->on.st, &f, &s->on.a, &l), 0);
+        assert_int_equal(l.n, 1);
+        r.job = l.v[0].id;
+        op = store_batch_add(b, STORE_JOB_MOVE);
+        op->job_move.device = dev;
+        op->job_move.job = r.job;
+        op->job_move.from = STORE_JOB_OPEN;
+        op->job_move.to = STORE_JOB_WAITING;
+        op->job_move.attempt = 1;
+        op->job_move.route = ODM_STR("gateway");
+        op->job_move.at = stage_ms;
+        store_batch_add(b, STORE_ROW_ADD)->row =
+                (store_row_op){.table = &table_gateway_relay, .row = &r};
+        if (task > 0) {
+                op = store_batch_add(b, STORE_JOB_CREATE);
+                op->job = (store_job){.device = 1,
+                                      .kind = ODM_STR("relay"),
+                                      .commands = ODM_STR("[{\"cmd\":\"get\",\"uri\":\"./A\"}]"),
+                                      .key = odm_arena_fmt(store_batch_arena(b), "gateway/%lld",
+                                                           (long long)task)};
+                op = store_batch_add(b, STORE_JOB_MOVE);
+                op->job_move.device = 1;
+                op->job_move.job = STORE_LAST;
+                op->job_move.from = STORE_JOB_OPEN;
+                op->job_move.to = carrier;
+        }
+        scene_write(s, b);
+}
+
+static void what_no_device_behind_a_gateway_has_begun_is_taken_back(void **state)
+{
+        static const struct {
+                const char *why;
+                int64_t task;
+                store_job_state carrier;
+                bool back;
+        } rows[] = {
+                {"its package is not there", GATEWAY_WAITS, STORE_JOB_QUEUED, true},
+                {"its gateway has not called", 7, STORE_JOB_NOTIFIED, true},
+                {"its gateway is being told", 7, STORE_JOB_IN_SESSION, false},
+                {"its gateway keeps it", 7, STORE_JOB_WAITING, false},
+                {"its gateway has said that it has it", 7, STORE_JOB_DONE, false},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(rows); i++)
+                for (unsigned how = 0; how < 3; how++) {
+                        campaign c;
+                        int64_t id;
+                        scene s;
+
+                        scene_begin(&s, 2, 1);
+                        scene_devices(&s, 2, DEV_DEAF); /* the first is the gateway */
+                        id = scene_campaign_of(
+                                &s, "{\"devices\":[\"d/000002\"]}",
+                                "{\"windows\":[{\"from\":\"01:00\",\"until\":\"02:00\"}]}");
+                        scene_pass(&s, id, 10 * MINUTE);
+                        scene_stands(&s, id, "running: 1 ordered");
+                        goes_through_a_gateway(&s, 2, rows[i].task, rows[i].carrier);
+                        if (how == 0)
+                                assert_null(scene_order(&s, id, CAMPAIGN_PAUSE));
+                        if (how == 1)
+                                assert_null(scene_order(&s, id, CAMPAIGN_CANCEL));
+                        scene_pass(&s, id, how == 2 ? HOUR : 10 * MINUTE);
+                        c = scene_row(&s, id);
+                        if ((c.ordered == 0) != rows[i].back)
+                                fail_msg("%s (%u): %s", rows[i].why, how,
+                                         c.ordered ? "it stays" : "it is taken back");
+                        scene_end(&s);
+                }
+}
+
 static void not_more_are_under_way_than_wanted(void **state)
 {
         scene s;
@@ -815,6 +898,7 @@ int main(void)
                 cmocka_unit_test(what_a_device_has_just_begun_is_not_taken_back),
                 cmocka_unit_test(an_operator_is_not_overruled),
                 cmocka_unit_test(devices_are_ordered_in_their_windows),
+                cmocka_unit_test(what_no_device_behind_a_gateway_has_begun_is_taken_back),
                 cmocka_unit_test(not_more_are_under_way_than_wanted),
                 cmocka_unit_test(late_devices_join),
                 cmocka_unit_test(devices_that_come_to_fit_join),

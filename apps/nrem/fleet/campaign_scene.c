@@ -4,15 +4,16 @@
 #include <stdio.h>
 
 #include "campaign_row.h"
+#include "gateway_row.h"
 #include "job_event.h"
 #include "package.h"
 
 #define FUMO "alert org.openmobilealliance.dm.firmwareupdate.downloadandupdate"
 
 extern const fleet_part part_campaign;
-static const store_table *const package_tables[] = {&table_package, NULL};
-static const fleet_part part_packages = {.name = "packages", .tables = package_tables};
-static const fleet_part *const parts[] = {&part_campaign, &part_packages, NULL};
+static const store_table *const other_tables[] = {&table_package, &table_gateway_relay, NULL};
+static const fleet_part part_others = {.name = "others", .tables = other_tables};
+static const fleet_part *const parts[] = {&part_campaign, &part_others, NULL};
 
 static const struct {
         const char *name;

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "gateway_row.h"
 #include "job_event.h"
 
 #define LOOK_AGAIN 60000
@@ -475,6 +476,14 @@ static int cancel_job(campaign_turn *w, const store_job *j, uint32_t from, const
         return job_event_add(w->t->batch, j, STORE_JOB_CANCELLED, reason, w->t->now);
 }
 
+static int has_begun(campaign_turn *w, const store_job *j, bool *begun)
+{
+        *begun = !(NOT_BEGUN & STORE_JOB_BIT(j->state));
+        return j->state == STORE_JOB_WAITING && odm_str_is(j->route, "gateway")
+                       ? gateway_has_begun(w->t->host->store, j, w->t->arena, begun)
+                       : 0;
+}
+
 int campaign_turn_withdraw(campaign_turn *w, campaign_item *it, campaign_item_state to,
                            campaign_class class, const char *reason, bool *begun)
 {
@@ -483,14 +492,12 @@ int campaign_turn_withdraw(campaign_turn *w, campaign_item *it, campaign_item_st
         int rc = key.p ? campaign_item_job(w->t->host->store, it->dev, key, w->t->arena, &j)
                        : odm_arena_err(w->t->arena);
 
-        *begun = rc == 0 && !(NOT_BEGUN & STORE_JOB_BIT(j.state));
-        if (*begun || (rc < 0 && rc != ODM_ENOENT))
-                return rc;
+        *begun = false;
         if (rc == 0)
-                rc = cancel_job(w, &j, NOT_BEGUN, reason);
-        else
-                rc = 0;
-        if (rc < 0)
+                rc = has_begun(w, &j, begun);
+        if (rc == 0 && !*begun)
+                rc = cancel_job(w, &j, NOT_BEGUN | STORE_JOB_BIT(j.state), reason);
+        if (*begun || (rc < 0 && rc != ODM_ENOENT))
                 return rc;
         if (to == ITEM_DELAYED)
                 return item_waits(w, it, w->t->now, class, odm_cstr(reason));
@@ -540,7 +547,8 @@ static int not_begun(campaign_turn *w, campaign_item *it, const store_job *j)
         int rc;
 
         if (w->t->now >= limit) {
-                rc = cancel_job(w, j, NOT_BEGUN, "the device did not call in time");
+                rc = cancel_job(w, j, NOT_BEGUN | STORE_JOB_BIT(j->state),
+                                "the device did not call in time");
                 return rc < 0 ? rc
                               : campaign_turn_failed(w, it, CLASS_UNREACHED,
                                                      ODM_STR("it did not call in time"));
@@ -556,7 +564,7 @@ static int not_begun(campaign_turn *w, campaign_item *it, const store_job *j)
                 return look_later(w, it,
                                   earlier(earlier(limit, next_look(w)),
                                           o.class == CLASS_NONE ? o.edge : limit));
-        rc = cancel_job(w, j, NOT_BEGUN, "its window has closed");
+        rc = cancel_job(w, j, NOT_BEGUN | STORE_JOB_BIT(j->state), "its window has closed");
         return rc < 0 ? rc : item_waits(w, it, o.edge, CLASS_NONE, ODM_STR("waits for its window"));
 }
 
@@ -585,6 +593,7 @@ static int no_job(campaign_turn *w, campaign_item *it)
 int campaign_turn_look(campaign_turn *w, campaign_item *it)
 {
         odm_str key = key_of(w, it);
+        bool begun = false;
         int64_t limit;
         store_job j = {.state = STORE_JOB_QUEUED};
         int rc = campaign_turn_scope(w);
@@ -600,8 +609,9 @@ int campaign_turn_look(campaign_turn *w, campaign_item *it)
                 return look_later(w, it, w->t->now + LOOK_AGAIN); /* its event is under way */
         if (it->state == ITEM_CHECKING)
                 return no_answer(w, it, &j);
-        if (NOT_BEGUN & STORE_JOB_BIT(j.state))
-                return not_begun(w, it, &j);
+        rc = has_begun(w, &j, &begun);
+        if (rc < 0 || !begun)
+                return rc < 0 ? rc : not_begun(w, it, &j);
         limit = j.updated + w->scope.plan.update_time;
         if (odm_str_is(j.route, "gateway")) /* it may not have called its gateway yet */
                 limit += w->scope.plan.contact_time;

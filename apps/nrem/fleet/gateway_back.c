@@ -34,13 +34,14 @@ static int give_up(fleet_turn *t, const gateway_relay *r, const store_job *j)
                        : rc;
 }
 
-static int find_job(gateways *s, fleet_turn *t, const gateway_task *k, store_job *out)
+/* The job that a task is for its gateway, while it is open. */
+static int find_carrier(store *st, const gateway_task *k, odm_arena *a, store_job *out)
 {
         const store_job_filter f = {
                 .device = k->device, .states = STORE_JOB_OPEN, .limit = 1000, .no_commands = true};
-        odm_str key = odm_arena_fmt(t->arena, GATEWAY_JOB_KEY "%lld", (long long)k->id);
+        odm_str key = odm_arena_fmt(a, GATEWAY_JOB_KEY "%lld", (long long)k->id);
         store_job_list l = {0};
-        int rc = key.p ? store_job_find(s->host->store, &f, t->arena, &l) : odm_arena_err(t->arena);
+        int rc = key.p ? store_job_find(st, &f, a, &l) : odm_arena_err(a);
 
         for (size_t i = 0; rc == 0 && i < l.n; i++)
                 if (odm_str_eq(l.v[i].key, key)) {
@@ -50,12 +51,33 @@ static int find_job(gateways *s, fleet_turn *t, const gateway_task *k, store_job
         return rc < 0 ? rc : ODM_ENOENT;
 }
 
+static int find_job(gateways *s, fleet_turn *t, const gateway_task *k, store_job *out)
+{
+        return find_carrier(s->host->store, k, t->arena, out);
+}
+
 /* It was in a session, if only in one that was lost. */
 static bool is_begun(const store_job *j)
 {
         return j->attempts > 0 ||
                !((STORE_JOB_BIT(STORE_JOB_QUEUED) | STORE_JOB_BIT(STORE_JOB_NOTIFIED)) &
                  STORE_JOB_BIT(j->state));
+}
+
+int gateway_has_begun(store *st, const store_job *j, odm_arena *a, bool *begun)
+{
+        gateway_relay r = {.device = j->device, .job = j->id};
+        gateway_task k;
+        store_job carrier;
+        int rc = store_row_get(st, &table_gateway_relay, &r, a, &r);
+
+        *begun = rc == ODM_ENOENT || (rc == 0 && r.task > 0);
+        if (rc < 0 || !*begun)
+                return rc == ODM_ENOENT ? 0 : rc;
+        k = (gateway_task){.device = r.gateway, .id = r.task};
+        rc = find_carrier(st, &k, a, &carrier);
+        *begun = rc < 0 || is_begun(&carrier);
+        return rc == ODM_ENOENT ? 0 : rc;
 }
 
 /* `of` is the relay for whose sake; NULL: for none, and nobody waits for what comes of it. */

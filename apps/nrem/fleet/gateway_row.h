@@ -210,6 +210,9 @@ ODM_MUST_USE int gateway_find_key(store *st, int64_t gateway, odm_str key, odm_a
                                   gateway_child *out);
 ODM_MUST_USE int gateway_find_child(store *st, int64_t device, odm_arena *a, gateway_child *out);
 ODM_MUST_USE int gateway_find(store *st, int64_t device, odm_arena *a, gateway_row *out);
+/* Whether a job that waits may be with its device, or with the gateway that is to give it to it;
+ * else both have nothing of it yet.  0, or as reads. */
+ODM_MUST_USE int gateway_has_begun(store *st, const store_job *j, odm_arena *a, bool *begun);
 /* Whether `device` is the gateway itself, or one of the GATEWAY_DEPTH in front of it.  0, or as
  * reads. */
 ODM_MUST_USE int gateway_is_above(store *st, int64_t gateway, int64_t device, odm_arena *a,
