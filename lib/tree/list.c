@@ -67,7 +67,9 @@ static int doc_node(struct walk *w, struct frame *f, const odm_value *v)
         d->has_rt = true;
         d->type_is_ddf_name = !odm_spot_is_leaf(s);
         d->type = v ? v->type : odm_spot_type(s);
-        if (wants(w, ODM_PROP_FORMAT))
+        /* octets could not be told from text without it, nor be carried by XML */
+        if (wants(w, ODM_PROP_FORMAT) ||
+            (v && v->format == ODM_FMT_BIN && wants(w, ODM_PROP_VALUE)))
                 d->format = v ? v->format : odm_spot_format(s);
         if (wants(w, ODM_PROP_ACL) && s->node && s->node->acl.n)
                 d->acl = s->node->acl;

@@ -99,6 +99,9 @@ static void documents_are_as_the_table_says(void **state)
                 {"C-LST-03 some", NULL, "./A?list=TNDS+Value+ACL",
                  "A(|||n(||7|)s(|Get=Z||x(||deep|))t(||hello|))"},
                 {"C-LST-03 no format", "S", "./A?list=TNDS-Format", "A(|||n(||7|)t(||hello|))"},
+                {"but that of octets", "S", "./B?list=TNDS-Format",
+                 "B(|||o(bin||oct|)t(||hello|))"},
+                {"unless they are not told", "S", "./B?list=TNDS+ACL", "B(|||o(|||)t(|||))"},
                 {"C-OBJ-02 secrets are left out", "S", "./Vendor/lab/Items/i?list=TNDS",
                  "i(node|||Id(int||1|))"},
         };
@@ -109,6 +112,8 @@ static void documents_are_as_the_table_says(void **state)
         lab_init(&l);
         lab_rows(&l, small_tree, ODM_COUNT(small_tree));
         lab_do(&l, &(struct row){"i", NULL, ADD, "./Vendor/lab/Items/i/Id", INT, "1", 200});
+        lab_do(&l, &(struct row){"o", NULL, ADD, "./B/o", BIN, "oct", 200});
+        lab_do(&l, &(struct row){"t", NULL, ADD, "./B/t", CHR, "hello", 200});
         for (size_t i = 0; i < ODM_COUNT(rows); i++) {
                 odm_op op = lab_op(rows[i].server, GET, rows[i].target, ABS, NULL);
                 if (lab_status(&l, &op, &got) != 200)
