@@ -175,6 +175,9 @@ typedef struct adapter_class { /* functions that are NULL are not offered */
 
         /* Whether the configuration wants it. */
         bool (*wanted)(const cfg *c);
+        /* Judges its settings by themselves, where they want it: no file is opened, nothing asked.
+         * 0 or an error with the reason; open() would refuse the same. */
+        int (*check)(const cfg *c, diag *d);
         /* Begins: opens its sockets.  `h` is lent until close.  0 or an error with the reason. */
         int (*open)(const adapter_host *h, void **out, diag *d);
         /* Says seen() for every device that it knows of now, and from then on as they come. */

@@ -139,5 +139,11 @@ int settings_check(const cfg *c, diag *d)
         if (metrics && net_hostport_parse(metrics, &a) < 0)
                 return diag_set(d, ODM_EMALFORMED, "gateway.metrics: '%s' is no address:port",
                                 metrics);
+        for (size_t i = 0; adapter_at(i); i++) {
+                const adapter_class *k = adapter_at(i);
+                int rc = k->check && k->wanted(c) ? k->check(c, d) : 0;
+                if (rc < 0)
+                        return rc;
+        }
         return conf_check(c, d);
 }

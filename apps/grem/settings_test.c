@@ -15,6 +15,13 @@ static const struct row {
         {"the gateway's own", "[gateway]\ndevices = 10\nmetrics = 127.0.0.1:0\n", NULL},
         {"an address that is none", "[gateway]\nmetrics = 9465\n", "gateway.metrics"},
         {"no device at all", "[gateway]\ndevices = 0\n", "f:2: devices"},
+        {"TLS without a certificate", "[omadm]\nlisten_tls = :0\n", "omadm.cert"},
+        {"an adapter's address", "[omadm]\nlisten = here\n", "omadm.listen: here"},
+        {"TLS with one, wherever it is",
+         "[omadm]\nlisten_tls = :0\ncert = /none/a\nkey = /none/b\n", NULL},
+        {"CoAP for anybody", "[lwm2m]\nlisten = :0\n", "lwm2m.insecure"},
+        {"meant so", "[lwm2m]\nlisten = :0\ninsecure = yes\n", NULL},
+        {"DTLS without keys", "[lwm2m]\nlisten_secure = :0\n", "lwm2m.keys"},
         {"a key of nobody", "[gateway]\ncolour = red\n", "f:2:"},
 };
 

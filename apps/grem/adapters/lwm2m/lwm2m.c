@@ -135,6 +135,27 @@ static const co_app app_without_keys = {.request = on_request};
 
 /* ---- start ----------------------------------------------------------------------------------------------------- */
 
+static int check(const cfg *c, diag *d)
+{
+        static const char *const places[] = {"lwm2m.listen", "lwm2m.listen_secure"};
+        net_addr at[ODM_COUNT(places)];
+
+        for (size_t i = 0; i < ODM_COUNT(places); i++)
+                if (cfg_str(c, places[i]) && net_hostport_parse(cfg_str(c, places[i]), &at[i]) < 0)
+                        return diag_set(d, ODM_EINVAL, "%s: %s is no address:port", places[i],
+                                        cfg_str(c, places[i]));
+        if (cfg_str(c, places[0]) && !net_addr_is_loopback(&at[0]) &&
+            !cfg_bool(c, "lwm2m.insecure"))
+                return diag_set(d, ODM_EINVAL,
+                                "lwm2m.listen: %s is open to a network, without protection; "
+                                "lwm2m.insecure = yes if that is meant",
+                                cfg_str(c, places[0]));
+        if (cfg_str(c, places[1]) && !cfg_str(c, "lwm2m.cert") && !cfg_str(c, "lwm2m.keys"))
+                return diag_set(d, ODM_EINVAL,
+                                "lwm2m.listen_secure: needs lwm2m.keys or lwm2m.cert");
+        return 0;
+}
+
 static int fill_setup(lwm2m *a, const char *key, co_setup *s, diag *d)
 {
         const cfg *c = a->conf;
@@ -187,11 +208,6 @@ static int open_plain(lwm2m *a, diag *d)
         if (!cfg_str(a->conf, "lwm2m.listen"))
                 return 0;
         rc = fill_setup(a, "lwm2m.listen", &s, d);
-        if (rc == 0 && !net_addr_is_loopback(&s.at) && !cfg_bool(a->conf, "lwm2m.insecure"))
-                rc = diag_set(d, ODM_EINVAL,
-                              "lwm2m.listen: %s is open to a network, without protection; "
-                              "lwm2m.insecure = yes if that is meant",
-                              cfg_str(a->conf, "lwm2m.listen"));
         if (rc == 0)
                 rc = co_open(a->loop, &s, &a->plain, d);
         return rc == 0 ? say_open(a, a->plain, &s.at, false) : rc;
@@ -210,8 +226,6 @@ static int open_secure(lwm2m *a, diag *d)
         s.cert_file = cfg_str(c, "lwm2m.cert");
         s.key_file = cfg_str(c, "lwm2m.key");
         s.ca_file = cfg_str(c, "lwm2m.client_ca");
-        if (rc == 0 && s.security == CO_PSK && !a->keys.path)
-                rc = diag_set(d, ODM_EINVAL, "lwm2m.listen_secure: needs lwm2m.keys or lwm2m.cert");
         if (rc == 0)
                 rc = co_open(a->loop, &s, &a->secure, d);
         return rc == 0 ? say_open(a, a->secure, &s.at, true) : rc;
@@ -288,7 +302,9 @@ static int adapter_open(const adapter_host *h, void **out, diag *d)
         a->max = (size_t)cfg_int(a->conf, "lwm2m.devices");
         a->awake_ms = cfg_ms(a->conf, "lwm2m.awake");
         a->words = words_new();
-        rc = lw_saver_open(a);
+        rc = check(a->conf, d);
+        if (rc == 0)
+                rc = lw_saver_open(a);
         if (rc == 0 && !a->words)
                 rc = ODM_ENOMEM;
         if (rc == 0)
@@ -467,6 +483,7 @@ const adapter_class lwm2m_class = {
         .n_keys = ODM_COUNT(keys),
         .tables = tables,
         .wanted = wanted,
+        .check = check,
         .open = adapter_open,
         .enumerate = enumerate,
         .caps = caps,

@@ -129,6 +129,22 @@ static void on_request(void *ctx, httpd_req *r)
                 httpd_send_text(r, 404, "not found");
 }
 
+static int check(const cfg *c, diag *d)
+{
+        static const char *const places[] = {"omadm.listen", "omadm.listen_tls"};
+        net_addr at;
+
+        for (size_t k = 0; k < ODM_COUNT(places); k++)
+                for (size_t i = 0; i < cfg_list_n(c, places[k]); i++)
+                        if (net_hostport_parse(cfg_list_at(c, places[k], i), &at) < 0)
+                                return diag_set(d, ODM_EINVAL, "%s: %s is no address:port",
+                                                places[k], cfg_list_at(c, places[k], i));
+        if (cfg_list_n(c, "omadm.listen_tls") > 0 &&
+            (!cfg_str(c, "omadm.cert") || !cfg_str(c, "omadm.key")))
+                return diag_set(d, ODM_EINVAL, "omadm.listen_tls: needs omadm.cert and omadm.key");
+        return 0;
+}
+
 static int add_doors(omadm *a, const char *key, bool tls, diag *d)
 {
         for (size_t i = 0; i < cfg_list_n(a->conf, key); i++) {
@@ -151,9 +167,6 @@ static int fill_listeners(omadm *a, httpd_listener *l, const char *tickets, diag
                                         a->doors[i].text);
                 l[i].tls = a->doors[i].tls;
                 if (l[i].tls) {
-                        if (!cfg_str(c, "omadm.cert") || !cfg_str(c, "omadm.key"))
-                                return diag_set(d, ODM_EINVAL,
-                                                "omadm.listen_tls: needs omadm.cert and omadm.key");
                         l[i].cert_file = cfg_str(c, "omadm.cert");
                         l[i].key_file = cfg_str(c, "omadm.key");
                         l[i].client_ca_file = cfg_str(c, "omadm.client_ca");
@@ -330,7 +343,8 @@ static int open_all(const adapter_host *h, void **out, diag *d)
         a->store = h->store;
         a->loop = h->loop;
         budget_init(&a->memory, (size_t)cfg_int(a->conf, "omadm.memory"));
-        if ((rc = told_open(a)) < 0 || (rc = order_clear(a)) < 0)
+        rc = check(a->conf, d);
+        if (rc == 0 && ((rc = told_open(a)) < 0 || (rc = order_clear(a)) < 0))
                 (void)diag_set(d, rc, "omadm: the store cannot be used: %s", odm_err_text(rc));
         if (rc == 0)
                 rc = provide_all(a, d);
@@ -452,6 +466,7 @@ const adapter_class omadm_class = {
         .n_keys = ODM_COUNT(keys),
         .tables = tables,
         .wanted = wanted,
+        .check = check,
         .open = open_all,
         .enumerate = enumerate,
         .caps = caps,
