@@ -152,6 +152,8 @@ static void leave_peer(co_asked *a)
                 }
 }
 
+static void finish(co_asked *a, co_end_of why, const co_msg *m);
+
 static void deliver_whole(co_asked *a, co_end_of why, const co_msg *m)
 {
         co_asked *w = ask_find(a->end, a->f->whole_of);
@@ -160,10 +162,14 @@ static void deliver_whole(co_asked *a, co_end_of why, const co_msg *m)
         if (!w || w->fetching != a->id)
                 return;
         w->fetching = 0;
-        if (why != CO_REPLY || co_class(m->code) != 2)
-                return; /* the next notification tries again */
+        if (why != CO_REPLY || co_class(m->code) != 2) {
+                if (!w->told) /* else the next notification tries again */
+                        finish(w, why, m);
+                return;
+        }
         told = *m;
         told.observe = a->f->whole_seq;
+        w->told = true;
         w->done(w->ctx, CO_REPLY, &told);
 }
 
@@ -548,8 +554,11 @@ static void fetch_whole(co_asked *a, int64_t seq)
         a->fetching = 0;
         m.body = body_of(a);
         m.observe = -1;
-        if (ask_start(a->end, &a->to, &m, &how, &f) < 0)
-                return; /* the next notification tries again */
+        if (ask_start(a->end, &a->to, &m, &how, &f) < 0) {
+                if (!a->told) /* else the next notification tries again */
+                        finish(a, CO_UNREACHABLE, NULL);
+                return;
+        }
         f->f->whole_of = a->id;
         f->f->whole_seq = seq;
         a->fetching = f->id;
@@ -562,10 +571,12 @@ static void tell(co_asked *a, const co_wire *w)
 {
         a->seq = (uint32_t)w->m.observe;
         a->seq_at = loop_now();
-        if (w->block2.on && w->block2.more)
+        if (w->block2.on && w->block2.more) {
                 fetch_whole(a, w->m.observe);
-        else
+        } else {
+                a->told = true;
                 a->done(a->ctx, CO_REPLY, &w->m);
+        }
 }
 
 static bool is_newer(const co_asked *a, uint32_t seq)

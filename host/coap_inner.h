@@ -191,6 +191,7 @@ struct co_ask_ {     /* there are tens of thousands that rest: as small as can b
         uint8_t state; /* an ask_state */
         uint8_t why;   /* a co_end_of, of ASK_OVER */
         bool non;
+        bool told;      /* of what is observed, at least once */
         bool named;     /* only whoever has the identity */
         uint8_t code;   /* the message, see message_of() */
         int8_t observe; /* -1: none */

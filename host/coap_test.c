@@ -949,6 +949,38 @@ static void older_notifications_are_not_told(void **state)
         end(&s);
 }
 
+/* Whoever waits for it hears that it will not come; later notifications are of use by themselves.
+ */
+static void a_first_value_that_breaks_off_is_told(void **state)
+{
+        stage s;
+        stranger x;
+        uint8_t d[34] = {0x68, 0x45};
+        const uint8_t options[] = {0x61, 10, 0xd1, 4, 0x08, 0xff}; /* Observe 10, Block2 0, more */
+        uint8_t token[8];
+
+        (void)state;
+        begin(&s, NULL, NULL);
+        stranger_begin(&s, &x);
+        net_addr_set_port(&s.to, udp_port(x.u));
+        observe(&s, "v");
+        hear_until(&s, &x, 1);
+        memcpy(token, x.raw[0] + 4, 8);
+        memcpy(d + 2, x.raw[0] + 2, 10);
+        memcpy(d + 12, options, sizeof options);
+        memset(d + 18, 'x', 16);
+        assert_int_equal(udp_send(x.u, (odm_str){(char *)d, sizeof d}, &x.peer), 0);
+        hear_until(&s, &x, 2); /* it is asked for the rest, and says no more */
+        until(&s, 1);
+        assert_int_equal(s.why, CO_SILENT);
+        x.n = 0;
+        raw_notification(&x, token, 0, 9, 20, 'j');
+        hear_until(&s, &x, 1);
+        assert_string_equal(x.got[0], "70000009"); /* nobody waits for it */
+        udp_close(x.u);
+        end(&s);
+}
+
 static void answers_of_others_do_not_count(void **state)
 {
         stage s;
@@ -1425,6 +1457,7 @@ int main(void)
                 cmocka_unit_test(what_cannot_be_answered_is_not_done_again),
                 cmocka_unit_test(a_watcher_may_end_before_its_request),
                 cmocka_unit_test(older_notifications_are_not_told),
+                cmocka_unit_test(a_first_value_that_breaks_off_is_told),
                 cmocka_unit_test(answers_of_others_do_not_count),
                 cmocka_unit_test(responses_to_blocks_count_once),
                 cmocka_unit_test(a_file_has_one_etag),
