@@ -351,6 +351,23 @@ int odm_do_doc_add(struct job *j)
         return rc < 0 ? rc : all_tops(&l);
 }
 
+/* The rest of replace_at(), with the rights that it found. */
+static int replace_found(struct load *l, odm_str uri, const odm_doc_node *one)
+{
+        struct job *top = l->j;
+        const struct spot *s = &top->trail.at;
+        int rc;
+
+        s->node->marked = top->t->serial;
+        rc = one ? one_top(l, one) : all_tops(l);
+        if (rc != 0 || !odm_status_ok(top->out->status))
+                return rc;
+        rc = odm_job_find(top, uri); /* again: it may be another node now */
+        if (rc <= 0 || s->node == NULL)
+                return rc < 0 ? rc : 0;
+        return delete_unmarked(top, s->node);
+}
+
 /* Replaces what is at `uri` by the one top, or by all of them, when the server has the rights to
  * that place. */
 static int replace_at(struct load *l, struct job *j, odm_str uri, const odm_doc_node *one)
@@ -370,14 +387,9 @@ static int replace_at(struct load *l, struct job *j, odm_str uri, const odm_doc_
                 return job_status(j, ODM_ST_DENIED);
         top.trusted = true; /* rights at the top are rights to all of it */
         l->j = &top;
-        s->node->marked = j->t->serial;
-        rc = one ? one_top(l, one) : all_tops(l);
-        if (rc != 0 || !odm_status_ok(j->out->status))
-                return rc;
-        rc = odm_job_find(&top, uri); /* again: it may be another node now */
-        if (rc <= 0 || s->node == NULL)
-                return rc < 0 ? rc : 0;
-        return delete_unmarked(&top, s->node);
+        rc = replace_found(l, uri, one);
+        l->j = j;
+        return rc;
 }
 
 /* A flat document, and one whose first top is the target, replace the target; else each top
