@@ -128,8 +128,8 @@ int http_range(odm_str field, uint64_t size, uint64_t *first, uint64_t *n)
         if (field.n < unit.n || !odm_str_ieq(odm_str_to(field, unit.n), unit.p))
                 return 0;
         field = odm_str_from(field, unit.n);
-        if (field.n && memchr(field.p, ',', field.n))
-                return ODM_ELIMIT;
+        if (field.n && memchr(field.p, ',', field.n)) /* the whole answers several, too */
+                return 0;
         has = field.n ? take_number(&field, &from) : -1;
         if (has < 0 || (has == 0 && field.n == 0) ||
             (field.n && odm_str_u64(field, UINT64_MAX, &to) < 0) || (has && to < from))

@@ -68,8 +68,8 @@ odm_str http_parse_field(const http_parse *p, const char *name);
 bool http_list_has(odm_str list, const char *token);
 /* The one range of octets that a Range field asks of a thing of `size` octets (RFC
  * 9110 14.1.2, 14.2). 1 with *first and *n, which is above 0; 0 when the field means nothing to us
- * (another unit, bad syntax), and so the whole is asked for; ODM_ELIMIT when there is no such
- * octet, or when several ranges are asked for. */
+ * (another unit, bad syntax, several ranges), and so the whole is asked for; ODM_ELIMIT when there
+ * is no such octet. */
 ODM_MUST_USE int http_range(odm_str field, uint64_t size, uint64_t *first, uint64_t *n);
 /* A Content-Range field (RFC 9110 14.4) of which the whole size is told.  "bytes *" for the range
  * gives *n 0 and *first the size.  0 or ODM_EMALFORMED. */
