@@ -365,6 +365,46 @@ static int token_put(const apply *x)
         return x->eng->token_put(x->e, &x->op->token);
 }
 
+/* Looks at all tokens: *named, whether that of the operation is there; *other, whether one that is
+ * good has the same role. */
+static int token_look(const apply *x, bool *named, bool *other)
+{
+        const store_token *t = &x->op->token;
+        store_token_list l = {0};
+        int rc = x->read->token_find(x->e, x->a, &l);
+
+        *named = *other = false;
+        for (size_t i = 0; rc == 0 && i < l.n; i++) {
+                bool it = odm_str_eq(l.v[i].name, t->name);
+
+                *named |= it;
+                *other |= !it && odm_str_eq(l.v[i].role, t->role) &&
+                          (!l.v[i].expires || l.v[i].expires > t->created);
+        }
+        return rc;
+}
+
+static int token_add(const apply *x)
+{
+        bool named, other;
+        int rc = token_look(x, &named, &other);
+
+        if (rc == 0 && named)
+                rc = ODM_EEXIST;
+        return rc < 0 ? rc : token_put(x);
+}
+
+/* Two who withdraw each other's at one time come here one behind the other. */
+static int token_withdraw(const apply *x)
+{
+        bool named, other;
+        int rc = token_look(x, &named, &other);
+
+        if (rc == 0 && named && !other)
+                rc = ODM_ESTATE;
+        return rc < 0 ? rc : x->eng->token_delete(x->e, x->op->token.name);
+}
+
 /* The oldest go many at a time: to look for them at each event would cost as much as the event. */
 static int event_trim(const apply *x, int64_t seq)
 {
@@ -463,6 +503,8 @@ static int dispatch(const apply *x)
         case STORE_SESSION_PUT: return session_put(x);
         case STORE_SESSION_SAVE: return session_save(x);
         case STORE_TOKEN_PUT: return token_put(x);
+        case STORE_TOKEN_ADD: return token_add(x);
+        case STORE_TOKEN_WITHDRAW: return token_withdraw(x);
         case STORE_TOKEN_DELETE: return x->eng->token_delete(x->e, x->op->key);
         case STORE_SETTING_PUT:
                 return x->op->setting.key.n

@@ -118,6 +118,38 @@ static void tokens_are_found_by_hash(void **state)
         assert_int_equal(lab_write(f, b), ODM_ENOENT);
 }
 
+static int change_token(lab *f, store_op_kind kind, const char *name, const char *role,
+                        int64_t expires)
+{
+        store_batch *b = store_batch_new();
+        store_op *op = store_batch_add(b, kind);
+
+        op->token = (store_token){.name = S(name),
+                                  .hash = S(name),
+                                  .role = S(role),
+                                  .created = 1000,
+                                  .expires = expires};
+        return lab_write(f, b);
+}
+
+/* Whoever asks looks first, but another may be quicker: what counts is what is there by then. */
+static void a_token_is_added_once_and_the_last_of_a_role_stays(void **state)
+{
+        lab *f = *state;
+
+        assert_int_equal(change_token(f, STORE_TOKEN_ADD, "ada", "admin", 0), 0);
+        assert_int_equal(change_token(f, STORE_TOKEN_ADD, "ada", "viewer", 0), ODM_EEXIST);
+        assert_int_equal(change_token(f, STORE_TOKEN_ADD, "vera", "viewer", 0), 0);
+        assert_int_equal(change_token(f, STORE_TOKEN_ADD, "late", "admin", 1000), 0);
+        assert_int_equal(change_token(f, STORE_TOKEN_WITHDRAW, "ada", "admin", 0), ODM_ESTATE);
+        assert_int_equal(change_token(f, STORE_TOKEN_WITHDRAW, "bob", "admin", 0), ODM_ENOENT);
+        assert_int_equal(change_token(f, STORE_TOKEN_WITHDRAW, "late", "admin", 0), 0);
+        assert_int_equal(change_token(f, STORE_TOKEN_ADD, "bob", "admin", 1001), 0);
+        assert_int_equal(change_token(f, STORE_TOKEN_WITHDRAW, "ada", "admin", 0), 0);
+        assert_int_equal(change_token(f, STORE_TOKEN_WITHDRAW, "bob", "admin", 0), ODM_ESTATE);
+        assert_int_equal(change_token(f, STORE_TOKEN_WITHDRAW, "vera", "admin", 0), 0);
+}
+
 static int put_setting(lab *f, const char *key, odm_str value)
 {
         store_batch *b = store_batch_new();
@@ -184,6 +216,7 @@ int main(void)
                 EACH_ENGINE(sessions_are_kept_in_a_ring),
                 EACH_ENGINE(a_session_is_put_again_and_saved),
                 EACH_ENGINE(tokens_are_found_by_hash),
+                EACH_ENGINE(a_token_is_added_once_and_the_last_of_a_role_stays),
                 EACH_ENGINE(settings_hold_octets),
                 EACH_ENGINE(events_and_audit_are_ordered),
         };

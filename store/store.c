@@ -186,7 +186,9 @@ static op_ids ids_of(store_op *op)
         switch (op->kind) {
         case STORE_DEVICE_CREATE:
         case STORE_TOKEN_PUT:
+        case STORE_TOKEN_ADD:
         case STORE_TOKEN_DELETE:
+        case STORE_TOKEN_WITHDRAW:
         case STORE_SETTING_PUT:
         case STORE_ROW_ADD:
         case STORE_ROW_PUT:

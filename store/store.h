@@ -446,13 +446,16 @@ typedef enum store_op_kind {
         STORE_SESSION_PUT, /* session: the whole row, made when it is not there (id 0: numbered, and
                               given back); its messages go behind those kept.  Oldest sessions
                               beyond the ring go.  ENOENT: no such device */
-        STORE_SESSION_SAVE, /* save.  ENOENT: no such session */
-        STORE_TOKEN_PUT,    /* token.  EEXIST when the hash is another's */
-        STORE_TOKEN_DELETE, /* key: the name.  ENOENT */
-        STORE_SETTING_PUT,  /* setting; an absent value deletes */
-        STORE_EVENT_ADD,    /* event; seq given back as id */
-        STORE_AUDIT_ADD,    /* audit; seq given back as id */
-        STORE_ROW_ADD,      /* row, all five: see store_row_op */
+        STORE_SESSION_SAVE,   /* save.  ENOENT: no such session */
+        STORE_TOKEN_PUT,      /* token.  EEXIST when the hash is another's */
+        STORE_TOKEN_ADD,      /* the same, but EEXIST when the name is another's, too */
+        STORE_TOKEN_DELETE,   /* key: the name.  ENOENT */
+        STORE_TOKEN_WITHDRAW, /* token: that of `name` goes.  ENOENT; ESTATE when no other one would
+                                 be left of `role` that is good at the time `created` */
+        STORE_SETTING_PUT,    /* setting; an absent value deletes */
+        STORE_EVENT_ADD,      /* event; seq given back as id */
+        STORE_AUDIT_ADD,      /* audit; seq given back as id */
+        STORE_ROW_ADD,        /* row, all five: see store_row_op */
         STORE_ROW_PUT,
         STORE_ROW_PATCH,
         STORE_ROW_DELETE,

@@ -55,6 +55,8 @@ static void on_made(call *c, store_batch *b, int rc)
         json_t *o;
 
         (void)b;
+        if (rc == ODM_EEXIST)
+                problem_set(&c->problem, PROBLEM_EXISTS, "A token of this name exists.");
         if (rc < 0) {
                 call_refused(c, "the token cannot be made", rc);
                 return;
@@ -102,26 +104,13 @@ static bool read_token(call *c, store_token *t)
         return !problem_is(&c->problem);
 }
 
-/* The name is free: replacing a token by making another of its name would surprise its owner. */
-static bool name_free(call *c, odm_str name)
-{
-        store_token_list l = {0};
-
-        if (!all_tokens(c, &l))
-                return false;
-        for (size_t i = 0; i < l.n; i++)
-                if (odm_str_eq(l.v[i].name, name))
-                        problem_set(&c->problem, PROBLEM_EXISTS, "A token of this name exists.");
-        return !problem_is(&c->problem);
-}
-
 void token_create(call *c)
 {
         made *m = odm_new(&c->arena, made);
         store_batch *b = NULL;
         store_op *op;
 
-        if (m && read_token(c, &m->t) && name_free(c, m->t.name)) {
+        if (m && read_token(c, &m->t)) {
                 token_make(m->text);
                 token_hash(odm_cstr(m->text), m->hash);
                 m->t.hash = (odm_str){m->hash, sizeof m->hash};
@@ -129,7 +118,7 @@ void token_create(call *c)
                 b = call_batch(c, "token.create", 0, m->t.name,
                                json_string_value(json_object_get(c->body, "role")));
         }
-        if (b && call_op(c, b, STORE_TOKEN_PUT, &op)) {
+        if (b && call_op(c, b, STORE_TOKEN_ADD, &op)) {
                 op->token = m->t;
                 call_commit(c, b, on_made);
                 return;
@@ -140,46 +129,30 @@ void token_create(call *c)
 
 /* ---- withdrawing one ------------------------------------------------------------- */
 
+/* Without an admin nobody could ever make a token again. */
 static void on_withdrawn(call *c, store_batch *b, int rc)
 {
         (void)b;
+        if (rc == ODM_ENOENT)
+                problem_set(&c->problem, PROBLEM_NOT_FOUND, "There is no token of this name.");
+        if (rc == ODM_ESTATE)
+                problem_set(&c->problem, PROBLEM_STATE,
+                            "It is the last admin token: make another one first.");
         if (rc < 0)
                 call_refused(c, "the token cannot be withdrawn", rc);
         else
                 call_empty(c, 204);
 }
 
-/* Without an admin nobody could ever make a token again. */
-static bool may_withdraw(call *c, odm_str name)
-{
-        store_token_list l = {0};
-        bool found = false, other_admin = false;
-
-        if (!all_tokens(c, &l))
-                return false;
-        for (size_t i = 0; i < l.n; i++) {
-                bool it = odm_str_eq(l.v[i].name, name);
-                found |= it;
-                other_admin |= !it && odm_str_is(l.v[i].role, "admin") &&
-                               (!l.v[i].expires || l.v[i].expires > c->now);
-        }
-        if (!found)
-                problem_set(&c->problem, PROBLEM_NOT_FOUND, "There is no token of this name.");
-        else if (!other_admin)
-                problem_set(&c->problem, PROBLEM_STATE,
-                            "It is the last admin token: make another one first.");
-        return !problem_is(&c->problem);
-}
-
 void token_remove(call *c)
 {
-        store_batch *b = NULL;
+        store_batch *b = call_batch(c, "token.remove", 0, c->param[0], "");
         store_op *op;
 
-        if (may_withdraw(c, c->param[0]))
-                b = call_batch(c, "token.remove", 0, c->param[0], "");
-        if (b && call_op(c, b, STORE_TOKEN_DELETE, &op)) {
-                op->key = c->param[0];
+        if (b && call_op(c, b, STORE_TOKEN_WITHDRAW, &op)) {
+                op->token = (store_token){.name = c->param[0],
+                                          .role = odm_cstr(token_roles[TOKEN_ADMIN]),
+                                          .created = c->now};
                 call_commit(c, b, on_withdrawn);
                 return;
         }
