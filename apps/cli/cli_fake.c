@@ -13,6 +13,8 @@
 #include "httpd.h"
 
 #define TOKEN "Bearer good"
+#define X50 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define X500 X50 X50 X50 X50 X50 X50 X50 X50 X50 X50
 
 static const struct route {
         const char *method, *path;
@@ -238,6 +240,9 @@ static const struct route {
          "\"why\":\"its model is M2\\u001b[31m\",\"url\":\"http://a/x\"},\"sha256\":"
          "\"5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03\"}"},
         {"GET", "/api/v1/packages/1/content", 200, "hello\n"},
+        {"GET", "/api/v1/packages/4", 200,
+         "{\"id\":\"4\",\"name\":\"box\",\"state\":\"ready\",\"file\":\"big.img\",\"size\":2000}"},
+        {"GET", "/api/v1/packages/4/content", 200, X500 X500 X500 X500},
         {"GET", "/api/v1/packages/3", 200,
          "{\"id\":\"3\",\"state\":\"ready\",\"url\":\"https://else/box.img\"}"},
         {"PATCH", "/api/v1/packages/1", 200, "{\"id\":\"1\"}"},

@@ -479,6 +479,10 @@ err "two signatures" 2 "not both" package add "$tmp/box.img" --name box --versio
 err "no key" 7 "no private Ed25519 key" package add "$tmp/box.img" --name box --version 3 --sign "$tmp/box.img"
 is "fetches" 0 "" package fetch box@1.0 --output "$tmp/fetched" --quiet
 check "what the hash says" cmp "$tmp/fetched" "$tmp/box.img"
+no_room() { # for all of it, but for a part
+        (trap '' XFSZ; ulimit -f 1; "$xrem" package fetch 4 --output "$tmp/big" 2>&1 >/dev/null) | grep -qF "$tmp/big.part: File too large"
+}
+check "says why it cannot be kept" no_room
 err "what is elsewhere" 1 "https://else/box.img" package fetch 3
 has "whom it fits" 0 '"id"' package set 1 --fits-all --notes x --json
 check "all of them" asked 'PATCH /api/v1/packages/1? {"notes":"x","fits":{}}'
@@ -584,10 +588,10 @@ meant() {
 }
 on_terminal "a person is asked whether that is meant" meant
 leaves() { # a question is left by Ctrl-C
-        mkfifo "$tmp/keys" && exec 8<>"$tmp/keys"
+        rm -f "$tmp/asked" && mkfifo "$tmp/keys" && exec 8<>"$tmp/keys" || return 1
         timeout 20 script -qefc "'$xrem' gateway replace taken urn:imei:4" /dev/null <&8 >"$tmp/asked" 8<&- &
         local pid=$! end=$((SECONDS + 15))
-        until grep -q 'meant?' "$tmp/asked" || [ $SECONDS -ge $end ]; do sleep 0.05; done
+        until grep -qs 'meant?' "$tmp/asked" || [ $SECONDS -ge $end ]; do sleep 0.05; done
         printf '\003' >&8
         wait $pid
         code=$?

@@ -595,7 +595,7 @@ int xrem_run_package_set(xrem *c, const xrem_args *a)
 typedef struct taker {
         content *f;
         uint64_t at;
-        bool failed;
+        int failed; /* errno */
 } taker;
 
 static void take(void *ctx, odm_str body, uint64_t all)
@@ -603,10 +603,16 @@ static void take(void *ctx, odm_str body, uint64_t all)
         taker *t = ctx;
 
         (void)all;
-        if (pwrite(t->f->fd, body.p, body.n, (off_t)t->at) != (ssize_t)body.n)
-                t->failed = true;
-        else
-                t->at += body.n;
+        while (body.n > 0 && !t->failed) { /* a full disk takes a part first, and tells then */
+                ssize_t n = pwrite(t->f->fd, body.p, body.n, (off_t)t->at);
+
+                if (n < 0) {
+                        t->failed = errno;
+                } else {
+                        t->at += (uint64_t)n;
+                        body = odm_str_from(body, (size_t)n);
+                }
+        }
 }
 
 static int fetch_all(xrem *c, const char *id, content *f, uint64_t at)
@@ -630,7 +636,7 @@ static int fetch_all(xrem *c, const char *id, content *f, uint64_t at)
                 meter_at(&m, t.at);
                 rc = xrem_api(c, &ask, NULL);
                 if (t.failed)
-                        rc = xrem_fail(XREM_BROKEN, "%s: %s", f->path, strerror(errno));
+                        rc = xrem_fail(XREM_BROKEN, "%s: %s", f->path, strerror(t.failed));
                 if (t.at > first)
                         tries = 0;
                 if (away)
