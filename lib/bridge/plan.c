@@ -232,7 +232,9 @@ static int on_answer(odm_plan *p, const odm_lw_answer *r)
         if (!good && rc == 1)
                 return 0;
         if (!good || rc < 0) {
-                rc = note_failure(p, s, good ? ODM_ST_FAILED : odm_bridge_status(r->code), r->code);
+                unsigned status = good ? ODM_ST_FAILED : odm_bridge_status(r->code);
+                s->unread = status != ODM_ST_NOT_FOUND;
+                rc = note_failure(p, s, status, r->code);
                 if (rc < 0)
                         return rc;
         }

@@ -12,6 +12,7 @@ struct step {
         odm_lw_path *paths; /* of a composite one */
         size_t n_paths;
         bool retried;
+        bool unread; /* it failed otherwise than for want of what was asked for */
 };
 
 struct odm_plan {

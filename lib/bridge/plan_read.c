@@ -460,6 +460,15 @@ static odm_str address(odm_plan *p, const struct row *row, odm_str name)
                              (int)(row->node.n - at - 1), row->node.p + at + 1);
 }
 
+/* The device was asked for it, and could not say whether it has it. */
+static bool is_unread(const odm_plan *p, odm_lw_path path)
+{
+        for (size_t i = 0; i < p->n_steps; i++)
+                if (p->step[i].unread && odm_lw_path_below(path, p->step[i].rq.path))
+                        return true;
+        return false;
+}
+
 static int tell_row(struct names *n, odm_str name)
 {
         odm_plan *p = n->p;
@@ -478,6 +487,9 @@ static int tell_row(struct names *n, odm_str name)
         if (n->row->format == ODM_FMT_NODE) {
                 if (n->row->rule == RULE_TRAP)
                         node.value.type = n->row->arg;
+        } else if (n->row->rule == RULE_OR_EMPTY && wants_value(s, n->w, n->row) &&
+                   !odm_bridge_first(&got, f.source) && is_unread(p, f.source)) {
+                return 0; /* what it does not have is empty, what it did not say is not */
         } else if (wants_value(s, n->w, n->row)) {
                 rc = odm_bridge_to_dm(&f, node.path, p->a, &node.value, &node.t);
                 node.has_data = rc == 1;

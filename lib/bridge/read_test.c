@@ -353,6 +353,32 @@ static void failures_become_statuses(void **state)
         lab_close(&l);
 }
 
+/* A manufacturer that the device does not have is empty; one that it cannot tell now is not. */
+static void what_is_not_told_is_not_empty(void **state)
+{
+        static const struct {
+                unsigned coap, status;
+                const char *nodes;
+        } v[] = {{404, 200, "./DevInfo/Man chr="},
+                 {500, 500, ""},
+                 {503, 503, ""},
+                 {0, 408, ""},
+                 {401, 425, ""}};
+
+        (void)state;
+        for (size_t i = 0; i < ODM_COUNT(v); i++) {
+                lab l;
+
+                lab_begin(&l, LAB_LINKS);
+                l.refuse = v[i].coap;
+                l.silent = v[i].coap == 0;
+                const odm_plan_result *r = lab_read(&l, "./DevInfo/Man", ODM_ASK_NODE);
+                if (r->status != v[i].status || strcmp(lab_nodes(&l, r->nodes), v[i].nodes) != 0)
+                        fail_msg("%u: %u %s", v[i].coap, r->status, lab_nodes(&l, r->nodes));
+                lab_close(&l);
+        }
+}
+
 static void a_format_that_is_refused_is_left_to_the_device(void **state)
 {
         lab l;
@@ -592,6 +618,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(a_new_device_is_asked_by_one_composite_read),
                 cmocka_unit_test(several_paths_share_a_request),
                 cmocka_unit_test(failures_become_statuses),
+                cmocka_unit_test(what_is_not_told_is_not_empty),
                 cmocka_unit_test(a_format_that_is_refused_is_left_to_the_device),
                 cmocka_unit_test(objects_are_known_by_their_identifiers),
                 cmocka_unit_test(what_it_tells_is_told_in_the_tree),

@@ -96,6 +96,7 @@ static void greet_later(client *c)
                 log_error("no memory for a timer", log_text("endpoint", c->ep));
 }
 
+/* One that fails at it is asked again, too, and observed meanwhile. */
 static void on_basics(lw_errand *e, const odm_plan_result *r)
 {
         client *c = e->c;
@@ -104,8 +105,14 @@ static void on_basics(lw_errand *e, const odm_plan_result *r)
                 greet_later(c);
                 return;
         }
-        c->greeting = GREET_DONE;
-        c->greets = 0;
+        if (r->status == ODM_ST_FAILED) {
+                greet_later(c);
+                if (c->watches)
+                        return;
+        } else {
+                c->greeting = GREET_DONE;
+                c->greets = 0;
+        }
         if (odm_status_ok(r->status))
                 tell_basics(c, r);
         if (!c->record)

@@ -363,6 +363,33 @@ static void one_that_is_heard_is_asked_at_once_and_soon_again(void **state)
         stage_end(&s);
 }
 
+/* It is not ready yet, it may be; what it has to tell is heard all the same. */
+static void one_that_fails_to_say_what_it_is_is_asked_again(void **state)
+{
+        stage s;
+        device d;
+        odm_str good = ODM_ABSENT;
+
+        (void)state;
+        stage_begin_with(&s, &d, "", NULL);
+        for (size_t i = 0; i < d.n; i++)
+                if (strcmp(d.v[i].path, "3/0") == 0)
+                        good = d.v[i].value;
+        device_have(&d, "3/0", ODM_STR("\xc8"), ODM_LW_TLV);
+        device_enrol(&d, "ep=d1&lwm2m=1.0&lt=86400");
+        device_observed(&d);
+        for (unsigned i = 0; i < 3; i++) {
+                device_forget(&d);
+                loop_skip(60000 << i);
+                stage_pass(&s, 20);
+                assert_string_equal(d.asked, "GET 3/0\n"); /* and observed only once */
+        }
+        device_have(&d, "3/0", good, ODM_LW_TLV);
+        loop_skip(480000);
+        stage_until(&s, s.told, "seen d1  man=Acm fw=1.0\n");
+        stage_end(&s);
+}
+
 static void a_sleeper_is_asked_again_when_it_is_awake(void **state)
 {
         stage s;
@@ -495,6 +522,7 @@ int main(void)
                 cmocka_unit_test(it_tells_of_itself),
                 cmocka_unit_test(one_that_did_not_say_what_it_is_is_asked_again),
                 cmocka_unit_test(one_that_is_heard_is_asked_at_once_and_soon_again),
+                cmocka_unit_test(one_that_fails_to_say_what_it_is_is_asked_again),
                 cmocka_unit_test(a_sleeper_is_asked_again_when_it_is_awake),
                 cmocka_unit_test(one_that_has_gone_is_not_asked_again),
                 cmocka_unit_test(an_end_forgets_who_is_to_be_asked_again),
