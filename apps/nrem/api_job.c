@@ -47,7 +47,25 @@ bool put_value(call *c, json_t *o, const store_value *v, odm_str asked)
                (hidden || command_value_put(o, v->format, v->data, &c->arena) == 0);
 }
 
-static bool put_result(call *c, json_t *o, const store_result *r)
+/* The items that the token may see: a list of nodes may hold those of other devices. */
+static bool put_items(call *c, int64_t device, json_t *items, const store_result *r, odm_str uri)
+{
+        bool ok = true;
+
+        for (size_t i = 0; ok && i < r->n_items; i++) {
+                json_t *v;
+
+                if (r->items[i].uri.n && !reach_shows(c, device, r->items[i].uri))
+                        continue;
+                v = json_object();
+                ok = put_value(c, v, &r->items[i], uri);
+                if (json_array_append_new(items, v) < 0)
+                        ok = false;
+        }
+        return ok;
+}
+
+static bool put_result(call *c, int64_t device, json_t *o, const store_result *r)
 {
         json_t *items = json_array();
         odm_str alert = command_alert_type(r->text);
@@ -57,12 +75,7 @@ static bool put_result(call *c, json_t *o, const store_result *r)
         bool ok = put_int(o, "status", r->status) && put_cstr(o, "status_text", text) &&
                   put_bool(o, "sent", r->sent) && (r->text.n == 0 || put_text(o, "why", r->text));
 
-        for (size_t i = 0; ok && i < r->n_items; i++) {
-                json_t *v = json_object();
-                ok = put_value(c, v, &r->items[i], uri);
-                if (json_array_append_new(items, v) < 0)
-                        ok = false;
-        }
+        ok = ok && put_items(c, device, items, r, uri);
         if (r->n_items == 0)
                 json_decref(items);
         else if (json_object_set_new(o, "results", items) < 0)
@@ -98,7 +111,8 @@ static bool put_results(call *c, int64_t device, json_t *list, const store_resul
                 bool shown = !device || !uri.p || reach_shows(c, device, uri);
                 while (*at < l->n && l->v[*at].index < me)
                         ++*at;
-                if (*at < l->n && l->v[*at].index == me && shown && !put_result(c, o, &l->v[*at]))
+                if (*at < l->n && l->v[*at].index == me && shown &&
+                    !put_result(c, device, o, &l->v[*at]))
                         return false;
                 if (!shown || writes_secret(c, o, uri)) {
                         (void)json_object_del(o, "data");

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "reach.h"
 #include "readable.h"
 
 static json_t *session_json(const store_session *s, odm_str device, bool addresses)
@@ -110,7 +111,12 @@ void session_list(call *c)
         call_reply(c, 200, page_new(items, l.more ? id_text(l.v[l.n - 1].id) : NULL));
 }
 
-static bool put_decoded(call *c, json_t *o, const store_message *m, bool secrets, bool addresses)
+typedef struct shown { /* of messages */
+        bool secrets, addresses;
+        bool others; /* they may be about devices that the token does not see */
+} shown;
+
+static bool put_decoded(call *c, json_t *o, const store_message *m, const shown *how)
 {
         odm_str xml, b64;
         int rc;
@@ -119,37 +125,39 @@ static bool put_decoded(call *c, json_t *o, const store_message *m, bool secrets
                 return put_bool(o, "missing", true);
         if (m->bytes.n == 0)
                 return true;
-        rc = readable_xml(m->bytes, secrets, secrets || addresses, &c->arena, &xml);
+        rc = readable_xml(m->bytes, how->secrets, how->secrets || how->addresses, &c->arena, &xml);
         if (rc == ODM_ENOMEM)
                 return false;
         if (rc < 0 ? !put_bool(o, "broken", true) : !put_text(o, "xml", xml))
                 return false;
-        if (!secrets)
+        if (!how->secrets)
                 return true;
         b64 = odm_b64_encode(&c->arena, m->bytes);
         return b64.p && put_text(o, "raw_base64", b64);
 }
 
-static json_t *message_json(call *c, const store_message *m, bool secrets, bool addresses)
+/* What a gateway says in a message is of any device behind it: shown is what was said to who sees
+ * them all. */
+static json_t *message_json(call *c, const store_message *m, const shown *how)
 {
         json_t *o = json_object();
 
         if (put_cstr(o, "direction", m->out ? "out" : "in") && put_ms(o, "time", m->at) &&
             put_int(o, "size", (int64_t)m->size) &&
             put_text(o, "content_type", m->mime.p ? m->mime : ODM_STR("")) &&
-            put_bool(o, "mac", m->hmac.p != NULL) && put_decoded(c, o, m, secrets, addresses))
+            put_bool(o, "mac", m->hmac.p != NULL) &&
+            (how->others ? put_bool(o, "hidden", true) : put_decoded(c, o, m, how)))
                 return o;
         json_decref(o);
         return NULL;
 }
 
-static json_t *messages_json(call *c, const store_message_list *l, bool secrets, bool addresses)
+static json_t *messages_json(call *c, const store_message_list *l, const shown *how)
 {
         json_t *list = json_array();
 
         for (size_t i = 0; i < l->n; i++)
-                if (json_array_append_new(list, message_json(c, &l->v[i], secrets, addresses)) <
-                    0) {
+                if (json_array_append_new(list, message_json(c, &l->v[i], how)) < 0) {
                         json_decref(list);
                         return NULL;
                 }
@@ -214,12 +222,12 @@ void session_show(call *c)
         store_message_list l = {0};
         store_device d;
         store_session s;
-        bool secrets, addresses;
+        shown how = {0};
         json_t *o;
         int rc;
 
-        if (!call_admin_flag(c, "secrets", &secrets) ||
-            !call_admin_flag(c, "addresses", &addresses) || !call_device(c, &d) ||
+        if (!call_admin_flag(c, "secrets", &how.secrets) ||
+            !call_admin_flag(c, "addresses", &how.addresses) || !call_device(c, &d) ||
             !find_session(c, &d, &s)) {
                 call_fail(c);
                 return;
@@ -229,9 +237,10 @@ void session_show(call *c)
                 call_refused(c, "the messages cannot be read", rc);
                 return;
         }
-        c->secret = secrets;
-        o = session_json(&s, d.name, addresses);
-        if (o && json_object_set_new(o, "messages", messages_json(c, &l, secrets, addresses)) < 0) {
+        how.others = !reach_covers(c, d.id);
+        c->secret = how.secrets;
+        o = session_json(&s, d.name, how.addresses);
+        if (o && json_object_set_new(o, "messages", messages_json(c, &l, &how)) < 0) {
                 json_decref(o);
                 o = NULL;
         }

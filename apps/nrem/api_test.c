@@ -726,6 +726,54 @@ static void shows_nothing_of_devices_it_does_not_see(void **state)
         world_stop(&w);
 }
 
+/* A list of nodes, and what is of all behind a gateway, are shown as far as the token sees them. */
+static void leaves_out_of_lists_what_it_does_not_see(void **state)
+{
+        store_value v[] = {{.uri = ODM_STR("./GwDev/d1/DevInfo/Man"), .data = ODM_STR("own")},
+                           {.uri = ODM_STR("./GwDev/d2/DevInfo/Man"), .data = ODM_STR("other")},
+                           {.uri = ODM_STR("./DevInfo/Man"), .data = ODM_STR("gw")},
+                           {.uri = ODM_STR("./GwMO/Inventory/Records/d2"), .data = ODM_STR("d2")}};
+        const store_result r = {.status = 200, .sent = true, .items = v, .n_items = ODM_COUNT(v)};
+        static const struct {
+                const char *uri;
+                unsigned who;
+                size_t n;
+        } cases[] = {
+                {"./DevInfo", O, 4},
+                {"./DevInfo", SCOPED, 2},
+                {".?list=StructData", SCOPED, 0},
+                {"./GwDev?list=StructData", SCOPED, 0},
+                {"./GwMO/Inventory/Records?list=TNDS", SCOPED, 0},
+                {"./GwMO/Inventory/Records?list=TNDS", O, 4},
+        };
+        char path[64], body[128];
+        world w;
+        answer a;
+
+        (void)state;
+        world_start(&w, NULL);
+        make_gateway(&w, "acme/gw");
+        world_device(&w, "acme/d1");
+        world_device(&w, "other/d2");
+        move_behind(&w, DEV "/acme%2Fd1/move", "acme/gw", "d1");
+        move_behind(&w, DEV "/other%2Fd2/move", "acme/gw", "d2");
+        for (size_t i = 0; i < ODM_COUNT(cases); i++) {
+                (void)snprintf(body, sizeof body,
+                               "{\"commands\":[{\"cmd\":\"get\",\"uri\":\"%s\"}]}", cases[i].uri);
+                a = world_ask(&w, O, "POST", DEV "/acme%2Fgw/jobs", body);
+                int64_t id = strtoll(answer_text(&a, "id"), NULL, 10);
+                answer_done(&a);
+                world_finish_job(&w, id, STORE_JOB_DONE, &r, 1);
+                (void)snprintf(path, sizeof path, "/api/v1/jobs/%lld", (long long)id);
+                a = world_ask(&w, cases[i].who, "GET", path, NULL);
+                size_t n = json_array_size(json_object_get(first_of(&a, "commands"), "results"));
+                if (n != cases[i].n)
+                        fail_msg("%s of %u: %zu", cases[i].uri, cases[i].who, n);
+                answer_done(&a);
+        }
+        world_stop(&w);
+}
+
 static void renames_switches_off_and_on(void **state)
 {
         world w;
@@ -1356,7 +1404,7 @@ static odm_str a_message(odm_buf *out)
         return odm_buf_view(out);
 }
 
-static void open_session(world *w, odm_str message)
+static void open_session(world *w, const char *device, odm_str message)
 {
         odm_arena arena;
         store_device d;
@@ -1371,7 +1419,7 @@ static void open_session(world *w, odm_str message)
                                        .size = message.n}};
 
         odm_arena_init(&arena, &heap_mem, 1 << 20);
-        assert_int_equal(store_device_by_name(w->store, ODM_STR("d"), &arena, &d), 0);
+        assert_int_equal(store_device_by_name(w->store, odm_cstr(device), &arena, &d), 0);
         op->session.s = (store_session){.device = d.id,
                                         .dm_id = ODM_STR("A1"),
                                         .sid = ODM_STR("tok"),
@@ -1388,6 +1436,33 @@ static void open_session(world *w, odm_str message)
         odm_arena_done(&arena);
 }
 
+/* A gateway's messages are about any device behind it. */
+static void messages_of_gateways_are_for_who_sees_all_behind(void **state)
+{
+        world w;
+        answer a;
+
+        (void)state;
+        world_start(&w, NULL);
+        make_gateway(&w, "acme/gw");
+        world_device(&w, "acme/d1");
+        world_device(&w, "other/d2");
+        move_behind(&w, DEV "/acme%2Fd1/move", "acme/gw", "d1");
+        open_session(&w, "acme/gw", ODM_STR("no message either"));
+        for (unsigned i = 0; i < 3; i++) {
+                if (i == 1)
+                        move_behind(&w, DEV "/other%2Fd2/move", "acme/gw", "d2");
+                a = world_ask(&w, i < 2 ? SCOPED : O, "GET", DEV "/acme%2Fgw/sessions/1", NULL);
+                assert_int_equal(a.status, 200);
+                const json_t *m = first_of(&a, "messages");
+                assert_true((json_object_get(m, "broken") != NULL) == (i != 1));
+                assert_true(json_is_true(json_object_get(m, "hidden")) == (i == 1));
+                assert_told_of(m, "Message");
+                answer_done(&a);
+        }
+        world_stop(&w);
+}
+
 static void shows_messages_without_their_secrets(void **state)
 {
         world w;
@@ -1397,7 +1472,7 @@ static void shows_messages_without_their_secrets(void **state)
         (void)state;
         world_start(&w, NULL);
         world_device(&w, "d");
-        open_session(&w, a_message(&buf));
+        open_session(&w, "d", a_message(&buf));
         a = world_ask(&w, V, "GET", DEV "/d/sessions", NULL);
         assert_int_equal(json_array_size(json_object_get(a.json, "items")), 1);
         answer_done(&a);
@@ -1484,6 +1559,7 @@ int main(void)
                 cmocka_unit_test(a_removed_gateway_leaves_its_devices_detached),
                 cmocka_unit_test(reaches_through_gateways_what_it_sees),
                 cmocka_unit_test(shows_nothing_of_devices_it_does_not_see),
+                cmocka_unit_test(leaves_out_of_lists_what_it_does_not_see),
                 cmocka_unit_test(renames_switches_off_and_on),
                 cmocka_unit_test(shows_what_came_of_a_job),
                 cmocka_unit_test(local_addresses_are_the_admins),
@@ -1498,6 +1574,7 @@ int main(void)
                 cmocka_unit_test(describes_what_it_knows),
                 cmocka_unit_test(shows_the_mirror_with_ages),
                 cmocka_unit_test(shows_messages_without_their_secrets),
+                cmocka_unit_test(messages_of_gateways_are_for_who_sees_all_behind),
                 cmocka_unit_test(writes_down_who_changed_what),
         };
         return RUN_TESTS(tests);

@@ -104,7 +104,7 @@ static void show_mirror(call *c, const store_device *d, odm_str uri, int64_t dep
         }
         nodes = json_array();
         for (size_t i = 0; ok && i < t.n; i++)
-                if (wanted(t.v[i].path, uri, depth))
+                if (wanted(t.v[i].path, uri, depth) && reach_shows(c, d->id, t.v[i].path))
                         ok = append_known(c, nodes, &t.v[i]);
         ok = ok && describe_nodes(c, d->id, uri, nodes) == 0;
         o = answer_new(d->name, uri, "mirror");
@@ -205,6 +205,8 @@ static bool append_told(call *c, const store_value *v, odm_str uri)
         bool ok;
 
         shown.uri = v->uri.n ? v->uri : uri;
+        if (!reach_shows(c, l->d.id, shown.uri))
+                return true; /* of another device */
         if (odm_str_is(v->format, "node"))
                 shown.data = ODM_ABSENT; /* names of children: they follow as nodes */
         if (json_array_size(l->nodes) >= NODES_MAX) {

@@ -63,6 +63,10 @@ struct call {
         void (*then)(call *c, store_batch *b, int rc);
         void (*woken)(call *c, int rc);
         void *data; /* the handler's, between its parts; in the arena */
+        struct {
+                int64_t device; /* 0: not looked up */
+                bool all;
+        } covered; /* reach_covers() */
 };
 
 /* ---- ends ------------------------------------------------------------------------ */

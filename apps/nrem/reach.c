@@ -73,23 +73,6 @@ bool reach_uri(call *c, int64_t device, odm_str uri)
         return false;
 }
 
-bool reach_shows(call *c, int64_t device, odm_str uri)
-{
-        store_device d;
-        enum whose whose;
-        int64_t whom = 0;
-
-        if (c->who.scope.n == 0)
-                return true;
-        if (odm_str_starts(uri, GATEWAY_TASKS))
-                return false; /* a task is for many */
-        return find_whose(c, device, uri, &whose, &whom) == 0 &&
-               (whose == ITS_OWN ||
-                (whose == ANOTHERS &&
-                 store_device_get(c->api->opt.store, whom, &c->arena, &d) == 0 &&
-                 call_sees(c, d.name)));
-}
-
 /* At or below one of the places from which all devices are acted on. */
 static bool is_for_all(odm_str uri)
 {
@@ -109,6 +92,39 @@ static bool is_for_all(odm_str uri)
         }
         return odm_str_is(uri, "./GwMO") || odm_str_starts(uri, "./GwMO?") ||
                odm_str_starts(uri, ".?");
+}
+
+bool reach_covers(call *c, int64_t device)
+{
+        bool all = false;
+
+        if (c->who.scope.n == 0)
+                return true;
+        if (c->covered.device != device) { /* looked up once: there may be many behind it */
+                if (fleet_covers(c->api->opt.fleet, device, c->who.scope, &c->arena, &all) < 0)
+                        return false;
+                c->covered.device = device;
+                c->covered.all = all;
+        }
+        return c->covered.all;
+}
+
+bool reach_shows(call *c, int64_t device, odm_str uri)
+{
+        store_device d;
+        enum whose whose;
+        int64_t whom = 0;
+
+        if (c->who.scope.n == 0)
+                return true;
+        if (odm_str_starts(uri, GATEWAY_TASKS))
+                return false; /* a task is for many */
+        if (find_whose(c, device, uri, &whose, &whom) < 0 || whose == UNKNOWN)
+                return false;
+        if (whose == ITS_OWN)
+                return !is_for_all(uri) || reach_covers(c, device);
+        return store_device_get(c->api->opt.store, whom, &c->arena, &d) == 0 &&
+               call_sees(c, d.name);
 }
 
 static bool changes(const json_t *command)

@@ -14,8 +14,11 @@
 bool reach_commands(call *c, int64_t device, const json_t *list);
 /* The same for one address that is read. */
 bool reach_uri(call *c, int64_t device, odm_str uri);
-/* Whether what is at the address may be shown to the token. */
+/* Whether what is at the address may be shown to the token: not what is of a device that it does
+ * not see, nor what is of all of them where it does not see all. */
 bool reach_shows(call *c, int64_t device, odm_str uri);
+/* Whether the token sees all devices behind this one, which is so when there are none. */
+bool reach_covers(call *c, int64_t device);
 /* For commands (or nodes, each with its "uri") of whichever device: true when all of them are for a
  * device itself, or the token sees all devices; else false with the problem set. */
 bool reach_none(call *c, const json_t *list);

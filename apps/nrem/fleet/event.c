@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "gateway.h"
 #include "heap.h"
 
 #define DEVICE_MEMORY ((size_t)1 << 20)
@@ -46,6 +47,38 @@ static odm_str name_of(const event_view *v, const store_event *e, const json_t *
         return json_is_string(said) ? odm_cstr(json_string_value(said)) : ODM_ABSENT;
 }
 
+static bool tells_of_others(gateway_news news)
+{
+        switch (news) {
+        case GATEWAY_ATTACHED:
+        case GATEWAY_DETACHED:
+        case GATEWAY_STATE:
+        case GATEWAY_RENEWED:
+        case GATEWAY_RESULTS:
+        case GATEWAY_COMPLETED:
+        case GATEWAY_VALUES: return true;
+        case GATEWAY_NONE:
+        case GATEWAY_IMAGE:
+        case GATEWAY_REQUEST:
+        case GATEWAY_SERVERS:
+        case GATEWAY_ADDRESS: break;
+        }
+        return false;
+}
+
+/* What a gateway tells of those behind it: what comes of that is an event of the device's own. */
+static bool is_of_others(const store_event *e, const json_t *data)
+{
+        odm_str type = odm_cstr(json_string_value(json_object_get(data, "type")));
+        odm_str source = odm_cstr(json_string_value(json_object_get(data, "source")));
+        odm_str target = odm_cstr(json_string_value(json_object_get(data, "target")));
+
+        return odm_str_is(e->kind, "gateway.early") ||
+               (odm_str_is(e->kind, "alert") &&
+                (tells_of_others(gateway_news_of(type)) || odm_str_starts(source, GATEWAY_MOUNT) ||
+                 odm_str_starts(target, GATEWAY_MOUNT)));
+}
+
 /* What a gateway tells of many devices is megabytes, which the fleet needs and nobody looks at. */
 static int cut_texts(json_t *data)
 {
@@ -75,7 +108,8 @@ int event_show(event_view *v, const event_filter *f, const store_event *e, json_
                 return rc;
         data = json_loadb(e->data.p ? e->data.p : "{}", e->data.p ? e->data.n : 2, 0, NULL);
         name = name_of(v, e, data);
-        if (f->scope.n && (!name.n || !begins(name, f->scope))) {
+        if (f->scope.n &&
+            (!name.n || !begins(name, f->scope) || (f->token && is_of_others(e, data)))) {
                 json_decref(data);
                 return 0;
         }

@@ -19,6 +19,7 @@ typedef struct event_filter {
         odm_str kind;   /* how it begins; absent: any */
         odm_str scope;  /* how names of devices begin that may be seen; with one, events of no
                            device are left out; absent: all */
+        bool token;     /* the scope is what a token sees: without what gateways tell of others */
 } event_filter;
 
 typedef struct event_view { /* zero-initialise, set st; one thread at a time */

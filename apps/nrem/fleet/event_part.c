@@ -356,6 +356,7 @@ static bool read_filter(call *c, listener *l)
                        c->who.scope.p ? c->who.scope.p : "");
         l->filter.kind = odm_cstr(l->kind);
         l->filter.scope = odm_cstr(l->scope);
+        l->filter.token = true;
         memcpy(l->hash, c->who.hash.p, sizeof l->hash);
         return true;
 }

@@ -89,6 +89,40 @@ static void pages_and_filters(void **state)
         world_stop(&w);
 }
 
+/* What a gateway tells of those behind it is not for a token that may not see them all. */
+static void a_scope_hides_what_gateways_tell_of_others(void **state)
+{
+        static const char *const said[] = {
+                "{\"type\":\"urn:oma:at:oma-gwmo:resultaggregation:1.0\",\"data\":\"x\"}",
+                "{\"type\":\"urn:oma:at:x-xrem-gw:1.0:RecordChange\",\"data\":\"x\"}",
+                "{\"type\":\"org.example\",\"source\":\"./GwDev/d2/A\",\"data\":\"x\"}",
+        };
+        world w;
+        char got[512];
+        answer a;
+
+        (void)state;
+        world_start(&w, NULL);
+        world_device(&w, "acme/1");
+        for (size_t i = 0; i < ODM_COUNT(said); i++)
+                say(&w, 1, "alert", said[i]);
+        say(&w, 1, "gateway.early", "{\"data\":\"x\"}");
+        say(&w, 1, "alert", "{\"type\":\"org.example\",\"source\":\"./A\"}");
+        a = world_ask(&w, SCOPED, "GET", "/api/v1/events?after=0&kind=alert", NULL);
+        assert_string_equal(kinds(&a, got), "alert");
+        answer_done(&a);
+        a = world_ask(&w, SCOPED, "GET", "/api/v1/events?after=0&kind=gateway.early", NULL);
+        assert_string_equal(kinds(&a, got), "");
+        answer_done(&a);
+        a = world_ask(&w, TOKEN_VIEWER, "GET", "/api/v1/events?after=0&kind=alert", NULL);
+        assert_string_equal(kinds(&a, got), "alert alert alert alert");
+        answer_done(&a);
+        a = world_ask(&w, TOKEN_VIEWER, "GET", "/api/v1/events?after=0&kind=gateway.early", NULL);
+        assert_string_equal(kinds(&a, got), "gateway.early");
+        answer_done(&a);
+        world_stop(&w);
+}
+
 static void an_event_is_shown_whole(void **state)
 {
         world w;
@@ -430,6 +464,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(pages_and_filters),
+                cmocka_unit_test(a_scope_hides_what_gateways_tell_of_others),
                 cmocka_unit_test(an_event_is_shown_whole),
                 cmocka_unit_test(a_page_holds_what_its_memory_does),
                 cmocka_unit_test(texts_of_large_ones_are_cut),
