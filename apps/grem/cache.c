@@ -317,7 +317,7 @@ static bool is_news(const cache_row *old, const adapter_node *v, int64_t at)
         if (old->has_data != v->has_data || (odm_format)old->format != v->value.format ||
             !odm_str_eq(old->type, v->value.type) || !odm_str_eq(old->data, v->value.data))
                 return true;
-        return at - old->at >= FRESH_S;
+        return at - old->at >= FRESH_S || old->at > loop_wall().s; /* of a clock that was ahead */
 }
 
 static bool fill_row(cache_row *r, const adapter_node *v, int64_t at, odm_arena *a)
@@ -583,6 +583,49 @@ int cache_read(cache *c, const gw_device *d, odm_str path, odm_arena *a, odm_vie
         return 0;
 }
 
+/* ---- those of nobody ------------------------------------------------------------------------------- */
+
+/* The number of the first record from `n` on that rows are of.  1, 0 for none, or an error. */
+static int next_number(const cache *c, int64_t n, int64_t *out)
+{
+        const cache_row from = {.number = n};
+        const store_scan s = {.table = &gw_table_cache, .from = &from, .limit = 1};
+        store_rows rows;
+        odm_arena a;
+        int rc;
+
+        odm_arena_init(&a, &heap_mem, 65536);
+        rc = store_row_find(gw_store(c->g), &s, &a, &rows);
+        if (rc == 0 && rows.n) {
+                *out = ((const cache_row *)rows.v)->number;
+                rc = 1;
+        }
+        odm_arena_done(&a);
+        return rc;
+}
+
+static bool has_record(const cache *c, int64_t number)
+{
+        const gw_device before = {.number = (uint32_t)(number - 1)};
+        const gw_device *d = gw_next(c->g, &before);
+
+        return d && d->number == number;
+}
+
+/* Their record went, and the gateway ended before they did. */
+static int sweep(cache *c)
+{
+        int64_t n = 0;
+        int rc;
+
+        while ((rc = next_number(c, n, &n)) == 1) {
+                if (!has_record(c, n))
+                        drop_rows(c, n, ODM_STR("."));
+                n++;
+        }
+        return rc;
+}
+
 /* ---- life ------------------------------------------------------------------------------------------- */
 
 int cache_open(gateway *g, cache **out)
@@ -594,8 +637,10 @@ int cache_open(gateway *g, cache **out)
         *c = (cache){.g = g, .most = (size_t)cfg_int(gw_conf(g), "gateway.cache")};
         c->timer = (loop_timer){.fn = on_timer, .ctx = c};
         int rc = count_all(c);
+        if (rc == 0)
+                rc = sweep(c);
         if (rc < 0) {
-                free(c);
+                cache_close(c);
                 return rc;
         }
         *out = c;

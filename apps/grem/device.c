@@ -186,6 +186,11 @@ static void on_flush(void *ctx)
 
 /* ---- alerts --------------------------------------------------------------------------------------- */
 
+static bool is_up(const gw_device *d)
+{
+        return d->state == GW_ACTIVE || d->state == GW_ASLEEP;
+}
+
 static int add_event(devices *v, rec *r, const char *type, odm_str data, odm_format format)
 {
         store_batch *b = device_batch(v);
@@ -199,6 +204,35 @@ static int add_event(devices *v, rec *r, const char *type, odm_str data, odm_for
         snprintf(source, sizeof source, "./GwMO/Inventory/Records/%s", r->d.key);
         a.source = odm_cstr(source);
         return b ? north_event(v->g->north, b, r->d.number, &a, loop_wall()) : ODM_ENOMEM;
+}
+
+/* The latest state is the one that matters. */
+static void tell_state(devices *v, rec *r)
+{
+        char digit[2] = {(char)('0' + r->d.state), 0};
+        store_batch *b = device_batch(v);
+        int rc = ODM_ENOMEM;
+
+        if (b) {
+                (void)north_cancel(v->g->north, b, r->d.number, ODM_STR(ODM_INV_STATE_ALERT));
+                rc = add_event(v, r, ODM_INV_STATE_ALERT, odm_cstr(digit), ODM_FMT_INT);
+        }
+        if (rc == 0) {
+                r->told_asleep = r->d.state == GW_ASLEEP;
+                r->told_away = !is_up(&r->d);
+        }
+        if (rc < 0)
+                log_error("an alert is lost", log_text("type", ODM_INV_STATE_ALERT),
+                          log_text("reason", odm_err_text(rc)));
+}
+
+/* What came and went took each other back: a state that was told in between, or before, is not what
+ * it is now. */
+static void right_state(devices *v, rec *r)
+{
+        if (is_up(&r->d) ? r->told_away
+                         : north_holds(v->g->north, r->d.number, ODM_STR(ODM_INV_STATE_ALERT)))
+                tell_state(v, r);
 }
 
 /* An attach or detach; one that takes back what waits is no event, but counted. */
@@ -220,6 +254,7 @@ static void tell_presence(devices *v, rec *r, bool attach, unsigned reason)
         batch = device_batch(v);
         if (batch && north_cancel(v->g->north, batch, r->d.number, odm_cstr(other))) {
                 r->d.flaps++;
+                right_state(v, r);
                 return;
         }
         odm_buf_init(&b, &heap_mem, DOC_MAX);
@@ -229,27 +264,9 @@ static void tell_presence(devices *v, rec *r, bool attach, unsigned reason)
                 rc = add_event(v, r, type, odm_buf_view(&b), ODM_FMT_XML);
         odm_buf_done(&b);
         if (rc == 0 && attach)
-                r->told_asleep = false;
+                r->told_asleep = r->told_away = false;
         if (rc < 0)
                 log_error("an alert is lost", log_text("type", type),
-                          log_text("reason", odm_err_text(rc)));
-}
-
-/* The latest state is the one that matters. */
-static void tell_state(devices *v, rec *r)
-{
-        char digit[2] = {(char)('0' + r->d.state), 0};
-        store_batch *b = device_batch(v);
-        int rc = ODM_ENOMEM;
-
-        if (b) {
-                (void)north_cancel(v->g->north, b, r->d.number, ODM_STR(ODM_INV_STATE_ALERT));
-                rc = add_event(v, r, ODM_INV_STATE_ALERT, odm_cstr(digit), ODM_FMT_INT);
-        }
-        if (rc == 0)
-                r->told_asleep = r->d.state == GW_ASLEEP;
-        if (rc < 0)
-                log_error("an alert is lost", log_text("type", ODM_INV_STATE_ALERT),
                           log_text("reason", odm_err_text(rc)));
 }
 
@@ -614,6 +631,9 @@ gw_device *devices_seen(void *ctx, const adapter_class *k, const adapter_device 
         }
         take_numbers(r, d);
         take_adapter(r, k, native);
+        if (!r->here || odm_time_reached(loop_now(), r->up))
+                r->up = ODM_NEVER;
+        r->here = true;
         if (gw_is_quarantined(&r->d)) { /* served for its healing, and for nothing else */
                 recover_seen(g, &r->d);
                 return &r->d;
@@ -625,6 +645,8 @@ gw_device *devices_seen(void *ctx, const adapter_class *k, const adapter_device 
 
 void devices_awake(void *ctx, gw_device *d, int64_t ms)
 {
+        rec_of(d)->here = true;
+        rec_of(d)->up = ms > 0 ? odm_time_add(loop_now(), ms) : ODM_NEVER;
         if (gw_is_quarantined(d)) {
                 recover_seen(ctx, d);
                 return;
@@ -635,12 +657,14 @@ void devices_awake(void *ctx, gw_device *d, int64_t ms)
 void devices_asleep(void *ctx, gw_device *d, int64_t ms)
 {
         (void)ctx;
+        rec_of(d)->up = loop_now();
         (void)hear(rec_of(d), ODM_INV_SLEEPS, ms, ADAPTER_LINK_LOST);
 }
 
 void devices_gone(void *ctx, gw_device *d, adapter_gone why)
 {
         (void)ctx;
+        rec_of(d)->here = false;
         (void)hear(rec_of(d), ODM_INV_GONE, 0, why);
 }
 
@@ -818,13 +842,19 @@ bool gw_is_quarantined(const gw_device *d)
 
 static int switch_device(rec *r, bool on, odm_str reason)
 {
+        bool was_quarantined = gw_is_quarantined(&r->d);
         int rc = set_text(r, offsetof(gw_device, reason), on ? ODM_STR("") : cut(reason, TEXT_MAX));
 
         if (rc < 0)
                 return rc;
+        if (!on && was_quarantined && !gw_is_quarantined(&r->d)) /* an operator, from now on */
+                GW_TELL(r->v->g, moved, &r->d, r->d.state);
         (void)hear(r, on ? ODM_INV_ON : ODM_INV_OFF, 0, ADAPTER_OPERATOR);
-        if (on && r->d.state == GW_DETACHED && r->d.adapter) /* it was there all the time */
+        if (on && r->d.state == GW_DETACHED && r->d.adapter && r->here) { /* all the time */
                 (void)hear(r, ODM_INV_SEEN, 0, ADAPTER_OPERATOR);
+                if (odm_time_reached(loop_now(), r->up))
+                        (void)hear(r, ODM_INV_SLEEPS, 0, ADAPTER_OPERATOR);
+        }
         return 0;
 }
 
@@ -858,6 +888,8 @@ int gw_change_device(gateway *g, gw_device *d, const gw_change *c)
         set_timer(r);
         if (rc == 0)
                 rc = write_now(r);
+        else
+                device_mark(r); /* what was changed before is as it is in memory */
         if (rc == 0)
                 devices_flush(g->devices);
         return rc;

@@ -22,7 +22,10 @@ typedef struct rec {
         int64_t heard, wake_due; /* of the loop's clock; 0: not known */
         int64_t woke, gap;       /* a sleeper's pattern, learnt */
         int64_t woke_at;         /* of the loop's clock: awake since */
+        bool here;               /* its adapter has it, whatever its state is */
+        odm_time up;             /* ... and says that it is awake until then */
         bool told_asleep;        /* the server knows it as a sleeper, or will */
+        bool told_away;          /* ... as silent, gone or switched off, by its state */
         bool renewed;            /* its record is to be read anew by the server */
         int64_t alerts_at;       /* when so many alerts will have been forgotten */
         int64_t written_seen;    /* LastSeen as it is kept */

@@ -162,9 +162,10 @@ static int load_row(devices *v, const gw_row *row)
         d->next_wake.s = row->next_wake;
         d->lifetime_s = row->lifetime;
         r->told_asleep = row->told_asleep;
+        r->told_away = d->state != GW_ACTIVE && d->state != GW_ASLEEP;
         r->heard = now - (wall > row->seen ? wall - row->seen : 0) * 1000;
-        if (row->next_wake > 0) {
-                r->wake_due = now + (row->next_wake - wall) * 1000;
+        if (row->next_wake > 0) { /* from then on, for the clock may have been set back */
+                r->wake_due = r->heard + (row->next_wake - row->seen) * 1000;
                 r->wake_due = r->wake_due > 0 ? r->wake_due : 1;
         }
         if (device_put_in(v, r) < 0) {
