@@ -638,10 +638,10 @@ static void on_timer(void *ctx)
 {
         ward *w = ctx;
 
-        if (may(w->p, w->rule, w->d))
+        if (w->d->mode != GW_TRANSPARENT && may(w->p, w->rule, w->d))
                 hear(w, ODM_HEAL_TIME, 0);
         else
-                seen(w->p, w->d); /* the right was taken away */
+                seen(w->p, w->d); /* the right was taken away, or it is its server's now */
 }
 
 /* ---- which devices ----------------------------------------------------------------------------------------- */
@@ -745,14 +745,16 @@ static void on_attached(void *ctx, gw_device *d, bool back)
                 seen(p, d);
 }
 
-/* Somebody else switched it off, or on. */
+/* Somebody else switched it off, or on; or its mode is another. */
 static void on_moved(void *ctx, gw_device *d, gw_state from)
 {
         ward *w = ward_of(ctx, d);
         bool off = d->state == GW_DEACTIVATED;
 
-        if (!w || off == (from == GW_DEACTIVATED) || gw_is_quarantined(d) ||
-            (!off && w->heal.state == ODM_HEAL_WELL))
+        if (!w && from == d->state && gw_is_awake(d))
+                seen(ctx, d);
+        if (!w || gw_is_quarantined(d) ||
+            (!off && (from != GW_DEACTIVATED || w->heal.state == ODM_HEAL_WELL)))
                 return;
         w->installing = false;
         loop_timer_stop(&w->limit);

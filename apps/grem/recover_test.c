@@ -339,6 +339,57 @@ static void what_an_operator_switched_off_stays_off(void **arg)
         assert_string_equal(fake_value(f, "./Ext/Level"), "9");
 }
 
+/* ... one that was in quarantine too, though it is as it should be then. */
+static void what_an_operator_keeps_off_is_not_let_go(void **arg)
+{
+        static const char active[] = "./GwMO/Inventory/Records/d0001/Ext/Active";
+        fake_device *f;
+
+        (void)arg;
+        store_config();
+        make_rule("Config", "true", ODM_FMT_BOOL);
+        f = attach();
+        yard_settle();
+        fake_caps(f, ADAPTER_READ | ADAPTER_LIST);
+        fake_set(f, "./Ext/Level", "9", ODM_FMT_INT);
+        assert_true(yard_turn(LIMIT_MS, is_out, NULL));
+        assert_int_equal(yard_do(NULL, ODM_CMD_REPLACE, active, "false", ODM_FMT_BOOL), 200);
+        fake_set(f, "./Ext/Level", "5", ODM_FMT_INT);
+        assert_false(yard_turn(500, is_back, NULL));
+        assert_int_equal(yard_get("./GwMO/Inventory/Records/d0001/StateReason"), 200);
+        assert_non_null(strstr(yard.text, "=operator"));
+        assert_true(has_none(NULL));
+        assert_int_equal(yard_do(NULL, ODM_CMD_REPLACE, active, "true", ODM_FMT_BOOL), 200);
+        assert_true(is_back(NULL));
+}
+
+static bool is_idle(void *ctx)
+{
+        (void)ctx;
+        return !gw_busy(yard.g, watched);
+}
+
+static void who_becomes_transparent_is_its_servers(void **arg)
+{
+        static const char mode[] = "./GwMO/Inventory/Records/d0001/Mode";
+        fake_device *f;
+
+        (void)arg;
+        store_config();
+        make_rule("Config", "true", ODM_FMT_BOOL);
+        f = attach();
+        (void)yard_turn(200, is_out, NULL);
+        assert_true(yard_turn(LIMIT_MS, is_idle, NULL));
+        assert_int_equal(yard_do(NULL, ODM_CMD_REPLACE, mode, "1", ODM_FMT_INT), 200);
+        fake_set(f, "./Ext/Level", "9", ODM_FMT_INT);
+        assert_false(yard_turn(400, is_out, NULL));
+        assert_string_equal(fake_value(f, "./Ext/Level"), "9");
+        fake_delay(f, 20);
+        assert_int_equal(yard_do(NULL, ODM_CMD_REPLACE, mode, "3", ODM_FMT_INT), 200);
+        assert_true(yard_turn(LIMIT_MS, is_out, NULL));
+        assert_true(yard_turn(LIMIT_MS, is_back, NULL));
+}
+
 /* ---- rights ------------------------------------------------------------------------------------- */
 
 static void set_acl(const char *uri, const char *acl)
@@ -591,6 +642,8 @@ int main(void)
                 TEST(an_alarm_goes_with_its_rule),
                 TEST(without_a_rule_nobody_is_touched),
                 TEST(what_an_operator_switched_off_stays_off),
+                TEST(what_an_operator_keeps_off_is_not_let_go),
+                TEST(who_becomes_transparent_is_its_servers),
                 TEST(configuration_has_the_rights_of_its_writers),
                 TEST(a_rule_has_the_rights_of_its_writers),
                 TEST(an_account_has_the_rights_of_its_writers),
