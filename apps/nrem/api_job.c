@@ -386,12 +386,27 @@ static void on_job_again(call *c, int rc)
         send_job(c, m->id, 200);
 }
 
+/* By such keys the fleet's parts know what became of their own jobs. */
+static bool is_of_the_server(odm_str key)
+{
+        static const char *const begins[] = {"campaign/", "collect/", "gateway/", "rule/",
+                                             "template/"};
+
+        for (size_t i = 0; i < ODM_COUNT(begins); i++)
+                if (odm_str_starts(key, begins[i]))
+                        return true;
+        return false;
+}
+
 static bool read_key(call *c, odm_str *out)
 {
         odm_str key = httpd_field(c->req, "Idempotency-Key");
 
         if (key.p && (key.n == 0 || key.n > KEY_MAX || !odm_utf8_ok(key)))
                 problem_at(&c->problem, "Idempotency-Key", "has to be 1 to 255 octets of text");
+        else if (is_of_the_server(key))
+                problem_at(&c->problem, "Idempotency-Key",
+                           "begins as those of the server's own jobs do");
         *out = odm_arena_copy(&c->arena, key);
         return !problem_is(&c->problem);
 }

@@ -807,6 +807,30 @@ static const store_result man_result = {.index = 0,
                                         .items = (store_value *)(uintptr_t)&man,
                                         .n_items = 1};
 
+/* By their keys the server knows its own jobs: nobody else's can pass for one of them. */
+static void keys_of_the_servers_own_jobs_are_nobodys(void **state)
+{
+        static const struct {
+                const char *key;
+                unsigned status;
+        } cases[] = {{"campaign/1/1", 400},    {"collect/1/1", 400},  {"gateway/1", 400},
+                     {"rule/1/1", 400},        {"template/1/1", 400}, {"mine/1", 201},
+                     {"gateway of mine", 201}, {"mine/1", 200}};
+        world w;
+
+        (void)state;
+        world_start(&w, NULL);
+        world_device(&w, "d");
+        for (size_t i = 0; i < ODM_COUNT(cases); i++) {
+                w.key = cases[i].key;
+                answer a = world_ask(&w, O, "POST", DEV "/d/jobs", ONE("get", "./A"));
+                if (a.status != cases[i].status)
+                        fail_msg("%s: %u", cases[i].key, a.status);
+                answer_done(&a);
+        }
+        world_stop(&w);
+}
+
 static void shows_what_came_of_a_job(void **state)
 {
         world w;
@@ -1561,6 +1585,7 @@ int main(void)
                 cmocka_unit_test(shows_nothing_of_devices_it_does_not_see),
                 cmocka_unit_test(leaves_out_of_lists_what_it_does_not_see),
                 cmocka_unit_test(renames_switches_off_and_on),
+                cmocka_unit_test(keys_of_the_servers_own_jobs_are_nobodys),
                 cmocka_unit_test(shows_what_came_of_a_job),
                 cmocka_unit_test(local_addresses_are_the_admins),
                 cmocka_unit_test(never_shows_a_secret_that_a_job_writes),

@@ -144,7 +144,7 @@ answer world_send(world *w, unsigned who, const char *method, const char *path, 
         http_client_opt opt;
         http_sync *s;
         char url[1024], bearer[TOKEN_TEXT + 8];
-        http_field f[2];
+        http_field f[3];
         http_request r = {.method = method, .fields = f, .body = body};
         answer a = {0};
 
@@ -159,6 +159,8 @@ answer world_send(world *w, unsigned who, const char *method, const char *path, 
         }
         if (type)
                 f[r.n_fields++] = (http_field){ODM_STR("Content-Type"), odm_cstr(type)};
+        if (w->key)
+                f[r.n_fields++] = (http_field){ODM_STR("Idempotency-Key"), odm_cstr(w->key)};
         const http_reply *reply = http_sync_send(s, &r);
         if (reply->rc < 0)
                 fail_msg("%s %s: %s", method, path, reply->why);

@@ -28,6 +28,7 @@ typedef struct world {
         api_opt opt;
         char token[4][TOKEN_TEXT]; /* by token_role; the last one is an operator of "acme/" */
         unsigned port;
+        const char *key; /* the Idempotency-Key of requests; NULL: none */
 } world;
 
 #define SCOPED 3
