@@ -207,7 +207,7 @@ static const struct route {
          "\"2026-01-01T00:00:00Z\",\"late\":false}]}"},
         {"POST", "/api/v1/devices/this/metrics", 202, "{\"values\":2}"},
         {"GET", "/api/v1/metrics", 200,
-         "{\"device\":\"this\",\"metric\":\"load\",\"step\":\"raw\",\"items\":["
+         "{\"device\":\"this\",\"metric\":\"@load\",\"step\":\"raw\",\"items\":["
          "{\"at\":\"2026-01-01T00:00:00Z\",\"value\":0.1},"
          "{\"at\":\"2026-01-01T00:01:00Z\",\"gap\":true,\"until\":"
          "\"2026-01-01T00:05:00Z\"},"

@@ -436,7 +436,7 @@ has "and what is no number" 0 "up" metric list this
 csv_is() {
         [ "$("$xrem" metric get this load --csv | tr '\r\n' ';|')" = "$1" ]
 }
-check "shows samples as CSV" csv_is 'time,device,metric,value,gap_until;|2026-01-01T00:00:00Z,this,load,0.1,;|2026-01-01T00:01:00Z,this,load,,2026-01-01T00:05:00Z;|2026-01-01T00:05:00Z,this,load,7,;|'
+check "shows samples as CSV, no formulas" csv_is "time,device,metric,value,gap_until;|2026-01-01T00:00:00Z,this,'@load,0.1,;|2026-01-01T00:01:00Z,this,'@load,,2026-01-01T00:05:00Z;|2026-01-01T00:05:00Z,this,'@load,7,;|"
 check "asks for what was said" asked 'GET /api/v1/metrics?device=this&metric=load&limit=10000'
 has "shows a gap to people" 0 "gap until 2026-01-01T00:05:00Z" metric get this load --from -2h
 check "with the time it was told" asked '&from=-2h&limit'

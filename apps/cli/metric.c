@@ -107,16 +107,17 @@ static odm_str rounded(xrem *c, const json_t *o, const char *member)
 
 static void put_csv(xrem *c, odm_str s)
 {
+        const char *before = s.n && memchr("=+-@", s.p[0], 4) ? "'" : ""; /* no formula */
         size_t quotes = 0;
 
         for (size_t i = 0; i < s.n; i++)
                 quotes += s.p[i] == '"' || s.p[i] == ',' || (unsigned char)s.p[i] < ' ';
         (void)c;
         if (quotes == 0) {
-                (void)fwrite(s.p ? s.p : "", 1, s.n, stdout);
+                printf("%s%.*s", before, (int)s.n, s.p ? s.p : "");
                 return;
         }
-        (void)putchar('"');
+        printf("\"%s", before);
         for (size_t i = 0; i < s.n; i++) {
                 if (s.p[i] == '"')
                         (void)putchar('"');

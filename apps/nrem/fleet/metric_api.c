@@ -325,26 +325,26 @@ typedef struct piece {
         odm_str s;
 } piece;
 
-static int put_csv_text(odm_buf *b, odm_str s)
+/* Plain words need no quotes.  What a spreadsheet would take for a formula has an apostrophe before
+ * it: devices call themselves and their metrics as they like. */
+static int put_csv(odm_buf *b, odm_str s)
 {
-        int rc = odm_buf_byte(b, '"');
+        bool quoted = false;
+        int rc = 0;
 
+        for (size_t i = 0; i < s.n; i++)
+                quoted |= s.p[i] == '"' || s.p[i] == ',' || (unsigned char)s.p[i] < ' ';
+        if (quoted)
+                rc = odm_buf_byte(b, '"');
+        if (rc == 0 && s.n && memchr("=+-@", s.p[0], 4))
+                rc = odm_buf_byte(b, '\'');
         for (size_t i = 0; rc == 0 && i < s.n; i++) {
                 if (s.p[i] == '"')
                         rc = odm_buf_byte(b, '"');
                 if (rc == 0)
                         rc = odm_buf_byte(b, (uint8_t)s.p[i]);
         }
-        return rc == 0 ? odm_buf_byte(b, '"') : rc;
-}
-
-/* Plain words need no quotes. */
-static int put_csv(odm_buf *b, odm_str s)
-{
-        for (size_t i = 0; i < s.n; i++)
-                if (s.p[i] == '"' || s.p[i] == ',' || (unsigned char)s.p[i] < ' ')
-                        return put_csv_text(b, s);
-        return odm_buf_str(b, s);
+        return rc == 0 && quoted ? odm_buf_byte(b, '"') : rc;
 }
 
 static int put_pieces(odm_buf *b, const piece *v, size_t n)

@@ -311,6 +311,33 @@ static void csv_has_a_line_for_each_entry(void **state)
         world_stop(&w);
 }
 
+/* "T,'=1+1,'@sum,-5,\r\n": numbers stay numbers. */
+static void csv_holds_no_formulas(void **state)
+{
+        world w;
+        char body[128], path[300], a1[SAMPLE_TIME], a2[SAMPLE_TIME];
+        answer a;
+
+        (void)state;
+        world_start(&w, NULL);
+        world_device(&w, "=1+1");
+        (void)snprintf(body, sizeof body,
+                       "{\"samples\":[{\"at\":\"%s\",\"values\":{\"@sum\":-5}}]}", at(a1, 60));
+        ask_ok(&w, "POST", "/api/v1/devices/%3D1%2B1/metrics", body, 202);
+        wait_for(&w, "%3D1%2B1", 1);
+        (void)snprintf(
+                path, sizeof path,
+                "/api/v1/metrics?device=%%3D1%%2B1&metric=%%40sum&step=raw&format=csv&from=%s"
+                "&to=%s",
+                at(a1, 0), at(a2, 600));
+        a = world_ask(&w, TOKEN_VIEWER, "GET", path, NULL);
+        assert_int_equal(a.status, 200);
+        assert_int_equal(a.size, strlen("time,device,metric,value,gap_until\r\n"
+                                        "2026-11-22T16:35:05Z,'=1+1,'@sum,-5,\r\n"));
+        answer_done(&a);
+        world_stop(&w);
+}
+
 static void collections_and_thresholds_come_and_go(void **state)
 {
         world w;
@@ -358,6 +385,7 @@ int main(void)
                 cmocka_unit_test(samples_are_shown),
                 cmocka_unit_test(pages_follow_each_other),
                 cmocka_unit_test(csv_has_a_line_for_each_entry),
+                cmocka_unit_test(csv_holds_no_formulas),
                 cmocka_unit_test(what_is_wrong_is_refused),
                 cmocka_unit_test(collections_and_thresholds_come_and_go),
         };
