@@ -59,7 +59,7 @@ typedef struct last { /* that was kept */
         bool has, is_number;
         uint32_t hash;
         double number;
-        int64_t at;
+        int64_t at, heard; /* heard: of the loop's clock */
 } last;
 
 typedef struct watch {
@@ -240,7 +240,7 @@ static uint32_t hash_of(odm_str s)
 static bool is_news(const rule *r, const last *was, const last *is)
 {
         if (!was->has || was->is_number != is->is_number ||
-            (r->most_s > 0 && is->at - was->at >= r->most_s))
+            (r->most_s > 0 && is->heard - was->heard >= r->most_s * 1000))
                 return true;
         if (!is->is_number)
                 return was->hash != is->hash;
@@ -253,7 +253,8 @@ static bool is_news(const rule *r, const last *was, const last *is)
 static void consider(watch *w, size_t k, const odm_value *v, odm_wall at)
 {
         report *p = w->p;
-        last *was = &w->v[k], is = {.has = true, .hash = hash_of(v->data), .at = at.s};
+        last *was = &w->v[k],
+             is = {.has = true, .hash = hash_of(v->data), .at = at.s, .heard = loop_now().ms};
 
         if (v->format == ODM_FMT_NODE || v->format == ODM_FMT_BIN || v->format == ODM_FMT_XML ||
             v->data.n > ODM_VALUES_TEXT)
@@ -464,6 +465,13 @@ static void on_awake(void *ctx, gw_device *d)
                 if (w->d == d && w->late)
                         go(w);
         }
+}
+
+/* Whose it is has changed: of one in transparent mode nothing is read. */
+static void on_moved(void *ctx, gw_device *d, gw_state from)
+{
+        if (from == d->state && d->adapter && d->state != GW_DETACHED && d->state != GW_DEACTIVATED)
+                look_at(ctx, d, false);
 }
 
 static void on_gone(void *ctx, gw_device *d, adapter_gone why)
@@ -845,6 +853,7 @@ static int report_open(void *ctx, diag *d)
         p->window = (loop_timer){.fn = on_window, .ctx = p};
         p->hook = (gw_hook){.attached = on_attached,
                             .awake = on_awake,
+                            .moved = on_moved,
                             .gone = on_gone,
                             .changed = on_changed,
                             .removed = on_removed,

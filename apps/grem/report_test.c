@@ -130,6 +130,46 @@ static void what_a_device_tells_is_kept_when_it_changed(void **arg)
         assert_int_equal(report_counted(yard.g).waiting, 0);
 }
 
+/* So long by the clock of the loop, whatever the time of day does meanwhile. */
+static void what_is_told_again_is_so_when_the_clock_is_set_back(void **arg)
+{
+        adapter_node v = {.path = ODM_STR(LEVEL),
+                          .value = {.format = ODM_FMT_INT, .data = ODM_STR("10")},
+                          .has_data = true,
+                          .at = {loop_wall().s}};
+
+        (void)arg;
+        fake_device *d = a_meter("one", "10");
+        rule("level", LEVEL, NULL, 1);
+        add("level", "Most", "60", ODM_FMT_INT);
+        (void)yard_turn(800, NULL, NULL);
+        uint64_t before = report_counted(yard.g).kept;
+        devices_changed(yard.g, fake_record(d), &v, 1);
+        until_kept(before + 1);
+        loop_skip(61000);
+        v.at.s -= 86400;
+        devices_changed(yard.g, fake_record(d), &v, 1);
+        until_kept(before + 2);
+}
+
+static void of_transparent_ones_nothing_is_read(void **arg)
+{
+        static const char mode[] = "./GwMO/Inventory/Records/d0001/Mode";
+        size_t watched = 0;
+
+        (void)arg;
+        fake_device *d = a_meter("one", "10");
+        fake_caps(d, ADAPTER_READ);
+        rule("level", LEVEL, "1", 1);
+        until_kept(1);
+        while (gw_busy(yard.g, fake_record(d)))
+                (void)yard_turn(5, NULL, NULL);
+        assert_int_equal(yard_do(NULL, ODM_CMD_REPLACE, mode, "1", ODM_FMT_INT), 200);
+        assert_true(is_watched(&watched));
+        assert_int_equal(yard_do(NULL, ODM_CMD_REPLACE, mode, "3", ODM_FMT_INT), 200);
+        until_kept(2);
+}
+
 static void others_are_read_again_and_again(void **arg)
 {
         (void)arg;
@@ -343,6 +383,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(what_a_device_tells_is_kept_when_it_changed),
+                TEST(what_is_told_again_is_so_when_the_clock_is_set_back),
+                TEST(of_transparent_ones_nothing_is_read),
                 TEST(others_are_read_again_and_again),
                 TEST(one_that_sleeps_is_read_when_it_wakes),
                 TEST(small_steps_are_no_news),
