@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway.h"
 #include "heap.h"
 #include "log.h"
 #include "omadm_inner.h"
@@ -133,6 +134,12 @@ static int64_t interval_of(const omadm *a, const store_tree *t)
         return cfg_ms(a->conf, "omadm.interval");
 }
 
+/* A device that is silent for longer is gone; 0: never. */
+static int64_t lifetime_of(const behind *b)
+{
+        return b->interval_ms * (1 + cfg_int(b->a->conf, "omadm.missed"));
+}
+
 static bool tell(behind *b, const store_device *d, const store_tree *t)
 {
         omadm *a = b->a;
@@ -154,7 +161,7 @@ static bool tell(behind *b, const store_device *d, const store_tree *t)
                 .mos = mos,
                 .n_mos = mos_of(t, mos),
                 .is_gateway = node_of(t, "./GwMO/Config/GwID") != NULL,
-                .lifetime_s = b->interval_ms / 1000 * (1 + cfg_int(a->conf, "omadm.missed")),
+                .lifetime_s = lifetime_of(b) / 1000,
                 .wake_interval_s = b->wakes ? -1 : b->interval_ms / 1000,
         };
 
@@ -165,7 +172,19 @@ static bool tell(behind *b, const store_device *d, const store_tree *t)
         return b->record != NULL;
 }
 
-static bool introduce(behind *b, store_device *d, odm_arena *m)
+/* At the start it has not called: who was gone before, for long without a record, is not there for
+ * that. */
+static bool is_gone(const behind *b, const store_device *d)
+{
+        const adapter_host *h = &b->a->host;
+        const gw_device *known = h->known ? h->known(h->ctx, d->devid) : NULL;
+        int64_t lifetime = lifetime_of(b);
+
+        return (!known || known->state == GW_DETACHED) && lifetime > 0 &&
+               loop_wall_ms() - d->last_contact > lifetime;
+}
+
+static bool introduce(behind *b, store_device *d, bool at_start, odm_arena *m)
 {
         store_tree t = {0};
         odm_str servers;
@@ -176,6 +195,8 @@ static bool introduce(behind *b, store_device *d, odm_arena *m)
                 t = (store_tree){0};
         b->wakes = is_wakeable(d);
         b->interval_ms = interval_of(b->a, &t);
+        if (at_start && is_gone(b, d))
+                return false;
         servers = servers_of(b->a, b->id, &t, m);
         free(b->servers);
         b->servers = servers.n ? strndup(servers.p, servers.n) : NULL;
@@ -186,7 +207,7 @@ static bool introduce(behind *b, store_device *d, odm_arena *m)
         return true;
 }
 
-bool behind_introduce(behind *b)
+static bool introduced(behind *b, bool at_start)
 {
         store_device d;
         odm_arena m;
@@ -194,9 +215,14 @@ bool behind_introduce(behind *b)
 
         b->asking = false;
         odm_arena_init(&m, &heap_mem, READ_MEMORY);
-        ok = introduce(b, &d, &m);
+        ok = introduce(b, &d, at_start, &m);
         odm_arena_done(&m);
         return ok;
+}
+
+bool behind_introduce(behind *b)
+{
+        return introduced(b, false);
 }
 
 /* ---- here or away ------------------------------------------------------------------------- */
@@ -207,10 +233,12 @@ static void say_awake(behind *b)
         b->a->host.awake(b->a->host.ctx, b->record, 0);
 }
 
-/* It is awaited so long after its last contact. */
+/* It is awaited so long after its last contact, which may be to come when the clock was set back.
+ */
 static void say_asleep(behind *b, int64_t contact, int64_t now)
 {
-        int64_t ms = b->interval_ms ? contact + b->interval_ms - now : 0;
+        int64_t ms =
+                b->interval_ms && contact < now ? contact + b->interval_ms - now : b->interval_ms;
 
         b->awake = false;
         b->a->host.asleep(b->a->host.ctx, b->record, ms > 0 ? ms : 0);
@@ -368,7 +396,7 @@ static void take_up(omadm *a, const store_device *d, int64_t now)
         if (!store_device_welcome(d->state) || !d->last_contact)
                 return;
         b = behind_of(a, d->id);
-        if (!b || !behind_introduce(b))
+        if (!b || !introduced(b, true))
                 return;
         alive = !b->interval_ms || now - d->last_contact < 2 * b->interval_ms;
         if (b->wakes && alive)

@@ -12,6 +12,7 @@
 #include "heap.h"
 #include "log.h"
 #include "odm/notify.h"
+#include "omadm_record.h"
 #include "support.h"
 
 #define DEVICE "urn:uuid:behind-1"
@@ -48,6 +49,8 @@ typedef struct world {
         gw_device record;
         bool seen, refuse, known_at_once;
         unsigned n_seen, n_awake, n_asleep;
+        int64_t asleep_ms;
+        gw_device *known; /* its record at a start */
         heard heard[16];
         size_t n_heard, n_large;
         int alert_rc;
@@ -144,9 +147,9 @@ static void awake(void *ctx, gw_device *d, int64_t ms)
 
 static void asleep(void *ctx, gw_device *d, int64_t ms)
 {
-        (void)ms;
         d->awake = false;
         ((world *)ctx)->n_asleep++;
+        ((world *)ctx)->asleep_ms = ms;
 }
 
 static void gone(void *ctx, gw_device *d, adapter_gone why)
@@ -194,6 +197,13 @@ static int alert(void *ctx, gw_device *d, const odm_alert *x, odm_wall at)
         PUT(h->mark, x->mark);
         w->n_heard++;
         return 0;
+}
+
+static gw_device *known(void *ctx, odm_str id)
+{
+        const world *w = ctx;
+
+        return odm_str_is(id, DEVICE) ? w->known : NULL;
 }
 
 #define ACCOUNT                                                                                   \
@@ -244,7 +254,8 @@ static void open_gateway(world *w)
                                 .changed = changed,
                                 .alert = alert,
                                 .ctx = w,
-                                .bootstrap = bootstrap};
+                                .bootstrap = bootstrap,
+                                .known = known};
         adapter_host host = h;
         store_opt o;
         diag d = {{0}};
@@ -655,6 +666,52 @@ static void a_restart_in_the_middle(void **state)
         assert_int_equal(w->e.answers[0], 200);
 }
 
+/* Whether it is told of at a start, so long after its last call. */
+static bool is_told_of(world *w, int64_t ms, gw_device *known_as)
+{
+        w->known = known_as;
+        w->seen = false;
+        loop_skip(ms);
+        open_gateway(w);
+        close_gateway(w);
+        loop_skip(-ms);
+        return w->seen;
+}
+
+/* A start is no call: who was gone is gone. */
+static void a_restart_brings_nobody_back(void **state)
+{
+        world *w = *state;
+        int64_t life;
+
+        attach(w);
+        close_agent(w);
+        life = w->record.lifetime_s * 1000;
+        close_gateway(w);
+        assert_true(is_told_of(w, life / 2, NULL));
+        assert_false(is_told_of(w, life * 2, NULL));
+        assert_false(is_told_of(w, life * 2, record_gone()));
+        assert_true(is_told_of(w, life * 2, record_here())); /* it was the gateway that was off */
+}
+
+/* The clock was set back meanwhile: a sleeper is not awaited later for that. */
+static void a_clock_set_back_lets_nobody_sleep_longer(void **state)
+{
+        world *w = *state;
+
+        lab_set(w->conf, "wake.enabled=no");
+        loop_skip(7200000);
+        attach(w);
+        RUN_UNTIL(w, !w->record.awake);
+        close_agent(w);
+        close_gateway(w);
+        loop_skip(-7200000);
+        w->asleep_ms = 0;
+        open_gateway(w);
+        assert_true(w->asleep_ms > 0);
+        assert_true(w->asleep_ms <= w->record.wake_interval_s * 1000);
+}
+
 static void what_a_job_cannot_hold_is_refused(void **state)
 {
         world *w = *state;
@@ -868,6 +925,8 @@ int main(void)
                 T(a_sleeper_gets_it_in_its_session),
                 T(an_order_can_be_taken_back),
                 T(a_restart_in_the_middle),
+                T(a_restart_brings_nobody_back),
+                T(a_clock_set_back_lets_nobody_sleep_longer),
                 T(what_a_job_cannot_hold_is_refused),
                 T(packages_of_others_are_passed_on),
                 T(datagrams_of_strangers_are_few),
