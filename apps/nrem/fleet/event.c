@@ -10,6 +10,78 @@
 
 #define DEVICE_MEMORY ((size_t)1 << 20)
 
+const char *const event_kinds[] = {"device.created",
+                                   "device.changed",
+                                   "device.removed",
+                                   "device.held",
+                                   "device.accepted",
+                                   "device.active",
+                                   "device.unreachable",
+                                   "device.asleep",
+                                   "device.detached",
+                                   "device.deactivated",
+                                   "device.direct",
+                                   "device.attached",
+                                   "device.claimed",
+                                   "device.placed",
+                                   "device.replaced",
+                                   "device.expected",
+                                   "device.interval",
+                                   "alert",
+                                   "gateway.early",
+                                   "gateway.found",
+                                   "gateway.inventory",
+                                   "gateway.image",
+                                   "gateway.request",
+                                   "gateway.sync",
+                                   "gateway.forget",
+                                   "metric.samples",
+                                   "metric.crossed",
+                                   "metric.collection",
+                                   "metric.limit",
+                                   "alarm.raised",
+                                   "alarm.repeated",
+                                   "alarm.changed",
+                                   "alarm.cleared",
+                                   "alarm.acknowledged",
+                                   "alarm.commented",
+                                   "alarm.rules",
+                                   "package.added",
+                                   "package.changed",
+                                   "package.removed",
+                                   "campaign.created",
+                                   "campaign.approved",
+                                   "campaign.started",
+                                   "campaign.paused",
+                                   "campaign.resumed",
+                                   "campaign.cancelled",
+                                   "campaign.retried",
+                                   "campaign.rollback",
+                                   "campaign.removed",
+                                   "campaign.wave",
+                                   "campaign.halted",
+                                   "campaign.done",
+                                   "campaign.device",
+                                   "job.done",
+                                   "job.failed",
+                                   "job.expired",
+                                   "job.cancelled",
+                                   "webhook.changed",
+                                   "webhook.test",
+                                   "webhook.failing",
+                                   "webhook.recovered",
+                                   "template.changed",
+                                   "template.check",
+                                   "config.drift",
+                                   "config.applied",
+                                   "config.conform",
+                                   "config.failed",
+                                   "rule.changed",
+                                   "rule.fired",
+                                   "rule.notified",
+                                   "rule.campaign",
+                                   NULL};
+
 static bool begins(odm_str s, odm_str with)
 {
         return s.n >= with.n && (with.n == 0 || memcmp(s.p, with.p, with.n) == 0);
@@ -127,6 +199,14 @@ int event_show(event_view *v, const event_filter *f, const store_event *e, json_
         }
         json_decref(o);
         return ODM_ENOMEM;
+}
+
+bool event_kind_known(odm_str s)
+{
+        for (size_t i = 0; event_kinds[i]; i++)
+                if (s.n && begins(odm_cstr(event_kinds[i]), s))
+                        return true;
+        return false;
 }
 
 bool event_kind_ok(odm_str s)

@@ -44,6 +44,11 @@ ODM_MUST_USE int event_page(store *st, int64_t after, int64_t device, odm_arena 
 /* Whether a kind of event can begin so: lower case and dots, up to 63 octets. */
 bool event_kind_ok(odm_str s);
 
+/* The kinds there are, as docs/events.md lists them; NULL ends them. */
+extern const char *const event_kinds[];
+/* Whether one of them begins so: what is asked for may come. */
+bool event_kind_known(odm_str s);
+
 /* A place in the log (the number of the last event seen; 0: none was there yet) becomes one that
  * the log has: where events behind it are not kept any more, *missed is how many at most, else 0; a
  * place behind the last, of a log that was put back, becomes the last.  As reads of the store. */

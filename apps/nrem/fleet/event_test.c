@@ -92,35 +92,38 @@ static void pages_and_filters(void **state)
 /* What a gateway tells of those behind it is not for a token that may not see them all. */
 static void a_scope_hides_what_gateways_tell_of_others(void **state)
 {
-        static const char *const said[] = {
-                "{\"type\":\"urn:oma:at:oma-gwmo:resultaggregation:1.0\",\"data\":\"x\"}",
-                "{\"type\":\"urn:oma:at:x-xrem-gw:1.0:RecordChange\",\"data\":\"x\"}",
-                "{\"type\":\"org.example\",\"source\":\"./GwDev/d2/A\",\"data\":\"x\"}",
+        static const struct {
+                const char *kind, *data;
+                int shown; /* to a token; to a webhook with that prefix all are */
+        } rows[] = {
+                {"alert", "\"type\":\"urn:oma:at:oma-gwmo:resultaggregation:1.0\"", 0},
+                {"alert", "\"type\":\"urn:oma:at:x-xrem-gw:1.0:RecordChange\"", 0},
+                {"alert", "\"type\":\"urn:oma:at:x-xrem-gw:1.0:TaskRequest\"", 1},
+                {"alert", "\"type\":\"org.example\",\"source\":\"./GwDev/d2/A\"", 0},
+                {"alert", "\"type\":\"org.example\",\"target\":\"./GwDev/d2/A\"", 0},
+                {"alert", "\"type\":\"org.example\",\"source\":\"./A\"", 1},
+                {"gateway.early", "\"type\":\"org.example\"", 0},
+                {"gateway.found", "\"n\":1", 1},
         };
-        world w;
-        char got[512];
-        answer a;
 
         (void)state;
-        world_start(&w, NULL);
-        world_device(&w, "acme/1");
-        for (size_t i = 0; i < ODM_COUNT(said); i++)
-                say(&w, 1, "alert", said[i]);
-        say(&w, 1, "gateway.early", "{\"data\":\"x\"}");
-        say(&w, 1, "alert", "{\"type\":\"org.example\",\"source\":\"./A\"}");
-        a = world_ask(&w, SCOPED, "GET", "/api/v1/events?after=0&kind=alert", NULL);
-        assert_string_equal(kinds(&a, got), "alert");
-        answer_done(&a);
-        a = world_ask(&w, SCOPED, "GET", "/api/v1/events?after=0&kind=gateway.early", NULL);
-        assert_string_equal(kinds(&a, got), "");
-        answer_done(&a);
-        a = world_ask(&w, TOKEN_VIEWER, "GET", "/api/v1/events?after=0&kind=alert", NULL);
-        assert_string_equal(kinds(&a, got), "alert alert alert alert");
-        answer_done(&a);
-        a = world_ask(&w, TOKEN_VIEWER, "GET", "/api/v1/events?after=0&kind=gateway.early", NULL);
-        assert_string_equal(kinds(&a, got), "gateway.early");
-        answer_done(&a);
-        world_stop(&w);
+        for (size_t i = 0; i < ODM_COUNT(rows); i++) {
+                for (unsigned token = 0; token < 2; token++) {
+                        const event_filter f = {.scope = ODM_STR("acme/"), .token = token};
+                        event_view view = {.st = NULL};
+                        json_t *o = NULL;
+                        char data[256];
+
+                        (void)snprintf(data, sizeof data, "{\"device\":\"acme/gw\",%s}",
+                                       rows[i].data);
+                        const store_event e = {
+                                .at = 1, .kind = odm_cstr(rows[i].kind), .data = odm_cstr(data)};
+                        int rc = event_show(&view, &f, &e, &o);
+                        if (rc != (token ? rows[i].shown : 1))
+                                fail_msg("%s %s: %d", rows[i].kind, rows[i].data, rc);
+                        json_decref(o);
+                }
+        }
 }
 
 static void an_event_is_shown_whole(void **state)
@@ -460,9 +463,52 @@ static void stopping_answers_those_who_wait(void **state)
         world_stop(&w);
 }
 
+/* ---- their kinds ------------------------------------------------------------------------ */
+
+/* The first cells of its table are the kinds, in backticks. */
+static void the_page_lists_exactly_the_kinds(void **state)
+{
+        FILE *f = fopen(EVENTS, "r");
+        char line[4096];
+        size_t listed = 0, known = 0;
+
+        (void)state;
+        assert_non_null(f);
+        while (fgets(line, sizeof line, f)) {
+                char *end = strncmp(line, "| `", 3) == 0 ? strchr(line + 1, '|') : NULL;
+
+                if (!end)
+                        continue;
+                *end = 0;
+                for (char *rest, *at = strtok_r(line, "|`, ", &rest); at;
+                     at = strtok_r(NULL, "|`, ", &rest)) {
+                        assert_non_null(event_kinds[listed]);
+                        assert_string_equal(at, event_kinds[listed]);
+                        listed++;
+                }
+        }
+        (void)fclose(f);
+        while (event_kinds[known])
+                known++;
+        assert_int_equal(listed, known);
+}
+
+static void what_is_asked_for_may_come(void **state)
+{
+        (void)state;
+        assert_true(event_kind_known(ODM_STR("alarm.")));
+        assert_true(event_kind_known(ODM_STR("alert")));
+        assert_true(event_kind_known(ODM_STR("alarm.raised")));
+        assert_false(event_kind_known(ODM_STR("alarm.rased")));
+        assert_false(event_kind_known(ODM_STR("alarm.raised.")));
+        assert_false(event_kind_known(ODM_STR("")));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(the_page_lists_exactly_the_kinds),
+                cmocka_unit_test(what_is_asked_for_may_come),
                 cmocka_unit_test(pages_and_filters),
                 cmocka_unit_test(a_scope_hides_what_gateways_tell_of_others),
                 cmocka_unit_test(an_event_is_shown_whole),

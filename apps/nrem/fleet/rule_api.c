@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "event.h"
 #include "kept.h"
 #include "reach.h"
 #include "rule_part.h"
@@ -88,6 +89,8 @@ static void read_spec(call *c, jread *j, rule *r)
                 if (c->who.scope.n &&
                     (!read.of_devices || !selector_within(&read.devices, c->who.scope)))
                         problem_at(&c->problem, "devices", "reaches beyond the token's scope");
+                if (json_object_get(c->body, "on") && !event_kind_known(read.on))
+                        problem_at(&c->problem, "on", "begins no kind of event (docs/events.md)");
                 check_reach(c, read.actions);
                 r->spec = kept_text(c, spec, RULE_TEXT, "do");
         }

@@ -199,20 +199,20 @@ static void a_rule_does_what_it_says_once(void **state)
         world_device(&w, "acme/1");
         world_device(&w, "other");
         make(&w, TOKEN_OPERATOR,
-             "{\"name\":\"r\",\"on\":\"x.\",\"where\":{\"v\":{\"above\":5}},"
+             "{\"name\":\"r\",\"on\":\"config.failed\",\"where\":{\"v\":{\"above\":5}},"
              "\"devices\":{\"prefix\":\"acme/\"},\"do\":["
              "{\"job\":{\"commands\":[{\"cmd\":\"replace\",\"uri\":\"./A/b\",\"data\":\"{v}\"}]}},"
              "{\"tag\":\"hot\"},{\"notify\":\"{device} has {v}\"},{\"campaign\":\"7\"}]}",
              201);
-        say(&w, 2, "x.a", "{\"v\":9}"); /* another device */
-        say(&w, 1, "x.a", "{\"v\":5}"); /* not above */
-        say(&w, 1, "y.a", "{\"v\":9}"); /* another kind */
-        say(&w, 1, "x.a", "{\"v\":9}");
-        say(&w, 1, "x.a", "{\"v\":9}"); /* too soon */
-        say(&w, 0, "z.end", "{}");
-        make(&w, TOKEN_OPERATOR, "{\"name\":\"end\",\"on\":\"z.\",\"do\":[{\"notify\":\"end\"}]}",
-             201);
-        say(&w, 0, "z.end", "{}");
+        say(&w, 2, "config.failed", "{\"v\":9}"); /* another device */
+        say(&w, 1, "config.failed", "{\"v\":5}"); /* not above */
+        say(&w, 1, "config.drift", "{\"v\":9}");  /* another kind */
+        say(&w, 1, "config.failed", "{\"v\":9}");
+        say(&w, 1, "config.failed", "{\"v\":9}"); /* too soon */
+        say(&w, 0, "config.conform", "{}");
+        make(&w, TOKEN_OPERATOR,
+             "{\"name\":\"end\",\"on\":\"config.c\",\"do\":[{\"notify\":\"end\"}]}", 201);
+        say(&w, 0, "config.conform", "{}");
         wait_for(&w, "rule.notified", 2);
         wait_for(&w, "rule.fired", 2);
         wait_for(&w, "rule.campaign", 1);
@@ -237,9 +237,10 @@ static void a_rule_does_what_it_says_once(void **state)
 
 static void rules_are_kept_and_guarded(void **state)
 {
-        static const char good[] = "{\"name\":\"r\",\"on\":\"x\",\"do\":[{\"notify\":\"a\"}]}";
+        static const char good[] =
+                "{\"name\":\"r\",\"on\":\"config.drift\",\"do\":[{\"notify\":\"a\"}]}";
         static const char mine[] =
-                "{\"name\":\"m\",\"on\":\"x\",\"devices\":{\"prefix\":\"acme/\"},"
+                "{\"name\":\"m\",\"on\":\"config.drift\",\"devices\":{\"prefix\":\"acme/\"},"
                 "\"do\":[{\"notify\":\"a\"}]}";
         world w;
 
@@ -251,7 +252,9 @@ static void rules_are_kept_and_guarded(void **state)
         make(&w, TOKEN_OPERATOR, good, 201);
         make(&w, TOKEN_OPERATOR, good, 409);
         make(&w, TOKEN_OPERATOR,
-             "{\"name\":\"x\",\"on\":\"x\",\"do\":[{\"notify\":\"a\"}],\"y\":1}", 400);
+             "{\"name\":\"x\",\"on\":\"config.drift\",\"do\":[{\"notify\":\"a\"}],\"y\":1}", 400);
+        make(&w, TOKEN_OPERATOR, /* nothing would ever set it off */
+             "{\"name\":\"t\",\"on\":\"alarm.rased\",\"do\":[{\"notify\":\"a\"}]}", 400);
         answer a = world_ask(&w, SCOPED, "GET", "/api/v1/rules", NULL);
         assert_int_equal(json_array_size(json_object_get(a.json, "items")), 1);
         answer_done(&a);
@@ -262,9 +265,9 @@ static void rules_are_kept_and_guarded(void **state)
                       "{\"enabled\":false,\"where\":{\"a\":1}}");
         assert_int_equal(a.status, 200);
         assert_true(json_is_false(json_object_get(a.json, "enabled")));
-        assert_string_equal(answer_text(&a, "on"), "x");
+        assert_string_equal(answer_text(&a, "on"), "config.drift");
         answer_done(&a);
-        say(&w, 0, "x", "{\"a\":1}"); /* only the other rule, which is about devices */
+        say(&w, 0, "config.drift", "{\"a\":1}"); /* only the other rule, which is about devices */
         a = world_ask(&w, TOKEN_OPERATOR, "DELETE", "/api/v1/rules/2", NULL);
         assert_int_equal(a.status, 204);
         answer_done(&a);

@@ -108,7 +108,7 @@ static void read_kinds(call *c, jread *r, webhook *w)
         {
                 odm_str s = json_is_string(v) ? odm_cstr(json_string_value(v)) : ODM_ABSENT;
 
-                if (!event_kind_ok(s)) {
+                if (!event_kind_known(s)) {
                         (void)jread_wrong(r, "kinds",
                                           "holds what begins no kind of event (docs/events.md)");
                         return;

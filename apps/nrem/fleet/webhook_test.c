@@ -198,10 +198,10 @@ static void events_arrive_in_order_and_signed(void **state)
         (void)state;
         world_start(&w, NULL);
         receiver_start(&r, 0);
-        say(&w, "x.before", 3);
-        make(&w, &r, "\"x.\""); /* event 4 is its own */
+        say(&w, "config.before", 3);
+        make(&w, &r, "\"config.\""); /* event 4 is its own */
         say(&w, "y.other", 1);
-        say(&w, "x.a", 250);
+        say(&w, "config.a", 250);
         assert_true(sees(&r, 6, 250));
         assert_true(r.posts >= 3);
         assert_int_equal(r.bad, 0);
@@ -217,11 +217,11 @@ static void a_receiver_that_fails_gets_them_again(void **state)
         (void)state;
         world_start(&w, NULL);
         receiver_start(&r, 0);
-        make(&w, &r, "\"x.\"");
-        say(&w, "x.a", 5);
+        make(&w, &r, "\"config.\"");
+        say(&w, "config.a", 5);
         assert_true(sees(&r, 2, 5));
         assert_true(r.posts >= 3);
-        say(&w, "x.a", 1);
+        say(&w, "config.a", 1);
         assert_true(sees(&r, 2, 6));
         world_stop(&w);
         receiver_stop(&r);
@@ -246,9 +246,9 @@ static void one_that_is_away_is_told_as_an_event(void **state)
         (void)state;
         world_start(&w, NULL);
         receiver_start(&r, 0);
-        make(&w, &r, "\"x.\"");
+        make(&w, &r, "\"config.\"");
         receiver_stop(&r);
-        say(&w, "x.a", 2);
+        say(&w, "config.a", 2);
         while (strcmp(state_now(&w, text), "failing") != 0 && tries++ < 4000)
                 (void)usleep(5000);
         assert_string_equal(text, "failing");
@@ -305,17 +305,17 @@ static void what_was_not_kept_for_it_is_told(void **state)
         odm_arena_init(&arena, &heap, 1 << 20);
         world_start(&w, NULL);
         receiver_start(&r, 0);
-        make(&w, &r, "\"x.\"");
+        make(&w, &r, "\"config.\"");
         set_enabled(&w, "{\"enabled\":false}");
         for (unsigned i = 0; i < 15; i++)
-                say(&w, "x.a", 100);
+                say(&w, "config.a", 100);
         assert_int_equal(store_event_find(w.store, 0, 0, 1, &arena, &first), 0);
         assert_in_range(first.v[0].seq, 700, 900);
         set_enabled(&w, "{\"enabled\":true}"); /* an event as well, of another kind */
         assert_int_equal(store_event_last(w.store, &last), 0);
         assert_true(sees(&r, first.v[0].seq, (unsigned)(last - first.v[0].seq)));
         assert_in_range(missed_after(&r, 1), first.v[0].seq - 3, first.v[0].seq - 1);
-        say(&w, "x.b", 1);
+        say(&w, "config.b", 1);
         assert_in_range(missed_after(&r, 8), first.v[0].seq - 3, first.v[0].seq - 1); /* once */
         world_stop(&w);
         receiver_stop(&r);
@@ -336,7 +336,7 @@ static void say_values(world *w, unsigned n)
         store_batch *b = store_batch_new();
         for (unsigned i = 0; i < n; i++)
                 store_batch_add(b, STORE_EVENT_ADD)->event =
-                        (store_event){.at = 1, .kind = ODM_STR("x.v"), .data = odm_cstr(data)};
+                        (store_event){.at = 1, .kind = ODM_STR("config.v"), .data = odm_cstr(data)};
         assert_int_equal(store_write_sync(w->store, b), 0);
         store_batch_free(b);
         json_decref(o);
@@ -351,7 +351,7 @@ static void large_events_go_in_more_posts(void **state)
         (void)state;
         world_start(&w, NULL);
         receiver_start(&r, 0);
-        make(&w, &r, "\"x.\"");
+        make(&w, &r, "\"config.\"");
         say_values(&w, 100); /* 10 MB */
         assert_true(sees(&r, 2, 100));
         world_stop(&w);
@@ -368,9 +368,9 @@ static void one_that_stalls_holds_up_nobody(void **state)
         world_start(&w, NULL);
         receiver_start(&slow, 0);
         receiver_start(&r, 0);
-        make(&w, &slow, "\"x.\"");
-        make(&w, &r, "\"x.\"");
-        say(&w, "x.a", 4);
+        make(&w, &slow, "\"config.\"");
+        make(&w, &r, "\"config.\"");
+        say(&w, "config.a", 4);
         assert_true(sees(&r, 3, 4));
         answer a = world_ask(&w, TOKEN_ADMIN, "DELETE", "/api/v1/webhooks/1", NULL);
         assert_int_equal(a.status, 204);
@@ -391,6 +391,8 @@ static void what_is_asked_is_checked(void **state)
         } rows[] = {
                 {"no URL", "{}", TOKEN_ADMIN, 400},
                 {"another scheme", "{\"url\":\"ftp://x/y/\"}", TOKEN_ADMIN, 400},
+                {"a kind that there never is",
+                 "{\"url\":\"http://x/\",\"kinds\":[\"alarm.rased\"]}", TOKEN_ADMIN, 400},
                 {"a kind that is none", "{\"url\":\"http://x/\",\"kinds\":[\"A b\"]}", TOKEN_ADMIN,
                  400},
                 {"a short secret", "{\"url\":\"http://x/\",\"secret\":\"x\"}", TOKEN_ADMIN, 400},
