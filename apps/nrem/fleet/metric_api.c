@@ -135,7 +135,7 @@ static bool read_ask(call *c, ask *q)
         if (!read_step(c, q) || !find_metric(c, q))
                 return false;
         if (q->to > c->now)
-                q->to = c->now + 1;
+                q->to = q->from > c->now ? q->from : c->now + 1;
         if (cursor.p && sample_time_parse(cursor, &q->from) < 0) {
                 problem_at(&c->problem, "cursor", "is none that was given out");
                 return false;

@@ -311,6 +311,32 @@ static void csv_has_a_line_for_each_entry(void **state)
         world_stop(&w);
 }
 
+/* Of what is to come nothing is known, and that is no fault of who asks. */
+static void what_is_to_come_is_empty(void **state)
+{
+        static const char *const of[] = {"device=acme%2Fd&step=raw", "device=acme%2Fd&step=1h",
+                                         "prefix=acme%2F&step=1h"};
+        world w;
+        char path[300];
+
+        (void)state;
+        world_start(&w, NULL);
+        world_device(&w, "acme/d");
+        put(&w, "acme%2Fd", 0, 300);
+        wait_for(&w, "acme%2Fd", 5);
+        for (size_t i = 0; i < ODM_COUNT(of); i++) {
+                (void)snprintf(path, sizeof path,
+                               "/api/v1/metrics?metric=load&%s&from=2090-01-01T00:00:00Z"
+                               "&to=2090-01-02T00:00:00Z",
+                               of[i]);
+                answer a = world_ask(&w, TOKEN_VIEWER, "GET", path, NULL);
+                if (a.status != 200 || json_array_size(json_object_get(a.json, "items")) != 0)
+                        fail_msg("%s: %u", of[i], a.status);
+                answer_done(&a);
+        }
+        world_stop(&w);
+}
+
 /* "T,'=1+1,'@sum,-5,\r\n": numbers stay numbers. */
 static void csv_holds_no_formulas(void **state)
 {
@@ -386,6 +412,7 @@ int main(void)
                 cmocka_unit_test(pages_follow_each_other),
                 cmocka_unit_test(csv_has_a_line_for_each_entry),
                 cmocka_unit_test(csv_holds_no_formulas),
+                cmocka_unit_test(what_is_to_come_is_empty),
                 cmocka_unit_test(what_is_wrong_is_refused),
                 cmocka_unit_test(collections_and_thresholds_come_and_go),
         };
