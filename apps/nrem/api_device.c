@@ -7,6 +7,7 @@
 #include "fleet.h"
 #include "net.h"
 #include "odm/auth.h"
+#include "reach.h"
 
 #define NAME_MAX_ 128
 #define TAGS_MAX 64
@@ -651,6 +652,11 @@ static store_batch *change_batch(call *c, const wishes *w, const store_device *d
         return b;
 }
 
+static bool switches_off(const wishes *w)
+{
+        return w->has_state == 1 && w->state != 0;
+}
+
 void device_change(call *c)
 {
         wishes w;
@@ -673,6 +679,10 @@ void device_change(call *c)
         n->has_account = rc == 0;
         n->acc.device = n->id = d.id;
         account = wants_account(&w, n->has_account);
+        if (switches_off(&w) && !reach_end(c, d.id)) {
+                call_fail(c);
+                return;
+        }
         if (!account || wish_account(c, &w, d.devid, &n->acc, &n->server_password))
                 b = change_batch(c, &w, &d, n, account);
         if (b)
@@ -704,7 +714,7 @@ void device_remove(call *c)
         store_op *op;
         int64_t *id = odm_new(&c->arena, int64_t);
 
-        if (id && call_device(c, &d))
+        if (id && call_device(c, &d) && reach_end(c, d.id))
                 b = call_batch(c, "device.remove", 0, d.name, "");
         if (b && call_event(c, b, "device.removed", d.id, d.name) &&
             call_op(c, b, STORE_DEVICE_DELETE, &op)) {

@@ -692,6 +692,47 @@ static void reaches_through_gateways_what_it_sees(void **state)
         world_stop(&w);
 }
 
+/* All behind a gateway have to be the token's before it ends their service. */
+static void ends_no_gateway_of_others(void **state)
+{
+        static const char off[] = "{\"state\":\"deactivated\"}";
+        static const struct {
+                const char *method, *path, *body;
+                unsigned status; /* while there is another's */
+                unsigned alone;
+        } cases[] = {
+                {"PATCH", DEV "/acme%2Fgw", "{\"note\":\"x\"}", 200, 200},
+                {"PATCH", DEV "/acme%2Fgw", off, 403, 200},
+                {"PATCH", DEV "/acme%2Fgw", "{\"state\":\"active\"}", 200, 200},
+                {"PATCH", DEV "/acme%2Fd1", off, 200, 200},
+                {"DELETE", "/api/v1/gateways/acme%2Fgw", NULL, 403, 202},
+                {"DELETE", DEV "/acme%2Fgw", NULL, 403, 204},
+        };
+        world w;
+        answer a;
+
+        (void)state;
+        world_start(&w, NULL);
+        make_gateway(&w, "acme/gw");
+        world_device(&w, "acme/d1");
+        world_device(&w, "other/d2");
+        move_behind(&w, DEV "/acme%2Fd1/move", "acme/gw", "d1");
+        move_behind(&w, DEV "/other%2Fd2/move", "acme/gw", "d2");
+        for (unsigned alone = 0; alone < 2; alone++) {
+                for (size_t i = 0; i < ODM_COUNT(cases); i++) {
+                        a = world_ask(&w, SCOPED, cases[i].method, cases[i].path, cases[i].body);
+                        assert_int_equal(a.status, alone ? cases[i].alone : cases[i].status);
+                        answer_done(&a);
+                }
+                if (!alone) {
+                        a = world_ask(&w, A, "DELETE", DEV "/other%2Fd2", NULL);
+                        assert_int_equal(a.status, 204);
+                        answer_done(&a);
+                }
+        }
+        world_stop(&w);
+}
+
 /* Commands for a device that the token does not see, and what came of them. */
 static void shows_nothing_of_devices_it_does_not_see(void **state)
 {
@@ -1582,6 +1623,7 @@ int main(void)
                 cmocka_unit_test(no_gateway_is_behind_itself),
                 cmocka_unit_test(a_removed_gateway_leaves_its_devices_detached),
                 cmocka_unit_test(reaches_through_gateways_what_it_sees),
+                cmocka_unit_test(ends_no_gateway_of_others),
                 cmocka_unit_test(shows_nothing_of_devices_it_does_not_see),
                 cmocka_unit_test(leaves_out_of_lists_what_it_does_not_see),
                 cmocka_unit_test(renames_switches_off_and_on),

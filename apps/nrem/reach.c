@@ -134,22 +134,31 @@ static bool changes(const json_t *command)
         return !cmd || strcmp(cmd, "get") != 0;
 }
 
-static bool may_have_all(call *c, int64_t device, odm_str uri)
+/* True when the token sees all behind the device; else false with the problem set, in which `what`
+ * says what is for those who do. */
+static bool sees_all(call *c, int64_t device, odm_str what)
 {
         bool all = false;
-        int rc;
+        int rc = fleet_covers(c->api->opt.fleet, device, c->who.scope, &c->arena, &all);
 
-        if (c->who.scope.n == 0 || !is_for_all(uri))
-                return true;
-        rc = fleet_covers(c->api->opt.fleet, device, c->who.scope, &c->arena, &all);
         if (rc < 0)
                 problem_err(&c->problem, rc, "the devices behind it cannot be read");
         else if (!all)
                 problem_set(&c->problem, PROBLEM_FORBIDDEN,
                             "%.*s is for all devices behind the gateway, which the token does not "
                             "see.",
-                            (int)(uri.n < 128 ? uri.n : 128), uri.p);
+                            (int)(what.n < 128 ? what.n : 128), what.p);
         return rc == 0 && all;
+}
+
+static bool may_have_all(call *c, int64_t device, odm_str uri)
+{
+        return c->who.scope.n == 0 || !is_for_all(uri) || sees_all(c, device, uri);
+}
+
+bool reach_end(call *c, int64_t device)
+{
+        return c->who.scope.n == 0 || sees_all(c, device, ODM_STR("The end of its service"));
 }
 
 static odm_str member(const json_t *o, const char *name)

@@ -19,6 +19,9 @@ bool reach_uri(call *c, int64_t device, odm_str uri);
 bool reach_shows(call *c, int64_t device, odm_str uri);
 /* Whether the token sees all devices behind this one, which is so when there are none. */
 bool reach_covers(call *c, int64_t device);
+/* Whether the token may switch the device off or do away with it, which is the end for all behind
+ * it; false with the problem set: 403 when it does not see all of them. */
+bool reach_end(call *c, int64_t device);
 /* For commands (or nodes, each with its "uri") of whichever device: true when all of them are for a
  * device itself, or the token sees all devices; else false with the problem set. */
 bool reach_none(call *c, const json_t *list);

@@ -7,6 +7,7 @@
 
 #include "account.h"
 #include "presence_part.h"
+#include "reach.h"
 
 static const char *const states[GATEWAY_STATES] = {"provisioned", "active",   "asleep",
                                                    "unreachable", "detached", "deactivated"};
@@ -284,7 +285,7 @@ static void gateway_forget(call *c)
         gateway_row r;
         int rc;
 
-        if (!behind || !find_gateway(c, &d, &r)) {
+        if (!behind || !find_gateway(c, &d, &r) || !reach_end(c, d.id)) {
                 call_fail(c);
                 return;
         }
