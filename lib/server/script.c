@@ -524,3 +524,47 @@ void heard_at(play *p, const char *want, const char *file, int line)
         compare("events", p->log, want, file, line);
         p->log[0] = '\0';
 }
+
+const odm_codec *const codecs[2] = {&odm_codec_xml, &odm_codec_wbxml};
+
+void open_play(play *p, size_t i)
+{
+        play_open(p, codecs[i], &heap);
+}
+
+odm_item *typed_item(play *p, odm_command *c, const char *type, const char *text)
+{
+        odm_item *it = say_item(p, c, "./Vendor/X", text);
+
+        it->meta = (odm_meta){
+                .present = true, .format = ODM_FMT_CHR, .type = type ? odm_cstr(type) : ODM_ABSENT};
+        return it;
+}
+
+odm_meta chal(const char *nonce)
+{
+        return (odm_meta){.present = true,
+                          .format = ODM_FMT_B64,
+                          .type = ODM_STR("syncml:auth-md5"),
+                          .next_nonce = odm_cstr(nonce)};
+}
+
+odm_str octets(play *p, size_t n)
+{
+        seeded s = {5};
+        char *q = odm_arena_get(&p->a, n);
+
+        assert_non_null(q);
+        for (size_t i = 0; i < n; i++)
+                q[i] = (char)seeded_next(&s);
+        return (odm_str){q, n};
+}
+
+odm_command *big(play *p, size_t n)
+{
+        odm_command *c = command(p, ODM_CMD_REPLACE, "./Big", NULL);
+
+        c->items->data = (odm_data){ODM_DATA_OPAQUE, octets(p, n)};
+        c->items->meta = (odm_meta){.present = true, .format = ODM_FMT_BIN};
+        return c;
+}

@@ -84,4 +84,20 @@ void heard_at(play *p, const char *want, const char *file, int line);
 #define expect(p, want) expect_at((p), (want), __FILE__, __LINE__)
 #define heard(p, want) heard_at((p), (want), __FILE__, __LINE__) /* and forgets it */
 
+/* What most rows begin with: both codecs, and a device that is known by its DevInfo. */
+#define DEVINFO "./DevInfo/DevId=IMEI:1; ./DevInfo/Man=Example"
+#define WELCOME "auth; session 1201; " DEVINFO "; nonces c"
+#define SETUP "S0=212! S1=200 S2=200"
+extern const odm_codec *const codecs[2];
+#define EACH_CODEC(i) for (size_t i = 0; i < ODM_COUNT(codecs); i++)
+void open_play(play *p, size_t i);
+
+/* An item of ./Vendor/X for a command of the device; type NULL: none. */
+odm_item *typed_item(play *p, odm_command *c, const char *type, const char *text);
+/* A challenge for MD5. */
+odm_meta chal(const char *nonce);
+/* n octets, always the same, and a Replace of ./Big with them, for the host. */
+odm_str octets(play *p, size_t n);
+odm_command *big(play *p, size_t n);
+
 #endif

@@ -4,10 +4,6 @@
 #include "script.h"
 #include "support.h"
 
-static const odm_codec *const codecs[] = {&odm_codec_xml, &odm_codec_wbxml};
-
-#define EACH_CODEC(i) for (size_t i = 0; i < ODM_COUNT(codecs); i++)
-
 /* A session that proves every message, and waits for the answer to a Get. */
 static void begins(play *p, size_t i)
 {
