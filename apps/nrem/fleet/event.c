@@ -138,15 +138,14 @@ static bool tells_of_others(gateway_news news)
         return false;
 }
 
-/* What a gateway tells of those behind it: what comes of that is an event of the device's own. */
-static bool is_of_others(const store_event *e, const json_t *data)
+bool event_is_of_others(odm_str kind, const json_t *data)
 {
         odm_str type = odm_cstr(json_string_value(json_object_get(data, "type")));
         odm_str source = odm_cstr(json_string_value(json_object_get(data, "source")));
         odm_str target = odm_cstr(json_string_value(json_object_get(data, "target")));
 
-        return odm_str_is(e->kind, "gateway.early") ||
-               (odm_str_is(e->kind, "alert") &&
+        return odm_str_is(kind, "gateway.early") ||
+               (odm_str_is(kind, "alert") &&
                 (tells_of_others(gateway_news_of(type)) || odm_str_starts(source, GATEWAY_MOUNT) ||
                  odm_str_starts(target, GATEWAY_MOUNT)));
 }
@@ -180,8 +179,8 @@ int event_show(event_view *v, const event_filter *f, const store_event *e, json_
                 return rc;
         data = json_loadb(e->data.p ? e->data.p : "{}", e->data.p ? e->data.n : 2, 0, NULL);
         name = name_of(v, e, data);
-        if (f->scope.n &&
-            (!name.n || !begins(name, f->scope) || (f->token && is_of_others(e, data)))) {
+        if (f->scope.n && (!name.n || !begins(name, f->scope) ||
+                           (f->token && event_is_of_others(e->kind, data)))) {
                 json_decref(data);
                 return 0;
         }

@@ -35,6 +35,10 @@ typedef struct event_view { /* zero-initialise, set st; one thread at a time */
 ODM_MUST_USE int event_show(event_view *v, const event_filter *f, const store_event *e,
                             json_t **out);
 
+/* Whether a gateway, whose event it is, tells in it of those behind it: what comes of that is an
+ * event of the device's own. */
+bool event_is_of_others(odm_str kind, const json_t *data);
+
 /* The events behind `after`, in order, at most EVENT_PAGE of them: as store_event_find(), but
  * fewer, and one at least, where they are too large for `a`, which is emptied first.  Errors as
  * there. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "event.h"
 #include "fleet.h"
 #include "heap.h"
 #include "log.h"
@@ -376,7 +377,8 @@ static int hold_against(fleet_turn *t, const known *k, const fleet_event *ev, su
 
 static bool is_about(const known *k, const fleet_event *ev)
 {
-        return k->row.enabled && rule_means(&k->spec, ev->e.kind, ev->data) && !is_own(k, ev);
+        return k->row.enabled && rule_means(&k->spec, ev->e.kind, ev->data) && !is_own(k, ev) &&
+               !(k->spec.of_devices && event_is_of_others(ev->e.kind, ev->data));
 }
 
 /* ---- the part -------------------------------------------------------------------------- */

@@ -276,6 +276,31 @@ static void rules_are_kept_and_guarded(void **state)
         world_stop(&w);
 }
 
+/* A rule for some devices copies nothing of others that a gateway among them tells. */
+static void what_a_gateway_tells_of_others_is_not_about_it(void **state)
+{
+        static const char rules[][160] = {
+                "{\"name\":\"some\",\"on\":\"alert\",\"again_after\":0,"
+                "\"devices\":{\"prefix\":\"acme/\"},\"do\":[{\"notify\":\"some {data}\"}]}",
+                "{\"name\":\"all\",\"on\":\"alert\",\"again_after\":0,"
+                "\"do\":[{\"notify\":\"all {data}\"}]}"};
+        world w;
+
+        (void)state;
+        world_start(&w, NULL);
+        world_device(&w, "acme/gw");
+        make(&w, SCOPED, rules[0], 201);
+        make(&w, TOKEN_OPERATOR, rules[1], 201);
+        say(&w, 1, "alert", "{\"type\":\"a.b\",\"data\":\"own\"}");
+        wait_for(&w, "rule.fired", 2);
+        say(&w, 1, "alert",
+            "{\"type\":\"a.b\",\"source\":\"./GwDev/d2/Ext\",\"data\":\"another\"}");
+        wait_for(&w, "rule.fired", 3);
+        say(&w, 1, "alert", "{\"type\":\"a.b\",\"data\":\"last\"}");
+        wait_for(&w, "rule.fired", 5); /* by both, and the one before by one */
+        world_stop(&w);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -284,6 +309,7 @@ int main(void)
                 cmocka_unit_test(texts_are_filled_in),
                 cmocka_unit_test(a_rule_does_what_it_says_once),
                 cmocka_unit_test(rules_are_kept_and_guarded),
+                cmocka_unit_test(what_a_gateway_tells_of_others_is_not_about_it),
         };
 
         return RUN_TESTS(tests);
