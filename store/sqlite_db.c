@@ -306,6 +306,13 @@ int db_put(db *x, const char *sql, const record *r, const void *rec)
         return rc < 0 ? rc : db_run(x, st);
 }
 
+int db_first(db *x, sqlite3_stmt *st)
+{
+        int rc = st ? db_step(x, st) : db_error(x, x->rc);
+
+        return rc < 0 ? rc : rc == 1 ? 0 : ODM_ENOENT;
+}
+
 /* ---- reading ------------------------------------------------------------------------ */
 
 int db_read_str(sqlite3_stmt *st, int col, odm_arena *a, odm_str *out)
@@ -348,14 +355,9 @@ int db_read_record(sqlite3_stmt *st, int col, const record *r, odm_arena *a, voi
 int db_one(db *x, sqlite3_stmt *st, const record *r, odm_arena *a, void *rec)
 {
         _Alignas(max_align_t) char tmp[STORE_ROW_BYTES];
-        int rc;
+        int rc = db_first(x, st);
 
         assert(r->size <= sizeof tmp);
-        if (st == NULL)
-                return db_error(x, x->rc);
-        rc = db_step(x, st);
-        if (rc == 0)
-                return ODM_ENOENT;
         if (rc < 0)
                 return rc;
         memset(tmp, 0, r->size);
@@ -388,13 +390,8 @@ int db_all(db *x, sqlite3_stmt *st, record_list *l)
 
 int db_str(db *x, sqlite3_stmt *st, odm_arena *a, odm_str *out)
 {
-        int rc;
+        int rc = db_first(x, st);
 
-        if (st == NULL)
-                return db_error(x, x->rc);
-        rc = db_step(x, st);
-        if (rc == 0)
-                return ODM_ENOENT;
         if (rc < 0)
                 return rc;
         rc = db_read_str(st, 0, a, out);
@@ -404,13 +401,8 @@ int db_str(db *x, sqlite3_stmt *st, odm_arena *a, odm_str *out)
 
 int db_number(db *x, sqlite3_stmt *st, int64_t *out)
 {
-        int rc;
+        int rc = db_first(x, st);
 
-        if (st == NULL)
-                return db_error(x, x->rc);
-        rc = db_step(x, st);
-        if (rc == 0)
-                return ODM_ENOENT;
         if (rc < 0)
                 return rc;
         *out = sqlite3_column_int64(st, 0);

@@ -82,6 +82,9 @@ ODM_MUST_USE int db_change(db *x, sqlite3_stmt *st);
 ODM_MUST_USE int db_put(db *x, const char *sql, const record *r, const void *rec);
 /* 1: a row is there, 0: no more (and the statement is reset), or an error (reset). */
 ODM_MUST_USE int db_step(db *x, sqlite3_stmt *st);
+/* 0: the first row is there, else ODM_ENOENT or an error (and the statement is reset).  The
+ * statement may be NULL. */
+ODM_MUST_USE int db_first(db *x, sqlite3_stmt *st);
 void db_reset(sqlite3_stmt *st); /* NULL is allowed */
 
 /* Reads columns from `col` on into a record; texts into the arena. */

@@ -131,10 +131,10 @@ int sqlite_job_now(void *e, int64_t device, int64_t job, job_now *out)
                                    "SELECT state, attempts, session, started, finished FROM job"
                                    " WHERE device = ? AND id = ?",
                                    "ii", device, job);
-        int rc = st ? db_step(x, st) : db_error(x, x->rc);
+        int rc = db_first(x, st);
 
-        if (rc != 1)
-                return rc < 0 ? rc : ODM_ENOENT;
+        if (rc < 0)
+                return rc;
         *out = (job_now){(store_job_state)sqlite3_column_int64(st, 0),
                          (uint32_t)sqlite3_column_int64(st, 1), sqlite3_column_int64(st, 2),
                          sqlite3_column_int64(st, 3), sqlite3_column_int64(st, 4)};

@@ -122,12 +122,12 @@ int sqlite_saved_get(void *h, odm_str sid, odm_arena *a, store_session *out, odm
         db *x = h;
         sqlite3_stmt *st =
                 db_bind(x, "SELECT device, session, state FROM saved WHERE sid = ?", "s", sid);
-        int rc = st ? db_step(x, st) : db_error(x, x->rc);
+        int rc = db_first(x, st);
         int64_t device, id;
         odm_str state;
 
-        if (rc != 1)
-                return rc < 0 ? rc : ODM_ENOENT;
+        if (rc < 0)
+                return rc;
         device = sqlite3_column_int64(st, 0);
         id = sqlite3_column_int64(st, 1);
         rc = db_read_str(st, 2, a, &state);
