@@ -538,9 +538,9 @@ static int alarm_tick(void *p, fleet_turn *t, int64_t *at)
         int64_t gate = INT64_MAX;
         int rc = cover(s, t, &gate);
 
-        if (rc == 0 && s->recount && t->now >= s->recount_at)
+        if (rc == 0 && s->recount && fleet_due(t->now, s->recount_at, RECOUNT_MS))
                 rc = recount(s, t);
-        if (rc == 0 && t->now >= s->trim_at)
+        if (rc == 0 && fleet_due(t->now, s->trim_at, TRIM_MS))
                 rc = trim(s, t);
         *at = s->trim_at < gate ? s->trim_at : gate;
         if (s->recount && s->recount_at < *at)

@@ -317,19 +317,21 @@ static void a_storm_is_borne(void **state)
 static void cleared_ones_go_after_their_time(void **state)
 {
         stage s;
-        int64_t next;
 
         (void)state;
         begin(&s);
         stage_devices(&s, 2);
+        stage_ms += 300 * DAY; /* the clock was wrong, and is put right */
+        run(&s);
+        stage_ms -= 300 * DAY;
         stage_say(&s, 1, "alert", FIRED);
         stage_say(&s, 1, "alert", OVER);
         stage_say(&s, 2, "alert", FIRED);
         run(&s);
         stage_ms += 90 * DAY - MINUTE;
-        next = run(&s);
+        run(&s);
         assert_int_equal(rows(&s, 0).n, 2);
-        stage_ms = next + 2 * 3600000;
+        stage_ms += 2 * 3600000;
         run(&s);
         assert_str(only(&s).name, "d2"); /* what stands stays */
         const alarm_note of = {.device = 1};

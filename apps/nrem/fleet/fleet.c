@@ -531,8 +531,7 @@ static int tick_part(fleet *f, slot *s)
 static int tick_parts(fleet *f)
 {
         int64_t now = f->host.now(f->host.ctx);
-        /* a clock that was set back is no reason to wait until it is as late again */
-        bool all = now >= f->tick_all || now < f->tick_all - MINUTE_MS;
+        bool all = fleet_due(now, f->tick_all, MINUTE_MS);
         int worst = 0;
 
         if (all)

@@ -68,6 +68,13 @@ typedef struct fleet_turn {
         int64_t now;        /* milliseconds since 1970 */
 } fleet_turn;
 
+/* Whether `at` has come, which was set to no more than `ahead` milliseconds from the time it was
+ * then: who set the clock back lets nobody wait until it is as late again. */
+static inline bool fleet_due(int64_t now, int64_t at, int64_t ahead)
+{
+        return now >= at || now < at - ahead;
+}
+
 typedef struct fleet_part { /* functions may be NULL */
         const char *name;
         const store_table *const *tables; /* up to a NULL; may be NULL */

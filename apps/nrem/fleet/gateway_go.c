@@ -320,7 +320,8 @@ static int look_at_image(going *w, candidate *c, bool *waits)
         rc = store_row_get(w->s->host->store, &table_gateway_image, &key, w->t->arena, &img);
         if (rc < 0 && rc != ODM_ENOENT)
                 return rc;
-        if (rc == 0 && img.state == GATEWAY_UNLOADED && w->t->now < img.at + AGAIN_MS)
+        if (rc == 0 && img.state == GATEWAY_UNLOADED &&
+            !fleet_due(w->t->now, img.at + AGAIN_MS, AGAIN_MS))
                 return 0;
         c->image = p.sha256;
         *waits = img.state != GATEWAY_LOADED;

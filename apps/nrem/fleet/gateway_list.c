@@ -81,7 +81,8 @@ static int ask(fleet_turn *t, gateway_row *row, gateway_form form, json_t *comma
  * ever. */
 static bool is_asking(const fleet_turn *t, const gateway_row *row)
 {
-        return row->asking && t->now < row->asked_at + 2 * INVENTORY_MS;
+        return row->asking &&
+               !fleet_due(t->now, row->asked_at + 2 * INVENTORY_MS, 2 * INVENTORY_MS);
 }
 
 static int is_large(gateways *s, const gateway_row *row, const store_rows *wants, bool *out)

@@ -259,7 +259,7 @@ static int scan(metric_part *p, fleet_turn *t, bool *more)
 {
         int rc = 0;
 
-        if (t->now >= p->scan_at) {
+        if (fleet_due(t->now, p->scan_at, SCAN_EVERY)) {
                 p->scan_at = t->now + SCAN_EVERY;
                 for (size_t i = 0; i < p->n_orders; i++)
                         p->orders[i].scanning |= p->orders[i].row.state == METRIC_ACTIVE;

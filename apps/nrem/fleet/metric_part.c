@@ -603,7 +603,7 @@ static int sweep(metric_part *p, fleet_turn *t)
         store_rows rows = {0};
         int rc;
 
-        if (t->now < p->sweep_at)
+        if (!fleet_due(t->now, p->sweep_at, HOUR))
                 return 0;
         rc = store_row_find(t->host->store, &scan, t->arena, &rows);
         for (size_t i = 0; rc == 0 && i < rows.n; i++)

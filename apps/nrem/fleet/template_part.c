@@ -406,7 +406,7 @@ static int walk(templates *s, fleet_turn *t, bool *more)
 {
         int rc = 0;
 
-        if (t->now >= s->scan_at) {
+        if (fleet_due(t->now, s->scan_at, SCAN_EVERY)) {
                 s->scan_at = t->now + SCAN_EVERY;
                 for (template_known *k = s->all; k; k = k->next)
                         if (!k->rests && !k->scan.on)

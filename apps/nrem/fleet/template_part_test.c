@@ -231,6 +231,25 @@ static void devices_come_and_go(void **state)
         stage_end(&s);
 }
 
+/* Devices that came in another way are found in an hour, and asked within the next, whatever the
+ * clock was before. */
+static void a_clock_set_back_stops_no_look(void **state)
+{
+        stage s;
+        int64_t id;
+
+        (void)state;
+        begin(&s);
+        put_template(&s, STORE_ROW_ADD, 1, TEMPLATE_ENFORCE, SPEC);
+        live(&s, 1000, 1000);
+        stage_ms -= 48 * HOUR;
+        live(&s, 1000, 1000);
+        id = add_device(&s, "d", false);
+        live(&s, 3 * HOUR, 10 * 60000);
+        assert_int_equal(dev.value[id], '1');
+        stage_end(&s);
+}
+
 static void a_removed_template_is_left_by_all(void **state)
 {
         const template_row key = {.id = 1};
@@ -316,6 +335,7 @@ int main(void)
                 cmocka_unit_test(devices_come_and_go),
                 cmocka_unit_test(who_calls_rarely_finds_its_order),
                 cmocka_unit_test(an_order_does_not_outlive_its_revision),
+                cmocka_unit_test(a_clock_set_back_stops_no_look),
                 cmocka_unit_test(a_removed_template_is_left_by_all),
         };
 
