@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -17,6 +18,8 @@
 
 #define HEAD_N FSIO_JOURNAL_HEAD
 #define RECORD_HEAD_N 8
+#define LOCK_WAIT_MS 1000
+#define LOCK_PAUSE_MS 10
 
 static const char journal_head[HEAD_N] = {'O', 'D', 'M', 'J', 1, 0, 0, 0};
 
@@ -240,6 +243,20 @@ static int lock_busy(int fd, const char *path, diag *d)
         return diag_set(d, ODM_EEXIST, "%s is held by process %s", path, *pid ? pid : "?");
 }
 
+/* A process that is killed while it starts another one leaves the lock to that one, until it runs
+ * what it was started for. */
+static int lock_soon(int fd)
+{
+        const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000l};
+
+        for (unsigned i = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
+                if (errno != EWOULDBLOCK || i == LOCK_WAIT_MS / LOCK_PAUSE_MS)
+                        return -1;
+                (void)nanosleep(&pause, NULL);
+        }
+        return 0;
+}
+
 int fsio_lock(const char *path, int *fd, diag *d)
 {
         char pid[24];
@@ -248,7 +265,7 @@ int fsio_lock(const char *path, int *fd, diag *d)
 
         if (f < 0)
                 return diag_set(d, ODM_EIO, "%s: %s", path, strerror(errno));
-        if (flock(f, LOCK_EX | LOCK_NB) < 0) {
+        if (lock_soon(f) < 0) {
                 rc = errno == EWOULDBLOCK ? lock_busy(f, path, d)
                                           : diag_set(d, ODM_EIO, "%s: %s", path, strerror(errno));
                 close(f);

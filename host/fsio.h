@@ -37,7 +37,8 @@ ODM_MUST_USE int fsio_mkdir(const char *path, mode_t mode, diag *d);
 char *fsio_join(const char *folder, const char *name);
 
 /* An exclusive lock on a file, made when not there, held until fsio_unlock() or the process ends.
- * ODM_EEXIST when another process holds it (its number is in `d`); ODM_EIO. */
+ * Blocks for a second at most.  ODM_EEXIST when another process holds it still (its number is in
+ * `d`); ODM_EIO. */
 ODM_MUST_USE int fsio_lock(const char *path, int *fd, diag *d);
 void fsio_unlock(int fd);
 

@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "heap.h"
@@ -329,6 +331,27 @@ static void locks_exclude(void **state)
         fsio_unlock(b);
 }
 
+/* What a killed process had just begun to start has the lock until it runs. */
+static void a_lock_is_waited_for(void **state)
+{
+        int a = -1, b = -1;
+        diag d = {0};
+        pid_t pid;
+
+        (void)state;
+        assert_int_equal(fsio_lock(path, &a, &d), 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                (void)poll(NULL, 0, 100);
+                _exit(0);
+        }
+        fsio_unlock(a); /* the child has it still */
+        assert_int_equal(fsio_lock(path, &b, &d), 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        fsio_unlock(b);
+}
+
 static void folders_are_made(void **state)
 {
         char deep[160];
@@ -355,6 +378,7 @@ int main(void)
                 T(other_files_are_no_journals),
                 T(a_failed_append_closes_the_journal),
                 T(locks_exclude),
+                T(a_lock_is_waited_for),
                 T(folders_are_made),
         };
 
